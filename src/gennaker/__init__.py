@@ -1,0 +1,1 @@
+"""Gennaker: continuous delivery with Spinnaker's model, in one package, one process and one file."""

@@ -1,0 +1,185 @@
+"""Cloud providers: server groups, their instances and jobs, wherever they run.
+
+Every operation may be repeated: the worker repeats what was cut off. `create` is told apart by the server group's
+name (reserved before) and its key; the others state a target, not a change.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from gennaker.model.codec import JsonObject
+from gennaker.model.moniker import Moniker
+
+
+class Health(StrEnum):
+    """Health of an instance, in Clouddriver's words."""
+
+    FAILED = "Failed"
+    DOWN = "Down"
+    OUT_OF_SERVICE = "OutOfService"
+    UNKNOWN = "Unknown"
+    STARTING = "Starting"
+    SUCCEEDED = "Succeeded"
+    UP = "Up"
+    DRAINING = "Draining"
+
+
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """How many instances."""
+
+    min: int
+    max: int
+    desired: int
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a server group is: account and region (or namespace)."""
+
+    account: str
+    region: str
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One instance of a server group."""
+
+    id: str
+    address: str | None = None
+    """`host:port`, None while it has none."""
+    health: Health
+    health_reason: str = ""
+    """Why it isn't Up, in words, with the last lines of its log where that helps."""
+    launched_at: datetime
+    restarts: int = 0
+
+
+class ServerGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A replaceable set of identical instances, as it is now."""
+
+    name: str
+    place: Place
+    cloud_provider: str
+    moniker: Moniker
+    created_at: datetime
+    capacity: Capacity
+    is_disabled: bool = False
+    """Removed from traffic."""
+    image: str
+    """Reference with digest."""
+    version: str = ""
+    load_balancers: tuple[str, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    labels: dict[str, str] = {}
+    created_by: str = ""
+    """Key of the effect that created it."""
+
+
+class HealthProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """How an instance shows that it can serve: an HTTP answer of 2xx."""
+
+    path: str = "/healthz"
+    interval: timedelta = timedelta(seconds=1)
+    timeout: timedelta = timedelta(seconds=2)
+    failures_until_down: int = 3
+
+
+class NewServerGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is to be created."""
+
+    key: str
+    """Key of the effect: creating the same name with the same key again returns what exists."""
+    name: str
+    place: Place
+    image: str
+    """`registry/repository@sha256:…`"""
+    version: str = ""
+    capacity: Capacity
+    load_balancers: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    probe: HealthProbe = HealthProbe()
+    drain_timeout: timedelta = timedelta(seconds=35)
+    """How long an instance may finish requests after it was told to stop."""
+    labels: dict[str, str] = {}
+    provider_options: JsonObject = {}
+    """The cluster's JSON, for what only this provider understands."""
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Work that runs to its end."""
+
+    key: str
+    """Key of the effect: the same job is never started twice."""
+    place: Place
+    image: str
+    command: tuple[str, ...] = ()
+    """Replaces the image's entrypoint and command when not empty."""
+    environment: dict[str, str] = {}
+    timeout: timedelta = timedelta(minutes=10)
+    reports: dict[str, str] = {}
+    """Name → path below the job's working folder, read when it has ended (`{"junit": "report.xml"}`)."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A job as it is now."""
+
+    id: str
+    place: Place
+    state: Health
+    """Starting, Up (running), Succeeded or Failed."""
+    exit_status: int | None = None
+    reason: str = ""
+    log: str = ""
+    """Path of the log below the data folder, or empty."""
+    reports: dict[str, bytes] = {}
+
+
+class CloudProvider(Protocol):
+    """What a cloud provider offers. Raises `model.problems.Refused` for requests that can never work."""
+
+    @property
+    def name(self) -> str:
+        """Spinnaker's `cloudProvider`: `local`, `docker`, `kubernetes` …"""
+        ...
+
+    async def create(self, new: NewServerGroup) -> ServerGroup:
+        """Begins a server group. Instances come up later; `describe` tells."""
+        ...
+
+    async def resize(self, place: Place, name: str, capacity: Capacity) -> None:
+        """Sets the target capacity; instances beyond it are drained and stopped."""
+        ...
+
+    async def set_disabled(self, place: Place, name: str, *, is_disabled: bool) -> None:
+        """Records whether the server group takes part in traffic (the traffic provider moves the traffic)."""
+        ...
+
+    async def destroy(self, place: Place, name: str) -> None:
+        """Drains and removes; removing what isn't there is no error."""
+        ...
+
+    async def describe(self, application: str) -> tuple[ServerGroup, ...]:
+        """All server groups of an application, oldest first, with live health."""
+        ...
+
+    async def logs(self, place: Place, name: str, instance_id: str, lines: int = 200) -> str:
+        """The end of an instance's log."""
+        ...
+
+    async def run_job(self, new: NewJob) -> Job:
+        """Begins a job, or returns the one that has this key."""
+        ...
+
+    async def job(self, place: Place, job_id: str) -> Job | None:
+        """The job as it is now; None: unknown."""
+        ...
+
+    async def stop_job(self, place: Place, job_id: str) -> None:
+        """Stops a job; stopping one that has ended is no error."""
+        ...
+
+
+CloudProviders = Mapping[str, CloudProvider]
+"""By name."""

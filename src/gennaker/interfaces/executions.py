@@ -1,0 +1,93 @@
+"""Executions as others see them: starting, commanding, finding, following."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import Event
+from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.principal import Principal
+from gennaker.model.statuses import Status
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request to start something."""
+
+    kind: ExecutionKind = ExecutionKind.PIPELINE
+    config: JsonObject
+    """Pipeline definition (with `id`, `application`, `name`, `stages` …) or orchestration (`application`, `job` as
+    `stages`)."""
+    trigger: JsonObject = {}
+    key: str = ""
+    """Not empty: the same key never starts a second execution; the first one's id is returned (pollers, children)."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is searched for; empty fields match all."""
+
+    application: str | None = None
+    config_ids: tuple[str, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    kind: ExecutionKind | None = None
+    name: str | None = None
+    correlation_id: str | None = None
+    limit: int = 20
+    before_id: str | None = None
+    """Cursor: only executions with smaller ids (ids sort by time)."""
+
+
+class Executions(Protocol):
+    """The engine's front: every caller, inside and outside, goes through it."""
+
+    async def submit(self, submission: Submission, principal: Principal) -> str:
+        """Stores the execution durably and returns its id; preparing and running go on by themselves. Raises Refused."""
+        ...
+
+    async def tell(self, execution_id: str, event: Event, principal: Principal) -> Execution:
+        """Applies a command and returns the new state. Raises Refused(404) for an unknown execution."""
+        ...
+
+    async def get(self, execution_id: str) -> Execution | None:
+        """The present state."""
+        ...
+
+    async def find(self, wanted: Found) -> Sequence[Execution]:
+        """Newest first."""
+        ...
+
+    async def reserve_number(
+        self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None
+    ) -> int:
+        """The server-group number that this holder gets in the cluster (`account:region:name`); the same each time."""
+        ...
+
+    async def return_number(self, cluster: str, holder: str) -> None:
+        """The reservation is no longer needed."""
+        ...
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something worth showing has changed."""
+
+    topic: str
+    """`execution`, `release`, `traffic`, `log`, `notification`"""
+    id: str
+    """Of the thing: execution id, load balancer …"""
+    application: str = ""
+    version: int = 0
+    body: JsonObject = {}
+    """Small facts; readers fetch the rest."""
+
+
+class Updates(Protocol):
+    """Live updates inside the process; nobody depends on getting all of them."""
+
+    def publish(self, update: Update) -> None:
+        """Hands the update to all who follow; never waits."""
+        ...
+
+    def follow(self) -> AsyncIterator[Update]:
+        """Updates from now on; a follower that is too slow loses the oldest."""
+        ...

@@ -1,0 +1,48 @@
+"""Metric sources: where a canary analysis gets its samples from."""
+
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from gennaker.model.codec import JsonObject
+
+
+class MetricScope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whose samples, from when to when."""
+
+    scope: str
+    """Server group."""
+    location: str = ""
+    start: datetime
+    end: datetime
+    step_seconds: int = 60
+    extended: dict[str, str] = {}
+    templates: dict[str, str] = {}
+    """The canary config's named query templates."""
+
+
+class MetricSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One series."""
+
+    name: str
+    tags: dict[str, str] = {}
+    start: datetime
+    step_seconds: int
+    values: tuple[float, ...]
+    """NaN = missing."""
+    query: str = ""
+    """What was asked, for the report."""
+
+
+class MetricSource(Protocol):
+    """Answers the queries of one type of canary metric."""
+
+    @property
+    def type(self) -> str:
+        """The metric query's `type`: `prometheus`, `embedded` …"""
+        ...
+
+    async def fetch(self, name: str, query: JsonObject, scope: MetricScope) -> tuple[MetricSet, ...]:
+        """All series of the metric for this scope; where there are none, one with no values."""
+        ...

@@ -1,0 +1,33 @@
+"""Plugins: what one folder of plugins/ offers, as one value. Registered by an entry point of `gennaker.plugins`."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from gennaker.interfaces.clouds import CloudProvider
+from gennaker.interfaces.metrics import MetricSource
+from gennaker.interfaces.notifiers import Notifier
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageType
+from gennaker.interfaces.traffic import TrafficProvider
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that runs as long as the server: a poller, a scraper, a sweep."""
+
+    name: str
+    run: Callable[[Services], Awaitable[None]]
+    """Runs until cancelled. If it raises, the worker logs it and starts it again after a growing pause; what it must
+    not lose it keeps in Documents."""
+
+
+class Plugin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plugin offers. Factories get the services; they must not use those that other factories make."""
+
+    name: str
+    stages: tuple[StageType, ...] = ()
+    clouds: tuple[Callable[[Services], CloudProvider], ...] = ()
+    traffic: tuple[Callable[[Services], TrafficProvider], ...] = ()
+    notifiers: tuple[Callable[[Services], Notifier], ...] = ()
+    metrics: tuple[Callable[[Services], MetricSource], ...] = ()
+    services: tuple[Service, ...] = ()

@@ -1,0 +1,45 @@
+"""Services: the ports that stages, pollers and providers are given. Put together in app.py only."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from gennaker.interfaces.audit import AuditTrail
+from gennaker.interfaces.clock import Clock, Ids
+from gennaker.interfaces.clouds import CloudProviders
+from gennaker.interfaces.definitions import Definitions
+from gennaker.interfaces.documents import Documents
+from gennaker.interfaces.evidence import Evidence, Logs
+from gennaker.interfaces.executions import Executions, Updates
+from gennaker.interfaces.metrics import MetricSource
+from gennaker.interfaces.notifiers import Notifier
+from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.traffic import TrafficProviders
+from gennaker.settings import Settings
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that work outside the pure rooms may use."""
+
+    clock: Clock
+    ids: Ids
+    settings: Settings
+    data: Path
+    """The data folder."""
+    documents: Callable[[str], Documents]
+    """By namespace."""
+    executions: Executions
+    definitions: Definitions
+    evidence: Evidence
+    logs: Logs
+    audit: AuditTrail
+    updates: Updates
+    clouds: CloudProviders
+    traffic: TrafficProviders
+    registries: Mapping[str, ImageRegistry]
+    """By docker-registry account name."""
+    notifiers: Mapping[str, Notifier]
+    """By notification type."""
+    metrics: Mapping[str, MetricSource]
+    """By query type."""

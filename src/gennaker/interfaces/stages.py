@@ -1,0 +1,118 @@
+"""Stage types and tasks: what a plugin offers to pipelines.
+
+A stage type is one file (docs/architecture.md): a `Spec` (typed view of the stage's JSON), an `async plan`, tasks.
+Tasks are short and idempotent; whatever takes long says `Again` and comes back.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import PlannedStage, PlannedTask, TaskResult
+from gennaker.model.execution import EffectClass, Execution, Stage, Task
+from gennaker.model.problems import Problem
+
+
+class StageSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of every stage's typed view; unknown keys of the stage's JSON are left alone."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a stage does, as planned when it starts."""
+
+    before: tuple[PlannedStage, ...] = ()
+    tasks: tuple[PlannedTask, ...] = ()
+    context: JsonObject = {}
+    """Merged into the stage's context."""
+
+
+class Unplannable(Exception):  # noqa: N818 - reads as what happened
+    """A stage can't be planned; its problem becomes the stage's failure."""
+
+    def __init__(self, problem: Problem, *, retryable: bool = False) -> None:
+        """Retryable: asked again after a pause (a provider that didn't answer)."""
+        super().__init__(str(problem))
+        self.problem = problem
+        self.retryable = retryable
+
+
+class StageContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What planning and tasks see of the execution. Nothing in it may be changed."""
+
+    execution: Execution
+    stage: Stage
+    lookup: Callable[[str], Json]
+    """A key of the stage's context, else the nearest ancestor's output of that name, else None (Orca's rule)."""
+    services: Services
+    at: datetime
+    """Now."""
+
+
+class TaskContext(StageContext, frozen=True, kw_only=True):
+    """What a task sees."""
+
+    task: Task
+    key: str
+    """Key of this run; the same for a repeat of the same run."""
+    attempt_key: str
+    """Key of this attempt: the same for all polls of the task. The idempotency key for what the task creates."""
+    is_repeat: bool
+    """An earlier run with this key was cut off: look whether it did its work before doing it again."""
+
+
+class TaskType(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of task."""
+
+    name: str
+    """Unique within its stage type; what the stage's task list shows."""
+    run: Callable[[TaskContext], Awaitable[TaskResult]]
+    stop: Callable[[TaskContext], Awaitable[None]] | None = None
+    """Undoes or stops what a cancelled task has begun; idempotent."""
+    timeout: timedelta | None = timedelta(hours=1)
+    is_timeout_overridable: bool = True
+    retries: int = 5
+    """Retryable failures in a row that are forgiven; -1: all."""
+    retry_after: timedelta = timedelta(seconds=1)
+    effect_class: EffectClass = EffectClass.REPEATABLE
+
+    def planned(self, *, is_loop_start: bool = False, is_loop_end: bool = False, name: str = "") -> PlannedTask:
+        """This task as an item of a plan."""
+        return PlannedTask(
+            name=name or self.name,
+            implementing_class=self.name,
+            is_loop_start=is_loop_start,
+            is_loop_end=is_loop_end,
+            timeout=self.timeout,
+            is_timeout_overridable=self.is_timeout_overridable,
+            retries=self.retries,
+            retry_after=self.retry_after,
+            effect_class=self.effect_class,
+        )
+
+
+class StageType(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of stage. `plan` and its sisters get the spec read from the evaluated context."""
+
+    name: str
+    """Spinnaker's `type`."""
+    label: str
+    about: str
+    """Markdown: what it does, for reference pages and forms."""
+    spec: type[StageSpec]
+    tasks: tuple[TaskType, ...] = ()
+    plan: Callable[[StageSpec, StageContext], Awaitable[Plan]] | None = None
+    """None: all tasks in order, no before-stages."""
+    plan_after: Callable[[StageSpec, StageContext], Awaitable[tuple[PlannedStage, ...]]] | None = None
+    """Stages that follow the tasks; planned when the tasks are done."""
+    plan_on_failure: Callable[[StageSpec, StageContext], Awaitable[tuple[PlannedStage, ...]]] | None = None
+    """Stages that follow a failure (TERMINAL or STOPPED)."""
+    aliases: tuple[str, ...] = ()
+    plans_without_io: bool = True
+    """Planning asks nobody: done in the same transaction as the event that caused it."""
+    restart_clears: tuple[str, ...] = ()
+    """Keys of context and outputs that a restart removes."""
+    is_skippable: bool = False
+    """A person may skip it by `manualSkip`."""

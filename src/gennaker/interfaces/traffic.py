@@ -1,0 +1,61 @@
+"""Traffic providers: load balancers that split traffic among server groups by exact weights, atomically."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """A server group's part of a load balancer's traffic."""
+
+    weight: int
+    """Relative to the other server groups of the load balancer; 0: no new requests."""
+    addresses: tuple[str, ...]
+    """`host:port` of the instances that can serve; the weight is divided among them evenly."""
+
+
+Shares = Mapping[str, Share]
+"""By server-group name."""
+
+
+class LoadBalancer(msgspec.Struct, frozen=True, kw_only=True):
+    """A load balancer as it is now."""
+
+    name: str
+    address: str
+    """`host:port` at which clients reach it."""
+    shares: dict[str, Share]
+
+
+class TrafficProvider(Protocol):
+    """What a traffic provider offers. Every operation states a target and may be repeated."""
+
+    @property
+    def name(self) -> str:
+        """`caddy`, `haproxy` …"""
+        ...
+
+    async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
+        """Creates the load balancer if it isn't there, at the address or a free one that it keeps."""
+        ...
+
+    async def set_weights(self, load_balancer: str, shares: Shares) -> None:
+        """Replaces all shares in one atomic switch; no request in flight is cut."""
+        ...
+
+    async def describe(self, load_balancer: str) -> LoadBalancer | None:
+        """What is configured now; None: there is none."""
+        ...
+
+    async def in_flight(self, load_balancer: str) -> Mapping[str, int]:
+        """Requests under way by instance address, also of addresses that were removed and still drain."""
+        ...
+
+    async def remove(self, load_balancer: str) -> None:
+        """Removes the load balancer; removing what isn't there is no error."""
+        ...
+
+
+TrafficProviders = Mapping[str, TrafficProvider]
+"""By name."""

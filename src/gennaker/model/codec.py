@@ -1,0 +1,71 @@
+"""JSON: the types of foreign documents, and reading and writing of our own records.
+
+Contexts, outputs and triggers stay plain JSON all the way through. They are never changed in place:
+whoever wants another value makes another map.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+JsonObject: TypeAlias = dict[str, Json]
+
+Record = TypeVar("Record")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(value: object) -> bytes:
+    """JSON of a record or of plain JSON, without spaces, keys in the order in which they are held."""
+    return _encoder.encode(value)
+
+
+def encode_sorted(value: object) -> bytes:
+    """Canonical JSON: keys sorted, for hashes and comparisons."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def decode(text: bytes | str, kind: type[Record]) -> Record:
+    """Reads a record of the given type. Raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def decode_json(text: bytes | str) -> Json:
+    """Reads plain JSON. Raises `msgspec.DecodeError` for text that isn't JSON."""
+    value: Json = msgspec.json.decode(text)
+    return value
+
+
+def to_json(value: object) -> Json:
+    """The plain JSON form of a record, as `decode_json(encode(value))` would give it."""
+    built: Json = msgspec.to_builtins(value)
+    return built
+
+
+def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> JsonObject:
+    """A new map with the keys of both, the second's values winning."""
+    return {**first, **second}
+
+
+def milliseconds(at: datetime | None) -> int | None:
+    """Epoch milliseconds, as Spinnaker's JSON has them."""
+    return None if at is None else (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def microseconds(at: datetime) -> int:
+    """Epoch microseconds, as the store has them."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_milliseconds(value: float) -> datetime:
+    """The instant of epoch milliseconds, aware and in UTC."""
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def from_microseconds(value: int) -> datetime:
+    """The instant of epoch microseconds, aware and in UTC."""
+    return _EPOCH + timedelta(microseconds=value)

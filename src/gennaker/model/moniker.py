@@ -1,0 +1,44 @@
+"""Monikers: the application, stack, detail and sequence that a server group's name is made of (Frigga's rules)."""
+
+import re
+
+import msgspec
+
+_PUSH = re.compile(r"([-a-zA-Z0-9._~^]*)-(v([0-9]{3,6}))")
+_NAME = re.compile(r"([a-zA-Z0-9._]+)(?:-([a-zA-Z0-9._]*)(?:-([-a-zA-Z0-9._~^]*?))?)?")
+SEQUENCES = 1000
+"""Numbers wrap around here: v999 is followed by v000."""
+
+
+class Moniker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a name says; every field is None where the name doesn't follow the rules."""
+
+    app: str | None = None
+    stack: str | None = None
+    detail: str | None = None
+    cluster: str | None = None
+    sequence: int | None = None
+
+
+def parse(name: str) -> Moniker:
+    """The moniker of a server group's or cluster's name. A name that doesn't parse gives an empty one."""
+    push = _PUSH.fullmatch(name)
+    cluster, sequence = (push[1], int(push[3])) if push else (name, None)
+    parts = _NAME.fullmatch(cluster)
+    if parts is None:
+        return Moniker()
+    return Moniker(
+        app=parts[1], stack=parts[2] or None, detail=parts[3] or None, cluster=cluster, sequence=sequence
+    )
+
+
+def cluster_name(app: str, stack: str | None = None, detail: str | None = None) -> str:
+    """`app-stack-detail`; a detail without a stack gives a double hyphen."""
+    if detail:
+        return f"{app}-{stack or ''}-{detail}"
+    return f"{app}-{stack}" if stack else app
+
+
+def server_group_name(cluster: str, sequence: int) -> str:
+    """`cluster-v042`."""
+    return f"{cluster}-v{sequence:03d}"

@@ -1,0 +1,52 @@
+"""Releases: what runs where, since when, what it replaced and until when the old version is kept warm.
+
+A release outlives the execution that made it. A newer release of the same cluster supersedes the older one: the older
+one's warm server group is decommissioned at once unless it is the one that the newer release replaced
+(docs/guarantees.md).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class ReleaseState(StrEnum):
+    """Where a release stands."""
+
+    CURRENT = "current"
+    """It serves, and what it replaced is kept warm until `warm_until`."""
+    SETTLED = "settled"
+    """It serves; what it replaced was decommissioned."""
+    SUPERSEDED = "superseded"
+    """A newer release serves."""
+    ROLLED_BACK = "rolled-back"
+    """What it replaced serves again."""
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One release of one cluster in one account and region."""
+
+    id: str
+    """`rel_<ulid>`"""
+    application: str
+    account: str
+    region: str
+    cluster: str
+    cloud_provider: str
+    load_balancers: tuple[str, ...] = ()
+    server_group: str
+    image: str
+    """Reference with digest."""
+    version: str = ""
+    """The image's tag, as people name it."""
+    replaced: str | None = None
+    """Server group that served before and is kept warm; None: there was none."""
+    replaced_version: str = ""
+    execution_id: str
+    released_at: datetime
+    warm_until: datetime | None = None
+    """When `replaced` is decommissioned; None: at once."""
+    state: ReleaseState = ReleaseState.CURRENT
+    ended_at: datetime | None = None
+    ended_because: str = ""

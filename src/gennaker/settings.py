@@ -1,0 +1,101 @@
+"""Settings: what can be set, with units and defaults.
+
+Records only. `cli/configuration.py` reads them from `gennaker.toml`, environment (`GENNAKER_SERVER__PORT`) and flags and
+knows where each value came from; everybody else is handed a `Settings`.
+"""
+
+import msgspec
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Where the server listens."""
+
+    host: str = "127.0.0.1"
+    """Loopback only until sign-in exists; anything else is refused at start."""
+    port: int = 8084
+    """Gate-compatible API, native API under /api/v1, page under /ui/. 0: a free port."""
+    base_url: str = ""
+    """Address that links in messages use; empty: `http://host:port`."""
+    webhook_body_limit_bytes: int = 5_000_000
+
+
+class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """The image registry that Gennaker serves."""
+
+    port: int = 5000
+    """0: a free port."""
+    account: str = "local-registry"
+    """Name of the docker-registry account under which pipelines know it."""
+    mutable_tags: tuple[str, ...] = ("latest", "main", "edge")
+    """Tags that may be pushed again with other content; patterns with `*`. All others are immutable."""
+    poll_seconds: float = 1.0
+    """How often the docker trigger's poller looks for new tags."""
+
+
+class CaddySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """The embedded load balancer."""
+
+    program: str = ""
+    """A Caddy of your own; empty: the one that is installed with Gennaker."""
+    admin_port: int = 0
+    """0: a free port, kept in the data folder."""
+
+
+class LoadBalancerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A load balancer that pipelines may name."""
+
+    provider: str = "caddy"
+    address: str = ""
+    """`host:port`; empty: a free port on loopback, kept from then on."""
+
+
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Outgoing mail."""
+
+    host: str = ""
+    """Empty: mail notifications fail with a sentence that says so."""
+    port: int = 25
+    sender: str = "gennaker@localhost"
+    timeout_seconds: float = 10.0
+
+
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """The scraper of the instances' /metrics."""
+
+    scrape_seconds: float = 1.0
+    keep_seconds: int = 1800
+    """Length of the in-memory series."""
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """How executions move on."""
+
+    concurrent_tasks: int = 64
+    """Tasks that run at the same time in this process."""
+    cached_executions: int = 500
+    time_zone: str = "America/Los_Angeles"
+    """For execution windows and cron triggers, Spinnaker's default."""
+
+
+class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """The built-in builder."""
+
+    concurrent_builds: int = 1
+    step_timeout_seconds: int = 600
+    """For steps whose build file gives none."""
+    keep_workspaces: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Everything that can be set."""
+
+    server: ServerSettings = ServerSettings()
+    registry: RegistrySettings = RegistrySettings()
+    caddy: CaddySettings = CaddySettings()
+    load_balancers: dict[str, LoadBalancerSettings] = {}
+    mail: MailSettings = MailSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    engine: EngineSettings = EngineSettings()
+    builder: BuilderSettings = BuilderSettings()
+    webhook_hosts: tuple[str, ...] = ()
+    """`host:port` of private or loopback addresses that webhook stages and notifications may call nevertheless."""
