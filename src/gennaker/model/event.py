@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from gennaker.model.codec import JsonObject
-from gennaker.model.execution import EffectClass
+from gennaker.model.execution import EffectClass, Head
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
 
@@ -63,6 +63,12 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 TaskResult: TypeAlias = Done | Again | Failed
+
+
+class Submitted(_Event, frozen=True, kw_only=True, tag="Submitted"):
+    """The first event of every journal: the execution as it was accepted. Replaying begins with it."""
+
+    head: Head
 
 
 # Results of preparing
@@ -267,7 +273,8 @@ class ChildEnded(_Event, frozen=True, kw_only=True, tag="ChildEnded"):
 
 
 Event: TypeAlias = (
-    SubmissionPrepared
+    Submitted
+    | SubmissionPrepared
     | StagePrepared
     | AfterStagesPrepared
     | TaskPrepared

@@ -1,0 +1,1 @@
+"""Stages that steer an execution itself: waiting, judging, starting other pipelines."""

@@ -1,0 +1,41 @@
+"""The system's clock and its source of identifiers: the only place that reads either."""
+
+import asyncio
+import secrets
+import uuid
+from datetime import datetime, timezone
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LONGEST_SLEEP_SECONDS = 60.0
+"""Sleeps are cut into pieces, so that a clock that was set (or a suspended machine) is noticed within a minute."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The present instant in UTC."""
+        return datetime.now(timezone.utc)
+
+    async def sleep_until(self, at: datetime) -> None:
+        """Returns when the wall clock has reached the instant."""
+        while (left := (at - self.now()).total_seconds()) > 0:
+            await asyncio.sleep(min(left, _LONGEST_SLEEP_SECONDS))
+
+
+class SystemIds:
+    """Random identifiers."""
+
+    def ulid(self) -> str:
+        """48 bits of milliseconds and 80 random bits in Crockford's base 32."""
+        milliseconds = int(datetime.now(timezone.utc).timestamp() * 1000)
+        number = (milliseconds << 80) | secrets.randbits(80)
+        return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+    def uuid(self) -> str:
+        """A random UUID."""
+        return str(uuid.uuid4())
+
+    def token(self) -> str:
+        """256 random bits."""
+        return secrets.token_urlsafe(32)

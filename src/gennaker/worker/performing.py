@@ -1,0 +1,262 @@
+"""Performing: doing what the engine asked for, once, and bringing back what came of it.
+
+The only place where a task's code, a provider or a notifier may raise anything at all: here it becomes a result.
+"""
+
+from collections.abc import Awaitable, Mapping
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from gennaker.engine import lookup, preparing
+from gennaker.interfaces.notifiers import Notifier, Undelivered
+from gennaker.interfaces.probes import Probe
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageType, TaskContext, TaskType
+from gennaker.model.effect import (
+    Effect,
+    Notify,
+    PrepareAfterStages,
+    PrepareStage,
+    PrepareSubmission,
+    PrepareTask,
+    RunTask,
+    StartTimer,
+    StopTask,
+)
+from gennaker.model.event import (
+    Event,
+    Failed,
+    NotificationReported,
+    Outcome,
+    TaskReported,
+    TaskResult,
+    TaskStopped,
+    TimerRang,
+)
+from gennaker.model.execution import EffectClass, Execution, Stage, Task
+from gennaker.model.problems import Problem, Refused
+from gennaker.worker import messages
+
+log = structlog.get_logger()
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """How an effect is performed this time."""
+
+    is_repeat: bool = False
+    """It may have been performed before: the process died before the result was recorded."""
+    is_given_up: bool = False
+    """It must not be performed again; its outcome is unknown."""
+
+
+class Performer:
+    """Performs effects that don't concern other executions."""
+
+    def __init__(self, *, stage_types: Mapping[str, StageType], services: Services, probe: Probe) -> None:
+        """`stage_types` by name and alias."""
+        self._stage_types = stage_types
+        self._services = services
+        self._probe = probe
+
+    def prepare_now(self, effect: Effect, execution: Execution) -> Awaitable[Event] | None:
+        """The preparing of an effect that asks nobody (see `worker.stepping`), None for the others."""
+        if preparing.needs_io(effect, execution, self._stage_types):
+            return None
+        return self._prepare(effect, execution)
+
+    def effect_class(self, effect: Effect, execution: Execution) -> EffectClass:
+        """What may be done with the effect after a crash."""
+        match effect:
+            case Notify():
+                return EffectClass.AT_MOST_TWICE
+            case RunTask(stage_id=stage_id, task_id=task_id):
+                found = _find(execution, stage_id, task_id)
+                return found[1].effect_class if found else EffectClass.REPEATABLE
+            case _:
+                return EffectClass.REPEATABLE
+
+    async def perform(self, effect: Effect, execution: Execution, run: Run) -> Event:
+        """Performs and returns the event with the result; never raises for what the performed code does."""
+        name = _name(effect, execution)
+        self._probe.reached(f"effect.before:{name}")
+        match effect:
+            case PrepareSubmission() | PrepareStage() | PrepareAfterStages() | PrepareTask():
+                event = await self._prepare(effect, execution)
+            case RunTask():
+                event = await self._run_task(effect, execution, run)
+            case StopTask():
+                event = await self._stop_task(effect, execution)
+            case StartTimer(key=key):
+                event = TimerRang(at=self._now(), key=key)
+            case Notify():
+                event = await self._notify(effect, execution, run)
+            case other:
+                raise AssertionError(f"{type(other).__name__} is not performed here")
+        self._probe.reached(f"effect.after:{name}")
+        return event
+
+    def _now(self) -> datetime:
+        return self._services.clock.now()
+
+    async def _prepare(self, effect: Effect, execution: Execution) -> Event:
+        return await preparing.prepare(
+            effect, execution, stage_types=self._stage_types, services=self._services, at=self._now()
+        )
+
+    async def _run_task(self, effect: RunTask, execution: Execution, run: Run) -> Event:
+        found = _find(execution, effect.stage_id, effect.task_id)
+        if found is None:
+            result: TaskResult = Failed(problem=_vanished(effect.task_id))
+        elif run.is_given_up:
+            result = Failed(problem=_unknown_outcome(found[1].name))
+        else:
+            result = await self._result(effect, execution, *found, is_repeat=run.is_repeat)
+        return TaskReported(
+            at=self._now(),
+            key=effect.key,
+            stage_id=effect.stage_id,
+            task_id=effect.task_id,
+            result=result,
+            is_repeat=run.is_repeat,
+        )
+
+    async def _result(
+        self, effect: RunTask, execution: Execution, stage: Stage, task: Task, *, is_repeat: bool
+    ) -> TaskResult:
+        task_type = self._task_type(stage, task)
+        if task_type is None:
+            return Failed(problem=_unknown_task(stage, task))
+        try:
+            return await task_type.run(
+                self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat)
+            )
+        except Refused as refused:
+            return Failed(problem=refused.problems[0])
+        except Exception as error:
+            log.exception("task.raised", task=task.name, stage_type=stage.type, key=effect.key)
+            return Failed(problem=_unexpected(task.name, error))
+
+    async def _stop_task(self, effect: StopTask, execution: Execution) -> Event:
+        problem: Problem | None = None
+        found = _find(execution, effect.stage_id, effect.task_id)
+        task_type = self._task_type(*found) if found else None
+        if found and task_type and task_type.stop:
+            context = self._context(execution, *found, key=effect.key, is_repeat=True)
+            try:
+                await task_type.stop(context)
+            except Refused as refused:
+                problem = refused.problems[0]
+            except Exception as error:
+                log.exception("task.stop_raised", task=found[1].name, key=effect.key)
+                problem = _unexpected(f"stopping {found[1].name}", error)
+        return TaskStopped(
+            at=self._now(), key=effect.key, stage_id=effect.stage_id, task_id=effect.task_id, problem=problem
+        )
+
+    async def _notify(self, effect: Notify, execution: Execution, run: Run) -> Event:
+        outcome, problem = Outcome.DONE, None
+        if run.is_given_up:
+            outcome = Outcome.UNKNOWN
+        else:
+            problem = await self._send(effect, execution, is_repeat=run.is_repeat)
+            outcome = Outcome.FAILED if problem else Outcome.DONE
+        return NotificationReported(
+            at=self._now(), key=effect.key, outcome=outcome, is_repeat=run.is_repeat, problem=problem
+        )
+
+    async def _send(self, effect: Notify, execution: Execution, *, is_repeat: bool) -> Problem | None:
+        kind = str(effect.notification.get("type", ""))
+        notifier: Notifier | None = self._services.notifiers.get(kind)
+        if notifier is None:
+            return Problem(
+                code="notification.unknown_type",
+                message=f"There is no notifier of type {kind!r}.",
+                remedy=f"Use one of {', '.join(sorted(self._services.notifiers))}.",
+            )
+        message = messages.compose(
+            effect, execution, base_url=self._services.settings.server.base_url, is_repeat=is_repeat
+        )
+        try:
+            await notifier.send(message)
+        except Undelivered as reason:
+            return Problem(code="notification.undelivered", message=str(reason))
+        except Exception as error:
+            log.exception("notification.raised", type=kind, key=effect.key)
+            return _unexpected(f"the notification by {kind}", error)
+        return None
+
+    def _context(
+        self, execution: Execution, stage: Stage, task: Task, *, key: str, is_repeat: bool
+    ) -> TaskContext:
+        return TaskContext(
+            execution=execution,
+            stage=stage,
+            lookup=lookup.of_stage(execution, stage),
+            services=self._services,
+            at=self._now(),
+            task=task,
+            key=key,
+            attempt_key=f"{execution.head.id}/{stage.ref_id}/{task.id}/{stage.attempt}.{task.attempt}",
+            is_repeat=is_repeat,
+        )
+
+    def _task_type(self, stage: Stage, task: Task) -> TaskType | None:
+        stage_type = self._stage_types.get(stage.type)
+        if stage_type is None:
+            return None
+        return next((t for t in stage_type.tasks if t.name == task.implementing_class), None)
+
+
+def _find(execution: Execution, stage_id: str, task_id: str) -> tuple[Stage, Task] | None:
+    stage = execution.stages.get(stage_id)
+    if stage is None:
+        return None
+    return next(((stage, task) for task in stage.tasks if task.id == task_id), None)
+
+
+def _name(effect: Effect, execution: Execution) -> str:
+    """A readable name of what is performed, for probes: no ids in it."""
+    kind = type(effect).__name__
+    match effect:
+        case RunTask(stage_id=stage_id, task_id=task_id) | StopTask(stage_id=stage_id, task_id=task_id):
+            found = _find(execution, stage_id, task_id)
+            return f"{kind}:{found[0].type}.{found[1].name}" if found else kind
+        case PrepareStage(stage_id=stage_id) | PrepareAfterStages(stage_id=stage_id) | PrepareTask(
+            stage_id=stage_id
+        ):
+            stage = execution.stages.get(stage_id)
+            return f"{kind}:{stage.type}" if stage else kind
+        case Notify(moment=moment):
+            return f"{kind}:{moment}"
+        case _:
+            return kind
+
+
+def _vanished(task_id: str) -> Problem:
+    return Problem(code="task.vanished", message=f"Task {task_id} no longer exists in its stage.")
+
+
+def _unknown_outcome(task: str) -> Problem:
+    return Problem(
+        code="effect.unknown",
+        message=f"{task} was begun twice and both times cut off before an answer came: its outcome is unknown.",
+        remedy="Look at the target whether it happened; then restart the stage, or ignore the failure.",
+    )
+
+
+def _unknown_task(stage: Stage, task: Task) -> Problem:
+    return Problem(
+        code="task.unknown",
+        message=f"Stages of type {stage.type!r} have no task {task.implementing_class!r} in this installation.",
+        remedy="Install the plugin that offers it, then restart the stage.",
+    )
+
+
+def _unexpected(what: str, error: Exception) -> Problem:
+    return Problem(
+        code="task.unexpected",
+        message=f"Unexpected failure of {what}: {type(error).__name__}: {error}",
+        remedy="This is a fault in the code of the task; the server's log has the trace.",
+    )

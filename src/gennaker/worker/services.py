@@ -1,0 +1,34 @@
+"""Long-running services: pollers, scrapers and sweeps, kept running as long as the server."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from gennaker.interfaces.plugins import Service
+from gennaker.interfaces.services import Services
+
+log = structlog.get_logger()
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+
+
+async def run_all(wanted: Sequence[Service], services: Services) -> None:
+    """Runs every service until this is cancelled; one that raises is started again after a growing pause."""
+    async with asyncio.TaskGroup() as group:
+        for service in wanted:
+            group.create_task(_keep_running(service, services), name=f"service:{service.name}")
+
+
+async def _keep_running(service: Service, services: Services) -> None:
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            await service.run(services)
+        except Exception as error:
+            log.exception("service.failed", service=service.name, error=str(error), again_seconds=pause)
+        else:
+            log.warning("service.ended", service=service.name, again_seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
