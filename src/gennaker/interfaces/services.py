@@ -12,6 +12,7 @@ from gennaker.interfaces.definitions import Definitions
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.evidence import Evidence, Logs
 from gennaker.interfaces.executions import Executions, Updates
+from gennaker.interfaces.intake import Intake
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.registry import ImageRegistry
@@ -30,6 +31,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     documents: Callable[[str], Documents]
     """By namespace."""
     executions: Executions
+    intake: Intake
     definitions: Definitions
     evidence: Evidence
     logs: Logs
