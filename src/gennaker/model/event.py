@@ -123,6 +123,8 @@ class StagePrepared(_Event, frozen=True, kw_only=True, tag="StagePrepared"):
     """Not empty: the stage is SKIPPED, and why (`stageEnabled`)."""
     problem: Problem | None = None
     """Set: planning failed; the stage fails as `beforeStagePlanningFailed`."""
+    is_retryable: bool = False
+    """With a problem: planning is tried again after a pause (a provider that didn't answer)."""
 
 
 class AfterStagesPrepared(_Event, frozen=True, kw_only=True, tag="AfterStagesPrepared"):
@@ -132,6 +134,8 @@ class AfterStagesPrepared(_Event, frozen=True, kw_only=True, tag="AfterStagesPre
     stage_id: str
     stages: tuple[PlannedStage, ...] = ()
     problem: Problem | None = None
+    is_retryable: bool = False
+    """With a problem: planning is tried again after a pause."""
 
 
 class TaskPrepared(_Event, frozen=True, kw_only=True, tag="TaskPrepared"):
@@ -254,6 +258,8 @@ class RestartAsked(_Event, frozen=True, kw_only=True, tag="RestartAsked"):
 
     stage_id: str
     by: str
+    keeps_child: bool = False
+    """The execution that the stage had started was itself restarted: the stage follows it and starts no other."""
 
 
 class IgnoreFailureAsked(_Event, frozen=True, kw_only=True, tag="IgnoreFailureAsked"):

@@ -67,6 +67,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When the next poll happens, None while one is under way."""
     is_prepared: bool = False
     """The stage's context was evaluated for this attempt."""
+    is_nudged: bool = False
+    """What it waits for has changed while a run was under way: its next poll is due at once."""
+    paused_for: timedelta = timedelta()
+    """How long the execution was paused during this attempt: time that doesn't count against its limit."""
     timeout: timedelta | None = None
     """None: no limit of its own."""
     is_timeout_overridable: bool = True
@@ -112,6 +116,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Raised by every restart; part of the keys of the stage's effects."""
     is_preparing: bool = False
     """A PrepareStage or PrepareAfterStages effect is under way."""
+    preparation: int = 0
+    """Raised whenever preparing begins anew (a retry, a patch meanwhile): part of the key of its effect."""
+    paused_for: timedelta = timedelta()
+    """How long the execution was paused since the stage started: time that doesn't count against its limit."""
     are_after_stages_planned: bool = False
     are_failure_stages_planned: bool = False
     waiting_for: str = ""
