@@ -1,0 +1,37 @@
+"""Cases: judges one case or many given as JSON text, for the command line and for comparing with other judges.
+
+A case is `{config, metricSetPairs, thresholds}` in Kayenta's JSON; other keys are ignored. The answer is Kayenta's
+`judgeResult`, or `{"problem": "…"}` where judging is impossible. NaN and infinities are the texts "NaN", "Infinity"
+and "-Infinity" both ways; bare NaN and Infinity, which some programs write, are read too.
+"""
+
+import json
+from collections.abc import Mapping
+
+from gennaker.canary import coercion
+from gennaker.canary.errors import CanaryError
+from gennaker.canary.judge import judge
+from gennaker.model.codec import Json, JsonObject
+
+
+def run_cases(text: str) -> str:
+    """Judges the case, or each case of the array, that the text holds; never raises for what a text can hold."""
+    try:
+        # Not msgspec: it refuses 1e400, which Java (and this) reads as Infinity, and bare NaN.
+        document: Json = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return json.dumps({"problem": f"The cases can't be read as JSON: {error}."})
+    if isinstance(document, list):
+        return json.dumps([run_case(case) for case in document])
+    return json.dumps(run_case(document))
+
+
+def run_case(case: Json) -> JsonObject:
+    """Kayenta's result of one case, or the problem that makes judging it impossible."""
+    if not isinstance(case, Mapping):
+        found = coercion.described(case)
+        return {"problem": f"A case must be an object with config, metricSetPairs and thresholds, not {found}."}
+    try:
+        return judge(case.get("config"), case.get("metricSetPairs"), case.get("thresholds")).judge_result()
+    except CanaryError as error:
+        return {"problem": str(error)}
