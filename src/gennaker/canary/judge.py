@@ -96,7 +96,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 def judge(
     canary_config: Json,
-    metric_set_pairs: Json,
+    metric_set_pairs: samples.MetricSetPairs,
     thresholds: Json,
     *,
     seed: int = DEFAULT_SEED,

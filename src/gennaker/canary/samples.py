@@ -19,6 +19,9 @@ from gennaker.model.codec import Json, JsonObject
 Samples: TypeAlias = NDArray[np.float64]
 """(n,) float64; NaN = missing, infinities are values."""
 
+MetricSetPairs: TypeAlias = "Json | Sequence[JsonObject]"
+"""A list of metric set pairs in Kayenta's JSON form."""
+
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """One couple of time series to be compared."""
@@ -30,7 +33,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     experiment: Samples
 
 
-def read_pairs(document: Json) -> tuple[Pair, ...]:
+def read_pairs(document: MetricSetPairs) -> tuple[Pair, ...]:
     """Reads a list of metric set pairs. Raises `InvalidSamples`."""
     if isinstance(document, str) or not isinstance(document, Sequence):
         raise InvalidSamples(f"The metric set pairs must be a list, not {coercion.described(document)}.")

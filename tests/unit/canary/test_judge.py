@@ -118,7 +118,7 @@ def test_a_metric_without_groups_fails_unless_muted() -> None:
         judge(config(groups=None), samples, {"pass": 95})
     muted = judge(config({"muted": True}, groups=None), samples, {"pass": 95})
 
-    assert "groups" not in muted.judge_result()["results"][0]  # type: ignore[index,operator,call-overload]  # JSON
+    assert "groups" not in muted.judge_result()["results"][0]  # type: ignore[index,operator]  # JSON
 
 
 def test_wrong_options_of_a_metric_without_pairs_fail_nothing() -> None:
@@ -190,6 +190,7 @@ numbers = st.floats(min_value=-1e6, max_value=1e6).map(lambda value: round(value
 samples = st.lists(numbers, min_size=2, max_size=25)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(control=samples, experiment=samples)
 def test_neither_the_order_of_samples_nor_missing_ones_change_a_label(
@@ -206,6 +207,7 @@ def test_neither_the_order_of_samples_nor_missing_ones_change_a_label(
 MIRROR = {"High": "Low", "Low": "High"}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     control=st.lists(st.integers(1, 50), min_size=8, max_size=30),
@@ -282,6 +284,7 @@ pair_lists = json_values | st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(document=configs | json_values, pairs=pair_lists, thresholds=json_values | st.just({"pass": 95, "marginal": 75}))
 def test_the_judge_raises_nothing_but_its_own_errors(document: Any, pairs: Any, thresholds: Any) -> None:
@@ -295,6 +298,7 @@ def test_the_judge_raises_nothing_but_its_own_errors(document: Any, pairs: Any, 
         json.dumps([explanation.as_json() for explanation in found.explanations], allow_nan=False)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(options=options_strategy, control=sample_values, experiment=sample_values)
 def test_lint_finds_an_error_exactly_where_the_judge_refuses_the_options(

@@ -1,0 +1,66 @@
+"""Cases as JSON text: one or many, problems in place of results, special numbers as texts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gennaker.canary.cases import run_cases
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "kayenta_judge.json"
+CASE = {
+    "config": {"metrics": [{"name": "m", "groups": ["g"]}], "classifier": {"groupWeights": {"g": 100}}},
+    "metricSetPairs": [{"name": "m", "values": {"control": [0, "NaN"], "experiment": ["Infinity"]}}],
+    "thresholds": {"pass": 95, "marginal": 75},
+}
+
+
+def answered(document: Any) -> Any:
+    return json.loads(run_cases(json.dumps(document)), parse_constant=lambda word: pytest.fail(f"bare {word}"))
+
+
+def test_one_case_gives_one_result() -> None:
+    found = answered(CASE)
+
+    assert found["judgeName"] == "NetflixACAJudge-v1.0"
+    assert found["results"][0]["experimentMetadata"]["stats"]["max"] == "Infinity"
+    assert found["results"][0]["resultMetadata"] == {"ratio": "NaN"}
+
+
+def test_many_cases_give_as_many_results_in_order() -> None:
+    found = answered([CASE, {**CASE, "thresholds": None}, 3])
+
+    assert found[0] == answered(CASE)
+    assert found[1] == {"problem": "Execution request must contain thresholds: give `pass` and `marginal`."}
+    assert found[2]["problem"].startswith("A case must be an object")
+
+
+def test_golden_cases_can_be_given_as_they_are() -> None:
+    cases = json.loads(GOLDEN.read_text())
+
+    found = json.loads(run_cases(GOLDEN.read_text()))
+
+    assert len(found) == len(cases)
+    assert sum("problem" in each for each in found) == 1
+    assert [each["score"] for each in found if "score" in each] == [
+        case["result"]["score"] for case in cases if "score" in case["result"]
+    ]
+
+
+def test_bare_special_numbers_and_numbers_beyond_doubles_are_read() -> None:
+    text = json.dumps(CASE).replace('"NaN"', "NaN, 1e400").replace('"Infinity"', "-Infinity")
+
+    assert json.loads(run_cases(text))["results"][0]["controlMetadata"]["stats"]["max"] == "Infinity"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "9" * 10_000, "nonsense"])
+def test_text_that_is_no_json_is_a_problem(text: str) -> None:
+    assert "problem" in json.loads(run_cases(text))
+
+
+@given(text=st.text())
+def test_any_text_gets_an_answer_in_json(text: str) -> None:
+    assert json.loads(run_cases(text)) is not None
