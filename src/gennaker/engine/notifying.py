@@ -1,0 +1,97 @@
+"""Notifying: which messages a moment causes.
+
+Rules as in Echo: a notification is sent if its `when` names the moment; cancelled executions and stages and synthetic
+stages send nothing; a stage's own are sent only if it says `sendNotifications`. Notifications that name a moment of a
+manual judgment are sent for those moments alone, and the first of these (somebody is waited for) even without
+`sendNotifications`.
+"""
+
+from gennaker.engine import keys
+from gennaker.engine.draft import Draft
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.effect import Notify
+from gennaker.model.execution import ExecutionKind, Stage, Task
+from gennaker.model.statuses import Status
+
+JUDGMENTS = frozenset({"manualJudgment", "manualJudgmentContinue", "manualJudgmentStop"})
+_KIND = {ExecutionKind.PIPELINE: "pipeline", ExecutionKind.ORCHESTRATION: "task"}
+
+
+def starting(draft: Draft) -> None:
+    """The execution has begun."""
+    _of_execution(draft, "starting")
+
+
+def ended(draft: Draft) -> None:
+    """The execution has ended."""
+    _of_execution(draft, "complete" if draft.head.status.is_successful else "failed")
+
+
+def stage_starting(draft: Draft, stage: Stage) -> None:
+    """A stage was planned and runs."""
+    _of_stage(draft, stage, "stage.starting")
+
+
+def stage_ended(draft: Draft, stage: Stage) -> None:
+    """A stage has ended; one that was skipped tells nobody."""
+    if stage.status is Status.SUCCEEDED:
+        _of_stage(draft, stage, "stage.complete")
+    elif stage.status not in (Status.SKIPPED, Status.CANCELED):
+        _of_stage(draft, stage, "stage.failed")
+
+
+def announced(draft: Draft, stage: Stage, task: Task, moment: str) -> None:
+    """A task has said that a moment has come, e.g. `manualJudgment`."""
+    if moment != "manualJudgment" and stage.context.get("sendNotifications") is not True:
+        return
+    occasion = f"{stage.attempt}.{task.attempt}.{task.poll}"
+    for number, notification in enumerate(_list(stage.context.get("notifications"))):
+        if not notification.get("when") or _names(notification, moment):
+            key = keys.notify_stage(draft.id, stage, moment, occasion, number)
+            _send(draft, key, notification, moment, stage)
+
+
+def wants(notification: JsonObject, moment: str) -> bool:
+    """Whether a notification is sent at a moment that isn't about a judgment."""
+    if any(_names(notification, judgment) for judgment in JUDGMENTS):
+        return False
+    return _names(notification, moment)
+
+
+def _of_execution(draft: Draft, what: str) -> None:
+    if draft.head.is_canceled or draft.head.status is Status.CANCELED:
+        return
+    moment = f"{_KIND[draft.head.kind]}.{what}"
+    for number, notification in enumerate(draft.head.notifications):
+        if wants(notification, moment):
+            key = keys.notify_execution(draft.id, moment, draft.head.version, number)
+            _send(draft, key, notification, moment, None)
+
+
+def _of_stage(draft: Draft, stage: Stage, moment: str) -> None:
+    if stage.is_synthetic or draft.head.is_canceled or stage.context.get("sendNotifications") is not True:
+        return
+    for number, notification in enumerate(_list(stage.context.get("notifications"))):
+        if wants(notification, moment):
+            key = keys.notify_stage(draft.id, stage, moment, str(stage.attempt), number)
+            _send(draft, key, notification, moment, stage)
+
+
+def _send(draft: Draft, key: str, notification: JsonObject, moment: str, stage: Stage | None) -> None:
+    draft.emit(
+        Notify(
+            key=key,
+            notification=notification,
+            moment=moment,
+            stage_id=stage.id if stage else None,
+        )
+    )
+
+
+def _names(notification: JsonObject, moment: str) -> bool:
+    when = notification.get("when")
+    return isinstance(when, str | list) and moment in when
+
+
+def _list(value: Json) -> list[JsonObject]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -1,0 +1,136 @@
+"""Restarts: running a stage again with all that follows it, and letting a failed stage count as passed.
+
+Orca's rules: a restart acts on the pipeline's own stage, resets it and every ended stage downstream, keeps outputs
+except those that the stage's type clears, and leaves cancelled siblings as they are. An execution that had ended goes
+through its queue again. One difference: a stage whose requisites haven't ended well isn't restarted, because the
+execution would then wait for something that never happens.
+"""
+
+from msgspec.structs import replace
+
+from gennaker.engine import graph, keys, moves, starting
+from gennaker.engine.draft import Draft
+from gennaker.model.codec import JsonObject, milliseconds
+from gennaker.model.effect import Deliver
+from gennaker.model.event import IgnoreFailureAsked, RestartAsked
+from gennaker.model.execution import Stage
+from gennaker.model.statuses import Status
+
+_FORGOTTEN = frozenset({"exception", "problems", "beforeStagePlanningFailed", "manualSkip"})
+_CHILD = frozenset({"executionId", "executionName"})
+
+
+def restart(draft: Draft, event: RestartAsked) -> str:
+    """Someone restarts a stage."""
+    found = draft.stages.get(event.stage_id)
+    if found is None:
+        return f"there is no stage {event.stage_id}"
+    stage = _top(draft, found)
+    refused = _cannot_restart(draft, stage)
+    if refused:
+        return refused
+    details: JsonObject = {
+        "restartedBy": event.by,
+        "restartTime": milliseconds(draft.at),
+    }
+    if "exception" in stage.context:
+        details["previousException"] = stage.context["exception"]
+    following = graph.all_downstream(draft.graph, draft.stages, stage)
+    _reset(draft, stage, details, kept=_CHILD if event.keeps_child else frozenset())
+    for one in following:
+        if one.status.is_complete:
+            _reset(draft, one, {}, kept=frozenset())
+    _restart_parent(draft, event)
+    _run_again(draft, stage)
+    return ""
+
+
+def ignore_failure(draft: Draft, event: IgnoreFailureAsked) -> str:
+    """Someone lets a failed stage count as FAILED_CONTINUE: what follows it runs."""
+    found = draft.stages.get(event.stage_id)
+    if found is None:
+        return f"there is no stage {event.stage_id}"
+    stage = _top(draft, found)
+    if stage.status not in (Status.TERMINAL, Status.STOPPED):
+        return f"stage {stage.name} hasn't failed; it is {stage.status.value}"
+    if draft.head.status is Status.PAUSED:
+        return "the execution is paused: resume it first"
+    details: JsonObject = {
+        "by": event.by,
+        "reason": event.reason,
+        "time": milliseconds(draft.at),
+    }
+    if "exception" in stage.context:
+        details["previousException"] = stage.context["exception"]
+    context = {key: value for key, value in stage.context.items() if key not in _FORGOTTEN}
+    context["ignoreFailureDetails"] = details
+    draft.put(replace(stage, status=Status.FAILED_CONTINUE, context=context))
+    if draft.head.status is Status.RUNNING:
+        draft.then(moves.Ended(stage.id))
+    else:
+        _run_again(draft, stage)
+    return ""
+
+
+def _top(draft: Draft, stage: Stage) -> Stage:
+    while stage.parent_id is not None:
+        stage = draft.stages[stage.parent_id]
+    return stage
+
+
+def _cannot_restart(draft: Draft, stage: Stage) -> str:
+    if draft.head.status is Status.PAUSED:
+        return "the execution is paused: resume it first"
+    if not draft.head.is_submitted or (draft.head.status is Status.NOT_STARTED):
+        return "the execution hasn't begun"
+    if stage.is_preparing or not (stage.status.is_complete or stage.status is Status.NOT_STARTED):
+        return f"stage {stage.name} is {stage.status.value}: only a stage that has ended can be restarted"
+    if not graph.is_ready(draft.graph, draft.stages, stage):
+        return f"stage {stage.name} requires stages that haven't ended well: restart one of those"
+    return ""
+
+
+def _reset(draft: Draft, stage: Stage, details: JsonObject, *, kept: frozenset[str]) -> None:
+    draft.remove(graph.children(draft.graph, draft.stages, stage.id))
+    gone = {*_FORGOTTEN, *draft.rules.of(stage).restart_clears} - kept
+    context = {key: value for key, value in stage.context.items() if key not in gone}
+    outputs = {key: value for key, value in stage.outputs.items() if key not in gone}
+    if details:
+        context["restartDetails"] = details
+    fresh = Stage(
+        id=stage.id,
+        ref_id=stage.ref_id,
+        type=stage.type,
+        name=stage.name,
+        requisite_ref_ids=stage.requisite_ref_ids,
+        context=context,
+        outputs=outputs,
+        start_time_expiry=stage.start_time_expiry,
+        last_modified=stage.last_modified,
+        attempt=stage.attempt + 1,
+    )
+    draft.put(fresh)
+
+
+def _run_again(draft: Draft, stage: Stage) -> None:
+    queue = starting.queue_key(draft.head)
+    if draft.head.status is Status.RUNNING:
+        draft.then(moves.StartStage(stage.id))
+    elif queue is None:
+        starting.run(draft)
+        draft.then(moves.CheckExecution())
+    else:
+        draft.head = replace(draft.head, status=Status.NOT_STARTED)
+        starting.enter(draft, queue)
+
+
+def _restart_parent(draft: Draft, event: RestartAsked) -> None:
+    """The stage of another execution that waits for this one follows it again, if it had ended too."""
+    parent = draft.head.trigger.get("parentExecution")
+    stage_id = draft.head.trigger.get("parentPipelineStageId")
+    parent_id = parent.get("id") if isinstance(parent, dict) else None
+    if draft.head.status is Status.RUNNING or not isinstance(parent_id, str) or not isinstance(stage_id, str):
+        return
+    again = RestartAsked(at=draft.at, stage_id=stage_id, by=event.by, keeps_child=True)
+    key = keys.deliver(draft.id, "child-restarted", parent_id, draft.head.version)
+    draft.emit(Deliver(key=key, execution_id=parent_id, event=again))

@@ -1,0 +1,77 @@
+"""Roll-up: the status of a stage from its parts, of an execution from its stages. Nothing else sets them.
+
+Follows Orca's CompleteStageHandler and CompleteExecutionHandler; "first match" below means the order of the rules
+there.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.execution import Stage
+from gennaker.model.statuses import Status
+
+_WELL = frozenset({Status.SUCCEEDED, Status.SKIPPED})
+
+
+def failure_status(context: JsonObject, default: Status = Status.TERMINAL) -> Status:
+    """What a failure of a stage with this context counts as: the three choices of "if the stage fails".
+
+    Only the boolean true counts as true, so that `failPipeline: "true"` stops the branch, as in Orca.
+    """
+    if context.get("continuePipeline") is True:
+        return Status.FAILED_CONTINUE
+    fails: Json = context.get("failPipeline")
+    return default if fails is None or fails is True else Status.STOPPED
+
+
+def stage_status(stage: Stage, children: Sequence[Stage], *, has_unstarted_after: bool) -> Status:
+    """The status of a stage from its tasks and synthetic stages; first match."""
+    statuses = {child.status for child in children} | {task.status for task in stage.tasks}
+    if stage.context.get("beforeStagePlanningFailed") is True:
+        statuses.add(failure_status(stage.context))
+    if not statuses:
+        return Status.NOT_STARTED
+    if Status.TERMINAL in statuses:
+        return failure_status(stage.context)
+    for status in (Status.STOPPED, Status.CANCELED, Status.FAILED_CONTINUE):
+        if status in statuses:
+            return status
+    if statuses <= _WELL:
+        return Status.SUCCEEDED
+    if has_unstarted_after:
+        return Status.RUNNING
+    return Status.TERMINAL
+
+
+def fails_on_expressions(stage: Stage) -> bool:
+    """The stage wants to fail because an expression in it did."""
+    return stage.context.get("failOnFailedExpressions") is True and bool(
+        stage.context.get("expressionEvaluationSummary")
+    )
+
+
+def execution_status(
+    top: Iterable[Stage],
+    *,
+    is_ready: Callable[[Stage], bool],
+    fails_late: Callable[[], bool],
+) -> Status | None:
+    """The final status of an execution from its own stages, first match; None: something is left to do.
+
+    `is_ready` says whether a stage that hasn't started could start now; `fails_late` whether any stopped stage of any
+    level asks for failure once the other branches are complete.
+    """
+    stages = list(top)
+    statuses = {stage.status for stage in stages}
+    if all(status.satisfies_downstream for status in statuses):
+        return Status.SUCCEEDED
+    for status in (Status.TERMINAL, Status.CANCELED):
+        if status in statuses:
+            return status
+    if Status.STOPPED not in statuses:
+        return None
+    if statuses & {Status.RUNNING, Status.PAUSED}:
+        return None
+    if any(stage.status is Status.NOT_STARTED and is_ready(stage) for stage in stages):
+        return None
+    return Status.TERMINAL if fails_late() else Status.SUCCEEDED

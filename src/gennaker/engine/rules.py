@@ -1,0 +1,58 @@
+"""Rules: what the engine must know of stage types, as data.
+
+Descriptors without callables, so that `advance` stays pure and a journal can be folded without any plugin's code.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from gennaker.interfaces.stages import StageType
+from gennaker.model.execution import Stage
+
+
+class StageRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine must know of one stage type."""
+
+    restart_clears: tuple[str, ...] = ()
+    """Keys of context and outputs that a restart removes."""
+    is_skippable: bool = False
+    """A person may skip such a stage if its context says `skippable: true`."""
+    plans_after: bool = False
+    """It has stages that follow its tasks: they must be planned before it completes."""
+    plans_on_failure: bool = False
+    """It has stages that follow its failure."""
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of all known stage types, by name and alias."""
+
+    stages: Mapping[str, StageRule] = {}
+
+    def of(self, stage: Stage) -> StageRule:
+        """The rule of a stage; one of an unknown type has nothing of its own (it fails when it is prepared)."""
+        return self.stages.get(type_name(stage), _NOTHING)
+
+
+_NOTHING = StageRule()
+
+
+def type_name(stage: Stage) -> str:
+    """The name by which the stage's type is looked up: the context's `alias` if it has one, else the type."""
+    alias = stage.context.get("alias")
+    return alias if isinstance(alias, str) and alias else stage.type
+
+
+def from_stage_types(types: Iterable[StageType]) -> Rules:
+    """The rules of these types, under their names and aliases."""
+    rules: dict[str, StageRule] = {}
+    for stage_type in types:
+        rule = StageRule(
+            restart_clears=stage_type.restart_clears,
+            is_skippable=stage_type.is_skippable,
+            plans_after=stage_type.plan_after is not None,
+            plans_on_failure=stage_type.plan_on_failure is not None,
+        )
+        for name in (stage_type.name, *stage_type.aliases):
+            rules[name] = rule
+    return Rules(stages=rules)

@@ -1,0 +1,136 @@
+"""Synthetic stages: building those that a stage's plan asks for, and the pipeline's own from its definition.
+
+A synthetic stage's refId says where it belongs: `<parent><N` before its parent's tasks, `<parent>>N` after them. Ids
+derive from the refId. A child takes over its parent's attempt, so that effects of a restarted stage's children have
+keys of their own although refIds and ids are the same again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gennaker.engine import graph, keys, timing
+from gennaker.engine.draft import Draft
+from gennaker.model.codec import Json, JsonObject, from_milliseconds
+from gennaker.model.event import PlannedStage, PlannedTask
+from gennaker.model.execution import Side, Stage, Task
+
+_MARK = {Side.BEFORE: "<", Side.AFTER: ">"}
+_WINDOW_KEYS = frozenset({"restrictExecutionDuringTimeWindow", "restrictedExecutionWindow"})
+_OWN_KEYS = frozenset({"type", "name", "refId", "requisiteStageRefIds", "startTimeExpiry"})
+_PLAIN_PROVIDERS = frozenset({"aws", "titus"})
+
+
+def tasks_of(planned: Sequence[PlannedTask]) -> tuple[Task, ...]:
+    """The tasks of a stage as planned; first and last are marked unless they are part of a loop."""
+    in_loop = _loop_places(planned)
+    last = len(planned) - 1
+    return tuple(
+        Task(
+            id=str(place + 1),
+            name=one.name,
+            implementing_class=one.implementing_class,
+            is_stage_start=place == 0 and place not in in_loop,
+            is_stage_end=place == last and place not in in_loop,
+            is_loop_start=one.is_loop_start,
+            is_loop_end=one.is_loop_end,
+            timeout=one.timeout,
+            is_timeout_overridable=one.is_timeout_overridable,
+            retries=one.retries,
+            retry_after=one.retry_after,
+            effect_class=one.effect_class,
+        )
+        for place, one in enumerate(planned)
+    )
+
+
+def _loop_places(planned: Sequence[PlannedTask]) -> set[int]:
+    places: set[int] = set()
+    is_inside = False
+    for place, one in enumerate(planned):
+        is_inside = is_inside or one.is_loop_start
+        if is_inside:
+            places.add(place)
+        is_inside = is_inside and not one.is_loop_end
+    return places
+
+
+def plant(
+    draft: Draft,
+    parent: Stage,
+    side: Side,
+    planned: Sequence[PlannedStage],
+    *,
+    is_linear: bool = False,
+) -> list[Stage]:
+    """Adds the planned stages beside their parent and returns them; linear: each also requires the one before."""
+    siblings = graph.children(draft.graph, draft.stages, parent.id)
+    first = sum(1 for one in siblings if one.side is side) + 1
+    refs = [f"{parent.ref_id}{_MARK[side]}{first + place}" for place in range(len(planned))]
+    stages: list[Stage] = []
+    for place, one in enumerate(planned):
+        required = [refs[other] for other in one.requisites if 0 <= other < len(refs) and other != place]
+        if is_linear and place and refs[place - 1] not in required:
+            required.append(refs[place - 1])
+        stages.append(_child(draft, parent, side, one, ref=refs[place], required=tuple(required)))
+    draft.insert(parent.id, side, stages)
+    return stages
+
+
+def _child(
+    draft: Draft,
+    parent: Stage,
+    side: Side,
+    planned: PlannedStage,
+    *,
+    ref: str,
+    required: tuple[str, ...],
+) -> Stage:
+    kept = planned.context
+    if planned.type != timing.WINDOW_TYPE:
+        kept = {key: value for key, value in kept.items() if key not in _WINDOW_KEYS}
+    return Stage(
+        id=keys.stage_id(draft.id, ref),
+        ref_id=ref,
+        type=planned.type,
+        name=planned.name,
+        requisite_ref_ids=required,
+        context=kept,
+        side=side,
+        parent_id=parent.id,
+        attempt=parent.attempt,
+    )
+
+
+def stages_of(execution_id: str, config: JsonObject) -> list[Stage]:
+    """The pipeline's own stages from its prepared definition."""
+    listed = config.get("stages")
+    found = listed if isinstance(listed, list) else []
+    return [_own(execution_id, place, one) for place, one in enumerate(found) if isinstance(one, dict)]
+
+
+def _own(execution_id: str, place: int, config: JsonObject) -> Stage:
+    ref = str(config.get("refId", place))
+    kind = str(config.get("type", ""))
+    provider = config.get("providerType")
+    if isinstance(provider, str) and provider and provider not in _PLAIN_PROVIDERS:
+        kind = f"{kind}_{provider}"
+    name = config.get("name")
+    required = config.get("requisiteStageRefIds")
+    return Stage(
+        id=keys.stage_id(execution_id, ref),
+        ref_id=ref,
+        type=kind,
+        name=name if isinstance(name, str) and name else kind,
+        requisite_ref_ids=tuple(dict.fromkeys(str(one) for one in required))
+        if isinstance(required, list)
+        else (),
+        start_time_expiry=_expiry(config.get("startTimeExpiry")),
+        context={key: value for key, value in config.items() if key not in _OWN_KEYS},
+    )
+
+
+def _expiry(value: Json) -> datetime | None:
+    try:
+        return from_milliseconds(int(value)) if isinstance(value, str | int) and value else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,396 @@
+"""Tasks: starting, polling, retrying, timing out, holding and completing them.
+
+Theory of operation. A task that runs has exactly one current effect: PrepareTask until its stage's context was
+evaluated for it (left out where the context holds no expression), then one RunTask after the other, each poll under a
+key of its own, and a timer for its limit. `due` says which of two cases it is: None, or not in the future: a run is
+under way, and its answer must be waited for; in the future: the row in the outbox waits, and may be replaced by one
+that is due now. While the execution is paused a running task is PAUSED: one under way may still answer, one that
+waited has lost its row and gets a new one when the execution is resumed, one without a start time hasn't begun.
+"""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from gennaker.engine import failures, keys, moves, notifying, rollup, timing
+from gennaker.engine.contexts import has_expressions
+from gennaker.engine.draft import Draft
+from gennaker.model.codec import JsonObject, merged
+from gennaker.model.effect import PrepareTask, RunTask, StartTimer, StopTask
+from gennaker.model.event import Again, Done, Failed, TaskPrepared, TaskReported
+from gennaker.model.execution import Stage, Task
+from gennaker.model.problems import Problem
+from gennaker.model.statuses import Status
+
+PAUSED = "someone to resume the execution"
+_ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
+
+
+def find(draft: Draft, stage_id: str, task_id: str) -> tuple[Stage, Task] | None:
+    """A task and its stage; None: there is no such task now."""
+    stage = draft.stages.get(stage_id)
+    if stage is None:
+        return None
+    return next(((stage, task) for task in stage.tasks if task.id == task_id), None)
+
+
+def is_begun(task: Task) -> bool:
+    """It runs, or is paused while running."""
+    return task.status in _ACTIVE and task.start_time is not None
+
+
+def start(draft: Draft, move: moves.StartTask) -> None:
+    """Begins an attempt at a task, or holds it while the execution is paused."""
+    found = find(draft, move.stage_id, move.task_id)
+    if found is None or found[0].status not in _ACTIVE or found[1].status is not Status.NOT_STARTED:
+        return
+    stage, task = found
+    if draft.is_paused:
+        draft.put_task(stage.id, replace(task, status=Status.PAUSED, waiting_for=PAUSED))
+        mark_paused(draft, stage.id)
+        return
+    task = replace(
+        task,
+        status=Status.RUNNING,
+        start_time=draft.at,
+        end_time=None,
+        attempt=task.attempt + 1,
+        poll=0,
+        failures=0,
+        memory={},
+        waiting_for="its first run to end",
+        due=None,
+        is_prepared=not has_expressions(stage.context),
+        is_nudged=False,
+        paused_for=timedelta(),
+        exception={},
+    )
+    stage = draft.put_task(stage.id, task)
+    limit = timing.limiting_stage(draft, stage)
+    limit_at = timing.stage_deadline(draft, limit) if limit else None
+    if limit and limit_at is not None and limit_at <= draft.at and stage.type != timing.WINDOW_TYPE:
+        time_out(draft, stage, task, _stage_timed_out(limit))
+        return
+    arm(draft, stage, task)
+    _ask(draft, stage, task)
+
+
+def arm(draft: Draft, stage: Stage, task: Task) -> None:
+    """Sets the timer of the task's limit."""
+    deadline = timing.task_deadline(draft, stage, task)
+    if deadline is not None:
+        key = keys.task_deadline(draft.id, stage, task)
+        about = f"time limit of task {task.name} of stage {stage.name}"
+        draft.emit(StartTimer(key=key, rings_at=deadline, about=about), due=deadline)
+
+
+def mark_paused(draft: Draft, stage_id: str) -> None:
+    """Shows a running stage and all above it as paused."""
+    current = draft.stages.get(stage_id)
+    while current is not None:
+        if current.status is Status.RUNNING:
+            draft.put(replace(current, status=Status.PAUSED))
+        current = draft.stages.get(current.parent_id) if current.parent_id else None
+
+
+def prepared(draft: Draft, event: TaskPrepared) -> str:
+    """The stage's context was evaluated for a task."""
+    found = find(draft, event.stage_id, event.task_id)
+    if found is None:
+        return f"stage {event.stage_id} has no task {event.task_id}"
+    stage, task = found
+    if not is_begun(task) or task.is_prepared or keys.prepare_task(draft.id, stage, task) != event.key:
+        return "the task no longer waits for this preparation"
+    if event.problem is not None:
+        fail(draft, stage, task, Failed(problem=event.problem, context=event.context))
+        return ""
+    draft.put_context(stage.id, event.context)
+    task = replace(task, is_prepared=True)
+    if task.status is Status.PAUSED:
+        task = replace(task, due=draft.at)
+    stage = draft.put_task(stage.id, task)
+    if task.status is Status.RUNNING:
+        _ask(draft, stage, task)
+    return ""
+
+
+def reported(draft: Draft, event: TaskReported) -> str:
+    """A task was run once."""
+    found = find(draft, event.stage_id, event.task_id)
+    if found is None:
+        return f"stage {event.stage_id} has no task {event.task_id}"
+    stage, task = found
+    if not is_begun(task) or not task.is_prepared or keys.run(draft.id, stage, task) != event.key:
+        return "the task no longer waits for this result"
+    result = event.result
+    outputs = {key: value for key, value in result.outputs.items() if key != "stageTimeoutMs"}
+    stage = draft.put(
+        replace(
+            stage,
+            context=merged(stage.context, result.context),
+            outputs=merged(stage.outputs, outputs),
+        )
+    )
+    for moment in result.announce:
+        notifying.announced(draft, stage, task, moment)
+    match result:
+        case Again():
+            _poll_again(draft, stage, task, result)
+        case Failed(retryable=True) if task.retries < 0 or task.failures < task.retries:
+            _retry(draft, stage, task, result)
+        case Failed():
+            fail(draft, stage, task, result)
+        case Done():
+            _done(draft, stage, task, result.status)
+    return ""
+
+
+def _poll_again(draft: Draft, stage: Stage, task: Task, result: Again) -> None:
+    pause = timedelta() if task.is_nudged else timing.poll_pause(stage, result.after)
+    task = replace(task, memory=result.memory, waiting_for=result.waiting_for, failures=0)
+    _rest(draft, stage, task, pause)
+
+
+def _retry(draft: Draft, stage: Stage, task: Task, result: Failed) -> None:
+    task = replace(task, failures=task.failures + 1)
+    pause = timing.retry_pause(task, keys.run(draft.id, stage, task))
+    said = f"another try, number {task.failures + 1}, after: {result.problem.message}"
+    _rest(draft, stage, replace(task, waiting_for=said), pause)
+
+
+def _rest(draft: Draft, stage: Stage, task: Task, pause: timedelta) -> None:
+    task = replace(task, due=draft.at + pause, is_nudged=False)
+    if task.status is Status.PAUSED:
+        draft.put_task(stage.id, task)
+        return
+    task = replace(task, poll=task.poll + 1)
+    stage = draft.put_task(stage.id, task)
+    _ask(draft, stage, task)
+
+
+def _ask(draft: Draft, stage: Stage, task: Task) -> None:
+    if task.is_prepared:
+        run = RunTask(key=keys.run(draft.id, stage, task), stage_id=stage.id, task_id=task.id)
+        draft.emit(run, due=task.due)
+    else:
+        key = keys.prepare_task(draft.id, stage, task)
+        draft.emit(PrepareTask(key=key, stage_id=stage.id, task_id=task.id), due=task.due)
+
+
+def nudge(draft: Draft, stage_id: str) -> None:
+    """Lets the running task of a stage look again at once: something that it may wait for has changed."""
+    for task in draft.stages[stage_id].tasks:
+        if not is_begun(task):
+            continue
+        stage = draft.stages[stage_id]
+        if not task.is_prepared:
+            draft.drop(keys.prepare_task(draft.id, stage, task))
+            task = replace(task, poll=task.poll + 1, due=None)
+            stage = draft.put_task(stage_id, task)
+            _ask(draft, stage, task)
+        elif task.status is Status.RUNNING and task.due is not None and task.due > draft.at:
+            draft.drop(keys.run(draft.id, stage, task))
+            task = replace(task, poll=task.poll + 1, due=draft.at)
+            stage = draft.put_task(stage_id, task)
+            _ask(draft, stage, task)
+        elif task.due is None or task.status is Status.RUNNING:
+            draft.put_task(stage_id, replace(task, is_nudged=True))
+
+
+def hold(draft: Draft, stage_id: str) -> None:
+    """Pauses the running task of a stage: a run under way may still answer, one that waits is put off."""
+    for task in draft.stages[stage_id].tasks:
+        if task.status is not Status.RUNNING:
+            continue
+        stage = draft.stages[stage_id]
+        waits = task.is_prepared and task.due is not None and task.due > draft.at
+        if waits:
+            draft.drop(keys.run(draft.id, stage, task))
+        if timing.task_deadline(draft, stage, task) is not None:
+            draft.drop(keys.task_deadline(draft.id, stage, task))
+        draft.put_task(
+            stage_id,
+            replace(task, status=Status.PAUSED, due=task.due if waits else None),
+        )
+
+
+def release(draft: Draft, stage_id: str, paused_for: timedelta) -> None:
+    """Lets the paused tasks of a stage go on."""
+    for task in draft.stages[stage_id].tasks:
+        if task.status is not Status.PAUSED:
+            continue
+        if task.start_time is None:
+            draft.put_task(stage_id, replace(task, status=Status.NOT_STARTED, waiting_for=""))
+            draft.then(moves.StartTask(stage_id, task.id))
+            continue
+        # A task that started while the execution was paused doesn't exist: starting is held. So all of it counts.
+        is_under_way = task.due is None
+        task = replace(task, status=Status.RUNNING, paused_for=task.paused_for + paused_for)
+        if not is_under_way:
+            task = replace(task, poll=task.poll + 1, due=draft.at)
+        stage = draft.put_task(stage_id, task)
+        arm(draft, stage, task)
+        if not is_under_way:
+            _ask(draft, stage, task)
+
+
+def time_out(draft: Draft, stage: Stage, task: Task, problem: Problem) -> None:
+    """Ends a task whose time is up; what it has begun outside is stopped."""
+    _stop(draft, stage, task, "its time was up")
+    if stage.context.get("markSuccessfulOnTimeout") is True:
+        _complete(draft, stage, task, Status.SUCCEEDED, original=Status.SUCCEEDED)
+    else:
+        fail(draft, stage, task, Failed(problem=problem))
+
+
+def task_limit_reached(draft: Draft, stage: Stage, task: Task) -> str:
+    """The timer of a task's limit has rung."""
+    deadline = timing.task_deadline(draft, stage, task)
+    if task.status is not Status.RUNNING or deadline is None:
+        return "the task isn't running"
+    if deadline > draft.at:
+        arm(draft, stage, task)
+        return ""
+    spent = draft.at - task.start_time - task.paused_for if task.start_time else timedelta()
+    problem = Problem(
+        code="task.timed_out",
+        message=f"{task.name} of stage {stage.name} timed out after {timing.in_words(spent)}.",
+        remedy="Raise the stage's time limit (`stageTimeoutMs`) if it needs longer.",
+    )
+    time_out(draft, stage, task, problem)
+    return ""
+
+
+def stage_limit_reached(draft: Draft, limit: Stage, stage: Stage) -> None:
+    """Times out what runs in a stage because its limit, or that of a stage above it, is reached."""
+    for task in stage.tasks:
+        if task.status is Status.RUNNING:
+            time_out(draft, draft.stages[stage.id], task, _stage_timed_out(limit))
+
+
+def _stage_timed_out(stage: Stage) -> Problem:
+    limit = timing.from_context(stage.context.get("stageTimeoutMs")) or timedelta()
+    return Problem(
+        code="stage.timed_out",
+        message=f"Stage {stage.name} timed out after {timing.in_words(limit)}.",
+        remedy="Raise the stage's time limit (`stageTimeoutMs`) if it needs longer.",
+    )
+
+
+def fail(draft: Draft, stage: Stage, task: Task, result: Failed) -> None:
+    """Ends a task that has failed for good; the stage's flags decide what that counts as."""
+    shape = failures.exception(result.problem, at=draft.at, operation=task.name, is_retryable=result.retryable)
+    context = failures.in_context(draft.stages[stage.id].context, result.problem, shape)
+    if "exception" in result.context:
+        context["exception"] = result.context["exception"]
+    stage = draft.put_context(stage.id, context)
+    details: JsonObject = {"exception": context["exception"]}
+    task = replace(task, exception=details)
+    original = result.status if result.status is Status.CANCELED else Status.TERMINAL
+    if original is Status.CANCELED:
+        _stop(draft, stage, task, result.problem.message)
+    _complete(
+        draft,
+        stage,
+        task,
+        rollup.failure_status(stage.context, original),
+        original=original,
+    )
+
+
+def _done(draft: Draft, stage: Stage, task: Task, status: Status) -> None:
+    if status is Status.REDIRECT:
+        _redirect(draft, stage, task)
+    elif status in (Status.TERMINAL, Status.CANCELED):
+        _complete(
+            draft,
+            stage,
+            task,
+            rollup.failure_status(stage.context, status),
+            original=status,
+        )
+    elif status.is_complete:
+        _complete(draft, stage, task, status, original=status)
+    else:
+        fail(draft, stage, task, Failed(problem=_impossible(task, status)))
+
+
+def _impossible(task: Task, status: Status) -> Problem:
+    return Problem(
+        code="task.impossible_status",
+        message=f"Task {task.name} has ended with the status {status.value}, which no ended task can have.",
+        remedy="This is a fault in the code of the task.",
+    )
+
+
+def _complete(draft: Draft, stage: Stage, task: Task, status: Status, *, original: Status) -> None:
+    _forget(draft, stage, task)
+    task = replace(
+        task,
+        status=status,
+        end_time=draft.at,
+        waiting_for="",
+        due=None,
+        is_nudged=False,
+    )
+    stage = draft.put_task(stage.id, task)
+    following = _next(stage, task)
+    halts = original is not Status.FAILED_CONTINUE and status.is_halt
+    if halts or following is None:
+        draft.then(moves.CompleteStage(stage.id))
+    else:
+        draft.then(moves.StartTask(stage.id, following.id))
+
+
+def _next(stage: Stage, task: Task) -> Task | None:
+    place = stage.tasks.index(task) + 1
+    return stage.tasks[place] if place < len(stage.tasks) else None
+
+
+def _redirect(draft: Draft, stage: Stage, task: Task) -> None:
+    starts = [place for place, one in enumerate(stage.tasks) if one.is_loop_start]
+    ends = [place for place, one in enumerate(stage.tasks) if one.is_loop_end]
+    if not starts or not ends or ends[-1] < starts[0]:
+        fail(draft, stage, task, Failed(problem=_impossible(task, Status.REDIRECT)))
+        return
+    _forget(draft, stage, task)
+    for one in stage.tasks[starts[0] : ends[-1] + 1]:
+        again = replace(
+            one,
+            status=Status.NOT_STARTED,
+            start_time=None,
+            end_time=None,
+            due=None,
+            waiting_for="",
+        )
+        draft.put_task(stage.id, again)
+    draft.then(moves.StartTask(stage.id, stage.tasks[starts[0]].id))
+
+
+def cut(draft: Draft, stage_id: str, status: Status, *, reason: str, stops: bool = True) -> None:
+    """Ends what runs in a stage with this status; results that come later are stale."""
+    for task in draft.stages[stage_id].tasks:
+        stage = draft.stages[stage_id]
+        if is_begun(task):
+            _forget(draft, stage, task)
+            if stops:
+                _stop(draft, stage, task, reason)
+            draft.put_task(
+                stage_id,
+                replace(task, status=status, end_time=draft.at, waiting_for="", due=None),
+            )
+        elif task.status is Status.PAUSED:
+            draft.put_task(stage_id, replace(task, status=Status.NOT_STARTED, waiting_for=""))
+
+
+def _stop(draft: Draft, stage: Stage, task: Task, reason: str) -> None:
+    key = keys.stop(draft.id, stage, task)
+    draft.emit(StopTask(key=key, stage_id=stage.id, task_id=task.id, reason=reason))
+
+
+def _forget(draft: Draft, stage: Stage, task: Task) -> None:
+    draft.drop(
+        keys.run(draft.id, stage, task) if task.is_prepared else keys.prepare_task(draft.id, stage, task)
+    )
+    if timing.task_deadline(draft, stage, task) is not None:
+        draft.drop(keys.task_deadline(draft.id, stage, task))

@@ -1,0 +1,91 @@
+"""Timing: time limits that leave paused time out, pauses between polls and before retries.
+
+Limits are deadlines: an instant at which a durable timer rings. What a pause adds is kept with each task and stage
+(`paused_for`), so that the deadline after any number of pauses is exact.
+"""
+
+from datetime import datetime, timedelta
+
+from gennaker.engine import graph, keys
+from gennaker.engine.draft import Draft
+from gennaker.model.codec import Json
+from gennaker.model.execution import Stage, Task
+
+WINDOW_TYPE = "restrictExecutionDuringTimeWindow"
+"""Stages of this type wait for an execution window: exempt from all limits."""
+_LONGEST_RETRY_PAUSE = timedelta(minutes=1)
+_SPREAD = 0.1
+"""Retries come up to this share earlier, so that many that failed together don't return together."""
+
+
+def from_context(value: Json) -> timedelta | None:
+    """Positive milliseconds of a context as a length of time; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        return None
+    return timedelta(milliseconds=value)
+
+
+def poll_pause(stage: Stage, asked: timedelta) -> timedelta:
+    """How long a task that said "again" rests: what it asked for, or more if the stage wants (`backoffPeriodMs`)."""
+    return max(
+        asked,
+        from_context(stage.context.get("backoffPeriodMs")) or timedelta(),
+        timedelta(),
+    )
+
+
+def retry_pause(task: Task, key: str) -> timedelta:
+    """The pause before the retry that follows the task's latest failure: doubled each time, up to a minute."""
+    doublings = min(max(task.failures - 1, 0), 20)
+    doubled = task.retry_after * (1 << doublings)
+    return min(doubled, _LONGEST_RETRY_PAUSE) * (1 - _SPREAD * keys.fraction(key))
+
+
+def task_deadline(draft: Draft, stage: Stage, task: Task) -> datetime | None:
+    """When the task's own limit is reached; None: it has none."""
+    if stage.type == WINDOW_TYPE or task.start_time is None:
+        return None
+    limit = task.timeout
+    if task.is_timeout_overridable:
+        owner = limiting_stage(draft, stage)
+        override = from_context(owner.context.get("stageTimeoutMs")) if owner else None
+        limit = override or limit
+    return None if limit is None else task.start_time + limit + task.paused_for
+
+
+def limiting_stage(draft: Draft, stage: Stage) -> Stage | None:
+    """The nearest stage, from this one upwards, that has a limit (`stageTimeoutMs`)."""
+    current: Stage | None = stage
+    while current is not None:
+        if from_context(current.context.get("stageTimeoutMs")) is not None:
+            return current
+        current = draft.stages.get(current.parent_id) if current.parent_id else None
+    return None
+
+
+def stage_deadline(draft: Draft, stage: Stage) -> datetime | None:
+    """When the stage's own limit is reached: paused time and the wait for its execution window don't count."""
+    limit = from_context(stage.context.get("stageTimeoutMs"))
+    if limit is None or stage.start_time is None or stage.type == WINDOW_TYPE:
+        return None
+    return stage.start_time + limit + stage.paused_for + _in_window(draft, stage)
+
+
+def _in_window(draft: Draft, stage: Stage) -> timedelta:
+    """How long the stage has waited for its execution window until now, without pauses (they are counted apart)."""
+    total = timedelta()
+    for child in graph.children(draft.graph, draft.stages, stage.id):
+        if child.type == WINDOW_TYPE and child.start_time is not None:
+            total += (child.end_time or draft.at) - child.start_time - child.paused_for
+    return total
+
+
+def in_words(length: timedelta) -> str:
+    """`2 hours 5 minutes`: the two largest units that aren't nothing."""
+    seconds = int(length.total_seconds())
+    parts: list[str] = []
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}{'' if count == 1 else 's'}")
+    return " ".join(parts[:2]) or "0 seconds"
