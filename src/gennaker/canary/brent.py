@@ -2,8 +2,8 @@
 
 The tolerance is *absolute*, 1e-4: the answer lies within about 5e-5 of the root (of the step, for the step function
 that it is used on), and for samples whose whole range is below that an end point comes back at once. A finer or a
-relative tolerance would be better mathematics and another judge; see docs on canary analysis. Arithmetic follows
-IEEE 754 all the way: division by zero gives an infinity or NaN, never an exception.
+relative tolerance would be better mathematics and another judge. Arithmetic follows IEEE 754 all the way: division by
+zero gives an infinity or NaN, never an exception.
 """
 
 import math

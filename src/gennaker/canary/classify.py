@@ -109,7 +109,7 @@ def _decided(name: str, comparison: Comparison, options: Options, *, noisy: bool
     up_counts = options.direction is not Direction.DECREASE
     down_counts = options.direction is not Direction.INCREASE
 
-    label, rule = Label.PASS, _passing_rule(above and up_counts or below and down_counts, above or below)
+    label, rule = Label.PASS, _passing_rule((above and up_counts) or (below and down_counts), above or below)
     critical = False
     if above and up_counts and not effect < options.allowed_increase:
         critical = options.critical and not effect < options.critical_increase

@@ -33,6 +33,8 @@ _SPECIAL = {
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?", re.ASCII)
 _HEXADECIMAL = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[fFdD]?", re.ASCII)
 
+_TRIMMED = "".join(map(chr, range(0x21)))  # what Java's String.trim cuts off; Python's strip also takes others
+
 
 class Unreadable(ValueError):
     """A value isn't what its place wants; the text says what it is instead. Never leaves the room."""
@@ -153,7 +155,7 @@ def option_text(document: Json, *path: str, default: str) -> str:
 
 
 def _parsed(value: str) -> float | None:
-    trimmed = value.strip()
+    trimmed = value.strip(_TRIMMED)
     if trimmed in ("", "null"):
         return None
     if trimmed in _SPECIAL:

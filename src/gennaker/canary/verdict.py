@@ -35,7 +35,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_thresholds(document: Json, *, otherwise: StageThresholds = ORCA_DEFAULTS) -> StageThresholds:
-    """Reads a stage's `scoreThresholds` (numbers or numeric texts). Raises `InvalidThresholds`."""
+    """Reads a stage's `scoreThresholds`. Raises `InvalidThresholds`.
+
+    Numeric texts are read, also "75.5", which Orca refuses as a text though it takes the number.
+    """
     if document is None:
         return otherwise
     if not isinstance(document, Mapping):

@@ -42,7 +42,9 @@ def test_a_typed_number_is_read_from_the_text_nan() -> None:
     assert math.isnan(coercion.double("NaN") or 0.0)
 
 
-@pytest.mark.parametrize("value", [True, [], {}, "1_0", "inf", "nan", "abc", "1,5", "٣", "0x10", "1e"])
+@pytest.mark.parametrize(
+    "value", [True, [], {}, "1_0", "inf", "nan", "abc", "1,5", "٣", "0x10", "1e", "\u00a01", "+INF"]
+)
 def test_a_typed_number_is_not_read_from_what_java_refuses(value: Any) -> None:
     with pytest.raises(Unreadable):
         coercion.double(value)

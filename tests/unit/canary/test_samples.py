@@ -10,9 +10,9 @@ from gennaker.canary.errors import InvalidSamples
 
 
 def test_samples_are_read_from_numbers_texts_and_nulls() -> None:
-    (pair,) = samples.read_pairs(
-        [{"name": "m", "values": {"control": [1, "2.5", None, "-Infinity"], "experiment": ["NaN", ""]}}]
-    )
+    document: Any = [{"name": "m", "values": {"control": [1, "2.5", None, "-Infinity"], "experiment": ["NaN", ""]}}]
+
+    (pair,) = samples.read_pairs(document)
 
     assert pair.control.tolist() == [1.0, 2.5, 0.0, -math.inf]
     assert math.isnan(pair.experiment[0])
