@@ -1,0 +1,49 @@
+"""Free ports on loopback for servers that keep theirs over restarts.
+
+Taken from below the range out of which the kernel gives outgoing connections theirs: a port from within it may be
+in use by a client's connection at the very moment at which its server wants to bind again.
+"""
+
+import socket
+import zlib
+from collections.abc import Set
+from pathlib import Path
+
+_RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST = 16384
+_USUAL_END = 32768
+
+
+class NoFreePort(Exception):  # noqa: N818 - reads as what happened
+    """Every port that may be given is in use."""
+
+
+def free(key: str, taken: Set[int] = frozenset()) -> int:
+    """A port that nobody listens on and that isn't in `taken`; the search starts at a place that the key decides."""
+    end = _end()
+    count = end - _FIRST
+    start = zlib.crc32(key.encode()) % count
+    for step in range(count):
+        port = _FIRST + (start + step) % count
+        if port not in taken and is_free("127.0.0.1", port):
+            return port
+    raise NoFreePort(f"All ports from {_FIRST} to {end - 1} are in use.")
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def _end() -> int:
+    try:
+        first_ephemeral = int(_RANGE_FILE.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return _USUAL_END
+    return first_ephemeral if first_ephemeral > _FIRST + 1000 else _USUAL_END
