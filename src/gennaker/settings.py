@@ -99,3 +99,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     builder: BuilderSettings = BuilderSettings()
     webhook_hosts: tuple[str, ...] = ()
     """`host:port` of private or loopback addresses that webhook stages and notifications may call nevertheless."""
+
+
+class ServerFile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`<data>/server.json`: where a running server is; written when it is ready, removed when it ends."""
+
+    pid: int
+    api: str
+    """`http://127.0.0.1:8084`"""
+    registry: str
+    """`127.0.0.1:5000`"""

@@ -57,9 +57,7 @@ class Executions(Protocol):
         """Newest first."""
         ...
 
-    async def reserve_number(
-        self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None
-    ) -> int:
+    async def reserve_number(self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None) -> int:
         """The server-group number that this holder gets in the cluster (`account:region:name`); the same each time."""
         ...
 

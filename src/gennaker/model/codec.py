@@ -6,11 +6,15 @@ whoever wants another value makes another map.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+if TYPE_CHECKING:
+    Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+else:
+    # A recursive alias can't be resolved from the modules that only import JsonObject; msgspec reads Any as any JSON.
+    Json = Any
 JsonObject: TypeAlias = dict[str, Json]
 
 Record = TypeVar("Record")

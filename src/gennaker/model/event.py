@@ -347,4 +347,3 @@ class NumberReturned(_Event, frozen=True, kw_only=True, tag="NumberReturned"):
 
 
 QueueEvent: TypeAlias = EnterAsked | Left | HoldChanged | NumberAsked | NumberReturned
-

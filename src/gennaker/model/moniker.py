@@ -27,9 +27,7 @@ def parse(name: str) -> Moniker:
     parts = _NAME.fullmatch(cluster)
     if parts is None:
         return Moniker()
-    return Moniker(
-        app=parts[1], stack=parts[2] or None, detail=parts[3] or None, cluster=cluster, sequence=sequence
-    )
+    return Moniker(app=parts[1], stack=parts[2] or None, detail=parts[3] or None, cluster=cluster, sequence=sequence)
 
 
 def cluster_name(app: str, stack: str | None = None, detail: str | None = None) -> str:

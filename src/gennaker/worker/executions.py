@@ -83,22 +83,16 @@ class LocalExecutions:
         """From the store."""
         return await self._searches.find(wanted)
 
-    async def reserve_number(
-        self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None
-    ) -> int:
+    async def reserve_number(self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None) -> int:
         """One transaction on the cluster's queue."""
         asked = NumberAsked(at=self._clock.now(), holder=holder, taken=taken, newest=newest)
-        queue = await self._stepper.change_queue(
-            f"cluster:{cluster}", lambda queue: admit.admit(queue, asked).queue
-        )
+        queue = await self._stepper.change_queue(f"cluster:{cluster}", lambda queue: admit.admit(queue, asked).queue)
         return queue.numbers[holder]
 
     async def return_number(self, cluster: str, holder: str) -> None:
         """One transaction on the cluster's queue."""
         returned = NumberReturned(at=self._clock.now(), holder=holder)
-        await self._stepper.change_queue(
-            f"cluster:{cluster}", lambda queue: admit.admit(queue, returned).queue
-        )
+        await self._stepper.change_queue(f"cluster:{cluster}", lambda queue: admit.admit(queue, returned).queue)
 
     async def _correlated(self, submission: Submission) -> str:
         """Orca's rule: an unfinished execution of the same kind with this correlation id is the answer."""

@@ -96,9 +96,7 @@ class Worker:
         applied = await self._stepper.apply(execution_id, event, done_key=done_key, audit=audit)
         self.take(applied.effects, applied.dropped)
         head = applied.execution.head
-        self._updates.publish(
-            Update(topic="execution", id=head.id, application=head.application, version=head.version)
-        )
+        self._updates.publish(Update(topic="execution", id=head.id, application=head.application, version=head.version))
         return applied
 
     def take(self, effects: Iterable[PendingEffect], dropped: Iterable[str] = ()) -> None:

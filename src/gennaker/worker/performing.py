@@ -129,9 +129,7 @@ class Performer:
         if task_type is None:
             return Failed(problem=_unknown_task(stage, task))
         try:
-            return await task_type.run(
-                self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat)
-            )
+            return await task_type.run(self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat))
         except Refused as refused:
             return Failed(problem=refused.problems[0])
         except Exception as error:
@@ -187,9 +185,7 @@ class Performer:
             return _unexpected(f"the notification by {kind}", error)
         return None
 
-    def _context(
-        self, execution: Execution, stage: Stage, task: Task, *, key: str, is_repeat: bool
-    ) -> TaskContext:
+    def _context(self, execution: Execution, stage: Stage, task: Task, *, key: str, is_repeat: bool) -> TaskContext:
         return TaskContext(
             execution=execution,
             stage=stage,
@@ -223,9 +219,7 @@ def _name(effect: Effect, execution: Execution) -> str:
         case RunTask(stage_id=stage_id, task_id=task_id) | StopTask(stage_id=stage_id, task_id=task_id):
             found = _find(execution, stage_id, task_id)
             return f"{kind}:{found[0].type}.{found[1].name}" if found else kind
-        case PrepareStage(stage_id=stage_id) | PrepareAfterStages(stage_id=stage_id) | PrepareTask(
-            stage_id=stage_id
-        ):
+        case PrepareStage(stage_id=stage_id) | PrepareAfterStages(stage_id=stage_id) | PrepareTask(stage_id=stage_id):
             stage = execution.stages.get(stage_id)
             return f"{kind}:{stage.type}" if stage else kind
         case Notify(moment=moment):

@@ -50,9 +50,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 class Stepper:
     """Moves executions on, one at a time each."""
 
-    def __init__(
-        self, *, journal: Journal, rules: Rules, prepare_now: PrepareNow, probe: Probe, cached: int
-    ) -> None:
+    def __init__(self, *, journal: Journal, rules: Rules, prepare_now: PrepareNow, probe: Probe, cached: int) -> None:
         """`cached`: how many executions are kept in memory."""
         self._journal = journal
         self._rules = rules
@@ -178,9 +176,7 @@ class _Fold:
         before = self.execution
         step = advance.advance(before, event, self._rules)
         self.execution = step.execution
-        self._events.append(
-            RecordedEvent(number=step.execution.head.version, event=event, ignored=step.ignored)
-        )
+        self._events.append(RecordedEvent(number=step.execution.head.version, event=event, ignored=step.ignored))
         for stage_id in step.changed:
             self._changed[stage_id] = None
             self._removed.pop(stage_id, None)
@@ -195,9 +191,7 @@ class _Fold:
         self._audit.extend(auditing.entries(before, event, step))
         return step.ignored
 
-    async def _follow(
-        self, pending: PendingEffect, queue_of: Callable[[str], Awaitable[Queue]]
-    ) -> list[Event] | None:
+    async def _follow(self, pending: PendingEffect, queue_of: Callable[[str], Awaitable[Queue]]) -> list[Event] | None:
         """Events that follow at once, or None where the effect must be performed outside."""
         if isinstance(pending.effect, TellQueue):
             return await self._tell(pending.effect, queue_of)

@@ -46,9 +46,7 @@ async def start(context: TaskContext) -> TaskResult:
         return Failed(problem=_disabled(definition.body))
     user = context.execution.head.authentication.user
     child = await context.services.executions.submit(
-        Submission(
-            config={**definition.body, "id": config_id}, trigger=_trigger(context), key=context.attempt_key
-        ),
+        Submission(config={**definition.body, "id": config_id}, trigger=_trigger(context), key=context.attempt_key),
         Principal(name=user, via="pipeline"),
     )
     name: Json = definition.body.get("name", "")

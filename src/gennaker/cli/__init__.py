@@ -1,0 +1,1 @@
+"""The command line: `gennaker …`. Thin: it reads settings, talks to the server's API and prints."""

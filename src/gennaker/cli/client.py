@@ -1,0 +1,116 @@
+"""The client of a running server: finds it through the data folder and speaks the native API."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import msgspec
+
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.settings import ServerFile
+
+_TIMEOUT_SECONDS = 30.0
+
+
+def server(data: Path) -> ServerFile:
+    """Where the server of a data folder is. Raises Refused if none runs."""
+    try:
+        return msgspec.json.decode((data / "server.json").read_bytes(), type=ServerFile)
+    except FileNotFoundError as error:
+        raise Refused(
+            Problem(
+                code="server.not_running",
+                message=f"No Gennaker runs on {data}.",
+                remedy="Start it with `gennaker serve`, or name its folder with --data.",
+            )
+        ) from error
+
+
+class Client:
+    """Calls of the native API; every error answer is raised as Refused."""
+
+    def __init__(self, data: Path) -> None:
+        """Raises Refused if no server runs on the folder, or its token can't be read."""
+        self._server = server(data)
+        try:
+            token = (data / "token").read_text().strip()
+        except OSError as error:
+            raise Refused(
+                Problem(
+                    code="server.no_token",
+                    message=f"The token {data / 'token'} can't be read: {error.strerror}.",
+                    remedy="Run the command as the user who started the server.",
+                )
+            ) from error
+        self._http = httpx2.Client(
+            base_url=self._server.api,
+            headers={"Authorization": f"Bearer {token}", "User-Agent": "gennaker-cli"},
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+        )
+
+    @property
+    def address(self) -> str:
+        """Of the API."""
+        return self._server.api
+
+    def get(self, path: str, **query: str) -> Json:
+        """GET of a path below the server's root."""
+        return self._answer("GET", path, params=query)
+
+    def post(self, path: str, body: JsonObject | None = None) -> Json:
+        """POST of JSON."""
+        return self._answer("POST", path, body=body or {})
+
+    def events(self) -> Iterator[tuple[str, Json]]:
+        """Live updates: topic and body."""
+        with self._http.stream("GET", "/api/v1/events", timeout=None) as answer:
+            topic = ""
+            for line in answer.iter_lines():
+                if line.startswith("event:"):
+                    topic = line[6:].strip()
+                elif line.startswith("data:"):
+                    value: Json = msgspec.json.decode(line[5:].strip())
+                    yield topic, value
+
+    def _answer(
+        self, method: str, path: str, *, params: dict[str, str] | None = None, body: JsonObject | None = None
+    ) -> Json:
+        try:
+            answer = self._http.request(method, path, params=params, json=body)
+        except httpx2.TransportError as error:
+            raise Refused(
+                Problem(
+                    code="server.unreachable",
+                    message=f"The server at {self._server.api} doesn't answer: {error}.",
+                    remedy="Look at its log, or start it again with `gennaker serve`.",
+                )
+            ) from error
+        if answer.status_code >= httpx2.codes.BAD_REQUEST:
+            raise Refused(*_problems(answer), status=answer.status_code)
+        if not answer.content:
+            return None
+        value: Json = msgspec.json.decode(answer.content)
+        return value
+
+
+def _problems(answer: httpx2.Response) -> list[Problem]:
+    try:
+        body: Json = msgspec.json.decode(answer.content)
+    except msgspec.DecodeError:
+        body = None
+    if not isinstance(body, dict):
+        return [Problem(code=f"http.{answer.status_code}", message=answer.text[:500] or answer.reason_phrase)]
+    listed = body.get("problems")
+    found = [
+        Problem(
+            code=str(item.get("code", "")),
+            message=str(item.get("message", "")),
+            remedy=str(item.get("remedy", "")),
+            pointer=str(item.get("pointer", "")),
+        )
+        for item in (listed if isinstance(listed, list) else [])
+        if isinstance(item, dict)
+    ]
+    return found or [Problem(code=str(body.get("code", "")), message=str(body.get("detail") or body.get("title")))]

@@ -1,0 +1,188 @@
+"""Configuration: reads settings from gennaker.toml, environment and flags, and remembers where each value came from.
+
+Later ones win: default, file, environment (`GENNAKER_SERVER__PORT=8084`: sections and keys joined by two underscores,
+hyphens as underscores), flag (`--set server.port=8084`). Keys that don't exist are refused with the nearest that do.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.problems import Problem, Refused
+from gennaker.settings import LoadBalancerSettings, Settings
+
+_FREE_SECTIONS = {"load-balancers": LoadBalancerSettings}
+"""Sections whose keys are names that people choose."""
+_NOT_SETTINGS = frozenset({"GENNAKER_DATA", "GENNAKER_CONFIG"})
+
+
+class Configured(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings and where they came from."""
+
+    settings: Settings
+    sources: dict[str, str]
+    """By dotted key: `default`, `gennaker.toml`, `environment`, `flag`."""
+    file: Path
+    data: Path
+
+
+def data_folder(given: Path | None, environment: Mapping[str, str]) -> Path:
+    """`--data`, else `GENNAKER_DATA`, else the user's data folder."""
+    if given is not None:
+        return given.expanduser().absolute()
+    if environment.get("GENNAKER_DATA"):
+        return Path(environment["GENNAKER_DATA"]).expanduser().absolute()
+    home = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "gennaker"
+
+
+def read(
+    *, data: Path | None = None, file: Path | None = None, flags: Sequence[str] = (), environment: Mapping[str, str]
+) -> Configured:
+    """Reads all sources. Raises Refused with everything that is wrong."""
+    folder = data_folder(data, environment)
+    named = file or (Path(environment["GENNAKER_CONFIG"]) if environment.get("GENNAKER_CONFIG") else None)
+    path = named or folder / "gennaker.toml"
+    problems: list[Problem] = []
+    values: dict[str, tuple[Json, str]] = {}
+    for source, found in (
+        (path.name, _from_file(path, problems, is_needed=named is not None)),
+        ("environment", _from_environment(environment)),
+        ("flag", _from_flags(flags, problems)),
+    ):
+        for key, value in found.items():
+            values[key] = (value, source)
+    problems += _unknown_keys(values)
+    if problems:
+        raise Refused(*problems)
+    try:
+        settings = msgspec.convert(_nested(values), Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(_invalid(error)) from error
+    sources = {key: values[key][1] if key in values else "default" for key in keys(settings)}
+    return Configured(settings=settings, sources=sources, file=path, data=folder)
+
+
+def keys(settings: Settings) -> dict[str, Json]:
+    """All settings by dotted key, in the order in which they are declared."""
+    return dict(_flattened(to_json(settings)))
+
+
+def _from_file(path: Path, problems: list[Problem], *, is_needed: bool) -> dict[str, Json]:
+    try:
+        content: JsonObject = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        if is_needed:
+            problems.append(
+                Problem(
+                    code="settings.no_file", message=f"There is no settings file {path}.", remedy="Name another one."
+                )
+            )
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(
+            Problem(
+                code="settings.not_toml",
+                message=f"{path} is not valid TOML: {error}.",
+                remedy="Correct it and start again.",
+            )
+        )
+        return {}
+    except OSError as error:
+        problems.append(Problem(code="settings.unreadable", message=f"{path} can't be read: {error.strerror}."))
+        return {}
+    return dict(_flattened(content))
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for name, value in environment.items():
+        if name.startswith("GENNAKER_") and "__" in name and name not in _NOT_SETTINGS:
+            section, _, key = name.removeprefix("GENNAKER_").lower().partition("__")
+            dotted = ".".join([section, *key.split("__")]).replace("_", "-")
+            found[dotted] = _guess(value)
+    return found
+
+
+def _from_flags(flags: Sequence[str], problems: list[Problem]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for flag in flags:
+        key, sign, value = flag.partition("=")
+        if not sign:
+            problems.append(
+                Problem(
+                    code="settings.flag",
+                    message=f"--set {flag} has no value.",
+                    remedy="Write --set section.key=value.",
+                )
+            )
+        else:
+            found[key.strip().replace("_", "-")] = _guess(value)
+    return found
+
+
+def _guess(text: str) -> Json:
+    """Lists are written as JSON; everything else is converted by the setting's type."""
+    if text.startswith("["):
+        try:
+            value: Json = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text
+        return value
+    return text
+
+
+def _flattened(value: Json, prefix: str = "") -> Iterator[tuple[str, Json]]:
+    if isinstance(value, dict) and (value or not prefix):
+        for key, item in value.items():
+            yield from _flattened(item, f"{prefix}.{key}" if prefix else key)
+    else:
+        yield prefix, value
+
+
+def _nested(values: Mapping[str, tuple[Json, str]]) -> JsonObject:
+    root: JsonObject = {}
+    for dotted, (value, _) in values.items():
+        *sections, last = dotted.split(".")
+        here = root
+        for section in sections:
+            inner = here.setdefault(section, {})
+            assert isinstance(inner, dict)
+            here = inner
+        here[last] = value
+    return root
+
+
+def _unknown_keys(values: Mapping[str, tuple[Json, str]]) -> list[Problem]:
+    known = set(keys(Settings()))
+    problems = []
+    for dotted, (_, source) in values.items():
+        section, _, rest = dotted.partition(".")
+        if section in _FREE_SECTIONS and rest.rpartition(".")[2] in _field_names(_FREE_SECTIONS[section]):
+            continue
+        if dotted not in known:
+            near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
+            problems.append(
+                Problem(
+                    code="settings.unknown",
+                    message=f"There is no setting {dotted!r} (from {source}).",
+                    remedy=f"Did you mean {near[0]}?" if near else "`gennaker config show` lists all.",
+                )
+            )
+    return problems
+
+
+def _field_names(kind: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(kind)}
+
+
+def _invalid(error: msgspec.ValidationError) -> Problem:
+    return Problem(
+        code="settings.invalid",
+        message=f"A setting has a value of the wrong kind: {error}.",
+        remedy="`gennaker config show` shows all settings with their defaults.",
+    )

@@ -1,0 +1,183 @@
+"""`gennaker`: the commands. Each reads its arguments, calls one thing and prints.
+
+Exit status: 0 done; 1 refused or failed, with a sentence on standard error; 2 wrong usage.
+"""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gennaker.cli import configuration, running, terminal
+from gennaker.cli.client import Client
+from gennaker.model.problems import Problem, Refused
+
+app = App(
+    name="gennaker", help="Continuous delivery with Spinnaker's model, in one process.", result_action="return_value"
+)
+_audit = App(name="audit", help="The audit log.")
+_config = App(name="config", help="Settings.")
+_canary = App(name="canary", help="Canary analysis.")
+app.command(_audit)
+app.command(_config)
+app.command(_canary)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Place:
+    """Which Gennaker."""
+
+    data: Annotated[
+        Path | None, Parameter(help="The data folder (GENNAKER_DATA; default: ~/.local/share/gennaker).")
+    ] = None
+    config: Annotated[Path | None, Parameter(help="The settings file (default: gennaker.toml in the data folder).")] = (
+        None
+    )
+    set: Annotated[list[str], Parameter(help="A setting: --set server.port=8084.", negative="")] = field(
+        default_factory=list
+    )
+
+    def configured(self) -> configuration.Configured:
+        """Settings of this place."""
+        return configuration.read(data=self.data, file=self.config, flags=self.set, environment=os.environ)
+
+    def client(self) -> Client:
+        """A client of the server that runs on this place."""
+        return Client(configuration.data_folder(self.data, os.environ))
+
+
+_HERE = Place()
+
+
+@app.command
+def serve(*, place: Place = _HERE) -> int:
+    """Run the server until it is stopped (Ctrl-C or `gennaker stop`)."""
+    from gennaker import app as assembly  # noqa: PLC0415 - the other commands start in a tenth of the time without it
+
+    return assembly.serve(place.configured())
+
+
+@app.command
+def demo(
+    *,
+    place: Place = _HERE,
+    keep: Annotated[bool, Parameter(help="Leave everything running to play with.", negative="")] = False,
+) -> int:
+    """Take one commit all the way to production, and three bad ones as far as they may come."""
+    from gennaker.demo import story  # noqa: PLC0415 - as for serve
+
+    return story.tell(data=place.data, flags=tuple(place.set), keep=keep)
+
+
+@app.command
+def stop(
+    *,
+    place: Place = _HERE,
+    all: Annotated[bool, Parameter(help="Also stop instances and load balancers.", negative="")] = False,  # noqa: A002 - the flag's name
+) -> int:
+    """Stop the server; instances and load balancers go on serving unless --all is given."""
+    return running.stop(configuration.data_folder(place.data, os.environ), everything=all)
+
+
+@app.command
+def run(file: Path, *, place: Place = _HERE) -> int:
+    """Save the pipeline in FILE (JSON) and run it, showing what happens until it ends."""
+    return running.run_file(place.client(), file)
+
+
+@app.command
+def approve(
+    execution: str,
+    *,
+    stage: str = "",
+    choice: Annotated[str, Parameter(name="--input", help="One of the judgment's inputs.")] = "",
+    comment: str = "",
+    place: Place = _HERE,
+) -> int:
+    """Answer the manual judgment that EXECUTION waits for with "continue"."""
+    return running.judge(place.client(), execution, stage, judgment="continue", choice=choice, comment=comment)
+
+
+@app.command
+def reject(execution: str, *, stage: str = "", comment: str = "", place: Place = _HERE) -> int:
+    """Answer the manual judgment that EXECUTION waits for with "stop"."""
+    return running.judge(place.client(), execution, stage, judgment="stop", choice="", comment=comment)
+
+
+@app.command
+def rollback(application: str, *, cluster: str, account: str = "", region: str = "", place: Place = _HERE) -> int:
+    """Put the version that the last release of a cluster replaced back into traffic, at once."""
+    return running.roll_back(place.client(), application, cluster=cluster, account=account, region=region)
+
+
+@_audit.command(name="verify")
+def audit_verify(*, place: Place = _HERE) -> int:
+    """Check the chain of audit records: nothing changed, dropped, reordered or cut off."""
+    from gennaker import app as assembly  # noqa: PLC0415 - needs the store
+
+    verdict = assembly.verify_audit(configuration.data_folder(place.data, os.environ))
+    terminal.say(verdict.sentence)
+    return 0 if verdict.is_intact else 1
+
+
+@_config.command(name="show")
+def config_show(*, place: Place = _HERE, json: bool = False) -> int:
+    """All settings with their values and where each value came from."""
+    configured = place.configured()
+    values = configuration.keys(configured.settings)
+    if json:
+        terminal.show_json(
+            [{"key": key, "value": value, "source": configured.sources[key]} for key, value in values.items()]
+        )
+        return 0
+    terminal.show_table(
+        f"Data folder {configured.data}, settings file {configured.file}",
+        ("setting", "value", "from"),
+        [(key, repr(value), configured.sources[key]) for key, value in values.items()],
+    )
+    return 0
+
+
+@_canary.command(name="judge")
+def canary_judge(cases: Path) -> int:
+    """Judge one case or an array of cases `{config, metricSetPairs, thresholds}` and print the results."""
+    from gennaker.canary import cases as judging  # noqa: PLC0415 - needs numpy
+
+    sys.stdout.write(judging.run_cases(_read(cases)) + "\n")
+    return 0
+
+
+@app.command(name="eval")
+def evaluate(*, cases: Path) -> int:
+    """Evaluate expressions: an array of cases in, an array of `{value, level, error_kind}` out."""
+    from gennaker.expressions import cases as evaluating  # noqa: PLC0415 - rarely needed
+
+    sys.stdout.write(evaluating.run_cases(_read(cases)) + "\n")
+    return 0
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(
+            Problem(code="file.unreadable", message=f"{file} can't be read: {error}.", remedy="Name a readable file.")
+        ) from error
+
+
+def main() -> None:
+    """Entry point of the `gennaker` command."""
+    try:
+        status = app()
+    except Refused as refused:
+        terminal.complain(*refused.problems)
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    except BrokenPipeError:
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)

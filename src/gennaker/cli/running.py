@@ -1,0 +1,148 @@
+"""Commands that steer a running server: run, judge, roll back, stop."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+
+from gennaker.cli import terminal
+from gennaker.cli.client import Client, server
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import Status
+
+_STOP_WAITS_SECONDS = 60.0
+_LOOKS_EVERY_SECONDS = 0.1
+
+
+def run_file(client: Client, file: Path) -> int:
+    """Saves and starts the pipeline in a file, then shows its stages as they move on."""
+    try:
+        body: Json = msgspec.json.decode(file.read_bytes())
+    except OSError as error:
+        raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error.strerror}.")) from error
+    except msgspec.DecodeError as error:
+        raise Refused(
+            Problem(code="file.not_json", message=f"{file} is not JSON: {error}.", remedy="Give a pipeline as JSON.")
+        ) from error
+    if not isinstance(body, dict):
+        raise Refused(
+            Problem(code="file.not_pipeline", message=f"{file} holds no JSON object.", remedy="Give a pipeline.")
+        )
+    answer = client.post("/api/v1/run", body)
+    execution_id = _text(answer, "executionId")
+    for warning in _list(answer, "warnings"):
+        terminal.say(f"warning: {_text(warning, 'message')}")
+    terminal.say(f"{execution_id}  {client.address}/ui/#/executions/{execution_id}")
+    return _follow(client, execution_id)
+
+
+def _follow(client: Client, execution_id: str) -> int:
+    shown: dict[str, str] = {}
+    while True:
+        execution = client.get(f"/api/v1/executions/{execution_id}")
+        for stage in _list(execution, "stages"):
+            state = f"{_text(stage, 'status'):<15} {_text(stage, 'name')}"
+            waiting = _text(stage, "waitingFor")
+            line = f"{state}  waits for {waiting}" if waiting and _text(stage, "status") == "RUNNING" else state
+            if _text(stage, "status") != "NOT_STARTED" and shown.get(_text(stage, "id")) != line:
+                shown[_text(stage, "id")] = line
+                terminal.say(f"  {line}")
+                for problem in _list(stage, "problems"):
+                    terminal.say(f"    {_text(problem, 'message')} {_text(problem, 'remedy')}".rstrip())
+        status = Status(_text(execution, "status"))
+        if status.is_complete:
+            for problem in _list(execution, "problems"):
+                terminal.say(f"  {_text(problem, 'message')} {_text(problem, 'remedy')}".rstrip())
+            terminal.say(str(status))
+            return 0 if status is Status.SUCCEEDED else 1
+        time.sleep(_LOOKS_EVERY_SECONDS * 3)
+
+
+def judge(  # noqa: PLR0913 - what a judgment consists of
+    client: Client, execution_id: str, stage: str, *, judgment: str, choice: str, comment: str
+) -> int:
+    """Answers the manual judgment that waits; `stage` (id, refId or name) is needed where several do."""
+    execution = client.get(f"/api/v1/executions/{execution_id}")
+    waiting = [
+        found
+        for found in _list(execution, "stages")
+        if _text(found, "type") == "manualJudgment"
+        and _text(found, "status") == "RUNNING"
+        and stage in ("", _text(found, "id"), _text(found, "refId"), _text(found, "name"))
+    ]
+    if len(waiting) != 1:
+        raise Refused(_not_one(execution_id, [_text(found, "name") for found in waiting]))
+    stage_id = _text(waiting[0], "id")
+    body: JsonObject = {"judgment": judgment, "judgmentInput": choice, "comment": comment}
+    client.post(f"/api/v1/executions/{execution_id}/stages/{stage_id}/judgment", body)
+    terminal.say(f"{_text(waiting[0], 'name')}: {judgment}")
+    return 0
+
+
+def roll_back(client: Client, application: str, *, cluster: str, account: str, region: str) -> int:
+    """Rolls back and waits until it is done."""
+    body: JsonObject = {"cluster": cluster, "account": account, "region": region}
+    answer = client.post(f"/api/v1/applications/{application}/rollback", body)
+    terminal.say(_text(answer, "sentence"))
+    return _follow(client, _text(answer, "executionId"))
+
+
+def stop(data: Path, *, everything: bool) -> int:
+    """Ends the server, and with `everything` what it has started."""
+    was_running = _stop_server(data)
+    if everything:
+        from gennaker import app as assembly  # noqa: PLC0415 - needs the store and the plugins
+
+        count = assembly.stop_everything(data)
+        terminal.say(f"{count} processes stopped.")
+    elif was_running:
+        terminal.say("The server has stopped; instances and load balancers go on. `gennaker stop --all` ends them too.")
+    return 0
+
+
+def _stop_server(data: Path) -> bool:
+    try:
+        pid = server(data).pid
+    except Refused as refused:
+        terminal.say(str(refused.problems[0]))
+        return False
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        terminal.say(f"The server (pid {pid}) is already gone.")
+        return False
+    until = time.monotonic() + _STOP_WAITS_SECONDS
+    while time.monotonic() < until:
+        if not (data / "server.json").exists():
+            return True
+        time.sleep(_LOOKS_EVERY_SECONDS)
+    raise Refused(
+        Problem(
+            code="server.does_not_stop",
+            message=f"The server (pid {pid}) has not ended within {_STOP_WAITS_SECONDS:.0f} seconds.",
+            remedy="Look at its log; killing it loses nothing.",
+        )
+    )
+
+
+def _not_one(execution_id: str, names: list[str]) -> Problem:
+    if names:
+        return Problem(
+            code="judgment.ambiguous",
+            message=f"Several judgments wait in {execution_id}: {', '.join(names)}.",
+            remedy="Name one with --stage.",
+        )
+    return Problem(code="judgment.none", message=f"No manual judgment waits in {execution_id}.")
+
+
+def _text(value: Json, key: str) -> str:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _list(value: Json, key: str) -> list[Json]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []

@@ -1,0 +1,38 @@
+"""The terminal: everything that the command line writes goes through here."""
+
+import json
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from gennaker.model.problems import Problem
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """A line to standard output."""
+    out.print(text, markup=False)
+
+
+def complain(*problems: Problem) -> None:
+    """Problems to standard error, each with what to do."""
+    for problem in problems:
+        err.print(f"gennaker: {problem}", markup=False, style="red" if err.is_terminal else None)
+
+
+def show_json(value: object) -> None:
+    """JSON to standard output, for programs."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table to standard output."""
+    table = Table(title=title or None, box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)

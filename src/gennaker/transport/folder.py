@@ -1,0 +1,79 @@
+"""The data folder: its lock, its token and the file that says where the server is."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from gennaker.model.problems import Problem, Refused
+from gennaker.settings import ServerFile
+
+
+class DataFolder:
+    """One server's folder, held by a lock as long as the server lives (the kernel releases it if it is killed)."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes the folder, readable by its owner only, and takes the lock. Raises Refused."""
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock: IO[str] = (path / "gennaker.lock").open("a+")
+        except OSError as error:
+            raise Refused(_unusable(path, error)) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.seek(0)
+            pid = self._lock.read().strip() or "unknown"
+            self._lock.close()
+            raise Refused(_in_use(path, pid), status=409) from error
+        self._lock.seek(0)
+        self._lock.truncate()
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+
+    def token(self, new: str) -> str:
+        """The token of the command line: the one on disk, or `new`, which is then kept in a 0600 file."""
+        file = self.path / "token"
+        if file.exists():
+            return file.read_text().strip()
+        write_private(file, new)
+        return new
+
+    def announce(self, server: ServerFile) -> None:
+        """Tells commands where the server is."""
+        write_private(self.path / "server.json", msgspec.json.encode(server).decode())
+
+    def close(self) -> None:
+        """Takes the announcement away and gives the lock back."""
+        (self.path / "server.json").unlink(missing_ok=True)
+        self._lock.close()
+
+
+def write_private(file: Path, content: str) -> None:
+    """Writes a 0600 file so that readers see the old or the new content, never a part."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    fresh.replace(file)
+
+
+def _unusable(path: Path, error: OSError) -> Problem:
+    return Problem(
+        code="data.unusable",
+        message=f"The data folder {path} can't be used: {error.strerror}.",
+        remedy="Give its owner write permission and free space, or name another folder with --data.",
+    )
+
+
+def _in_use(path: Path, pid: str) -> Problem:
+    return Problem(
+        code="data.in_use",
+        message=f"Gennaker is already running (pid {pid}) on {path}.",
+        remedy="Use that one, stop it with `gennaker stop`, or name another folder with --data.",
+    )

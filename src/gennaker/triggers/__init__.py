@@ -1,0 +1,1 @@
+"""Which pipelines an event starts, with which trigger and artifacts. Pure."""

@@ -1,0 +1,99 @@
+"""Pipeline triggers: a pipeline that starts when another one has ended. Source: Orca's DependentPipelineStarter."""
+
+from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
+from gennaker.model.execution import Execution
+from gennaker.model.artifact_matching import matches, read_artifact, read_expected
+from gennaker.model.statuses import Status
+
+_WORDS = {
+    Status.SUCCEEDED: "successful",
+    Status.CANCELED: "canceled",
+    Status.SUSPENDED: "suspended",
+}
+"""How a trigger's `status` list names an end; everything else is `failed`."""
+
+
+def trigger_for(config: JsonObject, ended: Execution) -> JsonObject | None:
+    """The runtime trigger with which a pipeline starts because of this end, or None."""
+    if config.get("disabled") is True:
+        return None
+    word = _WORDS.get(ended.head.status, "failed")
+    for trigger in _maps(config.get("triggers")):
+        statuses = trigger.get("status")
+        if (
+            trigger.get("enabled") is True
+            and trigger.get("type") == "pipeline"
+            and trigger.get("pipeline") == ended.head.pipeline_config_id
+            and isinstance(statuses, list)
+            and word in statuses
+        ):
+            return _runtime(config, trigger, ended)
+    return None
+
+
+def artifacts_of(execution: Execution) -> list[Json]:
+    """All artifacts of an execution: its stages' newest first, then its trigger's; each once."""
+    found: list[Json] = []
+    sources = [stage.outputs.get("artifacts") for stage in reversed(list(execution.top_level()))]
+    for listed in (*sources, execution.head.trigger.get("artifacts")):
+        found.extend(item for item in (listed if isinstance(listed, list) else []) if item not in found)
+    return found
+
+
+def _runtime(config: JsonObject, trigger: JsonObject, ended: Execution) -> JsonObject:
+    head = ended.head
+    received = artifacts_of(ended)
+    user = trigger.get("runAsUser") or head.trigger.get("user") or "[anonymous]"
+    return {
+        **{key: value for key, value in trigger.items() if key != "status"},
+        "type": "pipeline",
+        "user": user,
+        "parentExecution": _parent(ended),
+        "parentPipelineStageId": None,
+        "strategy": False,
+        "correlationId": f"{head.id}_null_{config.get('id')}_{milliseconds(head.start_time)}",
+        "parameters": {},
+        "dryRun": head.trigger.get("dryRun", False),
+        "artifacts": received,
+        "expectedArtifactIds": _expected_ids(config, trigger, received),
+    }
+
+
+def _parent(ended: Execution) -> JsonObject:
+    """What expressions may ask of the parent; the whole of it stays where it is."""
+    head = ended.head
+    return {
+        "id": head.id,
+        "type": head.kind.value,
+        "name": head.name,
+        "application": head.application,
+        "status": head.status.value,
+        "rootId": head.root_id,
+        "pipelineConfigId": head.pipeline_config_id,
+        "trigger": {key: value for key, value in head.trigger.items() if key != "parentExecution"},
+        "stages": [
+            {
+                "refId": stage.ref_id,
+                "name": stage.name,
+                "type": stage.type,
+                "status": stage.status.value,
+                "outputs": to_json(stage.outputs),
+            }
+            for stage in ended.top_level()
+        ],
+    }
+
+
+def _expected_ids(config: JsonObject, trigger: JsonObject, received: list[Json]) -> list[Json]:
+    named = trigger.get("expectedArtifactIds")
+    ids: list[Json] = list(named) if isinstance(named, list) else []
+    artifacts = [read_artifact(item) for item in received if isinstance(item, dict)]
+    for expected in _maps(config.get("expectedArtifacts")):
+        wanted = read_expected(expected)
+        if wanted.id not in ids and any(matches(wanted.match_artifact, artifact) for artifact in artifacts):
+            ids.append(wanted.id)
+    return ids
+
+
+def _maps(value: Json) -> list[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

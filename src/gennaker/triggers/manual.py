@@ -1,0 +1,57 @@
+"""Manual starts: what must be right before a person's request becomes an execution."""
+
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem
+
+
+def problems(pipeline: JsonObject, trigger: JsonObject) -> list[Problem]:
+    """Everything that speaks against starting this pipeline with this trigger."""
+    found = []
+    if pipeline.get("disabled") is True:
+        found.append(
+            Problem(
+                code="pipeline.disabled",
+                message=f"The pipeline {pipeline.get('name')!r} is disabled.",
+                remedy="Enable it first.",
+            )
+        )
+    given = trigger.get("parameters")
+    supplied = given if isinstance(given, dict) else {}
+    for parameter in _maps(pipeline.get("parameterConfig")):
+        found += _parameter_problems(parameter, supplied)
+    return found
+
+
+def with_notifications(pipeline: JsonObject, trigger: JsonObject) -> JsonObject:
+    """The pipeline with the notifications that this start asks for in addition."""
+    extra = _maps(trigger.get("notifications"))
+    return {**pipeline, "notifications": [*_maps(pipeline.get("notifications")), *extra]} if extra else pipeline
+
+
+def _parameter_problems(parameter: JsonObject, supplied: dict[str, Json]) -> list[Problem]:
+    name = str(parameter.get("name"))
+    value = supplied.get(name, parameter.get("default"))
+    if parameter.get("required") is True and value in (None, ""):
+        return [
+            Problem(
+                code="parameter.required",
+                message=f"The parameter {name!r} is required.",
+                remedy="Give it a value.",
+                pointer=f"/parameters/{name}",
+            )
+        ]
+    options = [option.get("value") for option in _maps(parameter.get("options"))]
+    if parameter.get("hasOptions") is True and name in supplied and options and value not in options:
+        return [
+            Problem(
+                code="parameter.not_an_option",
+                message=f"{value!r} is not an option of the parameter {name!r}.",
+                remedy=f"Use one of {', '.join(map(str, options))}.",
+                pointer=f"/parameters/{name}",
+            )
+        ]
+    return []
+
+
+def _maps(value: Json) -> list[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,186 @@
+"""Intake: webhooks, pollers' events and manual starts become executions, each once.
+
+The pure decisions are in triggers/; here pipelines are loaded, executions submitted under keys that make a repeat harmless,
+and refusals recorded.
+"""
+
+import hashlib
+
+import msgspec
+import structlog
+
+from gennaker.interfaces.audit import AuditTrail
+from gennaker.interfaces.clock import Clock, Ids
+from gennaker.interfaces.definitions import Definition, Definitions
+from gennaker.interfaces.executions import Executions, Submission
+from gennaker.interfaces.intake import Answer, Delivery, OutsideEvent
+from gennaker.model.audit import AuditEntry
+from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.triggers import manual, matching, scm, webhook_artifacts
+
+log = structlog.get_logger()
+
+_UNSIGNED = 401
+_SENT_AGAIN_HEADERS = ("x-github-delivery", "x-gitlab-event-uuid", "x-request-id")
+"""Headers that name a delivery for ever: sent again, it starts nothing again."""
+
+
+class LocalIntake:
+    """Intake over this process's definitions and executions."""
+
+    def __init__(
+        self, *, definitions: Definitions, executions: Executions, audit: AuditTrail, clock: Clock, ids: Ids
+    ) -> None:
+        """All of them over the same store."""
+        self._definitions = definitions
+        self._executions = executions
+        self._audit = audit
+        self._clock = clock
+        self._ids = ids
+
+    async def deliver(self, delivery: Delivery) -> Answer:
+        """Answers as Echo does, but 401 where only the signature kept the delivery from starting something."""
+        body = _body(delivery)
+        source = delivery.source or str(body.get("source") or "")
+        content: JsonObject = dict(body)
+        if delivery.headers.get("x-event-key"):
+            content["event_type"] = delivery.headers["x-event-key"][0]
+        if delivery.type.lower() == "git":
+            normalised = scm.normalise(source, content, delivery.headers)
+            if normalised is None:
+                return Answer(status=200, body={"eventProcessed": False, "eventId": None})
+            content = normalised
+        if not content.get("artifacts"):
+            content["artifacts"] = list[Json](webhook_artifacts.extract(delivery.type.lower(), source, body))
+        event = OutsideEvent(
+            type=delivery.type,
+            source=source,
+            content=content,
+            payload=body if delivery.source else {},
+            raw=delivery.raw,
+            headers=delivery.headers,
+            event_id=self._event_id(delivery),
+            at=delivery.received_at,
+        )
+        matches = await self._matches(event)
+        if matches.unsigned and not matches.found:
+            return await self._refuse(event, matches.unsigned)
+        await self._submit(event, matches)
+        return Answer(status=200, body={"eventProcessed": True, "eventId": event.event_id})
+
+    async def take(self, event: OutsideEvent) -> tuple[str, ...]:
+        """Starts what the event triggers."""
+        return await self._submit(event, await self._matches(event))
+
+    async def start(self, application: str, name_or_id: str, trigger: JsonObject, principal: Principal) -> str:
+        """Starts a pipeline by hand."""
+        definition = _only(await self._definitions.list("pipeline", application), application, name_or_id)
+        problems = manual.problems(definition.body, trigger)
+        if problems:
+            raise Refused(*problems)
+        config: JsonObject = {**definition.body, "id": definition.id}
+        complete: JsonObject = {"type": "manual", "user": principal.name, "eventId": self._ids.uuid(), **trigger}
+        return await self._executions.submit(
+            Submission(config=manual.with_notifications(config, trigger), trigger=complete), principal
+        )
+
+    async def _matches(self, event: OutsideEvent) -> matching.Matches:
+        pipelines = [
+            {**definition.body, "id": definition.id} for definition in await self._definitions.list("pipeline")
+        ]
+        attributes = event.content.get("attributes")
+        facts = matching.EventFacts(
+            type=event.type,
+            source=event.source,
+            content=event.content,
+            payload=event.payload,
+            raw=event.raw,
+            headers=event.headers,
+            attributes={k: str(v) for k, v in attributes.items()} if isinstance(attributes, dict) else {},
+            event_id=event.event_id,
+        )
+        return matching.match(facts, pipelines)
+
+    async def _submit(self, event: OutsideEvent, matches: matching.Matches) -> tuple[str, ...]:
+        started = []
+        for match in matches.found:
+            trigger: JsonObject = {**match.trigger, "artifacts": [to_json(a) for a in match.artifacts]}
+            user = str(match.trigger.get("runAsUser") or "anonymous").strip()
+            started.append(
+                await self._executions.submit(
+                    Submission(config=match.pipeline, trigger=trigger, key=_key(event, match)),
+                    Principal(name=user, via=f"trigger:{match.trigger.get('type')}"),
+                )
+            )
+        log.info("event.taken", type=event.type, source=event.source, event_id=event.event_id, executions=started)
+        return tuple(started)
+
+    async def _refuse(self, event: OutsideEvent, unsigned: int) -> Answer:
+        await self._audit.record(
+            AuditEntry(
+                at=self._clock.now(),
+                actor="anonymous",
+                action="webhook.refused",
+                subject=f"webhook:{event.type}/{event.source}",
+                details={"reason": "signature", "triggers": unsigned, "eventId": event.event_id},
+            )
+        )
+        problem = Problem(
+            code="webhook.signature",
+            message="The delivery's signature is missing or wrong for every trigger that it would start.",
+            remedy="Set the same secret at the sender and in the trigger; the signature is an HMAC over the raw body.",
+        )
+        return Answer(status=_UNSIGNED, body={"eventProcessed": False, "eventId": None, **_problem(problem)})
+
+    def _event_id(self, delivery: Delivery) -> str:
+        for name in _SENT_AGAIN_HEADERS:
+            values = delivery.headers.get(name)
+            if values and values[0]:
+                return values[0]
+        return self._ids.uuid()
+
+
+def _body(delivery: Delivery) -> JsonObject:
+    if not delivery.raw.strip():
+        if delivery.source == "bitbucket":
+            return {}
+        raise Refused(Problem(code="webhook.empty", message="The body is empty.", remedy="Send a JSON object."))
+    try:
+        body: Json = msgspec.json.decode(delivery.raw)
+    except msgspec.DecodeError as error:
+        raise Refused(
+            Problem(code="webhook.not_json", message=f"The body is not JSON: {error}.", remedy="Send a JSON object.")
+        ) from error
+    if not isinstance(body, dict):
+        raise Refused(
+            Problem(code="webhook.not_object", message="The body is no JSON object.", remedy="Send a JSON object.")
+        )
+    return body
+
+
+def _key(event: OutsideEvent, match: matching.Match) -> str:
+    """The same event, pipeline and trigger never start a second execution."""
+    configured = {key: value for key, value in match.trigger.items() if key != "eventId"}
+    fingerprint = hashlib.sha256(encode_sorted(configured)).hexdigest()[:16]
+    return f"{event.event_id}/{match.pipeline.get('id')}/{fingerprint}"
+
+
+def _only(definitions: tuple[Definition, ...], application: str, name_or_id: str) -> Definition:
+    found = [d for d in definitions if name_or_id in (d.id, d.body.get("name"))]
+    if not found:
+        names = ", ".join(sorted(str(d.body.get("name")) for d in definitions)) or "none"
+        raise Refused(
+            Problem(
+                code="pipeline.unknown",
+                message=f"Application {application!r} has no pipeline {name_or_id!r}.",
+                remedy=f"It has: {names}.",
+            ),
+            status=404,
+        )
+    return found[0]
+
+
+def _problem(problem: Problem) -> JsonObject:
+    return {"code": problem.code, "message": problem.message, "remedy": problem.remedy}
