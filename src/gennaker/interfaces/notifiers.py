@@ -35,9 +35,16 @@ class Notifier(Protocol):
         ...
 
     async def send(self, message: Message) -> None:
-        """Returns when the receiving system has taken the message. Raises `Undelivered` when it certainly has not."""
+        """Returns when the receiving system has taken the message.
+
+        Raises `Undelivered` when it certainly has not, `Unanswered` when nobody knows.
+        """
         ...
 
 
 class Undelivered(Exception):  # noqa: N818 - reads as what happened
     """The message was certainly not taken; the text says why."""
+
+
+class Unanswered(Exception):  # noqa: N818 - reads as what happened
+    """The message was sent but not answered: it may have been taken; the text says why."""

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from gennaker.engine import lookup, preparing
-from gennaker.interfaces.notifiers import Notifier, Undelivered
+from gennaker.interfaces.notifiers import Notifier, Unanswered, Undelivered
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
@@ -154,21 +154,19 @@ class Performer:
         )
 
     async def _notify(self, effect: Notify, execution: Execution, run: Run) -> Event:
-        outcome, problem = Outcome.DONE, None
         if run.is_given_up:
-            outcome = Outcome.UNKNOWN
+            outcome, problem = Outcome.UNKNOWN, None
         else:
-            problem = await self._send(effect, execution, is_repeat=run.is_repeat)
-            outcome = Outcome.FAILED if problem else Outcome.DONE
+            outcome, problem = await self._send(effect, execution, is_repeat=run.is_repeat)
         return NotificationReported(
             at=self._now(), key=effect.key, outcome=outcome, is_repeat=run.is_repeat, problem=problem
         )
 
-    async def _send(self, effect: Notify, execution: Execution, *, is_repeat: bool) -> Problem | None:
+    async def _send(self, effect: Notify, execution: Execution, *, is_repeat: bool) -> tuple[Outcome, Problem | None]:
         kind = str(effect.notification.get("type", ""))
         notifier: Notifier | None = self._services.notifiers.get(kind)
         if notifier is None:
-            return Problem(
+            return Outcome.FAILED, Problem(
                 code="notification.unknown_type",
                 message=f"There is no notifier of type {kind!r}.",
                 remedy=f"Use one of {', '.join(sorted(self._services.notifiers))}.",
@@ -179,11 +177,13 @@ class Performer:
         try:
             await notifier.send(message)
         except Undelivered as reason:
-            return Problem(code="notification.undelivered", message=str(reason))
+            return Outcome.FAILED, Problem(code="notification.undelivered", message=str(reason))
+        except Unanswered as reason:
+            return Outcome.UNKNOWN, Problem(code="notification.unanswered", message=str(reason))
         except Exception as error:
             log.exception("notification.raised", type=kind, key=effect.key)
-            return _unexpected(f"the notification by {kind}", error)
-        return None
+            return Outcome.FAILED, _unexpected(f"the notification by {kind}", error)
+        return Outcome.DONE, None
 
     def _context(self, execution: Execution, stage: Stage, task: Task, *, key: str, is_repeat: bool) -> TaskContext:
         return TaskContext(

@@ -1,0 +1,1 @@
+"""Notifications and calls to other systems over HTTP."""
