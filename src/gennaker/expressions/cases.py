@@ -1,0 +1,75 @@
+"""Running cases in the format of the golden files: `gennaker eval --cases FILE`.
+
+A case has `expr` (a text) or `value` (a document), a `context` that is the root, and optionally
+`allowUnknownKeys: false` and `statusKeys`. With `context.execution` the execution is parsed and `_evaluateAtStage`
+names the stage (by refId) whose context is the root. The value is evaluated under the key `v`, as the cases were made.
+"""
+
+import msgspec
+
+from gennaker.expressions import root as roots
+from gennaker.expressions.failures import Failure
+from gennaker.expressions.root import Root
+from gennaker.expressions.template import Evaluated, evaluate
+from gennaker.expressions.values import PlainNames, Status, Value
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+
+_AT_MS = 1_700_000_000_000
+"""The time of all cases: what they give mustn't depend on when they run."""
+
+
+def run_cases(text: str) -> str:
+    """An array of cases in, an array of `{value, level, error_kind}` in the same order out, both as JSON text.
+
+    Raises `Refused` where the text isn't such an array.
+    """
+    try:
+        cases = msgspec.json.decode(text)
+    except msgspec.DecodeError as cause:
+        raise Refused(Problem(code="cases.malformed", message=f"The cases aren't JSON: {cause}.")) from cause
+    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+        raise Refused(Problem(code="cases.malformed", message="The cases must be a JSON array of objects."))
+    return msgspec.json.encode([run_case(case) for case in cases]).decode()
+
+
+def run_case(case: JsonObject) -> JsonObject:
+    """The result of one case."""
+    given = case.get("expr", case.get("value"))
+    evaluated = evaluated_case(case)
+    made = evaluated.value
+    assert isinstance(made, dict)
+    failure = worst(evaluated.failures)
+    return {
+        "value": made.get("v", given),
+        "level": None if failure is None else failure.level,
+        "error_kind": None if failure is None else str(failure.kind),
+    }
+
+
+def evaluated_case(case: JsonObject) -> Evaluated:
+    """The whole outcome of one case; its value is a map with the key `v`."""
+    given: Json = case.get("expr", case.get("value"))
+    is_strict = case.get("allowUnknownKeys") is False
+    return evaluate({"v": given}, _root(case), allow_unknown_keys=not is_strict, at_ms=_AT_MS)
+
+
+def worst(failures: tuple[Failure, ...]) -> Failure | None:
+    """The first failure of level ERROR, else the first of all."""
+    return next((failure for failure in failures if failure.level == "ERROR"), failures[0] if failures else None)
+
+
+def _root(case: JsonObject) -> Root:
+    context = case.get("context")
+    values: JsonObject = dict(context) if isinstance(context, dict) else {}
+    stage_id = values.pop("_evaluateAtStage", "")
+    execution = values.pop("execution", None)
+    if isinstance(execution, dict):
+        at = roots.at_stage(execution, stage_id if isinstance(stage_id, str) else "")
+        return msgspec.structs.replace(at, extras=values)
+    names: dict[str, Value] = dict(values)
+    status_keys = case.get("statusKeys")
+    for key in status_keys if isinstance(status_keys, list) else ():
+        if isinstance(key, str) and isinstance(names.get(key), str):
+            names[key] = Status(str(names[key]))
+    return Root(context=PlainNames(names))

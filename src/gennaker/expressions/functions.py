@@ -1,0 +1,396 @@
+"""The helper functions of expressions, `#name(…)`.
+
+Pure ones are computed here. Those that must ask something outside get a `Lookup` from the caller; without one they
+fail with a sentence. Functions marked `takes_execution` get `#root.execution` as their first argument by a rewriting
+of the text, as in Orca: see `rewritten`.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gennaker.expressions import yaml_text
+from gennaker.expressions.conversions import parse_real, parse_whole, to_json
+from gennaker.expressions.execution_view import ExecutionView
+from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.root import Scene
+from gennaker.expressions.values import INT_MAX, INT_MIN, Float, LocalDate, LocalDateTime, NotEvaluable, Record, Value
+from gennaker.model.codec import Json, JsonObject
+
+
+class Lookup(Protocol):
+    """What functions ask outside. Implementations raise `LookupFailed` with a sentence for the user."""
+
+    def fetch(self, url: str) -> str:
+        """The text at a URL (http or https); must refuse private addresses by its own means."""
+        ...
+
+    def fetch_reference(self, reference: str) -> str:
+        """The base64 content of an artifact-store reference `ref://…`."""
+        ...
+
+    def pipeline_id(self, name: str, application: str) -> str | None:
+        """The id of a pipeline, None where there is none."""
+        ...
+
+    def application_metadata(self, name: str) -> JsonObject | None:
+        """An application's attributes, None where there is no such application."""
+        ...
+
+    def canary_config_id(self, name: str, application: str) -> str | None:
+        """The id of a canary config, None where there is none."""
+        ...
+
+
+class LookupFailed(Exception):
+    """A lookup couldn't be answered; the text says why."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What a function may know besides its arguments."""
+
+    scene: Scene
+    lookup: Lookup | None
+
+
+Code: TypeAlias = Callable[..., Value]
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """One function: its parameters' Java types and its code, called with a `Call` and the converted arguments."""
+
+    parameters: tuple[str, ...]
+    code: Code
+    takes_execution: bool = False
+    """The first parameter is the execution, added by rewriting; `code` gets it as an `ExecutionView`."""
+    is_variable: bool = False
+    """The last parameter takes all further arguments."""
+
+
+_NEEDLE = "( #root.execution, "
+_ALIAS = "deployedServerGroups"
+
+
+def rewritten(text: str, functions: Mapping[str, Function]) -> str:
+    """The text with the execution added to calls that need it.
+
+    It is textual, as in Orca: it also happens in plain text and in quotes, not where a space stands before the
+    bracket, and not at all for a function of which one call is already written out.
+    """
+    if "#" in text:
+        for name in _aware(functions):
+            call = f"#{name}("
+            if call in text and f"#{name}{_NEEDLE}" not in text:
+                text = text.replace(call, f"#{name}{_NEEDLE}")
+    if _ALIAS in text and f"#{_ALIAS}" not in text:
+        text = text.replace(_ALIAS, f"#{_ALIAS}( #root.execution)")
+    return text
+
+
+def _aware(functions: Mapping[str, Function]) -> Iterable[str]:
+    if functions is FUNCTIONS:
+        return _AWARE
+    return [name for name, function in functions.items() if function.takes_execution]
+
+
+def _failed(message: str) -> ExpressionError:
+    return ExpressionError(Kind.FUNCTION_FAILED, message)
+
+
+def _given(value: str | None, what: str) -> str:
+    if value is None:
+        raise _failed(f"The {what} is null.")
+    return value
+
+
+# -- text and data ------------------------------------------------------------------------------------------------
+
+
+def _to_int(_call: Call, text: str | None) -> int:
+    number = parse_whole(_given(text, "text for #toInt"), "#toInt")
+    if not INT_MIN <= number <= INT_MAX:
+        raise _failed(f"The number {number} is too large for #toInt.")
+    return number
+
+
+def _to_float(_call: Call, text: str | None) -> Float:
+    return Float.of(parse_real(_given(text, "text for #toFloat")))
+
+
+def _from_base64(_call: Call, text: str | None) -> str:
+    given = _given(text, "text for #fromBase64")
+    try:
+        return base64.b64decode(given + "=" * (-len(given) % 4), validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError) as cause:
+        raise _failed("The text isn't base64.") from cause
+
+
+def _to_json(_call: Call, value: Value) -> str:
+    if isinstance(value, (LocalDate, LocalDateTime)):
+        raise _failed("#toJson can't write days and times. Add .toString().")
+    is_marked = isinstance(value, NotEvaluable)
+    written = json_text(to_json(value.expression if isinstance(value, NotEvaluable) else value))
+    if not is_marked and "${" in written:
+        raise _failed("The result of #toJson would contain an expression. Wrap the value in #doNotEval(…).")
+    return written
+
+
+def json_text(value: Json) -> str:
+    """JSON without spaces, keys in order, as Jackson writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_json(text: str | None) -> Value:
+    """A map or a list (which must begin with `[` at once) from JSON. Raises FUNCTION_FAILED."""
+    given = _given(text, "JSON text")
+    try:
+        value: Value = json.loads(given, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as cause:
+        raise _failed(f"The text isn't JSON: {given[:60]!r}.") from cause
+    fits = isinstance(value, list) if given.startswith("[") else value is None or isinstance(value, dict)
+    if not fits:
+        raise _failed("#readJson reads only maps and lists; nothing may stand before the bracket of a list.")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _read_properties(text: str) -> JsonObject:
+    r"""Java's .properties: `key=value`, `key: value` or `key value`; # and ! begin comments; \\ continues a line."""
+    found: JsonObject = {}
+    joined = re.sub(r"\\\r?\n[ \t]*", "", text)
+    for line in joined.splitlines():
+        stripped = line.strip()
+        if not stripped or stripped[0] in "#!":
+            continue
+        match = re.match(r"((?:\\.|[^\s=:\\])*)\s*[=:]?\s*(.*)", stripped)
+        if match is not None:
+            found[re.sub(r"\\(.)", r"\1", match[1])] = match[2]
+    return found
+
+
+# -- the execution ------------------------------------------------------------------------------------------------
+
+
+def _objects(value: Json) -> list[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _map(raw: JsonObject, key: str) -> JsonObject:
+    value = raw.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _stage(_call: Call, view: ExecutionView, name: str | None) -> Record:
+    found = view.named(name or "")
+    if found is None:
+        known = ", ".join(str(stage.get("name")) for stage in view.stages[:20])
+        raise _failed(f"The execution has no stage named {name!r}. It has: {known}.")
+    return view.stage(found)
+
+
+def _stage_by_ref(_call: Call, view: ExecutionView, ref: str | None) -> Record:
+    found = view.by_ref(ref or "")
+    if found is None:
+        raise _failed(f"The execution has no stage with the refId {ref!r}.")
+    return view.stage(found)
+
+
+def _current_stage(call: Call, view: ExecutionView) -> Record:
+    found = view.find(call.scene.root.stage_id)
+    if found is None:
+        raise _failed("There is no current stage here.")
+    return view.stage(found)
+
+
+def _judgment(_call: Call, view: ExecutionView, name: str | None) -> Value:
+    for stage in view.stages:
+        if stage.get("type") == "manualJudgment" and stage.get("name") == name:
+            given = view.names(stage).get("judgmentInput")
+            if isinstance(given, str) and given:
+                return given
+    raise _failed(f"There is no manual judgment named {name!r} with an input.")
+
+
+_DEPLOYING = frozenset({"deploy", "createServerGroup", "cloneServerGroup", "rollingPush"})
+
+
+def _deployed_server_groups(_call: Call, view: ExecutionView, wanted: list[str]) -> Value:
+    found: list[Value] = []
+    for stage in view.stages:
+        context = _map(stage, "context")
+        groups = view.names(stage).get("deploy.server.groups")
+        if stage.get("type") not in _DEPLOYING or stage.get("status") != "SUCCEEDED" or not isinstance(groups, dict):
+            continue
+        if wanted and stage.get("name") not in wanted and stage.get("id") not in wanted:
+            continue
+        found.append(_deployed(view, stage, context, groups))
+    return found
+
+
+def _deployed(view: ExecutionView, stage: JsonObject, context: JsonObject, groups: JsonObject) -> Value:
+    zones = context.get("availabilityZones")
+    region = context.get("region") or (next(iter(zones), None) if isinstance(zones, dict) else None)
+    details: JsonObject = {}
+    for detail in _objects(view.value_at(stage, "deploymentDetails")):
+        if detail.get("region") == region:
+            details.update(detail)
+    names = groups.get(region) if isinstance(region, str) else None
+    made: dict[str, Value] = {
+        **details,
+        "account": context.get("account"),
+        "capacity": context.get("capacity"),
+        "parentStage": stage.get("parentStageId"),
+        "region": region,
+    }
+    if isinstance(names, list) and names:
+        made["serverGroup"] = names[0]
+    made["deployments"] = context.get("deployments") or []
+    return made
+
+
+def _manifest_label(_call: Call, view: ExecutionView, name: str | None, kind: str | None, label: str | None) -> Value:
+    if kind not in ("Deployment", "ReplicaSet"):
+        raise _failed("#manifestLabelValue knows only the kinds Deployment and ReplicaSet.")
+    for stage in view.stages:
+        if stage.get("type") != "deployManifest" or stage.get("status") != "SUCCEEDED" or stage.get("name") != name:
+            continue
+        for manifest in _objects(view.value_at(stage, "manifests")):
+            template = _map(_map(manifest, "spec"), "template")
+            value = _map(_map(template, "metadata"), "labels").get(label or "")
+            if manifest.get("kind") == kind and value is not None:
+                return value
+    raise _failed(f"No succeeded deployManifest stage {name!r} has a {kind} with the label {label!r}.")
+
+
+def _resolved(view: ExecutionView, matches: Callable[[JsonObject], bool], wanted: str | None) -> Value:
+    for expected in _objects(_map(view.raw, "trigger").get("resolvedExpectedArtifacts")):
+        bound = expected.get("boundArtifact")
+        if isinstance(bound, dict) and matches(bound):
+            return bound
+    raise _failed(f"The trigger has no resolved artifact {wanted!r}.")
+
+
+def _resolved_artifact(_call: Call, view: ExecutionView, name: str | None) -> Value:
+    return _resolved(view, lambda artifact: artifact.get("name") == name, name)
+
+
+def _resolved_artifact_by_type(_call: Call, view: ExecutionView, kind: str | None) -> Value:
+    return _resolved(view, lambda artifact: artifact.get("type") == kind, kind)
+
+
+def _resolved_artifacts(_call: Call, view: ExecutionView) -> Value:
+    return [artifact for stage in view.stages for artifact in _objects(_map(stage, "outputs").get("artifacts"))]
+
+
+def _service_key(_call: Call, view: ExecutionView, name: str | None) -> Value:
+    for stage in view.stages:
+        is_meant = stage.get("type") == "createServiceKey" and name in (stage.get("name"), stage.get("id"))
+        if is_meant and stage.get("status") == "SUCCEEDED":
+            return view.value_at(stage, "serviceKey") or {}
+    return {}
+
+
+# -- questions to the outside -------------------------------------------------------------------------------------
+
+
+def _lookup(call: Call) -> Lookup:
+    if call.lookup is None:
+        raise _failed("This function has to ask other systems, which isn't possible here.")
+    return call.lookup
+
+
+def _fetched(call: Call, url: str | None) -> str:
+    given = _given(url, "URL")
+    try:
+        parts = urlsplit(given)
+        host = parts.hostname or ""
+    except ValueError as cause:
+        raise _failed(f"{given[:80]!r} isn't a URL.") from cause
+    if parts.scheme not in ("http", "https") or not host:
+        raise _failed(f"Only http and https URLs can be read, not {given[:80]!r}.")
+    if host == "localhost" or host.endswith(".localhost") or ":" in host or re.fullmatch(r"[0-9.]+|0x[0-9a-f]+", host):
+        raise _failed(f"URLs with addresses or localhost aren't allowed in expressions: {given[:80]!r}.")
+    return _lookup(call).fetch(given)
+
+
+def _pipeline_id(call: Call, view: ExecutionView, name: str | None) -> Value:
+    found = _pipeline_id_or_null(call, view, name)
+    if found is None:
+        raise _failed(f"The application has no pipeline named {name!r}.")
+    return found
+
+
+def _pipeline_id_or_null(call: Call, view: ExecutionView, name: str | None) -> Value:
+    application = view.raw.get("application")
+    return _lookup(call).pipeline_id(name or "", application if isinstance(application, str) else "")
+
+
+def _reference(call: Call, reference: str | None) -> Value:
+    given = _given(reference, "reference")
+    return _lookup(call).fetch_reference(given) if given.startswith("ref://") else given
+
+
+def _aware_of(code: Code, *parameters: str, is_variable: bool = False) -> Function:
+    return Function(parameters=parameters, code=code, takes_execution=True, is_variable=is_variable)
+
+
+def _of(code: Code, *parameters: str) -> Function:
+    return Function(parameters=parameters, code=code)
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "alphanumerical": _of(lambda call, text: re.sub("[^A-Za-z0-9]", "", _given(text, "text")), "String"),
+    "toInt": _of(_to_int, "String"),
+    "toFloat": _of(_to_float, "String"),
+    "toBoolean": _of(lambda call, text: (text or "").lower() == "true", "String"),
+    "toBase64": _of(
+        lambda call, text: base64.b64encode(_given(text, "text").encode("utf-8", "replace")).decode(), "String"
+    ),
+    "fromBase64": _of(_from_base64, "String"),
+    "toJson": _of(_to_json, "Object"),
+    "doNotEval": _of(lambda call, value: NotEvaluable(value), "Object"),
+    "readJson": _of(lambda call, text: read_json(text), "String"),
+    "readYaml": _of(lambda call, text: yaml_text.read(_given(text, "YAML text")), "String"),
+    "readAllYaml": _of(lambda call, text: yaml_text.read_all(_given(text, "YAML text")), "String"),
+    "stage": _aware_of(_stage, "String"),
+    "stageByRefId": _aware_of(_stage_by_ref, "String"),
+    "stageExists": _aware_of(lambda call, view, name: view.named(name or "") is not None, "String"),
+    "currentStage": _aware_of(_current_stage),
+    "currentUser": _of(lambda call: call.scene.root.user),
+    "judgment": _aware_of(_judgment, "String"),
+    "judgement": _aware_of(_judgment, "String"),
+    "deployedServerGroups": _aware_of(_deployed_server_groups, "String", is_variable=True),
+    "manifestLabelValue": _aware_of(_manifest_label, "String", "String", "String"),
+    "triggerResolvedArtifact": _aware_of(_resolved_artifact, "String"),
+    "triggerResolvedArtifactByType": _aware_of(_resolved_artifact_by_type, "String"),
+    "resolvedArtifacts": _aware_of(_resolved_artifacts),
+    "cfServiceKey": _aware_of(_service_key, "String"),
+    "fromUrl": _of(_fetched, "String"),
+    "jsonFromUrl": _of(lambda call, url: read_json(_fetched(call, url)), "String"),
+    "yamlFromUrl": _of(lambda call, url: yaml_text.read(_fetched(call, url)), "String"),
+    "propertiesFromUrl": _of(lambda call, url: _read_properties(_fetched(call, url)), "String"),
+    "fetchReference": _of(_reference, "String"),
+    "pipelineId": _aware_of(_pipeline_id, "String"),
+    "pipelineIdOrNull": _aware_of(_pipeline_id_or_null, "String"),
+    "pipelineIdInApplication": _aware_of(
+        lambda call, view, name, application: _lookup(call).pipeline_id(name or "", application or ""),
+        "String",
+        "String",
+    ),
+    "applicationMetadata": _of(lambda call, name: _lookup(call).application_metadata(name or ""), "String"),
+    "canaryConfigNameToId": _of(
+        lambda call, name, application: _lookup(call).canary_config_id(name or "", application or ""),
+        "String",
+        "String",
+    ),
+}
+_AWARE = tuple(name for name, function in FUNCTIONS.items() if function.takes_execution)

@@ -1,0 +1,168 @@
+"""What can be read and called on a value: the way from a name to a table's entry, for properties and for methods."""
+
+from collections.abc import Sequence
+
+from gennaker.expressions import methods_collections, methods_text, methods_time, types
+from gennaker.expressions.conversions import java_text
+from gennaker.expressions.failures import ExpressionError, Kind, nearest
+from gennaker.expressions.methods import Table, chosen, merged, missing, table
+from gennaker.expressions.values import (
+    Array,
+    Date,
+    DateFormat,
+    Entry,
+    EnumValue,
+    Group,
+    Instant,
+    LocalDate,
+    LocalDateTime,
+    LookupMap,
+    RandomSource,
+    Record,
+    Status,
+    Typed,
+    Uuid,
+    Value,
+    equal,
+    type_name,
+)
+from gennaker.model.statuses import Status as ModelStatus
+
+_ORDER = ["NOT_STARTED", "RUNNING", "PAUSED", "SUSPENDED", "SUCCEEDED", "FAILED_CONTINUE", "TERMINAL", "CANCELED"]
+_ORDER += ["REDIRECT", "STOPPED", "SKIPPED", "BUFFERED"]
+
+
+def _is(what: str, status: Status) -> bool:
+    known = ModelStatus.__members__.get(status.name)
+    if known is None:
+        return False
+    return {
+        "complete": known.is_complete,
+        "halt": known.is_halt,
+        "successful": known.is_successful,
+        "failure": known.is_failure,
+    }[what]
+
+
+_STATUS = merged(
+    table(
+        {
+            "name()": java_text,
+            "ordinal()": lambda status: _ORDER.index(status.name) if status.name in _ORDER else 0,
+            "isComplete()": lambda status: _is("complete", status),
+            "isHalt()": lambda status: _is("halt", status),
+            "isSuccessful()": lambda status: _is("successful", status),
+            "isFailure()": lambda status: _is("failure", status),
+            "isSkipped()": lambda status: status.name == "SKIPPED",
+            "length()": lambda status: len(status.name),
+            "charAt(int)": lambda status, index: methods_text.METHODS.methods["charAt"][0].code(status.name, index),
+            "compareTo(ExecutionStatus)": lambda status, other: _ORDER.index(status.name) - _ORDER.index(other.name),
+        },
+        blocked="subSequence getDeclaringClass",
+    ),
+    methods_collections.OBJECT,
+)
+_TABLES: dict[type, Table] = {
+    str: methods_text.METHODS,
+    list: methods_collections.LIST,
+    dict: methods_collections.MAP,
+    LookupMap: methods_collections.MAP,
+    Group: methods_collections.GROUP,
+    Entry: methods_collections.ENTRY,
+    Status: _STATUS,
+    LocalDate: methods_time.LOCAL_DATE,
+    LocalDateTime: methods_time.LOCAL_DATE_TIME,
+    Instant: methods_time.INSTANT,
+    Date: methods_time.DATE,
+    DateFormat: methods_time.DATE_FORMAT,
+    Uuid: methods_time.UUID,
+    RandomSource: types.RANDOM,
+}
+
+
+def _table(value: Value) -> Table:
+    found = _TABLES.get(type(value))
+    if found is not None:
+        return found
+    if isinstance(value, LookupMap):
+        return methods_collections.MAP
+    if isinstance(value, EnumValue):
+        return methods_time.DAY_OF_WEEK if value.type == "DayOfWeek" else methods_time.CHRONO_UNIT
+    return methods_collections.NUMBERS.get(type_name(value), methods_collections.OBJECT)
+
+
+def property_of(world: types.World, target: Value, name: str) -> Value:
+    """A property of anything but null and maps: a getter, or a method without arguments.
+
+    Raises PROPERTY_MISSING or PROPERTY_BLOCKED.
+    """
+    if isinstance(target, Array) and name == "length":
+        return len(target.items)
+    if isinstance(target, Record):
+        return _record_property(target, name)
+    if isinstance(target, Typed):
+        message = f"The type {target.name} has no readable {name}. Use valueOf or of instead of constants."
+        raise ExpressionError(Kind.PROPERTY_MISSING, message)
+    methods = _table(target)
+    for getter in _getters(name):
+        for method in methods.methods.get(getter, ()):
+            if not method.parameters:
+                return method.code(world, target) if isinstance(target, RandomSource) else method.code(target)
+    if any(getter in methods.blocked for getter in _getters(name)):
+        raise _blocked(target, name)
+    readable = [
+        each for each, overloads in methods.methods.items() if any(not method.parameters for method in overloads)
+    ]
+    message = f"A value of type {type_name(target)} has no property {name}."
+    raise ExpressionError(Kind.PROPERTY_MISSING, message, nearest=nearest(name, readable))
+
+
+def _getters(name: str) -> tuple[str, str, str]:
+    capital = name[:1].upper() + name[1:]
+    return f"get{capital}", f"is{capital}", name
+
+
+def _blocked(target: Value, name: str) -> ExpressionError:
+    return ExpressionError(
+        Kind.PROPERTY_BLOCKED, f"The property {name} of {type_name(target)} isn't allowed in expressions."
+    )
+
+
+def _record_property(target: Record, name: str) -> Value:
+    read = target.properties.get(name)
+    if read is not None:
+        return read()
+    if name in target.blocked or name == "class":
+        raise _blocked(target, name)
+    message = f"A {target.type_name} has no property {name}."
+    raise ExpressionError(Kind.PROPERTY_MISSING, message, nearest=nearest(name, target.properties))
+
+
+def call(world: types.World, target: Value, name: str, arguments: Sequence[Value]) -> Value:
+    """Calls a method of anything but null."""
+    if isinstance(target, Typed):
+        return types.call_static(world, target, name, arguments)
+    if isinstance(target, Record):
+        return _record_call(target, name, arguments)
+    code, made = chosen(_table(target), name, arguments, type_name(target))
+    return code(world, target, *made) if isinstance(target, RandomSource) else code(target, *made)
+
+
+def _record_call(target: Record, name: str, arguments: Sequence[Value]) -> Value:
+    if len(arguments) == 1 and name in target.methods:
+        return target.methods[name](java_text(arguments[0]))
+    if len(arguments) == 1 and name == "equals":
+        return equal(target, arguments[0])
+    if name.startswith("set") and len(arguments) == 1:
+        raise ExpressionError(
+            Kind.MUTATION, f"The method {name} would change the execution; expressions can only read."
+        )
+    if not arguments:
+        for prefix in ("get", "is", ""):
+            bare = name.removeprefix(prefix)
+            bare = bare[:1].lower() + bare[1:] if prefix else bare
+            if name.startswith(prefix) and bare in target.properties:
+                return target.properties[bare]()
+        if name == "toString":
+            return java_text(target)
+    raise missing(table({}), name, arguments, target.type_name)

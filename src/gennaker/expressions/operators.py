@@ -1,0 +1,320 @@
+"""Operators on values: arithmetic with Java's number types, comparison and equality as SpEL has them."""
+
+import math
+from collections.abc import Callable
+
+from gennaker.expressions.conversions import as_double, has_text, java_text, text
+from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.values import (
+    INT_MAX,
+    LONG_MAX,
+    LONG_MIN,
+    Array,
+    BigInteger,
+    Date,
+    EnumValue,
+    Float,
+    Instant,
+    LocalDate,
+    LocalDateTime,
+    Long,
+    Status,
+    Uuid,
+    Value,
+    equal,
+    is_number,
+    type_name,
+)
+
+MAX_CONCATENATION = 100_000
+MAX_REPEATED = 256
+MAX_BITS = 65_536
+"""Of whole numbers of any size; more is refused, since each operation's time grows with it."""
+
+Number = int | float
+
+
+def wrap(value: int, bits: int) -> int:
+    """The value in two's complement of a number of bits."""
+    half = 1 << (bits - 1)
+    return (value + half) % (1 << bits) - half
+
+
+def binary(operator: str, left: Value, right: Value) -> Value:
+    """`left operator right` for + - * / % ^."""
+    if is_number(left) and is_number(right):
+        assert isinstance(left, (int, float))
+        assert isinstance(right, (int, float))
+        return power(left, right) if operator == "^" else _numbers(operator, left, right)
+    if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
+        return _concatenated(left, right)
+    if isinstance(left, str) and type_name(right) == "Integer":
+        assert isinstance(right, int)
+        if operator == "-" and len(left) == 1:
+            return chr((ord(left) - right) & 0xFFFF)
+        if operator == "*":
+            return _repeated(left, right)
+    raise _unsupported(operator, left, right)
+
+
+def _unsupported(operator: str, left: Value, right: Value) -> ExpressionError:
+    message = f"The operator {operator} can't be used between {type_name(left)} and {type_name(right)}."
+    if isinstance(left, str) or isinstance(right, str):
+        message += " Make the text a number with #toInt or #toFloat."
+    return ExpressionError(Kind.OPERATOR_UNSUPPORTED, message)
+
+
+def _concatenated(left: Value, right: Value) -> str:
+    made = _operand_text(left) + _operand_text(right)
+    if len(made) > MAX_CONCATENATION:
+        message = f"The joined text has {len(made):,} characters; {MAX_CONCATENATION:,} are allowed."
+        raise ExpressionError(Kind.LIMIT, message)
+    return made
+
+
+def _operand_text(value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    converted = text(value) if has_text(value) else None
+    return java_text(value) if converted is None else converted
+
+
+def _repeated(value: str, count: int) -> str:
+    if count < 0 or len(value) * count > MAX_REPEATED:
+        raise ExpressionError(Kind.LIMIT, f"Text may be repeated by * up to {MAX_REPEATED} characters. Use .repeat(n).")
+    return value * count
+
+
+def _widest(left: Number, right: Number) -> str:
+    kinds = {type_name(left), type_name(right)}
+    for kind in ("Double", "Float", "BigInteger", "Long"):
+        if kind in kinds:
+            return kind
+    return "Integer"
+
+
+def _numbers(operator: str, left: Number, right: Number) -> Value:
+    kind = _widest(left, right)
+    if kind == "Double":
+        return _reals(operator, as_double(left), as_double(right))
+    if kind == "Float":
+        return Float.of(_reals(operator, as_double(left), as_double(right)))
+    result = _WHOLE[operator](int(left), int(right))
+    if kind == "Integer":
+        return wrap(result, 32)
+    if kind == "Long":
+        return Long(wrap(result, 64))
+    return _big(result)
+
+
+def _big(value: int) -> BigInteger:
+    if value.bit_length() > MAX_BITS:
+        raise ExpressionError(Kind.LIMIT, f"The number has more than {MAX_BITS:,} bits.")
+    return BigInteger(value)
+
+
+def _quotient(left: int, right: int) -> int:
+    if right == 0:
+        raise ExpressionError(Kind.JAVA_EXCEPTION, "A whole number can't be divided by zero.")
+    found = abs(left) // abs(right)
+    return found if (left < 0) == (right < 0) else -found
+
+
+_WHOLE: dict[str, Callable[[int, int], int]] = {
+    "+": lambda left, right: left + right,
+    "-": lambda left, right: left - right,
+    "*": lambda left, right: left * right,
+    "/": _quotient,
+    "%": lambda left, right: left - _quotient(left, right) * right,
+}
+
+
+def _reals(operator: str, left: float, right: float) -> float:
+    match operator:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case "/":
+            return _real_quotient(left, right)
+    if math.isinf(left) or right == 0 or math.isnan(left) or math.isnan(right):
+        return math.nan
+    return math.fmod(left, right)
+
+
+def _real_quotient(left: float, right: float) -> float:
+    if right != 0:
+        return left / right
+    if left == 0 or math.isnan(left):
+        return math.nan
+    return math.copysign(math.inf, left) * math.copysign(1, right)
+
+
+def power(left: Number, right: Number) -> Value:
+    """`left ^ right`: real where one is, else cut to int or long by the size of the result."""
+    kind = _widest(left, right)
+    if kind == "BigInteger":
+        exponent = wrap(int(right), 32)
+        if exponent < 0:
+            raise ExpressionError(Kind.JAVA_EXCEPTION, "A large whole number can't have a negative exponent.")
+        if int(left).bit_length() * exponent > MAX_BITS and abs(left) > 1:
+            raise ExpressionError(Kind.LIMIT, f"The number would have more than {MAX_BITS:,} bits.")
+        return _big(int(left) ** exponent)
+    result = real_power(as_double(left), as_double(right))
+    if kind in ("Double", "Float"):
+        return result
+    whole = 0 if math.isnan(result) else int(max(min(result, float(LONG_MAX)), float(LONG_MIN)))
+    whole = max(min(whole, LONG_MAX), LONG_MIN)
+    if result > INT_MAX or kind == "Long":
+        return Long(whole)
+    return max(whole, -(2**31))
+
+
+def real_power(left: float, right: float) -> float:
+    """Java's Math.pow: never fails."""
+    if math.isnan(right) or (abs(left) == 1 and math.isinf(right)):
+        return math.nan
+    try:
+        return math.pow(left, right)
+    except OverflowError:
+        is_negative = left < 0 and right == math.floor(right) and right % 2 == 1
+        return -math.inf if is_negative else math.inf
+    except ValueError:
+        if left == 0:
+            is_odd = right == math.floor(right) and right % 2 == 1
+            return -math.inf if math.copysign(1, left) < 0 and is_odd else math.inf
+        return math.nan
+
+
+def negative(value: Value) -> Value:
+    """`-value`."""
+    match value:
+        case bool():
+            pass
+        case Float():
+            return Float(-value)
+        case float():
+            return -value
+        case BigInteger():
+            return BigInteger(-value)
+        case int():
+            kind = type_name(value)
+            return (
+                Long(wrap(-value, 64)) if kind == "Long" else _big(-value) if kind == "BigInteger" else wrap(-value, 32)
+            )
+    raise ExpressionError(
+        Kind.OPERATOR_UNSUPPORTED, f"The sign - can't stand before a value of type {type_name(value)}."
+    )
+
+
+def positive(value: Value) -> Value:
+    """`+value`."""
+    if is_number(value):
+        return value
+    raise ExpressionError(
+        Kind.OPERATOR_UNSUPPORTED, f"The sign + can't stand before a value of type {type_name(value)}."
+    )
+
+
+def is_equal(left: Value, right: Value) -> bool:
+    """`left == right`: numbers by value, text-like by text, all else as Java's equals."""
+    if is_number(left) and is_number(right):
+        return _order_numbers(left, right) == 0
+    if isinstance(left, (str, Status)) and isinstance(right, (str, Status)):
+        return java_text(left) == java_text(right)
+    return equal(left, right) or _equal_arrays(left, right)
+
+
+def _equal_arrays(left: Value, right: Value) -> bool:
+    return isinstance(left, Array) and isinstance(right, Array) and equal(left.items, right.items)
+
+
+def _order_numbers(left: Value, right: Value) -> int | None:
+    """-1, 0 or 1; None where one isn't a number at all (NaN)."""
+    assert isinstance(left, (int, float))
+    assert isinstance(right, (int, float))
+    kind = _widest(left, right)
+    if kind == "Float":
+        left, right = Float.of(as_double(left)), Float.of(as_double(right))
+    elif kind == "Double":
+        left, right = as_double(left), as_double(right)
+    if left == right:
+        return 0
+    return -1 if left < right else 1 if left > right else None
+
+
+def compare(left: Value, right: Value) -> int:
+    """Negative, 0 or positive. Null comes first. Raises NOT_COMPARABLE."""
+    if left is None or right is None:
+        return (left is not None) - (right is not None)
+    if is_number(left) and is_number(right):
+        order = _order_numbers(left, right)
+        return 1 if order is None else order
+    if isinstance(left, (str, Status)) and isinstance(right, (str, Status)):
+        return compare_text(java_text(left), java_text(right))
+    ours, theirs = _sortable(left), _sortable(right)
+    if ours is None or type_name(left) != type_name(right):
+        message = f"Values of type {type_name(left)} and {type_name(right)} can't be compared."
+        if {type_name(left), type_name(right)} & {"String"}:
+            message += " Make the text a number with #toInt or #toFloat."
+        raise ExpressionError(Kind.NOT_COMPARABLE, message)
+    assert theirs is not None
+    return (ours > theirs) - (ours < theirs)
+
+
+def compare_text(left: str, right: str) -> int:
+    """Java's String.compareTo, by UTF-16 units."""
+    ours, theirs = left.encode("utf-16-be", "surrogatepass"), right.encode("utf-16-be", "surrogatepass")
+    for index in range(0, min(len(ours), len(theirs)), 2):
+        difference = int.from_bytes(ours[index : index + 2]) - int.from_bytes(theirs[index : index + 2])
+        if difference:
+            return difference
+    return (len(ours) - len(theirs)) // 2
+
+
+def _sortable(value: Value) -> tuple[float, ...] | None:
+    match value:
+        case bool():
+            return (int(value),)
+        case LocalDate():
+            return (value.day.toordinal(),)
+        case LocalDateTime():
+            at = value.at
+            return (at.toordinal(), at.hour, at.minute, at.second, value.nanosecond)
+        case Instant():
+            return (value.second, value.nanosecond)
+        case Date():
+            return (value.milliseconds,)
+        case EnumValue():
+            return (value.ordinal,)
+        case Uuid():
+            return (wrap(value.number >> 64, 64), wrap(value.number, 64))
+    return None
+
+
+def holds(operator: str, left: Value, right: Value) -> bool:
+    """`left operator right` for == != < <= > >=."""
+    if operator == "==":
+        return is_equal(left, right)
+    if operator == "!=":
+        return not is_equal(left, right)
+    if is_number(left) and is_number(right) and _order_numbers(left, right) is None:
+        return False
+    order = compare(left, right)
+    match operator:
+        case "<":
+            return order < 0
+        case "<=":
+            return order <= 0
+        case ">":
+            return order > 0
+    return order >= 0
+
+
+def is_between(value: Value, limits: Value) -> bool:
+    """`value between {low, high}`, both included."""
+    if not isinstance(limits, list) or len(limits) != 2:
+        raise ExpressionError(Kind.BETWEEN_OPERAND, "`between` needs a list of two elements, e.g. {1, 5}.")
+    return compare(value, limits[0]) >= 0 and compare(value, limits[1]) <= 0

@@ -1,0 +1,304 @@
+"""Texts with `${…}` in them: finding the expressions, evaluating whole documents, and the summary of what failed.
+
+`evaluate` is the room's entrance. Results are not evaluated again in the same pass.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import msgspec
+
+from gennaker.expressions import parser, tree
+from gennaker.expressions.conversions import java_text, text, to_json
+from gennaker.expressions.evaluate import evaluate as evaluate_tree
+from gennaker.expressions.failures import ExpressionError, Failure, Kind
+from gennaker.expressions.functions import FUNCTIONS, Function, Lookup, rewritten
+from gennaker.expressions.root import Root, Scene
+from gennaker.expressions.session import Session
+from gennaker.expressions.types import World
+from gennaker.expressions.values import Status, Value
+from gennaker.model.codec import Json, JsonObject
+
+MAX_DEPTH = 100
+"""Levels of maps and lists in a document; what is deeper stays as it is and is reported."""
+MAX_CACHED = 2_000
+"""Longest text whose parsed form is kept."""
+
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """One `${…}` in a text."""
+
+    source: str
+    """The expression without `${`, `}` and surrounding spaces."""
+    node: tree.Node
+    offset: int
+    """Where `source` begins in the text."""
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """A document after one pass."""
+
+    value: Json
+    summary: JsonObject
+    """Orca's expressionEvaluationSummary: lists of entries by expression; empty when all went well."""
+    failures: tuple[Failure, ...]
+    """The same failures with code, position and the name that was probably meant."""
+
+
+def parse(template: str) -> tuple[str | Hole, ...]:
+    """The literal pieces and expressions of a text in order. Raises `ExpressionError` of kind PARSE or LIMIT."""
+    return _parse_kept(template) if len(template) <= MAX_CACHED else _parse(template)
+
+
+def _parse(template: str) -> tuple[str | Hole, ...]:
+    pieces: list[str | Hole] = []
+    position = 0
+    while (start := template.find("${", position)) >= 0:
+        if start > position:
+            pieces.append(template[position:start])
+        end = _end(template, start + 2)
+        inside = template[start + 2 : end]
+        source = inside.strip(" \t\r\n\f\v")
+        offset = start + 2 + len(inside) - len(inside.lstrip(" \t\r\n\f\v"))
+        if not source:
+            raise ExpressionError(Kind.PARSE, "There is nothing between `${` and `}`.", start=start, end=end + 1)
+        try:
+            pieces.append(Hole(source, parser.parse(source), offset))
+        except ExpressionError as error:
+            at = max(error.start, 0) + offset
+            raise ExpressionError(error.kind, error.message, start=at, end=max(error.end + offset, at)) from error
+        position = end + 1
+    if position < len(template):
+        pieces.append(template[position:])
+    return tuple(pieces)
+
+
+_parse_kept = lru_cache(maxsize=2048)(_parse)
+
+
+def _end(template: str, start: int) -> int:
+    """The index of the `}` that ends an expression: brackets balance, quotes hide them."""
+    open_brackets: list[tuple[str, int]] = []
+    position = start
+    while position < len(template):
+        character = template[position]
+        if character in "'\"":
+            position = template.find(character, position + 1)
+            if position < 0:
+                raise ExpressionError(
+                    Kind.PARSE, f"The text that begins with {character} has no end.", start=start, end=start
+                )
+        elif character in "([{":
+            open_brackets.append((character, position))
+        elif character == "}" and not open_brackets:
+            return position
+        elif character in _PAIRS and (not open_brackets or open_brackets.pop()[0] != _PAIRS[character]):
+            message = f"The `{character}` doesn't fit the bracket opened last."
+            raise ExpressionError(Kind.PARSE, message, start=position, end=position + 1)
+        position += 1
+    where = open_brackets[-1][1] if open_brackets else start - 2
+    raise ExpressionError(Kind.PARSE, "A bracket that is opened here is never closed.", start=where, end=where + 1)
+
+
+def evaluate(  # noqa: PLR0913 - a pass has this many independent inputs, all but two with defaults
+    value: Json,
+    root: Root,
+    *,
+    allow_unknown_keys: bool = True,
+    functions: Mapping[str, Function] = FUNCTIONS,
+    lookup: Lookup | None = None,
+    at_ms: int = 0,
+    seed: str = "",
+) -> Evaluated:
+    """A document with all its expressions evaluated, map keys included.
+
+    A failed text stays as it was, and so does a null part of one. `at_ms` is the time for the summary and for
+    `new java.util.Date()`; `seed` makes random values repeatable. Raises nothing.
+    """
+    work = _Pass(Scene(root), functions, lookup, World(at_ms, seed), is_strict=not allow_unknown_keys)
+    result = work.walked(value, "", "", 0)
+    return Evaluated(value=result, summary=work.summary, failures=tuple(work.failures))
+
+
+class _Pass:
+    """One pass over a document."""
+
+    def __init__(
+        self, scene: Scene, functions: Mapping[str, Function], lookup: Lookup | None, world: World, *, is_strict: bool
+    ) -> None:
+        self._scene = scene
+        self._functions = functions
+        self._lookup = lookup
+        self._world = world
+        self._is_strict = is_strict
+        self.summary: JsonObject = {}
+        self.failures: list[Failure] = []
+
+    def walked(self, value: Json, key: str, pointer: str, depth: int) -> Json:
+        """The value with expressions evaluated; `key` names it in the summary."""
+        if isinstance(value, str):
+            return self._text(_Place(value, key, pointer, self._functions)) if "${" in value else value
+        if not isinstance(value, (dict, list)):
+            return value
+        if depth >= MAX_DEPTH:
+            message = f"The document is nested more than {MAX_DEPTH} levels deep; what is deeper wasn't evaluated."
+            self._note(_Place("", "", pointer, self._functions), ExpressionError(Kind.LIMIT, message))
+            return value
+        if isinstance(value, list):
+            return [self.walked(item, "", f"{pointer}/{index}", depth + 1) for index, item in enumerate(value)]
+        return self._map(value, pointer, depth)
+
+    def _map(self, value: JsonObject, pointer: str, depth: int) -> JsonObject:
+        made: JsonObject = {}
+        for name, item in value.items():
+            shown = self._key(name, pointer) if "${" in name else name
+            # Most values are plain; going round them here saves a call each.
+            if isinstance(item, (dict, list)) or (isinstance(item, str) and "${" in item):
+                made[shown] = self.walked(item, name, f"{pointer}/{_escaped(name)}", depth + 1)
+            else:
+                made[shown] = item
+        return made
+
+    def _key(self, name: str, pointer: str) -> str:
+        result = self._value(_Place(name, "", pointer, self._functions))
+        return name if result is None else java_text(result)
+
+    def _text(self, place: "_Place") -> Json:
+        result = self._value(place)
+        if result is None:
+            return place.template
+        try:
+            return to_json(result)
+        except ExpressionError as error:
+            self._note(place, error)
+        except RecursionError:
+            self._note(place, ExpressionError(Kind.LIMIT, "The result is nested too deep."))
+        return place.template
+
+    def _value(self, place: "_Place") -> Value:
+        """The value of a text; None where it stays, which has been noted then."""
+        session = Session(self._scene, self._functions, self._lookup, self._world, is_strict=self._is_strict)
+        try:
+            pieces = parse(place.expanded)
+            if len(pieces) == 1 and isinstance(pieces[0], Hole):
+                result = _evaluated(pieces[0], session)
+                if result is None:
+                    self._note_null(place, pieces, session)
+                return result.name if isinstance(result, Status) else result
+            made, has_null = _joined(pieces, session)
+        except ExpressionError as error:
+            self._note(place, error)
+            return None
+        if has_null:
+            self._note_null(place, pieces, session)
+        return made
+
+    def _note_null(self, place: "_Place", pieces: tuple[str | Hole, ...], session: Session) -> None:
+        node, name, guess = session.missed or (None, "", "")
+        shown = _shown(pieces)
+        self._entry("INFO", shown, f"{place.named}: {shown} not found", Kind.NULL_RESULT)
+        failure = Failure(
+            kind=Kind.NULL_RESULT,
+            level="INFO",
+            message="The result is null." if node is None else f"The key {name} doesn't exist.",
+            text=place.template,
+            position=place.template.find(name) if name else -1,
+            part=name,
+            nearest=guess,
+            pointer=place.pointer,
+        )
+        self.failures.append(failure)
+
+    def _note(self, place: "_Place", error: ExpressionError) -> None:
+        part = place.expanded[error.start : error.end] if error.start >= 0 else ""
+        is_same = place.expanded == place.template
+        self._entry("ERROR", _bare(place.expanded), f"{place.named} {error.message}", error.kind)
+        failure = Failure(
+            kind=error.kind,
+            level="ERROR",
+            message=error.message,
+            text=place.template,
+            position=error.start if is_same else place.template.find(part) if part else -1,
+            part=part,
+            nearest=error.nearest,
+            pointer=place.pointer,
+        )
+        self.failures.append(failure)
+
+    def _entry(self, level: str, expression: str, description: str, kind: Kind) -> None:
+        entry: JsonObject = {
+            "level": level,
+            "timestamp": self._world.at_ms,
+            "description": description.replace("$", ""),
+            "exceptionType": None if level == "INFO" else f"expression.{kind}",
+        }
+        before = self.summary.setdefault(expression, [])
+        assert isinstance(before, list)
+        before.append(entry)
+
+
+class _Place:
+    """A text and where it stands."""
+
+    __slots__ = ("_key", "expanded", "pointer", "template")
+
+    def __init__(self, template: str, key: str, pointer: str, functions: Mapping[str, Function]) -> None:
+        self.template = template
+        self._key = key
+        self.pointer = pointer
+        self.expanded = rewritten(template, functions)
+
+    @property
+    def named(self) -> str:
+        """The beginning of a description, as in Orca: the key that holds the text, else the text."""
+        return f"Failed to evaluate [{self._key}]" if self._key else f"Failed to evaluate {self.template}"
+
+
+def _joined(pieces: tuple[str | Hole, ...], session: Session) -> tuple[str, bool]:
+    """The text of all pieces, and whether one of them was null and stayed as it was."""
+    made: list[str] = []
+    has_null = False
+    for piece in pieces:
+        if isinstance(piece, str):
+            made.append(piece)
+            continue
+        result = _evaluated(piece, session)
+        try:
+            part = text(result)
+        except ExpressionError as error:
+            error.start, error.end = piece.offset, piece.offset + len(piece.source)
+            raise
+        has_null = has_null or part is None
+        made.append(f"${{{piece.source}}}" if part is None else part)
+    return "".join(made), has_null
+
+
+def _shown(pieces: tuple[str | Hole, ...]) -> str:
+    return "".join(piece if isinstance(piece, str) else piece.source for piece in pieces)
+
+
+def _evaluated(hole: Hole, session: Session) -> Value:
+    try:
+        return evaluate_tree(hole.node, session)
+    except ExpressionError as error:
+        if error.start >= 0:
+            error.start, error.end = error.start + hole.offset, error.end + hole.offset
+        raise
+
+
+def _bare(expanded: str) -> str:
+    """The expression under which the summary lists a text that failed."""
+    try:
+        pieces = parse(expanded)
+    except ExpressionError:
+        if expanded.startswith("${") and expanded.endswith("}"):
+            return expanded[2:-1]
+        return expanded.replace("$", "")
+    return _shown(pieces)
+
+
+def _escaped(key: str) -> str:
+    """A key as part of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key

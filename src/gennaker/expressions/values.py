@@ -1,0 +1,391 @@
+"""Values of an expression: JSON, plus the few types that Java has and JSON hasn't.
+
+Null, booleans, text, lists (`list`) and maps (`dict`, keys in order) are Python's own. Numbers: an `int` is an
+Integer, or a Long or BigInteger where it is too large for that, as a JSON reader in Java would have made it; `Long`,
+`BigInteger` and `Byte` mark whole numbers whose type their size doesn't tell; a `float` is a Double, `Float` one of
+32 bits. Everything else is a class of this room. Nothing here is ever changed in place, and no attribute of a value
+is reached by name: what an expression can read is listed in the tables of methods and properties.
+"""
+
+import math
+import re
+import struct
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from gennaker.model.codec import JsonObject
+
+Value: TypeAlias = object
+
+INT_MIN, INT_MAX = -(2**31), 2**31 - 1
+LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
+
+
+class Missing(Enum):
+    """The one value that says that a key doesn't exist (null is a value)."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
+
+
+class Long(int):
+    """A 64-bit whole number."""
+
+    __slots__ = ()
+
+
+class BigInteger(int):
+    """A whole number of any size."""
+
+    __slots__ = ()
+
+
+class Byte(int):
+    """An 8-bit whole number."""
+
+    __slots__ = ()
+
+
+class Float(float):
+    """A 32-bit real number, held as the double of the same value."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, value: float) -> "Float":
+        """The nearest 32-bit number."""
+        return cls(single(value))
+
+
+class Char(msgspec.Struct, frozen=True):
+    """A character; not text: `'a'.charAt(0) == 'a'` is false."""
+
+    text: str
+
+
+class Array(msgspec.Struct, frozen=True):
+    """A Java array: has `length`, no methods."""
+
+    component: str
+    """Simple name of the items' type, e.g. `String`, `int`, `int[]`."""
+    items: list[Value]
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A collection that isn't a list: `keySet()`, `values()`."""
+
+    kind: str
+    """`Set` or `Collection`."""
+    items: list[Value]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An entry of a map, as selections and projections of maps see it."""
+
+    key: Value
+    value: Value
+
+
+class Status(msgspec.Struct, frozen=True):
+    """An execution status: an enum that is also text-like."""
+
+    name: str
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """A type itself: `T(String)`."""
+
+    name: str
+    """Simple name, e.g. `String`, `LocalDate`, `int`."""
+    dimensions: int = 0
+
+
+class LocalDate(msgspec.Struct, frozen=True):
+    """A day without zone."""
+
+    day: date
+
+
+class LocalDateTime(msgspec.Struct, frozen=True):
+    """A day and time without zone, to the nanosecond."""
+
+    at: datetime
+    nanosecond: int = 0
+    """Of the second; `at` holds whole seconds."""
+
+
+class Instant(msgspec.Struct, frozen=True):
+    """A point in time."""
+
+    second: int
+    nanosecond: int = 0
+
+
+class Date(msgspec.Struct, frozen=True):
+    """java.util.Date: epoch milliseconds."""
+
+    milliseconds: int
+
+
+class EnumValue(msgspec.Struct, frozen=True):
+    """A constant of DayOfWeek or ChronoUnit."""
+
+    type: str
+    name: str
+    ordinal: int
+
+
+class Uuid(msgspec.Struct, frozen=True):
+    """128 bits."""
+
+    number: int
+
+
+class DateFormat(msgspec.Struct, frozen=True):
+    """A SimpleDateFormat."""
+
+    pattern: str
+
+
+class RandomSource(msgspec.Struct, frozen=True):
+    """A java.util.Random."""
+
+    seed: int
+
+
+class NotEvaluable(msgspec.Struct, frozen=True):
+    """What `#doNotEval` gives."""
+
+    expression: Value
+
+
+class Names(Protocol):
+    """Keys of a stage's context, falling back to the outputs of ancestors."""
+
+    def get(self, key: str) -> Value:
+        """The value of a key, own or inherited, or MISSING."""
+        ...
+
+    def own_keys(self) -> Iterable[str]:
+        """The keys that the context has itself."""
+        ...
+
+
+class LookupMap:
+    """A map whose reads may see more than its own keys; extra entries win."""
+
+    __slots__ = ("extras", "names")
+
+    def __init__(self, names: Names, extras: dict[str, Value]) -> None:
+        """`extras` are entries that hide those of `names`."""
+        self.names = names
+        self.extras = extras
+
+    def get(self, key: Value) -> Value:
+        """The value of a key or MISSING."""
+        if not isinstance(key, str):
+            return MISSING
+        found = self.extras.get(key, MISSING)
+        return self.names.get(key) if found is MISSING else found
+
+    def entries(self) -> dict[Value, Value]:
+        """The own entries as a plain map."""
+        own: dict[Value, Value] = {key: self.names.get(key) for key in self.names.own_keys()}
+        own.update(self.extras)
+        return own
+
+    def __eq__(self, other: object) -> bool:
+        """By content, as Java's maps."""
+        return isinstance(other, (dict, LookupMap)) and equal(self, other)
+
+    def __hash__(self) -> int:
+        """By identity; never a key."""
+        return id(self)
+
+
+class PlainNames:
+    """Names over a plain map: a root without execution."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, Value]) -> None:
+        """The map isn't copied."""
+        self._values = values
+
+    def get(self, key: str) -> Value:
+        """The value of a key or MISSING."""
+        return self._values.get(key, MISSING)
+
+    def own_keys(self) -> Iterable[str]:
+        """All keys."""
+        return self._values.keys()
+
+
+class Record:
+    """An object of the execution: its readable properties, blocked ones and methods; equal by identity."""
+
+    __slots__ = ("blocked", "label", "methods", "properties", "raw", "type_name")
+
+    def __init__(
+        self,
+        type_name: str,
+        label: str,
+        raw: JsonObject,
+        properties: dict[str, Callable[[], Value]],
+        *,
+        blocked: frozenset[str] = frozenset(),
+        methods: dict[str, Callable[..., Value]] | None = None,
+    ) -> None:
+        """`raw` is its JSON form; properties are computed when read; `blocked` exist but may not be read."""
+        self.type_name = type_name
+        self.label = label
+        self.raw = raw
+        self.properties = properties
+        self.blocked = blocked
+        self.methods = methods or {}
+
+
+def single(value: float) -> float:
+    """The nearest 32-bit float of a number, as a double; infinite where it is too large."""
+    try:
+        rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+    return rounded
+
+
+def is_number(value: Value) -> bool:
+    """A Java Number (booleans aren't)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_map(value: Value) -> bool:
+    """A java.util.Map."""
+    return isinstance(value, (dict, LookupMap))
+
+
+def entries(value: Value) -> dict[Value, Value]:
+    """The entries of a map of either form."""
+    if isinstance(value, LookupMap):
+        return value.entries()
+    assert isinstance(value, dict)
+    return value
+
+
+def items_of(value: Value) -> list[Value] | None:
+    """The items of a list, array, set or collection; None for anything else."""
+    if isinstance(value, list):
+        return value
+    return value.items if isinstance(value, (Array, Group)) else None
+
+
+_SIMPLE = {
+    bool: "Boolean",
+    str: "String",
+    Long: "Long",
+    BigInteger: "BigInteger",
+    Byte: "Byte",
+    Float: "Float",
+    float: "Double",
+    list: "ArrayList",
+    dict: "LinkedHashMap",
+    Char: "Character",
+    Entry: "Entry",
+    Status: "ExecutionStatus",
+    Typed: "Class",
+    RandomSource: "Random",
+    DateFormat: "SimpleDateFormat",
+    Uuid: "UUID",
+}
+
+
+def type_name(value: Value) -> str:
+    """The simple name of a value's Java type, as failures and `instanceof` have it."""
+    if type(value) is int:
+        return "Integer" if INT_MIN <= value <= INT_MAX else "Long" if LONG_MIN <= value <= LONG_MAX else "BigInteger"
+    if value is None:
+        return "null"
+    if isinstance(value, Array):
+        return f"{value.component}[]"
+    if isinstance(value, Group):
+        return value.kind
+    if isinstance(value, EnumValue):
+        return value.type
+    if isinstance(value, Record):
+        return value.type_name
+    if isinstance(value, LookupMap):
+        return "HashMap"
+    return _SIMPLE.get(type(value)) or type(value).__name__
+
+
+def equal(left: Value, right: Value) -> bool:
+    """Java's equals: of numbers also the type must be the same, lists and maps by content."""
+    if left is right:
+        return True
+    if is_map(left) and is_map(right):
+        ours, theirs = entries(left), entries(right)
+        return len(ours) == len(theirs) and all(
+            key in theirs and equal(value, theirs[key]) for key, value in ours.items()
+        )
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    if isinstance(left, Group) and isinstance(right, Group) and left.kind == right.kind == "Set":
+        return len(left.items) == len(right.items) and all(contains(right.items, item) for item in left.items)
+    if isinstance(left, (int, float)) or isinstance(right, (int, float)):
+        return type_name(left) == type_name(right) and (left == right or (_is_nan(left) and _is_nan(right)))
+    if isinstance(left, (Array, Group, Record, LookupMap)) or isinstance(right, (Array, Group, Record, LookupMap)):
+        return False
+    return type(left) is type(right) and left == right
+
+
+def _is_nan(value: Value) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def contains(items: Iterable[Value], wanted: Value) -> bool:
+    """One of the items equals the wanted value in Java's sense."""
+    return any(equal(item, wanted) for item in items)
+
+
+def double_text(value: float) -> str:
+    """Java's Double.toString: `1.0E10`, `5.0`, `NaN`."""
+    return _real_text(value, repr(float(value)))
+
+
+def float_text(value: float) -> str:
+    """Java's Float.toString: the shortest digits that give the same 32-bit number."""
+    for digits in range(1, 10):
+        text = f"{float(value):.{digits}g}"
+        if single(float(text)) == value:
+            return _real_text(value, repr(float(text)))
+    return _real_text(value, repr(float(value)))
+
+
+_REPR = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$")
+
+
+def _real_text(value: float, shortest: str) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0:
+        return "-0.0" if math.copysign(1, value) < 0 else "0.0"
+    match = _REPR.match(shortest)
+    assert match is not None
+    sign, whole, fraction, exponent = match[1], match[2], match[3] or "", int(match[4] or 0)
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + exponent - (len(whole + fraction) - len((whole + fraction).lstrip("0")))
+    digits = digits.rstrip("0") or "0"
+    if 1e-3 <= abs(value) < 1e7:
+        if point <= 0:
+            return f"{sign}0.{'0' * -point}{digits}"
+        padded = digits.ljust(point, "0")
+        return f"{sign}{padded[:point]}.{padded[point:] or '0'}"
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{point - 1}"

@@ -1,0 +1,78 @@
+"""YAML 1.1 for `#readYaml` and `#readAllYaml`: plain data only, custom tags refused, aliases bounded."""
+
+from datetime import UTC, date, datetime
+
+import yaml
+
+from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.values import Array, Byte, Date, Group, Value
+from gennaker.model import codec
+
+MAX_NODES = 200_000
+"""Values after aliases are expanded: a few aliases of aliases could stand for billions."""
+MAX_DEPTH = 100
+MAX_CHARACTERS = 2_000_000
+
+
+def read(text: str) -> Value:
+    """The only document of a text; null of an empty one. Raises FUNCTION_FAILED."""
+    documents = read_all(text)
+    if len(documents) > 1:
+        raise _failed("The YAML has several documents. Use #readAllYaml.")
+    return documents[0] if documents else None
+
+
+def read_all(text: str) -> list[Value]:
+    """All documents of a text. Raises FUNCTION_FAILED."""
+    if len(text) > MAX_CHARACTERS:
+        raise _failed(f"The YAML is longer than {MAX_CHARACTERS:,} characters.")
+    reader = _Reader()
+    try:
+        return [reader.value(document, 0) for document in yaml.load_all(text, Loader=_Loader)]
+    except yaml.YAMLError as cause:
+        raise _failed(f"The text isn't plain YAML: {' '.join(str(cause).split())[:200]}.") from cause
+    except (ValueError, TypeError, RecursionError, OverflowError) as cause:
+        raise _failed(f"The YAML can't be read: {str(cause)[:200]}.") from cause
+
+
+def _failed(message: str) -> ExpressionError:
+    return ExpressionError(Kind.FUNCTION_FAILED, message)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which also takes tabs between the words of plain text, as SnakeYAML does."""
+
+    def scan_plain_spaces(self, indent: int, start_mark: object) -> list[str]:
+        length = 0
+        while self.peek(length) in " \t":
+            length += 1
+        blanks: str = self.prefix(length)
+        if "\t" not in blanks or self.peek(length) in "\0\r\n\x85\u2028\u2029":
+            return super().scan_plain_spaces(indent, start_mark) or []
+        self.forward(length)
+        return [blanks]
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._nodes = 0
+
+    def value(self, node: object, depth: int) -> Value:
+        self._nodes += 1
+        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise _failed("The YAML is too large or nested too deep.")
+        match node:
+            case dict():
+                return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in node.items()}
+            case list() | tuple():
+                return [self.value(item, depth + 1) for item in node]
+            case set():
+                return Group("Set", [self.value(item, depth + 1) for item in sorted(node, key=str)])
+            case bytes():
+                return Array("byte", [Byte(number - 256 if number > 127 else number) for number in node])
+            case datetime():
+                at = node if node.tzinfo else node.replace(tzinfo=UTC)
+                return Date(codec.microseconds(at) // 1000)
+            case date():
+                return Date(codec.microseconds(datetime(node.year, node.month, node.day, tzinfo=UTC)) // 1000)
+        return node
