@@ -129,9 +129,7 @@ def _start_oldest(queue: Queue, at: datetime) -> tuple[Queue, dict[str, Event]]:
 def _start_newest(queue: Queue, at: datetime) -> tuple[Queue, dict[str, Event]]:
     *superseded, newest = queue.waiting
     reason = f"{_SUPERSEDED}: {newest.execution_id}"
-    told: dict[str, Event] = {
-        one.execution_id: CancelAsked(at=at, by="spinnaker", reason=reason) for one in superseded
-    }
+    told: dict[str, Event] = {one.execution_id: CancelAsked(at=at, by="spinnaker", reason=reason) for one in superseded}
     queue = replace(queue, waiting=(newest,))
     queue, started = _start_oldest(queue, at)
     return queue, told | started

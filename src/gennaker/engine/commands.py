@@ -31,7 +31,7 @@ def patch(draft: Draft, event: StagePatched) -> str:
         refused = _cannot_skip(draft, stage)
         if refused:
             return refused
-    _modify(draft, stage, event.patch, event.by, event.roles)
+    _modify(draft, stage, event.patch, by=event.by, roles=event.roles)
     if event.patch.get("manualSkip") is True:
         _skip(draft, stage)
     return ""
@@ -57,11 +57,11 @@ def judge(draft: Draft, event: ManualJudgmentGiven) -> str:
     }
     if event.comment:
         given["judgmentComment"] = event.comment
-    _modify(draft, stage, given, event.by, event.roles)
+    _modify(draft, stage, given, by=event.by, roles=event.roles)
     return ""
 
 
-def _modify(draft: Draft, stage: Stage, patch: JsonObject, by: str, roles: frozenset[str]) -> None:
+def _modify(draft: Draft, stage: Stage, patch: JsonObject, *, by: str, roles: frozenset[str] = frozenset()) -> None:
     changed = replace(
         stage,
         context={**stage.context, **patch, "lastModifiedBy": by},
@@ -89,12 +89,12 @@ def skip(draft: Draft, event: SkipAsked) -> str:
     if type_name(stage) in ("wait", timing.WINDOW_TYPE):
         if stage.status not in _ACTIVE:
             return f"stage {stage.name} isn't waiting; it is {stage.status.value}"
-        _modify(draft, stage, {"skipRemainingWait": True}, event.by, frozenset())
+        _modify(draft, stage, {"skipRemainingWait": True}, by=event.by)
         return ""
     refused = _cannot_skip(draft, stage)
     if refused:
         return refused
-    _modify(draft, stage, {"manualSkip": True}, event.by, frozenset())
+    _modify(draft, stage, {"manualSkip": True}, by=event.by)
     _skip(draft, stage)
     return ""
 

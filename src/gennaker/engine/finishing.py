@@ -173,8 +173,7 @@ def ended(draft: Draft, move: moves.Ended) -> None:
 
 def _child_ended(draft: Draft, stage: Stage, parent_id: str, side: Side) -> None:
     goes_on = stage.status in (Status.SUCCEEDED, Status.SKIPPED) or (
-        stage.status is Status.FAILED_CONTINUE
-        and stage.context.get("allowSiblingStagesToContinueOnFailure") is True
+        stage.status is Status.FAILED_CONTINUE and stage.context.get("allowSiblingStagesToContinueOnFailure") is True
     )
     if not goes_on:
         draft.then(moves.CompleteStage(parent_id))

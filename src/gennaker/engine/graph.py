@@ -110,9 +110,7 @@ def downstream(graph: Graph, stages: StageMap, stage: Stage) -> list[Stage]:
 def is_ready(graph: Graph, stages: StageMap, stage: Stage) -> bool:
     """All that the stage requires has ended in a way that satisfies it; a refId that doesn't exist never does."""
     required = requisites(graph, stages, stage)
-    return len(required) == len(stage.requisite_ref_ids) and all(
-        one.status.satisfies_downstream for one in required
-    )
+    return len(required) == len(stage.requisite_ref_ids) and all(one.status.satisfies_downstream for one in required)
 
 
 def all_downstream(graph: Graph, stages: StageMap, stage: Stage) -> list[Stage]:

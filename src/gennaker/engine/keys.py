@@ -87,7 +87,7 @@ def timed_stage(execution_id: str, key: str) -> tuple[str, str] | None:
             return None
 
 
-def notify_stage(execution_id: str, stage: Stage, moment: str, occasion: str, number: int) -> str:
+def notify_stage(execution_id: str, stage: Stage, *, moment: str, occasion: str, number: int) -> str:
     """Notify about a stage; `occasion` tells apart the times at which a moment comes in one attempt."""
     return f"{_stage(execution_id, stage)}/notify/{moment}/{occasion}/{number}"
 

@@ -47,8 +47,8 @@ def announced(draft: Draft, stage: Stage, task: Task, moment: str) -> None:
     occasion = f"{stage.attempt}.{task.attempt}.{task.poll}"
     for number, notification in enumerate(_list(stage.context.get("notifications"))):
         if not notification.get("when") or _names(notification, moment):
-            key = keys.notify_stage(draft.id, stage, moment, occasion, number)
-            _send(draft, key, notification, moment, stage)
+            key = keys.notify_stage(draft.id, stage, moment=moment, occasion=occasion, number=number)
+            _send(draft, key, notification, moment=moment, stage=stage)
 
 
 def wants(notification: JsonObject, moment: str) -> bool:
@@ -65,7 +65,7 @@ def _of_execution(draft: Draft, what: str) -> None:
     for number, notification in enumerate(draft.head.notifications):
         if wants(notification, moment):
             key = keys.notify_execution(draft.id, moment, draft.head.version, number)
-            _send(draft, key, notification, moment, None)
+            _send(draft, key, notification, moment=moment)
 
 
 def _of_stage(draft: Draft, stage: Stage, moment: str) -> None:
@@ -73,11 +73,11 @@ def _of_stage(draft: Draft, stage: Stage, moment: str) -> None:
         return
     for number, notification in enumerate(_list(stage.context.get("notifications"))):
         if wants(notification, moment):
-            key = keys.notify_stage(draft.id, stage, moment, str(stage.attempt), number)
-            _send(draft, key, notification, moment, stage)
+            key = keys.notify_stage(draft.id, stage, moment=moment, occasion=str(stage.attempt), number=number)
+            _send(draft, key, notification, moment=moment, stage=stage)
 
 
-def _send(draft: Draft, key: str, notification: JsonObject, moment: str, stage: Stage | None) -> None:
+def _send(draft: Draft, key: str, notification: JsonObject, *, moment: str, stage: Stage | None = None) -> None:
     draft.emit(
         Notify(
             key=key,

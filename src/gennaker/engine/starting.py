@@ -42,7 +42,7 @@ def submitted(draft: Draft, event: Submitted) -> str:
     """The first event: has the submission prepared."""
     if draft.head.version != 1:
         return "the execution was submitted before"
-    draft.head = replace(event.head, version=1, waiting_for="its submission to be prepared")
+    draft.head = replace(event.head, version=1)
     draft.emit(PrepareSubmission(key=keys.submission(draft.id)))
     return ""
 
@@ -189,9 +189,7 @@ def stage_prepared(draft: Draft, event: StagePrepared) -> str:
 
 
 def _is_awaited(draft: Draft, stage: Stage, key: str) -> bool:
-    return (
-        stage.status is Status.NOT_STARTED and stage.is_preparing and keys.prepare_stage(draft.id, stage) == key
-    )
+    return stage.status is Status.NOT_STARTED and stage.is_preparing and keys.prepare_stage(draft.id, stage) == key
 
 
 def _begin_stage(draft: Draft, stage: Stage, event: StagePrepared) -> None:
@@ -250,10 +248,9 @@ def _completed(head: Head, event: SubmissionPrepared) -> Head:
         trigger=event.trigger or head.trigger,
         name=_text(config.get("name")) or head.name,
         description=_text(config.get("description")) or head.description,
-        limit_concurrent=_flag(config.get("limitConcurrent"), head.limit_concurrent),
-        max_concurrent_executions=_count(config.get("maxConcurrentExecutions"))
-        or head.max_concurrent_executions,
-        keep_waiting_pipelines=_flag(config.get("keepWaitingPipelines"), head.keep_waiting_pipelines),
+        limit_concurrent=_flag(config.get("limitConcurrent"), default=head.limit_concurrent),
+        max_concurrent_executions=_count(config.get("maxConcurrentExecutions")) or head.max_concurrent_executions,
+        keep_waiting_pipelines=_flag(config.get("keepWaitingPipelines"), default=head.keep_waiting_pipelines),
         notifications=_objects(config.get("notifications")) or head.notifications,
         spel_evaluator=_text(config.get("spelEvaluator")) or head.spel_evaluator,
         template_variables=_object(config.get("templateVariables")) or head.template_variables,
@@ -264,7 +261,7 @@ def _text(value: Json) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _flag(value: Json, default: bool) -> bool:
+def _flag(value: Json, *, default: bool) -> bool:
     return value if isinstance(value, bool) else default
 
 

@@ -64,7 +64,9 @@ def plant(
 ) -> list[Stage]:
     """Adds the planned stages beside their parent and returns them; linear: each also requires the one before."""
     siblings = graph.children(draft.graph, draft.stages, parent.id)
-    first = sum(1 for one in siblings if one.side is side) + 1
+    first = sum(1 for one in siblings if one.side is side and one.type != timing.WINDOW_TYPE) + 1
+    if side is Side.BEFORE and planned and planned[0].type == timing.WINDOW_TYPE:
+        first -= 1  # the wait for an execution window is number 0
     refs = [f"{parent.ref_id}{_MARK[side]}{first + place}" for place in range(len(planned))]
     stages: list[Stage] = []
     for place, one in enumerate(planned):
@@ -121,9 +123,7 @@ def _own(execution_id: str, place: int, config: JsonObject) -> Stage:
         ref_id=ref,
         type=kind,
         name=name if isinstance(name, str) and name else kind,
-        requisite_ref_ids=tuple(dict.fromkeys(str(one) for one in required))
-        if isinstance(required, list)
-        else (),
+        requisite_ref_ids=tuple(dict.fromkeys(str(one) for one in required)) if isinstance(required, list) else (),
         start_time_expiry=_expiry(config.get("startTimeExpiry")),
         context={key: value for key, value in config.items() if key not in _OWN_KEYS},
     )

@@ -180,21 +180,30 @@ def _ask(draft: Draft, stage: Stage, task: Task) -> None:
 def nudge(draft: Draft, stage_id: str) -> None:
     """Lets the running task of a stage look again at once: something that it may wait for has changed."""
     for task in draft.stages[stage_id].tasks:
-        if not is_begun(task):
-            continue
-        stage = draft.stages[stage_id]
-        if not task.is_prepared:
-            draft.drop(keys.prepare_task(draft.id, stage, task))
-            task = replace(task, poll=task.poll + 1, due=None)
-            stage = draft.put_task(stage_id, task)
-            _ask(draft, stage, task)
-        elif task.status is Status.RUNNING and task.due is not None and task.due > draft.at:
+        if is_begun(task):
+            _nudge(draft, draft.stages[stage_id], task)
+
+
+def _nudge(draft: Draft, stage: Stage, task: Task) -> None:
+    if not task.is_prepared:
+        draft.drop(keys.prepare_task(draft.id, stage, task))
+        _ask_anew(draft, stage, replace(task, due=None))
+    elif _waits(draft, task):
+        if task.status is Status.RUNNING:  # one that is paused is asked when the execution is resumed
             draft.drop(keys.run(draft.id, stage, task))
-            task = replace(task, poll=task.poll + 1, due=draft.at)
-            stage = draft.put_task(stage_id, task)
-            _ask(draft, stage, task)
-        elif task.due is None or task.status is Status.RUNNING:
-            draft.put_task(stage_id, replace(task, is_nudged=True))
+            _ask_anew(draft, stage, replace(task, due=draft.at))
+    else:
+        draft.put_task(stage.id, replace(task, is_nudged=True))
+
+
+def _waits(draft: Draft, task: Task) -> bool:
+    """Its next poll lies in the future, or was put off: no run is under way."""
+    return task.due is not None and (task.due > draft.at or task.status is Status.PAUSED)
+
+
+def _ask_anew(draft: Draft, stage: Stage, task: Task) -> None:
+    task = replace(task, poll=task.poll + 1)
+    _ask(draft, draft.put_task(stage.id, task), task)
 
 
 def hold(draft: Draft, stage_id: str) -> None:
@@ -203,15 +212,12 @@ def hold(draft: Draft, stage_id: str) -> None:
         if task.status is not Status.RUNNING:
             continue
         stage = draft.stages[stage_id]
-        waits = task.is_prepared and task.due is not None and task.due > draft.at
+        waits = task.is_prepared and _waits(draft, task)
         if waits:
             draft.drop(keys.run(draft.id, stage, task))
         if timing.task_deadline(draft, stage, task) is not None:
             draft.drop(keys.task_deadline(draft.id, stage, task))
-        draft.put_task(
-            stage_id,
-            replace(task, status=Status.PAUSED, due=task.due if waits else None),
-        )
+        draft.put_task(stage_id, replace(task, status=Status.PAUSED, due=task.due if waits else None))
 
 
 def release(draft: Draft, stage_id: str, paused_for: timedelta) -> None:
@@ -222,16 +228,17 @@ def release(draft: Draft, stage_id: str, paused_for: timedelta) -> None:
         if task.start_time is None:
             draft.put_task(stage_id, replace(task, status=Status.NOT_STARTED, waiting_for=""))
             draft.then(moves.StartTask(stage_id, task.id))
-            continue
-        # A task that started while the execution was paused doesn't exist: starting is held. So all of it counts.
-        is_under_way = task.due is None
-        task = replace(task, status=Status.RUNNING, paused_for=task.paused_for + paused_for)
-        if not is_under_way:
-            task = replace(task, poll=task.poll + 1, due=draft.at)
-        stage = draft.put_task(stage_id, task)
-        arm(draft, stage, task)
-        if not is_under_way:
-            _ask(draft, stage, task)
+        else:
+            _release(draft, stage_id, task, paused_for)
+
+
+def _release(draft: Draft, stage_id: str, task: Task, paused_for: timedelta) -> None:
+    # No task begins while the execution is paused, so the whole pause lies within the task's run.
+    running = replace(task, status=Status.RUNNING, paused_for=task.paused_for + paused_for)
+    stage = draft.put_task(stage_id, running)
+    arm(draft, stage, running)
+    if task.due is not None:
+        _ask_anew(draft, stage, replace(running, due=draft.at))
 
 
 def time_out(draft: Draft, stage: Stage, task: Task, problem: Problem) -> None:
@@ -389,8 +396,6 @@ def _stop(draft: Draft, stage: Stage, task: Task, reason: str) -> None:
 
 
 def _forget(draft: Draft, stage: Stage, task: Task) -> None:
-    draft.drop(
-        keys.run(draft.id, stage, task) if task.is_prepared else keys.prepare_task(draft.id, stage, task)
-    )
+    draft.drop(keys.run(draft.id, stage, task) if task.is_prepared else keys.prepare_task(draft.id, stage, task))
     if timing.task_deadline(draft, stage, task) is not None:
         draft.drop(keys.task_deadline(draft.id, stage, task))

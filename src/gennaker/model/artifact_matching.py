@@ -12,14 +12,16 @@ import msgspec
 from msgspec.structs import replace
 
 from gennaker.model.artifact import Artifact, ExpectedArtifact
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem
 
+_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(Artifact)) - {"metadata"}
 _COMPARED = ("name", "version", "location", "reference")
 _INLINE = frozenset({"embedded/base64", "remote/base64"})
 """The same thing stored in two places."""
 
 
-class InvalidPattern(Exception):  # noqa: N818 - reads as what is wrong
+class InvalidPattern(Exception):
     """An expectation isn't equal to what it is compared with and isn't a regular expression either."""
 
     def __init__(self, pattern: str, reason: str) -> None:
@@ -38,6 +40,34 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     """The expectations with `bound_artifact`."""
     problems: tuple[Problem, ...] = ()
     """Not empty: some expectation could not be met; the others are bound nevertheless."""
+
+
+def read(raw: JsonObject) -> Artifact:
+    """An artifact from its JSON: unknown keys become metadata, `kind` is discarded. Raises msgspec.ValidationError."""
+    given = raw.get("metadata")
+    metadata: JsonObject = dict(given) if isinstance(given, dict) else {}
+    known: JsonObject = {}
+    for key, value in raw.items():
+        if key in _KEYS:
+            if value is not None:
+                known[key] = value
+        elif key not in ("metadata", "kind"):
+            metadata[key] = value
+    return msgspec.convert({**known, "metadata": metadata}, type=Artifact, strict=False)
+
+
+def read_expected(raw: JsonObject) -> ExpectedArtifact:
+    """An expected artifact from its JSON; the artifacts in it are read by `read`. Raises msgspec.ValidationError."""
+    plain = {key: value for key, value in raw.items() if value is not None and not key.endswith("Artifact")}
+    flags = {key: raw[key] for key in ("usePriorArtifact", "useDefaultArtifact") if raw.get(key) is not None}
+    expected = msgspec.convert({**plain, **flags}, type=ExpectedArtifact, strict=False)
+    match, default, bound = (raw.get(key) for key in ("matchArtifact", "defaultArtifact", "boundArtifact"))
+    return replace(
+        expected,
+        match_artifact=read(match) if isinstance(match, dict) else Artifact(),
+        default_artifact=read(default) if isinstance(default, dict) else None,
+        bound_artifact=read(bound) if isinstance(bound, dict) else None,
+    )
 
 
 def matches(expected: Artifact, artifact: Artifact) -> bool:

@@ -1,0 +1,122 @@
+"""Look-up: what a stage sees of the others.
+
+Orca's rule: a key of the stage's own context, even if null; otherwise the **outputs** of the nearest ancestor that has
+it, the stage's own outputs first; otherwise nothing. Contexts of other stages are never seen by plain name. Nearest
+means: the stages it requires in the order it names them, then all synthetic stages of those, then their ancestors in
+turn; a stage that requires none goes on with its parent (an after-stage with its parent's before-stages first).
+"""
+
+from collections.abc import Callable, Iterator
+
+from gennaker.engine import graph
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.execution import Execution, Side, Stage
+
+
+def of_stage(execution: Execution, stage: Stage) -> Callable[[str], Json]:
+    """The look-up of a stage: gives the value of a key, None where nobody has it."""
+
+    def look_up(key: str) -> Json:
+        return find(execution, stage, key)[1]
+
+    return look_up
+
+
+def find(execution: Execution, stage: Stage, key: str) -> tuple[bool, Json]:
+    """Whether the key is visible from a stage, and its value."""
+    if key in stage.context:
+        return True, stage.context[key]
+    for one in ancestors(execution, stage):
+        if key in one.outputs:
+            return True, one.outputs[key]
+    return False, None
+
+
+def ancestors(execution: Execution, stage: Stage) -> Iterator[Stage]:
+    """The stage itself and everything before it, nearest first; a stage that is reached twice may come twice."""
+    relations, stages = graph.of(execution), execution.stages
+    visited: set[str] = set()
+    yield stage
+    waiting = [stage]
+    while waiting:
+        current = waiting.pop()
+        visited.add(current.id)
+        required = graph.requisites(relations, stages, current)
+        previous = [one for one in required if one.id not in visited]
+        if previous:
+            yield from previous
+            for one in previous:
+                yield from graph.children(relations, stages, one.id)
+            waiting.extend(reversed(previous))
+        elif current.parent_id is not None and current.parent_id not in visited:
+            if current.side is Side.AFTER:
+                siblings = graph.children(relations, stages, current.parent_id)
+                yield from (one for one in siblings if one.side is Side.BEFORE)
+            parent = stages[current.parent_id]
+            yield parent
+            waiting.append(parent)
+
+
+def execution_context(execution: Execution) -> JsonObject:
+    """The outputs of the pipeline's own stages, merged in topological order.
+
+    Lists are joined without repeats, of other values the last one wins.
+    """
+    merged: JsonObject = {}
+    for stage in in_topological_order(execution):
+        for key, value in stage.outputs.items():
+            before = merged.get(key)
+            if isinstance(before, list) and isinstance(value, list):
+                merged[key] = [*before, *(one for one in value if one not in before)]
+            else:
+                merged[key] = value
+    return merged
+
+
+def in_topological_order(execution: Execution) -> list[Stage]:
+    """The pipeline's own stages, each after all that it requires, otherwise in their order; without those of cycles."""
+    relations, stages = graph.of(execution), execution.stages
+    missing = {one: len(graph.requisites(relations, stages, stages[one])) for one in relations.top}
+    ready = [one for one in relations.top if missing[one] == 0]
+    ordered: list[Stage] = []
+    for stage_id in ready:  # grows while it is read
+        ordered.append(stages[stage_id])
+        for following in relations.downstream.get(stage_id, ()):
+            missing[following] -= 1
+            if missing[following] == 0:
+                ready.append(following)
+    return ordered
+
+
+def artifacts(execution: Execution, stage: Stage) -> list[JsonObject]:
+    """The artifacts that a stage sees: its own, its ancestors' by nearness, the trigger's; each once."""
+    found: list[JsonObject] = []
+    for source in _artifact_lists(execution, stage, "artifacts"):
+        found += [one for one in source if one not in found]
+    return found
+
+
+def bound_artifact(execution: Execution, stage: Stage, expected_id: str) -> JsonObject | None:
+    """The artifact that was bound to an expected one, nearest first; one without account takes the expected one's."""
+    for source in _artifact_lists(execution, stage, "resolvedExpectedArtifacts"):
+        for expected in source:
+            bound = expected.get("boundArtifact")
+            if expected.get("id") == expected_id and isinstance(bound, dict):
+                return _with_account(bound, expected.get("matchArtifact"))
+    return None
+
+
+def _with_account(bound: JsonObject, match: Json) -> JsonObject:
+    account = match.get("artifactAccount") if isinstance(match, dict) else None
+    return {**bound, "artifactAccount": account} if account and not bound.get("artifactAccount") else bound
+
+
+def _artifact_lists(execution: Execution, stage: Stage, key: str) -> Iterator[list[JsonObject]]:
+    yield _objects(stage.context.get(key))
+    for one in ancestors(execution, stage):
+        yield _objects(one.outputs.get(key))
+    yield _objects(execution.head.trigger.get(key))
+
+
+def _objects(value: Json) -> list[JsonObject]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

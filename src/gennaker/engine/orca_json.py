@@ -1,0 +1,111 @@
+"""Orca's JSON of an execution: what expressions see and what Gate's clients read.
+
+Only this direction: executions are stored as our own records. Times are epoch milliseconds.
+"""
+
+from datetime import timedelta
+
+from gennaker.engine import lookup
+from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model.execution import Execution, LastModified, Paused, Stage, Task
+
+
+def execution_json(execution: Execution) -> JsonObject:
+    """The execution with all its stages."""
+    head = execution.head
+    stages: list[Json] = [stage_json(stage) for stage in execution.in_order()]
+    allowed: list[Json] = list(head.authentication.allowed_accounts)
+    authentication: JsonObject = {"user": head.authentication.user, "allowedAccounts": allowed}
+    notifications: list[Json] = list(head.notifications)
+    return {
+        "type": head.kind.value,
+        "id": head.id,
+        "rootId": head.root_id or head.id,
+        "application": head.application,
+        "name": head.name,
+        "description": head.description or None,
+        "buildTime": milliseconds(head.build_time),
+        "startTime": milliseconds(head.start_time),
+        "endTime": milliseconds(head.end_time),
+        "startTimeExpiry": milliseconds(head.start_time_expiry),
+        "status": head.status.value,
+        "canceled": head.is_canceled,
+        "canceledBy": head.canceled_by,
+        "cancellationReason": head.cancellation_reason,
+        "limitConcurrent": head.limit_concurrent,
+        "maxConcurrentExecutions": head.max_concurrent_executions,
+        "keepWaitingPipelines": head.keep_waiting_pipelines,
+        "context": lookup.execution_context(execution),
+        "stages": stages,
+        "trigger": head.trigger,
+        "authentication": authentication,
+        "paused": _paused(head.paused),
+        "origin": head.origin,
+        "pipelineConfigId": head.pipeline_config_id,
+        "source": head.source,
+        "notifications": notifications,
+        "initialConfig": head.initial_config,
+        "systemNotifications": [],
+        "spelEvaluator": head.spel_evaluator,
+        "templateVariables": head.template_variables or None,
+    }
+
+
+def stage_json(stage: Stage) -> JsonObject:
+    """A stage with its tasks."""
+    tasks: list[Json] = [_task(task) for task in stage.tasks]
+    required: list[Json] = list(stage.requisite_ref_ids)
+    return {
+        "id": stage.id,
+        "refId": stage.ref_id,
+        "type": stage.type,
+        "name": stage.name,
+        "startTime": milliseconds(stage.start_time),
+        "endTime": milliseconds(stage.end_time),
+        "startTimeExpiry": milliseconds(stage.start_time_expiry),
+        "scheduledTime": milliseconds(stage.scheduled_time),
+        "status": stage.status.value,
+        "context": stage.context,
+        "outputs": stage.outputs,
+        "tasks": tasks,
+        "syntheticStageOwner": stage.side.value if stage.side else None,
+        "parentStageId": stage.parent_id,
+        "requisiteStageRefIds": required,
+        "lastModified": _modified(stage.last_modified),
+    }
+
+
+def _task(task: Task) -> JsonObject:
+    return {
+        "id": task.id,
+        "name": task.name,
+        "implementingClass": task.implementing_class,
+        "startTime": milliseconds(task.start_time),
+        "endTime": milliseconds(task.end_time),
+        "status": task.status.value,
+        "stageStart": task.is_stage_start,
+        "stageEnd": task.is_stage_end,
+        "loopStart": task.is_loop_start,
+        "loopEnd": task.is_loop_end,
+        "taskExceptionDetails": task.exception,
+    }
+
+
+def _modified(last: LastModified | None) -> Json:
+    if last is None:
+        return None
+    return {"user": last.user, "allowedAccounts": [], "lastModifiedTime": milliseconds(last.at)}
+
+
+def _paused(paused: Paused | None) -> Json:
+    if paused is None:
+        return None
+    length = paused.resume_time - paused.pause_time if paused.resume_time else timedelta()
+    return {
+        "pausedBy": paused.paused_by,
+        "pauseTime": milliseconds(paused.pause_time),
+        "resumedBy": paused.resumed_by,
+        "resumeTime": milliseconds(paused.resume_time),
+        "paused": paused.resume_time is None,
+        "pausedMs": length // timedelta(milliseconds=1),
+    }

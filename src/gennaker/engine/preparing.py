@@ -1,0 +1,246 @@
+"""Preparing: what must be found out before a submission, a stage or a task can go on.
+
+Reached as the performing of a Prepare effect; the answer is the event that `advance` waits for. Nothing is decided
+here about the execution: expressions are evaluated, the stage's JSON is read strictly, its type plans. Pure apart from
+the type's own code and the ports it is given.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from gennaker.engine import conditions, contexts, evaluating, keys, lookup, rules, specs, submission, timing
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, Unplannable
+from gennaker.model.codec import to_json
+from gennaker.model.effect import (
+    AfterKind,
+    Effect,
+    PrepareAfterStages,
+    PrepareStage,
+    PrepareSubmission,
+    PrepareTask,
+)
+from gennaker.model.event import AfterStagesPrepared, Event, PlannedStage, StagePrepared, TaskPrepared
+from gennaker.model.execution import Execution, Side, Stage
+from gennaker.model.problems import Problem, Refused
+
+Planned = TypeVar("Planned")
+Prepare = PrepareSubmission | PrepareStage | PrepareAfterStages | PrepareTask
+
+
+def needs_io(effect: Effect, execution: Execution, stage_types: Mapping[str, StageType]) -> bool:
+    """Whether performing the effect may ask anybody outside. False only for preparing that is pure calculation."""
+    match effect:
+        case PrepareTask():
+            return False
+        case PrepareStage(stage_id=stage_id) | PrepareAfterStages(stage_id=stage_id):
+            stage = execution.stages.get(stage_id)
+            stage_type = None if stage is None else specs.find(stage_types, rules.type_name(stage))
+            return stage_type is not None and not stage_type.plans_without_io
+        case _:
+            return True
+
+
+async def prepare(
+    effect: Effect,
+    execution: Execution,
+    *,
+    stage_types: Mapping[str, StageType],
+    services: Services,
+    at: datetime,
+) -> Event:
+    """Performs a Prepare effect; what goes wrong is a problem in the event, never an exception."""
+    match effect:
+        case PrepareSubmission():
+            return await submission.prepare(
+                execution, key=effect.key, stage_types=stage_types, services=services, at=at
+            )
+        case PrepareStage():
+            stage = execution.stages.get(effect.stage_id)
+            if stage is None:
+                return StagePrepared(at=at, key=effect.key, stage_id=effect.stage_id, problem=_gone(effect))
+            return await _Stage(execution, stage, stage_types=stage_types, services=services, at=at).prepare(effect.key)
+        case PrepareAfterStages():
+            stage = execution.stages.get(effect.stage_id)
+            if stage is None:
+                return AfterStagesPrepared(at=at, key=effect.key, stage_id=effect.stage_id, problem=_gone(effect))
+            return await _Stage(execution, stage, stage_types=stage_types, services=services, at=at).prepare_after(
+                effect
+            )
+        case PrepareTask():
+            return _task(effect, execution, at)
+        case _:
+            raise AssertionError(f"{type(effect).__name__} needs no preparing")  # our own bug
+
+
+def _task(effect: PrepareTask, execution: Execution, at: datetime) -> TaskPrepared:
+    prepared = TaskPrepared(at=at, key=effect.key, stage_id=effect.stage_id, task_id=effect.task_id)
+    stage = execution.stages.get(effect.stage_id)
+    if stage is None:
+        return replace(prepared, problem=_gone(effect))
+    evaluated = evaluating.context_of(execution, stage, at=at)
+    return replace(prepared, context=evaluated.context, problem=evaluated.problem)
+
+
+def _gone(effect: Prepare) -> Problem:
+    return Problem(code="stage.vanished", message=f"What {effect.key} is about no longer exists.")
+
+
+class _Stage:
+    """The preparing of one stage."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        stage: Stage,
+        *,
+        stage_types: Mapping[str, StageType],
+        services: Services,
+        at: datetime,
+    ) -> None:
+        self._execution = execution
+        self._stage = stage
+        self._stage_types = stage_types
+        self._services = services
+        self._at = at
+
+    async def prepare(self, key: str) -> StagePrepared:
+        """Evaluates, asks whether the stage is enabled, reads its spec, plans."""
+        stage = self._stage
+        problem: Problem | None = None
+        if stage.parent_id is None:  # children were evaluated when they were planned
+            evaluated = evaluating.context_of(self._execution, stage, at=self._at)
+            problem = evaluated.problem
+            stage = self._set(replace(stage, context=evaluated.context))
+        answer = StagePrepared(at=self._at, key=key, stage_id=stage.id, context=stage.context)
+        if problem is not None:
+            return replace(answer, problem=problem)
+        skip = conditions.why_disabled(self._execution, stage, at=self._at)
+        if skip:
+            return replace(answer, skip=skip)
+        plan, problem, is_retryable = await self._planned(lambda of, spec: _plan(of, spec, self._context()))
+        if plan is None:
+            return replace(answer, problem=problem, is_retryable=is_retryable)
+        before, problem = self._evaluated(_with_window(stage, plan.before))
+        context = {**stage.context, **plan.context}
+        return replace(answer, context=context, tasks=plan.tasks, before=before, problem=problem)
+
+    async def prepare_after(self, effect: PrepareAfterStages) -> AfterStagesPrepared:
+        """Plans the late stages; their contexts stay raw until a task of theirs starts."""
+        plan, problem, is_retryable = await self._planned(
+            lambda of, spec: _plan_late(of, effect.kind, spec, self._context())
+        )
+        return AfterStagesPrepared(
+            at=self._at,
+            key=effect.key,
+            stage_id=self._stage.id,
+            stages=plan or (),
+            problem=problem,
+            is_retryable=is_retryable,
+        )
+
+    async def _planned(
+        self, plan: Callable[[StageType, StageSpec], Awaitable[Planned]]
+    ) -> tuple[Planned | None, Problem | None, bool]:
+        """What the stage's type plans, or the problem with it and whether trying again may help."""
+        name = rules.type_name(self._stage)
+        stage_type = specs.find(self._stage_types, name)
+        if stage_type is None:
+            return None, specs.unknown_type(name, self._stage.name, self._stage_types), False
+        spec = specs.read(stage_type, self._stage, lambda key: lookup.find(self._execution, self._stage, key))
+        if isinstance(spec, tuple):
+            return None, _together(spec, self._stage), False
+        try:
+            return await plan(stage_type, spec), None, False
+        except Unplannable as unplannable:
+            return None, unplannable.problem, unplannable.retryable
+        except Refused as refused:
+            return None, refused.problems[0], False
+        except Exception as error:  # noqa: BLE001 - a plugin's fault fails its stage, not the worker
+            return None, _fault(stage_type, error), False
+
+    def _evaluated(self, planned: Sequence[PlannedStage]) -> tuple[tuple[PlannedStage, ...], Problem | None]:
+        """The before-stages with their contexts evaluated as they will see their ancestors."""
+        done: list[PlannedStage] = []
+        for one in planned:
+            if not contexts.has_expressions(one.context):
+                done.append(one)
+                continue
+            child = Stage(
+                id=keys.stage_id(self._execution.head.id, f"{self._stage.ref_id}<?"),
+                ref_id="",
+                type=one.type,
+                name=one.name,
+                context=one.context,
+                side=Side.BEFORE,
+                parent_id=self._stage.id,
+            )
+            evaluated = evaluating.context_of(self._execution, child, at=self._at)
+            if evaluated.problem is not None:
+                return (), evaluated.problem
+            done.append(replace(one, context=evaluated.context))
+        return tuple(done), None
+
+    def _context(self) -> StageContext:
+        return StageContext(
+            execution=self._execution,
+            stage=self._stage,
+            lookup=lookup.of_stage(self._execution, self._stage),
+            services=self._services,
+            at=self._at,
+        )
+
+    def _set(self, stage: Stage) -> Stage:
+        self._stage = stage
+        self._execution = replace(self._execution, stages=self._execution.stages.set(stage.id, stage))
+        return stage
+
+
+async def _plan(stage_type: StageType, spec: StageSpec, context: StageContext) -> Plan:
+    if stage_type.plan is None:
+        return Plan(tasks=tuple(task.planned() for task in stage_type.tasks))
+    return await stage_type.plan(spec, context)
+
+
+async def _plan_late(
+    stage_type: StageType, kind: AfterKind, spec: StageSpec, context: StageContext
+) -> tuple[PlannedStage, ...]:
+    plan = stage_type.plan_after if kind is AfterKind.AFTER else stage_type.plan_on_failure
+    return () if plan is None else await plan(spec, context)
+
+
+def _with_window(stage: Stage, before: Sequence[PlannedStage]) -> tuple[PlannedStage, ...]:
+    """The before-stages behind the wait for the execution window, if the stage is restricted to one."""
+    if stage.context.get("restrictExecutionDuringTimeWindow") is not True:
+        return tuple(before)
+    hidden = ("restrictExecutionDuringTimeWindow", "stageTimeoutMs", "alias")
+    window = PlannedStage(
+        type=timing.WINDOW_TYPE,
+        name=timing.WINDOW_TYPE,
+        context={key: value for key, value in stage.context.items() if key not in hidden},
+    )
+    moved = (replace(one, requisites=tuple(place + 1 for place in one.requisites) or (0,)) for one in before)
+    return (window, *moved)
+
+
+def _together(problems: tuple[Problem, ...], stage: Stage) -> Problem:
+    """One problem that says all of them: a stage fails for one reason."""
+    if len(problems) == 1:
+        return problems[0]
+    return Problem(
+        code="stage.fields_wrong",
+        message=f"Stage {stage.name} has {len(problems)} wrong fields. "
+        + " ".join(str(problem) for problem in problems),
+        details={"problems": [to_json(problem) for problem in problems]},
+    )
+
+
+def _fault(stage_type: StageType, error: Exception) -> Problem:
+    return Problem(
+        code="stage.plan_failed",
+        message=f"Planning a stage of type {stage_type.name} failed: {type(error).__name__}: {error}",
+        remedy="This is a fault in the code of the stage type.",
+    )

@@ -1,0 +1,260 @@
+"""Submission: from what was asked for to a definition that can run and a trigger that is complete.
+
+Orca's order: the trigger is normalised, parameters are filled in, artifacts resolved, refIds given to a linear
+pipeline, expressions of the definition evaluated as far as they can be, the whole validated. What is wrong ends the
+execution before it begins, with all problems at once.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from gennaker.engine import lookup, validation
+from gennaker.engine.contexts import has_expressions
+from gennaker.expressions import template
+from gennaker.expressions.root import plain
+from gennaker.interfaces.executions import Found
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageType
+from gennaker.model import artifact_matching
+from gennaker.model.artifact import Artifact, ExpectedArtifact
+from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
+from gennaker.model.event import SubmissionPrepared
+from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.problems import Problem
+
+_ANONYMOUS = "[anonymous]"
+_LATE_STAGES = "v4"
+"""With this evaluator stages are evaluated when they start, not at submission too."""
+
+
+async def prepare(
+    execution: Execution,
+    *,
+    key: str,
+    stage_types: Mapping[str, StageType],
+    services: Services,
+    at: datetime,
+) -> SubmissionPrepared:
+    """Completes the submission of an execution that has just been accepted."""
+    head = execution.head
+    config = with_ref_ids(head.initial_config)
+    trigger = with_parameters(normalised(head.trigger, user=head.authentication.user), config)
+    trigger = await _with_parent(trigger, services)
+    trigger, problems = await _with_artifacts(execution, trigger, config, services)
+    problems = [*problems, *_refusals(config)]
+    is_pipeline = head.kind is ExecutionKind.PIPELINE
+    notifications = objects(trigger.get("notifications"))
+    if is_pipeline:
+        own = [*objects(config.get("notifications")), *notifications]
+        notifications = merged_notifications(own, await _application_notifications(head.application, services))
+    config = evaluated({**config, "notifications": list(notifications)}, trigger, at=at)
+    problems += validation.validate(config, stage_types).problems
+    return SubmissionPrepared(at=at, key=key, config=config, trigger=trigger, problems=tuple(problems))
+
+
+def normalised(trigger: JsonObject, *, user: str) -> JsonObject:
+    """The trigger with the fields that every trigger has."""
+    return {
+        **trigger,
+        "type": trigger.get("type") or "manual",
+        "user": trigger.get("user") or user or _ANONYMOUS,
+    }
+
+
+def with_parameters(trigger: JsonObject, config: JsonObject) -> JsonObject:
+    """The trigger with all declared parameters: the given value, even an empty one, else the default."""
+    given = trigger.get("parameters")
+    parameters: JsonObject = dict(given) if isinstance(given, dict) else {}
+    for declared in objects(config.get("parameterConfig")):
+        name = declared.get("name")
+        if isinstance(name, str) and name not in parameters:
+            parameters[name] = declared.get("default")
+    return {**trigger, "parameters": parameters}
+
+
+def with_ref_ids(config: JsonObject) -> JsonObject:
+    """The definition with refIds 0, 1, … each requiring the one before, if no stage has any."""
+    stages = config.get("stages")
+    if not isinstance(stages, list) or any(isinstance(one, dict) and one.get("refId") is not None for one in stages):
+        return config
+    linear: list[Json] = []
+    for place, one in enumerate(stages):
+        before: list[Json] = [str(place - 1)] if place else []
+        numbered: JsonObject = {"refId": str(place), "requisiteStageRefIds": before}
+        linear.append({**one, **numbered} if isinstance(one, dict) else one)
+    return {**config, "stages": linear}
+
+
+def evaluated(config: JsonObject, trigger: JsonObject, *, at: datetime) -> JsonObject:
+    """The definition after the pass over its expressions; what can't be evaluated yet stays as it is."""
+    own: JsonObject = {key: value for key, value in config.items() if key != "templateVariables"}
+    kept: JsonObject = {}
+    if config.get("spelEvaluator") == _LATE_STAGES and "stages" in own:
+        kept["stages"] = own.pop("stages")
+    if not has_expressions(own):
+        return config
+    seen: JsonObject = {"trigger": trigger, "templateVariables": config.get("templateVariables") or {}}
+    value = template.evaluate(own, plain(seen), allow_unknown_keys=False, at_ms=milliseconds(at) or 0).value
+    return {**config, **value, **kept} if isinstance(value, dict) else config
+
+
+def merged_notifications(own: list[JsonObject], application: list[JsonObject]) -> list[JsonObject]:
+    """A pipeline's notifications with those of its application.
+
+    Of one that has the same type and address only the moments that the pipeline's lacks are added.
+    """
+    merged = list(own)
+    for one in application:
+        same = next((place for place, mine in enumerate(merged) if _address(mine) == _address(one)), None)
+        if same is None:
+            merged.append(one)
+            continue
+        lacking = [when for when in _moments(one) if when not in _moments(merged[same])]
+        if lacking:
+            merged[same] = {**merged[same], "when": [*_moments(merged[same]), *lacking]}
+    return merged
+
+
+def _address(notification: JsonObject) -> tuple[Json, Json]:
+    return notification.get("type"), notification.get("address") or notification.get("publisherName")
+
+
+def _moments(notification: JsonObject) -> list[Json]:
+    when = notification.get("when")
+    return when if isinstance(when, list) else [when] if when else []
+
+
+async def _application_notifications(application: str, services: Services) -> list[JsonObject]:
+    found = await services.definitions.get("application", application) if application else None
+    return objects(found.body.get("notifications")) if found else []
+
+
+async def _with_parent(trigger: JsonObject, services: Services) -> JsonObject:
+    """A trigger that names a parent run takes over its artifacts and says what it was."""
+    parent_id = trigger.get("parentPipelineId")
+    if not isinstance(parent_id, str) or not parent_id or trigger.get("parentExecution"):
+        return trigger
+    parent = await services.executions.get(parent_id)
+    if parent is None:
+        return trigger
+    # Only what identifies the parent: the trigger is part of every step's row.
+    shown: JsonObject = {
+        "id": parent.head.id,
+        "rootId": parent.head.root_id,
+        "type": parent.head.kind.value,
+        "application": parent.head.application,
+        "name": parent.head.name,
+        "status": parent.head.status.value,
+        "pipelineConfigId": parent.head.pipeline_config_id,
+    }
+    received: list[Json] = list(artifacts_of_run(parent))
+    return {
+        **trigger,
+        "isPipeline": True,
+        "parentStatus": parent.head.status.value,
+        "parentPipelineName": parent.head.name,
+        "parentExecution": shown,
+        "receivedArtifacts": received,
+    }
+
+
+def artifacts_of_run(execution: Execution) -> list[JsonObject]:
+    """All artifacts of a run, each once: its stages' outputs, latest stages first, then its trigger's."""
+    found: list[JsonObject] = []
+    sources = [stage.outputs for stage in reversed(lookup.in_topological_order(execution))]
+    for source in [*sources, execution.head.trigger]:
+        found += [one for one in objects(source.get("artifacts")) if one not in found]
+    return found
+
+
+async def _with_artifacts(
+    execution: Execution, trigger: JsonObject, config: JsonObject, services: Services
+) -> tuple[JsonObject, list[Problem]]:
+    """The trigger with received and resolved artifacts, and what could not be resolved."""
+    problems: list[Problem] = []
+    expected = _expected(config, trigger, problems)
+    received: list[Artifact] = []
+    for one in [*objects(config.get("receivedArtifacts")), *objects(trigger.get("receivedArtifacts"))]:
+        _collect(one, received, problems)
+    for one in objects(trigger.get("artifacts")):
+        _collect(one, received, problems)
+    prior: list[Artifact] = []
+    if any(one.use_prior_artifact for one in expected):
+        prior = await _prior(execution, services)
+    resolution = artifact_matching.resolve(expected, received, prior=prior)
+    bound = [*received, *(one for one in resolution.artifacts if one not in received)]
+    artifacts: list[Json] = [to_json(one) for one in bound]
+    complete: JsonObject = {**trigger, "artifacts": artifacts}
+    if expected or "expectedArtifacts" in config:
+        expectations: list[Json] = [to_json(one) for one in resolution.expected]
+        complete |= {"expectedArtifacts": expectations, "resolvedExpectedArtifacts": expectations}
+    return complete, [*problems, *resolution.problems]
+
+
+def _expected(config: JsonObject, trigger: JsonObject, problems: list[Problem]) -> list[ExpectedArtifact]:
+    """The expectations that count for this run: named by the trigger, or with a prior or default artifact."""
+    named = trigger.get("expectedArtifactIds")
+    ids = named if isinstance(named, list) else []
+    found: list[ExpectedArtifact] = []
+    for place, one in enumerate(objects(config.get("expectedArtifacts"))):
+        try:
+            expected = artifact_matching.read_expected(one)
+        except msgspec.ValidationError as error:
+            problems.append(_unreadable("Expected artifact", error, f"/expectedArtifacts/{place}"))
+            continue
+        if expected.id in ids or expected.use_default_artifact or expected.use_prior_artifact:
+            found.append(expected)
+    return found
+
+
+def _collect(raw: JsonObject, into: list[Artifact], problems: list[Problem]) -> None:
+    try:
+        artifact = artifact_matching.read(raw)
+    except msgspec.ValidationError as error:
+        problems.append(_unreadable("Artifact of the trigger", error, ""))
+        return
+    if artifact not in into:
+        into.append(artifact)
+
+
+def _unreadable(what: str, error: msgspec.ValidationError, pointer: str) -> Problem:
+    return Problem(code="artifact.unreadable", message=f"{what} can't be read: {error}.", pointer=pointer)
+
+
+async def _prior(execution: Execution, services: Services) -> list[Artifact]:
+    """The artifacts of the newest earlier run of the same pipeline."""
+    config_id = execution.head.pipeline_config_id
+    if not config_id:
+        return []
+    newest = await services.executions.find(Found(config_ids=(config_id,), limit=2))
+    earlier = [one for one in newest if one.head.id != execution.head.id]
+    found: list[Artifact] = []
+    for raw in artifacts_of_run(earlier[0]) if earlier else []:
+        _collect(raw, found, [])
+    return found
+
+
+def _refusals(config: JsonObject) -> list[Problem]:
+    problems: list[Problem] = []
+    if config.get("disabled") is True:
+        problems.append(
+            Problem(
+                code="pipeline.disabled",
+                message=f"The pipeline {config.get('name') or config.get('id')} is disabled.",
+                remedy="Enable it to run it.",
+                pointer="/disabled",
+            )
+        )
+    errors = config.get("errors")
+    if errors:
+        problems.append(
+            Problem(code="pipeline.template_errors", message=f"The pipeline's template has errors: {errors}.")
+        )
+    return problems
+
+
+def objects(value: Json) -> list[JsonObject]:
+    """The maps of a list; nothing where there is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
