@@ -1,0 +1,55 @@
+# The commands. `make help` lists them; each sets up what it needs first and does nothing twice.
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+# Passed on to the program: make serve ARGS="--data /srv/gennaker"
+ARGS ?=
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+.PHONY: help setup develop demo serve test check format bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## the virtual environment (.venv) and the page; the other commands do it themselves
+	@setup/machine.sh
+	@$(PYTHON) setup/environment.py demo
+	@$(BIN)/python setup/page.py
+
+develop:
+	@setup/machine.sh tests
+	@$(PYTHON) setup/environment.py dev
+	@$(BIN)/python setup/page.py
+
+demo: setup ## one commit from push to production, and three bad ones; leaves nothing running
+	@$(BIN)/gennaker demo $(ARGS)
+
+serve: setup ## the server, until Ctrl-C
+	@$(BIN)/gennaker serve $(ARGS)
+
+# Cheap tests first, whatever their folder; the slow ones share two processes (tests/conftest.py).
+test: develop check ## all checks and all tests; an ordinary user's run lists the tests that need root
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+check: develop ## format, lint, types, import contracts, the house's rules
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted as above: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest --quiet -p no:randomly tests/unit/test_house.py
+
+format: develop ## formats, and mends what lint can mend
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+bench: develop ## speed, memory and scale
+	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" $(ARGS); done
+
+lock: develop ## the locks anew from pyproject.toml (ARGS=--upgrade: newest versions)
+	@$(BIN)/python setup/lock.py $(ARGS)
+
+clean: ## removes what these commands made in the checkout
+	rm -rf .venv ui/node_modules src/gennaker/web/static dist build
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests setup benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

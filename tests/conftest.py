@@ -1,0 +1,82 @@
+"""Which tests run and when: cheap ones first; an ordinary user's run leaves out, and lists, what needs root or Debian packages.
+
+In CI (`CI=true`) nothing may be skipped or expected to fail: either makes the run fail.
+"""
+
+import os
+from collections.abc import Sequence
+
+import pytest
+
+_NEEDS_MORE = ("root", "debian")
+_LEFT_OUT = pytest.StashKey[set[str]]()
+_TOLERATED_ELSEWHERE = ("skipped", "xfailed", "xpassed")
+_FOREIGN = "left_out"
+"""Key under which a worker process hands its list to the process that reports."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the list of tests that were left out."""
+    config.stash[_LEFT_OUT] = set()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Orders the tests (last, so that it orders what pytest-randomly shuffled) and leaves out what this user can't run."""
+    left_out = [item for item in items if not _can_run(config, item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        config.stash[_LEFT_OUT].update(item.nodeid for item in left_out)
+    items[:] = sorted(
+        (item for item in items if _can_run(config, item)), key=lambda item: item.get_closest_marker("slow") is not None
+    )
+
+
+def _can_run(config: pytest.Config, item: pytest.Item) -> bool:
+    """Root can run all; somebody else what is not marked, or what they ask for by `-m`."""
+    if os.geteuid() == 0:
+        return True
+    asked: str = config.getoption("markexpr")
+    return all(name in asked or item.get_closest_marker(name) is None for name in _NEEDS_MORE)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object, error: object) -> None:
+    """Takes over a worker process's list."""
+    del error
+    output: dict[str, Sequence[str]] = getattr(node, "workeroutput", {})
+    config: pytest.Config = getattr(node, "config")  # noqa: B009 - xdist has no types
+    config.stash[_LEFT_OUT].update(output.get(_FOREIGN, ()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hands over the list; fails a run in CI that didn't run everything."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        left_out = config.stash[_LEFT_OUT]
+        config.workeroutput[_FOREIGN] = sorted(left_out)
+        return
+    if _not_run_in_ci(config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Lists what was left out, and says in CI why the run failed."""
+    left_out = config.stash[_LEFT_OUT]
+    if left_out:
+        terminalreporter.section("left out: these need root or Debian packages (sudo make test runs them)")
+        for nodeid in sorted(left_out):
+            terminalreporter.line(nodeid)
+    if count := _not_run_in_ci(config):
+        terminalreporter.section("failed: in CI nothing may be skipped or expected to fail")
+        terminalreporter.line(f"{count} test(s), named above by -ra")
+
+
+def _not_run_in_ci(config: pytest.Config) -> int:
+    """How many tests didn't run in full although this is CI."""
+    if os.environ.get("CI", "").lower() not in {"true", "1"}:
+        return 0
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    assert reporter is not None, "pytest has no terminal reporter"
+    return sum(len(reporter.stats.get(outcome, ())) for outcome in _TOLERATED_ELSEWHERE)
