@@ -1,0 +1,110 @@
+"""The docker-registry poller: new tags of the known registries become events.
+
+An account that is indexed for the first time starts nothing; a new repository or tag of a known account does. What was
+seen is kept in Documents, written only after everything that it starts is durable: killed in between, the same events
+are given again, and the intake starts nothing twice because their ids say what they are about.
+
+The images of tags that are already known are asked for only every `_DIGEST_ROUND` polls: a tag that is moved to another
+image is noticed a little later than a new tag.
+"""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from gennaker.interfaces.documents import Document, Documents
+from gennaker.interfaces.executions import Update
+from gennaker.interfaces.intake import OutsideEvent
+from gennaker.interfaces.plugins import Service
+from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Refused
+from gennaker.triggers import registry_tags
+
+log = structlog.get_logger()
+
+_NAMESPACE = "docker.tags"
+_DIGEST_ROUND = 30
+
+
+async def poll_forever(services: Services) -> None:
+    """Polls every account again and again; an account that doesn't answer doesn't hold up the others."""
+    round_number = 0
+    while True:
+        for account, registry in services.registries.items():
+            with contextlib.suppress(Refused):
+                await poll(services, account, registry, asks_digests=round_number % _DIGEST_ROUND == 0)
+        round_number += 1
+        await asyncio.sleep(services.settings.registry.poll_seconds)
+
+
+async def poll(services: Services, account: str, registry: ImageRegistry, *, asks_digests: bool = True) -> int:
+    """One poll of one account; returns how many executions were started. Raises Refused if the registry refuses."""
+    documents = services.documents(_NAMESPACE)
+    is_first = await documents.get(account) is None
+    started = 0
+    for repository in await registry.repositories():
+        started += await _poll_repository(
+            services, documents, account, repository, is_first=is_first, asks_digests=asks_digests
+        )
+    if is_first:
+        # Written last: an index that was cut off is made again, still without starting anything.
+        await documents.put(account, {"indexedAt": services.clock.now().isoformat()})
+    return started
+
+
+async def _poll_repository(  # noqa: PLR0913 - what one look at a repository needs
+    services: Services, documents: Documents, account: str, repository: str, *, is_first: bool, asks_digests: bool
+) -> int:
+    registry = services.registries[account]
+    key = f"{account}/{repository}"
+    before = await documents.get(key)
+    known = _known(before)
+    tags = await registry.tags(repository)
+    found: dict[str, str | None] = {}
+    for tag in tags:
+        if tag not in known or asks_digests:
+            found[tag] = await registry.resolve(repository, tag)
+    change = registry_tags.delta(known, found, tracks_digests=True)
+    if change.remembered == known:
+        return 0
+    started = 0
+    if not is_first:
+        for tag in change.events:
+            started += len(await services.intake.take(_event(services, account, repository, tag, found[tag])))
+            services.updates.publish(Update(topic="image", id=f"{repository}:{tag}"))
+    body: JsonObject = {"tags": dict(change.remembered)}
+    await documents.put(key, body, if_version=before.version if before else 0)
+    return started
+
+
+def _known(document: Document | None) -> dict[str, str | None]:
+    tags = document.body.get("tags") if document else None
+    if not isinstance(tags, dict):
+        return {}
+    return {tag: digest if isinstance(digest, str) else None for tag, digest in tags.items()}
+
+
+def _event(services: Services, account: str, repository: str, tag: str, digest: str | None) -> OutsideEvent:
+    host = services.registries[account].host
+    name = f"{host}/{repository}"
+    content: JsonObject = {
+        "account": account,
+        "registry": host,
+        "repository": repository,
+        "tag": tag,
+        "digest": digest,
+        "pinned": f"{name}@{digest}" if digest else "",
+    }
+    return OutsideEvent(
+        type="docker",
+        source="gennaker",
+        content=content,
+        event_id=f"docker/{account}/{repository}/{tag}/{digest or '~'}",
+        at=services.clock.now(),
+    )
+
+
+service = Service(name="docker-poller", run=poll_forever)
