@@ -1,0 +1,1 @@
+"""OCI images in foreign and own registries: the client of the distribution API."""

@@ -1,0 +1,1 @@
+"""OCI images as files: manifests, layouts, Dockerfiles, layers; building without a daemon and unpacking."""
