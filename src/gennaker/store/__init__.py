@@ -1,1 +1,1 @@
-"""Keeps what happened: journal, outbox, definitions and their history, documents, search, the audit chain, migrations."""
+"""Durable state: one SQLite file with journal, outbox, definitions, documents and audit, and evidence files beside it."""

@@ -1,0 +1,211 @@
+"""The audit trail: records in a chain of hashes, written in the same transaction as what they tell of.
+
+Theory of operation. A record's hash is SHA-256 over its number, the hash of the record before and its entry's canonical
+JSON, each on a line. So no record can be changed, dropped, put elsewhere or inserted without breaking the chain from
+there on; what was cut off its end is missed because `audit-head.json` (audit_head.py, which says what that is worth)
+knows a newer head. `verify` walks the chain and names the first record that isn't as it was written.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from gennaker.model import codec
+from gennaker.model.audit import AuditEntry, AuditRecord
+from gennaker.store import audit_head, failures, statements, tables
+from gennaker.store.audit_head import NO_HASH, Head
+from gennaker.store.database import NAME, Database
+from gennaker.store.statements import Statements
+from gennaker.store.writer import driver
+
+Row = tuple[int, str, str, str]
+"""number, previous, hash, entry"""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What verifying the chain found."""
+
+    is_intact: bool
+    records: int
+    """How many there are."""
+    first_bad: int | None = None
+    """Number of the first record that isn't as it was written."""
+    finding: str = ""
+    """`changed`, `dropped`, `reordered`, `cut-off`, `rewritten`, `no-head`"""
+    sentence: str
+
+
+class SqliteAuditTrail:
+    """The audit trail of a database."""
+
+    def __init__(self, database: Database) -> None:
+        """Of this database."""
+        self._database = database
+        self._sql = statements.compiled()
+
+    async def record(self, *entries: AuditEntry) -> None:
+        """Appends durably, in order."""
+        encoded = encoded_entries(entries)
+        await self._database.write(lambda connection: append(driver(connection), self._sql, encoded))
+
+    async def records(self, *, after: int = 0, limit: int = 1000) -> tuple[AuditRecord, ...]:
+        """Records with greater numbers, in order."""
+
+        def look(connection: Connection) -> tuple[AuditRecord, ...]:
+            audit = tables.audit.c
+            query = select(tables.audit).where(audit.number > after).order_by(audit.number).limit(limit)
+            return tuple(_record(*row) for row in connection.execute(query))
+
+        return await self._database.read(look)
+
+    async def verify(self) -> Verdict:
+        """As `verify`, while the server runs."""
+        # The file first: it is never ahead of the records that are read after it.
+        head = await self._database.read(lambda _: _read_head(self._database.folder))
+        return await self._database.read(lambda connection: judge(_rows(driver(connection)), head))
+
+
+def verify(folder: Path) -> Verdict:
+    """Walks the whole chain of a data folder, whether a server runs on it or not. Raises StoreUnusable."""
+    path = folder / NAME
+    if not path.exists():
+        raise failures.missing(path)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            head = _read_head(folder)
+            return judge(_rows(connection), head)
+    except (sqlite3.Error, OSError) as error:
+        raise failures.translated(error, path) from error
+
+
+def judge(rows: Iterable[Row], head: "Head | str | None") -> Verdict:
+    """The verdict on these records, in the order of their numbers, and a head (a text: why there is none)."""
+    number, last = 0, NO_HASH
+    hash_at_head = NO_HASH
+    for row in rows:
+        number += 1
+        broken = _broken(row, number, last)
+        if broken is not None:
+            return broken
+        last = row[2]
+        if isinstance(head, Head) and number == head.number:
+            hash_at_head = last
+    return _against_head(number, hash_at_head, head)
+
+
+def encoded_entries(entries: Sequence[AuditEntry]) -> tuple[str, ...]:
+    """Canonical JSON, made before the writer's turn comes."""
+    return tuple(codec.encode_sorted(entry).decode() for entry in entries)
+
+
+def append(connection: sqlite3.Connection, sql: Statements, entries: Sequence[str]) -> None:
+    """Adds records to the chain, in the caller's transaction."""
+    if not entries:
+        return
+    number, last = connection.execute(sql.last_audit).fetchone() or (0, NO_HASH)
+    rows: list[Row] = []
+    for entry in entries:
+        number += 1
+        previous, last = last, chained(number, last, entry)
+        rows.append((number, previous, last, entry))
+    connection.executemany(sql.insert_audit, rows)
+
+
+def chained(number: int, previous: str, entry: str) -> str:
+    """The hash of a record."""
+    return hashlib.sha256(f"{number}\n{previous}\n{entry}".encode()).hexdigest()
+
+
+def _rows(connection: sqlite3.Connection) -> Iterable[Row]:
+    return connection.execute("SELECT number, previous, hash, entry FROM audit ORDER BY number")
+
+
+def _record(number: int, previous: str, its_hash: str, entry: str) -> AuditRecord:
+    return AuditRecord(number=number, entry=codec.decode(entry, AuditEntry), previous=previous, hash=its_hash)
+
+
+def _read_head(folder: Path) -> Head | str:
+    try:
+        return audit_head.read(folder) or "is missing"
+    except msgspec.MsgspecError:
+        return "can't be understood"
+
+
+def _broken(row: Row, expected: int, last: str) -> Verdict | None:
+    number, previous, its_hash, entry = row
+    if number != expected:
+        return _bad(expected, expected, "dropped", f"Record {expected} was dropped: {number} follows {expected - 1}.")
+    if chained(number, previous, entry) != its_hash:
+        was = _number_of(row, 2 * number + 1000)
+        if was is not None:
+            return _bad(expected, number, "reordered", f"Record {number} holds what was written as record {was}.")
+        return _bad(expected, number, "changed", f"Record {number} was changed after it was written.")
+    if previous != last:
+        before = number - 1
+        if before == 0:
+            return _bad(expected, number, "changed", "Record 1 isn't the first that was written.")
+        return _bad(
+            expected, before, "changed", f"Record {before} was replaced: {number} was written after another one."
+        )
+    return None
+
+
+def _number_of(row: Row, search_until: int) -> int | None:
+    """The number with which this content has this hash, where there is one: the record was moved."""
+    _, previous, its_hash, entry = row
+    return next((n for n in range(1, search_until) if chained(n, previous, entry) == its_hash), None)
+
+
+def _bad(records: int, number: int, finding: str, sentence: str) -> Verdict:
+    return Verdict(
+        is_intact=False,
+        records=records,
+        first_bad=number,
+        finding=finding,
+        sentence=f"{sentence} The audit log isn't intact from record {number} on; compare with a backup.",
+    )
+
+
+def _against_head(records: int, hash_at_head: str, head: Head | str | None) -> Verdict:
+    if not isinstance(head, Head):
+        return Verdict(
+            is_intact=False,
+            records=records,
+            finding="no-head",
+            sentence=(
+                f"The chain of {records} records is whole, but {audit_head.NAME} {head or 'is missing'}: nobody can "
+                "say whether records were cut off at its end. Put the file back from a backup."
+            ),
+        )
+    if records < head.number:
+        return Verdict(
+            is_intact=False,
+            records=records,
+            first_bad=records + 1,
+            finding="cut-off",
+            sentence=(
+                f"Records {records + 1} to {head.number} were cut off: {audit_head.NAME} knows {head.number} records, "
+                f"the database holds {records}. Compare with a backup."
+            ),
+        )
+    if hash_at_head != head.hash:
+        return Verdict(
+            is_intact=False,
+            records=records,
+            first_bad=head.number,
+            finding="rewritten",
+            sentence=(
+                f"The chain was written anew: record {head.number} isn't the one that {audit_head.NAME} knows. "
+                "Compare with a backup."
+            ),
+        )
+    return Verdict(
+        is_intact=True,
+        records=records,
+        sentence=f"The audit log is intact: {records} records, none changed, dropped, reordered or cut off.",
+    )

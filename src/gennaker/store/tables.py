@@ -1,0 +1,162 @@
+"""Tables of the database, as SQLAlchemy Core sees them.
+
+The migrations make them; a test compares both. All instants are integer microseconds since 1970 in UTC. JSON is text.
+A `blobs` column says which values of the row's JSON lie in the table `blobs` because they are large (values.py).
+"""
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+migrations = Table(
+    "migrations",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("digest", Text, primary_key=True),  # `sha256:…` of the content
+    Column("content", LargeBinary, nullable=False),  # JSON of the value
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("submission_key", Text),
+    Column("version", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("application", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("config_id", Text),
+    Column("status", Text, nullable=False),
+    Column("correlation_id", Text),
+    Column("build_time", Integer, nullable=False),
+    Column("head", Text, nullable=False),
+    Column("blobs", Text),
+    UniqueConstraint("submission_key"),
+    Index("executions_by_time", "build_time", "id"),
+    Index("executions_by_application", "application", "build_time", "id"),
+    Index("executions_by_config", "config_id", "build_time", "id"),
+    Index("executions_by_status", "status", "build_time", "id"),
+    Index("executions_by_correlation", "correlation_id"),
+)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("execution_id", Text, ForeignKey("executions.id"), nullable=False),
+    Column("stage_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("blobs", Text),
+    PrimaryKeyConstraint("execution_id", "stage_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("execution_id", Text, ForeignKey("executions.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("engine_version", Text, nullable=False),
+    Column("ignored", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("blobs", Text),
+    PrimaryKeyConstraint("execution_id", "number"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", Integer, primary_key=True),  # the order in which rows were added
+    Column("key", Text, nullable=False),
+    Column("execution_id", Text, nullable=False),
+    Column("due", Integer),  # null: at once
+    Column("tries", Integer, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("blobs", Text),
+    UniqueConstraint("key"),
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("namespace", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("namespace", "key"),
+)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("is_newest", Integer, nullable=False),
+    Column("is_deleted", Integer, nullable=False),
+    Column("application", Text),  # of the body, to list by
+    Column("author", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "id", "revision"),
+    Index("definitions_newest", "kind", "id", unique=True, sqlite_where=text("is_newest = 1")),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("entry", Text, nullable=False),  # canonical JSON, exactly what was hashed
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("execution_id", Text, nullable=False),
+    Column("stage_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+    Column("item", Text, nullable=False),
+    UniqueConstraint("execution_id", "stage_id", "name", "digest"),
+    Index("evidence_by_digest", "digest"),
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("execution_id", Text, nullable=False),
+    Column("stage_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+    UniqueConstraint("execution_id", "path"),
+)

@@ -1,0 +1,183 @@
+"""Large values: JSON values above 32 KB lie once in the table `blobs`, under the SHA-256 of their JSON.
+
+Theory of operation. A row holds the JSON of a record (an execution's head, a stage, an event, an effect). Where one of
+the record's plain JSON values is large, the row's JSON has `null` in its place and the column `blobs` says which value
+belongs there: `[{"at": ["context", "report"], "digest": "sha256:…"}]`. The reference is outside the JSON on purpose: no
+pipeline can hold something that looks like one. Callers never see any of it.
+
+A step carries the values of the step before by reference, so a value is encoded and hashed when it is seen first and
+recognised by its identity afterwards (contexts are never changed in place; the memory of seen values keeps them alive,
+so that an identity can't be used again). Only records that are large as a whole are looked into.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from gennaker.model import codec
+from gennaker.model.codec import Json
+
+LARGE_BYTES = 32 * 1024
+_DEPTH = 3
+"""How deep in a JSON map values are looked at one by one; deeper down they are part of the value around them."""
+_SEEN_AT_MOST = 32
+_SEEN_BYTES = 64_000_000
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a value that lies in `blobs` belongs."""
+
+    at: tuple[str | int, ...]
+    digest: str
+
+
+class Packed(msgspec.Struct, frozen=True, kw_only=True):
+    """A record ready for its row."""
+
+    body: str
+    references: str | None = None
+    """JSON of the references; None: there are none."""
+    blobs: dict[str, bytes] = {}
+    """Contents by digest that the store may not have yet."""
+
+
+class _Seen(msgspec.Struct, frozen=True, kw_only=True):
+    value: object
+    digest: str
+    size_bytes: int
+
+
+class Large:
+    """Splits records and remembers which large values the store has; used by several threads."""
+
+    def __init__(self) -> None:
+        """Knows no value yet."""
+        self._seen: OrderedDict[int, _Seen] = OrderedDict()
+        self._seen_bytes = 0
+        self._lock = threading.Lock()
+
+    def pack(self, record: msgspec.Struct) -> Packed:
+        """The record with its large values taken out. May take many milliseconds for megabytes."""
+        taken = _Taken()
+        slim = self._walk(record, (), 0, taken)[0]
+        return Packed(
+            body=codec.encode(slim).decode(),
+            references=codec.encode(taken.references).decode() if taken.references else None,
+            blobs=taken.blobs,
+        )
+
+    def remember(self, records: Sequence[msgspec.Struct], packed: Sequence[Packed]) -> None:
+        """What these records hold is stored now: it needn't be hashed nor written again."""
+        with self._lock:
+            for record, its in zip(records, packed, strict=True):
+                for reference in codec.decode(its.references or "[]", list[Reference]):
+                    self._note(_at(record, reference.at), reference.digest, its.blobs)
+
+    def _note(self, value: object, digest: str, blobs: dict[str, bytes]) -> None:
+        if id(value) in self._seen or digest not in blobs:
+            return
+        seen = _Seen(value=value, digest=digest, size_bytes=len(blobs[digest]))
+        self._seen[id(value)] = seen
+        self._seen_bytes += seen.size_bytes
+        while len(self._seen) > _SEEN_AT_MOST or self._seen_bytes > _SEEN_BYTES:
+            self._seen_bytes -= self._seen.popitem(last=False)[1].size_bytes
+
+    def _known(self, value: object) -> str | None:
+        with self._lock:
+            seen = self._seen.get(id(value))
+            if seen is None or seen.value is not value:
+                return None
+            self._seen.move_to_end(id(value))
+            return seen.digest
+
+    def _walk(self, value: object, at: tuple[str | int, ...], depth: int, taken: "_Taken") -> tuple[object, int]:
+        """The value without its large parts, and about how many bytes it still has. Depth 0: not in plain JSON yet."""
+        if isinstance(value, msgspec.Struct):
+            return self._walk_record(value, at, taken), 0
+        if isinstance(value, tuple):
+            return tuple(self._walk(item, (*at, index), depth, taken)[0] for index, item in enumerate(value)), 0
+        known = self._known(value) if depth else None
+        if known is not None:
+            taken.references.append(Reference(at=at, digest=known))
+            return None, 4
+        if isinstance(value, dict | list) and depth < _DEPTH:
+            return self._walk_container(value, at, depth, taken)
+        encoded = codec.encode(value)
+        return taken.out(at, encoded) if depth and len(encoded) > LARGE_BYTES else (value, len(encoded))
+
+    def _walk_record(self, record: msgspec.Struct, at: tuple[str | int, ...], taken: "_Taken") -> msgspec.Struct:
+        changed: dict[str, object] = {}
+        for name, wire in zip(record.__struct_fields__, record.__struct_encode_fields__, strict=True):
+            value = getattr(record, name)
+            if isinstance(value, msgspec.Struct | tuple | dict | list):
+                slim = self._walk(value, (*at, wire), 0, taken)[0]
+                if slim is not value:
+                    changed[name] = slim
+        return msgspec.structs.replace(record, **changed) if changed else record
+
+    def _walk_container(
+        self, value: dict[str, object] | list[object], at: tuple[str | int, ...], depth: int, taken: "_Taken"
+    ) -> tuple[object, int]:
+        before = len(taken.references)
+        size = 2
+        parts: dict[str | int, object] = {}
+        for key, item in _items(value):
+            parts[key], part_size = self._walk(item, (*at, key), depth + 1, taken)
+            size += part_size + 4 + (len(key) if isinstance(key, str) else 0)
+        is_whole = len(taken.references) == before
+        if is_whole and depth and size > LARGE_BYTES:
+            return taken.out(at, codec.encode(value))
+        if is_whole:
+            return value, size
+        return (parts if isinstance(value, dict) else list(parts.values())), size
+
+
+class _Taken:
+    """What was taken out of one record."""
+
+    def __init__(self) -> None:
+        self.references: list[Reference] = []
+        self.blobs: dict[str, bytes] = {}
+
+    def out(self, at: tuple[str | int, ...], encoded: bytes) -> tuple[None, int]:
+        digest = "sha256:" + hashlib.sha256(encoded).hexdigest()
+        self.references.append(Reference(at=at, digest=digest))
+        self.blobs[digest] = encoded
+        return None, 4
+
+
+def references(column: str | None) -> tuple[Reference, ...]:
+    """What a `blobs` column says."""
+    return () if column is None else codec.decode(column, tuple[Reference, ...])
+
+
+def unpacked(body: str, its_references: Sequence[Reference], blobs: dict[str, bytes]) -> Json:
+    """The plain JSON of a record with its large values back in their places."""
+    whole = codec.decode_json(body)
+    for reference in its_references:
+        _put(whole, reference.at, codec.decode_json(blobs[reference.digest]))
+    return whole
+
+
+def _items(value: dict[str, object] | list[object]) -> Iterator[tuple[str | int, object]]:
+    yield from value.items() if isinstance(value, dict) else enumerate(value)
+
+
+def _put(whole: Json, at: Sequence[str | int], value: Json) -> None:
+    place = whole
+    for key in at[:-1]:
+        place = place[key]  # type: ignore[index] # the walk that made the reference came the same way
+    place[at[-1]] = value  # type: ignore[index] # as above
+
+
+def _at(record: object, at: Sequence[str | int]) -> object:
+    """The object at a reference's place in the record as the caller holds it."""
+    for key in at:
+        if isinstance(record, msgspec.Struct):
+            record = getattr(record, record.__struct_fields__[record.__struct_encode_fields__.index(str(key))])
+        else:
+            record = record[key]  # type: ignore[index] # a dict, list or tuple: the walk came the same way
+    return record

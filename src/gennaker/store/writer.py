@@ -1,0 +1,172 @@
+"""The writer: one thread that makes all changes, many of them in one durable transaction.
+
+Theory of operation. Syncing the disk costs the same for one change as for hundreds, so all changes that wait are taken at
+once (nobody lingers for more) and share one `BEGIN IMMEDIATE … COMMIT`. Each change runs inside a savepoint of its own:
+one that fails is undone alone and its neighbours stay. Only when SQLite gives up the whole transaction (a full disk, a
+failed sync) is every change of the batch tried again by itself, so that each gets its own answer; therefore a change is
+a function that may be called twice and touches nothing but the connection. Callers wait for a future that is resolved
+after the commit; one call wakes the loop for the whole batch.
+
+A caller that is cancelled while it waits gives up the answer, not the change.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from sqlite3 import Connection as RawConnection
+from typing import Generic, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from gennaker.store import failures
+
+log = structlog.get_logger()
+
+_TAKEN_AT_MOST = 500
+"""Changes in one transaction: beyond it a commit takes longer without saving anything per change."""
+
+Result = TypeVar("Result")
+
+
+class _Job(Generic[Result]):
+    """A change that waits for its answer."""
+
+    __slots__ = ("change", "error", "future", "loop", "result")
+
+    def __init__(self, change: Callable[[Connection], Result]) -> None:
+        self.change = change
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Result] = self.loop.create_future()
+        self.result: Result | None = None
+        self.error: BaseException | None = None
+
+    def resolve(self) -> None:
+        if self.future.done():
+            if self.error is not None:
+                log.warning("store.change_failed_unheard", error=str(self.error))
+        elif self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            # `result` is None only where the change returned None.
+            self.future.set_result(self.result)  # type: ignore[arg-type] # see above
+
+
+AfterCommit = Callable[[], "float | None"]
+"""Called in the writer's thread after commits and when asked for: returns in how many seconds it wants to be called
+again at the latest, None: after the next commit."""
+
+
+class Writer:
+    """Makes changes durable, in the order in which they were handed over."""
+
+    def __init__(self, connection: Connection, path: Path, after_commit: AfterCommit) -> None:
+        """Takes the connection over; from now on only the writer's thread uses it. `path` is for messages."""
+        self._connection = connection
+        self._raw = driver(connection)
+        self._path = path
+        self._after_commit = after_commit
+        self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, change: Callable[[Connection], Result]) -> Result:
+        """Runs the change in the writer's thread and returns its result once it is durable.
+
+        Raises what the change raises (nothing of it is kept then), and StoreUnusable.
+        """
+        if self._is_closed:
+            raise RuntimeError("the store is closed")
+        job = _Job(change)
+        self._jobs.put(job)  # type: ignore[arg-type] # a queue of jobs of all kinds; each keeps its own result type
+        return await job.future
+
+    def close(self) -> None:
+        """Finishes what was handed over and ends the thread. The connection is the caller's again."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._jobs.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        is_open = True
+        call_at: float | None = None
+        while is_open:
+            batch, is_open = self._take(call_at)
+            if batch:
+                self._commit(batch)
+                _answer(batch)
+            wait = self._after_commit()
+            # Monotonic: the pace of a housekeeping call, not a time that anything is decided by.
+            call_at = None if wait is None else time.monotonic() + wait
+
+    def _take(self, call_at: float | None) -> tuple[list[_Job[object]], bool]:
+        """All that waits, and whether more may come."""
+        batch: list[_Job[object]] = []
+        timeout = None if call_at is None else max(0.0, call_at - time.monotonic())
+        try:
+            job = self._jobs.get(timeout=timeout)
+            while job is not None:
+                batch.append(job)
+                if len(batch) == _TAKEN_AT_MOST:
+                    break
+                job = self._jobs.get_nowait()
+        except queue.Empty:
+            return batch, True
+        return batch, job is not None
+
+    def _commit(self, batch: list[_Job[object]]) -> None:
+        try:
+            self._transaction(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the answer and gets it
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK")
+            if len(batch) == 1:
+                batch[0].error = failures.translated(error, self._path)
+                return
+            for job in batch:
+                job.error = None
+                self._commit([job])
+
+    def _transaction(self, batch: list[_Job[object]]) -> None:
+        execute = self._raw.execute
+        execute("BEGIN IMMEDIATE")
+        for job in batch:
+            execute("SAVEPOINT change")
+            try:
+                job.result = job.change(self._connection)
+            except Exception as error:
+                if not self._raw.in_transaction:
+                    raise  # SQLite has given up the whole transaction, the neighbours' changes too
+                job.error = failures.translated(error, self._path)
+                execute("ROLLBACK TO change")
+            execute("RELEASE change")
+        execute("COMMIT")
+
+
+def driver(connection: Connection) -> RawConnection:
+    """The connection of Python's own module, for statements that must be fast."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, RawConnection)
+    return raw
+
+
+def _answer(batch: list[_Job[object]]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Job[object]]] = {}
+    for job in batch:
+        by_loop.setdefault(job.loop, []).append(job)
+    for loop, jobs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, jobs)
+        except RuntimeError:
+            # The loop has ended, and with it whoever waited. The changes are made all the same.
+            log.warning("store.changes_unheard", changes=len(jobs))
+
+
+def _resolve(jobs: list[_Job[object]]) -> None:
+    for job in jobs:
+        job.resolve()
