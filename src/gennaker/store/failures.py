@@ -49,6 +49,17 @@ def corrupt(path: Path, finding: str) -> StoreUnusable:
     )
 
 
+def damaged_file(path: Path) -> StoreUnusable:
+    """A kept file is no longer what was kept."""
+    return StoreUnusable(
+        Problem(
+            code="store.file_damaged",
+            message=f"The file {path} was changed since it was kept: its content no longer has the digest in its name.",
+            remedy="Restore it from a backup of the data folder.",
+        )
+    )
+
+
 def missing(path: Path) -> StoreUnusable:
     """Nothing was ever stored there."""
     return StoreUnusable(

@@ -1,0 +1,151 @@
+"""Definitions in SQLite: every revision is kept, the newest is marked."""
+
+import msgspec
+from sqlalchemy import Connection, Row, select, update
+
+from gennaker.interfaces.clock import Clock
+from gennaker.interfaces.definitions import Definition
+from gennaker.model import codec
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.store import tables
+from gennaker.store.database import Database
+
+_columns = tables.definitions.c
+
+
+class SqliteDefinitions:
+    """The definitions of a database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """The clock says when a revision was written."""
+        self._database = database
+        self._clock = clock
+
+    async def save(
+        self, kind: str, definition_id: str, body: JsonObject, *, author: str, if_revision: int | None = None
+    ) -> Definition:
+        """Writes a new revision; `if_revision` must be the present one (0: new or deleted). Raises Refused(409).
+
+        Revisions go on counting after a deletion.
+        """
+        at = self._clock.now()
+
+        def change(connection: Connection) -> Definition:
+            newest = _newest(connection, kind, definition_id)
+            _check(newest, kind, definition_id, if_revision)
+            revision = 1 if newest is None else newest.revision + 1
+            definition = Definition(kind=kind, id=definition_id, body=body, revision=revision, author=author, at=at)
+            _add(connection, definition)
+            return definition
+
+        return await self._database.write(change)
+
+    async def delete(self, kind: str, definition_id: str, *, author: str) -> None:
+        """Marks as deleted, by a revision of its own; deleting twice is no error. Raises Refused(404)."""
+        at = self._clock.now()
+
+        def change(connection: Connection) -> None:
+            newest = _newest(connection, kind, definition_id)
+            if newest is None:
+                raise Refused(
+                    Problem(code="definition.unknown", message=f"There is no {kind} {definition_id}."), status=404
+                )
+            if newest.is_deleted:
+                return
+            _add(
+                connection,
+                msgspec.structs.replace(newest, revision=newest.revision + 1, author=author, at=at, is_deleted=True),
+            )
+
+        await self._database.write(change)
+
+    async def get(self, kind: str, definition_id: str) -> Definition | None:
+        """The newest revision, unless it is deleted."""
+        newest = await self._database.read(lambda connection: _newest(connection, kind, definition_id))
+        return None if newest is None or newest.is_deleted else newest
+
+    async def list(self, kind: str, application: str | None = None) -> tuple[Definition, ...]:
+        """The newest revisions of all that aren't deleted, by id; of one application (the body's) where given."""
+
+        def look(connection: Connection) -> tuple[Definition, ...]:
+            query = select(tables.definitions).where(
+                _columns.kind == kind, _columns.is_newest == 1, _columns.is_deleted == 0
+            )
+            if application is not None:
+                query = query.where(_columns.application == application)
+            return tuple(_definition(row) for row in connection.execute(query.order_by(_columns.id)))
+
+        return await self._database.read(look)
+
+    async def history(self, kind: str, definition_id: str, limit: int = 20) -> tuple[Definition, ...]:
+        """Revisions, newest first; a deletion is one."""
+
+        def look(connection: Connection) -> tuple[Definition, ...]:
+            query = (
+                select(tables.definitions)
+                .where(_columns.kind == kind, _columns.id == definition_id)
+                .order_by(_columns.revision.desc())
+                .limit(limit)
+            )
+            return tuple(_definition(row) for row in connection.execute(query))
+
+        return await self._database.read(look)
+
+
+def _newest(connection: Connection, kind: str, definition_id: str) -> Definition | None:
+    query = select(tables.definitions).where(
+        _columns.kind == kind, _columns.id == definition_id, _columns.is_newest == 1
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _definition(row)
+
+
+def _check(newest: Definition | None, kind: str, definition_id: str, if_revision: int | None) -> None:
+    present = 0 if newest is None else newest.revision
+    allowed = {present, 0} if newest is not None and newest.is_deleted else {present}
+    if if_revision is None or if_revision in allowed:
+        return
+    raise Refused(
+        Problem(
+            code="definition.changed",
+            message=f"The {kind} {definition_id} is at revision {present}, not {if_revision}: somebody has changed it.",
+            remedy="Load it again and repeat the change.",
+            details={"expected": if_revision, "found": present},
+        ),
+        status=409,
+    )
+
+
+def _add(connection: Connection, definition: Definition) -> None:
+    connection.execute(
+        update(tables.definitions)
+        .where(_columns.kind == definition.kind, _columns.id == definition.id, _columns.is_newest == 1)
+        .values(is_newest=0)
+    )
+    application = definition.body.get("application")
+    connection.execute(
+        tables.definitions.insert().values(
+            kind=definition.kind,
+            id=definition.id,
+            revision=definition.revision,
+            is_newest=1,
+            is_deleted=int(definition.is_deleted),
+            application=application if isinstance(application, str) else None,
+            author=definition.author,
+            at=codec.microseconds(definition.at),
+            body=codec.encode(definition.body).decode(),
+        )
+    )
+
+
+def _definition(row: Row[tuple[object, ...]]) -> Definition:
+    return Definition(
+        kind=row.kind,
+        id=row.id,
+        body=codec.decode(row.body, JsonObject),
+        revision=row.revision,
+        author=row.author,
+        at=codec.from_microseconds(row.at),
+        is_deleted=bool(row.is_deleted),
+    )
