@@ -54,7 +54,7 @@ class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Where it came from, after redirects."""
 
 
-class HttpFailure(Exception):  # noqa: N818 - reads as what happened
+class HttpFailure(Exception):
     """There is no usable answer; the text says why."""
 
 
@@ -106,19 +106,16 @@ class GuardedClient:
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> HttpAnswer:
         """Sends and reads the whole answer, whatever its status. Raises HttpFailure."""
-        progress = _Progress()
         try:
             async with asyncio.timeout(self._limits.total_seconds):
-                return await self._follow(method.upper(), url, dict(headers or {}), body, progress)
+                return await self._follow(method.upper(), url, dict(headers or {}), body)
         except TimeoutError as error:
             message = f"{url} gave no complete answer within {self._limits.total_seconds:g} s."
-            raise NoAnswer(message, was_sent=progress.was_sent) from error
+            raise NoAnswer(message, was_sent=True) from error
 
-    async def _follow(
-        self, method: str, url: str, headers: dict[str, str], body: bytes, progress: "_Progress"
-    ) -> HttpAnswer:
+    async def _follow(self, method: str, url: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
         for _ in range(self._limits.redirects + 1):
-            answer = await self._send(method, url, headers, body, progress)
+            answer = await self._send(method, url, headers, body)
             target = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not target:
                 return answer
@@ -135,9 +132,7 @@ class GuardedClient:
             url = next_url
         raise TooManyRedirects(f"{url} is redirected more than {self._limits.redirects} times.")
 
-    async def _send(
-        self, method: str, url: str, headers: dict[str, str], body: bytes, progress: "_Progress"
-    ) -> HttpAnswer:
+    async def _send(self, method: str, url: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
         parsed = _parsed(url)
         address = await self._checked_address(parsed)
         host = parsed.netloc.decode("ascii")
@@ -149,14 +144,13 @@ class GuardedClient:
             extensions={"sni_hostname": parsed.host},
         )
         try:
-            return await self._exchange(request, url, progress)
+            return await self._exchange(request, url)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise NoAnswer(f"{url} can't be reached: {error or type(error).__name__}.", was_sent=False) from error
+            raise NoAnswer(f"{url} can't be reached: {str(error) or type(error).__name__}.", was_sent=False) from error
         except httpx2.TransportError as error:
-            raise NoAnswer(f"{url} broke off: {error or type(error).__name__}.", was_sent=True) from error
+            raise NoAnswer(f"{url} broke off: {str(error) or type(error).__name__}.", was_sent=True) from error
 
-    async def _exchange(self, request: httpx2.Request, url: str, progress: "_Progress") -> HttpAnswer:
-        progress.was_sent = True
+    async def _exchange(self, request: httpx2.Request, url: str) -> HttpAnswer:
         response = await self._client.send(request, stream=True)
         try:
             body = bytearray()
@@ -181,13 +175,6 @@ class GuardedClient:
             for address in addresses:
                 _refuse_inside(url, address)
         return addresses[0]
-
-
-class _Progress:
-    """How far a request came."""
-
-    def __init__(self) -> None:
-        self.was_sent = False
 
 
 def _parsed(url: str) -> httpx2.URL:

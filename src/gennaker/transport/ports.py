@@ -6,7 +6,7 @@ in use by a client's connection at the very moment at which its server wants to 
 
 import socket
 import zlib
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -14,11 +14,11 @@ _FIRST = 16384
 _USUAL_END = 32768
 
 
-class NoFreePort(Exception):  # noqa: N818 - reads as what happened
+class NoFreePort(Exception):
     """Every port that may be given is in use."""
 
 
-def free(key: str, taken: Set[int] = frozenset()) -> int:
+def free(key: str, taken: AbstractSet[int] = frozenset()) -> int:
     """A port that nobody listens on and that isn't in `taken`; the search starts at a place that the key decides."""
     end = _end()
     count = end - _FIRST

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -42,8 +42,10 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     working_folder: str
     environment: dict[str, str] = {}
     """Everything the child gets, but for PATH, HOME and LANG, which are the server's unless given here."""
+    stop_signal: int = signal.SIGTERM
+    """Asks the child to end."""
     drain_seconds: float = 10.0
-    """From TERM to KILL."""
+    """From the stop signal to KILL."""
     timeout_seconds: float | None = None
     """Stopped after this time; None: may run for ever."""
     log_bytes: int = 10_000_000
@@ -113,7 +115,7 @@ class ProcessStatus(msgspec.Struct, frozen=True, kw_only=True):
                 return f"exited with status {self.exit_status}"
 
 
-class UnstartableShim(Exception):  # noqa: N818 - reads as what happened
+class UnstartableShim(Exception):
     """The shim itself could not be started; the text says why."""
 
 
@@ -221,7 +223,7 @@ class Processes:
     def _start(self, name: str, spec: ProcessSpec) -> ProcessStatus:
         folder = self._root / name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}  # noqa: TID251 - what a child gets of ours
+        inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
         path = folder / shim.SPEC
         if not path.exists():
             full = msgspec.structs.replace(spec, environment={**inherited, **spec.environment})
@@ -362,7 +364,7 @@ def _write_new(path: Path, content: bytes) -> None:
 
 def _modified(path: Path) -> datetime | None:
     try:
-        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except FileNotFoundError:
         return None
 

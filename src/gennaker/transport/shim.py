@@ -14,10 +14,14 @@ gets its exit status when the child runs (or could not be started); it may be ki
 Files of the folder: `run.json` (what to run, written by the caller), `lock`, `process.json`, `output.log` (and
 `output.log.1` …), `exit.json`, `shim.log` (the shim's own faults, normally empty).
 
-Signals to the shim: TERM or INT forwards TERM to the child's process group and, when the drain time is over, KILL;
+Signals to the shim: TERM or INT forwards TERM (or the spec's own stop signal) to the child's
+process group and, when the drain time is over, KILL;
 QUIT kills at once. The spec's time limit does as TERM does. Whatever is left of the group when the child has
 ended is killed.
 """
+
+# pathlib and contextlib would cost memory in every shim, and starting programs is its trade:
+# ruff: noqa: PTH100, PTH104, PTH108, PTH110, PTH118, PTH120, PTH123, SIM105, S606
 
 import fcntl
 import json
@@ -255,7 +259,7 @@ class _Shim:
         self._reason = reason
         self._limit_at = None
         self._kill_at = time.monotonic() + self._spec["drain_seconds"]
-        self._signal_group(signal.SIGTERM)
+        self._signal_group(self._spec["stop_signal"])
 
     def _enforce_limits(self) -> None:
         now = time.monotonic()

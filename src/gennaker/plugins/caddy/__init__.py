@@ -1,0 +1,1 @@
+"""Caddy: the embedded load balancer."""

@@ -1,0 +1,250 @@
+"""The traffic provider `caddy`: load balancers served by one embedded Caddy.
+
+Desired state is written to Documents first and then brought about; whatever is cut off is completed by repeating the
+call or by `keep`, which runs as long as the server. How a switch works: `configuration.py`.
+"""
+
+import asyncio
+import re
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from gennaker.interfaces.documents import Documents
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import LoadBalancer, Shares
+from gennaker.model.codec import to_json
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.caddy import balancing, configuration
+from gennaker.plugins.caddy.program import CaddyProgram
+from gennaker.plugins.caddy.records import BalancerRecord
+from gennaker.settings import LoadBalancerSettings
+from gennaker.transport import ports
+
+log = structlog.get_logger()
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KEEP_SECONDS = 1.0
+
+
+class CaddyProvider:
+    """Offers the port TrafficProvider."""
+
+    name = "caddy"
+
+    def __init__(
+        self, *, documents: Documents, program: CaddyProgram, configured: Mapping[str, LoadBalancerSettings]
+    ) -> None:
+        """`configured`: the load balancers of the settings, whoever provides them."""
+        self._documents = documents
+        self._program = program
+        self._configured = {name: wish for name, wish in configured.items() if wish.provider == self.name}
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    def of(cls, services: Services) -> "CaddyProvider":
+        """The provider as the server has it."""
+        program = CaddyProgram(services.data / "caddy", services.documents("caddy.program"), services.settings.caddy)
+        return cls(
+            documents=services.documents("caddy.load-balancers"),
+            program=program,
+            configured=services.settings.load_balancers,
+        )
+
+    async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
+        """Creates it if it isn't there, at the address given here or in the settings, or a free one."""
+        async with self._lock:
+            record = await self._ensured(load_balancer, address)
+            await self._bring_about()
+            return record.as_seen()
+
+    async def set_weights(self, load_balancer: str, shares: Shares) -> None:
+        """Replaces all shares in one atomic switch."""
+        async with self._lock:
+            record = await self._record(load_balancer)
+            if record is None:
+                raise Refused(_unknown(load_balancer), status=404)
+            changed = await self._switched(record, shares)
+            if changed != record:
+                await self._keep(changed)
+            if changed.banks != record.banks:
+                await self._bring_about()
+            else:
+                await asyncio.to_thread(_write_slots, self._program.folder, changed)
+
+    async def describe(self, load_balancer: str) -> LoadBalancer | None:
+        """What is configured now."""
+        record = await self._record(load_balancer)
+        return None if record is None else record.as_seen()
+
+    async def in_flight(self, load_balancer: str) -> Mapping[str, int]:
+        """Requests under way by address: of all that have a share, and of others that have any."""
+        record = await self._record(load_balancer)
+        if record is None:
+            raise Refused(_unknown(load_balancer), status=404)
+        found = Counter({address: 0 for share in record.shares.values() for address in share.addresses})
+        for (bank, slot), count in (await self._busy_slots(load_balancer)).items():
+            found[record.addresses(bank)[slot]] += count
+        return dict(found)
+
+    async def remove(self, load_balancer: str) -> None:
+        """Removes it and its listener."""
+        async with self._lock:
+            await self._documents.delete(load_balancer)
+            await self._bring_about()
+            folder = self._program.folder / "banks" / load_balancer
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def is_kept(self) -> bool:
+        """Whether there is nothing to serve, or Caddy runs."""
+        return not await self._documents.list() or await self._program.is_running()
+
+    async def reconcile(self) -> None:
+        """Makes Caddy run with what is desired, with the load balancers of the settings among it."""
+        async with self._lock:
+            for name in self._configured:
+                await self._ensured(name, None)
+            if await self._documents.list():
+                await self._bring_about()
+
+    async def _ensured(self, name: str, address: str | None) -> BalancerRecord:
+        if not _NAME.fullmatch(name):
+            raise Refused(_bad_name(name))
+        record = await self._record(name)
+        wish = address or (self._configured[name].address if name in self._configured else "")
+        if record is not None and wish in ("", record.address):
+            return record
+        records = await self._records()
+        chosen = wish or await self._free_address(name, records)
+        host, _, port = chosen.rpartition(":")
+        if not port.isdigit() or not host:
+            raise Refused(_bad_address(name, chosen))
+        taken = {other.address for other in records if other.name != name}
+        if chosen in taken or not await asyncio.to_thread(ports.is_free, host.strip("[]"), int(port)):
+            raise Refused(_port_in_use(name, chosen), status=409)
+        fresh = record or BalancerRecord(name=name, address=chosen)
+        return await self._keep(msgspec.structs.replace(fresh, address=chosen))
+
+    async def _free_address(self, name: str, records: tuple[BalancerRecord, ...]) -> str:
+        taken = {record.port for record in records} | {(await self._program.record()).admin_port}
+        port = await asyncio.to_thread(ports.free, f"{self._program.folder}/{name}", taken)
+        return f"127.0.0.1:{port}"
+
+    async def _switched(self, record: BalancerRecord, shares: Shares) -> BalancerRecord:
+        """The record with these shares, in a bank that nobody uses."""
+        if dict(shares) == record.shares:
+            return record
+        table = balancing.table(shares)
+        changed = msgspec.structs.replace(record, shares=dict(shares))
+        if not table:
+            return msgspec.structs.replace(changed, bank=None)
+        if record.bank is not None and record.tables[str(record.bank)] == table:
+            return changed
+        used = {bank for bank, _ in await self._busy_slots(record.name)} | {record.bank}
+        fitting = [
+            (size, bank) for bank, size in enumerate(record.banks) if bank not in used and size % len(table) == 0
+        ]
+        if fitting:
+            bank, banks = min(fitting)[1], record.banks
+        else:
+            bank, banks = len(record.banks), (*record.banks, len(table))
+        tables = {**record.tables, str(bank): table}
+        return msgspec.structs.replace(changed, bank=bank, banks=banks, tables=tables)
+
+    async def _busy_slots(self, name: str) -> dict[tuple[int, int], int]:
+        """Requests under way by bank and slot, where there are any."""
+        found = {}
+        for upstream, count in (await self._program.requests_under_way()).items():
+            slot = configuration.slot_of(upstream)
+            if slot is not None and slot[0] == name and count > 0:
+                found[slot[1], slot[2]] = count
+        return found
+
+    async def _bring_about(self) -> None:
+        records = await self._records()
+        for record in records:
+            await asyncio.to_thread(_write_slots, self._program.folder, record)
+        admin_port = (await self._program.record()).admin_port
+        await self._program.run(configuration.render(records, admin_port))
+
+    async def _record(self, name: str) -> BalancerRecord | None:
+        document = await self._documents.get(name)
+        return None if document is None else msgspec.convert(document.body, BalancerRecord)
+
+    async def _records(self) -> tuple[BalancerRecord, ...]:
+        return tuple(msgspec.convert(document.body, BalancerRecord) for document in await self._documents.list())
+
+    async def _keep(self, record: BalancerRecord) -> BalancerRecord:
+        body = to_json(record)
+        assert isinstance(body, dict)
+        await self._documents.put(record.name, body)
+        return record
+
+
+async def keep(services: Services) -> None:
+    """Keeps Caddy running with what is desired."""
+    provider = services.traffic[CaddyProvider.name]
+    assert isinstance(provider, CaddyProvider)
+    await provider.reconcile()
+    while True:
+        await asyncio.sleep(_KEEP_SECONDS)
+        if not await provider.is_kept():
+            await provider.reconcile()
+
+
+def _write_slots(folder: Path, record: BalancerRecord) -> None:
+    """Fills the bank, then names it. Nothing is written that is there already, so repeating disturbs nobody."""
+    (folder / "banks" / record.name).mkdir(parents=True, exist_ok=True)
+    if record.bank is not None:
+        (folder / configuration.slot_file(record.name, record.bank, 0)).parent.mkdir(exist_ok=True)
+        for slot, address in enumerate(record.addresses(record.bank)):
+            _replace(folder / configuration.slot_file(record.name, record.bank, slot), address)
+    bank = configuration.NO_BANK if record.bank is None else str(record.bank)
+    _replace(folder / configuration.bank_file(record.name), bank)
+
+
+def _replace(path: Path, content: str) -> None:
+    try:
+        if path.read_text() == content:
+            return
+    except FileNotFoundError:
+        pass  # The usual case: a new slot.
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(content)
+    fresh.replace(path)
+
+
+def _unknown(name: str) -> Problem:
+    return Problem(
+        code="load_balancer.unknown",
+        message=f"There is no load balancer {name!r}.",
+        remedy="Name one of the settings' load-balancers, or create it first.",
+    )
+
+
+def _bad_name(name: str) -> Problem:
+    return Problem(
+        code="load_balancer.name",
+        message=f"{name!r} can't be the name of a load balancer.",
+        remedy="Use letters, digits, dots, hyphens and underscores.",
+    )
+
+
+def _bad_address(name: str, address: str) -> Problem:
+    return Problem(
+        code="load_balancer.address",
+        message=f"The address {address!r} of the load balancer {name} is not of the form host:port.",
+        remedy="Write it like 127.0.0.1:8080.",
+    )
+
+
+def _port_in_use(name: str, address: str) -> Problem:
+    return Problem(
+        code="load_balancer.port_in_use",
+        message=f"The load balancer {name} can't listen on {address}: something else does.",
+        remedy="Stop that, or give the load balancer another address in the settings.",
+    )
