@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gennaker.model.artifact_matching import matches, read_artifact, read_expected
+from gennaker.model.artifact_matching import matches, read, read_expected
 from gennaker.model.codec import to_json
 from gennaker.model.problems import Refused
 from gennaker.triggers import constraints, matching, scm, webhook_artifacts
@@ -90,11 +90,11 @@ def test_webhooks_of_source_code_hosts_are_brought_into_one_form(case: dict[str,
 def test_well_known_webhooks_carry_artifacts(case: dict[str, Any]) -> None:
     found = webhook_artifacts.extract(case["type"], case["webhook_source"], case["payload"])
 
-    assert [to_json(read_artifact(artifact)) for artifact in found] == case["artifacts"]
+    assert [to_json(read(artifact)) for artifact in found] == case["artifacts"]
 
 
 @pytest.mark.parametrize("case", cases("artifact_matching"))
 def test_artifacts_match_as_in_spinnaker(case: dict[str, Any]) -> None:
     expected = read_expected(case["expected"])
 
-    assert matches(expected.match_artifact, read_artifact(case["artifact"])) == case["matches"]
+    assert matches(expected.match_artifact, read(case["artifact"])) == case["matches"]

@@ -1,8 +1,11 @@
 """Pipeline triggers: a pipeline that starts when another one has ended. Source: Orca's DependentPipelineStarter."""
 
+from collections.abc import Sequence
+
+from gennaker.model import artifact_matching
+from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
 from gennaker.model.execution import Execution
-from gennaker.model.artifact_matching import matches, read_artifact, read_expected
 from gennaker.model.statuses import Status
 
 _WORDS = {
@@ -87,12 +90,19 @@ def _parent(ended: Execution) -> JsonObject:
 def _expected_ids(config: JsonObject, trigger: JsonObject, received: list[Json]) -> list[Json]:
     named = trigger.get("expectedArtifactIds")
     ids: list[Json] = list(named) if isinstance(named, list) else []
-    artifacts = [read_artifact(item) for item in received if isinstance(item, dict)]
+    artifacts = [artifact_matching.read(item) for item in received if isinstance(item, dict)]
     for expected in _maps(config.get("expectedArtifacts")):
-        wanted = read_expected(expected)
-        if wanted.id not in ids and any(matches(wanted.match_artifact, artifact) for artifact in artifacts):
+        wanted = artifact_matching.read_expected(expected)
+        if wanted.id not in ids and _is_met(wanted, artifacts):
             ids.append(wanted.id)
     return ids
+
+
+def _is_met(wanted: ExpectedArtifact, artifacts: Sequence[Artifact]) -> bool:
+    try:
+        return any(artifact_matching.matches(wanted.match_artifact, artifact) for artifact in artifacts)
+    except artifact_matching.InvalidPattern:
+        return False
 
 
 def _maps(value: Json) -> list[JsonObject]:

@@ -13,9 +13,8 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from gennaker.model import artifact_matching
 from gennaker.model.artifact import Artifact, ExpectedArtifact
-from gennaker.model.artifact_matching import matches as artifact_matches
-from gennaker.model.artifact_matching import read_artifact, read_expected
 from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
 from gennaker.triggers import constraints, patterns, signatures
 
@@ -91,7 +90,7 @@ def _triggers(pipeline: JsonObject) -> list[JsonObject]:
 
 
 def _match(handler: _Handler, pipeline: JsonObject, trigger: JsonObject, event: EventFacts) -> Match | None:
-    artifacts = tuple(read_artifact(artifact) for artifact in handler.artifacts(event))
+    artifacts = tuple(artifact_matching.read(artifact) for artifact in handler.artifacts(event))
     if not _satisfies_artifacts(pipeline, trigger, artifacts):
         return None
     fields: JsonObject = {"eventId": event.event_id, **handler.fields(trigger, event)}
@@ -107,11 +106,16 @@ def _satisfies_artifacts(pipeline: JsonObject, trigger: JsonObject, artifacts: t
         return True
     declared = pipeline.get("expectedArtifacts")
     expected: list[ExpectedArtifact] = [
-        read_expected(item)
+        artifact_matching.read_expected(item)
         for item in (declared if isinstance(declared, list) else [])
         if isinstance(item, dict) and item.get("id") in ids
     ]
-    return any(artifact_matches(wanted.match_artifact, artifact) for wanted in expected for artifact in artifacts)
+    try:
+        return any(
+            artifact_matching.matches(wanted.match_artifact, artifact) for wanted in expected for artifact in artifacts
+        )
+    except artifact_matching.InvalidPattern:
+        return False
 
 
 def _is_signed(trigger: JsonObject, event: EventFacts, shared_secret: str) -> bool:

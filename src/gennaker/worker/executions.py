@@ -33,16 +33,20 @@ class Searches(Protocol):
 class LocalExecutions:
     """Executions of this process's store and worker."""
 
-    def __init__(
-        self, *, worker: Worker, stepper: Stepper, journal: Journal, searches: Searches, clock: Clock, ids: Ids
-    ) -> None:
-        """All of them over the same store."""
-        self._worker = worker
-        self._stepper = stepper
+    _worker: Worker
+    _stepper: Stepper
+
+    def __init__(self, *, journal: Journal, searches: Searches, clock: Clock, ids: Ids) -> None:
+        """Journal and searches over the same store. Of use after `connect`."""
         self._journal = journal
         self._searches = searches
         self._clock = clock
         self._ids = ids
+
+    def connect(self, worker: Worker, stepper: Stepper) -> None:
+        """The worker performs for stages, and stages may use this: one of the two has to come later."""
+        self._worker = worker
+        self._stepper = stepper
 
     async def submit(self, submission: Submission, principal: Principal) -> str:
         """Stores the execution with the effect that prepares it; both or neither."""

@@ -1,0 +1,139 @@
+"""The core: everything between the store and the plugins, put together over ports.
+
+Used by app.py with the real store and clock, and by tests with fakes and a clock that they move.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gennaker.engine import rules
+from gennaker.interfaces.audit import AuditTrail
+from gennaker.interfaces.clock import Clock, Ids
+from gennaker.interfaces.clouds import CloudProvider
+from gennaker.interfaces.definitions import Definitions
+from gennaker.interfaces.documents import Documents
+from gennaker.interfaces.evidence import Evidence, Logs
+from gennaker.interfaces.journal import Journal
+from gennaker.interfaces.metrics import MetricSource
+from gennaker.interfaces.notifiers import Notifier
+from gennaker.interfaces.plugins import Plugin, Service
+from gennaker.interfaces.probes import Probe
+from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageType
+from gennaker.interfaces.traffic import TrafficProvider
+from gennaker.settings import Settings
+from gennaker.worker.dependents import Dependents
+from gennaker.worker.executions import LocalExecutions, Searches
+from gennaker.worker.intake import LocalIntake
+from gennaker.worker.loop import Worker
+from gennaker.worker.performing import Performer
+from gennaker.worker.stepping import Stepper
+from gennaker.worker.updates import LocalUpdates
+
+
+class StorePorts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the core needs of a store."""
+
+    journal: Journal
+    searches: Searches
+    definitions: Definitions
+    documents: Callable[[str], Documents]
+    evidence: Evidence
+    logs: Logs
+    audit: AuditTrail
+
+
+class Core(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that others use."""
+
+    worker: Worker
+    services: Services
+    stage_types: Mapping[str, StageType]
+    """By name and alias."""
+    background: tuple[Service, ...]
+    """What the plugins want to have running."""
+
+
+def build(
+    *,
+    store: StorePorts,
+    clock: Clock,
+    ids: Ids,
+    settings: Settings,
+    data: Path,
+    plugins: Sequence[Plugin],
+    registries: Mapping[str, ImageRegistry],
+    probe: Probe,
+) -> Core:
+    """Puts the core together; nothing runs yet."""
+    updates = LocalUpdates()
+    executions = LocalExecutions(journal=store.journal, searches=store.searches, clock=clock, ids=ids)
+    clouds: dict[str, CloudProvider] = {}
+    traffic: dict[str, TrafficProvider] = {}
+    notifiers: dict[str, Notifier] = {}
+    metrics: dict[str, MetricSource] = {}
+    services = Services(
+        clock=clock,
+        ids=ids,
+        settings=settings,
+        data=data,
+        documents=store.documents,
+        executions=executions,
+        intake=LocalIntake(
+            definitions=store.definitions, executions=executions, audit=store.audit, clock=clock, ids=ids
+        ),
+        definitions=store.definitions,
+        evidence=store.evidence,
+        logs=store.logs,
+        audit=store.audit,
+        updates=updates,
+        clouds=clouds,
+        traffic=traffic,
+        registries=registries,
+        notifiers=notifiers,
+        metrics=metrics,
+    )
+    # Factories are given the services and must not use what other factories make, so the order doesn't matter.
+    for plugin in plugins:
+        clouds.update((made.name, made) for made in (factory(services) for factory in plugin.clouds))
+        traffic.update((made.name, made) for made in (factory(services) for factory in plugin.traffic))
+        notifiers.update((made.type, made) for made in (factory(services) for factory in plugin.notifiers))
+        metrics.update((made.type, made) for made in (factory(services) for factory in plugin.metrics))
+    stage_types = by_name(stage for plugin in plugins for stage in plugin.stages)
+    performer = Performer(stage_types=stage_types, services=services, probe=probe)
+    stepper = Stepper(
+        journal=store.journal,
+        rules=rules.from_stage_types({id(stage): stage for stage in stage_types.values()}.values()),
+        prepare_now=performer.prepare_now,
+        probe=probe,
+        cached=settings.engine.cached_executions,
+    )
+    worker = Worker(
+        stepper=stepper,
+        performer=performer,
+        journal=store.journal,
+        clock=clock,
+        updates=updates,
+        announced=Dependents(definitions=store.definitions, executions=executions).announced,
+        probe=probe,
+        concurrent=settings.engine.concurrent_tasks,
+    )
+    executions.connect(worker, stepper)
+    return Core(
+        worker=worker,
+        services=services,
+        stage_types=stage_types,
+        background=tuple(service for plugin in plugins for service in plugin.services),
+    )
+
+
+def by_name(stages: Iterable[StageType]) -> Mapping[str, StageType]:
+    """Stage types by name and alias; the first of a name wins."""
+    found: dict[str, StageType] = {}
+    for stage in stages:
+        for name in (stage.name, *stage.aliases):
+            found.setdefault(name, stage)
+    return found
