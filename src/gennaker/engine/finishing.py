@@ -99,10 +99,7 @@ def after_prepared(draft: Draft, event: AfterStagesPrepared) -> str:
     stage = draft.stages.get(event.stage_id)
     if stage is None:
         return f"there is no stage {event.stage_id}"
-    kind = next(
-        (one for one in AfterKind if keys.prepare_after(draft.id, stage, one.value) == event.key),
-        None,
-    )
+    kind = _awaited_kind(draft, stage, event.key)
     if kind is None or stage.status not in _ACTIVE or not stage.is_preparing:
         return "the stage no longer waits for this preparation"
     if event.problem is not None and event.is_retryable and stage.preparation < starting.PREPARED_AT_MOST - 1:
@@ -127,6 +124,15 @@ def after_prepared(draft: Draft, event: AfterStagesPrepared) -> str:
     else:
         _plant_on_failure(draft, stage, event)
     return ""
+
+
+def _awaited_kind(draft: Draft, stage: Stage, key: str) -> AfterKind | None:
+    """Which late stages the key is about, if these haven't been planned yet."""
+    if key == keys.prepare_after(draft.id, stage, AfterKind.AFTER) and not stage.are_after_stages_planned:
+        return AfterKind.AFTER
+    if key == keys.prepare_after(draft.id, stage, AfterKind.ON_FAILURE) and not stage.are_failure_stages_planned:
+        return AfterKind.ON_FAILURE
+    return None
 
 
 def _plant_on_failure(draft: Draft, stage: Stage, event: AfterStagesPrepared) -> None:
@@ -197,8 +203,13 @@ def continue_parent(draft: Draft, move: moves.ContinueParent) -> None:
     if move.side is Side.AFTER:
         if all(one.status.is_complete for one in side):
             draft.then(moves.CompleteStage(parent.id))
-    elif all(one.status.satisfies_downstream for one in side):
+    elif all(one.status.satisfies_downstream for one in side) and not _is_completing(parent):
         draft.then(moves.BeginWork(parent.id))
+
+
+def _is_completing(stage: Stage) -> bool:
+    """A before-stage that failed but lets go on has completed its parent while a parallel one was still running."""
+    return stage.is_preparing or stage.are_after_stages_planned or stage.are_failure_stages_planned
 
 
 def check_execution(draft: Draft) -> None:
@@ -210,8 +221,17 @@ def check_execution(draft: Draft) -> None:
         is_ready=lambda stage: graph.is_ready(draft.graph, draft.stages, stage),
         fails_late=lambda: _fails_late(draft),
     )
+    if status is None and not any(_may_go_on(draft, stage) for stage in draft.stages.values()):
+        status = Status.TERMINAL  # what is left requires stages that don't exist, or each other
     if status is not None:
         end_execution(draft, status, reason=f"the execution has ended {status.value}")
+
+
+def _may_go_on(draft: Draft, stage: Stage) -> bool:
+    if stage.status in _ACTIVE or stage.is_preparing:
+        return True
+    is_open = stage.status is Status.NOT_STARTED and stage.parent_id is None
+    return is_open and graph.is_ready(draft.graph, draft.stages, stage)
 
 
 def _fails_late(draft: Draft) -> bool:

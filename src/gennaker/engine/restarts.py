@@ -35,11 +35,13 @@ def restart(draft: Draft, event: RestartAsked) -> str:
     }
     if "exception" in stage.context:
         details["previousException"] = stage.context["exception"]
-    following = graph.all_downstream(draft.graph, draft.stages, stage)
+    following = [one for one in graph.all_downstream(draft.graph, draft.stages, stage) if one.status.is_complete]
+    busy = _still_running(draft, [stage, *following])
+    if busy:
+        return busy
     _reset(draft, stage, details, kept=_CHILD if event.keeps_child else frozenset())
     for one in following:
-        if one.status.is_complete:
-            _reset(draft, one, {}, kept=frozenset())
+        _reset(draft, one, {}, kept=frozenset())
     _restart_parent(draft, event)
     _run_again(draft, stage)
     return ""
@@ -90,6 +92,15 @@ def _cannot_restart(draft: Draft, stage: Stage) -> str:
     return ""
 
 
+def _still_running(draft: Draft, stages: list[Stage]) -> str:
+    """A stage may have ended while one of its parallel children goes on: its work must not be forgotten."""
+    for stage in stages:
+        for child in graph.descendants(draft.graph, draft.stages, stage.id):
+            if child.is_preparing or child.status in (Status.RUNNING, Status.PAUSED):
+                return f"{child.name}, a part of stage {stage.name}, is still running: wait for its end"
+    return ""
+
+
 def _reset(draft: Draft, stage: Stage, details: JsonObject, *, kept: frozenset[str]) -> None:
     draft.remove(graph.children(draft.graph, draft.stages, stage.id))
     gone = {*_FORGOTTEN, *draft.rules.of(stage).restart_clears} - kept
@@ -118,7 +129,6 @@ def _run_again(draft: Draft, stage: Stage) -> None:
         draft.then(moves.StartStage(stage.id))
     elif queue is None:
         starting.run(draft)
-        draft.then(moves.CheckExecution())
     else:
         draft.head = replace(draft.head, status=Status.NOT_STARTED)
         starting.enter(draft, queue)

@@ -113,6 +113,7 @@ def run(draft: Draft) -> None:
         stage = draft.stages[stage_id]
         if stage.status is Status.NOT_STARTED and graph.is_ready(draft.graph, draft.stages, stage):
             draft.then(moves.StartStage(stage_id))
+    draft.then(moves.CheckExecution())
 
 
 def start_stage(draft: Draft, move: moves.StartStage) -> None:

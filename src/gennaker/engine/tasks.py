@@ -159,13 +159,10 @@ def _retry(draft: Draft, stage: Stage, task: Task, result: Failed) -> None:
 
 
 def _rest(draft: Draft, stage: Stage, task: Task, pause: timedelta) -> None:
-    task = replace(task, due=draft.at + pause, is_nudged=False)
-    if task.status is Status.PAUSED:
-        draft.put_task(stage.id, task)
-        return
-    task = replace(task, poll=task.poll + 1)
+    task = replace(task, poll=task.poll + 1, due=draft.at + pause, is_nudged=False)
     stage = draft.put_task(stage.id, task)
-    _ask(draft, stage, task)
+    if task.status is Status.RUNNING:
+        _ask(draft, stage, task)
 
 
 def _ask(draft: Draft, stage: Stage, task: Task) -> None:
@@ -357,7 +354,7 @@ def _next(stage: Stage, task: Task) -> Task | None:
 def _redirect(draft: Draft, stage: Stage, task: Task) -> None:
     starts = [place for place, one in enumerate(stage.tasks) if one.is_loop_start]
     ends = [place for place, one in enumerate(stage.tasks) if one.is_loop_end]
-    if not starts or not ends or ends[-1] < starts[0]:
+    if not starts or not ends or not starts[0] <= stage.tasks.index(task) <= ends[-1]:
         fail(draft, stage, task, Failed(problem=_impossible(task, Status.REDIRECT)))
         return
     _forget(draft, stage, task)

@@ -1,0 +1,170 @@
+"""Invariants of the engine (orca.md §11 and our own), checked after every event of every scripted or random run."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from gennaker.engine import graph, keys, rollup
+from gennaker.engine.step import Step
+from gennaker.model.effect import (
+    AfterKind,
+    PendingEffect,
+    PrepareAfterStages,
+    PrepareStage,
+    PrepareSubmission,
+    PrepareTask,
+    RunTask,
+    StartTimer,
+)
+from gennaker.model.event import AfterStagesPrepared, CancelAsked, Event, IgnoreFailureAsked, SubmissionPrepared
+from gennaker.model.execution import Execution, Side, Stage
+from gennaker.model.statuses import Status
+
+_WORK = PrepareSubmission | PrepareStage | PrepareAfterStages | PrepareTask | RunTask
+_ACTIVE = {Status.RUNNING, Status.PAUSED}
+_ROLLED_UP = {Status.SUCCEEDED, Status.TERMINAL, Status.STOPPED, Status.FAILED_CONTINUE}
+
+
+def check(
+    before: Execution, event: Event, step: Step, *, outbox: Mapping[str, PendingEffect], answered: set[str]
+) -> None:
+    """Asserts everything that must hold after an event; `outbox` is what is outstanding after it."""
+    after = step.execution
+    assert after.head.version == before.head.version + 1
+    if step.ignored:
+        assert replace(after, head=replace(after.head, version=before.head.version)) == before
+        assert step == Step(execution=after, ignored=step.ignored)
+    _rows(before, step)
+    _nothing_twice(step, answered)
+    _outstanding(after, outbox)
+    _derived(before, event, after)
+    _reasons(after)
+
+
+def _rows(before: Execution, step: Step) -> None:
+    """The step names exactly the rows that a store must write."""
+    after = step.execution
+    assert set(after.head.stage_order) == set(after.stages)
+    assert len(after.head.stage_order) == len(after.stages)
+    differing = {key for key, stage in after.stages.items() if before.stages.get(key) is not stage}
+    assert differing == set(step.changed)
+    assert set(before.stages) - set(after.stages) <= set(step.removed)
+    assert not set(step.removed) & set(after.stages)
+
+
+def _nothing_twice(step: Step, answered: set[str]) -> None:
+    """What was answered is never asked again under the same key: no stage starts twice, no poll is repeated."""
+    for pending in step.effects:
+        if not isinstance(pending.effect, StartTimer):
+            assert pending.effect.key not in answered, pending.effect
+
+
+def _outstanding(after: Execution, outbox: Mapping[str, PendingEffect]) -> None:
+    """Every part of a running execution that waits does so for an effect that is there; and nothing else is."""
+    awaited = set(_awaited(after, outbox))
+    work = {key for key, one in outbox.items() if isinstance(one.effect, _WORK)}
+    if after.head.status is Status.PAUSED:
+        assert work <= awaited
+    else:
+        assert work == awaited
+    if after.head.status is Status.RUNNING:
+        assert work, "a running execution waits for nothing"
+        for stage in after.stages.values():
+            _stage_goes_on(after, stage)
+    if after.head.status.is_complete:
+        assert not work
+        timers = [one for one in outbox.values() if isinstance(one.effect, StartTimer)]
+        assert not timers
+        assert not [one for one in after.stages.values() if one.status in _ACTIVE or one.is_preparing]
+
+
+def _awaited(execution: Execution, outbox: Mapping[str, PendingEffect]) -> list[str]:
+    found: list[str] = []
+    execution_id = execution.head.id
+    if execution.head.status is Status.NOT_STARTED and not execution.head.is_submitted:
+        found.append(keys.submission(execution_id))
+    for stage in execution.stages.values():
+        if stage.is_preparing and stage.status is Status.NOT_STARTED:
+            found.append(keys.prepare_stage(execution_id, stage))
+        elif stage.is_preparing:
+            late = [keys.prepare_after(execution_id, stage, kind.value) for kind in AfterKind]
+            assert len([key for key in late if key in outbox]) == 1, stage.name
+            found += [key for key in late if key in outbox]
+        for task in stage.tasks:
+            if task.status in _ACTIVE and task.start_time is not None:
+                make = keys.run if task.is_prepared else keys.prepare_task
+                found.append(make(execution_id, stage, task))
+    return found
+
+
+def _stage_goes_on(execution: Execution, stage: Stage) -> None:
+    if stage.status is not Status.RUNNING or stage.is_preparing:
+        return
+    relations = graph.of(execution)
+    below = graph.descendants(relations, execution.stages, stage.id)
+    assert any(task.status is Status.RUNNING for one in [stage, *below] for task in one.tasks) or any(
+        one.is_preparing for one in below
+    ), f"stage {stage.name} is RUNNING but nothing in it goes on"
+    running = [task for task in stage.tasks if task.status is Status.RUNNING]
+    assert len(running) <= 1, "tasks of a stage run one after the other"
+
+
+def _derived(before: Execution, event: Event, after: Execution) -> None:
+    """Statuses come from parts only: §11 rule 3."""
+    if isinstance(event, IgnoreFailureAsked) or (isinstance(event, AfterStagesPrepared) and event.problem):
+        return
+    for stage in after.stages.values():
+        was = before.stages.get(stage.id)
+        has_ended = stage.status in _ROLLED_UP and (was is None or was.status is not stage.status)
+        if has_ended:
+            assert stage.status is _status_now(_before_the_cut(before, after), stage), stage.name
+    head = after.head
+    if head.status.is_complete and head.status is not before.head.status:
+        if head.status is Status.CANCELED and isinstance(event, CancelAsked) or head.is_canceled:
+            return
+        if isinstance(event, SubmissionPrepared) and event.problems:
+            return
+        relations = graph.of(after)
+        top = [after.stages[one] for one in relations.top]
+        if all(one.requisite_ref_ids for one in top):
+            assert head.status is Status.TERMINAL
+            return
+        # What the end cut off was still open when the status was derived.
+        was_open = [one if one.status is not Status.CANCELED else replace(one, status=Status.RUNNING) for one in top]
+        derived = rollup.execution_status(
+            was_open if any(one.status is Status.TERMINAL for one in top) else top,
+            is_ready=lambda one: graph.is_ready(relations, after.stages, one),
+            fails_late=lambda: any(
+                one.status is Status.STOPPED and one.context.get("completeOtherBranchesThenFail") is True
+                for one in after.stages.values()
+            ),
+        )
+        assert head.status is derived
+
+
+def _before_the_cut(before: Execution, after: Execution) -> Execution:
+    """The state with those stages as they were that the end of the execution has cut off in the same step."""
+    stages = after.stages
+    for key, stage in after.stages.items():
+        was = before.stages.get(key)
+        if stage.status is Status.CANCELED and was is not None and was.status is not Status.CANCELED:
+            stages = stages.set(key, was)
+    return replace(after, stages=stages)
+
+
+def _status_now(execution: Execution, stage: Stage) -> Status:
+    children = graph.children(graph.of(execution), execution.stages, stage.id)
+    has_unstarted = any(one.side is Side.AFTER and one.status is Status.NOT_STARTED for one in children)
+    status = rollup.stage_status(stage, children, has_unstarted_after=has_unstarted)
+    return Status.TERMINAL if rollup.fails_on_expressions(stage) else status
+
+
+def _reasons(after: Execution) -> None:
+    """Whatever hasn't ended says what it waits for."""
+    if after.head.status in (Status.NOT_STARTED, Status.PAUSED):
+        assert after.head.waiting_for
+    for stage in after.stages.values():
+        assert not (stage.is_preparing and not stage.waiting_for), stage.name
+        for task in stage.tasks:
+            assert not (task.status in _ACTIVE and not task.waiting_for), task.name
+            assert not (task.status.is_complete and task.waiting_for), task.name
