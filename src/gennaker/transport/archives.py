@@ -128,6 +128,16 @@ def write_layer(entries: Iterable[tuple[str, Entry]], target: Path, *, mtime: in
     return Written(digest=compressing.digest(), diff_id=compressing.diff_id(), size_bytes=target.stat().st_size)
 
 
+def compress(archive: Path, target: Path) -> Written:
+    """Compresses an archive that was written elsewhere, in the same fixed way."""
+    with archive.open("rb") as source, target.open("wb") as opened:
+        compressing = _Compressing(opened)
+        while chunk := source.read(_CHUNK):
+            compressing.write(chunk)
+        compressing.finish()
+    return Written(digest=compressing.digest(), diff_id=compressing.diff_id(), size_bytes=target.stat().st_size)
+
+
 def resolve_inside(folder: Path, path: str) -> Path:
     """Where a path leads inside a folder as if the folder were `/`: parents' links followed, its own not.
 

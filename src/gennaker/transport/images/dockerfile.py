@@ -13,9 +13,12 @@ from gennaker.model import codec
 from gennaker.model.problems import Problem
 from gennaker.transport.images import words
 
-KNOWN = frozenset(
-    "ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL STOPSIGNAL USER VOLUME WORKDIR".split()
-)
+# fmt: off
+KNOWN = frozenset({
+    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "RUN",
+    "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+})
+# fmt: on
 _JSON_FORM = frozenset({"ADD", "CMD", "COPY", "ENTRYPOINT", "SHELL", "VOLUME"})
 _FLAGS = {
     "FROM": frozenset({"platform"}),
@@ -124,15 +127,15 @@ def _joined(lines: list[str], escape: str, problems: list[Problem]) -> Iterator[
             text += stripped[:-1] if stripped.endswith(escape) else part
             if not stripped.endswith(escape):
                 break
-        at = _after_here_documents(lines, at, text, _Line(start + 1, text), problems)
+        at = _after_here_documents(lines, at, _Line(start + 1, text), problems)
         yield _Line(start + 1, text.strip())
 
 
-def _after_here_documents(lines: list[str], at: int, text: str, line: _Line, problems: list[Problem]) -> int:
-    name = text.split(maxsplit=1)[0].upper() if text.split() else ""
+def _after_here_documents(lines: list[str], at: int, line: _Line, problems: list[Problem]) -> int:
+    name = line.text.split(maxsplit=1)[0].upper() if line.text.split() else ""
     if name not in ("RUN", "COPY", "ADD"):
         return at
-    found = _HERE_DOCUMENT.findall(text)
+    found = _HERE_DOCUMENT.findall(line.text)
     if found and name != "RUN":
         problems.append(
             problem(line.number, f"{name} with a here-document (<<) is not supported.", "Put the text into a file.")
@@ -147,8 +150,8 @@ def _after_here_documents(lines: list[str], at: int, text: str, line: _Line, pro
 
 
 def _instruction(line: _Line, problems: list[Problem]) -> Instruction | None:
-    name, _, rest = line.text.partition(" ") if " " in line.text else line.text.partition("\t")
-    name = name.upper()
+    first, *others = line.text.split(maxsplit=1) or ["\\"]
+    name, rest = first.upper(), "".join(others)
     if name not in KNOWN:
         problems.append(
             problem(

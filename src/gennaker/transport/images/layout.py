@@ -66,6 +66,21 @@ def put_blob(layout: Path, content: bytes) -> str:
     return digest
 
 
+def adopt_blob(layout: Path, file: Path, descriptor: Descriptor) -> None:
+    """Moves a file whose digest is known into the layout, which must be on the same file system."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+    file.replace(blob_path(layout, descriptor.digest))
+
+
+def put_manifest(layout: Path, manifest: Manifest) -> str:
+    """Stores a manifest and makes it known; returns its digest."""
+    body = codec.encode(manifest)
+    digest = put_blob(layout, body)
+    add_manifest(layout, Descriptor(media_type=manifest.media_type, digest=digest, size=len(body)))
+    return digest
+
+
 def read_blob(layout: Path, digest: str) -> bytes:
     """A small blob (manifest, configuration), verified. Raises Refused."""
     path = blob_path(layout, digest)

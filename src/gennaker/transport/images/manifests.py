@@ -11,7 +11,7 @@ import msgspec
 
 from gennaker.interfaces.registry import RunConfig
 from gennaker.model import codec
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport import blobs
 
@@ -116,14 +116,14 @@ class RunSection(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omi
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An image's configuration."""
 
-    created: str | None = ""
-    author: str | None = ""
-    architecture: str
-    os: str
-    variant: str | None = ""
+    created: str = ""
+    author: str = ""
+    architecture: str = ""
+    os: str = ""
+    variant: str = ""
     config: RunSection | None = None
     rootfs: RootFilesystem = RootFilesystem()
-    history: tuple[History, ...] | None = ()
+    history: tuple[History, ...] = ()
 
 
 def is_tag(text: str) -> bool:
@@ -139,7 +139,7 @@ def is_repository(text: str) -> bool:
 def read_manifest(body: bytes, media_type: str) -> Manifest:
     """Reads a manifest or index and checks that it is what its media type says. Raises Refused (MANIFEST_INVALID)."""
     try:
-        manifest = codec.decode(body, Manifest)
+        manifest = msgspec.convert(_without_nulls(codec.decode_json(body)), Manifest)
     except msgspec.MsgspecError as error:
         raise _invalid(f"The manifest can't be read: {error}.") from error
     except RecursionError as error:
@@ -165,7 +165,7 @@ def media_type_of(manifest: Manifest, declared: str) -> str:
 def read_configuration(body: bytes) -> Configuration:
     """Reads an image's configuration. Raises Refused."""
     try:
-        return codec.decode(body, Configuration)
+        return msgspec.convert(_without_nulls(codec.decode_json(body)), Configuration)
     except msgspec.MsgspecError as error:
         raise _invalid(f"The image's configuration can't be read: {error}.") from error
 
@@ -202,6 +202,13 @@ def choose(index: Manifest, wanted: Platform) -> Descriptor | None:
     # An index with one image and no word about platforms is common for images built by hand.
     unmarked = [entry for entry in index.manifests if entry.platform is None]
     return unmarked[0] if len(unmarked) == 1 == len(index.manifests) else None
+
+
+def _without_nulls(value: Json) -> Json:
+    """Clients written in Go write `null` for what they don't have."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _check_descriptors(manifest: Manifest) -> None:
