@@ -138,6 +138,11 @@ class _End(msgspec.Struct, frozen=True):
     lost_bytes: int = 0
 
 
+def host_path() -> str:
+    """Where this machine's programs are looked for: the server's own PATH."""
+    return os.environ.get("PATH", os.defpath)
+
+
 class Processes:
     """The runs below one folder. Any number of these may look at the same folder."""
 

@@ -1,0 +1,1 @@
+"""The cloud provider `local`: instances and jobs are processes of this machine."""

@@ -1,0 +1,166 @@
+"""Probing: asks instances over HTTP whether they can serve, and remembers what they said."""
+
+import asyncio
+
+import httpx2
+import msgspec
+
+from gennaker.interfaces.clouds import Health, HealthProbe, Instance
+from gennaker.plugins.local.records import GroupRecord, InstanceRecord, instance_id
+from gennaker.plugins.local.settling import CRASH_LOOP, Seen
+from gennaker.transport.processes import ProcessState, ProcessStatus
+
+_EAGER_SECONDS = 0.1
+"""Between probes of an instance that hasn't been up yet."""
+_STABLE_SECONDS = 30.0
+_SHOWN_LOG_LINES = 5
+
+AttemptKey = tuple[str, int, int]
+"""Server group, instance number, attempt."""
+
+
+class Probed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the probes of one attempt have shown so far."""
+
+    is_up: bool = False
+    up_since: float | None = None
+    """Loop time."""
+    failures: int = 0
+    """In a row."""
+    has_answered: bool = False
+    """It answered at least once, if only with an error."""
+    has_been_up: bool = False
+    reason: str = "it has not been asked yet"
+    next_at: float = 0.0
+    """Loop time of the next probe."""
+
+
+class Prober:
+    """The probes of all instances of this process's provider."""
+
+    def __init__(self) -> None:
+        """Nothing is known; the first probe of an instance decides."""
+        self._probed: dict[AttemptKey, Probed] = {}
+        self._under_way: set[AttemptKey] = set()
+
+    def known(self, key: AttemptKey) -> Probed | None:
+        """What was found out; None: it was never asked."""
+        return self._probed.get(key)
+
+    def seen(self, key: AttemptKey, state: ProcessState | None) -> Seen:
+        """For settling."""
+        probed = self._probed.get(key, Probed())
+        now = asyncio.get_running_loop().time()
+        return Seen(
+            state=state,
+            is_healthy=state is ProcessState.RUNNING and probed.is_up,
+            has_been_up=probed.has_been_up,
+            is_stable=probed.up_since is not None and now - probed.up_since >= _STABLE_SECONDS,
+        )
+
+    def forget(self, keep: frozenset[AttemptKey]) -> None:
+        """Drops what is known about all others."""
+        self._probed = {key: probed for key, probed in self._probed.items() if key in keep}
+
+    def is_due(self, key: AttemptKey) -> bool:
+        """Whether it is time to ask again."""
+        if key in self._under_way:
+            return False
+        probed = self._probed.get(key)
+        return probed is None or probed.next_at <= asyncio.get_running_loop().time()
+
+    async def ask(self, key: AttemptKey, port: int, probe: HealthProbe) -> None:
+        """One probe."""
+        if key in self._under_way:
+            return
+        self._under_way.add(key)
+        try:
+            status, reason = await _answer(port, probe)
+        finally:
+            self._under_way.discard(key)
+        self._probed[key] = _after(
+            self._probed.get(key, Probed()), status, reason, probe=probe, now=asyncio.get_running_loop().time()
+        )
+
+
+def instance(
+    record: GroupRecord, one: InstanceRecord, *, status: ProcessStatus | None, probed: Probed | None, log: str
+) -> Instance:
+    """The instance as the port shows it. `log`: the end of the last attempt's output."""
+    health, reason = _health(record, one, status=status, probed=probed or Probed())
+    if health in (Health.FAILED, Health.DOWN) and log:
+        reason = f"{reason}\n{_last_lines(log)}"
+    return Instance(
+        id=instance_id(record.name, one.number),
+        address=f"127.0.0.1:{one.port}",
+        health=health,
+        health_reason=reason,
+        launched_at=one.launched_at,
+        restarts=one.attempt,
+    )
+
+
+def _health(
+    record: GroupRecord, one: InstanceRecord, *, status: ProcessStatus | None, probed: Probed
+) -> tuple[Health, str]:
+    if one.is_leaving:
+        return Health.DRAINING, "it finishes its requests and stops"
+    is_running = status is not None and status.state is ProcessState.RUNNING
+    if is_running and probed.is_up:
+        return (Health.OUT_OF_SERVICE, "removed from traffic") if record.is_disabled else (Health.UP, "")
+    if one.crashes >= CRASH_LOOP:
+        return Health.FAILED, f"it crashed {one.crashes} times in a row; its last output:"
+    if status is not None and status.is_final:
+        return Health.DOWN, f"its process {status.ending}; its last output:"
+    if is_running and (probed.has_been_up or probed.has_answered):
+        is_given_up = probed.failures >= record.new.probe.failures_until_down
+        return (Health.DOWN, f"{probed.reason}; its last output:") if is_given_up else (Health.STARTING, probed.reason)
+    return Health.STARTING, probed.reason if is_running else "its process is being started"
+
+
+def _after(before: Probed, status: int | None, reason: str, *, probe: HealthProbe, now: float) -> Probed:
+    if not reason:
+        return Probed(
+            is_up=True,
+            up_since=before.up_since if before.is_up else now,
+            has_answered=True,
+            has_been_up=True,
+            reason="",
+            next_at=now + probe.interval.total_seconds(),
+        )
+    failures = before.failures + 1
+    is_up = before.is_up and failures < probe.failures_until_down
+    pause = probe.interval.total_seconds()
+    return Probed(
+        is_up=is_up,
+        up_since=before.up_since if is_up else None,
+        failures=failures,
+        has_answered=before.has_answered or status is not None,
+        has_been_up=before.has_been_up,
+        reason=reason,
+        next_at=now + (pause if before.has_been_up else min(_EAGER_SECONDS, pause)),
+    )
+
+
+async def _answer(port: int, probe: HealthProbe) -> tuple[int | None, str]:
+    """Status and what is wrong; empty: it can serve."""
+    url = f"http://127.0.0.1:{port}{probe.path}"
+    seconds = probe.timeout.total_seconds()
+    try:
+        # Proxies and certificates of the environment have no part in a conversation over loopback.
+        async with (
+            asyncio.timeout(seconds),
+            httpx2.AsyncClient(trust_env=False, verify=False, timeout=seconds) as client,
+            client.stream("GET", url, headers={"connection": "close"}) as response,
+        ):
+            if response.is_success:
+                return response.status_code, ""
+            return response.status_code, f"{probe.path} answers {response.status_code}"
+    except (httpx2.ConnectError, httpx2.ConnectTimeout):
+        return None, f"nothing listens on port {port} yet"
+    except (TimeoutError, httpx2.TransportError) as error:
+        return None, f"{probe.path} gives no answer within {seconds:g} s ({type(error).__name__})"
+
+
+def _last_lines(log: str) -> str:
+    return "\n".join(log.splitlines()[-_SHOWN_LOG_LINES:])
