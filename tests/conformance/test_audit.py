@@ -1,0 +1,86 @@
+"""One suite for every audit trail: the chain that anybody can check from its records."""
+
+import asyncio
+import hashlib
+import itertools
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.fakes.audit import MemoryAuditTrail
+
+from gennaker.interfaces.audit import AuditTrail
+from gennaker.model.audit import AuditEntry
+from gennaker.model.codec import encode_sorted
+from gennaker.store.audit import SqliteAuditTrail
+from gennaker.store.database import Database
+
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+Check = Callable[[AuditTrail], Coroutine[None, None, None]]
+Run = Callable[[Check], None]
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
+    """Runs a check on a fresh trail."""
+    if request.param == "memory":
+        yield lambda check: asyncio.run(check(MemoryAuditTrail()))
+        return
+    database = Database.open(tmp_path)
+    yield lambda check: asyncio.run(check(SqliteAuditTrail(database)))
+    database.close()
+
+
+def entry(number: int) -> AuditEntry:
+    return AuditEntry(
+        at=AT,
+        actor="ada",
+        action="execution.judged",
+        subject=f"execution:{number}",
+        details={"z": number, "a": "ü", "nested": {"b": 1, "a": [1.5, None]}},
+    )
+
+
+def test_entries_are_numbered_and_chained_in_order(run: Run) -> None:
+    async def check(trail: AuditTrail) -> None:
+        await trail.record(entry(1), entry(2))
+        await trail.record(entry(3))
+        await trail.record()
+
+        records = await trail.records()
+
+        assert [record.number for record in records] == [1, 2, 3]
+        assert [record.entry for record in records] == [entry(1), entry(2), entry(3)]
+        previous = "0" * 64
+        for record in records:
+            assert record.previous == previous
+            hashed = f"{record.number}\n{previous}\n".encode() + encode_sorted(record.entry)
+            assert record.hash == hashlib.sha256(hashed).hexdigest()
+            previous = record.hash
+
+    run(check)
+
+
+def test_records_are_read_in_pages(run: Run) -> None:
+    async def check(trail: AuditTrail) -> None:
+        await trail.record(*(entry(number) for number in range(1, 8)))
+
+        assert [record.number for record in await trail.records(limit=3)] == [1, 2, 3]
+        assert [record.number for record in await trail.records(after=3, limit=3)] == [4, 5, 6]
+        assert await trail.records(after=7) == ()
+
+    run(check)
+
+
+def test_many_writers_make_one_chain(run: Run) -> None:
+    async def check(trail: AuditTrail) -> None:
+        await asyncio.gather(*(trail.record(entry(number)) for number in range(100)))
+
+        records = await trail.records()
+
+        assert [record.number for record in records] == list(range(1, 101))
+        assert all(after.previous == before.hash for before, after in itertools.pairwise(records))
+        assert {record.entry.subject for record in records} == {f"execution:{number}" for number in range(100)}
+
+    run(check)

@@ -1,0 +1,136 @@
+"""One suite for every search in executions."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from tests.fakes.journal import MemoryJournal
+
+from gennaker.interfaces.executions import Found
+from gennaker.interfaces.journal import Commit, ExecutionChange, Journal
+from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head, Stage
+from gennaker.model.statuses import Status
+from gennaker.store.database import Database
+from gennaker.store.journal import SqliteJournal
+from gennaker.store.searches import SqliteSearches
+
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+class Searches(Protocol):
+    async def find(self, wanted: Found) -> Sequence[Execution]: ...
+
+
+Check = Callable[[Journal, Searches], Coroutine[None, None, None]]
+Run = Callable[[Check], None]
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
+    """Runs a check on a fresh journal and searches in it."""
+    if request.param == "memory":
+        memory = MemoryJournal()
+        yield lambda check: asyncio.run(check(memory, memory))
+        return
+    database = Database.open(tmp_path)
+    journal, searches = SqliteJournal(database, engine_version="1"), SqliteSearches(database)
+    yield lambda check: asyncio.run(check(journal, searches))
+    database.close()
+
+
+async def fill(journal: Journal, *heads: Head) -> None:
+    for accepted in heads:
+        stage = Stage(id=f"{accepted.id}-1", ref_id="1", type="wait", name="Wait")
+        change = ExecutionChange(head=accepted, expected_version=0, stages=(stage,))
+        await journal.commit(Commit(executions=(change,)))
+
+
+def head(execution_id: str, minutes: int, **fields: object) -> Head:
+    given: dict[str, object] = {
+        "id": execution_id,
+        "application": "shop",
+        "build_time": AT + timedelta(minutes=minutes),
+        "authentication": Authentication(user="ada"),
+        "version": 1,
+    }
+    return Head(**{**given, **fields})  # type: ignore[arg-type]  # a builder's keywords
+
+
+def ids(found: Sequence[Execution]) -> list[str]:
+    return [execution.head.id for execution in found]
+
+
+def test_the_newest_come_first_also_when_ids_do_not_sort_by_time(run: Run) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(journal, head("01B", 2), head("zz-chosen-by-a-caller", 1), head("01A", 3))
+
+        assert ids(await searches.find(Found())) == ["01A", "01B", "zz-chosen-by-a-caller"]
+
+    run(check)
+
+
+def test_whole_executions_are_found(run: Run) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(journal, head("01A", 1), head("01B", 2))
+
+        found = await searches.find(Found())
+
+        assert list(found) == [await journal.load("01B"), await journal.load("01A")]
+
+    run(check)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Found(application="cart"), ["02"]),
+        (Found(config_ids=("c1", "c3")), ["04", "01"]),
+        (Found(statuses=(Status.RUNNING, Status.PAUSED)), ["04", "03"]),
+        (Found(kind=ExecutionKind.ORCHESTRATION), ["03"]),
+        (Found(name="deliver"), ["04"]),
+        (Found(correlation_id="corr"), ["02"]),
+        (Found(application="shop", statuses=(Status.RUNNING,), config_ids=("c3",)), ["04"]),
+        (Found(application="nobody"), []),
+        (Found(limit=2), ["04", "03"]),
+    ],
+)
+def test_every_field_that_is_given_must_match(run: Run, wanted: Found, expected: list[str]) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(
+            journal,
+            head("01", 1, pipeline_config_id="c1"),
+            head("02", 2, application="cart", pipeline_config_id="c2", trigger={"correlationId": "corr"}),
+            head("03", 3, kind=ExecutionKind.ORCHESTRATION, status=Status.PAUSED, trigger={"correlationId": 7}),
+            head("04", 4, pipeline_config_id="c3", status=Status.RUNNING, name="deliver"),
+        )
+
+        assert ids(await searches.find(wanted)) == expected
+
+    run(check)
+
+
+def test_pages_neither_repeat_nor_miss_an_execution(run: Run) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(journal, *(head(f"{number % 7}-{number:02}", number // 4) for number in range(25)))
+        everything = ids(await searches.find(Found(limit=100)))
+
+        paged: list[str] = []
+        while page := ids(await searches.find(Found(limit=4, before_id=paged[-1] if paged else None))):
+            paged += page
+
+        assert len(everything) == 25
+        assert paged == everything
+
+    run(check)
+
+
+def test_an_unknown_cursor_is_taken_by_its_letters(run: Run) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(journal, head("01A", 1), head("01C", 2))
+
+        assert ids(await searches.find(Found(before_id="01B"))) == ["01A"]
+
+    run(check)
