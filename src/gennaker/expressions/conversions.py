@@ -50,6 +50,9 @@ EXACT, CLOSE, CONVERTED = 0, 1, 2
 MAX_TEXT = 10_000_000
 """Characters that a single text may get by methods."""
 
+MAX_PIECES = 1_000_000
+"""Values and separators in a text; each costs as much as a hundred characters."""
+
 _TRUE = frozenset({"true", "on", "yes", "1"})
 _FALSE = frozenset({"false", "off", "no", "0"})
 _WHOLE = {"int": (INT_MIN, INT_MAX), "long": (LONG_MIN, LONG_MAX), "byte": (-128, 127)}
@@ -59,7 +62,39 @@ _PRIMITIVES = frozenset(_BOXES)
 
 
 def java_text(value: Value) -> str:
-    """Java's `String.valueOf`."""
+    """Java's `String.valueOf`. Raises LIMIT where the text would be too long."""
+    if isinstance(value, str):
+        return value
+    pieces: list[str] = []
+    _write(value, pieces, 0)
+    return "".join(pieces)
+
+
+def _write(value: Value, pieces: list[str], length: int) -> int:
+    """Adds the text of a value to the pieces; takes and gives the length so far."""
+    match value:
+        case list() | Group():
+            pieces.append("[")
+            for index, item in enumerate(items_of(value) or ()):
+                pieces.append(", " if index else "")
+                length = _write(item, pieces, length + 2)
+            pieces.append("]")
+        case dict() | LookupMap():
+            pieces.append("{")
+            for index, (key, item) in enumerate(entries(value).items()):
+                pieces.append(", " if index else "")
+                length = _write(key, pieces, length + 2)
+                pieces.append("=")
+                length = _write(item, pieces, length + 1)
+            pieces.append("}")
+        case _:
+            piece = _simple_text(value)
+            pieces.append(piece)
+            length += len(piece)
+    return _checked(length, pieces)
+
+
+def _simple_text(value: Value) -> str:
     match value:
         case None:
             return "null"
@@ -73,13 +108,16 @@ def java_text(value: Value) -> str:
             return double_text(value)
         case int():
             return str(int(value))
-        case list() | Group():
-            return _bounded("[" + ", ".join(java_text(item) for item in items_of(value) or ()) + "]")
-        case dict() | LookupMap():
-            inner = ", ".join(f"{java_text(key)}={java_text(item)}" for key, item in entries(value).items())
-            return _bounded("{" + inner + "}")
         case _:
             return _object_text(value)
+
+
+def _checked(length: int, pieces: list[str]) -> int:
+    if length > MAX_TEXT or len(pieces) > MAX_PIECES:
+        raise ExpressionError(
+            Kind.LIMIT, f"The text would have more than {MAX_TEXT:,} characters or {MAX_PIECES:,} parts."
+        )
+    return length
 
 
 _OBJECT_TEXTS: dict[type, Callable[..., str]] = {
@@ -103,22 +141,33 @@ def _object_text(value: Value) -> str:
     return type_name(value) if made is None else made(value)
 
 
-def _bounded(made: str) -> str:
-    if len(made) > MAX_TEXT:
-        raise ExpressionError(Kind.LIMIT, f"The text would be longer than {MAX_TEXT:,} characters.")
-    return made
-
-
 def text(value: Value) -> str | None:
     """The converter's text of a value; None of null. Raises CONVERSION for maps, dates, stages and the like."""
     if value is None or isinstance(value, str):
         return value
-    items = items_of(value)
-    if items is not None:
-        return _bounded(",".join("null" if (part := text(item)) is None else part for item in items))
+    if items_of(value) is None:
+        return _text_of_one(value)
+    pieces: list[str] = []
+    _join(value, pieces, 0)
+    return "".join(pieces)
+
+
+def _text_of_one(value: Value) -> str:
     if not has_text(value):
         raise unconvertible(value, "String")
     return java_text(value)
+
+
+def _join(value: Value, pieces: list[str], length: int) -> int:
+    """Adds the elements of a list, of lists in lists too, with commas between them."""
+    items = items_of(value)
+    if items is None:
+        pieces.append("null" if value is None else _text_of_one(value))
+        return _checked(length + len(pieces[-1]), pieces)
+    for index, item in enumerate(items):
+        pieces.append("," if index else "")
+        length = _join(item, pieces, length + 1)
+    return length
 
 
 def has_text(value: Value) -> bool:
@@ -309,29 +358,62 @@ def parse_real(given: str, kind: Kind = Kind.JAVA_EXCEPTION) -> float:
         raise ExpressionError(kind, f"{given[:60]!r} isn't a number.") from cause
 
 
+MAX_RESULT = 2_000_000
+"""Values in one result: a list that holds the same list many times is small but writes out large."""
+
+
 def to_json(value: Value) -> Json:
-    """A result as JSON: what Spinnaker's JSON of the same Java value is."""
-    match value:
-        case None | bool() | str():
-            return value
-        case Float():
-            return float(float_text(value)) if math.isfinite(value) else double_text(value)
-        case float():
-            return value if math.isfinite(value) else double_text(value)
-        case int():
-            return int(value)
-        case list() | Group():
-            return [to_json(item) for item in items_of(value) or ()]
-        case dict() | LookupMap():
-            return {"null" if key is None else java_text(key): to_json(item) for key, item in entries(value).items()}
-        case _:
-            return _object_json(value)
+    """A result as JSON: what Spinnaker's JSON of the same Java value is. Raises LIMIT or CONVERSION."""
+    return _Writer().json(value)
+
+
+class _Writer:
+    """The JSON of one result, with its size."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def json(self, value: Value) -> Json:
+        self._count += 1
+        if self._count > MAX_RESULT:
+            raise ExpressionError(Kind.LIMIT, f"The result has more than {MAX_RESULT:,} values.")
+        match value:
+            case None | bool() | str():
+                return value
+            case Float():
+                return float(float_text(value)) if math.isfinite(value) else double_text(value)
+            case float():
+                return value if math.isfinite(value) else double_text(value)
+            case int():
+                return int(value)
+            case list() | Group():
+                return [self.json(item) for item in items_of(value) or ()]
+            case dict() | LookupMap():
+                return {java_text(key): self.json(item) for key, item in entries(value).items()}
+        return self._holder(value)
+
+    def _holder(self, value: Value) -> Json:
+        match value:
+            case Array():
+                return self._array(value)
+            case Entry():
+                return {java_text(value.key): self.json(value.value)}
+            case NotEvaluable():
+                return {"expression": self.json(value.expression)}
+        return _object_json(value)
+
+    def _array(self, value: Array) -> Json:
+        if value.component == "byte":
+            return base64.b64encode(bytes(int(item) & 0xFF for item in value.items if isinstance(item, int))).decode()
+        if value.component == "char":
+            return "".join(java_text(item) for item in value.items)
+        return [self.json(item) for item in value.items]
 
 
 def _object_json(value: Value) -> Json:
     match value:
-        case Array():
-            return _array_json(value)
         case LocalDate() | LocalDateTime():
             return clock_text.fields(value)
         case Instant():
@@ -340,20 +422,8 @@ def _object_json(value: Value) -> Json:
             return value.milliseconds
         case Typed():
             return clock_text.class_name(value)
-        case Entry():
-            return {java_text(value.key): to_json(value.value)}
-        case NotEvaluable():
-            return {"expression": to_json(value.expression)}
         case Record():
             return value.raw
     if isinstance(value, (DateFormat, RandomSource)):
         raise ExpressionError(Kind.CONVERSION, f"A value of type {type_name(value)} can't be a result.")
     return java_text(value)
-
-
-def _array_json(value: Array) -> Json:
-    if value.component == "byte":
-        return base64.b64encode(bytes(int(item) & 0xFF for item in value.items if isinstance(item, int))).decode()
-    if value.component == "char":
-        return "".join(java_text(item) for item in value.items)
-    return [to_json(item) for item in value.items]

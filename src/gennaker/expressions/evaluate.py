@@ -12,20 +12,20 @@ ends, and soon.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from gennaker.expressions import members, operators, regex, tree, types
+from gennaker.expressions import members, methods_text, operators, regex, tree, types
 from gennaker.expressions.conversions import convert, java_text, suits, text, truth
 from gennaker.expressions.failures import ExpressionError, Kind, nearest
 from gennaker.expressions.functions import Call, Function, LookupFailed
-from gennaker.expressions.session import MAX_STEPS, Scope, Session
+from gennaker.expressions.session import Scope, Session
 from gennaker.expressions.values import (
     MISSING,
     Array,
     Entry,
-    Group,
     LookupMap,
     Record,
     Typed,
     Value,
+    can_be_key,
     entries,
     is_map,
     items_of,
@@ -36,17 +36,14 @@ from gennaker.expressions.values import (
 def evaluate(node: tree.Node, session: Session) -> Value:
     """The value of an expression at the root. Raises `ExpressionError`."""
     root = session.scene.map
-    try:
-        return run(node, Scope(session, root, root))
-    except RecursionError as cause:
-        raise ExpressionError(Kind.LIMIT, "The expression or a value in it is nested too deep.") from cause
+    return run(node, Scope(session, root, root))
 
 
 def run(node: tree.Node, scope: Scope) -> Value:
     """The value of a node that stands alone or at the start of a chain."""
     session = scope.session
     session.steps += 1
-    if session.steps > MAX_STEPS:
+    if session.steps > session.allowance:
         session.charge(0)
     try:
         return _RUN[type(node)](node, scope)
@@ -78,17 +75,10 @@ def _read(node: tree.Property, target: Value, scope: Scope) -> Value:
 
 def _missing_key(node: tree.Node, name: str, target: Value, scope: Scope) -> Value:
     session = scope.session
-    guess = nearest(name, (key for key in _known(target) if isinstance(key, str)))
-    session.missed = (node, name, guess)
+    session.missed = (node, name, target)
     if session.is_strict and isinstance(node, tree.Property):
-        raise ExpressionError(Kind.PROPERTY_MISSING, f"There is no key {name}.", nearest=guess)
+        raise ExpressionError(Kind.PROPERTY_MISSING, f"There is no key {name}.", nearest=session.nearest_key())
     return None
-
-
-def _known(target: Value) -> list[Value]:
-    if isinstance(target, LookupMap):
-        return [*target.names.own_keys(), *target.extras]
-    return list(entries(target))
 
 
 def _null(scope: Scope, what: str, node: tree.Node) -> ExpressionError:
@@ -96,9 +86,11 @@ def _null(scope: Scope, what: str, node: tree.Node) -> ExpressionError:
     missed = scope.session.missed
     if missed is None:
         return ExpressionError(Kind.NULL_DEREFERENCE, f"{what}: its owner is null.", start=node.start, end=node.end)
-    culprit, name, guess = missed
+    culprit, name, _ = missed
     message = f"{what}: {name} doesn't exist."
-    return ExpressionError(Kind.NULL_DEREFERENCE, message, start=culprit.start, end=culprit.end, nearest=guess)
+    return ExpressionError(
+        Kind.NULL_DEREFERENCE, message, start=culprit.start, end=culprit.end, nearest=scope.session.nearest_key()
+    )
 
 
 def _start_call(node: tree.Call, scope: Scope) -> Value:
@@ -114,7 +106,24 @@ def _call(node: tree.Call, target: Value, scope: Scope) -> Value:
         if node.is_safe:
             return None
         raise _null(scope, f"The method {node.name} can't be called", node)
+    session.charge(_cost(target, node.name, arguments))
     return session.made(members.call(session.world, target, node.name, arguments))
+
+
+_REGEX_METHODS = frozenset({"matches", "replaceAll", "replaceFirst", "split"})
+
+
+def _cost(target: Value, name: str, arguments: Sequence[Value]) -> int:
+    """Steps that a method needs beyond one."""
+    if isinstance(target, str):
+        if name in _REGEX_METHODS and arguments and isinstance(arguments[0], str):
+            return regex.compiled(arguments[0]).steps(target)
+        return len(target) >> 8
+    items = items_of(target)
+    if items is None:
+        return 0
+    others = items_of(arguments[0]) if arguments else None
+    return len(items) * (1 if others is None else len(others)) >> 3
 
 
 def _variable(node: tree.Variable, scope: Scope) -> Value:
@@ -142,6 +151,7 @@ def _function(node: tree.Function, scope: Scope) -> Value:
         given.append(view)
         arguments = arguments[1:]
     given += _converted(node, function, arguments)
+    session.charge(sum(len(value) for value in given if isinstance(value, str)) // function.characters_per_step)
     try:
         return session.made(function.code(Call(session.scene, session.lookup), *given))
     except LookupFailed as cause:
@@ -222,7 +232,7 @@ def _index(node: tree.Index, target: Value, scope: Scope) -> Value:
     if items is not None:
         return _item(items, key)
     if isinstance(target, str):
-        return _item(list(target), key)
+        return _item(methods_text.units(target), key)
     if isinstance(key, str) and not isinstance(target, Typed):
         return members.property_of(scope.session.world, target, key)
     message = f"A value of type {type_name(target)} has no elements to look up by [ ]."
@@ -230,7 +240,7 @@ def _index(node: tree.Index, target: Value, scope: Scope) -> Value:
 
 
 def _entry(node: tree.Index, target: Value, key: Value, scope: Scope) -> Value:
-    if isinstance(key, (list, dict)):
+    if not can_be_key(key):
         return None
     found = target.get(key) if isinstance(target, LookupMap) else entries(target).get(key, MISSING)
     return _missing_key(node, java_text(key), target, scope) if found is MISSING else found
@@ -336,7 +346,7 @@ def _comparison(node: tree.Comparison, scope: Scope) -> Value:
     left, right = run(node.left, scope), run(node.right, scope)
     match node.operator:
         case "matches":
-            return _matches(left, right)
+            return _matches(left, right, scope.session)
         case "between":
             return operators.is_between(left, right)
         case "instanceof":
@@ -346,12 +356,14 @@ def _comparison(node: tree.Comparison, scope: Scope) -> Value:
     return operators.holds(node.operator, left, right)
 
 
-def _matches(left: Value, right: Value) -> bool:
+def _matches(left: Value, right: Value, session: Session) -> bool:
     if left is None:
         raise ExpressionError(Kind.REGEX, "Null can't be matched.")
     if not isinstance(right, str):
         raise ExpressionError(Kind.REGEX, f"The pattern must be text, not of type {type_name(right)}.")
-    return regex.compiled(right).match(text(left) or "", is_whole=True) is not None
+    pattern, subject = regex.compiled(right), text(left) or ""
+    session.charge(pattern.steps(subject))
+    return pattern.match(subject, is_whole=True) is not None
 
 
 def _ternary(node: tree.Ternary, scope: Scope) -> Value:
@@ -371,7 +383,7 @@ def _map(node: tree.MapOf, scope: Scope) -> Value:
     made: dict[Value, Value] = {}
     for key_node, value_node in node.entries:
         key = key_node.name if isinstance(key_node, tree.Property) else run(key_node, scope)
-        if isinstance(key, (list, dict, LookupMap, Array, Group)):
+        if not can_be_key(key):
             raise ExpressionError(Kind.UNSUPPORTED, f"A value of type {type_name(key)} can't be a key here.")
         made[key] = run(value_node, scope)
     return made

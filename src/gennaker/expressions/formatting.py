@@ -19,6 +19,7 @@ def java_format(pattern: str, arguments: list[Value]) -> str:
     made: list[str] = []
     position = next_argument = 0
     last: Value = None
+    length = 0
     while (start := pattern.find("%", position)) >= 0:
         made.append(pattern[position:start])
         match = _DIRECTIVE.match(pattern, start)
@@ -36,7 +37,8 @@ def java_format(pattern: str, arguments: list[Value]) -> str:
                 raise _bad(f"there is no argument for {match[0]!r}")
             last = arguments[index]
         made.append(_directive(match, last))
-        if sum(map(len, made)) > MAX_TEXT:
+        length += len(made[-1])
+        if length > MAX_TEXT:
             raise ExpressionError(Kind.LIMIT, f"The text would be longer than {MAX_TEXT:,} characters.")
     return "".join(made) + pattern[position:]
 

@@ -71,6 +71,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """The first parameter is the execution, added by rewriting; `code` gets it as an `ExecutionView`."""
     is_variable: bool = False
     """The last parameter takes all further arguments."""
+    characters_per_step: int = 64
+    """How much text the function gets through in the time of one node."""
 
 
 _NEEDLE = "( #root.execution, "
@@ -347,6 +349,10 @@ def _of(code: Code, *parameters: str) -> Function:
     return Function(parameters=parameters, code=code)
 
 
+def _yaml_of(code: Code) -> Function:
+    return Function(parameters=("String",), code=code, characters_per_step=2)
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "alphanumerical": _of(lambda call, text: re.sub("[^A-Za-z0-9]", "", _given(text, "text")), "String"),
     "toInt": _of(_to_int, "String"),
@@ -359,8 +365,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "toJson": _of(_to_json, "Object"),
     "doNotEval": _of(lambda call, value: NotEvaluable(value), "Object"),
     "readJson": _of(lambda call, text: read_json(text), "String"),
-    "readYaml": _of(lambda call, text: yaml_text.read(_given(text, "YAML text")), "String"),
-    "readAllYaml": _of(lambda call, text: yaml_text.read_all(_given(text, "YAML text")), "String"),
+    "readYaml": _yaml_of(lambda call, text: yaml_text.read(_given(text, "YAML text"))),
+    "readAllYaml": _yaml_of(lambda call, text: yaml_text.read_all(_given(text, "YAML text"))),
     "stage": _aware_of(_stage, "String"),
     "stageByRefId": _aware_of(_stage_by_ref, "String"),
     "stageExists": _aware_of(lambda call, view, name: view.named(name or "") is not None, "String"),

@@ -170,15 +170,6 @@ def java_hash(value: Value) -> int:
             return (
                 number if type_name(value) in ("Integer", "Byte") else _signed((number ^ (number >> 32)) & 0xFFFFFFFF)
             )
-        case list():
-            found = 1
-            for item in value:
-                found = (31 * found + java_hash(item)) & 0xFFFFFFFF
-            return _signed(found)
-        case dict():
-            return _signed(sum(java_hash(key) ^ java_hash(item) for key, item in value.items()) & 0xFFFFFFFF)
-        case Group():
-            return _signed(sum(java_hash(item) for item in value.items) & 0xFFFFFFFF)
     raise ExpressionError(Kind.UNSUPPORTED, f"hashCode of {type_name(value)} isn't offered.")
 
 

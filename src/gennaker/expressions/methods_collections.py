@@ -14,6 +14,7 @@ from gennaker.expressions.values import (
     Long,
     LookupMap,
     Value,
+    can_be_key,
     contains,
     entries,
     equal,
@@ -79,7 +80,7 @@ LIST: Table = merged(
 
 def _contains_key(target: Value, key: Value) -> bool:
     if not isinstance(target, LookupMap):
-        return key in entries(target) if not isinstance(key, (list, dict)) else False
+        return can_be_key(key) and key in entries(target)
     return isinstance(key, str) and (key in target.extras or key in target.names.own_keys())
 
 

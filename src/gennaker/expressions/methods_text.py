@@ -13,6 +13,8 @@ from gennaker.expressions.methods import Table, java_hash, table
 from gennaker.expressions.operators import compare_text
 from gennaker.expressions.values import Array, Byte, Char, Value, equal, items_of
 
+MAX_ELEMENTS = 200_000
+
 
 def units(text: str) -> str:
     """The text with one character for each UTF-16 unit."""
@@ -190,11 +192,23 @@ def _bytes(text: str, charset: str | None = "UTF-8") -> Array:
     name = _given(charset, "character set").lower()
     if name not in ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "utf-16", "utf-16be", "utf-16le"):
         raise ExpressionError(Kind.JAVA_EXCEPTION, f"The character set {name[:40]!r} isn't known.")
+    _few(text)
     codec = "utf-16" if name == "utf-16" else name
     encoded = text.encode(codec, "replace")
     if name == "utf-16":
         encoded = b"\xfe\xff" + text.encode("utf-16-be", "replace")
     return Array("byte", [Byte(number - 256 if number > 127 else number) for number in encoded])
+
+
+def _characters(text: str) -> Array:
+    _few(text)
+    return Array("char", [Char(unit) for unit in units(text)])
+
+
+def _few(text: str) -> None:
+    """An element a character costs fifty times the text."""
+    if len(text) > MAX_ELEMENTS:
+        raise ExpressionError(Kind.LIMIT, f"Only texts of up to {MAX_ELEMENTS:,} characters can be taken apart.")
 
 
 def _is_whitespace_only(text: str) -> bool:
@@ -281,7 +295,7 @@ METHODS: Table = table(
         "stripIndent()": textwrap.dedent,
         "substring(int)": _substring,
         "substring(int,int)": _substring,
-        "toCharArray()": lambda text: Array("char", [Char(unit) for unit in units(text)]),
+        "toCharArray()": _characters,
         "toLowerCase()": str.lower,
         "toUpperCase()": str.upper,
         "toString()": lambda text: text,

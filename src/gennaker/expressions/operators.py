@@ -28,8 +28,8 @@ from gennaker.expressions.values import (
 
 MAX_CONCATENATION = 100_000
 MAX_REPEATED = 256
-MAX_BITS = 65_536
-"""Of whole numbers of any size; more is refused, since each operation's time grows with it."""
+MAX_BITS = 14_000
+"""Of whole numbers of any size; more is refused: time grows with it, and Python writes at most 4,300 digits."""
 
 Number = int | float
 

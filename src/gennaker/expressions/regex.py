@@ -24,8 +24,13 @@ from gennaker.expressions.regex_parse import Around, Back, Choice, Group, Look, 
 
 MAX_PATTERN = 1_000
 """Characters; Orca's limit for `matches`, here for all patterns."""
-MAX_COST = 20_000_000
-MAX_PROGRAM = 20_000
+MAX_COST = 100_000
+"""Steps that `re` may need in the worst case before the matcher of our own, slower but never worse, takes over."""
+MAX_COST_ALONE = 20_000_000
+"""The same for patterns that only `re` can run; about a third of a second."""
+MAX_RISK = 8
+"""Characters of text on which even a pattern that explodes is let loose in `re`, if only `re` can run it."""
+MAX_PROGRAM = 5_000
 MAX_VISITS = 5_000_000
 """Places of the pattern times places of the text, for wild patterns."""
 
@@ -36,7 +41,7 @@ Spans: TypeAlias = tuple[tuple[int, int], ...]
 class Pattern:
     """A compiled pattern."""
 
-    __slots__ = ("_compiled", "_is_wild", "_program", "_repeats", "_tree", "groups", "names")
+    __slots__ = ("_compiled", "_is_only_for_re", "_is_wild", "_program", "_repeats", "_tree", "groups", "names")
 
     def __init__(self, pattern: str) -> None:
         """Raises `ExpressionError` of kind REGEX or LIMIT."""
@@ -50,6 +55,9 @@ class Pattern:
         repeats = [node for node in nodes if isinstance(node, Repeat) and node.most != node.least]
         self._repeats = sum(1 for node in repeats if node.most is None or node.most > 8)
         self._is_wild = len(repeats) > 8 + self._repeats or any(_is_wild(node) for node in nodes)
+        self._is_only_for_re = any(
+            isinstance(node, (Around, Back)) or (isinstance(node, Repeat) and node.mode == "+") for node in nodes
+        )
         self._program: list[_Step] | None = None
         try:
             self._compiled = re.compile(regex_parse.source(self._tree), re.ASCII)
@@ -81,19 +89,34 @@ class Pattern:
             yield spans
             position = spans[0][1] + (spans[0][1] == spans[0][0])
 
-    def _is_tame_for(self, text: str) -> bool:
-        # A search tries every start, hence one power more than there are repeats.
-        return (not self._is_wild and (len(text) + 1) ** (self._repeats + 1) <= MAX_COST) or len(text) <= 12
+    def steps(self, text: str) -> int:
+        """What a match or search costs at worst, in units of about a microsecond."""
+        if self._is_tame_for(text):
+            return min(self._worst(text), MAX_COST_ALONE) // 200
+        return (len(self._steps()) * (len(text) + 1)) // 4
 
-    def _walked(self, text: str, start: int, failed: dict[int, bytearray], *, is_whole: bool) -> Spans | None:
+    def _worst(self, text: str) -> int:
+        # A search tries every start, hence one power more than there are repeats.
+        return int((len(text) + 1) ** min(self._repeats + 1, 8))
+
+    def _is_tame_for(self, text: str) -> bool:
+        if self._is_wild:
+            return self._is_only_for_re and len(text) <= MAX_RISK
+        return self._worst(text) <= (MAX_COST_ALONE if self._is_only_for_re else MAX_COST)
+
+    def _steps(self) -> "list[_Step]":
         if self._program is None:
             self._program = _Compiler().program(self._tree)
-        if len(self._program) * (len(text) + 1) > MAX_VISITS:
+        return self._program
+
+    def _walked(self, text: str, start: int, failed: dict[int, bytearray], *, is_whole: bool) -> Spans | None:
+        program = self._steps()
+        if len(program) * (len(text) + 1) > MAX_VISITS:
             raise ExpressionError(Kind.LIMIT, f"The pattern is too costly for a text of {len(text)} characters.")
-        return _Walk(self._program, text, start, failed).spans(self.groups, is_whole=is_whole)
+        return _Walk(program, text, start, failed).spans(self.groups, is_whole=is_whole)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def compiled(pattern: str) -> Pattern:
     """The compiled pattern, kept for the next use. Raises `ExpressionError` of kind REGEX or LIMIT."""
     return Pattern(pattern)

@@ -51,12 +51,13 @@ class Scene:
         """Costs little: the execution is only read when an expression asks for it."""
         self.root = root
         self._view: ExecutionView | None = None
-        extras: dict[str, Value] = dict(root.extras)
+        extras: dict[str, Value] = {}
         if root.execution is not None:
             extras["execution"] = _Lazy(self)
             extras["trigger"] = self._trigger()
         elif root.trigger is not None:
             extras["trigger"] = root.trigger
+        extras.update(root.extras)
         trigger = extras.get("trigger", MISSING)
         _add_derived(extras, root.context.get("trigger") if trigger is MISSING else trigger, root.context)
         self.map = SceneMap(root.context, extras)

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 
 from gennaker.expressions import tree
-from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.failures import ExpressionError, Kind, nearest
 from gennaker.expressions.functions import Function, Lookup
 from gennaker.expressions.root import Scene
 from gennaker.expressions.types import World
-from gennaker.expressions.values import Array, Group, Value
+from gennaker.expressions.values import Array, Group, LookupMap, Value, entries
 
 MAX_STEPS = 1_000_000
-"""Of one text: nodes evaluated, plus elements and 64ths of characters made."""
+"""Of one text: nodes evaluated, plus elements and 64ths of characters made; about a second."""
 
 
 class Session:
     """What the evaluation of one text shares: the root, the functions, the budget, and what was looked for in vain."""
 
-    __slots__ = ("functions", "is_strict", "lookup", "missed", "scene", "steps", "world")
+    __slots__ = ("allowance", "functions", "is_strict", "lookup", "missed", "scene", "steps", "world")
 
     def __init__(
         self,
@@ -26,22 +26,31 @@ class Session:
         world: World,
         *,
         is_strict: bool = False,
+        allowance: int = MAX_STEPS,
     ) -> None:
-        """`is_strict`: unknown keys are failures, as at submission."""
+        """`is_strict`: unknown keys are failures, as at submission; `allowance`: steps that are left."""
         self.scene = scene
         self.functions = functions
         self.lookup = lookup
         self.world = world
         self.is_strict = is_strict
         self.steps = 0
-        self.missed: tuple[tree.Node, str, str] | None = None
-        """The last key that wasn't found: its node, its name, and the nearest existing one."""
+        self.allowance = min(allowance, MAX_STEPS)
+        self.missed: tuple[tree.Node, str, Value] | None = None
+        """The last key that wasn't found: its node, its name, and the map that doesn't have it."""
 
     def charge(self, steps: int) -> None:
         """Takes steps from the budget. Raises LIMIT when it is used up."""
         self.steps += steps
-        if self.steps > MAX_STEPS:
-            raise ExpressionError(Kind.LIMIT, f"The expression needs more than {MAX_STEPS:,} steps.")
+        if self.steps > self.allowance:
+            raise ExpressionError(Kind.LIMIT, f"The expression needs more than {self.allowance:,} steps.")
+
+    def nearest_key(self) -> str:
+        """The existing key that is most like the one looked for in vain; empty where none is."""
+        if self.missed is None:
+            return ""
+        _, name, owner = self.missed
+        return nearest(name, (key for key in known_keys(owner) if isinstance(key, str)))
 
     def made(self, value: Value) -> Value:
         """Charges for a value that a method or function has made."""
@@ -64,3 +73,10 @@ class Scope:
         self.session = session
         self.this = this
         self.outer = outer
+
+
+def known_keys(owner: Value) -> list[Value]:
+    """The keys of a map, of a stage's context its own ones."""
+    if isinstance(owner, LookupMap):
+        return [*owner.names.own_keys(), *owner.extras]
+    return list(entries(owner))

@@ -21,7 +21,9 @@ from gennaker.model.codec import Json, JsonObject
 
 MAX_DEPTH = 100
 """Levels of maps and lists in a document; what is deeper stays as it is and is reported."""
-MAX_CACHED = 2_000
+MAX_STEPS = 20_000_000
+"""Of a whole pass; each text has its own, smaller limit."""
+MAX_CACHED = 500
 """Longest text whose parsed form is kept."""
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
@@ -75,7 +77,7 @@ def _parse(template: str) -> tuple[str | Hole, ...]:
     return tuple(pieces)
 
 
-_parse_kept = lru_cache(maxsize=2048)(_parse)
+_parse_kept = lru_cache(maxsize=1024)(_parse)
 
 
 def _end(template: str, start: int) -> int:
@@ -133,6 +135,7 @@ class _Pass:
         self._lookup = lookup
         self._world = world
         self._is_strict = is_strict
+        self._allowance = MAX_STEPS
         self.summary: JsonObject = {}
         self.failures: list[Failure] = []
 
@@ -179,7 +182,14 @@ class _Pass:
 
     def _value(self, place: "_Place") -> Value:
         """The value of a text; None where it stays, which has been noted then."""
-        session = Session(self._scene, self._functions, self._lookup, self._world, is_strict=self._is_strict)
+        session = Session(
+            self._scene,
+            self._functions,
+            self._lookup,
+            self._world,
+            is_strict=self._is_strict,
+            allowance=self._allowance,
+        )
         try:
             pieces = parse(place.expanded)
             if len(pieces) == 1 and isinstance(pieces[0], Hole):
@@ -191,12 +201,17 @@ class _Pass:
         except ExpressionError as error:
             self._note(place, error)
             return None
+        except RecursionError:
+            self._note(place, ExpressionError(Kind.LIMIT, "The expression or a value in it is nested too deep."))
+            return None
+        finally:
+            self._allowance -= session.steps
         if has_null:
             self._note_null(place, pieces, session)
         return made
 
     def _note_null(self, place: "_Place", pieces: tuple[str | Hole, ...], session: Session) -> None:
-        node, name, guess = session.missed or (None, "", "")
+        node, name, _ = session.missed or (None, "", None)
         shown = _shown(pieces)
         self._entry("INFO", shown, f"{place.named}: {shown} not found", Kind.NULL_RESULT)
         failure = Failure(
@@ -206,7 +221,7 @@ class _Pass:
             text=place.template,
             position=place.template.find(name) if name else -1,
             part=name,
-            nearest=guess,
+            nearest=session.nearest_key(),
             pointer=place.pointer,
         )
         self.failures.append(failure)

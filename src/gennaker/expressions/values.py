@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.model.codec import JsonObject
 
 Value: TypeAlias = object
@@ -324,24 +325,56 @@ def type_name(value: Value) -> str:
     return _SIMPLE.get(type(value)) or type(value).__name__
 
 
+MAX_COMPARED = 1_000_000
+"""Pairs of values looked at by one comparison: lists that hold the same list many times are small but look endless."""
+
+
 def equal(left: Value, right: Value) -> bool:
     """Java's equals: of numbers also the type must be the same, lists and maps by content."""
-    if left is right:
-        return True
-    if is_map(left) and is_map(right):
-        ours, theirs = entries(left), entries(right)
-        return len(ours) == len(theirs) and all(
-            key in theirs and equal(value, theirs[key]) for key, value in ours.items()
-        )
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(equal, left, right))
-    if isinstance(left, Group) and isinstance(right, Group) and left.kind == right.kind == "Set":
-        return len(left.items) == len(right.items) and all(contains(right.items, item) for item in left.items)
+    return _Equality().holds(left, right)
+
+
+class _Equality:
+    """One comparison, with its count."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def holds(self, left: Value, right: Value) -> bool:
+        if left is right:
+            return True
+        self._count += 1
+        if self._count > MAX_COMPARED:
+            raise ExpressionError(Kind.LIMIT, "The values are too large to be compared.")
+        if is_map(left) and is_map(right):
+            ours, theirs = entries(left), entries(right)
+            return len(ours) == len(theirs) and all(
+                key in theirs and self.holds(value, theirs[key]) for key, value in ours.items()
+            )
+        if isinstance(left, list) and isinstance(right, list):
+            return len(left) == len(right) and all(map(self.holds, left, right))
+        if isinstance(left, Group) and isinstance(right, Group) and left.kind == right.kind == "Set":
+            mine, others = left.items, right.items
+            return len(mine) == len(others) and all(any(self.holds(one, two) for two in others) for one in mine)
+        return _equal_simple(left, right)
+
+
+def _equal_simple(left: Value, right: Value) -> bool:
     if isinstance(left, (int, float)) or isinstance(right, (int, float)):
         return type_name(left) == type_name(right) and (left == right or (_is_nan(left) and _is_nan(right)))
-    if isinstance(left, (Array, Group, Record, LookupMap)) or isinstance(right, (Array, Group, Record, LookupMap)):
+    if isinstance(left, _BY_IDENTITY) or isinstance(right, _BY_IDENTITY):
         return False
     return type(left) is type(right) and left == right
+
+
+_BY_IDENTITY = (Array, Group, Record, LookupMap, list, dict)
+
+
+def can_be_key(value: Value) -> bool:
+    """It can be a key of a map here: Java also allows lists and maps, which nobody looks up."""
+    return not isinstance(value, (list, dict, Array, Group, Entry, NotEvaluable))
 
 
 def _is_nan(value: Value) -> bool:

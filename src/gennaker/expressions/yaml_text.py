@@ -11,7 +11,8 @@ from gennaker.model import codec
 MAX_NODES = 200_000
 """Values after aliases are expanded: a few aliases of aliases could stand for billions."""
 MAX_DEPTH = 100
-MAX_CHARACTERS = 2_000_000
+MAX_CHARACTERS = 300_000
+"""A few seconds of reading."""
 
 
 def read(text: str) -> Value:
