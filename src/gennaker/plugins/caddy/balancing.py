@@ -44,6 +44,9 @@ def _rounded(parts: Mapping[str, int]) -> dict[str, int]:
     by_remainder = sorted(parts, key=lambda address: (-(parts[address] * LONGEST % total), address))
     for address in by_remainder[: max(0, left)]:
         rounded[address] += 1
+    for _ in range(-left):  # Small parts were rounded up to one: the largest pay for it.
+        largest = max(rounded, key=lambda address: rounded[address])
+        rounded[largest] -= 1
     return rounded
 
 
