@@ -21,7 +21,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.transport import archives
 from gennaker.transport.images import building, manifests
 from gennaker.transport.images import layout as layouts
-from gennaker.transport.images.building import BuildRequest, BuiltImage
+from gennaker.transport.images.building import BaseImage, BuildRequest, BuiltImage
 from gennaker.transport.images.manifests import Descriptor, Manifest
 from gennaker.transport.images.trees import FolderTree
 
@@ -97,7 +97,16 @@ class _Tool:
         storage = [f"--root={self._scratch / 'root'}", f"--runroot={self._scratch / 'run'}", "--storage-driver=vfs"]
         options = ["--isolation=chroot", "--format=oci", "--layers=false", f"--timestamp={self._epoch}"]
         identity = self._scratch / "id"
-        await self._call([*storage, "build", *options, f"--iidfile={identity}", *self._bases(), *self._common()])
+        bases: list[str] = []
+        for number, (reference, base) in enumerate(self._request.bases.items()):
+            name = f"localhost/base-{number}:pulled"
+            _single_image(base, name, self._scratch / f"base-{number}")
+            # A relative path: the tools make a name of it, for which not every path will do.
+            await self._call([*storage, "pull", f"oci:base-{number}:{name}"])
+            # What `pull` calls an image of a layout differs from version to version.
+            await self._call([*storage, "tag", _identity(base), name])
+            bases.append(f"--build-context={reference}=container-image://{name}")
+        await self._call([*storage, "build", *options, f"--iidfile={identity}", *bases, *self._common()])
         image = identity.read_text().strip().removeprefix("sha256:")
         await self._call([*storage, "push", image, f"oci:{fresh}:built"])
 
@@ -118,12 +127,6 @@ class _Tool:
         await asyncio.to_thread(from_docker_archive, saved, fresh)
         await self._call(["image", "rm", "--force", image])
 
-    def _bases(self) -> list[str]:
-        return [
-            f"--build-context={reference}=oci-layout:{base.layout}@{base.digest}"
-            for reference, base in self._request.bases.items()
-        ]
-
     def _common(self) -> list[str]:
         created = {building.LABEL_CREATED: building.rfc3339(self._request.at)}
         labels = [f"--label={key}={value}" for key, value in {**self._request.labels, **created}.items()]
@@ -140,6 +143,7 @@ class _Tool:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={**self._environment, "SOURCE_DATE_EPOCH": self._epoch},
+            cwd=self._scratch,
             start_new_session=True,
         )
         try:
@@ -180,6 +184,23 @@ def _compress(layout: Path, layer: Path) -> Descriptor:
     descriptor = Descriptor(media_type=manifests.OCI_LAYER_GZIP, digest=written.digest, size=written.size_bytes)
     layouts.adopt_blob(layout, compressed, descriptor)
     return descriptor
+
+
+def _single_image(base: BaseImage, name: str, folder: Path) -> None:
+    """Makes a layout with the base's files in which its image has the name: tools find images in layouts by tag only."""
+    folder.mkdir()
+    (folder / "blobs").symlink_to(base.layout.resolve() / "blobs", target_is_directory=True)
+    layouts.prepare(folder)
+    body = layouts.read_blob(folder, base.digest)
+    media_type = manifests.media_type_of(manifests.read_manifest(body, ""), "")
+    layouts.add_manifest(folder, Descriptor(media_type=media_type, digest=base.digest, size=len(body)), tag=name)
+
+
+def _identity(base: BaseImage) -> str:
+    """What these tools know an image by: its configuration's digest."""
+    config = layouts.read_image(base.layout, base.digest).manifest.config
+    assert config is not None, "read_image returns images, not indexes"
+    return config.digest.removeprefix("sha256:")
 
 
 def _inside(folder: Path, name: str) -> Path:
