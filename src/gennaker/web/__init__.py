@@ -1,1 +1,1 @@
-"""HTTP: the Gate-compatible API, the native API, webhooks in, live updates, the static page; it is handed ports, no parts."""
+"""HTTP: Gate-compatible routes, native API, webhooks, live updates, sign-in, the page, the image registry."""

@@ -1,0 +1,62 @@
+"""The web application: all routes, who is asking, and how what goes wrong is answered."""
+
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+from litestar.openapi.config import OpenAPIConfig
+
+from gennaker.model.principal import ANONYMOUS, Principal
+from gennaker.model.problems import Refused
+from gennaker.web import problems
+from gennaker.web.gate.pipelines import GatePipelinesController
+from gennaker.web.native.applications import ApplicationsController
+from gennaker.web.native.evidence import EvidenceController
+from gennaker.web.native.executions import ExecutionsController
+from gennaker.web.native.pipelines import PipelinesController
+from gennaker.web.native.system import HealthController, SystemController
+from gennaker.web.page import PageController
+from gennaker.web.ports import WebPorts
+from gennaker.web.sign_in import Guard
+from gennaker.web.webhooks import WebhooksController
+
+_VERSION = "1"
+
+
+def create(ports: WebPorts) -> Litestar:
+    """The application over these ports."""
+
+    async def given_ports() -> WebPorts:
+        return ports
+
+    async def given_principal(request: Request[Any, Any, Any]) -> Principal:
+        found = request.scope.get("state", {}).get("principal", ANONYMOUS)
+        assert isinstance(found, Principal)
+        return found
+
+    return Litestar(
+        route_handlers=[
+            HealthController,
+            SystemController,
+            ExecutionsController,
+            PipelinesController,
+            ApplicationsController,
+            EvidenceController,
+            GatePipelinesController,
+            WebhooksController,
+            PageController,
+        ],
+        dependencies={"ports": Provide(given_ports), "principal": Provide(given_principal)},
+        middleware=[DefineMiddleware(Guard, doors=ports.doors)],
+        exception_handlers={
+            Refused: problems.refused,
+            HTTPException: problems.http,
+            Exception: problems.unexpected,
+        },
+        openapi_config=OpenAPIConfig(title="Gennaker", version=_VERSION, path="/api/v1/schema"),
+        request_max_body_size=ports.services.settings.server.webhook_body_limit_bytes,
+        logging_config=None,
+        debug=False,
+    )

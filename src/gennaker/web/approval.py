@@ -1,0 +1,105 @@
+"""The facts of an approval: what an approver must see to decide, gathered from the run, its build and what runs now."""
+
+from gennaker.interfaces.executions import Found
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.execution import Execution, ExecutionKind, Stage
+from gennaker.model.release import Release, ReleaseState
+from gennaker.web import deliveries, releases, shapes
+
+_READ_FOR_BUILD = 100
+
+
+async def facts(services: Services, execution: Execution, stage: Stage) -> JsonObject:
+    """Everything in one document."""
+    head = execution.head
+    digest = deliveries.delivered_digest(execution)
+    builds = await _builds(services, head.application)
+    build = next((one for one in builds if deliveries.built_digest(one) == digest), None) if digest else None
+    current = [
+        one
+        for one in await releases.of_application(services, head.application)
+        if one.state in (ReleaseState.CURRENT, ReleaseState.SETTLED)
+    ]
+    evidence = await services.evidence.list(head.id)
+    if build is not None:
+        evidence = (*await services.evidence.list(build.head.id), *evidence)
+    reports: list[Json] = [to_json(item) for item in evidence]
+    return {
+        "executionId": head.id,
+        "stageId": stage.id,
+        "application": head.application,
+        "pipeline": head.name,
+        "status": stage.status.value,
+        "instructions": stage.context.get("instructions") or "",
+        "judgmentInputs": stage.context.get("judgmentInputs") or [],
+        "judgment": _judgment(stage),
+        "version": head.trigger.get("tag"),
+        "digest": digest,
+        "image": f"{head.trigger.get('repository')}:{head.trigger.get('tag')}",
+        "releaseNotes": _notes(build, builds, current),
+        "tests": [report for report in reports if _kind(report) == "junit"],
+        "findings": [report for report in reports if _kind(report) in ("sarif", "sbom")],
+        "canary": _canary(execution),
+        "running": [shapes.release(one) for one in current],
+        "links": _links(services, execution, build),
+    }
+
+
+async def _builds(services: Services, application: str) -> list[Execution]:
+    wanted = Found(application=application, kind=ExecutionKind.PIPELINE, limit=_READ_FOR_BUILD)
+    return [one for one in await services.executions.find(wanted) if deliveries.is_build(one)]
+
+
+def _notes(build: Execution | None, builds: list[Execution], current: list[Release]) -> list[Json]:
+    """Commits of this version that what runs in production doesn't have, newest first."""
+    commits = deliveries.commits_of(build)
+    running = {release.image.rpartition("@")[2] for release in current}
+    had: set[Json] = set()
+    for one in builds:
+        if deliveries.built_digest(one) in running:
+            had.update(str(commit.get("hash")) for commit in deliveries.commits_of(one))
+    return [commit for commit in commits if commit.get("hash") not in had]
+
+
+def _canary(execution: Execution) -> Json:
+    for stage in execution.in_order():
+        report = stage.outputs.get("canaryReport")
+        if report is not None and stage.type == "kayentaCanary":
+            return {
+                "stage": stage.name,
+                "status": stage.status.value,
+                "scores": stage.outputs.get("canaryScores") or stage.context.get("canaryScores"),
+                "message": stage.outputs.get("canaryScoreMessage") or stage.context.get("canaryScoreMessage"),
+                "report": report,
+            }
+    return None
+
+
+def _judgment(stage: Stage) -> Json:
+    said = stage.context.get("judgmentStatus")
+    if not said or stage.last_modified is None:
+        return None
+    return {
+        "judgment": said,
+        "judgmentInput": stage.context.get("judgmentInput"),
+        "comment": stage.context.get("judgmentComment"),
+        "by": stage.last_modified.user,
+        "at": shapes.instant(stage.last_modified.at),
+    }
+
+
+def _links(services: Services, execution: Execution, build: Execution | None) -> list[Json]:
+    base = services.settings.server.base_url
+    links: list[Json] = [{"label": "Delivery", "url": f"{base}/ui/#/executions/{execution.head.id}"}]
+    if build is not None:
+        links.append({"label": "Build", "url": f"{base}/ui/#/executions/{build.head.id}"})
+    for stage in execution.top_level():
+        address = stage.outputs.get("address")
+        if isinstance(address, str):
+            links.append({"label": stage.name, "url": address if "://" in address else f"http://{address}"})
+    return links
+
+
+def _kind(report: Json) -> Json:
+    return report.get("kind") if isinstance(report, dict) else None

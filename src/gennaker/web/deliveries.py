@@ -1,0 +1,117 @@
+"""Deliveries: a change on its way, joined from the execution that built its image and the one that delivers it.
+
+The joint is the image's digest: the build says which it pushed, the delivery which it was started with.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.execution import Execution
+from gennaker.web import shapes
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One change."""
+
+    build: Execution | None
+    delivery: Execution | None
+
+
+def join(executions: Iterable[Execution]) -> list[Delivery]:
+    """Deliveries, newest first (by whichever of the two is newer)."""
+    builds: dict[str, Execution] = {}
+    delivering: dict[str, Execution] = {}
+    unfinished: list[Execution] = []
+    for one in sorted(executions, key=lambda found: found.head.build_time):
+        digest = delivered_digest(one)
+        if digest:
+            delivering[digest] = one
+        elif is_build(one):
+            built = built_digest(one)
+            if built:
+                builds[built] = one
+            else:
+                unfinished.append(one)
+    joined = [
+        Delivery(build=builds.get(digest), delivery=delivering.get(digest))
+        for digest in builds.keys() | delivering.keys()
+    ]
+    joined += [Delivery(build=one, delivery=None) for one in unfinished]
+    return sorted(joined, key=_at, reverse=True)
+
+
+def is_build(execution: Execution) -> bool:
+    """Whether the execution builds an image."""
+    return any(stage.type == "build" for stage in execution.top_level())
+
+
+def built_digest(execution: Execution) -> str:
+    """Digest of the image that the execution has built, or nothing."""
+    for stage in execution.top_level():
+        image = stage.outputs.get("image")
+        if stage.type == "build" and isinstance(image, dict) and isinstance(image.get("digest"), str):
+            return str(image["digest"])
+    return ""
+
+
+def delivered_digest(execution: Execution) -> str:
+    """Digest of the image that the execution was started with, or nothing."""
+    if execution.head.trigger.get("type") != "docker":
+        return ""
+    digest = execution.head.trigger.get("digest")
+    return digest if isinstance(digest, str) else ""
+
+
+def commits_of(build: Execution | None) -> list[JsonObject]:
+    """The commits that a build says it contains, newest first."""
+    if build is None:
+        return []
+    for stage in build.top_level():
+        commits = stage.outputs.get("commits")
+        if isinstance(commits, list):
+            return [commit for commit in commits if isinstance(commit, dict)]
+    return []
+
+
+def shape(found: Delivery) -> JsonObject:
+    """A delivery as the API shows it."""
+    one = found.delivery or found.build
+    assert one is not None
+    return {
+        "id": one.head.id,
+        "application": one.head.application,
+        "commit": _commit(found.build),
+        "branch": found.build.head.trigger.get("branch") if found.build else None,
+        "build": shapes.summary(found.build) if found.build else None,
+        "image": _image(found),
+        "delivery": shapes.summary(found.delivery) if found.delivery else None,
+        "status": one.head.status.value,
+        "currentStage": shapes.current_stage(one),
+        "waitingFor": shapes.waiting_for(one),
+    }
+
+
+def _at(found: Delivery) -> float:
+    times = [one.head.build_time.timestamp() for one in (found.build, found.delivery) if one]
+    return max(times)
+
+
+def _commit(build: Execution | None) -> Json:
+    commits = commits_of(build)
+    if commits:
+        return commits[0]
+    found = build.head.trigger.get("hash") if build else None
+    return {"hash": found, "subject": "", "author": ""} if found else None
+
+
+def _image(found: Delivery) -> Json:
+    if found.delivery:
+        trigger = found.delivery.head.trigger
+        return {"tag": trigger.get("tag"), "digest": trigger.get("digest"), "name": trigger.get("repository")}
+    for stage in found.build.top_level() if found.build else ():
+        image = stage.outputs.get("image")
+        if isinstance(image, dict):
+            return image
+    return None

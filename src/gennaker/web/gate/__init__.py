@@ -1,0 +1,1 @@
+"""Gate's routes at the root, for clients made for Spinnaker."""

@@ -1,0 +1,107 @@
+"""Applications in the native API: deliveries, releases, rollback, live traffic."""
+
+import msgspec
+from litestar import Controller, get, post
+
+from gennaker.interfaces.executions import Found, Submission
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.execution import ExecutionKind
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.model.release import Release, ReleaseState
+from gennaker.web import deliveries, releases, shapes
+from gennaker.web.ports import WebPorts
+
+_READ_FOR_DELIVERIES = 100
+
+
+class Rollback(msgspec.Struct, frozen=True):
+    """Which cluster goes back."""
+
+    cluster: str
+    account: str = ""
+    region: str = ""
+
+
+class ApplicationsController(Controller):
+    """/api/v1/applications and what runs"""
+
+    path = "/api/v1"
+
+    @get("/applications")
+    async def all(self, ports: WebPorts) -> JsonObject:
+        """Names of all applications that have a pipeline."""
+        found = {str(one.body.get("application")) for one in await ports.services.definitions.list("pipeline")}
+        names: list[Json] = list(sorted(found))
+        return {"applications": names}
+
+    @get("/applications/{application:str}/deliveries")
+    async def deliveries(self, ports: WebPorts, application: str, limit: int = 20) -> JsonObject:
+        """Changes on their way to production, newest first: commit, build, image, delivery."""
+        wanted = Found(application=application, kind=ExecutionKind.PIPELINE, limit=_READ_FOR_DELIVERIES)
+        executions = await ports.services.executions.find(wanted)
+        found = deliveries.join(executions)[: max(1, min(limit, 50))]
+        return {"deliveries": [deliveries.shape(one) for one in found]}
+
+    @get("/applications/{application:str}/releases")
+    async def releases(self, ports: WebPorts, application: str) -> JsonObject:
+        """Releases, newest first."""
+        found = await releases.of_application(ports.services, application)
+        return {"releases": [shapes.release(one) for one in found[:100]]}
+
+    @post("/applications/{application:str}/rollback", status_code=202)
+    async def rollback(self, ports: WebPorts, principal: Principal, application: str, data: Rollback) -> JsonObject:
+        """Puts what the current release replaced back into traffic; ambiguous: lists and does nothing."""
+        release = _only(await releases.of_application(ports.services, application), application, data)
+        stage: JsonObject = {
+            "type": "rollbackRelease",
+            "name": f"Roll {release.cluster} back",
+            "refId": "0",
+            "application": application,
+            "cluster": release.cluster,
+            "account": release.account,
+            "region": release.region,
+        }
+        sentence = f"Rolling {release.cluster} back from {release.version} to {release.replaced_version}."
+        config: JsonObject = {"application": application, "name": sentence, "description": sentence, "stages": [stage]}
+        submission = Submission(kind=ExecutionKind.ORCHESTRATION, config=config, trigger={"type": "manual"})
+        execution_id = await ports.services.executions.submit(submission, principal)
+        return {"executionId": execution_id, "sentence": sentence}
+
+    @get("/traffic")
+    async def traffic(self, ports: WebPorts) -> JsonObject:
+        """Load balancers with their shares and requests under way."""
+        return {"loadBalancers": await releases.traffic(ports.services)}
+
+
+def _only(found: list[Release], application: str, wanted: Rollback) -> Release:
+    current = [
+        one
+        for one in found
+        if one.state in (ReleaseState.CURRENT, ReleaseState.SETTLED)
+        and one.cluster == wanted.cluster
+        and wanted.account in ("", one.account)
+        and wanted.region in ("", one.region)
+    ]
+    places = {(one.account, one.region): one for one in reversed(current)}
+    if len(places) == 1:
+        return next(iter(places.values()))
+    if not places:
+        known = ", ".join(sorted({one.cluster for one in found})) or "none"
+        raise Refused(
+            Problem(
+                code="rollback.no_release",
+                message=f"{application} has no release of a cluster {wanted.cluster!r}.",
+                remedy=f"Clusters with releases: {known}.",
+            ),
+            status=404,
+        )
+    listed = ", ".join(f"{one.account}/{one.region}: {one.version}" for one in places.values())
+    raise Refused(
+        Problem(
+            code="rollback.ambiguous",
+            message=f"{wanted.cluster} is released in several places ({listed}). Nothing was done.",
+            remedy="Name the account (and region).",
+        ),
+        status=409,
+    )

@@ -1,0 +1,177 @@
+"""Executions in the native API: reading and commanding them."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.params import Parameter
+
+from gennaker.interfaces.executions import Found
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import (
+    CancelAsked,
+    Event,
+    IgnoreFailureAsked,
+    ManualJudgmentGiven,
+    PauseAsked,
+    RestartAsked,
+    ResumeAsked,
+    SkipAsked,
+)
+from gennaker.model.execution import Execution, Stage
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import Status
+from gennaker.web import approval, shapes
+from gennaker.web.ports import WebPorts
+
+_MOST = 200
+Limit = Annotated[int, Parameter(ge=1, le=_MOST)]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a command is given."""
+
+    reason: str = ""
+
+
+class Judgment(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to a manual judgment."""
+
+    judgment: str
+    judgment_input: str = ""
+    comment: str = ""
+
+
+class ExecutionsController(Controller):
+    """/api/v1/executions"""
+
+    path = "/api/v1/executions"
+
+    @get("/")
+    async def find(
+        self,
+        ports: WebPorts,
+        application: str | None = None,
+        status: list[Status] | None = None,
+        name: str | None = None,
+        limit: Limit = 20,
+        before: str | None = None,
+    ) -> JsonObject:
+        """Executions, newest first; `before` is the id after which the last page ended."""
+        wanted = Found(application=application, statuses=tuple(status or ()), name=name, limit=limit, before_id=before)
+        found = await ports.services.executions.find(wanted)
+        cursor = found[-1].head.id if len(found) == limit else None
+        return {"executions": [shapes.summary(one) for one in found], "next": cursor}
+
+    @get("/{execution_id:str}")
+    async def one(self, ports: WebPorts, execution_id: str) -> JsonObject:
+        """One execution with its stages."""
+        return shapes.execution(await existing(ports, execution_id))
+
+    @post("/{execution_id:str}/cancel", status_code=200)
+    async def cancel(self, ports: WebPorts, principal: Principal, execution_id: str, data: Reason) -> JsonObject:
+        """Cancels."""
+        event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=data.reason)
+        return await _tell(ports, principal, execution_id, event)
+
+    @post("/{execution_id:str}/pause", status_code=200)
+    async def pause(self, ports: WebPorts, principal: Principal, execution_id: str) -> JsonObject:
+        """Pauses."""
+        event = PauseAsked(at=ports.services.clock.now(), by=principal.name)
+        return await _tell(ports, principal, execution_id, event)
+
+    @post("/{execution_id:str}/resume", status_code=200)
+    async def resume(self, ports: WebPorts, principal: Principal, execution_id: str) -> JsonObject:
+        """Resumes."""
+        event = ResumeAsked(at=ports.services.clock.now(), by=principal.name)
+        return await _tell(ports, principal, execution_id, event)
+
+    @post("/{execution_id:str}/stages/{stage_id:str}/judgment", status_code=200)
+    async def judge(
+        self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str, data: Judgment
+    ) -> JsonObject:
+        """Answers a manual judgment."""
+        stage = await waiting_judgment(ports, execution_id, stage_id, data.judgment)
+        event = ManualJudgmentGiven(
+            at=ports.services.clock.now(),
+            stage_id=stage.id,
+            by=principal.name,
+            roles=principal.roles,
+            judgment=data.judgment,
+            judgment_input=data.judgment_input,
+            comment=data.comment,
+        )
+        return await _tell(ports, principal, execution_id, event)
+
+    @get("/{execution_id:str}/stages/{stage_id:str}/approval")
+    async def approval(self, ports: WebPorts, execution_id: str, stage_id: str) -> JsonObject:
+        """All that an approver needs to decide."""
+        execution = await existing(ports, execution_id)
+        return await approval.facts(ports.services, execution, existing_stage(execution, stage_id))
+
+    @post("/{execution_id:str}/stages/{stage_id:str}/skip", status_code=200)
+    async def skip(self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str) -> JsonObject:
+        """Skips a stage, or the rest of its wait."""
+        event = SkipAsked(at=ports.services.clock.now(), stage_id=stage_id, by=principal.name)
+        return await _tell(ports, principal, execution_id, event)
+
+    @post("/{execution_id:str}/stages/{stage_id:str}/restart", status_code=200)
+    async def restart(self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str) -> JsonObject:
+        """Restarts a stage and all that follows it."""
+        event = RestartAsked(at=ports.services.clock.now(), stage_id=stage_id, by=principal.name)
+        return await _tell(ports, principal, execution_id, event)
+
+    @post("/{execution_id:str}/stages/{stage_id:str}/ignore-failure", status_code=200)
+    async def ignore_failure(
+        self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str, data: Reason
+    ) -> JsonObject:
+        """Lets a failed stage count as FAILED_CONTINUE."""
+        event = IgnoreFailureAsked(
+            at=ports.services.clock.now(), stage_id=stage_id, by=principal.name, reason=data.reason
+        )
+        return await _tell(ports, principal, execution_id, event)
+
+
+async def existing(ports: WebPorts, execution_id: str) -> Execution:
+    """The execution. Raises Refused(404)."""
+    found = await ports.services.executions.get(execution_id)
+    if found is None:
+        raise Refused(Problem(code="execution.unknown", message=f"There is no execution {execution_id}."), status=404)
+    return found
+
+
+def existing_stage(execution: Execution, stage_id: str) -> Stage:
+    """A stage by id or refId. Raises Refused(404)."""
+    for stage in execution.in_order():
+        if stage_id in (stage.id, stage.ref_id):
+            return stage
+    raise Refused(Problem(code="stage.unknown", message=f"{execution.head.id} has no stage {stage_id!r}."), status=404)
+
+
+async def waiting_judgment(ports: WebPorts, execution_id: str, stage_id: str, judgment: str) -> Stage:
+    """The stage, if it is a manual judgment that waits and the answer is one. Raises Refused."""
+    stage = existing_stage(await existing(ports, execution_id), stage_id)
+    if judgment not in ("continue", "stop"):
+        raise Refused(
+            Problem(
+                code="judgment.unknown",
+                message=f"{judgment!r} is no judgment.",
+                remedy="Say continue or stop.",
+                pointer="/judgment",
+            ),
+            status=422,
+        )
+    if stage.type != "manualJudgment" or stage.status is not Status.RUNNING:
+        raise Refused(
+            Problem(
+                code="judgment.not_waiting",
+                message=f"{stage.name} does not wait for a judgment: it is {stage.status.value.lower()}.",
+            ),
+            status=409,
+        )
+    return stage
+
+
+async def _tell(ports: WebPorts, principal: Principal, execution_id: str, event: Event) -> JsonObject:
+    return shapes.summary(await ports.services.executions.tell(execution_id, event, principal))

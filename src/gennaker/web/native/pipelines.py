@@ -1,0 +1,110 @@
+"""Pipelines in the native API: saving, running a file, starting by hand, stage types."""
+
+import msgspec
+from litestar import Controller, get, post
+
+from gennaker.engine import validation
+from gennaker.interfaces.definitions import Definition
+from gennaker.interfaces.executions import Submission
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.web.ports import WebPorts
+
+
+class PipelinesController(Controller):
+    """/api/v1/…"""
+
+    path = "/api/v1"
+
+    @post("/pipelines", status_code=200)
+    async def save(self, ports: WebPorts, principal: Principal, data: JsonObject) -> JsonObject:
+        """Saves a pipeline; refused with everything that is wrong with it, and nothing stored."""
+        saved, warnings = await save_pipeline(ports, principal, data)
+        return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
+
+    @get("/pipelines")
+    async def all(self, ports: WebPorts, application: str | None = None) -> JsonObject:
+        """All pipelines, or those of an application."""
+        found = await ports.services.definitions.list("pipeline", application)
+        return {"pipelines": [{**one.body, "id": one.id, "revision": one.revision} for one in found]}
+
+    @post("/run", status_code=202)
+    async def run(self, ports: WebPorts, principal: Principal, data: JsonObject) -> JsonObject:
+        """Saves a pipeline under its name and starts it."""
+        saved, warnings = await save_pipeline(ports, principal, {"application": "adhoc", **data})
+        trigger: JsonObject = {"type": "manual", "user": principal.name}
+        execution_id = await ports.services.executions.submit(
+            Submission(config={**saved.body, "id": saved.id}, trigger=trigger), principal
+        )
+        return {"executionId": execution_id, "pipelineId": saved.id, "warnings": warnings}
+
+    @post("/applications/{application:str}/pipelines/{name_or_id:str}/start", status_code=202)
+    async def start(
+        self, ports: WebPorts, principal: Principal, application: str, name_or_id: str, data: JsonObject
+    ) -> JsonObject:
+        """Starts a pipeline by hand; the body is its trigger (parameters, artifacts)."""
+        execution_id = await ports.services.intake.start(application, name_or_id, data, principal)
+        return {"executionId": execution_id}
+
+    @post("/canary-configs", status_code=200)
+    async def save_canary_config(self, ports: WebPorts, principal: Principal, data: JsonObject) -> JsonObject:
+        """Saves a canary config under its id, or its name where it has none."""
+        config_id = str(data.get("id") or data.get("name") or "")
+        if not config_id:
+            raise Refused(
+                Problem(code="canary_config.nameless", message="The canary config has no name.", pointer="/name"),
+                status=422,
+            )
+        saved = await ports.services.definitions.save("canary-config", config_id, data, author=principal.name)
+        return {"id": saved.id, "revision": saved.revision}
+
+    @get("/stage-types")
+    async def stage_types(self, ports: WebPorts) -> JsonObject:
+        """All stage types with the JSON schemas of their fields."""
+        kinds = {id(one): one for one in ports.stage_types.values()}.values()
+        listed: list[Json] = [
+            {
+                "type": one.name,
+                "aliases": list(one.aliases),
+                "label": one.label,
+                "about": one.about,
+                "schema": msgspec.json.schema(one.spec),
+                "tasks": [task.name for task in one.tasks],
+            }
+            for one in sorted(kinds, key=lambda one: one.name)
+        ]
+        return {"stageTypes": listed}
+
+
+async def save_pipeline(ports: WebPorts, principal: Principal, body: JsonObject) -> tuple[Definition, list[Json]]:
+    """Validates and stores a pipeline; its id is given, kept from one of the same name, or made. Raises Refused(422)."""
+    validated = validation.validate(body, ports.stage_types)
+    problems = [*validated.problems, *_nameless(body)]
+    if problems:
+        raise Refused(*problems, status=422)
+    pipeline_id = str(body.get("id") or "") or await _id_by_name(ports, body)
+    definition = await ports.services.definitions.save(
+        "pipeline", pipeline_id, {**body, "id": pipeline_id}, author=principal.name
+    )
+    return definition, [to_json(warning) for warning in validated.warnings]
+
+
+async def _id_by_name(ports: WebPorts, body: JsonObject) -> str:
+    for one in await ports.services.definitions.list("pipeline", str(body["application"])):
+        if one.body.get("name") == body["name"]:
+            return one.id
+    return ports.services.ids.uuid()
+
+
+def _nameless(body: JsonObject) -> list[Problem]:
+    return [
+        Problem(
+            code=f"pipeline.no_{key}",
+            message=f"The pipeline has no {key}.",
+            remedy=f"Give it a `{key}`.",
+            pointer=f"/{key}",
+        )
+        for key in ("application", "name")
+        if not isinstance(body.get(key), str) or not body[key]
+    ]

@@ -1,0 +1,62 @@
+"""The page: the built user interface under /ui/, and the door that a one-time link opens."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, get
+from litestar.datastructures import Cookie
+from litestar.response import File, Redirect
+
+from gennaker.model.problems import Problem, Refused
+from gennaker.web.ports import WebPorts
+from gennaker.web.sign_in import COOKIE
+
+_KINDS = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".json": "application/json",
+    ".woff2": "font/woff2",
+}
+
+
+class PageController(Controller):
+    """/ui"""
+
+    @get("/")
+    async def root(self) -> Redirect:
+        """A browser at the root is sent to the page."""
+        return Redirect("/ui/")
+
+    @get("/ui/sign-in")
+    async def sign_in(self, ports: WebPorts, once: str = "") -> Response[str]:
+        """Opens a session by a one-time link."""
+        session = ports.doors.open_session(once)
+        if session is None:
+            raise Refused(
+                Problem(
+                    code="link.spent",
+                    message="This link was used already or is too old.",
+                    remedy="`gennaker link` prints a new one.",
+                ),
+                status=403,
+            )
+        cookie = Cookie(key=COOKIE, value=session, httponly=True, samesite="strict", path="/")
+        # Not a redirect: a strict cookie that a foreign page's link has set isn't sent along with one.
+        text = '<!doctype html><meta http-equiv="refresh" content="0;url=/ui/"><a href="/ui/">Go on</a>'
+        return Response(text, media_type="text/html", cookies=[cookie])
+
+    @get(["/ui", "/ui/", "/ui/{path:path}"])
+    async def page(self, ports: WebPorts, request: Request[Any, Any, Any], path: str = "") -> File | Response[str]:  # noqa: ARG002 - the route's form
+        """A file of the page."""
+        folder = ports.page.resolve()
+        wanted = (folder / path.strip("/")).resolve() if path.strip("/") else folder / "index.html"
+        if not (folder / "index.html").exists():
+            return Response("The page was not built. Run `make ui`.\n", media_type="text/plain", status_code=503)
+        if not wanted.is_relative_to(folder) or not wanted.is_file():
+            raise Refused(Problem(code="page.no_file", message=f"There is no {path} here."), status=404)
+        kind = _KINDS.get(wanted.suffix, "application/octet-stream")
+        caching = "no-cache" if wanted.suffix == ".html" else "max-age=31536000, immutable"
+        return File(wanted, media_type=kind, content_disposition_type="inline", headers={"cache-control": caching})

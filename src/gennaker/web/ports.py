@@ -1,0 +1,33 @@
+"""What the web is given: it knows no plugin, no store and no worker."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageType
+from gennaker.model.codec import JsonObject
+from gennaker.web.sign_in import Doors
+
+
+class WebPorts:
+    """Everything that handlers use."""
+
+    def __init__(  # noqa: PLR0913 - it is a list of parts
+        self,
+        *,
+        services: Services,
+        stage_types: Mapping[str, StageType],
+        doors: Doors,
+        verify_audit: Callable[[], Awaitable[JsonObject]],
+        stop: Callable[[], None],
+        is_ready: Callable[[], bool],
+        page: Path,
+    ) -> None:
+        """`page`: folder of the built user interface; `stop` ends the server, soon after the answer."""
+        self.services = services
+        self.stage_types = stage_types
+        self.doors = doors
+        self.verify_audit = verify_audit
+        self.stop = stop
+        self.is_ready = is_ready
+        self.page = page

@@ -1,0 +1,39 @@
+"""Releases and traffic as they are now, read for pages and terminals."""
+
+import msgspec
+
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json
+from gennaker.model.release import Release
+
+
+async def of_application(services: Services, application: str) -> list[Release]:
+    """All releases of an application, newest first."""
+    documents = await services.documents("releases").list(f"{application}/")
+    found = [msgspec.convert(document.body, Release) for document in documents]
+    return sorted(found, key=lambda release: release.released_at, reverse=True)
+
+
+async def traffic(services: Services) -> list[Json]:
+    """Every load balancer that a cluster of a release uses, with shares and requests under way."""
+    names: dict[str, None] = dict.fromkeys(services.settings.load_balancers)
+    for document in await services.documents("releases").list():
+        names.update(dict.fromkeys(msgspec.convert(document.body, Release).load_balancers))
+    found: list[Json] = []
+    for provider in services.traffic.values():
+        for name in names:
+            balancer = await provider.describe(name)
+            if balancer is None:
+                continue
+            flight = await provider.in_flight(name)
+            shares: list[Json] = [
+                {
+                    "serverGroup": group,
+                    "weight": share.weight,
+                    "addresses": list(share.addresses),
+                    "inFlight": sum(flight.get(address, 0) for address in share.addresses),
+                }
+                for group, share in balancer.shares.items()
+            ]
+            found.append({"name": name, "provider": provider.name, "address": balancer.address, "shares": shares})
+    return found

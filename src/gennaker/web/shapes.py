@@ -1,0 +1,123 @@
+"""Shapes of the native API: executions, stages, releases as camelCase JSON with times in RFC 3339."""
+
+from datetime import datetime
+
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.execution import Execution, Stage, Task
+from gennaker.model.release import Release
+
+_SHOWN_TRIGGER_KEYS = ("type", "user", "tag", "digest", "hash", "branch", "project", "slug", "repository", "parameters")
+
+
+def execution(found: Execution) -> JsonObject:
+    """An execution with its stages."""
+    return {**summary(found), "stages": [stage(one) for one in found.in_order()]}
+
+
+def summary(found: Execution) -> JsonObject:
+    """An execution without its stages."""
+    head = found.head
+    return {
+        "id": head.id,
+        "kind": head.kind.value,
+        "application": head.application,
+        "name": head.name or head.description,
+        "pipelineConfigId": head.pipeline_config_id,
+        "status": head.status.value,
+        "isCanceled": head.is_canceled,
+        "canceledBy": head.canceled_by,
+        "cancellationReason": head.cancellation_reason,
+        "buildTime": instant(head.build_time),
+        "startTime": instant(head.start_time),
+        "endTime": instant(head.end_time),
+        "user": head.authentication.user,
+        "trigger": {key: head.trigger[key] for key in _SHOWN_TRIGGER_KEYS if head.trigger.get(key) is not None},
+        "waitingFor": waiting_for(found),
+        "currentStage": current_stage(found),
+        "problems": _problems(found),
+        "version": head.version,
+    }
+
+
+def stage(found: Stage) -> JsonObject:
+    """A stage with its tasks."""
+    return {
+        "id": found.id,
+        "refId": found.ref_id,
+        "type": found.type,
+        "name": found.name,
+        "status": found.status.value,
+        "requisiteStageRefIds": list(found.requisite_ref_ids),
+        "parentId": found.parent_id,
+        "side": found.side.value if found.side else None,
+        "startTime": instant(found.start_time),
+        "endTime": instant(found.end_time),
+        "waitingFor": _stage_waiting_for(found),
+        "context": found.context,
+        "outputs": found.outputs,
+        "problems": stage_problems(found),
+        "judgedBy": found.last_modified.user if found.last_modified else None,
+        "judgedAt": instant(found.last_modified.at) if found.last_modified else None,
+        "tasks": [_task(task) for task in found.tasks],
+    }
+
+
+def release(found: Release) -> JsonObject:
+    """A release."""
+    built = to_json(found)
+    assert isinstance(built, dict)
+    return {_camel(key): value for key, value in built.items()}
+
+
+def waiting_for(found: Execution) -> str:
+    """Why the execution isn't further, in words: the first stage that says so, else the execution itself."""
+    for one in found.in_order():
+        if not one.status.is_complete and (reason := _stage_waiting_for(one)):
+            return f"{one.name}: {reason}"
+    return "" if found.head.status.is_complete else found.head.waiting_for
+
+
+def current_stage(found: Execution) -> Json:
+    """Name of the stage of the pipeline that is under way; None where none is."""
+    running = [one for one in found.top_level() if one.start_time and not one.status.is_complete]
+    return running[-1].name if running else None
+
+
+def stage_problems(found: Stage) -> list[Json]:
+    """What went wrong in a stage."""
+    listed = found.context.get("problems")
+    return listed if isinstance(listed, list) else []
+
+
+def instant(at: datetime | None) -> Json:
+    """RFC 3339, or None."""
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def _problems(found: Execution) -> list[Json]:
+    listed = [problem for one in found.top_level() for problem in stage_problems(one)]
+    if not listed and found.head.cancellation_reason:
+        listed.append({"code": "execution.ended", "message": found.head.cancellation_reason})
+    return listed
+
+
+def _stage_waiting_for(found: Stage) -> str:
+    said = [task.waiting_for for task in found.tasks if task.waiting_for and not task.status.is_complete]
+    return said[0] if said else found.waiting_for
+
+
+def _task(task: Task) -> JsonObject:
+    return {
+        "id": task.id,
+        "name": task.name,
+        "status": task.status.value,
+        "startTime": instant(task.start_time),
+        "endTime": instant(task.end_time),
+        "waitingFor": task.waiting_for,
+        "due": instant(task.due),
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)

@@ -1,0 +1,34 @@
+"""Webhooks from outside: the bytes as they came go to the intake."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, post
+
+from gennaker.interfaces.intake import Delivery
+from gennaker.model.codec import JsonObject
+from gennaker.web.ports import WebPorts
+
+
+class WebhooksController(Controller):
+    """/webhooks"""
+
+    path = "/webhooks"
+
+    @post(["/{kind:str}", "/{kind:str}/{source:str}"], status_code=200)
+    async def deliver(
+        self, ports: WebPorts, request: Request[Any, Any, Any], kind: str, source: str = ""
+    ) -> Response[JsonObject]:
+        """One delivery; the answer comes after all that it starts is durable."""
+        headers: dict[str, list[str]] = {}
+        for name, value in request.scope["headers"]:
+            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        answer = await ports.services.intake.deliver(
+            Delivery(
+                type=kind,
+                source=source,
+                headers=headers,
+                raw=await request.body(),
+                received_at=ports.services.clock.now(),
+            )
+        )
+        return Response(answer.body, status_code=answer.status)
