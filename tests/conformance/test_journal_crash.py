@@ -1,0 +1,118 @@
+"""A journal on disk whose process is killed: every acknowledged commit is there, none is there in part."""
+
+import asyncio
+import os
+import random  # noqa: TID251 - dice choose the moments of the kills; their seed is printed
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gennaker.model.queue import Queue
+from gennaker.store import audit
+from gennaker.store.database import Database
+from gennaker.store.journal import SqliteJournal
+
+COMMITTER = """
+import asyncio, itertools, sys
+from datetime import datetime, timezone
+from pathlib import Path
+from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
+from gennaker.model.audit import AuditEntry
+from gennaker.model.effect import PendingEffect, RunTask
+from gennaker.model.event import Started
+from gennaker.model.execution import Authentication, Head, Stage
+from gennaker.model.queue import Queue
+from gennaker.store.database import Database
+from gennaker.store.journal import SqliteJournal
+
+AT = datetime(2026, 11, 24, tzinfo=timezone.utc)
+LARGE = "x" * 40_000
+
+def step(name, version):
+    head = Head(id=name, application="shop", build_time=AT, authentication=Authentication(user="ada"), version=version)
+    stage = Stage(id="s", ref_id="1", type="wait", name="s", context={"version": version, "large": LARGE + str(version % 7)})
+    effect = PendingEffect(effect=RunTask(key=f"{name}/{version}", stage_id="s", task_id="1"), execution_id=name)
+    return Commit(
+        executions=(ExecutionChange(head=head, expected_version=version - 1, stages=(stage,),
+                                    events=(RecordedEvent(number=version, event=Started(at=AT)),)),),
+        queues=(Queue(key=name, version=version),),
+        effects=(effect,),
+        dropped_effects=(f"{name}/{version - 1}",),
+        audit=(AuditEntry(at=AT, actor="ada", action="step", subject=f"{name}/{version}"),),
+    )
+
+async def run(journal, name):
+    for version in itertools.count((await journal.load_queue(name)).version + 1):
+        await journal.commit(step(name, version))
+        print(name, version, flush=True)
+
+async def main():
+    journal = SqliteJournal(Database.open(Path(sys.argv[1])), engine_version="1")
+    await asyncio.gather(*(run(journal, f"e{number}") for number in range(8)))
+
+asyncio.run(main())
+"""
+ROUNDS = 6
+LONGEST_SECONDS = 0.4
+
+
+def committed_until_killed(folder: Path, seconds: float) -> dict[str, int]:
+    """The newest acknowledged version of each execution."""
+    child = subprocess.Popen([sys.executable, "-c", COMMITTER, str(folder)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    try:
+        ready, _, _ = select.select([child.stdout], [], [], 20)
+        assert ready, "the child has committed nothing"
+        time.sleep(seconds)  # noqa: TID251 - the kill comes at a moment that nothing in the child knows of
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+    output, _ = child.communicate(timeout=10)
+    assert child.returncode == -signal.SIGKILL
+    acknowledged: dict[str, int] = {}
+    # The last line may have been cut off by the kill.
+    for line in output.decode().splitlines(keepends=True):
+        if line.endswith("\n"):
+            name, version = line.split()
+            acknowledged[name] = int(version)
+    return acknowledged
+
+
+@pytest.mark.slow
+def test_acknowledged_commits_survive_a_kill_at_any_moment(tmp_path: Path) -> None:
+    seed = random.randrange(1_000_000)
+    print("seed", seed)  # noqa: T201 - shown when the test fails
+    dice = random.Random(seed)
+    newest: dict[str, int] = {}
+    for _ in range(ROUNDS):
+        newest |= committed_until_killed(tmp_path, dice.random() * LONGEST_SECONDS)
+
+        database = Database.open(tmp_path)
+        journal = SqliteJournal(database, engine_version="1")
+        for name, version in newest.items():
+            asyncio.run(check(journal, name, version))
+        pending = {one.effect.key for one in asyncio.run(journal.pending())}
+        queues = [asyncio.run(journal.load_queue(f"e{number}")) for number in range(8)]
+        database.close()
+
+        assert pending == {f"{queue.key}/{queue.version}" for queue in queues if queue.version}
+        assert audit.verify(tmp_path).is_intact
+        assert audit.verify(tmp_path).records == sum(queue.version for queue in queues)
+    assert sum(newest.values()) > 100, "the child was killed too early to show anything"
+
+
+async def check(journal: SqliteJournal, name: str, acknowledged: int) -> None:
+    """All rows of the execution are of one version, at least the acknowledged one."""
+    execution = await journal.load(name)
+    assert execution is not None
+    version = execution.head.version
+    assert version >= acknowledged
+    assert execution.stages["s"].context["version"] == version
+    assert str(execution.stages["s"].context["large"]).endswith("x" + str(version % 7))
+    assert [event.number for event in await journal.events(name)] == list(range(1, version + 1))
+    assert msgspec.structs.replace(await journal.load_queue(name), numbers={}) == Queue(key=name, version=version)

@@ -1,0 +1,88 @@
+"""Migrations: they give exactly the tables that the code knows."""
+
+import importlib
+import pkgutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from sqlalchemy import MetaData, create_engine
+
+from gennaker import store
+from gennaker.store import migrations, tables
+from gennaker.store.database import NAME, Database
+
+
+def described(metadata: MetaData) -> dict[str, object]:
+    """Everything about the tables that a migration could get wrong."""
+    return {
+        table.name: {
+            "columns": [(column.name, str(column.type), column.nullable) for column in table.columns],
+            "key": [column.name for column in table.primary_key.columns],
+            "foreign": sorted(f"{key.parent.name}>{key.target_fullname}" for key in table.foreign_keys),
+            "unique": sorted(
+                [column.name for column in constraint.columns]
+                for constraint in table.constraints
+                if isinstance(constraint, sqlalchemy.UniqueConstraint)
+            ),
+            "indexes": sorted(
+                (
+                    str(index.name),
+                    [column.name for column in index.columns],
+                    bool(index.unique),
+                    str(index.dialect_options["sqlite"]["where"]),
+                )
+                for index in table.indexes
+            ),
+        }
+        for table in metadata.sorted_tables
+    }
+
+
+@pytest.fixture
+def migrated(tmp_path: Path) -> Path:
+    Database.open(tmp_path).close()
+    return tmp_path / NAME
+
+
+def test_migrations_give_the_tables_that_the_code_knows(migrated: Path) -> None:
+    for module in pkgutil.iter_modules(store.__path__):
+        if module.name.startswith("tables"):
+            importlib.import_module(f"gennaker.store.{module.name}")
+    found = MetaData()
+    engine = create_engine(f"sqlite:///{migrated}")
+    found.reflect(engine)
+    engine.dispose()
+
+    assert described(found) == described(tables.metadata)
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [migration.number for migration in migrations.known()] == list(range(1, len(migrations.known()) + 1))
+
+
+def test_what_was_applied_is_written_down_once(migrated: Path) -> None:
+    Database.open(migrated.parent).close()
+
+    with closing(sqlite3.connect(migrated)) as connection:
+        applied = connection.execute("SELECT number, name FROM migrations ORDER BY number").fetchall()
+
+    assert applied == [(migration.number, migration.name) for migration in migrations.known()]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = migrations.Migration(
+        number=len(migrations.known()) + 1,
+        name="broken",
+        sql="CREATE TABLE half (id INTEGER);\nCREATE TABLE half (id INTEGER);\n",
+    )
+    both = (*migrations.known(), broken)
+    monkeypatch.setattr(migrations, "known", lambda: both)
+
+    with closing(sqlite3.connect(tmp_path / NAME, isolation_level=None)) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="already exists"):
+            migrations.migrate(connection, tmp_path / NAME)
+
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []

@@ -1,0 +1,202 @@
+"""The writer: many changes in one transaction, each with its own answer."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, select
+
+from gennaker.store import tables
+from gennaker.store.database import NAME, Database
+from gennaker.store.failures import StoreUnusable
+from gennaker.store.writer import driver
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database.open(tmp_path)
+    yield opened
+    opened.close()
+
+
+def adding(key: str, after: Callable[[], None] = lambda: None) -> Callable[[Connection], str]:
+    """A change that adds a queue's row and then does something else."""
+
+    def change(connection: Connection) -> str:
+        connection.execute(tables.queues.insert().values(key=key, version=1, body="{}"))
+        after()
+        return key
+
+    return change
+
+
+def keys(database: Database) -> set[str]:
+    """What is durable, seen from outside."""
+    with closing(sqlite3.connect(database.folder / NAME)) as connection:
+        return {key for (key,) in connection.execute("SELECT key FROM queues")}
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_a_change_is_durable_when_write_returns(database: Database) -> None:
+    async def check() -> None:
+        assert await database.write(adding("a")) == "a"
+        assert keys(database) == {"a"}
+
+    asyncio.run(check())
+
+
+def test_a_change_that_fails_is_undone_alone(database: Database) -> None:
+    async def check() -> None:
+        answers = await asyncio.gather(
+            database.write(adding("a")),
+            database.write(adding("b", raising(KeyError("b")))),
+            database.write(adding("a")),
+            database.write(adding("c")),
+            return_exceptions=True,
+        )
+
+        assert (answers[0], answers[3]) == ("a", "c")
+        assert isinstance(answers[1], KeyError)
+        assert "UNIQUE" in str(answers[2])
+
+    asyncio.run(check())
+    assert keys(database) == {"a", "c"}
+
+
+def test_what_waits_shares_one_transaction(database: Database) -> None:
+    seen: list[int] = []
+
+    def count(connection: Connection) -> None:
+        seen.append(len(connection.execute(select(tables.queues.c.key)).all()))
+        with closing(sqlite3.connect(database.folder / NAME)) as outside:
+            seen.append(outside.execute("SELECT count(*) FROM queues").fetchone()[0])
+
+    async def check() -> None:
+        gate = threading.Event()
+        first = asyncio.ensure_future(database.write(lambda _: gate.wait(5)))  # noqa: TID251 - awaited below
+        await asyncio.sleep(0)
+        others = asyncio.gather(*(database.write(adding(str(number))) for number in range(20)), database.write(count))
+        await asyncio.sleep(0)
+        gate.set()
+        await first
+        await others
+
+    asyncio.run(check())
+    assert seen == [20, 0], "inside the transaction all twenty are there, outside none"
+    assert len(keys(database)) == 20
+
+
+def test_a_lost_transaction_is_made_again_change_by_change(database: Database) -> None:
+    """SQLite rolls the whole transaction back by itself when the disk is full."""
+    calls: list[str] = []
+
+    def losing(connection: Connection) -> None:
+        calls.append("losing")
+        driver(connection).execute("ROLLBACK")
+        raise OSError(28, "No space left on device")
+
+    async def check() -> None:
+        gate = threading.Event()
+        first = asyncio.ensure_future(database.write(lambda _: gate.wait(5)))  # noqa: TID251 - awaited below
+        await asyncio.sleep(0)
+        others = asyncio.gather(
+            database.write(adding("a")), database.write(losing), database.write(adding("b")), return_exceptions=True
+        )
+        await asyncio.sleep(0)
+        gate.set()
+        await first
+        answers = await others
+
+        assert (answers[0], answers[2]) == ("a", "b")
+        assert isinstance(answers[1], StoreUnusable)
+        assert answers[1].problem.code == "store.full"
+
+    asyncio.run(check())
+    assert keys(database) == {"a", "b"}
+    assert calls == ["losing", "losing"]
+
+
+def test_a_cancelled_caller_gives_up_the_answer_not_the_change(database: Database) -> None:
+    async def check() -> None:
+        gate = threading.Event()
+        first = asyncio.ensure_future(database.write(lambda _: gate.wait(5)))  # noqa: TID251 - awaited below
+        second = asyncio.ensure_future(database.write(adding("a")))  # noqa: TID251 - awaited below
+        await asyncio.sleep(0)
+        second.cancel()
+        gate.set()
+        await first
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        await database.write(adding("b"))
+
+    asyncio.run(check())
+    assert keys(database) == {"a", "b"}
+
+
+def test_one_database_serves_several_loops(database: Database) -> None:
+    answers: list[str] = []
+    threads = [
+        threading.Thread(target=lambda key=key: answers.append(asyncio.run(database.write(adding(key)))))
+        for key in "abcdef"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert sorted(answers) == list("abcdef")
+    assert keys(database) == set("abcdef")
+
+
+def test_closing_finishes_what_was_handed_over(tmp_path: Path) -> None:
+    database = Database.open(tmp_path)
+
+    async def check() -> None:
+        writes = asyncio.gather(*(database.write(adding(str(number))) for number in range(50)))
+        await asyncio.sleep(0)
+        database.close()
+        assert len(await writes) == 50
+        with pytest.raises(RuntimeError, match="closed"):
+            await database.write(adding("late"))
+
+    asyncio.run(check())
+    assert len(keys(database)) == 50
+
+
+def test_a_reader_sees_one_moment(database: Database) -> None:
+    started, written = threading.Event(), threading.Event()
+
+    def look(connection: Connection) -> list[int]:
+        def count() -> int:
+            return len(connection.execute(select(tables.queues.c.key)).all())
+
+        before = count()
+        started.set()
+        assert written.wait(5)
+        return [before, count()]
+
+    async def check() -> None:
+        reading = asyncio.ensure_future(database.read(look))  # noqa: TID251 - awaited below
+        await asyncio.to_thread(started.wait, 5)
+        await database.write(adding("a"))
+        written.set()
+        assert await reading == [0, 0]
+
+    asyncio.run(check())
+
+
+def test_a_reader_cannot_write(database: Database) -> None:
+    with pytest.raises(StoreUnusable, match="may not write"):
+        asyncio.run(database.read(adding("a")))
+
+    assert keys(database) == set()
