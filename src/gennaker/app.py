@@ -11,46 +11,49 @@ import ipaddress
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import msgspec
 import structlog
 import uvicorn
+from litestar.types import ASGIApp
 
-from gennaker.engine import rules as engine_rules
-from gennaker.interfaces.clouds import CloudProvider
-from gennaker.interfaces.metrics import MetricSource
-from gennaker.interfaces.notifiers import Notifier
-from gennaker.interfaces.plugins import Plugin, Service
+from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.probes import Probe
-from gennaker.interfaces.registry import ImageRegistry
-from gennaker.interfaces.services import Services
-from gennaker.interfaces.stages import StageType
-from gennaker.interfaces.traffic import TrafficProvider
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.oci.client import RegistryClient
 from gennaker.settings import ServerFile, Settings
-from gennaker.store import audit as store_audit
+from gennaker.store.audit import SqliteAuditTrail, Verdict
+from gennaker.store.audit import verify as verify_chain
 from gennaker.store.database import Database
+from gennaker.store.definitions import SqliteDefinitions
+from gennaker.store.documents import SqliteDocuments
+from gennaker.store.evidence import FileEvidence, FileLogs
+from gennaker.store.failures import StoreUnusable
+from gennaker.store.images import SqliteImageStore
+from gennaker.store.journal import SqliteJournal
+from gennaker.store.searches import SqliteSearches
 from gennaker.transport import reporting
 from gennaker.transport.folder import DataFolder
+from gennaker.transport.processes import Processes
 from gennaker.web import application as web_application
 from gennaker.web import registry as web_registry
+from gennaker.web.ports import WebPorts
+from gennaker.web.sign_in import Doors
+from gennaker.worker import core
 from gennaker.worker import services as worker_services
 from gennaker.worker.clock import SystemClock, SystemIds
-from gennaker.worker.executions import LocalExecutions
-from gennaker.worker.intake import LocalIntake
-from gennaker.worker.loop import Worker
-from gennaker.worker.performing import Performer
 from gennaker.worker.probes import KillingProbe, SilentProbe
-from gennaker.worker.stepping import Stepper
-from gennaker.worker.updates import LocalUpdates
 
 log = structlog.get_logger()
 
-_GRACE_SECONDS = 5.0
+_STOP_SECONDS = 5
 """How long open requests may finish when the server stops."""
+_GC_GENERATION_2 = 50
+"""Full collections pause everything: after start-up nearly all objects live on, so they are rarely worth it."""
 
 
 def serve(settings: Settings, data: Path, environment: Mapping[str, str]) -> int:
@@ -60,11 +63,28 @@ def serve(settings: Settings, data: Path, environment: Mapping[str, str]) -> int
     folder = DataFolder(data)
     try:
         asyncio.run(_serve(settings, folder, _probe(environment)))
-    except* Refused as refused:
-        raise refused.exceptions[0] from None
+    except* (Refused, StoreUnusable) as group:
+        raise _first_cause(group) from None
     finally:
         folder.close()
     return 0
+
+
+def verify_audit(data: Path) -> Verdict:
+    """Checks the audit chain of a data folder, whether a server runs on it or not. Raises Refused."""
+    try:
+        return verify_chain(data)
+    except StoreUnusable as error:
+        raise Refused(error.problem) from error
+
+
+def stop_everything(data: Path) -> int:
+    """Stops all that a server of this folder has started and that outlives it; returns how many processes."""
+    folder = DataFolder(data)
+    try:
+        return len(asyncio.run(Processes(data).stop_all()))
+    finally:
+        folder.close()
 
 
 def check_hosts(settings: Settings) -> None:
@@ -83,6 +103,174 @@ def check_hosts(settings: Settings) -> None:
         )
 
 
+def installed_plugins() -> tuple[Plugin, ...]:
+    """All plugins that are installed, ours and other people's, in the order of their names."""
+    found = []
+    for entry in sorted(entry_points(group="gennaker.plugins"), key=lambda entry: entry.name):
+        try:
+            plugin = entry.load()
+        except Exception as error:  # a broken plugin of somebody else's must not keep the server from starting
+            log.exception("plugin.broken", plugin=entry.name, error=str(error))
+            continue
+        if isinstance(plugin, Plugin):
+            found.append(plugin)
+        else:
+            log.error("plugin.not_a_plugin", plugin=entry.name, found=type(plugin).__name__)
+    return tuple(found)
+
+
 async def _serve(settings: Settings, folder: DataFolder, probe: Probe) -> None:
-    async with Assembly.of(settings, folder, probe) as assembly:
-        await assembly.run()
+    database = Database.open(folder.path)
+    try:
+        await _Server(settings, folder, database, probe).run()
+    finally:
+        database.close()
+
+
+class _Server:
+    """A server over an open data folder."""
+
+    def __init__(self, settings: Settings, folder: DataFolder, database: Database, probe: Probe) -> None:
+        clock, ids = SystemClock(), SystemIds()
+        self._folder = folder
+        self._api_socket = _listening(settings.server.host, settings.server.port, "server.port")
+        self._registry_socket = _listening(settings.server.host, settings.registry.port, "registry.port")
+        self._api = f"http://{_address(self._api_socket)}"
+        self._registry_host = _address(self._registry_socket)
+        server = msgspec.structs.replace(settings.server, base_url=settings.server.base_url or self._api)
+        settings = msgspec.structs.replace(settings, server=server)
+        images = SqliteImageStore(database, folder.path, clock=clock, mutable_tags=settings.registry.mutable_tags)
+        self._audit = SqliteAuditTrail(database)
+        self._core = core.build(
+            store=_ports(database, clock, self._audit),
+            clock=clock,
+            ids=ids,
+            settings=settings,
+            data=folder.path,
+            plugins=installed_plugins(),
+            registries={settings.registry.account: RegistryClient(self._registry_host)},
+            probe=probe,
+        )
+        self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token)
+        self._ending = asyncio.Event()
+        ports = WebPorts(
+            services=self._core.services,
+            stage_types=self._core.stage_types,
+            doors=self._doors,
+            verify_audit=self._verify_audit,
+            stop=self._ending.set,
+            is_ready=lambda: self._core.worker.is_ready,
+            page=Path(web_application.__file__).parent / "static",
+        )
+        self._listeners = (
+            _Listener(web_application.create(ports), self._api_socket),
+            _Listener(web_registry.create(images), self._registry_socket),
+        )
+
+    async def run(self) -> None:
+        """Serves until told to stop; then takes no more requests, gives back what it performs, ends."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ending.set)
+        async with asyncio.TaskGroup() as group:
+            serving = [group.create_task(listener.serve()) for listener in self._listeners]
+            working = group.create_task(self._core.worker.run())
+            background = group.create_task(worker_services.run_all(self._core.background, self._core.services))
+            gc.freeze()
+            gc.set_threshold(*gc.get_threshold()[:2], _GC_GENERATION_2)
+            await self._core.worker.ready()
+            self._announce()
+            await self._ending.wait()
+            log.info("server.stopping")
+            background.cancel()
+            for listener in self._listeners:
+                listener.should_exit = True
+            await asyncio.wait(serving)
+            working.cancel()
+        log.info("server.stopped")
+
+    def _announce(self) -> None:
+        self._folder.announce(ServerFile(pid=os.getpid(), api=self._api, registry=self._registry_host))
+        link = f"{self._api}/ui/sign-in?once={self._doors.new_link()}"
+        log.info("server.ready", api=self._api, registry=self._registry_host, data=str(self._folder.path), page=link)
+
+    async def _verify_audit(self) -> JsonObject:
+        verdict = await self._audit.verify()
+        return {"isIntact": verdict.is_intact, "records": verdict.records, "sentence": verdict.sentence}
+
+
+class _Listener(uvicorn.Server):
+    """An HTTP server on a socket that is bound already; signals are the process's business."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+            )
+        )
+        self._bound = bound
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals alone."""
+        yield
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves on the bound socket."""
+        await super().serve(sockets or [self._bound])
+
+
+def _ports(database: Database, clock: SystemClock, audit: SqliteAuditTrail) -> core.StorePorts:
+    return core.StorePorts(
+        journal=SqliteJournal(database, engine_version=version("gennaker")),
+        searches=SqliteSearches(database),
+        definitions=SqliteDefinitions(database, clock),
+        documents=lambda namespace: SqliteDocuments(database, namespace),
+        evidence=FileEvidence(database),
+        logs=FileLogs(database),
+        audit=audit,
+    )
+
+
+def _listening(host: str, port: int, setting: str) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise Refused(
+            Problem(
+                code="server.port",
+                message=f"Gennaker can't listen on {host}:{port}: {error.strerror}.",
+                remedy=f"Stop what uses it, or set {setting} to another port (0: a free one).",
+            )
+        ) from error
+    return bound
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _probe(environment: Mapping[str, str]) -> Probe:
+    """Tests name a file of points at which the process dies; nobody else does."""
+    plan = environment.get("GENNAKER_TEST_KILL_POINTS")
+    return KillingProbe(Path(plan), Path(f"{plan}.seen")) if plan else SilentProbe()
+
+
+def _first_cause(group: "BaseExceptionGroup[Exception]") -> Refused:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, StoreUnusable):
+        return Refused(error.problem)
+    assert isinstance(error, Refused)
+    return error

@@ -58,7 +58,8 @@ def serve(*, place: Place = _HERE) -> int:
     """Run the server until it is stopped (Ctrl-C or `gennaker stop`)."""
     from gennaker import app as assembly  # noqa: PLC0415 - the other commands start in a tenth of the time without it
 
-    return assembly.serve(place.configured())
+    configured = place.configured()
+    return assembly.serve(configured.settings, configured.data, os.environ)
 
 
 @app.command

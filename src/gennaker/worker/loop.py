@@ -78,6 +78,16 @@ class Worker:
         self._heap_changed = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._early: list[tuple[PendingEffect, Run]] = []
+        self._recovered = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Recovery is over: everything that was unfinished is taken up again."""
+        return self._recovered.is_set()
+
+    async def ready(self) -> None:
+        """Returns when recovery is over."""
+        await self._recovered.wait()
 
     async def run(self) -> None:
         """Recovers, then performs until cancelled. Raises what the store raises when it can't go on."""
@@ -87,6 +97,7 @@ class Worker:
             for pending, run in self._early:
                 self._take(pending, run)
             self._early.clear()
+            self._recovered.set()
             await self._ring()
 
     async def apply(
