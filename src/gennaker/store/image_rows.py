@@ -1,0 +1,214 @@
+"""Rows of the image registry: the queries and changes of images.py, each within its caller's transaction."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy.dialects.sqlite import insert
+
+from gennaker.interfaces.registry import Referrer, StoredBlob, StoredManifest, TagEvent
+from gennaker.model import codec
+from gennaker.model.problems import Problem, Refused
+from gennaker.store import tables_images as tables
+from gennaker.store.tag_policy import TagPolicy
+from gennaker.transport import blobs
+from gennaker.transport.images import manifests
+from gennaker.transport.images.manifests import Manifest
+
+
+def find_blob(connection: Connection, repository: str, digest: str) -> StoredBlob | None:
+    """None: not in this repository."""
+    found = connection.execute(
+        select(tables.blobs.c.size_bytes).where(
+            tables.blobs.c.repository == repository, tables.blobs.c.digest == digest
+        )
+    ).scalar()
+    return None if found is None else StoredBlob(digest=digest, size_bytes=found)
+
+
+def add_blob(connection: Connection, repository: str, blob: StoredBlob, at: int) -> None:
+    """Makes a blob visible in a repository."""
+    row = {"repository": repository, "digest": blob.digest, "size_bytes": blob.size_bytes, "at": at}
+    connection.execute(insert(tables.blobs).values(row).on_conflict_do_nothing())
+
+
+def delete_blob(connection: Connection, repository: str, digest: str) -> bool:
+    """Refuses while a manifest of the repository names the blob."""
+    query = select(tables.manifests.c.body, tables.manifests.c.media_type).where(
+        tables.manifests.c.repository == repository
+    )
+    for body, media_type in connection.execute(query):
+        if any(blob.digest == digest for blob in manifests.read_manifest(body, media_type).blobs):
+            raise Refused(
+                Problem(
+                    code="registry.denied",
+                    message=f"The blob {digest} is part of an image of {repository}.",
+                    remedy="Delete the image's manifest before its blobs.",
+                ),
+                status=409,
+            )
+    mine = (tables.blobs.c.repository == repository, tables.blobs.c.digest == digest)
+    return connection.execute(delete(tables.blobs).where(*mine)).rowcount > 0
+
+
+def is_blob_used(connection: Connection, digest: str) -> bool:
+    """Whether any repository has the blob."""
+    return bool(connection.execute(select(exists().where(tables.blobs.c.digest == digest))).scalar())
+
+
+def find_manifest(connection: Connection, repository: str, reference: str) -> StoredManifest | None:
+    """By tag or digest."""
+    columns = tables.manifests.c
+    digest: str | None = reference
+    if not blobs.is_digest(reference):
+        digest = tagged(connection, repository, reference)
+    row = connection.execute(
+        select(columns.digest, columns.media_type, columns.body, columns.subject).where(
+            columns.repository == repository, columns.digest == digest
+        )
+    ).first()
+    if row is None:
+        return None
+    return StoredManifest(digest=row.digest, media_type=row.media_type, body=row.body, subject=row.subject)
+
+
+def tagged(connection: Connection, repository: str, tag: str) -> str | None:
+    """The digest that a tag names."""
+    query = select(tables.tags.c.digest).where(tables.tags.c.repository == repository, tables.tags.c.tag == tag)
+    found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def put_manifest(connection: Connection, repository: str, stored: StoredManifest, at: int) -> None:
+    """Stores a manifest whose blobs are there. Raises Refused (MANIFEST_BLOB_UNKNOWN) where some are missing."""
+    _check_blobs(connection, repository, manifests.read_manifest(stored.body, stored.media_type))
+    row = {
+        "repository": repository,
+        "digest": stored.digest,
+        "media_type": stored.media_type,
+        "subject": stored.subject,
+        "body": stored.body,
+        "at": at,
+    }
+    connection.execute(insert(tables.manifests).values(row).on_conflict_do_nothing())
+
+
+def put_tag(
+    connection: Connection, policy: TagPolicy, *, repository: str, tag: str, digest: str, at: datetime
+) -> TagEvent | None:
+    """Sets a tag; returns the event if the tag is new or names another image now. Raises Refused where it is immutable."""
+    before = tagged(connection, repository, tag)
+    if before == digest:
+        return None
+    if before is not None and policy.is_immutable(tag):
+        raise Refused(_immutable(repository, tag, before, digest), status=409)
+    moment = codec.microseconds(at)
+    row = {"repository": repository, "tag": tag, "digest": digest, "at": moment}
+    changed = {"digest": digest, "at": moment}
+    connection.execute(
+        insert(tables.tags).values(row).on_conflict_do_update(index_elements=["repository", "tag"], set_=changed)
+    )
+    if _last_reported(connection, repository, tag) == digest:
+        return None  # deleted meanwhile and pushed again: nothing that anybody hasn't seen
+    sequence = connection.execute(
+        tables.tag_events.insert().values(row).returning(tables.tag_events.c.sequence)
+    ).scalar_one()
+    return TagEvent(sequence=sequence, repository=repository, tag=tag, digest=digest, at=at)
+
+
+def delete_manifest(connection: Connection, repository: str, reference: str) -> bool:
+    """By digest with its tags, by tag only the tag."""
+    tags = tables.tags.c
+    if not blobs.is_digest(reference):
+        mine = (tags.repository == repository, tags.tag == reference)
+        return connection.execute(delete(tables.tags).where(*mine)).rowcount > 0
+    connection.execute(delete(tables.tags).where(tags.repository == repository, tags.digest == reference))
+    own = (tables.manifests.c.repository == repository, tables.manifests.c.digest == reference)
+    return connection.execute(delete(tables.manifests).where(*own)).rowcount > 0
+
+
+def referrers(connection: Connection, repository: str, digest: str) -> tuple[Referrer, ...]:
+    """Manifests whose subject this is."""
+    columns = tables.manifests.c
+    query = (
+        select(columns.digest, columns.media_type, columns.body)
+        .where(columns.repository == repository, columns.subject == digest)
+        .order_by(columns.at, columns.digest)
+    )
+    return tuple(_referrer(found, media_type, body) for found, media_type, body in connection.execute(query))
+
+
+def list_tags(connection: Connection, repository: str, *, after: str, limit: int) -> tuple[str, ...] | None:
+    """None: no such repository."""
+    if not connection.execute(select(exists().where(tables.manifests.c.repository == repository))).scalar():
+        return None
+    columns = tables.tags.c
+    query = select(columns.tag).where(columns.repository == repository, columns.tag > after)
+    return tuple(connection.execute(query.order_by(columns.tag).limit(limit)).scalars())
+
+
+def list_repositories(connection: Connection, *, after: str, limit: int) -> tuple[str, ...]:
+    """Those that hold a manifest."""
+    column = tables.manifests.c.repository
+    return tuple(
+        connection.execute(select(column).where(column > after).distinct().order_by(column).limit(limit)).scalars()
+    )
+
+
+def list_tag_events(connection: Connection, *, after: int, limit: int) -> tuple[TagEvent, ...]:
+    """In the order of their commits."""
+    columns = tables.tag_events.c
+    query = select(tables.tag_events).where(columns.sequence > after).order_by(columns.sequence).limit(limit)
+    return tuple(
+        TagEvent(
+            sequence=row.sequence,
+            repository=row.repository,
+            tag=row.tag,
+            digest=row.digest,
+            at=codec.from_microseconds(row.at),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def _check_blobs(connection: Connection, repository: str, manifest: Manifest) -> None:
+    missing = [blob.digest for blob in manifest.blobs if find_blob(connection, repository, blob.digest) is None]
+    missing += [
+        entry.digest for entry in manifest.manifests if find_manifest(connection, repository, entry.digest) is None
+    ]
+    if missing:
+        raise Refused(
+            *(
+                Problem(
+                    code="registry.manifest_blob_unknown",
+                    message=f"The manifest names {digest}, which {repository} doesn't have.",
+                    remedy="Push it first.",
+                    details={"digest": digest},
+                )
+                for digest in missing
+            ),
+            status=404,
+        )
+
+
+def _last_reported(connection: Connection, repository: str, tag: str) -> str | None:
+    columns = tables.tag_events.c
+    query = select(columns.digest).where(columns.repository == repository, columns.tag == tag)
+    found: str | None = connection.execute(query.order_by(columns.sequence.desc()).limit(1)).scalar()
+    return found
+
+
+def _referrer(digest: str, media_type: str, body: bytes) -> Referrer:
+    manifest = manifests.read_manifest(body, media_type)
+    kind = manifest.artifact_type or (manifest.config.media_type if manifest.config else "")
+    return Referrer(
+        digest=digest, media_type=media_type, size_bytes=len(body), artifact_type=kind, annotations=manifest.annotations
+    )
+
+
+def _immutable(repository: str, tag: str, before: str, digest: str) -> Problem:
+    return Problem(
+        code="registry.denied",
+        message=f"The tag {repository}:{tag} names {before} for good and can't be given {digest}.",
+        remedy="Push under a new tag, or add the tag to the setting registry.mutable-tags.",
+        details={"tag": tag, "present": before, "refused": digest},
+    )
