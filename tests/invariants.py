@@ -120,7 +120,7 @@ def _derived(before: Execution, event: Event, after: Execution) -> None:
             assert stage.status is _status_now(_before_the_cut(before, after), stage), stage.name
     head = after.head
     if head.status.is_complete and head.status is not before.head.status:
-        if head.status is Status.CANCELED and isinstance(event, CancelAsked) or head.is_canceled:
+        if (head.status is Status.CANCELED and isinstance(event, CancelAsked)) or head.is_canceled:
             return
         if isinstance(event, SubmissionPrepared) and event.problems:
             return
@@ -139,7 +139,7 @@ def _derived(before: Execution, event: Event, after: Execution) -> None:
                 for one in after.stages.values()
             ),
         )
-        assert head.status is derived
+        assert head.status is (derived or Status.TERMINAL)  # nothing left can start: it can't go on
 
 
 def _before_the_cut(before: Execution, after: Execution) -> Execution:

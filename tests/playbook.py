@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
+from tests import invariants, make
 
 from gennaker.engine import admit, advance, keys, replay
 from gennaker.engine.rules import Rules
@@ -52,7 +53,6 @@ from gennaker.model.execution import Execution, Stage, Task
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
-from tests import invariants, make
 
 
 class Playbook:
@@ -106,13 +106,13 @@ class Playbook:
     def submission_prepared(self, config: JsonObject, **fields: object) -> Step:
         """The submission was prepared."""
         key = self._only(PrepareSubmission, "").key
-        return self.send(SubmissionPrepared(at=self.at, key=key, config=config, **fields))  # type: ignore[arg-type]
+        return self.send(SubmissionPrepared(at=self.at, key=key, config=config, **fields))  # type: ignore[arg-type]  # a builder's keywords
 
     def prepared(self, ref: str, *tasks: PlannedTask, before: Iterable[PlannedStage] = (), **fields: object) -> Step:
         """A stage was planned with these tasks; its context stays as it is unless another is given."""
         effect = self._only(PrepareStage, ref)
         given = {"context": self.stage(ref).context, "tasks": tasks, "before": tuple(before), **fields}
-        return self.send(StagePrepared(at=self.at, key=effect.key, stage_id=self.stage(ref).id, **given))  # type: ignore[arg-type]
+        return self.send(StagePrepared(at=self.at, key=effect.key, stage_id=self.stage(ref).id, **given))  # type: ignore[arg-type]  # as above
 
     def planned_late(self, ref: str, *stages: PlannedStage, problem: Problem | None = None) -> Step:
         """The late stages of a stage were planned."""
@@ -213,12 +213,12 @@ class Playbook:
         found = [
             one.effect
             for one in self.outbox.values()
-            if isinstance(one.effect, kind) and (not ref or one.effect.stage_id == self.stage(ref).id)  # type: ignore[union-attr]
+            if isinstance(one.effect, kind) and (not ref or one.effect.stage_id == self.stage(ref).id)  # type: ignore[union-attr]  # the kinds asked for have one
         ]
         assert len(found) == 1, f"{len(found)} effects {kind.__name__} for {ref!r}: {self.open()}"
         return found[0]
 
-    def _said(self, effect: Effect) -> str:
+    def _said(self, effect: Effect) -> str:  # noqa: C901 - one line for each kind of effect
         match effect:
             case PrepareSubmission():
                 return "prepare submission"

@@ -1,12 +1,14 @@
 """The engine under random pipelines, outcomes and commands: the invariants hold after every event, every run ends."""
 
 from collections.abc import Callable
-from random import Random
+from random import Random  # noqa: TID251 - the type of what hypothesis hands out
 from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import make
+from tests.playbook import Playbook, without_version
 
 from gennaker.engine import advance
 from gennaker.model.codec import JsonObject
@@ -43,11 +45,8 @@ from gennaker.model.event import (
     TaskResult,
     TimerRang,
 )
-from gennaker.model.execution import Stage
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from tests import make
-from tests.playbook import Playbook, without_version
 
 PROBLEM = Problem(code="test.broken", message="It broke.")
 TYPES = ("work", "after", "rescue", "both", "skippable", "clearing", "wait", "manualJudgment", "noop")

@@ -172,8 +172,8 @@ def ended(draft: Draft, move: moves.Ended) -> None:
     if stage.parent_id is not None and stage.side is not None:
         _child_ended(draft, stage, stage.parent_id, stage.side)
         return
-    if stage.status.satisfies_downstream:
-        _start_downstream(draft, stage)
+    if stage.status.satisfies_downstream and _start_ready(draft, stage):
+        return  # the execution can't be over, and looking at all its stages would cost more than anything else here
     draft.then(moves.CheckExecution())
 
 
@@ -185,6 +185,18 @@ def _child_ended(draft: Draft, stage: Stage, parent_id: str, side: Side) -> None
         draft.then(moves.CompleteStage(parent_id))
     elif not _start_downstream(draft, stage):
         draft.then(moves.ContinueParent(parent_id, side))
+
+
+def _start_ready(draft: Draft, stage: Stage) -> bool:
+    """Starts what follows and can start now; says whether there was anything."""
+    ready = [
+        one
+        for one in graph.downstream(draft.graph, draft.stages, stage)
+        if one.status is Status.NOT_STARTED and graph.is_ready(draft.graph, draft.stages, one)
+    ]
+    for one in ready:
+        draft.then(moves.StartStage(one.id))
+    return bool(ready)
 
 
 def _start_downstream(draft: Draft, stage: Stage) -> bool:
@@ -201,7 +213,8 @@ def continue_parent(draft: Draft, move: moves.ContinueParent) -> None:
         return
     side = [one for one in graph.children(draft.graph, draft.stages, parent.id) if one.side is move.side]
     if move.side is Side.AFTER:
-        if all(one.status.is_complete for one in side):
+        # Not "all complete": one whose requisite failed never starts, and Orca then waits for ever.
+        if not any(one.status in _ACTIVE or one.is_preparing for one in side):
             draft.then(moves.CompleteStage(parent.id))
     elif all(one.status.satisfies_downstream for one in side) and not _is_completing(parent):
         draft.then(moves.BeginWork(parent.id))

@@ -113,4 +113,5 @@ def deliver(source: str, what: str, target: str, version: int) -> str:
 
 
 def _stage(execution_id: str, stage: Stage) -> str:
-    return f"{execution_id}/{quote(stage.ref_id, safe=_LEGIBLE)}"
+    ref = stage.ref_id
+    return f"{execution_id}/{ref if ref.isalnum() else quote(ref, safe=_LEGIBLE)}"

@@ -124,6 +124,8 @@ class _Stage:
         plan, problem, is_retryable = await self._planned(lambda of, spec: _plan(of, spec, self._context()))
         if plan is None:
             return replace(answer, problem=problem, is_retryable=is_retryable)
+        if not _is_acyclic(plan.before):
+            return replace(answer, problem=_circle(stage))
         before, problem = self._evaluated(_with_window(stage, plan.before))
         context = {**stage.context, **plan.context}
         return replace(answer, context=context, tasks=plan.tasks, before=before, problem=problem)
@@ -133,6 +135,8 @@ class _Stage:
         plan, problem, is_retryable = await self._planned(
             lambda of, spec: _plan_late(of, effect.kind, spec, self._context())
         )
+        if plan is not None and not _is_acyclic(plan):
+            plan, problem = None, _circle(self._stage)
         return AfterStagesPrepared(
             at=self._at,
             key=effect.key,
@@ -224,6 +228,25 @@ def _with_window(stage: Stage, before: Sequence[PlannedStage]) -> tuple[PlannedS
     )
     moved = (replace(one, requisites=tuple(place + 1 for place in one.requisites) or (0,)) for one in before)
     return (window, *moved)
+
+
+def _is_acyclic(planned: Sequence[PlannedStage]) -> bool:
+    """Every planned stage can start some day: its requisites are in the list and don't require it in turn."""
+    done: set[int] = set()
+    while len(done) < len(planned):
+        ready = {place for place, one in enumerate(planned) if place not in done and done.issuperset(one.requisites)}
+        if not ready:
+            return False
+        done |= ready
+    return True
+
+
+def _circle(stage: Stage) -> Problem:
+    return Problem(
+        code="stage.plan_failed",
+        message=f"The plan of stage {stage.name} has stages that wait for each other, or for one that isn't planned.",
+        remedy="This is a fault in the code of the stage type.",
+    )
 
 
 def _together(problems: tuple[Problem, ...], stage: Stage) -> Problem:

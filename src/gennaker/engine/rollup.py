@@ -10,6 +10,7 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Stage
 from gennaker.model.statuses import Status
 
+_PASSED = frozenset(status for status in Status if status.satisfies_downstream)
 _WELL = frozenset({Status.SUCCEEDED, Status.SKIPPED})
 
 
@@ -63,7 +64,7 @@ def execution_status(
     """
     stages = list(top)
     statuses = {stage.status for stage in stages}
-    if all(status.satisfies_downstream for status in statuses):
+    if statuses <= _PASSED:
         return Status.SUCCEEDED
     for status in (Status.TERMINAL, Status.CANCELED):
         if status in statuses:

@@ -1,10 +1,11 @@
 """Advance: one event moves one execution on."""
 
+from tests.make import child, seconds, stage_json, task
+from tests.playbook import Playbook
+
 from gennaker.model.event import Again, Done, Failed
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from tests.make import child, seconds, stage_json, task
-from tests.playbook import Playbook
 
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
 
