@@ -11,14 +11,13 @@ import ipaddress
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import msgspec
 import structlog
 import uvicorn
-from litestar.types import ASGIApp
 
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.probes import Probe
@@ -202,7 +201,7 @@ class _Server:
 class _Listener(uvicorn.Server):
     """An HTTP server on a socket that is bound already; signals are the process's business."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+    def __init__(self, app: Callable[..., object], bound: socket.socket) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

@@ -56,7 +56,7 @@ _HERE = Place()
 @app.command
 def serve(*, place: Place = _HERE) -> int:
     """Run the server until it is stopped (Ctrl-C or `gennaker stop`)."""
-    from gennaker import app as assembly  # noqa: PLC0415 - the other commands start in a tenth of the time without it
+    from gennaker import app as assembly
 
     configured = place.configured()
     return assembly.serve(configured.settings, configured.data, os.environ)
@@ -69,7 +69,7 @@ def demo(
     keep: Annotated[bool, Parameter(help="Leave everything running to play with.", negative="")] = False,
 ) -> int:
     """Take one commit all the way to production, and three bad ones as far as they may come."""
-    from gennaker.demo import story  # noqa: PLC0415 - as for serve
+    from gennaker.demo import story
 
     return story.tell(data=place.data, flags=tuple(place.set), keep=keep)
 
@@ -78,10 +78,12 @@ def demo(
 def stop(
     *,
     place: Place = _HERE,
-    all: Annotated[bool, Parameter(help="Also stop instances and load balancers.", negative="")] = False,  # noqa: A002 - the flag's name
+    everything: Annotated[
+        bool, Parameter(name="--all", help="Also stop instances and load balancers.", negative="")
+    ] = False,
 ) -> int:
     """Stop the server; instances and load balancers go on serving unless --all is given."""
-    return running.stop(configuration.data_folder(place.data, os.environ), everything=all)
+    return running.stop(configuration.data_folder(place.data, os.environ), everything=everything)
 
 
 @app.command
@@ -118,7 +120,7 @@ def rollback(application: str, *, cluster: str, account: str = "", region: str =
 @_audit.command(name="verify")
 def audit_verify(*, place: Place = _HERE) -> int:
     """Check the chain of audit records: nothing changed, dropped, reordered or cut off."""
-    from gennaker import app as assembly  # noqa: PLC0415 - needs the store
+    from gennaker import app as assembly
 
     verdict = assembly.verify_audit(configuration.data_folder(place.data, os.environ))
     terminal.say(verdict.sentence)
@@ -146,7 +148,7 @@ def config_show(*, place: Place = _HERE, json: bool = False) -> int:
 @_canary.command(name="judge")
 def canary_judge(cases: Path) -> int:
     """Judge one case or an array of cases `{config, metricSetPairs, thresholds}` and print the results."""
-    from gennaker.canary import cases as judging  # noqa: PLC0415 - needs numpy
+    from gennaker.canary import cases as judging
 
     sys.stdout.write(judging.run_cases(_read(cases)) + "\n")
     return 0
@@ -155,7 +157,7 @@ def canary_judge(cases: Path) -> int:
 @app.command(name="eval")
 def evaluate(*, cases: Path) -> int:
     """Evaluate expressions: an array of cases in, an array of `{value, level, error_kind}` out."""
-    from gennaker.expressions import cases as evaluating  # noqa: PLC0415 - rarely needed
+    from gennaker.expressions import cases as evaluating
 
     sys.stdout.write(evaluating.run_cases(_read(cases)) + "\n")
     return 0

@@ -61,9 +61,7 @@ def _follow(client: Client, execution_id: str) -> int:
         time.sleep(_LOOKS_EVERY_SECONDS * 3)
 
 
-def judge(  # noqa: PLR0913 - what a judgment consists of
-    client: Client, execution_id: str, stage: str, *, judgment: str, choice: str, comment: str
-) -> int:
+def judge(client: Client, execution_id: str, stage: str, *, judgment: str, choice: str, comment: str) -> int:
     """Answers the manual judgment that waits; `stage` (id, refId or name) is needed where several do."""
     execution = client.get(f"/api/v1/executions/{execution_id}")
     waiting = [
@@ -94,7 +92,7 @@ def stop(data: Path, *, everything: bool) -> int:
     """Ends the server, and with `everything` what it has started."""
     was_running = _stop_server(data)
     if everything:
-        from gennaker import app as assembly  # noqa: PLC0415 - needs the store and the plugins
+        from gennaker import app as assembly
 
         count = assembly.stop_everything(data)
         terminal.say(f"{count} processes stopped.")

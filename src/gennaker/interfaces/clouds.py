@@ -141,7 +141,7 @@ class CloudProvider(Protocol):
 
     @property
     def name(self) -> str:
-        """Spinnaker's `cloudProvider`: `local`, `docker`, `kubernetes` …"""
+        """Spinnaker's `cloudProvider`: `local`, `docker`, `kubernetes`."""
         ...
 
     async def create(self, new: NewServerGroup) -> ServerGroup:

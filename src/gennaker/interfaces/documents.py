@@ -16,7 +16,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """1 when first written, raised by each write."""
 
 
-class VersionMismatch(Exception):  # noqa: N818 - not a fault: somebody else was faster
+class VersionMismatch(Exception):
     """The document is no longer at the version that the writer has seen."""
 
     def __init__(self, key: str, *, expected: int, found: int) -> None:

@@ -48,7 +48,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     audit: tuple[AuditEntry, ...] = ()
 
 
-class Conflict(Exception):  # noqa: N818 - not a fault: somebody else was faster
+class Conflict(Exception):
     """The commit was not made: an execution or queue is at another version than expected, or a key is taken."""
 
 

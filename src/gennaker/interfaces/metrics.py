@@ -40,7 +40,7 @@ class MetricSource(Protocol):
 
     @property
     def type(self) -> str:
-        """The metric query's `type`: `prometheus`, `embedded` …"""
+        """The metric query's `type`: `prometheus`, `embedded`."""
         ...
 
     async def fetch(self, name: str, query: JsonObject, scope: MetricScope) -> tuple[MetricSet, ...]:

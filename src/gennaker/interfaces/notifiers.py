@@ -20,7 +20,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     moment: str = ""
     is_repeat: bool = False
     facts: JsonObject = {}
-    """For machines: execution id, stage, artifact …"""
+    """For machines: execution id, stage, artifact."""
     cc: str = ""
     options: JsonObject = {}
     """The notification's own keys."""
@@ -31,7 +31,7 @@ class Notifier(Protocol):
 
     @property
     def type(self) -> str:
-        """Spinnaker's notification type: `console`, `email`, `webhook`, `slack` …"""
+        """Spinnaker's notification type: `console`, `email`, `webhook`, `slack`."""
         ...
 
     async def send(self, message: Message) -> None:
@@ -42,9 +42,9 @@ class Notifier(Protocol):
         ...
 
 
-class Undelivered(Exception):  # noqa: N818 - reads as what happened
+class Undelivered(Exception):
     """The message was certainly not taken; the text says why."""
 
 
-class Unanswered(Exception):  # noqa: N818 - reads as what happened
+class Unanswered(Exception):
     """The message was sent but not answered: it may have been taken; the text says why."""

@@ -29,7 +29,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Merged into the stage's context."""
 
 
-class Unplannable(Exception):  # noqa: N818 - reads as what happened
+class Unplannable(Exception):
     """A stage can't be planned; its problem becomes the stage's failure."""
 
     def __init__(self, problem: Problem, *, retryable: bool = False) -> None:

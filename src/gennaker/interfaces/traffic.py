@@ -33,7 +33,7 @@ class TrafficProvider(Protocol):
 
     @property
     def name(self) -> str:
-        """`caddy`, `haproxy` …"""
+        """`caddy`, `haproxy`."""
         ...
 
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:

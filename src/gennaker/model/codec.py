@@ -5,13 +5,13 @@ whoever wants another value makes another map.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
-    Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+    Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 else:
     # A recursive alias can't be resolved from the modules that only import JsonObject; msgspec reads Any as any JSON.
     Json = Any
@@ -19,7 +19,7 @@ JsonObject: TypeAlias = dict[str, Json]
 
 Record = TypeVar("Record")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encoder = msgspec.json.Encoder()
 
 

@@ -25,7 +25,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.message}{where} {self.remedy}".strip()
 
 
-class Refused(Exception):  # noqa: N818 - reads as what happened: the request was refused
+class Refused(Exception):
     """A request that can't be fulfilled, with everything that is wrong with it.
 
     Raised by ports whose callers are people or their programs; web and cli turn it into an answer.

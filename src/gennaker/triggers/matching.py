@@ -305,7 +305,17 @@ def _plugin_matches(trigger: JsonObject, event: EventFacts) -> bool:
     return wanted.lower() == (event.attributes.get("pluginEventType") or "PUBLISHED").lower()
 
 
-_PLUGIN_KEYS = "pluginId description provider version releaseDate requires parsedRequires binaryUrl sha512sum".split()
+_PLUGIN_KEYS = [
+    "pluginId",
+    "description",
+    "provider",
+    "version",
+    "releaseDate",
+    "requires",
+    "parsedRequires",
+    "binaryUrl",
+    "sha512sum",
+]
 
 
 def _plugin_fields(_: JsonObject, event: EventFacts) -> JsonObject:

@@ -17,7 +17,7 @@ Headers = Mapping[str, Sequence[str]]
 
 
 def normalise(source: str, body: JsonObject, headers: Headers) -> JsonObject | None:
-    """The event's content: the body plus `repoProject`, `slug`, `hash`, `branch`, `action` …
+    """The event's content: the body plus `repoProject`, `slug`, `hash`, `branch`, `action` and the like.
 
     None for what must not go on (pings, deleted refs). Raises Refused for an unknown source or a body that lacks what
     its handler needs.
@@ -107,7 +107,7 @@ def _changed_files(body: JsonObject) -> Json:
     return list(files)
 
 
-def _gitlab(body: JsonObject, headers: Headers) -> JsonObject | None:  # noqa: ARG001 - all handlers are called alike
+def _gitlab(body: JsonObject, headers: Headers) -> JsonObject | None:
     project = _map(body, "project")
     return {
         "repoProject": project["namespace"],
@@ -191,7 +191,7 @@ def _bitbucket_server_push(body: JsonObject) -> JsonObject:
     }
 
 
-def _stash(body: JsonObject, headers: Headers) -> JsonObject | None:  # noqa: ARG001 - all handlers are called alike
+def _stash(body: JsonObject, headers: Headers) -> JsonObject | None:
     change = _first(body, "refChanges") if body.get("refChanges") else _first(body, "changes")
     if change["toHash"] == _NO_HASH:
         return None

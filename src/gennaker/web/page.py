@@ -23,7 +23,7 @@ _KINDS = {
 
 
 class PageController(Controller):
-    """/ui"""
+    """Routes under /ui."""
 
     @get("/")
     async def root(self) -> Redirect:
@@ -49,7 +49,7 @@ class PageController(Controller):
         return Response(text, media_type="text/html", cookies=[cookie])
 
     @get(["/ui", "/ui/", "/ui/{path:path}"])
-    async def page(self, ports: WebPorts, request: Request[Any, Any, Any], path: str = "") -> File | Response[str]:  # noqa: ARG002 - the route's form
+    async def page(self, ports: WebPorts, request: Request[Any, Any, Any], path: str = "") -> File | Response[str]:
         """A file of the page."""
         folder = ports.page.resolve()
         wanted = (folder / path.strip("/")).resolve() if path.strip("/") else folder / "index.html"

@@ -12,7 +12,7 @@ from gennaker.web.sign_in import Doors
 class WebPorts:
     """Everything that handlers use."""
 
-    def __init__(  # noqa: PLR0913 - it is a list of parts
+    def __init__(
         self,
         *,
         services: Services,

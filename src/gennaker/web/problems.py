@@ -26,12 +26,12 @@ _TITLES = {
 }
 
 
-def refused(request: Request[Any, Any, Any], error: Refused) -> "Response[JsonObject]":  # noqa: ARG001 - Litestar's form
+def refused(request: Request[Any, Any, Any], error: Refused) -> "Response[JsonObject]":
     """The answer to a request that can't be fulfilled."""
     return answer(error.status, list(error.problems))
 
 
-def http(request: Request[Any, Any, Any], error: HTTPException) -> "Response[JsonObject]":  # noqa: ARG001 - Litestar's form
+def http(request: Request[Any, Any, Any], error: HTTPException) -> "Response[JsonObject]":
     """The answer where the framework has refused: unknown route, wrong method, unreadable body."""
     problem = Problem(
         code=f"http.{error.status_code}", message=error.detail or _TITLES.get(error.status_code, "Refused")

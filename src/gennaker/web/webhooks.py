@@ -10,7 +10,7 @@ from gennaker.web.ports import WebPorts
 
 
 class WebhooksController(Controller):
-    """/webhooks"""
+    """Routes under /webhooks."""
 
     path = "/webhooks"
 

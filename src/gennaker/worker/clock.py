@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LONGEST_SLEEP_SECONDS = 60.0
@@ -15,11 +15,11 @@ class SystemClock:
 
     def now(self) -> datetime:
         """The present instant in UTC."""
-        return datetime.now(timezone.utc)
+        return datetime.now(UTC)
 
     async def sleep_until(self, at: datetime) -> None:
         """Returns when the wall clock has reached the instant."""
-        while (left := (at - self.now()).total_seconds()) > 0:
+        while (left := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - it waits for a time, not for an event
             await asyncio.sleep(min(left, _LONGEST_SLEEP_SECONDS))
 
 
@@ -28,7 +28,7 @@ class SystemIds:
 
     def ulid(self) -> str:
         """48 bits of milliseconds and 80 random bits in Crockford's base 32."""
-        milliseconds = int(datetime.now(timezone.utc).timestamp() * 1000)
+        milliseconds = int(datetime.now(UTC).timestamp() * 1000)
         number = (milliseconds << 80) | secrets.randbits(80)
         return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
 

@@ -57,7 +57,7 @@ class Core(msgspec.Struct, frozen=True, kw_only=True):
     """What the plugins want to have running."""
 
 
-def build(
+def build(  # noqa: PLR0913 - it is the list of what a core is made of
     *,
     store: StorePorts,
     clock: Clock,

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
+
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import Json, JsonObject
@@ -22,7 +24,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     pipeline: str
     """Id of the pipeline's definition."""
     application: str = ""
-    pipeline_parameters: JsonObject = {}
+    pipeline_parameters: JsonObject = msgspec.field(default_factory=dict)
     wait_for_completion: bool | str = True
     """Only `false` and `"false"` mean: go on as soon as it has started."""
     skip_downstream_output: bool = False

@@ -19,7 +19,7 @@ from gennaker.web.ports import WebPorts
 
 
 class GatePipelinesController(Controller):
-    """/pipelines and /applications/…/pipelineConfigs"""
+    """Routes under /pipelines and /applications/…/pipelineConfigs."""
 
     @post("/pipelines", status_code=200)
     async def save(self, ports: WebPorts, principal: Principal, data: JsonObject) -> JsonObject:

@@ -24,7 +24,7 @@ class Rollback(msgspec.Struct, frozen=True):
 
 
 class ApplicationsController(Controller):
-    """/api/v1/applications and what runs"""
+    """Routes under /api/v1/applications and what runs."""
 
     path = "/api/v1"
 
@@ -32,7 +32,7 @@ class ApplicationsController(Controller):
     async def all(self, ports: WebPorts) -> JsonObject:
         """Names of all applications that have a pipeline."""
         found = {str(one.body.get("application")) for one in await ports.services.definitions.list("pipeline")}
-        names: list[Json] = list(sorted(found))
+        names: list[Json] = [*sorted(found)]
         return {"applications": names}
 
     @get("/applications/{application:str}/deliveries")

@@ -1,7 +1,6 @@
 """Evidence and logs in the native API: reports, and logs that are followed while they grow."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ _FIRST_BYTES = 200_000
 
 
 class EvidenceController(Controller):
-    """/api/v1/… what executions leave"""
+    """Routes under /api/v1/what executions leave."""
 
     path = "/api/v1"
 
@@ -103,6 +102,6 @@ def _size(file: Path) -> int:
 
 def _inode(file: Path) -> int:
     try:
-        return os.stat(file).st_ino
+        return file.stat().st_ino
     except FileNotFoundError:
         return 0

@@ -44,7 +44,7 @@ class Judgment(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ExecutionsController(Controller):
-    """/api/v1/executions"""
+    """Routes under /api/v1/executions."""
 
     path = "/api/v1/executions"
 

@@ -13,7 +13,7 @@ from gennaker.web.ports import WebPorts
 
 
 class PipelinesController(Controller):
-    """/api/v1/…"""
+    """Routes under /api/v1/…."""
 
     path = "/api/v1"
 

@@ -18,7 +18,7 @@ _HEARTBEAT_SECONDS = 15.0
 
 
 class HealthController(Controller):
-    """/health"""
+    """Routes under /health."""
 
     path = "/health"
 
@@ -35,7 +35,7 @@ class HealthController(Controller):
 
 
 class SystemController(Controller):
-    """/api/v1/… the server itself"""
+    """Routes under /api/v1/the server itself."""
 
     path = "/api/v1"
 
