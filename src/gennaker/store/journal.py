@@ -5,9 +5,11 @@ its transaction. Statements go to the driver directly (statements.py says why). 
 """
 
 import asyncio
+import math
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 import immutables
@@ -23,11 +25,13 @@ from gennaker.model.queue import Queue
 from gennaker.store import audit, statements, tables, values
 from gennaker.store.database import Database
 from gennaker.store.statements import Statements
-from gennaker.store.values import LARGE_BYTES, Large, Packed
+from gennaker.store.values import LARGE_BYTES, Large, Packed, TooMuch
 from gennaker.store.writer import driver
 
+_QUICK = 1000
+"""How much of a record is looked at on the loop: less than a millisecond."""
 _LARGE_KEPT = 1000
-"""Records that were large when last written: they are looked into at once, off the loop."""
+"""Records that were large when last written: they are looked into at once."""
 
 Kind = TypeVar("Kind")
 _EVENT: type[Event] = Event  # type: ignore[assignment] # a union; the codec takes what msgspec takes
@@ -50,13 +54,7 @@ class SqliteJournal:
 
         Whoever is cancelled while waiting doesn't know whether it was written. Dropped effects go before new ones.
         """
-        packing = _Packing(commit)
-        if self._may_be_large(packing):
-            await asyncio.to_thread(packing.pack_all, self._large)
-        else:
-            packing.encode_all()
-            if packing.is_large:
-                await asyncio.to_thread(packing.pack_all, self._large)
+        packing = await self._packed(commit)
         rows = _Rows(commit, packing, self._engine_version)
         await self._database.write(lambda connection: rows.write(driver(connection), self._sql))
         self._remember(packing)
@@ -116,8 +114,19 @@ class SqliteJournal:
 
         return await self._database.write(change)
 
-    def _may_be_large(self, packing: "_Packing") -> bool:
-        return bool(self._large_keys) and not self._large_keys.keys().isdisjoint(packing.keys)
+    async def _packed(self, commit: Commit) -> "_Packing":
+        """Quickly where the records are small, or large by values that are stored already; else in a thread."""
+        packing = _Packing(commit)
+        if self._large_keys and not self._large_keys.keys().isdisjoint(packing.keys):
+            with suppress(TooMuch):
+                packing.pack_all(self._large, _QUICK)
+                return packing
+        else:
+            packing.encode_all()
+            if not packing.is_large:
+                return packing
+        await asyncio.to_thread(packing.pack_all, self._large)
+        return packing
 
     def _remember(self, packing: "_Packing") -> None:
         """Which records are large now; what they hold is durable."""
@@ -181,10 +190,10 @@ class _Packing:
                 return
             packed.append(Packed(body=body.decode()))
 
-    def pack_all(self, large: Large) -> None:
-        """The thorough way, for a thread."""
+    def pack_all(self, large: Large, budget: float = math.inf) -> None:
+        """The thorough way: for a thread, or with a budget for each record. Raises TooMuch."""
+        self.packed = [large.pack(record, budget) for record in self.records]
         self.was_packed = True
-        self.packed = [large.pack(record) for record in self.records]
 
 
 class _Rows:

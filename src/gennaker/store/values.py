@@ -11,6 +11,7 @@ so that an identity can't be used again). Only records that are large as a whole
 """
 
 import hashlib
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ from gennaker.model.codec import Json
 LARGE_BYTES = 32 * 1024
 _DEPTH = 3
 """How deep in a JSON map values are looked at one by one; deeper down they are part of the value around them."""
+_CHARACTERS = 32
+"""So many characters cost about as much as a value of their own."""
 _SEEN_AT_MOST = 32
 _SEEN_BYTES = 64_000_000
 
@@ -50,6 +53,10 @@ class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class TooMuch(Exception):
+    """Packing would take longer than was allowed."""
+
+
 class Large:
     """Splits records and remembers which large values the store has; used by several threads."""
 
@@ -59,9 +66,13 @@ class Large:
         self._seen_bytes = 0
         self._lock = threading.Lock()
 
-    def pack(self, record: msgspec.Struct) -> Packed:
-        """The record with its large values taken out. May take many milliseconds for megabytes."""
-        taken = _Taken()
+    def pack(self, record: msgspec.Struct, budget: float = math.inf) -> Packed:
+        """The record with its large values taken out. May take many milliseconds for megabytes it sees first.
+
+        Raises TooMuch when it has looked at `budget` values or `budget` times 32 characters: before a millisecond is
+        over with a budget of 1,000.
+        """
+        taken = _Taken(budget)
         slim = self._walk(record, (), 0, taken)[0]
         return Packed(
             body=codec.encode(slim).decode(),
@@ -73,7 +84,9 @@ class Large:
         """What these records hold is stored now: it needn't be hashed nor written again."""
         with self._lock:
             for record, its in zip(records, packed, strict=True):
-                for reference in codec.decode(its.references or "[]", list[Reference]):
+                if not its.blobs:
+                    continue
+                for reference in references(its.references):
                     self._note(_at(record, reference.at), reference.digest, its.blobs)
 
     def _note(self, value: object, digest: str, blobs: dict[str, bytes]) -> None:
@@ -103,6 +116,8 @@ class Large:
         if known is not None:
             taken.references.append(Reference(at=at, digest=known))
             return None, 4
+        if isinstance(value, str | dict | list):
+            taken.spend(len(value) / _CHARACTERS if isinstance(value, str) else len(value))
         if isinstance(value, dict | list) and depth < _DEPTH:
             return self._walk_container(value, at, depth, taken)
         encoded = codec.encode(value)
@@ -138,9 +153,15 @@ class Large:
 class _Taken:
     """What was taken out of one record."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: float) -> None:
         self.references: list[Reference] = []
         self.blobs: dict[str, bytes] = {}
+        self._budget = budget
+
+    def spend(self, cost: float) -> None:
+        self._budget -= cost
+        if self._budget < 0:
+            raise TooMuch
 
     def out(self, at: tuple[str | int, ...], encoded: bytes) -> tuple[None, int]:
         digest = "sha256:" + hashlib.sha256(encoded).hexdigest()

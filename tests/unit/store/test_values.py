@@ -9,7 +9,7 @@ from gennaker.model import codec
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Stage, Task
 from gennaker.store import values
-from gennaker.store.values import LARGE_BYTES, Large
+from gennaker.store.values import LARGE_BYTES, Large, TooMuch
 
 LARGE = "x" * (LARGE_BYTES + 1)
 
@@ -94,6 +94,18 @@ def test_the_memory_of_stored_values_is_bounded() -> None:
 
     assert len(large.pack(stage({"a": kept[0]})).blobs) == 1
     assert len(large.pack(stage({"a": kept[99]})).blobs) == 0
+
+
+def test_looking_stops_where_the_budget_ends() -> None:
+    large = Large()
+    stored = stage({"a": LARGE})
+    large.remember([stored], [large.pack(stored)])
+    wide: Json = list(range(200))
+
+    assert large.pack(stage({"a": LARGE, "b": "small"}), budget=100).references
+    for record in (stage({"a": LARGE, "b": wide}), stage({"a": "y" + LARGE}), stage({"a": {"b": {"c": wide}}})):
+        with pytest.raises(TooMuch):
+            large.pack(record, budget=100)
 
 
 JSON = st.recursive(
