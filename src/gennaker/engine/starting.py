@@ -109,11 +109,12 @@ def run(draft: Draft) -> None:
     )
     if is_first:
         notifying.starting(draft)
-    for stage_id in draft.graph.top:
-        stage = draft.stages[stage_id]
-        if stage.status is Status.NOT_STARTED and graph.is_ready(draft.graph, draft.stages, stage):
-            draft.then(moves.StartStage(stage_id))
-    draft.then(moves.CheckExecution())
+    top = [draft.stages[stage_id] for stage_id in draft.graph.top]
+    ready = [one for one in top if one.status is Status.NOT_STARTED and graph.is_ready(draft.graph, draft.stages, one)]
+    for stage in ready:
+        draft.then(moves.StartStage(stage.id))
+    if not ready:  # otherwise a restarted execution would end at once for a sibling that was cancelled before
+        draft.then(moves.CheckExecution())
 
 
 def start_stage(draft: Draft, move: moves.StartStage) -> None:

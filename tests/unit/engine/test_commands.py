@@ -1,0 +1,125 @@
+"""Commands about one stage: patching, judging, skipping."""
+
+import pytest
+
+from gennaker.engine import advance
+from gennaker.model.event import Again, ManualJudgmentGiven, SkipAsked, StagePatched, StagePrepared, TimerRang
+from gennaker.model.execution import LastModified
+from gennaker.model.statuses import Status
+from tests.make import AT, child, execution, seconds, stage_json, task
+from tests.playbook import Playbook, stage_id
+
+JUDGE = {"stage_id": stage_id("a"), "by": "ada", "roles": frozenset({"release"})}
+
+
+def waiting(kind: str, **context: object) -> Playbook:
+    play = Playbook(stage_json("a", type=kind, **context), stage_json("b", "a"))  # type: ignore[arg-type]  # JSON
+    play.prepared("a", task())
+    play.reported("a", Again(after=seconds(900), waiting_for="a person"))
+    return play
+
+
+def test_a_judgment_is_kept_with_who_gave_it_and_looked_at_at_once() -> None:
+    play = waiting("manualJudgment")
+
+    play.send(ManualJudgmentGiven(at=AT, judgment="Continue", judgment_input="blue", comment="looks good", **JUDGE))  # type: ignore[arg-type]  # a builder's keywords
+
+    stage = play.stage("a")
+    assert stage.last_modified == LastModified(user="ada", at=AT, roles=frozenset({"release"}))
+    assert stage.context["judgmentStatus"] == "continue"
+    assert (stage.context["judgmentInput"], stage.context["judgmentComment"]) == ("blue", "looks good")
+    assert play.due("a") == seconds(0)
+
+
+def test_the_first_judgment_stands() -> None:
+    play = waiting("manualJudgment")
+    play.send(ManualJudgmentGiven(at=AT, judgment="stop", **JUDGE))  # type: ignore[arg-type]  # a builder's keywords
+
+    step = play.send(ManualJudgmentGiven(at=AT, judgment="continue", **JUDGE))  # type: ignore[arg-type]  # a builder's keywords
+
+    assert step.ignored == "stage a was judged before"
+
+
+@pytest.mark.parametrize(
+    ("kind", "judgment", "reason"),
+    [
+        ("work", "continue", "stage a is no manual judgment"),
+        ("manualJudgment", "perhaps", "a judgment is `continue` or `stop`, not 'perhaps'"),
+    ],
+)
+def test_what_is_no_judgment_is_ignored(kind: str, judgment: str, reason: str) -> None:
+    play = waiting(kind)
+
+    step = play.send(ManualJudgmentGiven(at=AT, judgment=judgment, **JUDGE))  # type: ignore[arg-type]  # a builder's keywords
+
+    assert step.ignored == reason
+
+
+def test_skipping_a_wait_skips_its_rest() -> None:
+    play = waiting("wait")
+
+    play.send(SkipAsked(at=AT, stage_id=stage_id("a"), by="ada"))
+
+    assert play.stage("a").context["skipRemainingWait"] is True
+    assert play.due("a") == seconds(0)
+
+
+def test_a_skippable_stage_is_skipped_with_its_parts_and_what_follows_starts() -> None:
+    play = Playbook(stage_json("a", type="skippable", skippable=True), stage_json("b", "a"))
+    play.prepared("a", task("own"), before=[child("first")])
+    assert play.stage("a").context["canManuallySkip"] is True
+    play.prepared("first", task())
+
+    play.send(StagePatched(at=AT, stage_id=stage_id("a"), by="ada", patch={"manualSkip": True}))
+
+    assert play.statuses() == {"first": "SKIPPED", "a": "SKIPPED", "b": "NOT_STARTED"}
+    play.wants("prepare b")
+
+
+@pytest.mark.parametrize("context", [{}, {"skippable": False}])
+def test_a_stage_that_does_not_allow_it_is_not_skipped(context: dict[str, object]) -> None:
+    play = waiting("skippable", **context)
+
+    assert play.send(SkipAsked(at=AT, stage_id=stage_id("a"), by="ada")).ignored
+    assert play.statuses()["a"] == "RUNNING"
+
+
+def test_a_patch_while_a_stage_is_planned_has_it_planned_anew() -> None:
+    play = Playbook(stage_json("a"))
+    stale = StagePrepared(at=AT, key=next(iter(play.outbox)), stage_id=stage_id("a"))
+
+    play.send(StagePatched(at=AT, stage_id=stage_id("a"), by="ada", patch={"colour": "green"}))
+
+    assert play.send(stale).ignored == "the stage no longer waits for this preparation"
+    play.prepared("a")
+    assert play.stage("a").context["colour"] == "green"
+
+
+def test_a_patch_while_a_context_is_evaluated_has_it_evaluated_anew() -> None:
+    play = Playbook(stage_json("a", title="${ x }"))
+    play.prepared("a", task())
+    before = set(play.outbox)
+
+    play.send(StagePatched(at=AT, stage_id=stage_id("a"), by="ada", patch={"colour": "green"}))
+
+    assert not before & set(play.outbox)
+    play.task_prepared("a", play.stage("a").context)
+    play.wants("run a.run")
+
+
+def test_a_stage_that_has_ended_can_still_be_patched() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a")
+
+    play.send(StagePatched(at=AT, stage_id=stage_id("a"), by="ada", patch={"comments": "fine"}))
+
+    assert play.stage("a").context["comments"] == "fine"
+    assert play.status is Status.SUCCEEDED
+
+
+def test_a_timer_of_nobody_is_ignored() -> None:
+    found = execution(stage_json("a"), status=Status.RUNNING)
+
+    step = advance.advance(found, TimerRang(at=AT, key="elsewhere"), Playbook(stage_json("a")).rules)
+
+    assert step.ignored == "no timer of this execution has this key"

@@ -1,0 +1,181 @@
+"""The life of an execution: accepted, admitted, cancelled, paused, resumed."""
+
+from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Queued, ResumeAsked, Started
+from gennaker.model.problems import Problem
+from gennaker.model.queue import Queue
+from gennaker.model.statuses import Status
+from tests.make import AT, child, config, seconds, stage_json, task
+from tests.playbook import Playbook
+
+
+def again(length: float = 30) -> Again:
+    return Again(after=seconds(length), waiting_for="the build")
+
+
+def test_a_submission_that_cannot_run_ends_with_all_its_problems() -> None:
+    play = Playbook(is_prepared=False)
+    problems = (Problem(code="a", message="One."), Problem(code="b", message="Two."))
+
+    play.submission_prepared(config(stage_json("a")), problems=problems)
+
+    head = play.execution.head
+    assert play.status is Status.TERMINAL
+    assert (head.is_canceled, head.canceled_by) == (True, "system")
+    assert head.cancellation_reason == "Failed on startup: One.; Two."
+    play.wants("announce execution.ended")
+
+
+def test_the_definition_completes_the_head() -> None:
+    play = Playbook(is_prepared=False)
+
+    play.submission_prepared(
+        config(
+            stage_json("a"),
+            limitConcurrent=True,
+            keepWaitingPipelines=True,
+            maxConcurrentExecutions=3,
+            spelEvaluator="v4",
+        ),
+        trigger={"type": "git"},
+    )
+
+    head = play.execution.head
+    assert (head.limit_concurrent, head.keep_waiting_pipelines, head.max_concurrent_executions) == (True, True, 3)
+    assert (head.spel_evaluator, head.trigger) == ("v4", {"type": "git"})
+
+
+def test_a_pipeline_without_a_first_stage_fails() -> None:
+    play = Playbook()
+
+    assert play.status is Status.TERMINAL
+
+
+def test_a_pipeline_of_a_definition_waits_for_its_turn() -> None:
+    play = Playbook(is_prepared=False, pipeline_config_id="config")
+    play.queue = Queue(key="pipeline:config", running=("other",))
+
+    play.submission_prepared(config(stage_json("a"), limitConcurrent=True))
+
+    assert play.status is Status.NOT_STARTED
+    assert play.execution.head.waiting_for == "the running execution of this pipeline to end: other"
+    play.send(Queued(at=AT, waiting_for="another"))
+    assert play.execution.head.waiting_for == "another"
+    play.send(Started(at=AT))
+    play.wants("prepare a")
+
+
+def test_a_waiting_execution_can_be_cancelled_and_leaves_its_queue() -> None:
+    play = Playbook(is_prepared=False, pipeline_config_id="config")
+    play.queue = Queue(key="pipeline:config", running=("other",))
+    play.submission_prepared(config(stage_json("a"), limitConcurrent=True))
+
+    play.send(CancelAsked(at=AT, by="ada", reason="no longer wanted"))
+
+    assert play.status is Status.CANCELED
+    assert play.execution.head.end_time is None
+    assert play.queue.waiting == ()
+    assert play.statuses() == {"a": "NOT_STARTED"}
+
+
+def test_an_execution_whose_time_has_passed_is_cancelled_at_its_start() -> None:
+    play = Playbook(stage_json("a"), start_time_expiry=AT - seconds(1))
+
+    assert play.status is Status.CANCELED
+    assert play.execution.head.cancellation_reason == "Could not begin execution before start time expiry"
+
+
+def test_a_stage_whose_time_has_passed_is_skipped() -> None:
+    play = Playbook(stage_json("a", startTimeExpiry="1"), stage_json("b", "a"))
+
+    assert play.statuses()["a"] == "SKIPPED"
+    play.wants("prepare b")
+
+
+def test_cancelling_ends_everything_at_once_and_stops_what_runs() -> None:
+    play = Playbook(stage_json("a"), stage_json("b"), stage_json("c", "a", "b"))
+    play.prepared("a", task("own"), before=[child("first")])
+    play.prepared("first", task(timeout=seconds(60)))
+    play.prepared("b", task())
+    play.reported("b", again())
+
+    play.send(CancelAsked(at=AT, by="ada", reason="wrong branch"))
+
+    assert play.statuses() == {"first": "CANCELED", "a": "CANCELED", "b": "CANCELED", "c": "NOT_STARTED"}
+    assert play.status is Status.CANCELED
+    assert play.execution.head.cancellation_reason == "wrong branch"
+    play.wants("stop first.run", "stop b.run", "announce execution.ended")
+    play.replayed()
+
+
+def test_results_that_come_after_the_end_are_ignored() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task())
+    play.reported("a", Done())
+
+    assert play.send(play.events[-1]).ignored
+    assert play.send(CancelAsked(at=AT, by="ada")).ignored == "the execution has ended SUCCEEDED"
+
+
+def test_nothing_new_begins_while_an_execution_is_paused() -> None:
+    play = Playbook(stage_json("a"), stage_json("b", "a"), pipeline_config_id="config")
+    play.prepared("a", task(timeout=seconds(60)))
+    play.send(PauseAsked(at=AT, by="ada"))
+    assert (play.status, play.statuses()["a"], play.task("a").status) == (Status.PAUSED, "PAUSED", Status.PAUSED)
+    assert play.queue.held == (play.execution.head.id,)
+
+    play.reported("a", Done())
+
+    play.wants()
+    assert play.statuses() == {"a": "SUCCEEDED", "b": "PAUSED"}
+    play.later(seconds(5))
+    play.send(ResumeAsked(at=play.at, by="bob"))
+    play.wants("prepare b")
+    paused = play.execution.head.paused
+    assert paused is not None
+    assert (paused.paused_by, paused.resumed_by, paused.resume_time) == ("ada", "bob", play.at)
+    assert play.queue.held == ()
+    play.replayed()
+
+
+def test_a_second_pause_keeps_the_length_of_the_first() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task())
+    for _ in range(2):
+        play.send(PauseAsked(at=play.at, by="ada"))
+        play.later(seconds(10))
+        play.send(ResumeAsked(at=play.at, by="ada"))
+
+    paused = play.execution.head.paused
+    assert paused is not None
+    assert paused.total_before == seconds(10)
+    assert play.task("a").paused_for == seconds(20)
+
+
+def test_only_what_runs_can_be_paused_and_only_what_is_paused_resumed() -> None:
+    play = Playbook(stage_json("a"))
+
+    assert play.send(ResumeAsked(at=AT, by="ada")).ignored == "only a paused execution can be resumed; this one is RUNNING"
+    play.send(PauseAsked(at=AT, by="ada"))
+    assert play.send(PauseAsked(at=AT, by="ada")).ignored
+
+
+def test_a_paused_execution_can_be_cancelled() -> None:
+    play = Playbook(stage_json("a"), stage_json("b", "a"))
+    play.prepared("a", task())
+    play.reported("a", again())
+    play.send(PauseAsked(at=AT, by="ada"))
+
+    play.send(CancelAsked(at=AT, by="ada"))
+
+    assert play.statuses() == {"a": "CANCELED", "b": "NOT_STARTED"}
+
+
+def test_leaving_says_whether_others_keep_waiting() -> None:
+    play = Playbook(is_prepared=False, pipeline_config_id="config")
+    play.submission_prepared(config(stage_json("a"), keepWaitingPipelines=True))
+    play.queue = Queue(key="pipeline:config")
+
+    step = play.prepared("a")
+
+    told = [one.effect.event for one in step.effects if hasattr(one.effect, "queue")]
+    assert told == [Left(at=AT, execution_id=play.execution.head.id, keep_waiting=True)]

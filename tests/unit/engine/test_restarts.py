@@ -1,0 +1,147 @@
+"""Restarts: running a stage again with all that follows it; ignoring a failure."""
+
+from gennaker.model.event import Done, Failed, IgnoreFailureAsked, PauseAsked, RestartAsked
+from gennaker.model.problems import Problem
+from gennaker.model.queue import Queue
+from gennaker.model.statuses import Status
+from tests.make import AT, child, seconds, stage_json, task
+from tests.playbook import Playbook, stage_id
+
+BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
+
+
+def failed() -> Playbook:
+    play = Playbook(stage_json("a", type="clearing"), stage_json("b", "a"), stage_json("c", "b"))
+    play.prepared("a", task(), before=[child("first")])
+    play.prepared("first")
+    play.reported("a", Done(outputs={"result": 1, "kept": 2}))
+    play.prepared("b", task())
+    play.reported("b", BROKEN)
+    play.clear()
+    return play
+
+
+def restart(play: Playbook, ref: str, **fields: object) -> str:
+    return play.send(RestartAsked(at=play.at, stage_id=play.stage(ref).id, by="ada", **fields)).ignored  # type: ignore[arg-type]  # a builder's keywords
+
+
+def test_a_restart_resets_the_stage_and_all_that_follows() -> None:
+    play = failed()
+    play.later(seconds(60))
+
+    restart(play, "a")
+
+    assert play.statuses() == {"a": "NOT_STARTED", "b": "NOT_STARTED", "c": "NOT_STARTED"}
+    play.wants("prepare a")
+    assert play.status is Status.RUNNING
+    assert play.execution.head.start_time == play.at
+    assert play.stage("a").outputs == {"kept": 2}
+    assert "exception" not in play.stage("b").context
+    assert play.stage("a").context["restartDetails"] == {"restartedBy": "ada", "restartTime": 1795510860000}
+    play.prepared("a", task())
+    play.reported("a", Done())
+    play.prepared("b", task())
+    play.reported("b", Done())
+    play.prepared("c")
+    assert play.status is Status.SUCCEEDED
+    play.replayed()
+
+
+def test_the_details_keep_what_went_wrong_before() -> None:
+    play = failed()
+
+    restart(play, "b")
+
+    details = play.stage("b").context["restartDetails"]
+    assert isinstance(details, dict)
+    assert details["previousException"]["details"]["errors"] == ["It broke."]  # type: ignore[index,call-overload]  # JSON
+    play.wants("prepare b")
+    assert play.statuses()["a"] == "SUCCEEDED"
+
+
+def test_a_part_of_a_stage_restarts_the_whole() -> None:
+    play = failed()
+
+    restart(play, "first")
+
+    play.wants("prepare a")
+
+
+def test_a_stage_that_runs_or_whose_requisites_failed_is_not_restarted() -> None:
+    play = failed()
+
+    assert restart(play, "c") == "stage c requires stages that haven't ended well: restart one of those"
+    restart(play, "b")
+    play.prepared("b", task())
+    assert restart(play, "b") == "stage b is RUNNING: only a stage that has ended can be restarted"
+
+
+def test_a_restarted_execution_waits_for_its_turn_again() -> None:
+    play = Playbook(stage_json("a"), pipeline_config_id="config")
+    play.prepared("a")
+    play.clear()
+    play.queue = Queue(key="pipeline:config")
+
+    restart(play, "a")
+
+    play.wants("prepare a")
+    assert play.queue.running == (play.execution.head.id,)
+
+
+def test_siblings_that_were_cancelled_stay_so() -> None:
+    play = Playbook(stage_json("a"), stage_json("b"))
+    play.prepared("a", task())
+    play.prepared("b", task())
+    play.reported("a", BROKEN)
+
+    restart(play, "a")
+    assert play.status is Status.RUNNING
+    play.prepared("a", task())
+    play.reported("a", Done())
+
+    assert play.statuses() == {"a": "SUCCEEDED", "b": "CANCELED"}
+    assert play.status is Status.CANCELED
+
+
+def test_the_stage_that_started_this_execution_is_restarted_with_it() -> None:
+    trigger = {"type": "pipeline", "parentExecution": {"id": "PARENT"}, "parentPipelineStageId": "STAGE"}
+    play = Playbook(stage_json("a"), trigger=trigger)
+    play.prepared("a")
+    play.clear()
+
+    restart(play, "a")
+
+    play.wants("prepare a", "deliver RestartAsked PARENT")
+
+
+def test_a_stage_that_follows_its_child_keeps_it() -> None:
+    play = Playbook(stage_json("a", type="clearing", executionId="CHILD"))
+    play.prepared("a")
+
+    restart(play, "a", keeps_child=True)
+    assert play.stage("a").context["executionId"] == "CHILD"
+    play.prepared("a")
+    restart(play, "a")
+    assert "executionId" not in play.stage("a").context
+
+
+def test_an_ignored_failure_lets_the_rest_run() -> None:
+    play = failed()
+
+    play.send(IgnoreFailureAsked(at=AT, stage_id=stage_id("b"), by="ada", reason="flaky"))
+
+    assert play.statuses()["b"] == "FAILED_CONTINUE"
+    play.wants("prepare c")
+    play.prepared("c")
+    assert play.status is Status.SUCCEEDED
+
+
+def test_only_failures_are_ignored_and_nothing_while_paused() -> None:
+    play = failed()
+    assert play.send(IgnoreFailureAsked(at=AT, stage_id=stage_id("a"), by="ada")).ignored == (
+        "stage a hasn't failed; it is SUCCEEDED"
+    )
+    restart(play, "b")
+    play.send(PauseAsked(at=AT, by="ada"))
+
+    assert restart(play, "a") == "the execution is paused: resume it first"
