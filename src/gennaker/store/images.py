@@ -202,10 +202,8 @@ class SqlImageStore:
         seconds = before.timestamp()
         uploads = await asyncio.to_thread(self._files.sweep_uploads, seconds)
         removed = 0
-        for digest in await asyncio.to_thread(lambda: list(self._files.digests())):
-            is_used = await self._database.read(
-                lambda connection, digest=digest: image_rows.is_blob_used(connection, digest)
-            )
+        for digest in await asyncio.to_thread(list, self._files.digests()):
+            is_used = await self._is_used(digest)
             # No await from here to the removal: nobody can begin to finish an upload of this digest in between.
             if not is_used and digest not in self._finishing and self._files.remove_older(digest, seconds):
                 removed += 1
