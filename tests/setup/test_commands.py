@@ -1,0 +1,94 @@
+"""Set-up from nothing: as fast as promised, once, and not again; the wheel holds what Git doesn't."""
+
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SET_UP_SECONDS = 180
+
+
+def make(checkout: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    # The copy stands for a checkout of its own: what our make tells its children isn't meant for it.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        [*prefix, "make", *arguments],
+        check=False,
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=2 * SET_UP_SECONDS,
+    )
+
+
+@pytest.mark.root
+def test_a_fresh_clone_is_set_up_in_time_and_the_second_time_without_network(checkout: Path) -> None:
+    started = time.monotonic()
+
+    first = make(checkout, "setup")
+
+    assert first.returncode == 0, first.stderr
+    assert time.monotonic() - started < SET_UP_SECONDS
+    second = make(checkout, "setup", prefix=("unshare", "--net"))
+    assert (second.returncode, second.stderr) == (0, "")
+    assert "Setting up" not in second.stdout
+    assert "Building" not in second.stdout
+    version = subprocess.run([checkout / ".venv/bin/gennaker", "--help"], check=False, capture_output=True, text=True)
+    assert version.returncode == 0, version.stderr
+
+
+@pytest.mark.root
+def test_without_network_the_first_set_up_fails_with_a_sentence(checkout: Path, tmp_path: Path) -> None:
+    nothing_cached = ("env", f"PIP_CACHE_DIR={tmp_path}/pip", f"UV_CACHE_DIR={tmp_path}/uv", "PIP_RETRIES=0")
+
+    failed = make(checkout, "setup", prefix=("unshare", "--net", *nothing_cached))
+
+    assert failed.returncode != 0
+    assert "the first set-up needs the network" in failed.stderr
+    assert not list((checkout / ".venv/.setup").glob("*"))
+
+
+def test_the_wheel_holds_the_page_and_the_sample(checkout: Path, tmp_path: Path) -> None:
+    static = checkout / "src/gennaker/web/static/assets"
+    static.mkdir(parents=True, exist_ok=True)
+    (static / "page.js").write_text("")
+    sample = checkout / "src/gennaker/demo/sample/services/any"
+    sample.mkdir(parents=True, exist_ok=True)
+    (sample / "Dockerfile").write_text("FROM scratch\n")
+    programs = Path(sys.executable).parent
+    build = [str(programs / "uv"), "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable]
+
+    subprocess.run([*build, "--out-dir", str(tmp_path / "dist"), str(checkout)], check=True, timeout=60)
+
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"gennaker/web/static/assets/page.js", "gennaker/demo/sample/services/any/Dockerfile"} <= names
+    assert "gennaker/py.typed" in names
+    assert not [name for name in names if "__pycache__" in name or "node_modules" in name]
+
+
+def test_help_names_every_command(checkout: Path) -> None:
+    shown = make(checkout, "help").stdout
+
+    wanted = ("demo", "serve", "test", "check", "bench", "lock", "clean", "setup", "format")
+    assert [name for name in wanted if f"make {name} " not in shown] == []
+
+
+def test_clean_leaves_what_git_knows(checkout: Path) -> None:
+    before = {path for path in checkout.rglob("*") if path.is_file()}
+    (checkout / ".venv").mkdir()
+    (checkout / "src/gennaker/__pycache__").mkdir()
+    (checkout / "src/gennaker/__pycache__/x.pyc").write_text("")
+
+    done = make(checkout, "clean")
+
+    assert done.returncode == 0, done.stderr
+    assert {path for path in checkout.rglob("*") if path.is_file()} == before
+    assert not (checkout / ".venv").exists()
