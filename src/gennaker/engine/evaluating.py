@@ -17,6 +17,7 @@ from gennaker.expressions.failures import Failure, Kind
 from gennaker.expressions.root import Root
 from gennaker.expressions.values import MISSING, Value
 from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model.effect import Notify
 from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.problems import Problem
 
@@ -81,6 +82,17 @@ def value_of(execution: Execution, stage: Stage, value: Json, *, at: datetime) -
     if not has_expressions(value):
         return value
     return template.evaluate(value, root_of(execution, stage), at_ms=milliseconds(at) or 0).value
+
+
+def notification_of(execution: Execution, effect: Notify, *, at: datetime) -> JsonObject:
+    """The notification of an effect with its expressions evaluated as its stage, or the execution, sees them."""
+    if not has_expressions(effect.notification):
+        return effect.notification
+    stage = execution.stages.get(effect.stage_id) if effect.stage_id else None
+    head = execution.head
+    nobody = Stage(id="", ref_id="", type="", name="", context={"templateVariables": head.template_variables})
+    value = value_of(execution, stage or nobody, effect.notification, at=at)
+    return value if isinstance(value, dict) else effect.notification
 
 
 def _unsupported(found: Iterable[Failure]) -> Problem | None:

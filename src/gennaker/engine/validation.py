@@ -184,7 +184,8 @@ def _graph(stages: list[tuple[str, JsonObject]], found: _Found) -> None:
             pointers[ref] = pointer
             requires[ref] = []
     for pointer, stage in stages:
-        requires |= _requisites(stage, pointer, set(pointers), found)
+        requisites = _requisites(stage, pointer, set(pointers), found)
+        requires |= {ref: refs for ref, refs in requisites.items() if pointers[ref] == pointer}
     for cycle in _cycles(requires):
         round_trip = " → ".join([*cycle, cycle[0]])
         found.wrong(

@@ -1,13 +1,13 @@
 """Commands about one stage: patching, judging, skipping."""
 
 import pytest
+from tests.make import AT, child, execution, seconds, stage_json, task
+from tests.playbook import Playbook, stage_id
 
 from gennaker.engine import advance
 from gennaker.model.event import Again, ManualJudgmentGiven, SkipAsked, StagePatched, StagePrepared, TimerRang
 from gennaker.model.execution import LastModified
 from gennaker.model.statuses import Status
-from tests.make import AT, child, execution, seconds, stage_json, task
-from tests.playbook import Playbook, stage_id
 
 JUDGE = {"stage_id": stage_id("a"), "by": "ada", "roles": frozenset({"release"})}
 

@@ -2,10 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.make import EXECUTION, config, stage_json
 
 from gennaker.engine import keys
 from gennaker.engine.synthetics import stages_of
-from tests.make import EXECUTION, config, stage_json
 
 
 def test_ids_have_the_form_of_a_ulid_and_are_the_same_each_time() -> None:

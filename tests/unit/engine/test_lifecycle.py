@@ -1,11 +1,12 @@
 """The life of an execution: accepted, admitted, cancelled, paused, resumed."""
 
+from tests.make import AT, child, config, seconds, stage_json, task
+from tests.playbook import Playbook
+
 from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Queued, ResumeAsked, Started
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
-from tests.make import AT, child, config, seconds, stage_json, task
-from tests.playbook import Playbook
 
 
 def again(length: float = 30) -> Again:
@@ -154,7 +155,9 @@ def test_a_second_pause_keeps_the_length_of_the_first() -> None:
 def test_only_what_runs_can_be_paused_and_only_what_is_paused_resumed() -> None:
     play = Playbook(stage_json("a"))
 
-    assert play.send(ResumeAsked(at=AT, by="ada")).ignored == "only a paused execution can be resumed; this one is RUNNING"
+    assert (
+        play.send(ResumeAsked(at=AT, by="ada")).ignored == "only a paused execution can be resumed; this one is RUNNING"
+    )
     play.send(PauseAsked(at=AT, by="ada"))
     assert play.send(PauseAsked(at=AT, by="ada")).ignored
 

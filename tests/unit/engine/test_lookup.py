@@ -1,11 +1,11 @@
 """Look-up: what a stage sees of the others."""
 
 from msgspec.structs import replace
+from tests.make import execution, stage_json
 
 from gennaker.engine import lookup
 from gennaker.model.codec import Json
 from gennaker.model.execution import Execution, Side, Stage
-from tests.make import execution, stage_json
 
 
 def with_outputs(found: Execution, ref: str, **outputs: Json) -> Execution:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.make import AT, config, seconds, stage_json, task
+from tests.playbook import Playbook
 
 from gennaker.engine import notifying
 from gennaker.model.event import Again, CancelAsked, Done, Failed
 from gennaker.model.problems import Problem
-from tests.make import AT, config, seconds, stage_json, task
-from tests.playbook import Playbook
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "events.json").read_text())["notification_dispatch"]
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))

@@ -1,11 +1,12 @@
 """Restarts: running a stage again with all that follows it; ignoring a failure."""
 
+from tests.make import AT, child, seconds, stage_json, task
+from tests.playbook import Playbook, stage_id
+
 from gennaker.model.event import Done, Failed, IgnoreFailureAsked, PauseAsked, RestartAsked
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
-from tests.make import AT, child, seconds, stage_json, task
-from tests.playbook import Playbook, stage_id
 
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
 

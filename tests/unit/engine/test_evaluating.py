@@ -1,0 +1,46 @@
+"""Evaluating: what expressions of a stage and of a notification see."""
+
+from msgspec.structs import replace
+from tests.make import AT, execution, stage_json
+from tests.playbook import stage_id
+
+from gennaker.engine import evaluating
+from gennaker.model.effect import Notify
+from gennaker.model.execution import ExecutionKind
+
+
+def test_a_stage_sees_its_context_ancestors_the_trigger_and_the_execution() -> None:
+    found = execution(
+        stage_json("a"),
+        stage_json("b", "a", colour="blue", all="${ colour }-${ image }-${ trigger.type }-${ execution.name }"),
+        trigger={"type": "git"},
+    )
+    first = found.stages[stage_id("a")]
+    found = replace(found, stages=found.stages.set(first.id, replace(first, outputs={"image": "shop:1"})))
+
+    evaluated = evaluating.context_of(found, found.stages[stage_id("b")], at=AT)
+
+    assert evaluated.context["all"] == "blue-shop:1-git-deliver"
+
+
+def test_stages_of_an_orchestration_see_no_execution() -> None:
+    found = execution(stage_json("a", name2="${ execution.name }"), kind=ExecutionKind.ORCHESTRATION)
+
+    evaluated = evaluating.context_of(found, found.stages[stage_id("a")], at=AT)
+
+    assert evaluated.context["name2"] == "${ execution.name }"
+
+
+def test_a_summary_goes_when_nothing_is_left_to_evaluate() -> None:
+    found = execution(stage_json("a", title="done", expressionEvaluationSummary={"x": []}))
+
+    assert evaluating.context_of(found, found.stages[stage_id("a")], at=AT).context == {"title": "done"}
+
+
+def test_a_notification_is_evaluated_as_its_stage_or_the_execution_sees_it() -> None:
+    found = execution(stage_json("a", team="ops"))
+    of_stage = Notify(key="k", moment="stage.failed", stage_id=stage_id("a"), notification={"address": "${ team }"})
+    of_run = Notify(key="k", moment="pipeline.failed", notification={"address": "${ execution.name }"})
+
+    assert evaluating.notification_of(found, of_stage, at=AT) == {"address": "ops"}
+    assert evaluating.notification_of(found, of_run, at=AT) == {"address": "deliver"}
