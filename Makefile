@@ -33,11 +33,13 @@ test: develop check ## all checks and all tests; an ordinary user's run lists th
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: develop ## format, lint, types, import contracts, the house's rules
-	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted as above: make format"; exit 1; }
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest --quiet -p no:randomly tests/unit/test_house.py
+	@failed=; \
+	$(BIN)/ruff format --check --quiet . || failed="$$failed format (make format);"; \
+	$(BIN)/ruff check --quiet . || failed="$$failed lint;"; \
+	$(BIN)/mypy || failed="$$failed types;"; \
+	$(BIN)/lint-imports --no-logo || failed="$$failed imports;"; \
+	$(BIN)/pytest --quiet -p no:randomly tests/unit/test_house.py || failed="$$failed house;"; \
+	[ -z "$$failed" ] || { echo "make check failed:$$failed see above" >&2; exit 1; }
 
 format: develop ## formats, and mends what lint can mend
 	@$(BIN)/ruff format --quiet .
