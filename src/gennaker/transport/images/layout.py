@@ -70,7 +70,14 @@ def adopt_blob(layout: Path, file: Path, descriptor: Descriptor) -> None:
     """Moves a file whose digest is known into the layout, which must be on the same file system."""
     with file.open("rb") as opened:
         os.fsync(opened.fileno())
+    file.chmod(0o644)
     file.replace(blob_path(layout, descriptor.digest))
+
+
+def fresh_file(layout: Path) -> Path:
+    """A new empty file beside the blobs, to be filled and adopted."""
+    with NamedTemporaryFile(dir=layout / "blobs" / "sha256", prefix=".new-", delete=False) as opened:
+        return Path(opened.name)
 
 
 def put_manifest(layout: Path, manifest: Manifest) -> str:
