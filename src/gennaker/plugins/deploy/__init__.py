@@ -1,0 +1,1 @@
+"""Deploying: server groups, strategies, traffic, releases, rollback; over the ports of clouds and traffic only."""

@@ -1,0 +1,117 @@
+"""Cluster-wide stages: Shrink Cluster, Scale Down Cluster, Disable Cluster: act on all but so many server groups."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from gennaker.interfaces.stages import StageType, TaskContext, TaskType
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import Done, TaskResult
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.deploy import cluster_selection, rollouts, server_groups, taking_out, targets
+from gennaker.plugins.deploy.cluster_selection import Selection
+from gennaker.plugins.deploy.targets import TargetSpec
+
+Read: TypeAlias = Callable[[JsonObject], Selection]
+
+
+async def _choose(context: TaskContext, selection: Selection) -> TaskResult:
+    own = context.stage.context
+    cluster = targets.cluster_name(own)
+    if not cluster:
+        raise Refused(Problem(code="target.unnamed", message="The stage names no cluster.", remedy="Give `cluster`."))
+    location = targets.location_of(own, context.services, named=cluster, application=context.execution.head.application)
+    groups = await server_groups.of_cluster(context.services, location, cluster)
+    if not groups and selection.keeps and own.get("continueIfClusterNotFound") is not True:
+        raise Refused(_empty(cluster))
+    found = cluster_selection.chosen(groups, selection, execution_id=context.execution.head.id)
+    return Done(context=taking_out.chosen(location, tuple(one.name for one in found)))
+
+
+def _shrink(own: JsonObject) -> Selection:
+    return Selection(
+        keeps=_count(own, "shrinkToSize"),
+        may_touch_active=own.get("allowDeleteActive") is True,
+        prefers_larger=own.get("retainLargerOverNewer") is True,
+    )
+
+
+def _scale_down(own: JsonObject) -> Selection:
+    return Selection(
+        keeps=_count(own, "remainingFullSizeServerGroups"),
+        may_touch_active=own.get("allowScaleDownActive") is True,
+        prefers_larger=own.get("preferLargerOverNewer") is True,
+    )
+
+
+def _disable(own: JsonObject) -> Selection:
+    return Selection(
+        keeps=_count(own, "remainingEnabledServerGroups"),
+        only_enabled=True,
+        prefers_larger=own.get("preferLargerOverNewer") is True,
+    )
+
+
+def _count(own: JsonObject, key: str) -> int:
+    value = own.get(key, 1)
+    if isinstance(value, str) and value.strip().isdigit():
+        value = int(value)
+    if not isinstance(value, int) or value < 0:
+        raise Refused(
+            Problem(
+                code="stage.field_wrong",
+                message=f"`{key}` is {value!r}; it must be a number from 0.",
+                remedy="Correct the stage.",
+                pointer=f"/{key}",
+            )
+        )
+    return value
+
+
+def _choosing(read: Read) -> TaskType:
+    async def choose(context: TaskContext) -> TaskResult:
+        return await _choose(context, read(context.stage.context))
+
+    return TaskType(name="determineServerGroups", run=choose, stop=rollouts.stop)
+
+
+def _stage(name: str, label: str, about: str, *tasks: TaskType) -> StageType:
+    return StageType(
+        name=name, label=label, about=about, spec=TargetSpec, tasks=tasks, restart_clears=taking_out.CLEARED
+    )
+
+
+def _empty(cluster: str) -> Problem:
+    return Problem(
+        code="cluster.unknown",
+        message=f"The cluster {cluster} has no server groups.",
+        remedy="Correct `cluster`, or set `continueIfClusterNotFound`.",
+    )
+
+
+shrink = _stage(
+    "shrinkCluster",
+    "Shrink Cluster",
+    "Destroys all but `shrinkToSize` server groups of a cluster.",
+    _choosing(_shrink),
+    taking_out.FROM_TRAFFIC,
+    taking_out.DRAIN,
+    taking_out.DESTROY,
+    taking_out.GONE,
+)
+scale_down = _stage(
+    "scaleDownCluster",
+    "Scale Down Cluster",
+    "Takes the instances from all but `remainingFullSizeServerGroups` server groups of a cluster.",
+    _choosing(_scale_down),
+    taking_out.FROM_TRAFFIC,
+    taking_out.DRAIN,
+    taking_out.EMPTY,
+)
+disable = _stage(
+    "disableCluster",
+    "Disable Cluster",
+    "Removes all but `remainingEnabledServerGroups` server groups of a cluster from traffic.",
+    _choosing(_disable),
+    taking_out.FROM_TRAFFIC,
+    taking_out.DRAIN,
+)

@@ -1,0 +1,216 @@
+"""Clusters: the JSON of a cluster to deploy to, Orca's keys and the documented extensions, read strictly."""
+
+import math
+from datetime import timedelta
+
+import msgspec
+
+from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageContext, StageSpec
+from gennaker.model import moniker
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.deploy import durations, server_groups
+from gennaker.plugins.deploy.server_groups import Location
+
+STRATEGIES = ("none", "highlander", "redblack", "rollingredblack")
+_SAME = {"bluegreen": "redblack", "rollingupdate": "rollingredblack", "": "none"}
+
+
+class CapacitySpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How many instances; what is absent follows from the others."""
+
+    min: int | None = None
+    max: int | None = None
+    desired: int | None = None
+
+    def filled(self) -> Capacity:
+        """All three, in order."""
+        desired = self.desired if self.desired is not None else self.min if self.min is not None else self.max
+        desired = 1 if desired is None else desired
+        low = desired if self.min is None else min(self.min, desired)
+        high = desired if self.max is None else max(self.max, desired)
+        return Capacity(min=low, max=high, desired=desired)
+
+
+class RollbackSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What happens by itself when things go wrong."""
+
+    on_failure: bool = True
+    """Orca's key. A failed deploy always goes back, so `false` changes nothing."""
+    on_pipeline_failure: bool = False
+    """Also when a later stage of the same run fails, is rejected or the run is cancelled."""
+    destroy_latest: bool = True
+    """Orca's key. Nothing half-made is ever left, so `false` changes nothing."""
+
+
+class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
+    """A cluster, as `deploy` lists them and `createServerGroup` gets one."""
+
+    application: str = ""
+    account: str = ""
+    credentials: str = ""
+    cloud_provider: str = ""
+    region: str = ""
+    namespace: str = ""
+    availability_zones: JsonObject = {}  # noqa: RUF012 - msgspec copies it
+    stack: str | None = ""
+    free_form_details: str | None = ""
+    strategy: str | None = ""
+    capacity: CapacitySpec = CapacitySpec()
+    use_source_capacity: bool = False
+    load_balancers: tuple[str, ...] | None = ()
+    image: str | JsonObject | None = ""
+    """Reference; a build's output `image` will do too. Absent: the nearest docker/image artifact."""
+    version: str | None = ""
+    environment: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    health_path: str = "/healthz"
+    labels: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    target_healthy_deploy_percentage: float = 100
+    up_timeout: str | float = "PT10M"
+    """How long instances may take to come up."""
+    drain_timeout: str | float = "PT35S"
+    """How long requests under way may take to end."""
+    grace_period: str | float = "PT0S"
+    """How long what was replaced is kept warm."""
+    traffic_percent: float | None = None
+    """Exactly this part of the load balancers' traffic, for canaries."""
+    target_percentages: tuple[float, ...] = ()
+    """Steps of rollingredblack."""
+    delay_before_cleanup: float = 0
+    """Seconds between the new version's being ready and the old one's being taken out."""
+    delay_before_disable_sec: float = 0
+    """Old name of `delayBeforeCleanup`."""
+    max_remaining_asgs: int = 0
+    allow_delete_active: bool = False
+    scale_down: bool = False
+    delay_before_scale_down_sec: float = 0
+    allow_scale_down_active: bool = False
+    pipeline_before_cleanup: JsonObject = {}  # noqa: RUF012 - msgspec copies it
+    verify: JsonObject | tuple[JsonObject, ...] = {}  # noqa: RUF012 - msgspec copies it
+    """Checks on the new instances before users see them: `{"httpCheck": {…}}` or stages with `type`."""
+    rollback: RollbackSpec = RollbackSpec()
+
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster with everything that its JSON leaves open filled in."""
+
+    spec: ClusterSpec
+    location: Location
+    name: str
+    strategy: str
+    capacity: Capacity
+    load_balancers: tuple[str, ...]
+    drain: timedelta
+    grace: timedelta
+    up_within: timedelta
+
+
+def read(context: StageContext) -> Cluster:
+    """The cluster of a createServerGroup stage. Raises Refused."""
+    return of_json(context.stage.context, context.services, application=context.execution.head.application)
+
+
+def of_json(value: JsonObject, services: Services, *, application: str) -> Cluster:
+    """The cluster that this JSON describes; `application` where it names none. Raises Refused."""
+    try:
+        spec = msgspec.convert(flattened(value), ClusterSpec, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(Problem(code="deploy.cluster", message=f"The cluster can't be read: {error}.")) from error
+    location = Location(
+        application=spec.application or application,
+        account=spec.account or spec.credentials,
+        region=region_of(value),
+        cloud_provider=spec.cloud_provider or server_groups.default_provider(services),
+    )
+    if not location.account or not location.region or not location.application:
+        raise Refused(_nowhere(location))
+    return Cluster(
+        spec=spec,
+        location=location,
+        name=moniker.cluster_name(location.application, spec.stack, spec.free_form_details),
+        strategy=_strategy(spec.strategy or ""),
+        capacity=spec.capacity.filled(),
+        load_balancers=spec.load_balancers or (),
+        drain=durations.read(spec.drain_timeout, key="drainTimeout"),
+        grace=durations.read(spec.grace_period, key="gracePeriod"),
+        up_within=durations.read(spec.up_timeout, key="upTimeout"),
+    )
+
+
+def flattened(value: JsonObject) -> JsonObject:
+    """Orca's rule: the map `cluster` in a stage's context counts as if its keys stood beside it."""
+    inner = value.get("cluster")
+    return {**value, **inner} if isinstance(inner, dict) else value
+
+
+def region_of(value: JsonObject) -> str:
+    """The region, under whichever of its names it is given."""
+    for key in ("region", "namespace"):
+        found = value.get(key)
+        if isinstance(found, str) and found:
+            return found
+    for key in ("availabilityZones", "regions", "namespaces", "zones"):
+        several = value.get(key)
+        if isinstance(several, dict | list) and several:
+            return str(next(iter(several)))
+        if isinstance(several, str) and several:
+            return several
+    return ""
+
+
+def part(capacity: Capacity, percent: float) -> Capacity:
+    """This percentage of a capacity, rounded up, pinned below 100 %."""
+    if percent >= 100:
+        return capacity
+    desired = math.ceil(capacity.desired * percent / 100)
+    return Capacity(min=desired, max=desired, desired=desired)
+
+
+def required(desired: int, percentage: float) -> int:
+    """How many instances must be up: Orca's rounding, at least one unless none is wanted."""
+    if not desired or not percentage:
+        return 0
+    return max(1, math.floor(desired * percentage / 100 + 0.5))
+
+
+def place_json(location: Location) -> JsonObject:
+    """The location as the context of a stage holds it."""
+    return {
+        "application": location.application,
+        "account": location.account,
+        "credentials": location.account,
+        "region": location.region,
+        "cloudProvider": location.cloud_provider,
+    }
+
+
+def capacity_json(capacity: Capacity) -> JsonObject:
+    """The capacity as the context of a stage holds it."""
+    return {"min": capacity.min, "max": capacity.max, "desired": capacity.desired}
+
+
+def _strategy(named: str) -> str:
+    key = named.strip().lower().replace("-", "").replace("_", "").replace("/", "")
+    key = _SAME.get(key, key)
+    if key not in STRATEGIES:
+        raise Refused(
+            Problem(
+                code="deploy.strategy",
+                message=f"There is no strategy {named!r}.",
+                remedy=f"Use one of {', '.join(STRATEGIES)}.",
+                pointer="/strategy",
+            )
+        )
+    return key
+
+
+def _nowhere(location: Location) -> Problem:
+    fields = {"application": location.application, "account": location.account, "region": location.region}
+    missing: list[Json] = [key for key, value in fields.items() if not value]
+    return Problem(
+        code="deploy.place",
+        message=f"The cluster doesn't say where it is: {', '.join(map(str, missing))} missing.",
+        remedy="Add them to the cluster.",
+    )

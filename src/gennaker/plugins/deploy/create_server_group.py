@@ -1,0 +1,223 @@
+"""Create Server Group: a new version beside the old, put in the old one's place as its strategy says.
+
+Before anything is created it is written down what serves now and how to get back to it (`rollouts.py`). Whatever fails
+later, and a cancellation before the switch, leads back there.
+"""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from gennaker.interfaces.clouds import Capacity, HealthProbe, NewServerGroup, ServerGroup
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import moniker
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.deploy import clusters, images, rollouts, server_groups, strategies, traffic_shares, upcoming
+from gennaker.plugins.deploy.clusters import Cluster, ClusterSpec
+from gennaker.plugins.deploy.rollouts import Rollout
+
+_CLONE = "cloneServerGroup"
+
+
+async def plan(_: StageSpec, context: StageContext) -> Plan:
+    """Reads the cluster, so that what is wrong with it is said before anything is done."""
+    cluster = clusters.read(context)
+    strategies.check(cluster)
+    return Plan(tasks=tuple(task.planned() for task in _TASKS))
+
+
+async def determine_source(context: TaskContext) -> TaskResult:
+    """Writes down what serves now, under which name the new server group will come, and with which image."""
+    cluster = clusters.read(context)
+    for load_balancer in cluster.load_balancers:
+        await traffic_shares.ensure(context.services, load_balancer)
+    key = f"{context.execution.head.id}/{context.stage.id}.{context.stage.attempt}"
+    rollout = await rollouts.find(context.services, key) or await _begin(context, cluster, key)
+    source = rollout.replaced
+    told: JsonObject = {
+        rollouts.CONTEXT_KEY: key,
+        "serverGroupName": rollout.new,
+        "clusterName": rollout.cluster,
+        "imageId": rollout.image,
+        "imageVersion": rollout.version,
+        "rollbackPlan": rollouts.plan_json(rollout),
+        "savedCapacity": clusters.capacity_json(rollout.capacity),
+    }
+    if source is not None:
+        told["source"] = {**clusters.place_json(rollout.location), "serverGroupName": source.name}
+    return Done(context=told)
+
+
+async def _begin(context: TaskContext, cluster: Cluster, key: str) -> Rollout:
+    services = context.services
+    groups = await server_groups.of_cluster(services, cluster.location, cluster.name)
+    before = tuple([rollouts.before_of(one, await traffic_shares.of_group(services, one.name)) for one in groups])
+    chosen = _image(context, cluster, groups)
+    numbers = tuple(one.moniker.sequence for one in groups if one.moniker.sequence is not None)
+    number = await services.executions.reserve_number(
+        rollouts.number_queue(cluster.location, cluster.name),
+        context.attempt_key,
+        taken=numbers,
+        newest=groups[-1].moniker.sequence if groups else None,
+    )
+    serving = [one for one in before if one.serves]
+    capacity = serving[-1].capacity if cluster.spec.use_source_capacity and serving else cluster.capacity
+    rollout = Rollout(
+        key=key,
+        execution_id=context.execution.head.id,
+        location=cluster.location,
+        cluster=cluster.name,
+        load_balancers=cluster.load_balancers,
+        strategy=cluster.strategy,
+        new=moniker.server_group_name(cluster.name, number),
+        holder=context.attempt_key,
+        image=chosen.reference,
+        version=chosen.version,
+        capacity=capacity,
+        traffic_percent=cluster.spec.traffic_percent,
+        before=before,
+        release_id=f"rel_{services.ids.ulid()}",
+        drain=cluster.drain,
+        grace=cluster.grace,
+        is_watched=cluster.spec.rollback.on_pipeline_failure,
+    )
+    return await rollouts.begin(services, rollout)
+
+
+def _image(context: TaskContext, cluster: Cluster, groups: tuple[ServerGroup, ...]) -> images.Chosen:
+    if context.stage.type == _CLONE and not cluster.spec.image:
+        source = context.stage.context.get("source")
+        name = source.get("serverGroupName") or source.get("asgName") if isinstance(source, dict) else None
+        found = next((one for one in groups if one.name == name), groups[-1] if groups and not name else None)
+        if found is None:
+            raise Refused(
+                Problem(
+                    code="clone.no_source",
+                    message=f"There is no server group {name or 'in ' + cluster.name} to clone.",
+                    remedy="Name an existing one in `source.serverGroupName`.",
+                )
+            )
+        return images.Chosen(reference=found.image, version=found.version)
+    chosen = images.choose(context, cluster.spec.image, cluster.spec.version)
+    same = next((one.version for one in groups if one.image == chosen.reference and one.version), "")
+    return chosen if cluster.spec.version or not same else replace(chosen, version=same)
+
+
+async def create(context: TaskContext) -> TaskResult:
+    """Begins the server group; the same key gets the same one again."""
+    cluster = clusters.read(context)
+    rollout = await rollouts.of_context(context.services, context.stage.context)
+    if rollout is None:
+        return Failed(problem=_over(context))
+    group = await server_groups.provider(context.services, rollout.location.cloud_provider).create(
+        NewServerGroup(
+            key=rollout.key,
+            name=rollout.new,
+            place=rollout.location.place,
+            image=rollout.image,
+            version=rollout.version,
+            capacity=_first_capacity(rollout),
+            load_balancers=rollout.load_balancers,
+            environment=cluster.spec.environment,
+            probe=HealthProbe(path=cluster.spec.health_path),
+            drain_timeout=cluster.drain,
+            labels=cluster.spec.labels,
+            provider_options=context.stage.context,
+        )
+    )
+    region = rollout.location.region
+    address = ""
+    for load_balancer in rollout.load_balancers[:1]:
+        address = f"http://{await traffic_shares.address(context.services, load_balancer)}"
+    deployed: JsonObject = {
+        **clusters.place_json(rollout.location),
+        "serverGroup": group.name,
+        "cluster": rollout.cluster,
+        "image": group.image,
+        "version": group.version,
+    }
+    return Done(
+        context={"deploy.server.groups": {region: [group.name]}, "imageId": group.image},
+        outputs={
+            "deploy.server.groups": {region: [group.name]},
+            "serverGroup": group.name,
+            "address": address,
+            "deployedServerGroups": [deployed],
+        },
+    )
+
+
+async def wait_for_up(context: TaskContext) -> TaskResult:
+    """Done when enough instances are up; fails at once where they can't come up."""
+    cluster = clusters.read(context)
+    rollout = await rollouts.of_context(context.services, context.stage.context)
+    if rollout is None:
+        return Failed(problem=_over(context))
+    group = await server_groups.find(context.services, rollout.location, rollout.new)
+    if group is None:
+        return Failed(problem=_vanished(rollout.new))
+    desired = _first_capacity(rollout).desired
+    required = clusters.required(desired, cluster.spec.target_healthy_deploy_percentage)
+    waiting = upcoming.wait(context, group, required, cluster.up_within)
+    if waiting is not None:
+        return waiting
+    if rollout.load_balancers or not server_groups.up(group):
+        return Done()
+    return Done(outputs={"address": f"http://{server_groups.up(group)[0].address}"})
+
+
+async def plan_after(_: StageSpec, context: StageContext) -> tuple[PlannedStage, ...]:
+    """What the strategy does once the new server group is up."""
+    return strategies.after(clusters.read(context), context.stage.context)
+
+
+async def plan_on_failure(_: StageSpec, context: StageContext) -> tuple[PlannedStage, ...]:
+    """The way back, if anything was begun."""
+    key = context.stage.context.get(rollouts.CONTEXT_KEY)
+    if not isinstance(key, str):
+        return ()
+    name = "Back to what served before"
+    return (PlannedStage(type="undoRollout", name=name, context={rollouts.CONTEXT_KEY: key}),)
+
+
+def _first_capacity(rollout: Rollout) -> Capacity:
+    """A rolling update begins with nothing and grows."""
+    return Capacity(min=0, max=0, desired=0) if rollout.strategy == "rollingredblack" else rollout.capacity
+
+
+def _over(context: TaskContext) -> Problem:
+    return Problem(
+        code="deploy.over",
+        message=f"The rollout of {context.stage.context.get('serverGroupName')} is over: it was taken back meanwhile.",
+        remedy="Start the pipeline again, or restart the stage.",
+    )
+
+
+def _vanished(name: str) -> Problem:
+    return Problem(
+        code="server_group.vanished",
+        message=f"{name} is gone: somebody has destroyed it while it was being deployed.",
+        remedy="Deploy again.",
+    )
+
+
+_TASKS = (
+    TaskType(name="determineSourceServerGroup", run=determine_source, stop=rollouts.stop),
+    TaskType(name="createServerGroup", run=create, stop=rollouts.stop),
+    TaskType(name="waitForUpInstances", run=wait_for_up, stop=rollouts.stop, timeout=timedelta(hours=2)),
+)
+_CLEARED = ("rollout", "serverGroupName", "source", "rollbackPlan", "savedCapacity", "deploy.server.groups")
+stage = StageType(
+    name="createServerGroup",
+    label="Create Server Group",
+    about=__doc__,
+    spec=ClusterSpec,
+    tasks=_TASKS,
+    plan=plan,
+    plan_after=plan_after,
+    plan_on_failure=plan_on_failure,
+    restart_clears=_CLEARED,
+)
+clone = replace(stage, name=_CLONE, label="Clone Server Group", aliases=("copyLastAsg",), restart_clears=_CLEARED[:2])

@@ -1,0 +1,37 @@
+"""Durations: ISO-8601 texts such as `PT1H`, and plain seconds, as stages write them."""
+
+import re
+from datetime import timedelta
+
+from gennaker.model.codec import Json
+from gennaker.model.problems import Problem, Refused
+
+_ISO = re.compile(
+    r"P(?=.)(?:(?P<days>\d+)D)?(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_LONGEST = timedelta(days=3660)
+
+
+def read(value: Json, *, key: str) -> timedelta:
+    """An ISO-8601 duration or a number of seconds. Raises Refused."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST.total_seconds():
+        return timedelta(seconds=value)
+    found = _ISO.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise Refused(_wrong(value, key))
+    length = sum(
+        (timedelta(**{unit: float(found[unit] or 0)}) for unit in ("days", "hours", "minutes", "seconds")), timedelta()
+    )
+    if length > _LONGEST:
+        raise Refused(_wrong(value, key))
+    return length
+
+
+def _wrong(value: Json, key: str) -> Problem:
+    return Problem(
+        code="stage.field_wrong",
+        message=f"`{key}` is {value!r}, which is no duration of at most ten years.",
+        remedy="Write it like PT30S, PT1H or P7D.",
+        pointer=f"/{key}",
+    )

@@ -1,0 +1,51 @@
+"""Enable Server Group: waits until its instances are up, then lets it take part in traffic beside the others."""
+
+from gennaker.interfaces.stages import StageType, TaskContext, TaskType
+from gennaker.model.event import Done, TaskResult
+from gennaker.plugins.deploy import durations, server_groups, shares, taking_out, targets, traffic_shares, upcoming
+from gennaker.plugins.deploy.targets import TargetSpec
+
+
+async def wait_for_up(context: TaskContext) -> TaskResult:
+    """Nothing gets traffic that can't serve."""
+    target = await targets.resolve(context)
+    group = await targets.group(context, target)
+    within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
+    return upcoming.wait(context, group, group.capacity.desired, within) or Done()
+
+
+async def enable(context: TaskContext) -> TaskResult:
+    """Takes its part, as its size says; one that takes part already keeps what it has."""
+    target = await targets.resolve(context)
+    group = await targets.group(context, target)
+    groups = await server_groups.all_of(context.services, target.location)
+    sizes = {one.name: one.capacity.desired for one in groups}
+    known = traffic_shares.with_members((group.name,), target.location)
+
+    def change(members: shares.Members) -> shares.Members:
+        members = known(members)
+        if members[group.name].takes_traffic:
+            return members
+        return shares.joined(members, group.name, group.capacity.desired, sizes)
+
+    for load_balancer in group.load_balancers:
+        await traffic_shares.change(context.services, load_balancer, change)
+    provider = server_groups.provider(context.services, target.location.cloud_provider)
+    if group.is_disabled:
+        await provider.set_disabled(group.place, group.name, is_disabled=False)
+    return Done()
+
+
+stage = StageType(
+    name="enableServerGroup",
+    label="Enable Server Group",
+    about=__doc__,
+    spec=TargetSpec,
+    tasks=(
+        TaskType(name="determineTargetServerGroup", run=taking_out.choose_target),
+        TaskType(name="waitForUpInstances", run=wait_for_up),
+        TaskType(name="enableServerGroup", run=enable),
+    ),
+    aliases=("enableAsg",),
+    restart_clears=taking_out.CLEARED,
+)

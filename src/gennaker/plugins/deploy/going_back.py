@@ -1,0 +1,24 @@
+"""Going back: one switch from a server group to an earlier one of the same cluster that is still warm."""
+
+from gennaker.interfaces.clouds import ServerGroup
+from gennaker.interfaces.services import Services
+from gennaker.plugins.deploy import server_groups, shares, traffic_shares
+from gennaker.plugins.deploy.server_groups import Location
+
+
+async def switch(services: Services, location: Location, *, leaving: ServerGroup, returning: ServerGroup) -> None:
+    """Everything that the cluster gets goes to the returning server group: one switch a load balancer."""
+    cluster = server_groups.cluster_of(returning)
+    names = {one.name for one in await server_groups.of_cluster(services, location, cluster)}
+    known = traffic_shares.with_members((returning.name,), location)
+
+    def change(members: shares.Members) -> shares.Members:
+        members = known(members)
+        losing = (name for name in members if name in names and name != returning.name)
+        return shares.redistributed(members, {**dict.fromkeys(losing, 0), returning.name: 1})
+
+    for load_balancer in dict.fromkeys((*returning.load_balancers, *leaving.load_balancers)):
+        await traffic_shares.change(services, load_balancer, change)
+    if returning.is_disabled:
+        provider = server_groups.provider(services, location.cloud_provider)
+        await provider.set_disabled(returning.place, returning.name, is_disabled=False)

@@ -1,0 +1,194 @@
+"""Run Job: runs an image to its end, e.g. tests against what was deployed, and keeps its reports as evidence."""
+
+import hashlib
+import re
+from datetime import timedelta
+
+from gennaker.interfaces.clouds import Health, Job, NewJob, Place
+from gennaker.interfaces.evidence import EvidenceItem, LogFile
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import Again, Done, Failed, TaskResult
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.deploy import durations, images, server_groups, targets
+
+_LOOKS_AGAIN = timedelta(milliseconds=500)
+_SUITE = re.compile(rb"<testsuite\b[^>]*>")
+_COUNT = re.compile(rb'\b(tests|failures|errors|skipped)="(\d+)"')
+_KINDS = {"junit": "junit", "sarif": "sarif", "sbom": "sbom"}
+_MEDIA = {"junit": "application/xml", "sarif": "application/sarif+json", "sbom": "application/json"}
+
+
+class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON."""
+
+    account: str = ""
+    credentials: str = ""
+    region: str = ""
+    cloud_provider: str = ""
+    image: str | JsonObject | None = ""
+    """Absent: the nearest docker/image artifact."""
+    command: str | tuple[str, ...] | None = ()
+    """A text is run by `sh -c`."""
+    environment: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    reports: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    """Kind (`junit`, `sarif`, `sbom` or any name) → path below the job's folder."""
+    job_timeout: str | float = "PT10M"
+    wait_for_completion: bool | str = True
+
+
+async def plan(spec: StageSpec, _: StageContext) -> Plan:
+    """Run, and wait unless the stage doesn't."""
+    assert isinstance(spec, Spec)
+    waits = str(spec.wait_for_completion).lower() != "false"
+    return Plan(tasks=(_RUN.planned(), *((_WAIT.planned(),) if waits else ())))
+
+
+async def run(context: TaskContext) -> TaskResult:
+    """Begins the job; a repeat gets the same one."""
+    own = context.stage.context
+    place, provider = _place(context)
+    image = own.get("image")
+    chosen = images.choose(context, image if isinstance(image, str | dict) else None, None)
+    environment, reports = own.get("environment"), own.get("reports")
+    job = await server_groups.provider(context.services, provider).run_job(
+        NewJob(
+            key=context.attempt_key,
+            place=place,
+            image=chosen.reference,
+            command=_command(own.get("command")),
+            environment=_texts(environment),
+            timeout=durations.read(own.get("jobTimeout") or "PT10M", key="jobTimeout"),
+            reports=_texts(reports),
+        )
+    )
+    if job.log:
+        await _register(context, job)
+    location = {"account": place.account, "region": place.region, "cloudProvider": provider}
+    jobs: JsonObject = {place.region: [job.id]}
+    return Done(context={**location, "jobId": job.id, "deploy.jobs": jobs})
+
+
+async def wait(context: TaskContext) -> TaskResult:
+    """Ends as the job ends; what it reported is kept either way."""
+    job_id = str(context.stage.context.get("jobId") or "")
+    place, provider = _place(context)
+    job = await server_groups.provider(context.services, provider).job(place, job_id)
+    if job is None:
+        return Failed(problem=Problem(code="job.lost", message=f"The job {job_id} is unknown to {provider}."))
+    if job.state not in (Health.SUCCEEDED, Health.FAILED):
+        return Again(after=_LOOKS_AGAIN, waiting_for=f"the job {job_id} to end")
+    summaries = await _keep_reports(context, job)
+    outputs: JsonObject = {
+        "jobStatus": {"jobState": job.state.value, "id": job.id, "exitStatus": job.exit_status},
+        "completionDetails": {"exitCode": job.exit_status, "message": job.reason},
+        "reports": summaries,
+    }
+    if job.state is Health.SUCCEEDED:
+        return Done(outputs=outputs)
+    return Failed(problem=_failed(context, job), outputs=outputs)
+
+
+async def stop(context: TaskContext) -> None:
+    """A cancelled stage's job is stopped; one that is just being begun is found by its key and stopped too."""
+    job_id = context.stage.context.get("jobId")
+    if isinstance(job_id, str):
+        place, provider = _place(context)
+        await server_groups.provider(context.services, provider).stop_job(place, job_id)
+
+
+async def stop_beginning(context: TaskContext) -> None:
+    """The job may have been begun without its id being recorded: beginning it again tells the id."""
+    result = await run(context)
+    if isinstance(result, Done):
+        place, provider = _place(context)
+        await server_groups.provider(context.services, provider).stop_job(place, str(result.context["jobId"]))
+
+
+async def _keep_reports(context: TaskContext, job: Job) -> list[Json]:
+    summaries: list[Json] = []
+    for name, content in sorted(job.reports.items()):
+        summary = junit_summary(content) if name == "junit" else {}
+        item = EvidenceItem(
+            execution_id=context.execution.head.id,
+            stage_id=context.stage.id,
+            name=f"{context.stage.name}.{name}",
+            kind=_KINDS.get(name, "file"),
+            media_type=_MEDIA.get(name, "application/octet-stream"),
+            digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+            size_bytes=len(content),
+            at=context.at,
+            summary=summary,
+        )
+        await context.services.evidence.put(item, content)
+        summaries.append({"name": item.name, "kind": item.kind, "digest": item.digest, "summary": summary})
+    return summaries
+
+
+def junit_summary(content: bytes) -> JsonObject:
+    """Counts of a JUnit XML report, from the attributes of its suites; the XML itself is never parsed."""
+    found = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    for suite in _SUITE.findall(content):
+        for key, count in _COUNT.findall(suite):
+            found[key.decode()] += int(count)
+    failed = found["failures"] + found["errors"]
+    passed = found["tests"] - failed - found["skipped"]
+    return {"tests": found["tests"], "passed": passed, "failed": failed, "skipped": found["skipped"]}
+
+
+async def _register(context: TaskContext, job: Job) -> None:
+    log = LogFile(
+        execution_id=context.execution.head.id,
+        stage_id=context.stage.id,
+        name=f"{context.stage.name}.log",
+        path=job.log,
+        at=context.at,
+    )
+    await context.services.logs.register(log)
+
+
+def _place(context: StageContext) -> tuple[Place, str]:
+    location = targets.location_of(
+        context.stage.context, context.services, named="", application=context.execution.head.application
+    )
+    return location.place, location.cloud_provider
+
+
+def _command(value: Json) -> tuple[str, ...]:
+    if isinstance(value, str) and value:
+        return ("sh", "-c", value)
+    return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def _texts(value: Json) -> dict[str, str]:
+    if value is not None and not isinstance(value, dict):
+        raise Refused(
+            Problem(code="stage.field_wrong", message=f"{value!r} should be a map.", remedy="Correct the stage.")
+        )
+    return {key: str(one) for key, one in (value or {}).items() if one is not None}
+
+
+def _failed(context: TaskContext, job: Job) -> Problem:
+    junit = job.reports.get("junit")
+    counts = junit_summary(junit) if junit else {}
+    said = f" {counts['failed']} of {counts['tests']} tests failed." if counts.get("failed") else ""
+    return Problem(
+        code="job.failed",
+        message=f"The job of {context.stage.name} failed: {job.reason or f'exit status {job.exit_status}'}{said}",
+        remedy="Its log says more.",
+        details={"jobId": job.id, "exitStatus": job.exit_status},
+    )
+
+
+_RUN = TaskType(name="runJob", run=run, stop=stop_beginning)
+_WAIT = TaskType(name="waitOnJobCompletion", run=wait, stop=stop, timeout=timedelta(hours=2))
+stage = StageType(
+    name="runJob",
+    label="Run Job",
+    about=__doc__,
+    spec=Spec,
+    tasks=(_RUN, _WAIT),
+    plan=plan,
+    aliases=("runJobManifest",),
+    restart_clears=("jobId", "deploy.jobs"),
+)

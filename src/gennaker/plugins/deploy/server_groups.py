@@ -1,0 +1,119 @@
+"""Server groups: finding them at their providers, and judging whether they are up."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gennaker.interfaces.clouds import CloudProvider, Health, Instance, Place, ServerGroup
+from gennaker.interfaces.services import Services
+from gennaker.model import moniker
+from gennaker.model.problems import Problem, Refused
+
+CRASHES_UNTIL_HOPELESS = 3
+"""An instance that was restarted so often without coming up is not going to."""
+
+
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """Where server groups of an application are."""
+
+    application: str
+    account: str
+    region: str
+    cloud_provider: str
+
+    @property
+    def place(self) -> Place:
+        """As providers want it."""
+        return Place(account=self.account, region=self.region)
+
+
+def provider(services: Services, name: str) -> CloudProvider:
+    """The cloud provider of this name. Raises Refused."""
+    found = services.clouds.get(name)
+    if found is None:
+        raise Refused(
+            Problem(
+                code="cloud.unknown",
+                message=f"There is no cloud provider {name!r}.",
+                remedy=f"Use one of: {', '.join(sorted(services.clouds)) or 'none is installed'}.",
+            )
+        )
+    return found
+
+
+def default_provider(services: Services) -> str:
+    """The provider that is meant where none is named: `local`, or the only one."""
+    return "local" if "local" in services.clouds or len(services.clouds) != 1 else next(iter(services.clouds))
+
+
+async def all_of(services: Services, location: Location) -> tuple[ServerGroup, ...]:
+    """All server groups of the application in this place, oldest first."""
+    found = await provider(services, location.cloud_provider).describe(location.application)
+    return tuple(one for one in found if one.place == location.place)
+
+
+async def of_cluster(services: Services, location: Location, cluster: str) -> tuple[ServerGroup, ...]:
+    """The server groups of one cluster, oldest first."""
+    return tuple(one for one in await all_of(services, location) if cluster_of(one) == cluster)
+
+
+async def find(services: Services, location: Location, name: str) -> ServerGroup | None:
+    """One server group; None: there is none of that name."""
+    return next((one for one in await all_of(services, location) if one.name == name), None)
+
+
+def cluster_of(group: ServerGroup) -> str:
+    """The name of the cluster to which a server group belongs."""
+    return group.moniker.cluster or moniker.parse(group.name).cluster or group.name
+
+
+def application_of(name: str) -> str:
+    """The application that a server group's or cluster's name says."""
+    return moniker.parse(name).app or name
+
+
+def up(group: ServerGroup) -> tuple[Instance, ...]:
+    """Instances that can serve, in the provider's order.
+
+    Of a disabled server group, which is out of traffic, those that are out of service for no other reason.
+    """
+    able = (Health.UP, Health.OUT_OF_SERVICE) if group.is_disabled else (Health.UP,)
+    return tuple(one for one in group.instances if one.health in able and one.address)
+
+
+def hopeless(group: ServerGroup) -> Problem | None:
+    """Why the server group can't come up, if that is certain already."""
+    for one in group.instances:
+        is_looping = one.restarts >= CRASHES_UNTIL_HOPELESS and one not in up(group)
+        if one.health is Health.FAILED or is_looping:
+            return not_up(group, "can't come up")
+    return None
+
+
+def not_up(group: ServerGroup, said: str) -> Problem:
+    """A problem that says of each instance why it isn't up."""
+    reasons = [_reason(one) for one in group.instances if one not in up(group)]
+    return Problem(
+        code="server_group.not_up",
+        message=f"{group.name} {said}: {len(up(group))} of {group.capacity.desired} instances are up. "
+        + " ".join(reasons),
+        remedy="Mend what the instance's log says, or the health check's path; then deploy again.",
+        details={"serverGroup": group.name, "image": group.image},
+    )
+
+
+def why_waiting(group: ServerGroup, required: int) -> str:
+    """What is waited for, as shown to people."""
+    reasons = [_reason(one) for one in group.instances if one not in up(group)]
+    return f"{required} instances of {group.name} to be up ({len(up(group))} are). {' '.join(reasons)}".strip()
+
+
+def named(groups: Iterable[ServerGroup]) -> str:
+    """Names in a sentence."""
+    return ", ".join(one.name for one in groups) or "none"
+
+
+def _reason(instance: Instance) -> str:
+    restarts = f", restarted {instance.restarts} times" if instance.restarts else ""
+    reason = f": {instance.health_reason}" if instance.health_reason else ""
+    return f"{instance.id} is {instance.health.value}{restarts}{reason}."

@@ -1,0 +1,124 @@
+"""Shift Traffic: a step of a rollout that gives a new server group its part of the traffic.
+
+`mode` is `step` (a part, in a rolling update), `switch` (all of it; the release is recorded and the old version drained)
+or `join` (beside the others). Planned by strategies, not written in pipelines.
+"""
+
+from datetime import timedelta
+
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model.codec import to_json
+from gennaker.model.event import Again, Done, Failed, TaskResult
+from gennaker.model.problems import Problem
+from gennaker.plugins.deploy import rollouts, server_groups, shares, traffic_shares
+from gennaker.plugins.deploy.rollouts import Rollout
+
+_LOOKS_AGAIN = timedelta(milliseconds=250)
+
+
+class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON."""
+
+    mode: str = "switch"
+    percent: float = 100
+
+
+async def plan(spec: StageSpec, _: StageContext) -> Plan:
+    """A switch has more to do than a step."""
+    assert isinstance(spec, Spec)
+    tasks = {"step": (_SHIFT,), "join": (_JOIN, _COMPLETE)}.get(spec.mode, (_SHIFT, _RECORD, _COMPLETE))
+    return Plan(tasks=tuple(task.planned() for task in tasks))
+
+
+async def shift(context: TaskContext) -> TaskResult:
+    """One switch a load balancer, if there is an instance that can serve."""
+    rollout = await rollouts.of_context(context.services, context.stage.context)
+    if rollout is None:
+        return Failed(problem=_over())
+    problem = await _not_ready(context, rollout)
+    if problem is not None:
+        return Failed(problem=problem)
+    percent = context.stage.context.get("percent")
+    await rollouts.shift(context.services, rollout, percent if isinstance(percent, int | float) else 100)
+    return Done()
+
+
+async def join(context: TaskContext) -> TaskResult:
+    """Takes its part beside the others: a fixed percentage, or what its size says."""
+    rollout = await rollouts.of_context(context.services, context.stage.context)
+    if rollout is None:
+        return Failed(problem=_over())
+    problem = await _not_ready(context, rollout)
+    if problem is not None:
+        return Failed(problem=problem)
+    known = traffic_shares.with_members((rollout.new,), rollout.location)
+    groups = await server_groups.all_of(context.services, rollout.location)
+    sizes = {one.name: one.capacity.desired for one in groups}
+
+    def change(members: shares.Members) -> shares.Members:
+        members = known(members)
+        if rollout.traffic_percent is not None:
+            return shares.with_percent(members, rollout.new, rollout.traffic_percent)
+        if members[rollout.new].takes_traffic:
+            return members
+        return shares.joined(members, rollout.new, rollout.capacity.desired, sizes)
+
+    for load_balancer in rollout.load_balancers:
+        await traffic_shares.change(context.services, load_balancer, change)
+    if rollout.traffic_percent is None and not rollout.serving:
+        await rollouts.released(context.services, rollout, context.at)
+    return Done()
+
+
+async def record(context: TaskContext) -> TaskResult:
+    """Writes the release down: from now on the new server group is what serves."""
+    rollout = await rollouts.of_context(context.services, context.stage.context)
+    if rollout is None:
+        return Failed(problem=_over())
+    if rollout.traffic_percent is not None:
+        return Done()
+    release = await rollouts.released(context.services, rollout, context.at)
+    return Done(outputs={"release": to_json(release)})
+
+
+async def complete(context: TaskContext) -> TaskResult:
+    """Drains what was replaced and takes it out of traffic; then the rollout is over."""
+    rollout = await rollouts.of_context(context.services, context.stage.context)
+    if rollout is None:
+        return Done()
+    if context.stage.context.get("mode") == "join":
+        await rollouts.end(context.services, rollout)
+        return Done()
+    waiting = await rollouts.complete(context.services, rollout)
+    return Again(after=_LOOKS_AGAIN, waiting_for=waiting) if waiting else Done()
+
+
+async def _not_ready(context: TaskContext, rollout: Rollout) -> Problem | None:
+    group = await server_groups.find(context.services, rollout.location, rollout.new)
+    if group is None:
+        return Problem(code="server_group.vanished", message=f"{rollout.new} is gone.", remedy="Deploy again.")
+    if rollout.capacity.desired and not server_groups.up(group):
+        return server_groups.not_up(group, "gets no traffic")
+    return None
+
+
+def _over() -> Problem:
+    return Problem(
+        code="deploy.over",
+        message="The rollout that this stage belongs to is over.",
+        remedy="Start the pipeline again, or restart the deploy stage.",
+    )
+
+
+_SHIFT = TaskType(name="shiftTraffic", run=shift, stop=rollouts.stop)
+_JOIN = TaskType(name="joinTraffic", run=join, stop=rollouts.stop)
+_RECORD = TaskType(name="recordRelease", run=record, stop=rollouts.stop)
+_COMPLETE = TaskType(name="drainReplaced", run=complete, stop=rollouts.stop)
+stage = StageType(
+    name="shiftTraffic",
+    label="Shift Traffic",
+    about=__doc__,
+    spec=Spec,
+    tasks=(_SHIFT, _JOIN, _RECORD, _COMPLETE),
+    plan=plan,
+)

@@ -1,0 +1,233 @@
+"""Strategies: the stages that follow when a new server group is up. Pure.
+
+* none: takes its part of the traffic beside the others.
+* redblack (blue/green): checks, one switch, the old one drained and kept warm until the grace period is over.
+* highlander: as redblack, then everything else in the cluster is destroyed.
+* rollingredblack (rolling update): step by step grows the new one, gives it traffic, makes the old one smaller.
+
+All stages are linear and belong to the rollout: until its release has ended the rollout each failure leads back.
+"""
+
+import math
+from collections.abc import Iterator
+
+from gennaker.interfaces.clouds import Capacity
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import PlannedStage
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.deploy import clusters, rollouts
+from gennaker.plugins.deploy.clusters import Cluster
+
+_DEFAULT_STEPS = (50.0, 100.0)
+
+
+def check(cluster: Cluster) -> None:
+    """Refuses what can't work, before anything is done."""
+    percent = cluster.spec.traffic_percent
+    if percent is not None and not 0 < percent < 100:
+        raise _wrong("trafficPercent", f"{percent:g} is no percentage between 0 and 100")
+    if percent is not None and cluster.strategy in ("redblack", "rollingredblack"):
+        raise _wrong("trafficPercent", f"a fixed percentage doesn't go with the strategy {cluster.strategy}")
+    if any(not 0 < step <= 100 for step in cluster.spec.target_percentages):
+        raise _wrong("targetPercentages", "percentages are greater than 0 and at most 100")
+    if cluster.spec.rollback.on_pipeline_failure and cluster.strategy in ("none", "highlander"):
+        raise _wrong("rollback", f"the strategy {cluster.strategy} keeps nothing to roll back to")
+    list(_checks(cluster, {}))
+
+
+def after(cluster: Cluster, context: JsonObject) -> tuple[PlannedStage, ...]:
+    """The stages after the new server group is up; `context`: that of its createServerGroup stage."""
+    match cluster.strategy:
+        case "none":
+            stages = [*_checks(cluster, context), _traffic(cluster, context, "join")]
+        case "rollingredblack":
+            stages = list(_rolling(cluster, context))
+        case _:
+            stages = [
+                *_checks(cluster, context),
+                *_wait("Wait before the switch", cluster.spec.delay_before_cleanup),
+                *_wait("Wait before the switch", _old_delay(cluster)),
+                _traffic(cluster, context, "switch"),
+                *_cleanup(cluster, context),
+            ]
+    return tuple(
+        PlannedStage(type=one.type, name=one.name, context=one.context, requisites=(place - 1,) if place else ())
+        for place, one in enumerate(stages)
+    )
+
+
+def steps(cluster: Cluster) -> tuple[float, ...]:
+    """The percentages of a rolling update; the last is 100."""
+    wanted = cluster.spec.target_percentages or _DEFAULT_STEPS
+    return wanted if wanted[-1] == 100 else (*wanted, 100.0)
+
+
+def remaining(capacity: Capacity, percent: float) -> Capacity:
+    """What an old server group keeps when this percentage has moved to the new one."""
+    desired = math.ceil(capacity.desired * (100 - percent) / 100)
+    return Capacity(min=min(capacity.min, desired), max=max(capacity.max, desired), desired=desired)
+
+
+def _rolling(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
+    capacity = _capacity(context.get("savedCapacity"))
+    for number, percent in enumerate(steps(cluster)):
+        grown = {
+            **_own(cluster, context),
+            "action": "scale_exact",
+            "capacity": clusters.capacity_json(clusters.part(capacity, percent)),
+            "upTimeout": cluster.up_within.total_seconds(),
+        }
+        yield PlannedStage(type="resizeServerGroup", name=f"Grow to {percent:g}% of Desired Size", context=grown)
+        if number == 0:
+            yield from _checks(cluster, context)
+        yield from _wait(f"Wait at {percent:g}%", cluster.spec.delay_before_cleanup or _old_delay(cluster))
+        yield from _validation(cluster, context, percent)
+        if percent == 100:
+            yield _traffic(cluster, context, "switch")
+            return
+        yield _traffic(cluster, context, "step", percent=percent)
+        if not cluster.grace:  # What is to be kept warm keeps its size.
+            yield from _shrunk(cluster, context, percent)
+
+
+def _shrunk(cluster: Cluster, context: JsonObject, percent: float) -> Iterator[PlannedStage]:
+    for name, before in _serving(context):
+        capacity = remaining(before, percent)
+        if capacity.desired < before.desired:
+            smaller: JsonObject = {
+                **_own(cluster, context),
+                "serverGroupName": name,
+                "asgName": name,
+                "action": "scale_exact",
+                "capacity": clusters.capacity_json(capacity),
+            }
+            yield PlannedStage(
+                type="resizeServerGroup", name=f"Shrink {name} to {capacity.desired} at {percent:g}%", context=smaller
+            )
+
+
+def _traffic(cluster: Cluster, context: JsonObject, mode: str, *, percent: float = 100) -> PlannedStage:
+    new = context.get("serverGroupName")
+    if mode == "step":
+        name = f"Give {percent:g}% of the traffic to {new}"
+    elif mode == "join":
+        part = cluster.spec.traffic_percent
+        name = f"Give {part:g}% of the traffic to {new}" if part is not None else f"Give traffic to {new}"
+    else:
+        name = f"Switch all traffic to {new}"
+    told: JsonObject = {**_own(cluster, context), "mode": mode, "percent": percent}
+    return PlannedStage(type="shiftTraffic", name=name, context=told)
+
+
+def _cleanup(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
+    """Orca's own stages after the switch; the rollout is over by then."""
+    shared: JsonObject = {
+        **clusters.place_json(cluster.location),
+        "cluster": context.get("clusterName"),
+        "drainTimeout": cluster.drain.total_seconds(),
+    }
+    if cluster.strategy == "highlander":
+        only: JsonObject = {**shared, "shrinkToSize": 1, "allowDeleteActive": True, "retainLargerOverNewer": False}
+        yield PlannedStage(type="shrinkCluster", name="Shrink Cluster", context=only)
+    elif cluster.spec.max_remaining_asgs > 0:
+        several: JsonObject = {
+            **shared,
+            "shrinkToSize": cluster.spec.max_remaining_asgs,
+            "allowDeleteActive": cluster.spec.allow_delete_active,
+        }
+        yield PlannedStage(type="shrinkCluster", name="Shrink Cluster", context=several)
+    if cluster.spec.scale_down:
+        yield from _wait("Wait Before Scale Down", cluster.spec.delay_before_scale_down_sec)
+        down: JsonObject = {
+            **shared,
+            "remainingFullSizeServerGroups": 1,
+            "allowScaleDownActive": cluster.spec.allow_scale_down_active,
+        }
+        yield PlannedStage(type="scaleDownCluster", name="Scale Down Cluster", context=down)
+
+
+def _checks(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
+    """The checks on the new instances themselves, before any user sees them."""
+    wanted = cluster.spec.verify
+    for one in (wanted,) if isinstance(wanted, dict) else wanted:
+        if not one:
+            continue
+        kind, settings = _check_of(one)
+        told: JsonObject = {**_own(cluster, context), **settings}
+        yield PlannedStage(type=kind, name=str(settings.get("name") or f"Verify ({kind})"), context=told)
+
+
+def _check_of(one: JsonObject) -> tuple[str, JsonObject]:
+    kind = one.get("type")
+    if isinstance(kind, str):
+        return kind, {key: value for key, value in one.items() if key not in ("type", "refId", "requisiteStageRefIds")}
+    if len(one) == 1:
+        key, settings = next(iter(one.items()))
+        if isinstance(settings, dict):
+            return key, settings
+    raise _wrong("verify", 'each check is {"httpCheck": {…}} or a stage with its `type`')
+
+
+def _validation(cluster: Cluster, context: JsonObject, percent: float) -> Iterator[PlannedStage]:
+    wanted = cluster.spec.pipeline_before_cleanup
+    if not wanted.get("pipelineId"):
+        return
+    given = wanted.get("pipelineParameters")
+    parameters: JsonObject = {
+        **(given if isinstance(given, dict) else {}),
+        "deployedServerGroup": context.get("serverGroupName"),
+        "sourceServerGroup": next((name for name, _ in _serving(context)), None),
+        "percentageComplete": percent,
+    }
+    told: JsonObject = {
+        rollouts.CONTEXT_KEY: context.get(rollouts.CONTEXT_KEY),
+        "application": wanted.get("application"),
+        "pipeline": wanted.get("pipelineId"),
+        "pipelineParameters": parameters,
+    }
+    yield PlannedStage(type="pipeline", name=f"Run Validation Pipeline at {percent:g}%", context=told)
+
+
+def _wait(name: str, seconds: float) -> Iterator[PlannedStage]:
+    if seconds > 0:
+        yield PlannedStage(type="wait", name=name, context={"waitTime": seconds})
+
+
+def _old_delay(cluster: Cluster) -> float:
+    return 0 if cluster.spec.delay_before_cleanup else cluster.spec.delay_before_disable_sec
+
+
+def _own(cluster: Cluster, context: JsonObject) -> JsonObject:
+    """What every stage of the rollout knows."""
+    return {
+        rollouts.CONTEXT_KEY: context.get(rollouts.CONTEXT_KEY),
+        **clusters.place_json(cluster.location),
+        "serverGroupName": context.get("serverGroupName"),
+        "asgName": context.get("serverGroupName"),
+        "drainTimeout": cluster.drain.total_seconds(),
+    }
+
+
+def _serving(context: JsonObject) -> Iterator[tuple[str, Capacity]]:
+    plan = context.get("rollbackPlan")
+    serves = plan.get("serves") if isinstance(plan, dict) else None
+    for one in serves if isinstance(serves, list) else []:
+        if isinstance(one, dict) and one.get("enabled") is True:
+            yield str(one.get("serverGroup")), _capacity(one.get("capacity"))
+
+
+def _capacity(value: Json) -> Capacity:
+    assert isinstance(value, dict), "the source was determined before"
+    counts = {key: number for key, number in value.items() if isinstance(number, int)}
+    return Capacity(min=counts["min"], max=counts["max"], desired=counts["desired"])
+
+
+def _wrong(key: str, said: str) -> Refused:
+    return Refused(
+        Problem(
+            code="stage.field_wrong",
+            message=f"`{key}` is wrong: {said}.",
+            remedy="Correct the cluster.",
+            pointer=f"/{key}",
+        )
+    )

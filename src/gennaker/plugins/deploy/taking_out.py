@@ -1,0 +1,122 @@
+"""Taking out: tasks that take chosen server groups out of traffic, drain, disable, empty or destroy them.
+
+A stage chooses (`chosenServerGroups` in its context), these tasks do; all of them state a target and may be repeated.
+"""
+
+from datetime import timedelta
+
+from gennaker.interfaces.clouds import Capacity, ServerGroup
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageContext, TaskContext, TaskType
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import Again, Done, TaskResult
+from gennaker.plugins.deploy import clusters, draining, rollouts, server_groups, shares, targets, traffic_shares
+from gennaker.plugins.deploy.server_groups import Location
+
+_CHOSEN = "chosenServerGroups"
+_LOOKS_AGAIN = timedelta(milliseconds=500)
+
+
+def chosen(location: Location, names: tuple[str, ...]) -> JsonObject:
+    """The choice as the stage's context holds it."""
+    listed: list[Json] = list(names)
+    return {**clusters.place_json(location), _CHOSEN: listed}
+
+
+async def choose_target(context: TaskContext) -> TaskResult:
+    """The one server group that the stage means."""
+    target = await targets.resolve(context)
+    group = await targets.group(context, target)
+    return Done(context={**chosen(target.location, (group.name,)), "resolvedServerGroup": group.name})
+
+
+async def choose_target_if_there(context: TaskContext) -> TaskResult:
+    """As `choose_target`; one that is gone already is nothing to do."""
+    target = await targets.resolve(context)
+    group = await server_groups.find(context.services, target.location, target.name)
+    names = (group.name,) if group else ()
+    return Done(context={**chosen(target.location, names), "resolvedServerGroup": target.name})
+
+
+async def take_from_traffic(context: TaskContext) -> TaskResult:
+    """No new requests for them: one switch a load balancer."""
+    await without_traffic(context.services, frozenset(_names(context)))
+    return Done()
+
+
+async def without_traffic(services: Services, names: frozenset[str]) -> None:
+    """Takes all traffic from these server groups."""
+    for load_balancer, balanced in (await traffic_shares.everything(services)).items():
+        if names & balanced.members.keys():
+            await traffic_shares.change(services, load_balancer, lambda members: shares.without_traffic(members, names))
+
+
+async def drain(context: TaskContext) -> TaskResult:
+    """Waits for the requests under way, then marks them as disabled."""
+    groups = await _groups(context)
+    waiting = await draining.wait(context, *groups)
+    if waiting is not None:
+        return waiting
+    for one in groups:
+        if not one.is_disabled:
+            provider = server_groups.provider(context.services, one.cloud_provider)
+            await provider.set_disabled(one.place, one.name, is_disabled=True)
+    return Done()
+
+
+async def empty(context: TaskContext) -> TaskResult:
+    """No instances any more."""
+    groups = await _groups(context)
+    nothing = Capacity(min=0, max=0, desired=0)
+    for one in groups:
+        if one.capacity != nothing:
+            await server_groups.provider(context.services, one.cloud_provider).resize(one.place, one.name, nothing)
+    full = [one for one in groups if one.instances]
+    if full:
+        return Again(after=_LOOKS_AGAIN, waiting_for=f"the instances of {server_groups.named(full)} to stop")
+    return Done()
+
+
+async def destroy(context: TaskContext) -> TaskResult:
+    """Forgets them in all load balancers and removes them."""
+    location = _location(context)
+    provider = server_groups.provider(context.services, location.cloud_provider)
+    for name in _names(context):
+        await traffic_shares.forget(context.services, name)
+        await provider.destroy(location.place, name)
+    return Done()
+
+
+async def wait_until_gone(context: TaskContext) -> TaskResult:
+    """Done when the provider no longer lists them."""
+    groups = await _groups(context)
+    if groups:
+        return Again(after=_LOOKS_AGAIN, waiting_for=f"{server_groups.named(groups)} to be gone")
+    return Done()
+
+
+def _names(context: StageContext) -> tuple[str, ...]:
+    listed = context.stage.context.get(_CHOSEN)
+    return tuple(map(str, listed)) if isinstance(listed, list) else ()
+
+
+def _location(context: StageContext) -> Location:
+    names = _names(context)
+    own = context.stage.context
+    application = str(own.get("application") or context.execution.head.application)
+    return targets.location_of(own, context.services, named=names[0] if names else "", application=application)
+
+
+async def _groups(context: StageContext) -> tuple[ServerGroup, ...]:
+    names = _names(context)
+    if not names:
+        return ()
+    return tuple(one for one in await server_groups.all_of(context.services, _location(context)) if one.name in names)
+
+
+FROM_TRAFFIC = TaskType(name="takeFromTraffic", run=take_from_traffic, stop=rollouts.stop)
+DRAIN = TaskType(name="waitForServerGroupDisabled", run=drain, stop=rollouts.stop)
+EMPTY = TaskType(name="scaleDown", run=empty, stop=rollouts.stop)
+DESTROY = TaskType(name="destroyServerGroup", run=destroy)
+GONE = TaskType(name="waitForDestroyedServerGroup", run=wait_until_gone)
+CLEARED = (_CHOSEN, "resolvedServerGroup")

@@ -1,0 +1,238 @@
+"""Traffic shares: the one place that knows and changes which server group gets how much of a load balancer.
+
+Theory of operation. What is desired lies in Documents `deploy.traffic`, one document a load balancer: its members with
+weights (`shares.py`). A change is a pure function over the members, written with the version that was read, so that of
+two executions the later one sees what the earlier one did. Only then is it brought about: addresses of the instances
+that are up are looked up and everything is handed to the traffic provider in one `set_weights`. If the document was
+changed meanwhile, that is done again with the newer one. What is cut off in between, and instances that die or move to
+another port, are brought about by the traffic keeper, which runs as long as the server.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from gennaker.interfaces.clouds import Health, ServerGroup
+from gennaker.interfaces.documents import Document, VersionMismatch
+from gennaker.interfaces.executions import Update
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import Share, TrafficProvider
+from gennaker.model.codec import JsonObject, to_json
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.deploy import server_groups, shares
+from gennaker.plugins.deploy.server_groups import Location
+from gennaker.plugins.deploy.shares import Member
+
+_NAMESPACE = "deploy.traffic"
+_ATTEMPTS = 20
+_PREFERRED = "caddy"
+Change = Callable[[shares.Members], shares.Members]
+
+
+class Balanced(msgspec.Struct, frozen=True, kw_only=True):
+    """What is desired of one load balancer."""
+
+    provider: str
+    members: dict[str, Member] = {}
+
+
+async def ensure(services: Services, load_balancer: str) -> str:
+    """Makes sure that the load balancer exists and is known here; returns its address."""
+    documents = services.documents(_NAMESPACE)
+    document = await documents.get(load_balancer)
+    name = _read(document).provider if document else _provider_of(services, load_balancer)
+    found = await _provider(services, name).ensure(load_balancer)
+    if document is None:
+        try:
+            await documents.put(load_balancer, _body(Balanced(provider=name)), if_version=0)
+        except VersionMismatch:
+            return found.address  # Somebody else has just written the same.
+    return found.address
+
+
+async def desired(services: Services, load_balancer: str) -> Balanced | None:
+    """What is desired now; None: nobody has used the load balancer yet."""
+    document = await services.documents(_NAMESPACE).get(load_balancer)
+    return _read(document) if document else None
+
+
+async def everything(services: Services) -> dict[str, Balanced]:
+    """What is desired of all load balancers, by name."""
+    return {one.key: _read(one) for one in await services.documents(_NAMESPACE).list()}
+
+
+async def of_group(services: Services, name: str) -> dict[str, Member]:
+    """How a server group takes part, by load balancer."""
+    return {lb: one.members[name] for lb, one in (await everything(services)).items() if name in one.members}
+
+
+async def change(services: Services, load_balancer: str, change: Change) -> None:
+    """Changes the desired shares and brings them about. The function may be called more than once."""
+    documents = services.documents(_NAMESPACE)
+    for _ in range(_ATTEMPTS):
+        document = await documents.get(load_balancer)
+        if document is None:
+            await ensure(services, load_balancer)
+            continue
+        before = _read(document)
+        try:
+            after = Balanced(provider=before.provider, members=dict(change(before.members)))
+        except shares.TooMuch as error:
+            raise Refused(_too_much(load_balancer, error)) from error
+        if after != before:
+            try:
+                await documents.put(load_balancer, _body(after), if_version=document.version)
+            except VersionMismatch:
+                continue
+            weights: JsonObject = dict(shares.weights(after.members))
+            services.updates.publish(Update(topic="traffic", id=load_balancer, body={"weights": weights}))
+        await bring_about(services, load_balancer)
+        return
+    raise Refused(_busy(load_balancer), status=409)
+
+
+def with_members(names: Iterable[str], location: Location) -> Change:
+    """A change that makes server groups known to a load balancer, without traffic."""
+    fresh = Member(
+        application=location.application,
+        account=location.account,
+        region=location.region,
+        cloud_provider=location.cloud_provider,
+    )
+    return lambda members: {**dict.fromkeys(names, fresh), **members}
+
+
+async def forget(services: Services, name: str) -> None:
+    """Takes a server group out of all load balancers."""
+    for load_balancer in await of_group(services, name):
+        await change(services, load_balancer, lambda members: {n: one for n, one in members.items() if n != name})
+
+
+async def bring_about(services: Services, load_balancer: str) -> None:
+    """Hands what is desired to the provider, unless it is so already; again while somebody changes it."""
+    documents = services.documents(_NAMESPACE)
+    for _ in range(_ATTEMPTS):
+        document = await documents.get(load_balancer)
+        if document is None:
+            return
+        balanced = _read(document)
+        provider = _provider(services, balanced.provider)
+        now = await provider.describe(load_balancer) or await provider.ensure(load_balancer)
+        wanted = await _shares(services, balanced, now.shares)
+        if not await _is_newest(services, document):
+            continue
+        if wanted != now.shares:
+            await provider.set_weights(load_balancer, wanted)
+        if await _is_newest(services, document):
+            return
+    raise Refused(_busy(load_balancer), status=409)
+
+
+async def in_flight(services: Services, group: ServerGroup, *, beyond: int = 0) -> int:
+    """Requests under way at a server group's instances, through all load balancers it takes part in.
+
+    `beyond`: without the oldest so many that are up, which stay in traffic.
+    """
+    staying = {one.address for one in server_groups.up(group)[:beyond]}
+    addresses = {one.address for one in group.instances if one.address} - staying
+    found = 0
+    balanced = await everything(services)
+    for load_balancer in {*group.load_balancers, *(lb for lb, one in balanced.items() if group.name in one.members)}:
+        if load_balancer in balanced:
+            provider = _provider(services, balanced[load_balancer].provider)
+            under_way = await provider.in_flight(load_balancer)
+            found += sum(count for address, count in under_way.items() if address in addresses)
+    return found
+
+
+async def address(services: Services, load_balancer: str) -> str:
+    """`host:port` at which clients reach the load balancer, or nothing."""
+    known = await desired(services, load_balancer)
+    found = await _provider(services, known.provider).describe(load_balancer) if known else None
+    return found.address if found else ""
+
+
+async def _shares(services: Services, balanced: Balanced, now: Mapping[str, Share]) -> dict[str, Share]:
+    weights = shares.weights(balanced.members)
+    places = {(one.cloud_provider, one.application) for one in balanced.members.values()}
+    described = {place: await server_groups.provider(services, place[0]).describe(place[1]) for place in places}
+    found: dict[str, Share] = {}
+    for name, member in balanced.members.items():
+        groups = described[member.cloud_provider, member.application]
+        group = next((one for one in groups if one.name == name and _is_there(one, member)), None)
+        addresses = _addresses(group, member, now.get(name)) if group else ()
+        found[name] = Share(weight=weights[name], addresses=addresses)
+    return found
+
+
+def _is_there(group: ServerGroup, member: Member) -> bool:
+    return (group.place.account, group.place.region) == (member.account, member.region)
+
+
+def _addresses(group: ServerGroup, member: Member, now: Share | None) -> tuple[str, ...]:
+    """Addresses of instances that are up.
+
+    Where none is, those that have just served and are only said to be down: a late health check must not make an
+    answering instance a 503.
+    """
+    found = tuple(one.address for one in server_groups.up(group) if one.address)
+    if not found and now is not None:
+        found = tuple(
+            one.address
+            for one in group.instances
+            if one.address and one.health is Health.DOWN and one.address in now.addresses
+        )
+    return found if member.limit is None else found[: member.limit]
+
+
+async def _is_newest(services: Services, document: Document) -> bool:
+    again = await services.documents(_NAMESPACE).get(document.key)
+    return again is not None and again.version == document.version
+
+
+def _provider_of(services: Services, load_balancer: str) -> str:
+    configured = services.settings.load_balancers.get(load_balancer)
+    if configured is not None:
+        return configured.provider
+    if _PREFERRED in services.traffic or not services.traffic:
+        return _PREFERRED
+    return min(services.traffic)
+
+
+def _provider(services: Services, name: str) -> TrafficProvider:
+    found = services.traffic.get(name)
+    if found is None:
+        raise Refused(
+            Problem(
+                code="traffic.unknown_provider",
+                message=f"There is no traffic provider {name!r}.",
+                remedy=f"Use one of: {', '.join(sorted(services.traffic)) or 'none is installed'}.",
+            )
+        )
+    return found
+
+
+def _read(document: Document) -> Balanced:
+    return msgspec.convert(document.body, Balanced)
+
+
+def _body(balanced: Balanced) -> JsonObject:
+    body = to_json(balanced)
+    assert isinstance(body, dict)
+    return body
+
+
+def _too_much(load_balancer: str, error: shares.TooMuch) -> Problem:
+    return Problem(
+        code="traffic.too_much",
+        message=f"Of the load balancer {load_balancer} {error}.",
+        remedy="Lower `trafficPercent`, or remove what already has a fixed percentage.",
+    )
+
+
+def _busy(load_balancer: str) -> Problem:
+    return Problem(
+        code="traffic.busy",
+        message=f"The shares of the load balancer {load_balancer} are being changed all the time by others.",
+        remedy="Try again in a moment.",
+    )
