@@ -1,0 +1,253 @@
+"""The demo's pipelines: two that build, two that deliver, two that make the first release.
+
+Plain Spinnaker JSON made by functions, so that both services share what they have in common; `gennaker demo --keep` leaves them
+to look at, and docs/guides/own-service.md starts from them.
+"""
+
+from gennaker.demo.repository import BRANCH, PROJECT, SLUG
+from gennaker.model.codec import Json, JsonObject
+
+SERVICES = ("shop", "cart")
+REGISTRY = "local-registry"
+STAGING_CHANNEL = "staging-alerts@example.org"
+PRODUCTION_CHANNEL = "production-alerts@example.org"
+APPROVERS = "approvers@example.org"
+_PLACE: JsonObject = {"account": "local", "cloudProvider": "local", "region": "local"}
+
+
+def build(service: str, *, repository: str, secret: str, depends_on: tuple[str, ...]) -> JsonObject:
+    """Builds a service whenever a push touches it or what it depends on."""
+    paths: list[Json] = [f"services/{service}/**", *(f"{path}/**" for path in depends_on)]
+    trigger: JsonObject = {
+        "type": "git",
+        "enabled": True,
+        "source": "github",
+        "project": PROJECT,
+        "slug": SLUG,
+        "branch": BRANCH,
+        "secret": secret,
+        "paths": paths,
+    }
+    stage: JsonObject = {
+        "refId": "1",
+        "type": "build",
+        "name": f"Build {service}",
+        "repository": repository,
+        "commit": "${trigger.hash}",
+        "branch": "${trigger.branch}",
+        "service": f"services/{service}",
+        "registryAccount": REGISTRY,
+    }
+    return {
+        "application": service,
+        "name": f"build-{service}",
+        "spelEvaluator": "v4",
+        "limitConcurrent": True,
+        "keepWaitingPipelines": True,
+        "triggers": [trigger],
+        "stages": [stage],
+    }
+
+
+def first_release(service: str, *, grace_period: str) -> JsonObject:
+    """Puts a service's first image into production: there is nothing yet to compare it with."""
+    return {
+        "application": service,
+        "name": f"first-release-{service}",
+        "spelEvaluator": "v4",
+        "parameterConfig": [{"name": "image", "required": True}, {"name": "version", "required": True}],
+        "stages": [
+            {
+                "refId": "1",
+                "type": "deploy",
+                "name": "First production",
+                "clusters": [
+                    {
+                        **_production(service, grace_period=grace_period),
+                        "strategy": "none",
+                        "image": "${parameters.image}",
+                        "version": "${parameters.version}",
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def delivery_of_shop(*, traffic_percent: float, grace_period: str, webhook: str) -> JsonObject:
+    """Staging with tests, canary, approval, blue/green."""
+    return {
+        **_delivery("shop"),
+        "notifications": [
+            {"type": "webhook", "address": webhook, "when": ["pipeline.complete", "pipeline.failed"]},
+        ],
+        "stages": [
+            *_staging("shop"),
+            _canary(traffic_percent=traffic_percent, requires="5"),
+            {
+                "refId": "7",
+                "requisiteStageRefIds": ["6"],
+                "type": "manualJudgment",
+                "name": "Approve",
+                "instructions": "Release ${trigger.tag} of the shop to production?",
+                "sendNotifications": True,
+                "notifications": [
+                    {"type": "email", "address": APPROVERS, "when": ["manualJudgment"]},
+                    {"type": "webhook", "address": webhook, "when": ["manualJudgment"]},
+                    {"type": "console", "address": "approvers", "when": ["manualJudgment"]},
+                ],
+            },
+            {
+                "refId": "8",
+                "requisiteStageRefIds": ["7"],
+                "type": "deploy",
+                "name": "Production",
+                "clusters": [{**_production("shop", grace_period=grace_period), "strategy": "redblack"}],
+            },
+        ],
+    }
+
+
+def delivery_of_cart(*, grace_period: str) -> JsonObject:
+    """Staging with tests, then a rolling update."""
+    return {
+        **_delivery("cart"),
+        "stages": [
+            *_staging("cart"),
+            {
+                "refId": "6",
+                "requisiteStageRefIds": ["5"],
+                "type": "deploy",
+                "name": "Production",
+                "clusters": [
+                    {
+                        **_production("cart", grace_period=grace_period),
+                        "strategy": "rollingredblack",
+                        "targetPercentages": [50, 100],
+                    }
+                ],
+            },
+        ],
+    }
+
+
+def _delivery(service: str) -> JsonObject:
+    return {
+        "application": service,
+        "name": f"deliver-{service}",
+        "spelEvaluator": "v4",
+        "limitConcurrent": True,
+        "keepWaitingPipelines": True,
+        "triggers": [{"type": "docker", "enabled": True, "account": REGISTRY, "repository": service, "tag": ".*"}],
+    }
+
+
+def _staging(service: str) -> list[Json]:
+    alert: JsonObject = {"type": "email", "address": STAGING_CHANNEL, "when": ["stage.failed"]}
+    alerts: JsonObject = {"sendNotifications": True, "notifications": [alert]}
+    deploy: JsonObject = {
+        "refId": "1",
+        "type": "deploy",
+        "name": "Staging",
+        **alerts,
+        "clusters": [
+            {
+                **_PLACE,
+                "application": service,
+                "stack": "staging",
+                "strategy": "rollingredblack",
+                "capacity": {"min": 1, "max": 1, "desired": 1},
+                "loadBalancers": [f"{service}-staging"],
+            }
+        ],
+    }
+    smoke: JsonObject = {
+        "refId": "2",
+        "requisiteStageRefIds": ["1"],
+        "type": "httpCheck",
+        "name": "Smoke test",
+        "address": "${#stage('Staging').outputs.address}",
+        "paths": ["/healthz"],
+        **alerts,
+    }
+    tests: list[Json] = [
+        {
+            "refId": ref,
+            "requisiteStageRefIds": [requires],
+            "type": "runJob",
+            "name": name,
+            **_PLACE,
+            "image": "${trigger.artifacts[0].reference}",
+            "command": [
+                "python3",
+                "-m",
+                f"{service}.acceptance",
+                suite,
+                "--base-url",
+                "${#stage('Staging').outputs.address}",
+                "--junit",
+                "report.xml",
+            ],
+            "reports": {"junit": "report.xml"},
+            **alerts,
+        }
+        for ref, requires, name, suite in (
+            ("3", "2", "Integration tests", "integration"),
+            ("4", "3", "End-to-end tests", "e2e"),
+        )
+    ]
+    evidence: JsonObject = {
+        "refId": "5",
+        "requisiteStageRefIds": ["4"],
+        "type": "wait",
+        "name": "Let staging settle",
+        "waitTime": 0,
+    }
+    return [deploy, smoke, *tests, evidence]
+
+
+def _canary(*, traffic_percent: float, requires: str) -> JsonObject:
+    place: JsonObject = {
+        **_PLACE,
+        "application": "shop",
+        "capacity": {"min": 1, "max": 1, "desired": 1},
+        "loadBalancers": ["shop-prod"],
+        "trafficPercent": traffic_percent,
+    }
+    return {
+        "refId": "6",
+        "requisiteStageRefIds": [requires],
+        "type": "kayentaCanary",
+        "name": "Canary",
+        "analysisType": "realTimeAutomatic",
+        "deployments": {
+            "baseline": {"application": "shop", "account": "local", "cluster": "shop-prod", "cloudProvider": "local"},
+            "serverGroupPairs": [
+                {
+                    "control": {**place, "stack": "prod", "freeFormDetails": "baseline"},
+                    "experiment": {**place, "stack": "prod", "freeFormDetails": "canary"},
+                }
+            ],
+            "delayBeforeCleanup": "PT0S",
+        },
+        "canaryConfig": {
+            "canaryConfigId": "shop-canary",
+            "lifetimeDuration": "PT40S",
+            "canaryAnalysisInterval": "PT20S",
+            "beginCanaryAnalysisAfter": "PT2S",
+            "scopes": [{"scopeName": "default", "step": 1}],
+            "scoreThresholds": {"pass": 75, "marginal": 50},
+        },
+    }
+
+
+def _production(service: str, *, grace_period: str) -> JsonObject:
+    return {
+        **_PLACE,
+        "application": service,
+        "stack": "prod",
+        "capacity": {"min": 2, "max": 2, "desired": 2},
+        "loadBalancers": [f"{service}-prod"],
+        "gracePeriod": grace_period,
+        "verify": {"paths": ["/healthz", "/version"]},
+    }

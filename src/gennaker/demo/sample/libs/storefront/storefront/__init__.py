@@ -1,0 +1,1 @@
+"""What the storefront's services share: an HTTP server, WebSockets, metrics."""

@@ -1,0 +1,1 @@
+"""The shop: visitors look at the page and order what it offers."""

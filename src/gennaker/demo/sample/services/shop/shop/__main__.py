@@ -1,0 +1,9 @@
+"""Runs the shop."""
+
+import os
+
+from storefront.http_server import serve
+
+from shop import app
+
+serve(app.create(os.environ.get("GENNAKER_VERSION", "dev"), os.environ.get("GENNAKER_SERVER_GROUP", "none")))

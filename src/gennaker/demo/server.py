@@ -1,0 +1,99 @@
+"""The demo's server: Gennaker itself, as a process of its own, started the way anybody would start it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from gennaker.model.problems import Problem, Refused
+from gennaker.transport.client import Client
+
+_STARTS_WITHIN_SECONDS = 30.0
+_STOPS_WITHIN_SECONDS = 30.0
+_LOOKS_EVERY_SECONDS = 0.05
+
+
+class DemoServer:
+    """A server over one data folder; stopping it leaves instances and load balancers as they are."""
+
+    def __init__(self, data: Path, flags: tuple[str, ...] = ()) -> None:
+        """`flags`: settings, `section.key=value`."""
+        self.data = data
+        self._flags = flags
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, environment: dict[str, str] | None = None) -> Client:
+        """Starts the server and waits until it is ready. Raises Refused with the end of its log if it isn't."""
+        settings = [word for flag in self._flags for word in ("--set", flag)]
+        self.data.mkdir(parents=True, exist_ok=True)
+        with (self.data / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gennaker.cli.main", "serve", "--data", str(self.data), *settings],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+        until = time.monotonic() + _STARTS_WITHIN_SECONDS
+        while time.monotonic() < until and self._process.poll() is None:
+            if (self.data / "server.json").exists():
+                return Client(self.data)
+            time.sleep(_LOOKS_EVERY_SECONDS)
+        raise Refused(self._not_ready())
+
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Ends the server."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOPS_WITHIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+
+    def wait_for_end(self, seconds: float) -> int | None:
+        """The exit status, once the process has ended; None if it lives on."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop_everything(self) -> None:
+        """Ends the server and all that it has started."""
+        self.stop()
+        subprocess.run(
+            [sys.executable, "-m", "gennaker.cli.main", "stop", "--all", "--data", str(self.data)],
+            check=False,
+            capture_output=True,
+        )
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The end of the server's log."""
+        file = self.data / "server.log"
+        return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""
+
+    def _not_ready(self) -> Problem:
+        status = self._process.poll() if self._process else None
+        how = f"ended with status {status}" if status is not None else "isn't ready yet"
+        return Problem(
+            code="demo.server",
+            message=f"The demo's server {how} after {_STARTS_WITHIN_SECONDS:.0f} s. The end of its log:\n{self.log_tail()}",
+            remedy=f"The whole log is {self.data / 'server.log'}.",
+        )
