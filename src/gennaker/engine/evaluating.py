@@ -14,6 +14,7 @@ from gennaker.engine import lookup, orca_json
 from gennaker.engine.contexts import has_expressions
 from gennaker.expressions import template
 from gennaker.expressions.failures import Failure, Kind
+from gennaker.expressions.functions import LookupFailed
 from gennaker.expressions.root import Root
 from gennaker.expressions.values import MISSING, Value
 from gennaker.model.codec import Json, JsonObject, milliseconds
@@ -47,6 +48,33 @@ class _StageNames:
         return self._stage.context.keys()
 
 
+class _NobodyToAsk:
+    """Stands where functions would ask other systems: what can't be asked must fail its stage, not stay as text."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+
+    def fetch(self, url: str) -> str:
+        raise self._refusal(f"Fetching {url}")
+
+    def fetch_reference(self, reference: str) -> str:
+        raise self._refusal(f"Reading {reference} from an artifact store")
+
+    def pipeline_id(self, name: str, application: str) -> str | None:
+        raise self._refusal(f"Looking up the id of pipeline {name!r} {application}".rstrip())
+
+    def application_metadata(self, name: str) -> JsonObject | None:
+        raise self._refusal(f"Looking up the application {name!r}")
+
+    def canary_config_id(self, name: str, application: str) -> str | None:
+        raise self._refusal(f"Looking up the canary config {name!r} {application}".rstrip())
+
+    def _refusal(self, what: str) -> LookupFailed:
+        said = f"{what} in an expression isn't offered yet."
+        self.refused.append(said)
+        return LookupFailed(said)
+
+
 def root_of(execution: Execution, stage: Stage) -> Root:
     """What expressions of a stage see; of an orchestration only the stage's context."""
     head = execution.head
@@ -67,14 +95,19 @@ def context_of(execution: Execution, stage: Stage, *, at: datetime) -> Evaluated
     context = {key: value for key, value in stage.context.items() if key != _SUMMARY}
     if not has_expressions(context):
         return Evaluated(context=context)
+    nobody = _NobodyToAsk()
     evaluated = template.evaluate(
-        context, root_of(execution, stage), at_ms=milliseconds(at) or 0, seed=f"{execution.head.id}/{stage.ref_id}"
+        context,
+        root_of(execution, stage),
+        lookup=nobody,
+        at_ms=milliseconds(at) or 0,
+        seed=f"{execution.head.id}/{stage.ref_id}",
     )
     value = evaluated.value
     done: JsonObject = value if isinstance(value, dict) else context
     if evaluated.summary:
         done = {**done, _SUMMARY: evaluated.summary}
-    return Evaluated(context=done, problem=_unsupported(evaluated.failures))
+    return Evaluated(context=done, problem=_unsupported(evaluated.failures, nobody.refused))
 
 
 def value_of(execution: Execution, stage: Stage, value: Json, *, at: datetime) -> Json:
@@ -95,11 +128,12 @@ def notification_of(execution: Execution, effect: Notify, *, at: datetime) -> Js
     return value if isinstance(value, dict) else effect.notification
 
 
-def _unsupported(found: Iterable[Failure]) -> Problem | None:
+def _unsupported(found: Iterable[Failure], refused: list[str]) -> Problem | None:
     for failure in found:
-        if failure.kind is Kind.UNSUPPORTED:
+        is_refused = any(said in failure.message for said in refused)
+        if failure.kind is Kind.UNSUPPORTED or is_refused:
             return Problem(
-                code=failure.code,
+                code=f"expression.{Kind.UNSUPPORTED}",
                 message=f"{failure.message} (in the expression {failure.text!r})",
                 remedy="Write the expression with what is supported, or take it out.",
                 pointer=failure.pointer,

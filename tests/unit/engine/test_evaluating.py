@@ -31,6 +31,16 @@ def test_stages_of_an_orchestration_see_no_execution() -> None:
     assert evaluated.context["name2"] == "${ execution.name }"
 
 
+def test_a_function_that_would_have_to_ask_somebody_is_a_problem_and_not_text() -> None:
+    found = execution(stage_json("a", child="${ #pipelineId('build') }"))
+
+    problem = evaluating.context_of(found, found.stages[stage_id("a")], at=AT).problem
+
+    assert problem is not None
+    assert (problem.code, problem.pointer) == ("expression.unsupported", "/child")
+    assert "isn't offered yet" in problem.message
+
+
 def test_a_summary_goes_when_nothing_is_left_to_evaluate() -> None:
     found = execution(stage_json("a", title="done", expressionEvaluationSummary={"x": []}))
 

@@ -1,0 +1,51 @@
+"""The graph of an execution's stages: requisites, followers, families."""
+
+from msgspec.structs import replace
+from tests.make import AT, RULES, child, execution, stage_json
+from tests.playbook import stage_id
+
+from gennaker.engine import graph
+from gennaker.engine.draft import Draft
+from gennaker.engine.synthetics import plant
+from gennaker.model.execution import Execution, Side
+
+
+def test_a_graph_is_found_again_while_no_stage_comes_or_goes() -> None:
+    found = execution(stage_json("a"), stage_json("b", "a"))
+
+    assert graph.of(found) is graph.of(Execution(head=found.head, stages=found.stages))
+
+
+def test_a_changed_graph_is_the_one_that_building_it_anew_gives() -> None:
+    found = execution(stage_json("a"), stage_json("b", "a"))
+    draft = Draft(found, at=AT, rules=RULES)
+    one, two = plant(draft, draft.stages[stage_id("a")], Side.BEFORE, [child("one"), child("two", 0)])
+    plant(draft, one, Side.AFTER, [child("deep")])
+    grown = draft.execution()
+    draft.remove([one])
+    shrunk = draft.execution()
+
+    for changed in (grown, shrunk):
+        known = graph.of(changed)
+        order = (*changed.head.stage_order, "")[:-1]  # the same order under another identity: nothing is remembered
+        assert order is not changed.head.stage_order
+        assert graph.of(replace(changed, head=replace(changed.head, stage_order=order))) == known
+    assert [stage.id for stage in graph.children(graph.of(shrunk), shrunk.stages, stage_id("a"))] == [two.id]
+    assert len(graph.descendants(graph.of(grown), grown.stages, stage_id("a"))) == 3
+
+
+def test_a_stage_is_ready_when_all_that_it_requires_let_it_go_on() -> None:
+    found = execution(stage_json("a"), stage_json("b", "a"), stage_json("c", "nowhere"))
+    relations = graph.of(found)
+
+    ready = [one.name for one in found.in_order() if graph.is_ready(relations, found.stages, one)]
+
+    assert ready == ["a"]
+
+
+def test_everything_downstream_is_found_once() -> None:
+    found = execution(stage_json("a"), stage_json("b", "a"), stage_json("c", "a"), stage_json("d", "b", "c"))
+
+    names = [one.name for one in graph.all_downstream(graph.of(found), found.stages, found.stages[stage_id("a")])]
+
+    assert sorted(names) == ["b", "c", "d"]

@@ -1,0 +1,67 @@
+"""Timing: limits, pauses between polls and retries, lengths in words."""
+
+import pytest
+from msgspec.structs import replace
+from tests.make import AT, RULES, child, execution, seconds, stage_json, task
+from tests.playbook import Playbook
+
+from gennaker.engine import timing
+from gennaker.engine.draft import Draft
+from gennaker.engine.synthetics import tasks_of
+from gennaker.model.codec import Json
+from gennaker.model.execution import Stage
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1500, 1.5), (0.5, 0.0005), (0, None), (-1, None), (True, None), ("1500", None), (None, None)],
+)
+def test_only_positive_numbers_are_lengths(value: Json, expected: float | None) -> None:
+    assert timing.from_context(value) == (None if expected is None else seconds(expected))
+
+
+def started(**context: Json) -> tuple[Draft, Stage]:
+    found = execution(stage_json("a", **context))
+    stage = replace(next(found.in_order()), start_time=AT, tasks=tasks_of([task(timeout=seconds(60))]))
+    draft = Draft(found, at=AT, rules=RULES)
+    return draft, draft.put(stage)
+
+
+def test_a_stages_limit_replaces_a_tasks_unless_that_stands() -> None:
+    draft, stage = started(stageTimeoutMs=5_000)
+    begun = replace(stage.tasks[0], start_time=AT)
+
+    assert timing.task_deadline(draft, stage, begun) == AT + seconds(5)
+    assert timing.task_deadline(draft, stage, replace(begun, is_timeout_overridable=False)) == AT + seconds(60)
+    assert timing.task_deadline(draft, stage, replace(begun, paused_for=seconds(7))) == AT + seconds(12)
+    assert timing.task_deadline(draft, stage, stage.tasks[0]) is None
+
+
+def test_a_child_falls_under_the_limit_of_the_nearest_stage_above() -> None:
+    play = Playbook(stage_json("a", stageTimeoutMs=5_000))
+    play.prepared("a", before=[child("first")])
+    play.prepared("first", task())
+    play.later(seconds(5))
+
+    play.rings("time limit of stage a")
+
+    assert play.statuses() == {"first": "TERMINAL", "a": "TERMINAL"}
+
+
+def test_waiting_for_an_execution_window_counts_against_no_limit() -> None:
+    play = Playbook(stage_json("a", stageTimeoutMs=5_000))
+    play.prepared("a", task(), before=[child("window", type=timing.WINDOW_TYPE)])
+    play.prepared("window", task(timeout=seconds(1)))
+    play.later(seconds(1000))
+
+    play.rings("time limit of stage a")
+
+    assert play.statuses() == {"window": "RUNNING", "a": "RUNNING"}
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [(0, "0 seconds"), (1, "1 second"), (61, "1 minute 1 second"), (7200, "2 hours"), (90061, "1 day 1 hour")],
+)
+def test_lengths_are_said_in_two_units(length: float, said: str) -> None:
+    assert timing.in_words(seconds(length)) == said
