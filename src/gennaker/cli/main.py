@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gennaker.cli import configuration, running, terminal
-from gennaker.cli.client import Client
+from gennaker.transport.client import Client
 from gennaker.model.problems import Problem, Refused
 
 app = App(

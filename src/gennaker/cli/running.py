@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gennaker.cli import terminal
-from gennaker.cli.client import Client, server
+from gennaker.transport.client import Client, server
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
