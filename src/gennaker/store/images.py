@@ -26,7 +26,7 @@ from gennaker.transport.blobs import CHUNK_BYTES, BlobFiles
 from gennaker.transport.images import manifests
 
 
-class SqlImageStore:
+class SqliteImageStore:
     """The images of a data folder: `images/registry/sha256/…` and the tables of tables_images.py.
 
     Offers the ports ImageStore and TagEvents. For one process.

@@ -98,7 +98,7 @@ class _ClientGone(Exception):
 _Handler = Callable[[_Request], Awaitable[_Answer]]
 
 
-def application(images: ImageStore, *, hosts: Iterable[str] = LOOPBACK) -> ASGIApp:
+def create(images: ImageStore, *, hosts: Iterable[str] = LOOPBACK) -> ASGIApp:
     """The registry as an ASGI application. `hosts`: names under which clients may call it, without port."""
     return _Registry(images, frozenset(hosts))
 

@@ -1,0 +1,125 @@
+"""Registries for tests: Gennaker's own on a free port, in a thread, over a fresh data folder; and Debian's docker-registry."""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import uvicorn
+
+from gennaker.interfaces.registry import TagListener
+from gennaker.store.database import Database
+from gennaker.store.images import SqliteImageStore
+from gennaker.store.tag_policy import TagPolicy
+from gennaker.web import registry as web_registry
+
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+class CountingClock:
+    """A clock that goes on by a second at each look."""
+
+    def __init__(self) -> None:
+        self._seconds = itertools.count()
+
+    def now(self) -> datetime:
+        return AT + timedelta(seconds=next(self._seconds))
+
+    async def sleep_until(self, at: datetime) -> None:
+        raise AssertionError("an image store doesn't wait")
+
+
+class CountingIds:
+    """Names that are counted, behind a prefix of the process's own life."""
+
+    def __init__(self, life: int = 1) -> None:
+        self._life = life
+        self._numbers = itertools.count(1)
+
+    def ulid(self) -> str:
+        return f"{self._life}{next(self._numbers):025d}"
+
+    def uuid(self) -> str:
+        return f"{self._life:08d}-0000-0000-0000-{next(self._numbers):012d}"
+
+    def token(self) -> str:
+        return self.uuid()
+
+
+@contextlib.contextmanager
+def image_store(
+    folder: Path, *, listener: TagListener | None = None, life: int = 1, limit_bytes: int = 1 << 40
+) -> Iterator[SqliteImageStore]:
+    """An image store in a data folder; another `life` is another process on the same folder."""
+    database = Database.open(folder)
+    try:
+        store = SqliteImageStore(
+            database,
+            clock=CountingClock(),
+            ids=CountingIds(life),
+            policy=TagPolicy.all_but(("latest", "main", "feature-*")),
+            listener=listener,
+            limit_bytes=limit_bytes,
+        )
+        asyncio.run(store.prepare())
+        yield store
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def served(store: SqliteImageStore) -> Iterator[str]:
+    """Serves a store; gives `127.0.0.1:port`."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(web_registry.create(store), lifespan="off", ws="none", log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@contextlib.contextmanager
+def own_registry(folder: Path) -> Iterator[str]:
+    """Gennaker's registry over a data folder."""
+    with image_store(folder) as store, served(store) as host:
+        yield host
+
+
+@contextlib.contextmanager
+def debian_registry(folder: Path) -> Iterator[str]:
+    """Debian's docker-registry, against which the suite itself is checked."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configuration = folder / "registry.yml"
+    configuration.write_text(
+        f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/storage}}\n"
+        f"  delete: {{enabled: true}}\nhttp:\n  addr: 127.0.0.1:{port}\n"
+    )
+    process = subprocess.Popen(
+        ["docker-registry", "serve", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_for(port)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)  # noqa: TID251  # a foreign process says nothing when it is ready
+    raise TimeoutError(f"nothing listens on port {port}")

@@ -1,0 +1,198 @@
+"""The registry's HTTP API, beyond what every registry must do: immutable tags, paging, limits, whom it serves."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.registry_servers import own_registry
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+@pytest.fixture
+def http(tmp_path: Path) -> Iterator[httpx2.Client]:
+    """A client of Gennaker's registry."""
+    with own_registry(tmp_path) as host, httpx2.Client(base_url=f"http://{host}", trust_env=False) as client:
+        yield client
+
+
+def sha256(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def push_blob(http: httpx2.Client, content: bytes) -> str:
+    answer = http.post("/v2/shop/blobs/uploads/", params={"digest": sha256(content)}, content=content)
+    assert answer.status_code == 201, answer.text
+    return sha256(content)
+
+
+def push(http: httpx2.Client, tag: str, content: bytes = b"{}", **more: object) -> httpx2.Response:
+    digest = push_blob(http, content)
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(content)}
+    body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [], **more}
+    return http.put(f"/v2/shop/manifests/{tag}", content=json.dumps(body), headers={"content-type": MANIFEST})
+
+
+def code(answer: httpx2.Response) -> str:
+    return str(answer.json()["errors"][0]["code"])
+
+
+def test_takes_a_blob_in_one_request(http: httpx2.Client) -> None:
+    digest = push_blob(http, b"at once")
+
+    assert http.get(f"/v2/shop/blobs/{digest}").content == b"at once"
+
+
+def test_keeps_nothing_of_a_single_request_with_a_wrong_digest(http: httpx2.Client, tmp_path: Path) -> None:
+    answer = http.post("/v2/shop/blobs/uploads/", params={"digest": sha256(b"other")}, content=b"content")
+
+    assert (answer.status_code, code(answer)) == (400, "DIGEST_INVALID")
+    assert [file for file in (tmp_path / "images" / "registry").rglob("*") if file.is_file()] == []
+
+
+def test_an_immutable_tag_takes_no_other_content(http: httpx2.Client) -> None:
+    assert push(http, "1.0", b"{}").status_code == 201
+
+    answer = push(http, "1.0", b'{"os":"linux"}')
+
+    assert (answer.status_code, code(answer)) == (409, "DENIED")
+    assert "names sha256:" in answer.json()["errors"][0]["message"]
+    assert "Push under a new tag" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("tag", ["latest", "main", "feature-x"])
+def test_a_mutable_tag_takes_other_content(http: httpx2.Client, tag: str) -> None:
+    first = push(http, tag, b"{}").headers["docker-content-digest"]
+    second = push(http, tag, b'{"os":"linux"}').headers["docker-content-digest"]
+
+    assert first != second
+    assert http.head(f"/v2/shop/manifests/{tag}").headers["docker-content-digest"] == second
+
+
+def test_a_blob_of_an_image_is_not_deleted(http: httpx2.Client) -> None:
+    push(http, "1.0", b"{}")
+
+    answer = http.delete(f"/v2/shop/blobs/{sha256(b'{}')}")
+
+    assert (answer.status_code, code(answer)) == (409, "DENIED")
+
+
+def test_a_blob_without_an_image_is_deleted(http: httpx2.Client) -> None:
+    digest = push_blob(http, b"alone")
+
+    assert http.delete(f"/v2/shop/blobs/{digest}").status_code == 202
+    assert http.head(f"/v2/shop/blobs/{digest}").status_code == 404
+
+
+def test_a_deleted_tag_leaves_the_image(http: httpx2.Client) -> None:
+    digest = push(http, "1.0").headers["docker-content-digest"]
+
+    assert http.delete("/v2/shop/manifests/1.0").status_code == 202
+    assert http.head("/v2/shop/manifests/1.0").status_code == 404
+    assert http.head(f"/v2/shop/manifests/{digest}").status_code == 200
+
+
+def test_lists_what_refers_to_an_image(http: httpx2.Client) -> None:
+    image = push(http, "1.0")
+    subject = {"mediaType": MANIFEST, "digest": image.headers["docker-content-digest"], "size": 1}
+    signature = push(http, "signature", b'{"s":1}', subject=subject, artifactType="application/x-signature")
+
+    index = http.get(f"/v2/shop/referrers/{subject['digest']}").json()
+    filtered = http.get(f"/v2/shop/referrers/{subject['digest']}?artifactType=application/x-other")
+
+    assert signature.headers["oci-subject"] == subject["digest"]
+    assert [entry["artifactType"] for entry in index["manifests"]] == ["application/x-signature"]
+    assert filtered.json()["manifests"] == []
+    assert filtered.headers["oci-filters-applied"] == "artifactType"
+
+
+def test_refuses_a_manifest_sent_as_something_else(http: httpx2.Client) -> None:
+    index = "application/vnd.oci.image.index.v1+json"
+
+    answer = http.put(
+        "/v2/shop/manifests/1.0", content=b'{"schemaVersion": 2, "manifests": []}', headers={"content-type": MANIFEST}
+    )
+
+    assert (answer.status_code, code(answer)) == (400, "MANIFEST_INVALID")
+    assert index not in answer.text
+
+
+def test_refuses_a_manifest_that_is_too_large(http: httpx2.Client) -> None:
+    answer = http.put("/v2/shop/manifests/1.0", content=b" " * (5 << 20), headers={"content-type": MANIFEST})
+
+    assert (answer.status_code, code(answer)) == (413, "MANIFEST_INVALID")
+
+
+@pytest.mark.parametrize("digest", ["sha256:xyz", "sha512:" + "0" * 128, "md5:1"])
+def test_refuses_a_digest_that_is_none(http: httpx2.Client, digest: str) -> None:
+    answer = http.get(f"/v2/shop/blobs/{digest}")
+
+    assert (answer.status_code, code(answer)) == (400, "DIGEST_INVALID")
+
+
+def test_an_upload_belongs_to_its_repository(http: httpx2.Client) -> None:
+    location = http.post("/v2/shop/blobs/uploads/").headers["location"]
+
+    answer = http.patch(location.replace("/shop/", "/other/"), content=b"x")
+
+    assert (answer.status_code, code(answer)) == (404, "BLOB_UPLOAD_UNKNOWN")
+
+
+@pytest.mark.parametrize("upload", ["..%2f..%2fpasswd", "x" * 80, "a%00b"])
+def test_an_upload_that_never_began_is_unknown(http: httpx2.Client, upload: str) -> None:
+    assert http.get(f"/v2/shop/blobs/uploads/{upload}").status_code in {400, 404}
+
+
+def test_a_web_page_may_not_push(http: httpx2.Client) -> None:
+    answer = http.post("/v2/shop/blobs/uploads/", headers={"origin": "http://evil.example"})
+
+    assert (answer.status_code, code(answer)) == (403, "DENIED")
+
+
+def test_another_hosts_name_is_refused(http: httpx2.Client) -> None:
+    answer = http.get("/v2/", headers={"host": "evil.example:5000"})
+
+    assert (answer.status_code, code(answer)) == (403, "DENIED")
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v2/"), ("PUT", "/v2/_catalog"), ("PATCH", "/v2/a/tags/list")])
+def test_says_what_it_does_not_support(http: httpx2.Client, method: str, path: str) -> None:
+    answer = http.request(method, path)
+
+    assert (answer.status_code, code(answer)) == (405, "UNSUPPORTED")
+
+
+def test_a_number_of_entries_must_be_one(http: httpx2.Client) -> None:
+    assert http.get("/v2/_catalog?n=many").status_code == 400
+
+
+def test_takes_parts_that_say_where_they_belong(http: httpx2.Client) -> None:
+    begun = http.post("/v2/shop/blobs/uploads/")
+    first = http.patch(begun.headers["location"], content=b"01234", headers={"content-range": "0-4"})
+    gap = http.patch(first.headers["location"], content=b"89", headers={"content-range": "8-9"})
+
+    assert first.status_code == 202
+    assert gap.status_code == 416
+
+
+def test_refuses_a_range_beyond_the_end(http: httpx2.Client) -> None:
+    digest = push_blob(http, b"0123456789")
+
+    assert http.get(f"/v2/shop/blobs/{digest}", headers={"range": "bytes=10-20"}).status_code == 416
+
+
+def test_lists_tags_page_by_page(http: httpx2.Client) -> None:
+    for number in range(5):
+        push(http, f"1.{number}")
+
+    found: list[str] = []
+    address = "/v2/shop/tags/list?n=2"
+    while address:
+        page = http.get(address)
+        found += page.json()["tags"]
+        address = page.links["next"]["url"] if "next" in page.links else ""
+
+    assert found == [f"1.{number}" for number in range(5)]
