@@ -64,23 +64,27 @@ async def build(
     if run is None or tool is None:
         return await asyncio.to_thread(building.build, request)
     scratch = Path(mkdtemp(dir=_made(request.scratch), prefix=f"{tool.kind}-"))
+    state = Path(mkdtemp(prefix="run-"))  # not in the scratch folder: podman takes no path longer than 50 characters
     try:
         async with asyncio.timeout(timeout.total_seconds()):
-            return await _Tool(request, tool, scratch, environment).build()
+            return await _Tool(request, tool, (scratch, state), environment).build()
     except TimeoutError as error:
         message = f"{tool.kind} did not finish building within {timeout.total_seconds():g} s and was stopped."
         raise Refused(Problem(code="image.build_timeout", message=message), status=422) from error
     finally:
-        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+        for folder in (scratch, state):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 class _Tool:
     """One build by a tool."""
 
-    def __init__(self, request: BuildRequest, tool: Tool, scratch: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, request: BuildRequest, tool: Tool, folders: tuple[Path, Path], environment: Mapping[str, str]
+    ) -> None:
         self._request = request
         self._tool = tool
-        self._scratch = scratch
+        self._scratch, self._state = folders
         self._environment = environment
         self._epoch = str(int(request.at.timestamp()))
 
@@ -94,7 +98,7 @@ class _Tool:
         return await asyncio.to_thread(_take_over, fresh, self._request.layout)
 
     async def _build_by_buildah(self, fresh: Path) -> None:
-        storage = [f"--root={self._scratch / 'root'}", f"--runroot={self._scratch / 'run'}", "--storage-driver=vfs"]
+        storage = [f"--root={self._scratch / 'root'}", f"--runroot={self._state}", "--storage-driver=vfs"]
         options = ["--isolation=chroot", "--format=oci", "--layers=false", f"--timestamp={self._epoch}"]
         identity = self._scratch / "id"
         bases: list[str] = []
