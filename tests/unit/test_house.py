@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,16 @@ def test_every_file_says_its_subject_in_its_first_line() -> None:
     ]
 
     assert silent == []
+
+
+def test_git_ignores_no_source() -> None:
+    """An unanchored pattern such as `build/` once hid a whole plugin from Git, and with it from the wheel."""
+    names = "\n".join(named(path) for path in SOURCES)
+    asked = ["git", "check-ignore", "--no-index", "--stdin"]
+
+    done = subprocess.run(asked, check=False, cwd=ROOT, input=names, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (1, ""), "1: none is ignored; 128: not a Git checkout"
 
 
 def test_no_file_is_longer_than_it_may_be() -> None:
