@@ -24,6 +24,7 @@ from gennaker.interfaces.probes import Probe
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.oci.client import RegistryClient
+from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.settings import ServerFile, Settings
 from gennaker.store.audit import SqliteAuditTrail, Verdict
 from gennaker.store.audit import verify as verify_chain
@@ -35,6 +36,7 @@ from gennaker.store.failures import StoreUnusable
 from gennaker.store.images import SqliteImageStore
 from gennaker.store.journal import SqliteJournal
 from gennaker.store.searches import SqliteSearches
+from gennaker.store.tag_policy import TagPolicy
 from gennaker.transport import reporting
 from gennaker.transport.folder import DataFolder
 from gennaker.transport.processes import Processes
@@ -138,8 +140,12 @@ class _Server:
         self._registry_host = _address(self._registry_socket)
         server = msgspec.structs.replace(settings.server, base_url=settings.server.base_url or self._api)
         settings = msgspec.structs.replace(settings, server=server)
-        images = SqliteImageStore(database, folder.path, clock=clock, mutable_tags=settings.registry.mutable_tags)
+        images = SqliteImageStore(
+            database, clock=clock, ids=ids, policy=TagPolicy.all_but(settings.registry.mutable_tags)
+        )
         self._audit = SqliteAuditTrail(database)
+        account = RegistryAccount(name=settings.registry.account, address=f"http://{self._registry_host}")
+        self._registry = RegistryClient(account)
         self._core = core.build(
             store=_ports(database, clock, self._audit),
             clock=clock,
@@ -147,7 +153,7 @@ class _Server:
             settings=settings,
             data=folder.path,
             plugins=installed_plugins(),
-            registries={settings.registry.account: RegistryClient(self._registry_host)},
+            registries={settings.registry.account: self._registry},
             probe=probe,
         )
         self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token)

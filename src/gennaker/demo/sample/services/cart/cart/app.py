@@ -20,7 +20,7 @@ def create(version: str, server_group: str) -> Application:
     application = Application(metrics, {"X-Cart-Version": version, "X-Server-Group": server_group})
 
     def cart(_: Request) -> Response:
-        metrics.count("visits_total")
+        metrics.count("cart_visits_total")
         return _json(200, {"greeting": behaviour.GREETING, "items": []})
 
     def slow(request: Request) -> Response:

@@ -28,7 +28,7 @@ def an_order_without_a_visit_is_refused(site: Site) -> None:
 def metrics_are_there(site: Site) -> None:
     """The scraper finds what it needs."""
     status, _, body = site.get("/metrics")
-    _expect(status == 200 and "visits_total" in str(body), status)
+    _expect(status == 200 and "shop_visits_total" in str(body), status)
 
 
 def a_visitor_can_buy(site: Site) -> None:

@@ -20,7 +20,7 @@ def create(version: str, server_group: str) -> Application:
         number = visits.next()
         if fails(number):
             return _failure(version)
-        metrics.count("visits_total")
+        metrics.count("shop_visits_total")
         offer = f"/orders?visit={number}" if offers(number) else None
         return _json(200, {"headline": behaviour.HEADLINE, "visit": number, "buy": offer})
 
@@ -30,7 +30,7 @@ def create(version: str, server_group: str) -> Application:
             return _failure(version)
         if not request.query.get("visit", "").isdigit():
             return _json(400, {"error": "an order names its visit"})
-        metrics.count("orders_total")
+        metrics.count("shop_orders_total")
         return _json(201, {"ordered": True, "visit": int(request.query["visit"])})
 
     def health(_: Request) -> Response:
