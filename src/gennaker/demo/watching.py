@@ -155,7 +155,9 @@ def statuses(execution: JsonObject) -> dict[str, str]:
 def problems(execution: JsonObject) -> str:
     """What went wrong, in words."""
     listed = execution.get("problems")
-    return "; ".join(str(one.get("message")) for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict))
+    return "; ".join(
+        str(one.get("message")) for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict)
+    )
 
 
 def _object(value: Json) -> JsonObject:

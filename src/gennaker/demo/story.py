@@ -1,0 +1,473 @@
+"""The story that `gennaker demo` tells: one good change all the way to production, three bad ones as far as they may come.
+
+Everything in it is real: a git repository that is pushed to, a server started as anybody would start it, images in a registry,
+processes behind a load balancer, visitors all the time. The story only does what people do (commits, pushes, approves, rolls
+back) and looks from outside whether what must happen happens. Exit status 0 only if all of it did.
+"""
+
+import hashlib
+import hmac
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import httpx2
+import msgspec
+
+from gennaker.demo import pipelines, telling, versions, watching
+from gennaker.demo.cart_clients import HoldingOn
+from gennaker.demo.repository import DemoRepository
+from gennaker.demo.server import DemoServer
+from gennaker.demo.sinks import MailSink, WebhookSink
+from gennaker.demo.watching import Watcher
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.transport import ports
+from gennaker.transport.client import Client
+
+_RATE = 600.0
+_NEEDED_PER_GROUP = 60.0
+"""Requests a second that baseline and canary each must see for the judge to have power."""
+_SECRET = "a secret that the repository and the trigger share"  # noqa: S105 - the demo's own, on loopback
+_GRACE = "PT1H"
+_MOST_MEMORY_BYTES = 200_000_000
+_DEPENDS_ON = ("libs/storefront",)
+_SLOW_SECONDS = 30.0
+
+
+def tell(*, data: Path | None, flags: tuple[str, ...], keep: bool) -> int:
+    """Tells the story; 0 if everything did what it must. With `keep` all is left running until Ctrl-C."""
+    folder = data or Path(tempfile.mkdtemp(prefix="gennaker-demo-"))
+    teller = telling.Teller()
+    story = Story(folder, flags, teller)
+    try:
+        story.tell()
+        if keep:
+            story.stay()
+    except Refused as refused:
+        teller.failures += [str(problem) for problem in refused.problems]
+        teller.console.print(f"  [red]✗[/red] {refused}", markup=True)
+    except KeyboardInterrupt:
+        teller.failures.append("interrupted")
+    finally:
+        story.end()
+    is_well = not teller.failures
+    if not is_well:
+        teller.title(f"Not everything went as it must ({len(teller.failures)}):")
+        for failure in teller.failures:
+            teller.console.print(f"  [red]✗[/red] {failure}", markup=True)
+        teller.console.print(f"  The server's log and data are in {folder}.", markup=False)
+    elif data is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if is_well else 1
+
+
+class Story:
+    """The people and machines of the story."""
+
+    def __init__(self, folder: Path, flags: tuple[str, ...], teller: telling.Teller) -> None:
+        """Nothing runs yet."""
+        self._folder = folder
+        self._teller = teller
+        self._mail = MailSink()
+        self._hooks = WebhookSink()
+        self._api_port = ports.free("demo-api")
+        self._registry_port = ports.free("demo-registry", taken={self._api_port})
+        self._server = DemoServer(folder / "data", (*self._settings(), *flags))
+        self._repository = DemoRepository(folder)
+        self._load: subprocess.Popen[bytes] | None = None
+        self._meter: watching.Meter | None = None
+        self._client: Client
+        self._watcher: Watcher
+        self._report: list[tuple[str, ...]] = []
+
+    def tell(self) -> None:
+        """From nothing to the report."""
+        teller = self._teller
+        teller.title("A storefront, from nothing")
+        self._begin()
+        self._first_release()
+        self._visitors_come()
+        teller.title("A good change goes all the way")
+        self._good_change()
+        teller.title("The cart is updated while people hold on to it")
+        self._cart_change()
+        teller.title("Three bad changes")
+        self._bad_change("errors on 5 % of requests", "Canary", {"ERROR_PERCENT": 5})
+        self._bad_change(
+            "answers 200 everywhere, but half the orders", "Canary", {"ERROR_PERCENT": 0, "OFFER_PERCENT": 20}
+        )
+        self._bad_change("says that it is not healthy", "Smoke test", {"OFFER_PERCENT": 40, "IS_HEALTHY": False})
+        teller.title("Second thoughts, a forger, and the books")
+        self._roll_back()
+        self._forger()
+        self._books()
+        self._tell_report()
+
+    def stay(self) -> None:
+        """Leaves everything running until Ctrl-C."""
+        link = self._client.post("/api/v1/links")
+        url = link.get("url") if isinstance(link, dict) else ""
+        self._teller.console.print(
+            f"\nEverything is left running. The page: {url}\nCtrl-C ends all of it.", markup=False
+        )
+        while self._server.is_running():
+            time.sleep(1)
+
+    def end(self) -> None:
+        """Leaves nothing running."""
+        if self._meter is not None:
+            self._meter.close()
+        self._stop_load()
+        self._server.stop_everything()
+        self._mail.close()
+        self._hooks.close()
+
+    # Set-up
+
+    def _settings(self) -> tuple[str, ...]:
+        return (
+            f"server.port={self._api_port}",
+            f"registry.port={self._registry_port}",
+            "mail.host=127.0.0.1",
+            f"mail.port={self._mail.port}",
+            f'webhook-hosts=["{self._hooks.host}"]',
+            *(
+                f"load-balancers.{service}-{stack}.provider=caddy"
+                for service in pipelines.SERVICES
+                for stack in ("staging", "prod")
+            ),
+        )
+
+    def _begin(self) -> None:
+        with self._teller.step("Gennaker is started"):
+            self._client = self._server.start()
+            self._watcher = Watcher(self._client, self._teller.now)
+            self._meter = watching.Meter(lambda: self._server.pid)
+        if self._teller.console.is_terminal:
+            link = self._client.post("/api/v1/links")
+            self._teller.note(f"Watch it live: {link.get('url') if isinstance(link, dict) else ''}")
+        with self._teller.step("A repository with two services and their library, and the pipelines that build them"):
+            self._repository.create(webhook=f"{self._client.address}/webhooks/git/github", secret=_SECRET)
+            for service in pipelines.SERVICES:
+                self._save(
+                    pipelines.build(
+                        service, repository=str(self._repository.bare), secret=_SECRET, depends_on=_DEPENDS_ON
+                    )
+                )
+                self._save(pipelines.first_release(service, grace_period=_GRACE))
+            config: Json = msgspec.json.decode((files("gennaker.demo") / "canary_config.json").read_bytes())
+            assert isinstance(config, dict)
+            self._client.post("/api/v1/canary-configs", config)
+
+    def _first_release(self) -> None:
+        with self._teller.step("The first push builds both"):
+            said = self._repository.push()
+            builds = {service: self._built(service, set()) for service in pipelines.SERVICES}
+        self._teller.check("the hook has told Gennaker of the push", holds=not said, found=said)
+        with self._teller.step("The first images go to production"):
+            for service, build in builds.items():
+                image = _image(build)
+                answer = self._client.post(
+                    f"/api/v1/applications/{service}/pipelines/first-release-{service}/start",
+                    {"parameters": {"image": image["pinned"], "version": image["tag"]}},
+                )
+                self._must_succeed(_text(answer, "executionId"), within=120)
+
+    def _visitors_come(self) -> None:
+        with self._teller.step("Visitors come"):
+            log = self._folder / "load.jsonl"
+            self._load = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "gennaker.demo.load",
+                    "--url",
+                    f"http://{self._address('shop-prod')}",
+                    "--rate",
+                    str(_RATE),
+                    "--log",
+                    str(log),
+                ]
+            )
+            time.sleep(3)
+            rate = _rate_of(log)
+        percent = _share_needed(rate)
+        self._teller.note(f"{rate:.0f} requests/s; baseline and canary get {percent:g} % each")
+        webhook = f"http://{self._hooks.host}/deliveries"
+        self._save(pipelines.delivery_of_shop(traffic_percent=percent, grace_period=_GRACE, webhook=webhook))
+        self._save(pipelines.delivery_of_cart(grace_period=_GRACE))
+
+    # The good change
+
+    def _good_change(self) -> None:
+        teller = self._teller
+        before = watching.served_version(self._address("shop-prod"))
+        known = self._known("build-cart", "cart")
+        began = time.monotonic()
+        build, delivery = self._change("shop", "Say hello more warmly", {"HEADLINE": "Hello and welcome to the shop"})
+        tag = str(_image(build)["tag"])
+        teller.check("only what changed was built", holds=self._known("build-cart", "cart") == known)
+        with teller.step(f"{tag}: staging, its tests and the canary"):
+            waiting = self._watcher.judgment_in(str(delivery["id"]), within=240)
+        if waiting is None:
+            ended = self._watcher.execution(str(delivery["id"]))
+            raise Refused(
+                Problem(code="demo.good", message=f"The good version was not let through: {watching.problems(ended)}")
+            )
+        self._notified(tag)
+        with teller.step(f"{tag}: approved and released, blue/green"):
+            self._command("approve", str(delivery["id"]), "--comment", "The canary looks well.")
+            ended = self._must_succeed(str(delivery["id"]), within=120)
+        took = time.monotonic() - began
+        self._tell_scores(tag, ended)
+        now = watching.served_version(self._address("shop-prod"))
+        teller.check(f"production serves {tag} instead of {before}", holds=now == tag, found=now)
+        staging = self._mail.to(pipelines.STAGING_CHANNEL)
+        teller.check("nobody on the staging channel was woken", holds=not staging, found=len(staging))
+        self._report.append(("good change", tag, "released", _scores(ended), f"{took:.0f} s"))
+
+    def _notified(self, tag: str) -> None:
+        mails = self._mail.to(pipelines.APPROVERS)
+        self._teller.check("the approvers got one mail", holds=len(mails) == 1, found=len(mails))
+        hooks = [body for body in self._hooks.at("/deliveries") if body.get("moment") == "manualJudgment"]
+        self._teller.check("the webhook was called once", holds=len(hooks) == 1, found=len(hooks))
+        self._teller.note(f"{mails[0]['Subject']}" if mails else f"no mail about {tag}")
+
+    # The cart
+
+    def _cart_change(self) -> None:
+        address = self._address("cart-prod")
+        clients = HoldingOn(address, slow_seconds=_SLOW_SECONDS)
+        time.sleep(1)
+        began = time.monotonic()
+        build, delivery = self._change("cart", "Greet with more verve", {"GREETING": "Your cart, at last"})
+        tag = str(_image(build)["tag"])
+        with self._teller.step(f"{tag}: staging, its tests and a rolling update"):
+            self._must_succeed(str(delivery["id"]), within=240)
+        took = time.monotonic() - began
+        with self._teller.step("those who held on are let go in their own time"):
+            clients.end()
+        self._teller.check(
+            f"a {_SLOW_SECONDS:.0f} s export came whole", holds=clients.slow == "whole", found=clients.slow
+        )
+        self._teller.check(
+            "a WebSocket was closed in order", holds=clients.socket.startswith("closed in order"), found=clients.socket
+        )
+        self._teller.check(
+            "a keep-alive connection never broke", holds=clients.keep_alive == "never broken", found=clients.keep_alive
+        )
+        now = watching.served_version(address)
+        self._teller.check(f"production serves {tag}", holds=now == tag, found=now)
+        self._report.append(("cart, rolling", tag, "released", "", f"{took:.0f} s"))
+
+    # The bad ones
+
+    def _bad_change(self, what: str, caught_by: str, behaviour: dict[str, object]) -> None:
+        teller = self._teller
+        address = self._address("shop-prod")
+        before = watching.served_version(address)
+        began = time.monotonic()
+        build, delivery = self._change("shop", f"A version that {what}", behaviour)
+        tag = str(_image(build)["tag"])
+        with teller.step(f"{tag} ({what})"):
+            ended = self._watcher.end_of(str(delivery["id"]), within=240)
+        statuses = watching.statuses(ended)
+        failed = [name for name, status in statuses.items() if status == "TERMINAL"]
+        teller.check(f"{caught_by} has caught it", holds=failed == [caught_by], found=failed or statuses)
+        asked = statuses.get("Approve")
+        teller.check("nobody was asked to approve it", holds=asked == "NOT_STARTED", found=asked)
+        now = watching.served_version(address)
+        teller.check(f"production still serves {before}", holds=now == before, found=now)
+        shares = self._shares("shop-prod")
+        teller.check("all traffic is back on one server group", holds=len(shares) == 1, found=shares)
+        teller.note(watching.problems(ended)[:300])
+        self._report.append((what, tag, f"caught: {caught_by}", _scores(ended), f"{time.monotonic() - began:.0f} s"))
+
+    # Second thoughts
+
+    def _roll_back(self) -> None:
+        address = self._address("shop-prod")
+        releases = _list(self._client.get("/api/v1/applications/shop/releases"), "releases")
+        wanted = str(releases[0].get("replacedVersion"))
+        with self._teller.step(f"gennaker rollback shop --cluster shop-prod (to {wanted})"):
+            began = time.monotonic()
+            command = self._spawn("rollback", "shop", "--cluster", "shop-prod")
+            seconds = watching.seconds_until_only(address, wanted, began=began, within=20)
+            command.wait(60)
+        # Starting the command itself takes part of that time.
+        self._teller.check(
+            "clients saw the old version again within a second",
+            holds=seconds is not None and seconds < 1.5,
+            found=f"{seconds:.2f} s with the start of the command" if seconds else "not at all",
+        )
+        self._teller.note(f"{seconds:.2f} s from typing the command" if seconds else "")
+
+    def _forger(self) -> None:
+        body = json.dumps(
+            {
+                "ref": "refs/heads/main",
+                "after": "f" * 40,
+                "before": "e" * 40,
+                "repository": {"name": "storefront", "owner": {"name": "acme", "login": "acme"}},
+                "commits": [],
+            }
+        ).encode()
+        known = self._known("build-shop", "shop")
+        signature = hmac.new(b"another secret", body, hashlib.sha256).hexdigest()
+        with httpx2.Client(trust_env=False) as http:
+            answer = http.post(
+                f"{self._client.address}/webhooks/git/github",
+                content=body,
+                headers={"X-Hub-Signature-256": f"sha256={signature}", "Content-Type": "application/json"},
+            )
+        unauthorised = httpx2.codes.UNAUTHORIZED
+        self._teller.check("a forged push gets 401", holds=answer.status_code == unauthorised, found=answer.status_code)
+        self._teller.check("and starts nothing", holds=self._known("build-shop", "shop") == known)
+
+    def _books(self) -> None:
+        done = self._spawn("audit", "verify", capture=True)
+        said = (done.communicate(timeout=60)[0] or b"").decode().strip()
+        self._teller.check("the audit log verifies", holds=done.returncode == 0, found=said)
+        self._stop_load()
+        lines = [json.loads(line) for line in (self._folder / "load.jsonl").read_text().splitlines()]
+        total = lines[-1].get("total", {})
+        self._teller.note(f"{total.get('requests')} requests, {lines[-1].get('requests_per_second')}/s")
+        broken = [line for line in lines if "transport_error" in line]
+        self._teller.check("visitors saw no transport error", holds=not broken, found=broken[:3])
+        errors = [line for line in lines if "error" in line]
+        unavailable = [line for line in errors if line["error"] in (502, 503, 504)]
+        self._teller.check("and no 502, 503 or 504", holds=not unavailable, found=unavailable[:3])
+        bad = {row[1] for row in self._report if row[2].startswith("caught")}
+        others = [line for line in errors if line["version"] not in bad and line not in unavailable]
+        self._teller.check("every other error came from a bad version", holds=not others, found=others[:3])
+        most = self._meter.most_bytes if self._meter else 0
+        self._teller.check(
+            f"the server needed {most / 1e6:.0f} MB at most (PSS)", holds=most <= _MOST_MEMORY_BYTES, found=most
+        )
+
+    def _tell_report(self) -> None:
+        self._teller.table("What ran", ("change", "version", "outcome", "canary scores", "time"), self._report)
+        self._teller.note(f"all in all {self._teller.seconds:.0f} s")
+
+    # Pieces
+
+    def _change(self, service: str, message: str, behaviour: dict[str, object]) -> tuple[JsonObject, JsonObject]:
+        """Commits and pushes a change of a service; returns its build, ended, and its delivery, begun."""
+        builds = self._known(f"build-{service}", service)
+        deliveries = self._known(f"deliver-{service}", service)
+        with self._teller.step(f"“{message}” is pushed and built"):
+            versions.set_behaviour(self._repository.work, service, **behaviour)
+            self._repository.commit(message)
+            said = self._repository.push()
+            if said:
+                raise Refused(Problem(code="demo.push", message=said))
+            build = self._built(service, builds)
+            delivery = self._watcher.new_execution(service, f"deliver-{service}", known=deliveries, within=30)
+        return build, delivery
+
+    def _built(self, service: str, known: set[str]) -> JsonObject:
+        found = self._watcher.new_execution(service, f"build-{service}", known=known, within=20)
+        return self._must_succeed(str(found["id"]), within=120)
+
+    def _must_succeed(self, execution_id: str, *, within: float) -> JsonObject:
+        ended = self._watcher.end_of(execution_id, within=within)
+        if ended["status"] != "SUCCEEDED":
+            raise Refused(
+                Problem(
+                    code="demo.failed",
+                    message=f"{ended['name']} ended {ended['status']}: {watching.problems(ended)}",
+                    remedy=f"Stages: {watching.statuses(ended)}",
+                )
+            )
+        return ended
+
+    def _known(self, name: str, application: str) -> set[str]:
+        return {str(one["id"]) for one in self._watcher.executions(application, name)}
+
+    def _save(self, pipeline: JsonObject) -> None:
+        self._client.post("/api/v1/pipelines", pipeline)
+
+    def _balancer(self, name: str) -> JsonObject:
+        for balancer in _list(self._client.get("/api/v1/traffic"), "loadBalancers"):
+            if balancer.get("name") == name:
+                return balancer
+        raise Refused(Problem(code="demo.no_load_balancer", message=f"There is no load balancer {name}."))
+
+    def _address(self, name: str) -> str:
+        return str(self._balancer(name)["address"])
+
+    def _shares(self, name: str) -> list[str]:
+        shares = _list(self._balancer(name), "shares")
+        return [str(share["serverGroup"]) for share in shares if share.get("weight")]
+
+    def _tell_scores(self, tag: str, execution: JsonObject) -> None:
+        self._teller.note(f"canary scores of {tag}: {_scores(execution)}")
+
+    def _command(self, *words: str) -> None:
+        done = self._spawn(*words, capture=True)
+        said = (done.communicate(timeout=60)[0] or b"").decode().strip()
+        if done.returncode != 0:
+            raise Refused(Problem(code="demo.command", message=f"gennaker {' '.join(words)}: {said}"))
+
+    def _spawn(self, *words: str, capture: bool = False) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "gennaker.cli.main", *words, "--data", str(self._server.data)],
+            stdout=subprocess.PIPE if capture else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        )
+
+    def _stop_load(self) -> None:
+        if self._load is not None:
+            self._load.terminate()
+            self._load.wait(10)
+            self._load = None
+
+
+def _rate_of(log: Path) -> float:
+    """Requests a second in the last whole second."""
+    seconds = [json.loads(line) for line in log.read_text().splitlines()]
+    counted = [line["second"].get("requests", 0) for line in seconds if "second" in line]
+    return float(counted[-1]) if counted else 0.0
+
+
+def _share_needed(rate: float) -> float:
+    """10 %, or as much as baseline and canary need to see enough; never more than 40 % each."""
+    needed = 100 * _NEEDED_PER_GROUP / rate if rate else 40.0
+    return min(40.0, max(10.0, float(int(needed + 0.999))))
+
+
+def _image(build: JsonObject) -> JsonObject:
+    stages = build.get("stages")
+    for one in stages if isinstance(stages, list) else []:
+        outputs = one.get("outputs") if isinstance(one, dict) else None
+        image = outputs.get("image") if isinstance(outputs, dict) else None
+        if isinstance(image, dict):
+            return image
+    raise Refused(Problem(code="demo.no_image", message=f"{build['name']} has built no image."))
+
+
+def _scores(execution: JsonObject) -> str:
+    try:
+        canary = watching.stage(execution, "Canary")
+    except KeyError:
+        return ""
+    found: Json = None
+    for place in ("outputs", "context"):
+        values = canary.get(place)
+        found = found or (values.get("canaryScores") if isinstance(values, dict) else None)
+    return ", ".join(str(score) for score in found) if isinstance(found, list) else ""
+
+
+def _list(value: Json, key: str) -> list[JsonObject]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _text(value: Json, key: str) -> str:
+    return str(value.get(key)) if isinstance(value, dict) else ""
