@@ -87,6 +87,12 @@ def stop(
 
 
 @app.command
+def link(*, place: Place = _HERE) -> int:
+    """Print a link that opens the page once."""
+    return running.print_link(place.client())
+
+
+@app.command
 def run(file: Path, *, place: Place = _HERE) -> int:
     """Save the pipeline in FILE (JSON) and run it, showing what happens until it ends."""
     return running.run_file(place.client(), file)

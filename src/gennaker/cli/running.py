@@ -88,6 +88,12 @@ def roll_back(client: Client, application: str, *, cluster: str, account: str, r
     return _follow(client, _text(answer, "executionId"))
 
 
+def print_link(client: Client) -> int:
+    """A one-time link to the page."""
+    terminal.say(_text(client.post("/api/v1/links"), "url"))
+    return 0
+
+
 def stop(data: Path, *, everything: bool) -> int:
     """Ends the server, and with `everything` what it has started."""
     was_running = _stop_server(data)
