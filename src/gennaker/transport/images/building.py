@@ -202,7 +202,7 @@ class _Build:
             self._built[number] = self._stage(number, self._parsed.stages[number])
         problems = [problem for state in self._built.values() for problem in state.problems]
         if problems:
-            raise Refused(*sorted(problems, key=_line), status=422)
+            raise Refused(*sorted(problems, key=dockerfile.line_of), status=422)
         return self._finish(self._built[needed[-1]])
 
     def _stage(self, number: int, stage: Stage) -> StageState:
@@ -269,7 +269,7 @@ class _Build:
         sources, target = tuple(expanded[:-1]), expanded[-1]
         if instruction.name == "ADD" and any("://" in source or source.startswith("git@") for source in sources):
             raise CopyRefused(
-                "ADD of an address would make the image depend on what is there today; fetch the file before"
+                "what is at an address may be something else tomorrow; fetch the file before the build and COPY it"
             )
         source = self._source(state, number, instruction)
         if source is None:
@@ -381,8 +381,3 @@ def _no_image(reference: str) -> tuple[str, str]:
         f"the image {reference!r} is not available.",
         "Push it to a registry that Gennaker knows and write its full name, or build FROM scratch.",
     )
-
-
-def _line(problem: Problem) -> int:
-    line = problem.details.get("line", 0)
-    return line if isinstance(line, int) else 0

@@ -96,7 +96,14 @@ def parse(text: str) -> Dockerfile:
     arguments, stages = _grouped(instructions, problems)
     if not stages and not problems:
         problems.append(problem(1, "there is no FROM.", "Begin with FROM and the image to build on, or FROM scratch."))
+    problems.sort(key=line_of)
     return Dockerfile(arguments=tuple(arguments), stages=tuple(stages), escape=escape, problems=tuple(problems))
+
+
+def line_of(found: Problem) -> int:
+    """The line that a problem of this module is about, for sorting."""
+    line = found.details.get("line", 0)
+    return line if isinstance(line, int) else 0
 
 
 def _escape(text: str) -> str:

@@ -104,6 +104,8 @@ class Context:
         except ValueError as error:
             raise CopyRefused(f"{path!r} leads outside the build context") from error
         except (OSError, RuntimeError) as error:
+            if not (self._folder / path).is_symlink():
+                return path  # nothing is there, which `entry` says
             raise CopyRefused(f"{path!r} is a link to nothing") from error
 
     def _ignores(self, path: str) -> bool:
