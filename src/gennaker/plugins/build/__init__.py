@@ -1,0 +1,1 @@
+"""The built-in builder: a commit becomes tested, described and pushed."""
