@@ -12,8 +12,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gennaker.cli import configuration, running, terminal
-from gennaker.transport.client import Client
 from gennaker.model.problems import Problem, Refused
+from gennaker.transport.client import Client
 
 app = App(
     name="gennaker", help="Continuous delivery with Spinnaker's model, in one process.", result_action="return_value"
@@ -190,3 +190,7 @@ def main() -> None:
     except BrokenPipeError:
         status = 0
     sys.exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

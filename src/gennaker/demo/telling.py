@@ -14,7 +14,7 @@ class Teller:
 
     def __init__(self, console: Console | None = None) -> None:
         """Standard output by default."""
-        self.console = console or Console(highlight=False)
+        self.console = console or Console(highlight=False, soft_wrap=True)
         self._began = time.monotonic()
         self._status: Status | None = None
         self.failures: list[str] = []
