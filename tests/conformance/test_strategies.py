@@ -1,0 +1,217 @@
+"""Conformance of strategies: whatever goes wrong whenever, the old version serves everything and nothing half-made is left.
+
+Each strategy is run by the real engine over a cloud and load balancers, undisturbed, with faults of the providers at
+each step, cancelled and killed at every point.
+"""
+
+from collections.abc import Callable
+
+import pytest
+from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, SICK, FakePlace, deploy
+from tests.harness import TESTER, problem_of, reached
+
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import Share
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import CancelAsked
+from gennaker.model.statuses import Status
+
+STRATEGIES = ("none", "highlander", "redblack", "rollingredblack")
+OLD_GROUP, NEW_GROUP = "shop-prod-v000", "shop-prod-v001"
+BEFORE: JsonObject = {
+    "groups": {OLD_GROUP: ["registry/shop@sha256:old", 2, 2, False]},
+    "traffic": {LOAD_BALANCER: {OLD_GROUP: [1, 2]}},
+    "releases": [[OLD_GROUP, "current", None]],
+    "rollouts": 0,
+}
+REPLACED: JsonObject = {
+    "groups": {NEW_GROUP: [NEW, 2, 2, False]},
+    "traffic": {LOAD_BALANCER: {NEW_GROUP: [1, 2]}},
+    "releases": [[OLD_GROUP, "superseded", None], [NEW_GROUP, "settled", OLD_GROUP]],
+    "rollouts": 0,
+}
+BESIDE: JsonObject = {
+    "groups": {OLD_GROUP: ["registry/shop@sha256:old", 2, 2, False], NEW_GROUP: [NEW, 2, 2, False]},
+    "traffic": {LOAD_BALANCER: {OLD_GROUP: [1, 2], NEW_GROUP: [1, 2]}},
+    "releases": [[OLD_GROUP, "current", None]],
+    "rollouts": 0,
+}
+AFTER: dict[str, JsonObject] = {name: BESIDE if name == "none" else REPLACED for name in STRATEGIES}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_undisturbed_the_new_version_takes_its_place(strategy: str) -> None:
+    place = FakePlace().deployed()
+
+    execution = place.run(deploy(NEW, strategy=strategy))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert place.seen() == AFTER[strategy]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    ("image", "keys", "said"),
+    [
+        (SICK, {}, "GET /healthz answered 500"),
+        (CRASHING, {}, "no module named shop"),
+        ("registry/shop@sha256:unknown", {}, "no image"),
+        (NEW, {"verify": {"httpCheck": {"url": "http://127.0.0.1:9/", "attempts": 2}}}, "webhook-hosts"),
+    ],
+    ids=["never up", "crash loop", "unknown image", "failed check"],
+)
+def test_a_version_that_is_no_good_leaves_the_old_one_serving(
+    strategy: str, image: str, keys: dict[str, Json], said: str
+) -> None:
+    place = FakePlace().deployed()
+
+    execution = place.run(deploy(image, strategy=strategy, **keys))
+
+    assert execution.head.status is Status.TERMINAL
+    assert said in problem_of(execution)
+    assert place.seen() == BEFORE
+
+
+def gives_new_traffic(shares: object) -> bool:
+    assert isinstance(shares, dict)
+    share: Share | None = shares.get(NEW_GROUP)
+    return share is not None and share.weight > 0
+
+
+FAULTS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "the load balancer": ("ensure", lambda _: True),
+    "the new server group": ("create", lambda _: True),
+    "the switch": ("set_weights", gives_new_traffic),
+    "growing": ("resize", lambda about: about == (NEW_GROUP, 1)),
+    "growing to the end": ("resize", lambda about: about == (NEW_GROUP, 2)),
+    "shrinking": ("resize", lambda about: about == (OLD_GROUP, 1)),
+    "disabling": ("set_disabled", lambda about: about == (OLD_GROUP, True)),
+}
+MET = {
+    "none": {"the load balancer", "the new server group", "the switch"},
+    "highlander": {"the load balancer", "the new server group", "the switch", "disabling"},
+    "redblack": {"the load balancer", "the new server group", "the switch", "disabling"},
+    "rollingredblack": set(FAULTS),
+}
+
+
+@pytest.mark.parametrize(("strategy", "fault"), [(name, fault) for name in STRATEGIES for fault in sorted(MET[name])])
+def test_a_provider_that_refuses_a_step_leaves_the_old_version_serving(strategy: str, fault: str) -> None:
+    place = FakePlace().deployed()
+    place.faults.refuse(*FAULTS[fault])
+
+    execution = place.run(deploy(NEW, strategy=strategy))
+
+    assert execution.head.status is Status.TERMINAL
+    assert place.faults.failures == [], "the fault was never met"
+    assert _without_failed_releases(place.seen()) == BEFORE
+
+
+def _without_failed_releases(seen: JsonObject) -> JsonObject:
+    """A release that was taken back is remembered as such; the old one serves without anything warm beside it."""
+    told = seen["releases"]
+    assert isinstance(told, list)
+    kept: list[Json] = [
+        [OLD_GROUP, "current", None] if one == [OLD_GROUP, "settled", None] else one
+        for one in told
+        if one != [NEW_GROUP, "rolled-back", OLD_GROUP]
+    ]
+    return {**seen, "releases": kept}
+
+
+async def cancel(services: Services, execution_id: str) -> None:
+    found = await services.executions.get(execution_id)
+    if found is not None and not found.head.status.is_complete:
+        event = CancelAsked(at=services.clock.now(), by="tester", reason="changed my mind")
+        await services.executions.tell(execution_id, event, TESTER)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_cancelled_while_instances_come_up_the_old_version_serves(strategy: str) -> None:
+    place = FakePlace().deployed()
+    waits = "waitForCapacityMatch" if strategy == "rollingredblack" else "waitForUpInstances"
+
+    async def when_it_waits(services: Services, execution_id: str) -> None:
+        kind = "resizeServerGroup" if strategy == "rollingredblack" else "createServerGroup"
+        await reached(services, execution_id, kind, task=waits)
+        await cancel(services, execution_id)
+
+    execution = place.run(deploy(SICK, strategy=strategy), meanwhile=when_it_waits)
+
+    assert execution.head.status is Status.CANCELED
+    assert place.seen() == BEFORE
+
+
+def points_of(strategy: str, image: str) -> list[str]:
+    """Every named point that a deploy passes, each once, with its number."""
+    place = FakePlace().deployed()
+    place.run(deploy(image, strategy=strategy))
+    counts: dict[str, int] = {}
+    numbered: list[str] = []
+    for point in place.harness.probe.seen:
+        counts[point] = counts.get(point, 0) + 1
+        if counts[point] <= 3:  # Later polls are like the first ones.
+            numbered.append(f"{point}#{counts[point]}")
+    return numbered
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_killed_anywhere_the_result_is_the_same(strategy: str) -> None:
+    points = points_of(strategy, NEW)
+
+    seen = {}
+    for point in points:
+        place = FakePlace().deployed()
+        execution = place.run(deploy(NEW, strategy=strategy), kill_at=(point,))
+        seen[point] = (execution.head.status, place.seen())
+
+    assert len(points) > 20
+    assert {point: one for point, one in seen.items() if one != (Status.SUCCEEDED, AFTER[strategy])} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_killed_anywhere_while_it_fails_the_old_version_serves(strategy: str) -> None:
+    points = points_of(strategy, SICK)
+
+    seen = {}
+    for point in points:
+        place = FakePlace().deployed()
+        execution = place.run(deploy(SICK, strategy=strategy), kill_at=(point,))
+        seen[point] = (execution.head.status, place.seen())
+
+    assert {point: one for point, one in seen.items() if one != (Status.TERMINAL, BEFORE)} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_killed_and_cancelled_anywhere_exactly_one_version_serves(strategy: str) -> None:
+    """Before the release that is the old one; after it, the new one."""
+    points = points_of(strategy, NEW)
+
+    odd = {}
+    for point in points:
+        place = FakePlace().deployed()
+        execution = place.run(deploy(NEW, strategy=strategy), kill_at=(point,), after_kill=cancel)
+        expected = [BEFORE, AFTER[strategy]]
+        seen = place.seen()
+        if seen not in expected or (execution.head.status is Status.SUCCEEDED and seen != AFTER[strategy]):
+            odd[point] = (execution.head.status, seen)
+
+    assert odd == {}
+
+
+def test_cancelled_while_the_old_version_drains_the_released_one_stays() -> None:
+    place = FakePlace().deployed()
+    address = place.balancers[LOAD_BALANCER].shares[OLD_GROUP].addresses[0]
+    place.balancers[LOAD_BALANCER].in_flight[address] = 1
+
+    async def when_it_drains(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "shiftTraffic", task="drainReplaced")
+        await cancel(services, execution_id)
+
+    execution = place.run(deploy(NEW, strategy="redblack"), meanwhile=when_it_drains)
+
+    assert execution.head.status is Status.CANCELED
+    assert place.seen() == REPLACED
