@@ -185,7 +185,7 @@ def refused(code: str, message: str, status: int, remedy: str = "") -> Refused:
 async def whole(response: httpx2.Response) -> Answer:
     """Reads an answer that is small by its kind. Raises Refused where it isn't."""
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > _ANSWER_LIMIT_BYTES:
             raise refused("unsupported", f"The registry's answer to {response.url} is too large.", 502)
@@ -220,9 +220,10 @@ def _unreachable(url: httpx2.URL, error: httpx2.HTTPError) -> Refused:
 
 
 def _base_url(address: str) -> httpx2.URL:
-    text = address.rstrip("/").removesuffix("/v2")
+    text = address if "://" in address else f"https://{address}"
     try:
-        url = httpx2.URL(text if "://" in text else f"https://{text}")
+        url = httpx2.URL(text)
+        url = url.copy_with(path=url.path.rstrip("/").removesuffix("/v2") or "/")
     except httpx2.InvalidURL as error:
         raise refused("unsupported", f"The registry's address {address!r} is no URL: {error}.", 422) from error
     if url.scheme not in ("http", "https") or not url.host or url.userinfo:
