@@ -1,6 +1,5 @@
 """Registries for tests: Gennaker's own on a free port, in a thread, over a fresh data folder; and Debian's docker-registry."""
 
-import asyncio
 import contextlib
 import itertools
 import socket
@@ -67,7 +66,6 @@ def image_store(
             listener=listener,
             limit_bytes=limit_bytes,
         )
-        asyncio.run(store.prepare())
         yield store
     finally:
         database.close()
@@ -121,5 +119,5 @@ def _wait_for(port: int) -> None:
     for _ in range(200):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
-        time.sleep(0.05)  # noqa: TID251  # a foreign process says nothing when it is ready
+        time.sleep(0.05)  # noqa: TID251 - a foreign process says nothing when it is ready
     raise TimeoutError(f"nothing listens on port {port}")

@@ -18,7 +18,7 @@ from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.registry import Referrer, StoredBlob, StoredManifest, TagEvent, TagListener
 from gennaker.model import codec
 from gennaker.model.problems import Problem, Refused
-from gennaker.store import image_rows, tables_images
+from gennaker.store import image_rows
 from gennaker.store.database import Database
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.transport import blobs
@@ -42,7 +42,7 @@ class SqliteImageStore:
         listener: TagListener | None = None,
         limit_bytes: int = blobs.DEFAULT_LIMIT_BYTES,
     ) -> None:
-        """Call `prepare` before anything else. `limit_bytes` bounds one blob."""
+        """`limit_bytes` bounds one blob."""
         self._database = database
         self._files = BlobFiles(blob_folder(database.folder), limit_bytes=limit_bytes)
         self._clock = clock
@@ -53,10 +53,6 @@ class SqliteImageStore:
         """Uploads to which somebody adds: two at once would mix their bytes."""
         self._finishing: set[str] = set()
         """Digests whose file may be there already and whose row isn't yet."""
-
-    async def prepare(self) -> None:
-        """Makes the tables where they are missing."""
-        await self._database.write(tables_images.metadata.create_all)
 
     async def blob(self, repository: str, digest: str) -> StoredBlob | None:
         """None: not in this repository."""
