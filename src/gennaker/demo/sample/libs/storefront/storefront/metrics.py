@@ -38,7 +38,7 @@ class Metrics:
         """Everything, for a scrape."""
         lines = ["# TYPE http_requests_total counter"]
         for (route, status), number in sorted(self._requests.items()):
-            lines.append(f'http_requests_total{{route="{route}",code="{status}"}} {number}')
+            lines.append(f'http_requests_total{{route="{route}",status="{status}"}} {number}')
         lines.append("# TYPE http_request_seconds histogram")
         below = 0
         for bound, number in zip(_BUCKETS, self._buckets, strict=True):
