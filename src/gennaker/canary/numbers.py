@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-from gennaker.model import codec
+import msgspec
+
 from gennaker.model.codec import Json, JsonObject
 
 _CENT = Decimal("0.01")
@@ -30,7 +31,8 @@ def wire(value: Json) -> Json:
 
 def record(value: object) -> JsonObject:
     """The JSON object of a record, NaN and infinities as texts."""
-    built = wire(codec.to_json(value))
+    # Not by way of JSON text, where NaN would be null.
+    built = wire(msgspec.to_builtins(value))
     assert isinstance(built, dict)
     return built
 
