@@ -30,5 +30,9 @@ async def _keep_running(service: Service, services: Services) -> None:
             log.exception("service.failed", service=service.name, error=str(error), again_seconds=pause)
         else:
             log.warning("service.ended", service=service.name, again_seconds=pause)
+        own = asyncio.current_task()
+        if own is not None and own.cancelling():
+            # A TaskGroup of the service that was just failing has swallowed the cancellation (CPython gh-116720).
+            raise asyncio.CancelledError
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
