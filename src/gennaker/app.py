@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
@@ -19,8 +20,9 @@ import msgspec
 import structlog
 import uvicorn
 
-from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.plugins import Plugin, Service
 from gennaker.interfaces.probes import Probe
+from gennaker.interfaces.services import Services
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.oci.client import RegistryClient
@@ -53,6 +55,8 @@ log = structlog.get_logger()
 
 _STOP_SECONDS = 5
 """How long open requests may finish when the server stops."""
+_IMAGES_KEPT = timedelta(days=1)
+"""Uploads that nobody continues and blobs that no image needs are removed after this."""
 _GC_GENERATION_2 = 50
 """Full collections pause everything: after start-up nearly all objects live on, so they are rarely worth it."""
 
@@ -140,7 +144,7 @@ class _Server:
         self._registry_host = _address(self._registry_socket)
         server = msgspec.structs.replace(settings.server, base_url=settings.server.base_url or self._api)
         settings = msgspec.structs.replace(settings, server=server)
-        images = SqliteImageStore(
+        self._images = SqliteImageStore(
             database, clock=clock, ids=ids, policy=TagPolicy.all_but(settings.registry.mutable_tags)
         )
         self._audit = SqliteAuditTrail(database)
@@ -169,7 +173,7 @@ class _Server:
         )
         self._listeners = (
             _Listener(web_application.create(ports), self._api_socket),
-            _Listener(web_registry.create(images), self._registry_socket),
+            _Listener(web_registry.create(self._images), self._registry_socket),
         )
 
     async def run(self) -> None:
@@ -180,7 +184,7 @@ class _Server:
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(listener.serve()) for listener in self._listeners]
             working = group.create_task(self._core.worker.run())
-            background = group.create_task(worker_services.run_all(self._core.background, self._core.services))
+            background = group.create_task(worker_services.run_all(self._background(), self._core.services))
             gc.freeze()
             gc.set_threshold(*gc.get_threshold()[:2], _GC_GENERATION_2)
             await self._core.worker.ready()
@@ -192,7 +196,18 @@ class _Server:
                 listener.should_exit = True
             await asyncio.wait(serving)
             working.cancel()
+        await self._registry.close()
         log.info("server.stopped")
+
+    def _background(self) -> tuple[Service, ...]:
+        return (*self._core.background, Service(name="image-sweep", run=self._sweep_images))
+
+    async def _sweep_images(self, services: Services) -> None:
+        while True:
+            now = services.clock.now()
+            swept = await self._images.sweep(now - _IMAGES_KEPT)
+            log.info("images.swept", uploads=swept.uploads, blobs=swept.blobs)
+            await services.clock.sleep_until(now + _IMAGES_KEPT / 4)
 
     def _announce(self) -> None:
         self._folder.announce(ServerFile(pid=os.getpid(), api=self._api, registry=self._registry_host))
