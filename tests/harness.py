@@ -38,7 +38,7 @@ from gennaker.worker import services as worker_services
 from gennaker.worker.core import Core
 
 TESTER = Principal(name="tester", via="test")
-_LONGEST = timedelta(days=30)
+_LONGEST = timedelta(hours=3)
 _NOWHERE = Path("/nonexistent/gennaker")
 """The data folder of tests whose plugins write no files; the others give a folder of their own."""
 Meanwhile = Callable[[Services, str], Awaitable[None]]

@@ -16,6 +16,9 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked
 from gennaker.model.statuses import Status
 
+# A process that is killed leaves coroutines behind that it had not begun.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+
 STRATEGIES = ("none", "highlander", "redblack", "rollingredblack")
 OLD_GROUP, NEW_GROUP = "shop-prod-v000", "shop-prod-v001"
 BEFORE: JsonObject = {

@@ -104,12 +104,12 @@ class FakePlace:
         return self.harness.built().services
 
 
-def deploy(image: str, *, stages: tuple[JsonObject, ...] = (), **keys: Json) -> JsonObject:
+def deploy(image: Json, *, stages: tuple[JsonObject, ...] = (), **keys: Json) -> JsonObject:
     """A pipeline that deploys the shop to production, and does more afterwards."""
     return {"application": "shop", "name": "deliver", "id": "p1", "stages": [deploy_stage(image, **keys), *stages]}
 
 
-def deploy_stage(image: str, **keys: Json) -> JsonObject:
+def deploy_stage(image: Json, **keys: Json) -> JsonObject:
     """The stage that deploys the shop."""
     cluster: JsonObject = {
         "account": "local",

@@ -40,7 +40,7 @@ class VirtualTime:
         return self._begins + timedelta(microseconds=self._microseconds)
 
     async def sleep_until(self, at: datetime) -> None:
-        while (left := (at - self.now()).total_seconds()) > 0:
+        while (left := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - it waits for a time, not for an event
             await asyncio.sleep(left)
 
     def run(self, main: Coroutine[Any, Any, Returned]) -> Returned:

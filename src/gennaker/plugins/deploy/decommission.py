@@ -62,10 +62,20 @@ async def determine(context: TaskContext) -> TaskResult:
     return Done(context=taking_out.chosen(location, (group.name,)))
 
 
+async def destroy(context: TaskContext) -> TaskResult:
+    """Looks once more: a rollback may have given it traffic while it drained."""
+    names = context.stage.context.get("chosenServerGroups")
+    for name in names if isinstance(names, list) else []:
+        members = await traffic_shares.of_group(context.services, str(name))
+        if any(member.takes_traffic for member in members.values()):
+            return Done(status=Status.SKIPPED, context={"chosenServerGroups": [], "stillServes": name})
+    return await taking_out.destroy(context)
+
+
 async def settle(context: TaskContext) -> TaskResult:
     """The release has nothing left to roll back to."""
     release = await _release(context)
-    if release is not None and release.state is ReleaseState.CURRENT:
+    if release is not None and not context.stage.context.get("stillServes"):
         await releases.change(context.services, release, _settled)
     return Done()
 
@@ -94,10 +104,10 @@ stage = StageType(
     spec=Spec,
     tasks=(
         TaskType(name="determineServerGroup", run=determine, retries=-1, timeout=_PATIENT),
-        taking_out.DRAIN,
-        replace(taking_out.DESTROY, retries=-1, timeout=_PATIENT),
+        TaskType(name="waitForServerGroupDisabled", run=taking_out.drain),
+        replace(taking_out.DESTROY, run=destroy, retries=-1, timeout=_PATIENT),
         replace(taking_out.GONE, retries=-1, timeout=_PATIENT),
         TaskType(name="settleRelease", run=settle),
     ),
-    restart_clears=taking_out.CLEARED,
+    restart_clears=(*taking_out.CLEARED, "stillServes"),
 )

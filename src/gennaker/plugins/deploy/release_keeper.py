@@ -18,7 +18,7 @@ from gennaker.model.execution import ExecutionKind
 from gennaker.model.principal import SYSTEM
 from gennaker.model.release import Release, ReleaseState
 from gennaker.model.statuses import Status
-from gennaker.plugins.deploy import decommission, releases
+from gennaker.plugins.deploy import decommission, releases, rollouts
 
 log = structlog.get_logger()
 
@@ -33,9 +33,11 @@ async def once(services: Services) -> datetime:
     watched = await _settle_watched(services)
     done = {one.key for one in await services.documents(_SUBMITTED).list()}
     everything = await releases.all_of(services)
-    next_look = now + (_SOON if watched else _LATEST)
+    # While a rollout isn't over it may still go back to what it has replaced.
+    open_ones = watched | {one.release_id for one in await rollouts.unfinished(services)}
+    next_look = now + (_SOON if open_ones else _LATEST)
     for release in everything:
-        if _key(release) in done or release.id in watched:
+        if _key(release) in done or release.id in open_ones:
             continue
         due = _due(release, everything)
         if due is None:
@@ -96,7 +98,7 @@ async def _decommission(services: Services, release: Release) -> None:
 
 
 async def _settle_watched(services: Services) -> frozenset[str]:
-    """Rolls back releases whose run has failed; returns those whose run goes on."""
+    """Rolls back releases whose run has failed; returns those whose run, or rollback, goes on."""
     waiting: set[str] = set()
     for release_id, execution_id in (await releases.watched(services)).items():
         execution = await services.executions.get(execution_id)
@@ -107,12 +109,15 @@ async def _settle_watched(services: Services) -> frozenset[str]:
         is_bad = execution is not None and execution.head.status is not Status.SUCCEEDED
         if is_bad and release is not None and release.state is ReleaseState.CURRENT and release.replaced:
             assert execution is not None
-            await _roll_back(services, release, execution.head.name, execution.head.status)
+            if not await _rolled_back(services, release, execution.head.name, execution.head.status):
+                waiting.add(release_id)
+                continue
         await releases.unwatch(services, release_id)
     return frozenset(waiting)
 
 
-async def _roll_back(services: Services, release: Release, run: str, status: Status) -> None:
+async def _rolled_back(services: Services, release: Release, run: str, status: Status) -> bool:
+    """Has the release rolled back; whether that has ended. Until then what it replaced must not go."""
     reason = f"The run of {run or 'its pipeline'} that released it ended {status.value}."
     job: JsonObject = {
         "type": "rollbackRelease",
@@ -125,6 +130,8 @@ async def _roll_back(services: Services, release: Release, run: str, status: Sta
     description = f"Roll back {release.server_group} to {release.replaced}"
     execution_id = await _submit(services, release, job, key=f"rollback:{release.id}", description=description)
     log.warning("release.rolling_back", release=release.id, execution=execution_id, why=reason)
+    execution = await services.executions.get(execution_id)
+    return execution is not None and execution.head.status.is_complete
 
 
 async def _submit(services: Services, release: Release, job: JsonObject, *, key: str, description: str) -> str:

@@ -1,0 +1,167 @@
+"""Creating server groups: plans, names, canaries' exact parts, reasons, draining."""
+
+from datetime import timedelta
+
+import pytest
+from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, NEWER, OLD, FakePlace, deploy, deploy_stage, stage
+from tests.harness import problem_of, reached
+
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.statuses import Status
+
+CANARY: dict[str, Json] = {
+    "strategy": "none",
+    "freeFormDetails": "canary",
+    "trafficPercent": 10,
+    "capacity": {"min": 1, "max": 1, "desired": 1},
+}
+
+
+def test_the_rollback_plan_is_there_before_anything_is_created() -> None:
+    place = FakePlace().deployed()
+    place.faults.refuse("create")
+
+    execution = place.run(deploy(NEW, strategy="redblack"))
+
+    creating = next(one for one in execution.in_order() if one.type == "createServerGroup")
+    assert creating.context["rollbackPlan"] == {
+        "restores": "shop-prod-v000",
+        "restoresVersion": "old",
+        "removes": "shop-prod-v001",
+        "serves": [
+            {
+                "serverGroup": "shop-prod-v000",
+                "image": OLD,
+                "version": "old",
+                "capacity": {"min": 2, "max": 2, "desired": 2},
+                "enabled": True,
+                "weights": {LOAD_BALANCER: 1},
+            }
+        ],
+    }
+
+
+def test_numbers_follow_and_one_that_was_given_back_is_used_again() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(CRASHING, strategy="redblack"))
+
+    place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"))
+    place.run(deploy(NEWER, strategy="redblack"))
+
+    assert list(place.cloud.groups) == ["shop-prod-v002"]
+
+
+def test_outputs_name_what_was_deployed_and_where_it_is_reached() -> None:
+    place = FakePlace()
+
+    execution = place.run(deploy(NEW, strategy="redblack"))
+
+    outputs = next(one for one in execution.top_level()).outputs
+    assert outputs["deploy.server.groups"] == {"local": ["shop-prod-v000"]}
+    assert outputs["serverGroup"] == "shop-prod-v000"
+    assert outputs["address"] == f"http://{place.balancers[LOAD_BALANCER].address}"
+
+
+def test_without_a_load_balancer_the_address_is_the_first_instance_s() -> None:
+    place = FakePlace()
+
+    execution = place.run(deploy(NEW, strategy="redblack", loadBalancers=[]))
+
+    instance = place.group("shop-prod-v000").instances[0]
+    assert next(one for one in execution.top_level()).outputs["address"] == f"http://{instance.address}"
+
+
+def test_baseline_and_canary_get_exactly_their_percentage_and_give_it_back() -> None:
+    place = FakePlace().deployed()
+    baseline: JsonObject = {**CANARY, "freeFormDetails": "baseline", "strategy": "none"}
+
+    place.run(deploy(OLD, **baseline))
+    place.run(deploy(NEW, **CANARY))
+    during = place.weights()
+    place.run(stage("disableServerGroup", serverGroupName="shop-prod-canary-v000"))
+    place.run(stage("destroyServerGroup", serverGroupName="shop-prod-baseline-v000"))
+
+    assert during == {"shop-prod-v000": 8, "shop-prod-baseline-v000": 1, "shop-prod-canary-v000": 1}
+    assert place.weights() == {"shop-prod-v000": 1}
+    assert [one.server_group for one in place.releases()] == ["shop-prod-v000"]
+
+
+def test_a_deploy_to_production_leaves_a_canary_its_part() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, **CANARY))
+
+    place.run(deploy(NEW, strategy="redblack"))
+
+    assert place.weights() == {"shop-prod-v001": 9, "shop-prod-canary-v000": 1}
+
+
+def test_two_clusters_are_deployed_side_by_side_and_one_failure_takes_both_back() -> None:
+    place = FakePlace().deployed()
+    place.faults.up_after = timedelta(seconds=5)
+    cluster: JsonObject = deploy_stage(NEW, strategy="redblack")["clusters"][0]  # type: ignore[index, call-overload, assignment]  # as made there
+    other: JsonObject = {**cluster, "stack": "other", "image": CRASHING, "loadBalancers": ["shop-other"]}
+    pipeline = deploy(NEW)
+    pipeline["stages"][0]["clusters"] = [cluster, other]  # type: ignore[index, call-overload]  # as made there
+
+    execution = place.run(pipeline)
+
+    assert execution.head.status is Status.TERMINAL
+    assert list(place.cloud.groups) == ["shop-prod-v000"]
+    assert place.weights() == {"shop-prod-v000": 1}
+    assert place.open_rollouts() == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"strategy": "yolo"}, "There is no strategy 'yolo'"),
+        ({"trafficPercent": 120}, "no percentage"),
+        ({"trafficPercent": 5, "strategy": "redblack"}, "doesn't go with the strategy"),
+        ({"gracePeriod": "a week"}, "no duration"),
+        ({"capacity": {"desired": "many"}}, "capacity"),
+        ({"account": ""}, "account missing"),
+        ({"cloudProvider": "mars"}, "no cloud provider 'mars'"),
+        ({"verify": {"a": 1, "b": 2}}, "each check"),
+        ({"rollback": {"onPipelineFailure": True}, "strategy": "none"}, "nothing to roll back to"),
+    ],
+)
+def test_what_is_wrong_with_a_cluster_is_said_before_anything_is_done(keys: dict[str, Json], said: str) -> None:
+    place = FakePlace()
+
+    execution = place.run(deploy(NEW, **keys))
+
+    assert execution.head.status is Status.TERMINAL
+    assert said in problem_of(execution)
+    assert place.faults.calls == []
+
+
+def test_blue_is_drained_before_it_is_disabled() -> None:
+    place = FakePlace().deployed()
+    balancer = place.balancers[LOAD_BALANCER]
+    address = balancer.shares["shop-prod-v000"].addresses[1]
+    balancer.in_flight[address] = 1
+    waited: list[bool] = []
+
+    async def finish_late(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "shiftTraffic", task="drainReplaced")
+        await services.clock.sleep_until(services.clock.now() + timedelta(seconds=20))
+        waited.append(place.group("shop-prod-v000").is_disabled)
+        balancer.in_flight[address] = 0
+
+    place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"), meanwhile=finish_late)
+
+    assert waited == [False]
+    assert place.group("shop-prod-v000").is_disabled
+
+
+def test_a_request_that_never_ends_holds_nothing_up_longer_than_the_drain_time() -> None:
+    place = FakePlace().deployed()
+    balancer = place.balancers[LOAD_BALANCER]
+    balancer.in_flight[balancer.shares["shop-prod-v000"].addresses[0]] = 1
+
+    execution = place.harness.run(deploy(NEW, strategy="redblack", drainTimeout="PT10S"))
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert execution.head.end_time is not None
+    assert timedelta(seconds=10) <= execution.head.end_time - execution.head.build_time < timedelta(seconds=12)

@@ -1,0 +1,81 @@
+"""The traffic keeper: load balancers follow their instances, weights stay."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+from tests.fakes.rollouts import LOAD_BALANCER, NEW, FakePlace, deploy
+
+from gennaker.interfaces.clouds import Health, Instance
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import Share
+
+GROUP = "shop-prod-v000"
+
+
+async def a_moment(services: Services) -> None:
+    await services.clock.sleep_until(services.clock.now() + timedelta(seconds=2))
+
+
+def change(place: FakePlace, number: int, **fields: object) -> Instance:
+    group = place.cloud.groups[GROUP]
+    changed = replace(group.instances[number], **fields)
+    instances = tuple(changed if index == number else one for index, one in enumerate(group.instances))
+    place.cloud.groups[GROUP] = replace(group, instances=instances)
+    return changed
+
+
+def addresses(place: FakePlace) -> tuple[str, ...]:
+    return place.balancers[LOAD_BALANCER].shares[GROUP].addresses
+
+
+def test_an_instance_that_moved_is_followed() -> None:
+    place = FakePlace().deployed()
+    change(place, 0, address="127.0.0.1:39999")
+
+    place.harness.do(a_moment)
+
+    assert addresses(place)[0] == "127.0.0.1:39999"
+    assert place.weights() == {GROUP: 1}
+
+
+def test_an_instance_that_is_down_gets_nothing_until_it_is_up() -> None:
+    place = FakePlace().deployed()
+    before = addresses(place)
+    change(place, 0, health=Health.DOWN)
+    place.harness.do(a_moment)
+    during = addresses(place)
+
+    change(place, 0, health=Health.UP)
+    place.harness.do(a_moment)
+
+    assert (during, addresses(place)) == (before[1:], before)
+
+
+def test_where_all_are_said_to_be_down_they_are_still_asked() -> None:
+    place = FakePlace().deployed()
+    before = addresses(place)
+    change(place, 0, health=Health.DOWN)
+    change(place, 1, health=Health.DOWN)
+
+    place.harness.do(a_moment)
+
+    assert addresses(place)
+    assert set(addresses(place)) <= set(before)
+
+
+def test_nothing_is_told_to_a_load_balancer_that_is_as_it_should_be() -> None:
+    place = FakePlace().deployed()
+
+    place.harness.do(a_moment)
+
+    assert [operation for operation, _ in place.faults.calls] == []
+
+
+def test_what_was_lost_by_the_load_balancer_comes_back() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"))
+    place.balancers[LOAD_BALANCER].shares = {GROUP: Share(weight=1, addresses=("127.0.0.1:1",))}
+
+    place.harness.do(a_moment)
+
+    assert place.weights() == {"shop-prod-v001": 1}
