@@ -15,7 +15,11 @@ from gennaker.model.event import Done, PlannedStage, TaskResult
 from gennaker.plugins.analysis import deployed, keeper, stage_settings
 from gennaker.plugins.analysis.stage_settings import ClusterPlace
 
-_TOLERATED: JsonObject = {"continuePipeline": True, "failPipeline": False}
+_TOLERATED: JsonObject = {
+    "continuePipeline": True,
+    "failPipeline": False,
+    "allowSiblingStagesToContinueOnFailure": True,
+}
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):

@@ -14,6 +14,12 @@ from gennaker.plugins.analysis import configs, deployed, reports, stage_settings
 from gennaker.plugins.analysis.stage_settings import Analysis
 
 TYPE = "runCanaryIntervals"
+GOES_ON: JsonObject = {
+    "continuePipeline": True,
+    "failPipeline": False,
+    "allowSiblingStagesToContinueOnFailure": True,
+}
+"""In a synthetic stage's context: its failure ends neither its parent nor its siblings."""
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
@@ -35,7 +41,7 @@ async def plan(_: StageSpec, context: StageContext) -> Plan:
         "resolvedCanaryConfig": config,
         "scoreThresholds": reports.thresholds_json(analysis.thresholds),
         "isLive": analysis.times.end is None,
-        **({"continuePipeline": True, "failPipeline": False} if own.get("judgementsContinuePipeline") is True else {}),
+        **(GOES_ON if own.get("judgementsContinuePipeline") is True else {}),
     }
     planned = windows.plan(analysis.times, now=context.at)
     stages = [_wait("Warmup Wait", planned.warm_up.total_seconds())] if planned.warm_up else []

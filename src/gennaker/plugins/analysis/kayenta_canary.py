@@ -52,8 +52,7 @@ async def plan(_: StageSpec, context: StageContext) -> Plan:
             "resolvedCanaryConfig": configs.escaped(config),
             "judgementsContinuePipeline": own.get("continuePipeline") is True,
             # A low score mustn't end the stage before the results are put together.
-            "continuePipeline": True,
-            "failPipeline": False,
+            **intervals.GOES_ON,
         },
         requisites=(0,) if deployments is not None else (),
     )

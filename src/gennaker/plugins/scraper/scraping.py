@@ -7,7 +7,7 @@ What has no /metrics is asked again now and then. Connections are not kept: they
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -61,7 +61,7 @@ class Scraper:
         self._quiet_until: dict[str, datetime] = {}
         self._silent: set[str] = set()
 
-    async def scrape(self, *, slot: int, at: datetime, now: "Now") -> None:
+    async def scrape(self, *, slot: int, at: datetime, now: Callable[[], datetime]) -> None:
         """One round over all targets; the slot is the one that ends now. Returns when all have answered or failed."""
         due = [one for one in self.targets if self._quiet_until.get(one.key, at) <= at]
         async with asyncio.TaskGroup() as group:
@@ -72,7 +72,7 @@ class Scraper:
         self._silent &= keys
         self._store.forget(slot=slot, instances=frozenset((one.group, one.key) for one in self.targets))
 
-    async def _scrape_one(self, target: Target, slot: int, now: "Now") -> None:
+    async def _scrape_one(self, target: Target, slot: int, now: Callable[[], datetime]) -> None:
         seconds = min(self._store.slot_seconds * _PART_OF_INTERVAL, _LONGEST_FETCH_SECONDS)
         try:
             async with asyncio.timeout(seconds):
@@ -104,18 +104,6 @@ class Scraper:
         if target.key not in self._silent:
             self._silent.add(target.key)
             log.info("scraper.no_metrics", server_group=target.group, instance=target.instance, why=why)
-
-
-class Now:
-    """The present instant, from the services' clock."""
-
-    def __init__(self, services: Services) -> None:
-        """Of these services."""
-        self._services = services
-
-    def __call__(self) -> datetime:
-        """Asks the clock."""
-        return self._services.clock.now()
 
 
 class Looker:
@@ -185,7 +173,7 @@ async def _scrape(services: Services, scraper: Scraper, interval: float) -> None
     while True:
         tick = math.floor(services.clock.now().timestamp() / interval) + 1
         await services.clock.sleep_until(datetime.fromtimestamp(tick * interval, UTC))
-        await scraper.scrape(slot=tick - 1, at=services.clock.now(), now=Now(services))
+        await scraper.scrape(slot=tick - 1, at=services.clock.now(), now=services.clock.now)
 
 
 class _Unusable(Exception):

@@ -1,0 +1,156 @@
+"""The scraper against real HTTP servers: every live instance once an interval, none held up by another."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+import httpx2
+import msgspec
+import pytest
+from tests.fakes.clouds import CloudState, FakeCloud
+from tests.fakes.virtual_time import RealTime
+from tests.harness import Harness
+
+from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
+from gennaker.interfaces.metrics import MetricScope
+from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.services import Services
+from gennaker.plugins.scraper.plugin import plugin as scraper_plugin
+from gennaker.plugins.scraper.scraping import Scraper, Target
+from gennaker.plugins.scraper.series import SeriesStore
+from gennaker.settings import MetricsSettings, Settings
+
+PLACE = Place(account="local", region="local")
+AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def instance(answer: Answer) -> AsyncIterator[str]:
+    """A server; gives its address."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await answer(writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        host, port = server.sockets[0].getsockname()[:2]
+        yield f"{host}:{port}"
+    finally:
+        server.close()
+
+
+def page(text: str, status: str = "200 OK") -> Answer:
+    async def write(writer: asyncio.StreamWriter) -> None:
+        body = text.encode()
+        writer.write(f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+
+    return write
+
+
+async def silence(_: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(5)
+
+
+async def scraped(*answers: Answer, rounds: int = 1) -> tuple[SeriesStore, float]:
+    """A store after these rounds, and how many seconds the slowest took."""
+    store = SeriesStore(slot_seconds=0.4, keep_seconds=60)
+    slowest = 0.0
+    loop = asyncio.get_running_loop()
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as client, AsyncExitStack() as servers:
+        scraper = Scraper(store, client)
+        addresses = [await servers.enter_async_context(instance(answer)) for answer in answers]
+        scraper.targets = tuple(
+            Target(group=f"shop-v{number:03d}", instance="0", address=address)
+            for number, address in enumerate(addresses)
+        )
+        for number in range(rounds):
+            began = loop.time()
+            await scraper.scrape(slot=number, at=AT, now=lambda: AT)
+            slowest = max(slowest, loop.time() - began)
+    return store, slowest
+
+
+def test_every_group_gets_its_series() -> None:
+    store, _ = asyncio.run(scraped(page("memory 1"), page("memory 2")))
+
+    assert store.names() == ("shop-v000", "shop-v001")
+
+
+@pytest.mark.slow
+def test_one_that_is_silent_costs_the_others_nothing() -> None:
+    store, slowest = asyncio.run(scraped(silence, page("memory 2")))
+
+    assert store.names() == ("shop-v001",)
+    assert slowest < 0.4
+
+
+def test_one_without_metrics_is_left_in_peace() -> None:
+    asked = 0
+
+    async def missing(writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await page("no", "404 Not Found")(writer)
+
+    store, _ = asyncio.run(scraped(missing, rounds=3))
+
+    assert asked == 1
+    assert store.names() == ()
+
+
+def test_one_that_is_gone_is_no_error() -> None:
+    async def main() -> SeriesStore:
+        store = SeriesStore(slot_seconds=1, keep_seconds=60)
+        async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+            scraper = Scraper(store, client)
+            scraper.targets = (Target(group="shop-v000", instance="0", address="127.0.0.1:1"),)
+            await scraper.scrape(slot=0, at=AT, now=lambda: AT)
+        return store
+
+    assert asyncio.run(main()).names() == ()
+
+
+@pytest.mark.slow
+def test_the_service_finds_instances_by_their_application_and_fills_the_source() -> None:
+    state = CloudState()
+    state.images.add("shop")
+    settings = Settings(metrics=MetricsSettings(scrape_seconds=0.1, keep_seconds=60))
+    clouds = Plugin(name="fakes", clouds=(lambda _: FakeCloud(state, PLACE),))
+    harness = Harness(scraper_plugin, clouds, settings=settings, time=RealTime())
+    total = 0
+
+    async def growing(writer: asyncio.StreamWriter) -> None:
+        nonlocal total
+        total += 1
+        await page(f"hits_total {total}\nmemory 7")(writer)
+
+    async def watch(services: Services) -> None:
+        await services.definitions.save("pipeline", "p", {"application": "shop"}, author="ada")
+        cloud = services.clouds["fake"]
+        capacity = Capacity(min=1, max=1, desired=1)
+        new = NewServerGroup(key="k", name="shop-v000", place=PLACE, image="shop", capacity=capacity)
+        async with instance(growing) as address:
+            await cloud.create(new)
+            group = state.groups["shop-v000"]
+            here = msgspec.structs.replace(group.instances[0], address=address)
+            state.groups["shop-v000"] = msgspec.structs.replace(group, instances=(here,))
+            start = services.clock.now()
+            async with asyncio.timeout(20):
+                while total < 12:  # noqa: ASYNC110 - the server counts and tells nobody
+                    await asyncio.sleep(0.05)
+            scope = MetricScope(scope="shop-v000", start=start, end=services.clock.now(), step_seconds=1)
+            (found,) = await services.metrics["embedded"].fetch(
+                "m", {"type": "embedded", "metric": "hits_total"}, scope
+            )
+            assert any(value > 0 for value in found.values)
+
+    harness.do(watch)
