@@ -60,7 +60,8 @@ class GitFailed(Exception):
 
     def __init__(self, output: str) -> None:
         """The output's last lines say why."""
-        super().__init__("\n".join(output.strip().splitlines()[-_TAIL_LINES:]))
+        lines = [line.removeprefix("fatal: ") for line in output.strip().splitlines()]
+        super().__init__("\n".join(lines[-_TAIL_LINES:]).rstrip("."))
 
 
 class Git:

@@ -43,7 +43,7 @@ def write(build: Build, components: tuple[Listed, ...]) -> bytes:
     """The bill of materials as CycloneDX 1.6 JSON. Raises Refused where the library isn't installed."""
     try:
         # Only here: the library belongs to an extra, and half of what it loads is for XML.
-        from gennaker.plugins.build import cyclonedx_document  # noqa: PLC0415
+        from gennaker.plugins.build import cyclonedx_document  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise Refused(_not_installed(error), status=422) from error
     serial = uuid5(NAMESPACE_URL, f"{build.repository}/{build.service_folder}@{build.commit.hash}")

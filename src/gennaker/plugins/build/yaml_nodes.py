@@ -87,8 +87,9 @@ class Reader:
         place = f"{self._path}, line {line}" if line else self._path
         name = pointer.lstrip("/").replace("/", ".")
         said = f"{name}: {what}" if name else what
+        end = "" if said.endswith("?") else "."
         self.problems.append(
-            Problem(code=self._code, message=f"{place}: {said}.", pointer=pointer, details={"line": line})
+            Problem(code=self._code, message=f"{place}: {said}{end}", pointer=pointer, details={"line": line})
         )
 
 
@@ -159,11 +160,15 @@ class Fields:
         fields = self.fields(key)
         if fields is None:
             return {}
+        return fields.all_words()
+
+    def all_words(self) -> dict[str, str]:
+        """Every key as the name of a variable, with its text."""
         found = {}
-        for name, node in fields._values.items():  # noqa: SLF001 - of the same class
+        for name, node in self._values.items():
             if not name or "=" in name or "\0" in name:
-                fields.wrong(name, "this can't be the name of a variable")
-            found[name] = self._word(node, fields._below(name))  # noqa: SLF001
+                self.wrong(name, "this can't be the name of a variable")
+            found[name] = self._word(node, self._below(name))
         return found
 
     def command(self, key: str) -> tuple[str, ...]:
