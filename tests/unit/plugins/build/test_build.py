@@ -14,7 +14,7 @@ from tests.registry_servers import own_registry
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.event import CancelAsked
+from gennaker.model.event import CancelAsked, RestartAsked
 from gennaker.model.execution import Execution, Stage
 from gennaker.model.statuses import Status
 from gennaker.transport.processes import Processes, ProcessState
@@ -149,6 +149,41 @@ def test_a_build_that_is_killed_everywhere_runs_no_step_twice(
     assert notes(tmp_path / "wild") == 1
     assert len(asyncio.run(wild.evidence.list(found.head.id))) == 1
     assert asyncio.run(registry.tags("shop")) == (image(expected)["tag"],)
+
+
+def test_a_step_goes_on_while_the_server_is_dead(tmp_path: Path, repository: GitRepository) -> None:
+    slow = "service: shop\nsteps: [{name: Slow, run: echo run >> $HOME/../../../../../../notes; sleep 2.5}]\n"
+    commit = repository.commit("Begin", {**FILES, f"{SERVICE}/build.yaml": slow})
+    place = harness(tmp_path / "data")
+
+    execution = place.run(pipeline(repository.folder, commit), kill_at=["effect.before:RunTask:build.runSteps#3"])
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert place.probe.seen.count("effect.before:RunTask:build.runSteps") > 3, "it was not polled, so not killed"
+    assert notes(place.data) == 1
+
+
+def test_a_restarted_stage_begins_anew(tmp_path: Path, repository: GitRepository, registry: FreshClients) -> None:
+    again = BUILD_FILE.replace("run: cp", "run: test -e $HOME/../../../../../../good && cp")
+    commit = repository.commit("Begin", {**FILES, f"{SERVICE}/build.yaml": again})
+    place = harness(tmp_path / "data", registry)
+    failed = place.run(pipeline(repository.folder, commit))
+    assert failed.head.status is Status.TERMINAL
+    (place.data / "good").touch()
+    ends: list[Execution] = []
+
+    async def restart(services: Services) -> None:
+        asked = RestartAsked(at=datetime.now(UTC), stage_id=the_stage(failed).id, by="ada")  # noqa: TID251 - real time
+        await services.executions.tell(failed.head.id, asked, TESTER)
+        ends.append(await ended(services, failed.head.id))
+
+    place.do(restart)
+
+    assert ends[0].head.status is Status.SUCCEEDED, problem_of(ends[0])
+    assert [step["status"] for step in steps(ends[0])] == ["SUCCEEDED", "SUCCEEDED"]
+    assert notes(place.data) == 2
+    logs = asyncio.run(place.logs.list(failed.head.id))
+    assert len({log.path for log in logs}) == 4, "each attempt has logs of its own"
 
 
 def test_a_failing_step_stops_the_build_and_shows_the_end_of_its_log(
