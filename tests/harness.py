@@ -27,6 +27,7 @@ from tests.fakes.virtual_time import RealTime, VirtualTime
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Execution, ExecutionKind
@@ -64,6 +65,7 @@ class Harness:
         self.data = data or _NOWHERE
         self.plugins = plugins
         self.settings = settings or Settings()
+        self.registries = registries or {}
         self.registries = registries or {}
         self.runs_services = runs_services
         self.time = time or VirtualTime()

@@ -1,0 +1,148 @@
+"""Strategies on real processes behind a real load balancer, with users on it all the time: nobody notices anything."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.fakes.image_source import ImageSource
+from tests.fakes.virtual_time import RealTime
+from tests.fakes.web_client import Load
+from tests.harness import TESTER, Harness, ended, problem_of
+
+from gennaker.interfaces.executions import Submission
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.statuses import Status
+from gennaker.plugins.caddy.plugin import plugin as caddy_plugin
+from gennaker.plugins.caddy.program import CaddyProgram
+from gennaker.plugins.deploy.plugin import plugin as deploy_plugin
+from gennaker.plugins.flow.plugin import plugin as flow_plugin
+from gennaker.plugins.local.plugin import plugin as local_plugin
+from gennaker.settings import CaddySettings
+from gennaker.transport.processes import Processes
+
+IMAGE = Path(__file__).parents[1] / "fakes" / "image"
+CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app"}
+USERS = 8
+
+
+class RealPlace:
+    """The embedded default, without a server around it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.source = ImageSource()
+        self.image = self.source.add("shop", "1", IMAGE, CONFIG)
+        plugins = (flow_plugin, deploy_plugin, local_plugin, caddy_plugin)
+        registries = {"local-registry": self.source}
+        self.harness = Harness(*plugins, time=RealTime(), data=folder, registries=registries)
+
+    def close(self) -> None:
+        """Ends whatever was started."""
+        asyncio.run(self._close())
+
+    async def _close(self) -> None:
+        program = CaddyProgram(self.folder / "caddy", self.harness.documents("caddy.program"), CaddySettings())
+        await program.stop(timedelta(seconds=5))
+        await Processes(self.folder / "local" / "instances").stop_all(timedelta(seconds=3))
+
+    def deploy(self, version: str, **keys: Json) -> JsonObject:
+        """A pipeline that deploys this version; `sick` never answers its health check well."""
+        environment: JsonObject = {"VERSION": version, **({"HEALTH": "500"} if version == "sick" else {})}
+        cluster: JsonObject = {
+            "account": "local",
+            "region": "local",
+            "cloudProvider": "local",
+            "stack": "prod",
+            "capacity": {"min": 2, "max": 2, "desired": 2},
+            "loadBalancers": ["shop-prod"],
+            "image": self.image,
+            "version": version,
+            "environment": environment,
+            "upTimeout": "PT10S",
+            **keys,
+        }
+        stage: JsonObject = {"refId": "1", "type": "deploy", "name": "Deploy", "clusters": [cluster]}
+        return {"application": "shop", "name": "deliver", "stages": [stage]}
+
+    def under_load(self, *pipelines: JsonObject) -> tuple[list[Execution], Load]:
+        """Runs the pipelines one after another; users come once the first has ended."""
+        executions: list[Execution] = []
+        loads: list[Load] = []
+
+        async def work(services: Services) -> None:
+            async with asyncio.TaskGroup() as group:
+                for config in pipelines:
+                    kind = ExecutionKind.ORCHESTRATION if "job" in config else ExecutionKind.PIPELINE
+                    whole = {**config, "stages": config["job"]} if "job" in config else config
+                    submission = Submission(kind=kind, config=whole)
+                    execution_id = await services.executions.submit(submission, TESTER)
+                    executions.append(await ended(services, execution_id))
+                    if not loads:
+                        balancer = await services.traffic["caddy"].describe("shop-prod")
+                        assert balancer is not None, problem_of(executions[0])
+                        loads.append(Load(balancer.address, clients=USERS, pause_seconds=0.01))
+                        group.create_task(loads[0].run())
+                    await asyncio.sleep(0.5)
+                loads[0].stop()
+
+        self.harness.do(work)
+        return executions, loads[0]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[RealPlace]:
+    made = RealPlace(tmp_path)
+    yield made
+    made.close()
+
+
+def served(load: Load) -> set[str]:
+    """Versions that answered."""
+    return {body.partition(":")[0] for body in load.bodies}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["redblack", "rollingredblack", "highlander"])
+def test_a_new_version_comes_without_a_single_broken_request(place: RealPlace, strategy: str) -> None:
+    executions, load = place.under_load(
+        place.deploy("one", strategy="redblack"), place.deploy("two", strategy=strategy)
+    )
+
+    assert [one.head.status for one in executions] == [Status.SUCCEEDED] * 2, problem_of(executions[-1])
+    assert (load.broken, set(load.statuses)) == ([], {200})
+    assert served(load) == {"one", "two"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["redblack", "rollingredblack"])
+def test_a_sick_version_is_never_seen_by_a_user(place: RealPlace, strategy: str) -> None:
+    executions, load = place.under_load(
+        place.deploy("one", strategy="redblack"), place.deploy("sick", strategy=strategy, upTimeout="PT3S")
+    )
+
+    assert executions[-1].head.status is Status.TERMINAL
+    assert "500" in problem_of(executions[-1])
+    assert (load.broken, set(load.statuses)) == ([], {200})
+    assert served(load) == {"one"}
+
+
+@pytest.mark.slow
+def test_a_rollback_is_back_within_a_second_and_breaks_nothing(place: RealPlace) -> None:
+    verify: JsonObject = {"httpCheck": {"paths": ["/healthz", "/"], "expectedBody": ""}}
+    job: JsonObject = {"refId": "1", "type": "rollbackRelease", "name": "Roll back", "cluster": "shop-prod"}
+
+    executions, load = place.under_load(
+        place.deploy("one", strategy="redblack"),
+        place.deploy("two", strategy="redblack", gracePeriod="PT1H", verify=verify),
+        {"application": "shop", "name": "Roll back", "job": [job]},
+    )
+
+    assert [one.head.status for one in executions] == [Status.SUCCEEDED] * 3, problem_of(executions[-1])
+    back = next(task for task in next(executions[-1].in_order()).tasks if task.name == "switchTraffic")
+    assert back.end_time is not None
+    assert back.end_time - executions[-1].head.build_time < timedelta(seconds=1)
+    assert (load.broken, set(load.statuses)) == ([], {200})
