@@ -27,7 +27,6 @@ from tests.fakes.virtual_time import RealTime, VirtualTime
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.registry import ImageRegistry
-from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Execution, ExecutionKind

@@ -1,0 +1,90 @@
+"""Jobs: begun once, followed to their end, their reports kept."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+from tests.fakes.rollouts import NEW, FakePlace
+from tests.harness import TESTER, problem_of, reached
+
+from gennaker.interfaces.clouds import Health
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import CancelAsked
+from gennaker.model.execution import Execution
+from gennaker.model.statuses import Status
+from gennaker.plugins.deploy import run_job
+
+REPORT = (
+    b'<?xml version="1.0"?><testsuites><testsuite name="a" tests="5" failures="1" errors="1" skipped="1"/></testsuites>'
+)
+
+
+def pipeline(**keys: Json) -> JsonObject:
+    stage: JsonObject = {
+        "refId": "1",
+        "type": "runJob",
+        "name": "Tests",
+        "account": "local",
+        "region": "local",
+        "cloudProvider": "fake",
+        "image": NEW,
+        "command": ["run", "tests"],
+        "reports": {"junit": "report.xml"},
+        **keys,
+    }
+    return {"application": "shop", "stages": [stage]}
+
+
+def run(place: FakePlace, **ending: object) -> Execution:
+    async def end_it(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "runJob", task="waitOnJobCompletion")
+        await services.clock.sleep_until(services.clock.now() + timedelta(seconds=3))
+        job_id, job = next(iter(place.cloud.jobs.items()))
+        place.cloud.jobs[job_id] = replace(job, **ending)
+
+    return place.harness.run(pipeline(), meanwhile=end_it)
+
+
+def test_a_job_that_ends_well_leaves_its_report() -> None:
+    place = FakePlace()
+
+    execution = run(place, state=Health.SUCCEEDED, exit_status=0, reports={"junit": REPORT})
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    outputs = next(execution.in_order()).outputs
+    assert outputs["jobStatus"] == {"jobState": "Succeeded", "id": next(iter(place.cloud.jobs)), "exitStatus": 0}
+    [report] = outputs["reports"]  # type: ignore[misc]  # a list of one
+    assert report["summary"] == {"tests": 5, "passed": 2, "failed": 2, "skipped": 1}  # type: ignore[index, call-overload]  # a map
+
+
+def test_a_job_that_fails_says_how_many_tests_failed() -> None:
+    execution = run(
+        FakePlace(), state=Health.FAILED, exit_status=1, reason="The process exited with 1.", reports={"junit": REPORT}
+    )
+
+    assert execution.head.status is Status.TERMINAL
+    assert "The process exited with 1. 2 of 5 tests failed." in problem_of(execution)
+
+
+def test_a_cancelled_stage_stops_its_job() -> None:
+    place = FakePlace()
+
+    async def cancel(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "runJob", task="waitOnJobCompletion")
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ann"), TESTER)
+
+    place.run(pipeline(), meanwhile=cancel)
+
+    assert [job.state for job in place.cloud.jobs.values()] == [Health.FAILED]
+
+
+def test_a_kill_never_starts_a_second_job() -> None:
+    place = FakePlace()
+    place.harness.run(pipeline(waitForCompletion=False), kill_at=("effect.after:RunTask:runJob.runJob",))
+
+    assert len([1 for operation, _ in place.faults.calls if operation == "run_job"]) == 2
+    assert len(place.cloud.jobs) == 1
+
+
+def test_a_report_without_suites_counts_nothing() -> None:
+    assert run_job.junit_summary(b"not xml") == {"tests": 0, "passed": 0, "failed": 0, "skipped": 0}
