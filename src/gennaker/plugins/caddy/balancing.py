@@ -6,7 +6,7 @@ an address's turns are spread evenly (smooth weighted round-robin, as nginx does
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gennaker.interfaces.traffic import Shares
 
@@ -14,14 +14,32 @@ LONGEST = 1000
 """A longer table would cost more than its last digit of exactness is worth; parts are rounded then."""
 
 
-def table(shares: Shares) -> tuple[str, ...]:
-    """The order of addresses; empty where nothing can serve. No address with a positive weight is left out."""
+def table(shares: Shares, longest: int = LONGEST) -> tuple[str, ...]:
+    """The order of addresses; empty where nothing can serve. No address with a positive weight is left out.
+
+    Where an exact table would be longer than `longest` it has exactly that length, and the parts are rounded to it.
+    """
     parts = _parts(shares)
     if not parts:
         return ()
-    if sum(parts.values()) > LONGEST:
-        parts = _rounded(parts)
+    if sum(parts.values()) > longest:
+        parts = _rounded(parts, longest)
     return _spread(parts)
+
+
+def fitted(shares: Shares, sizes: Iterable[int]) -> tuple[str, ...] | None:
+    """The best table that can be repeated to one of these sizes: exact if there is one, else rounded to the largest.
+
+    None: there are more addresses than any size has room for, or no sizes.
+    """
+    exact, known = table(shares), sorted(sizes)
+    if any(size % len(exact) == 0 for size in known):
+        return exact
+    if not known or known[-1] < len(set(exact)):
+        return None
+    # A hundred slots split percentages exactly, whatever the instances' parts are.
+    best = 100 if 100 in known and len(set(exact)) <= 100 else known[-1]
+    return _spread(_rounded(_parts(shares), best))
 
 
 def _parts(shares: Shares) -> dict[str, int]:
@@ -36,12 +54,12 @@ def _parts(shares: Shares) -> dict[str, int]:
     return {address: part // divisor for address, part in parts.items()}
 
 
-def _rounded(parts: Mapping[str, int]) -> dict[str, int]:
-    """Parts that add up to at most LONGEST, or one each: the largest remainders are rounded up."""
+def _rounded(parts: Mapping[str, int], length: int) -> dict[str, int]:
+    """Parts that add up to the length, at least one each: the largest remainders are rounded up."""
     total = sum(parts.values())
-    rounded = {address: max(1, part * LONGEST // total) for address, part in parts.items()}
-    left = LONGEST - sum(rounded.values())
-    by_remainder = sorted(parts, key=lambda address: (-(parts[address] * LONGEST % total), address))
+    rounded = {address: max(1, part * length // total) for address, part in parts.items()}
+    left = length - sum(rounded.values())
+    by_remainder = sorted(parts, key=lambda address: (-(parts[address] * length % total), address))
     for address in by_remainder[: max(0, left)]:
         rounded[address] += 1
     for _ in range(-left):  # Small parts were rounded up to one: the largest pay for it.

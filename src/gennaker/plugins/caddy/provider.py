@@ -75,6 +75,7 @@ class CaddyProvider:
                 await self._bring_about()
             else:
                 await asyncio.to_thread(_write_slots, self._program.folder, changed)
+                await asyncio.to_thread(_name_bank, self._program.folder, changed)
 
     async def describe(self, load_balancer: str) -> LoadBalancer | None:
         """What is configured now."""
@@ -145,11 +146,11 @@ class CaddyProvider:
         if record.bank is not None and record.tables[str(record.bank)] == table:
             return changed
         used = {bank for bank, _ in await self._busy_slots(record.name)} | {record.bank}
-        fitting = [
-            (size, bank) for bank, size in enumerate(record.banks) if bank not in used and size % len(table) == 0
-        ]
-        if fitting:
-            bank, banks = min(fitting)[1], record.banks
+        idle = {bank: size for bank, size in enumerate(record.banks) if bank not in used}
+        rounded = balancing.fitted(shares, idle.values())
+        if rounded is not None:
+            table = rounded
+            bank, banks = min((size, bank) for bank, size in idle.items() if size % len(table) == 0)[1], record.banks
         else:
             bank, banks = len(record.banks), (*record.banks, len(table))
         tables = {**record.tables, str(bank): table}
@@ -170,6 +171,9 @@ class CaddyProvider:
             await asyncio.to_thread(_write_slots, self._program.folder, record)
         admin_port = (await self._program.record()).admin_port
         await self._program.run(configuration.render(records, admin_port))
+        # Only now: a bank that Caddy doesn't know yet must not be named, requests would find nobody in it.
+        for record in records:
+            await asyncio.to_thread(_name_bank, self._program.folder, record)
 
     async def _record(self, name: str) -> BalancerRecord | None:
         document = await self._documents.get(name)
@@ -197,12 +201,16 @@ async def keep(services: Services) -> None:
 
 
 def _write_slots(folder: Path, record: BalancerRecord) -> None:
-    """Fills the bank, then names it. Nothing is written that is there already, so repeating disturbs nobody."""
+    """Fills the bank. Nothing is written that is there already, so repeating disturbs nobody."""
     (folder / "banks" / record.name).mkdir(parents=True, exist_ok=True)
     if record.bank is not None:
         (folder / configuration.slot_file(record.name, record.bank, 0)).parent.mkdir(exist_ok=True)
         for slot, address in enumerate(record.addresses(record.bank)):
             _replace(folder / configuration.slot_file(record.name, record.bank, slot), address)
+
+
+def _name_bank(folder: Path, record: BalancerRecord) -> None:
+    """Names the bank that is filled: the switch."""
     bank = configuration.NO_BANK if record.bank is None else str(record.bank)
     _replace(folder / configuration.bank_file(record.name), bank)
 

@@ -4,7 +4,7 @@ import msgspec
 
 from gennaker.interfaces.traffic import LoadBalancer, Share
 
-FIRST_BANKS = (60, 60, 60, 120, 120, 100, 100)
+FIRST_BANKS = (60, 60, 60, 120, 120, 100, 100, 100, 100)
 """Sizes that most tables fit into a whole number of times."""
 
 
