@@ -19,6 +19,8 @@ _TOLERATED: JsonObject = {
     "continuePipeline": True,
     "failPipeline": False,
     "allowSiblingStagesToContinueOnFailure": True,
+    # A task whose failure is tolerated is followed by the next one, which might then wait for nothing.
+    "stageTimeoutMs": 120_000,
 }
 
 

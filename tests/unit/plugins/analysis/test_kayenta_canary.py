@@ -328,6 +328,7 @@ def test_a_clean_up_that_fails_is_done_again_by_the_keeper() -> None:
 
     assert execution.head.status is Status.SUCCEEDED
     assert by_name(execution, "Destroy shop-canary-v000").status is Status.FAILED_CONTINUE
+    assert (execution.head.end_time - execution.head.start_time) < timedelta(minutes=5)
     keepers = world.harness.executions(kind=ExecutionKind.ORCHESTRATION, name=None)
     assert [one.head.status for one in keepers] == [Status.SUCCEEDED]
     assert is_as_before(world)
