@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
-# Passed on to the program: make serve ARGS="--data /srv/gennaker"
+# Passed on to the program: make demo ARGS="--data /srv/demo"
 ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -25,8 +25,8 @@ develop:
 demo: setup ## one commit from push to production, and three bad ones; leaves nothing running
 	@$(BIN)/gennaker demo $(ARGS)
 
-serve: setup ## the server, until Ctrl-C
-	@$(BIN)/gennaker serve $(ARGS)
+serve: setup ## the same, then left running to play with until Ctrl-C
+	@$(BIN)/gennaker demo --keep $(ARGS)
 
 # Cheap tests first, whatever their folder; the slow ones share two processes (tests/conftest.py).
 test: develop check ## all checks and all tests; an ordinary user's run lists the tests that need root

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -67,6 +68,15 @@ def tell(*, data: Path | None, flags: tuple[str, ...], keep: bool) -> int:
     return 0 if is_well else 1
 
 
+class _CartChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of the cart that is on its way."""
+
+    address: str
+    clients: HoldingOn
+    tag: str
+    delivery: str
+
+
 class Story:
     """The people and machines of the story."""
 
@@ -95,10 +105,10 @@ class Story:
         self._visitors_come()
         teller.title("A good change goes all the way")
         self._good_change()
-        teller.title("The cart is updated while people hold on to it")
-        self._cart_change()
-        teller.title("Three bad changes")
+        teller.title("Three bad changes, and the cart is updated meanwhile while people hold on to it")
+        cart = self._cart_begins()
         self._bad_change("errors on 5 % of requests", "Canary", {"ERROR_PERCENT": 5})
+        self._cart_ends(cart)
         self._bad_change(
             "answers 200 everywhere, but half the orders", "Canary", {"ERROR_PERCENT": 0, "OFFER_PERCENT": 20}
         )
@@ -241,30 +251,34 @@ class Story:
 
     # The cart
 
-    def _cart_change(self) -> None:
+    def _cart_begins(self) -> "_CartChange":
+        """Pushes a change of the cart while people hold on to it; the update then goes on by itself."""
         address = self._address("cart-prod")
         clients = HoldingOn(address, slow_seconds=_SLOW_SECONDS)
         time.sleep(1)
-        began = time.monotonic()
         build, delivery = self._change("cart", "Greet with more verve", {"GREETING": "Your cart, at last"})
-        tag = str(_image(build)["tag"])
-        with self._teller.step(f"{tag}: staging, its tests and a rolling update"):
-            self._must_succeed(str(delivery["id"]), within=240)
-        took = time.monotonic() - began
-        with self._teller.step("those who held on are let go in their own time"):
+        return _CartChange(
+            address=address,
+            clients=clients,
+            tag=str(_image(build)["tag"]),
+            delivery=str(delivery["id"]),
+        )
+
+    def _cart_ends(self, change: "_CartChange") -> None:
+        """What has become of the change, and of those who held on."""
+        teller, clients = self._teller, change.clients
+        with teller.step(f"{change.tag}: staging, its tests and a rolling update of the cart"):
+            ended = self._must_succeed(change.delivery, within=240)
+        with teller.step("those who held on are let go in their own time"):
             clients.end()
-        self._teller.check(
-            f"a {_SLOW_SECONDS:.0f} s export came whole", holds=clients.slow == "whole", found=clients.slow
-        )
-        self._teller.check(
-            "a WebSocket was closed in order", holds=clients.socket.startswith("closed in order"), found=clients.socket
-        )
-        self._teller.check(
-            "a keep-alive connection never broke", holds=clients.keep_alive == "never broken", found=clients.keep_alive
-        )
-        now = watching.served_version(address)
-        self._teller.check(f"production serves {tag}", holds=now == tag, found=now)
-        self._report.append(("cart, rolling", tag, "released", "", f"{took:.0f} s"))
+        teller.check(f"a {_SLOW_SECONDS:.0f} s export came whole", holds=clients.slow == "whole", found=clients.slow)
+        in_order = clients.socket.startswith("closed in order")
+        teller.check("a WebSocket was closed in order", holds=in_order, found=clients.socket)
+        never_broken = clients.keep_alive == "never broken"
+        teller.check("a keep-alive connection never broke", holds=never_broken, found=clients.keep_alive)
+        now = watching.served_version(change.address)
+        teller.check(f"the cart's production serves {change.tag}", holds=now == change.tag, found=now)
+        self._report.append(("cart, rolling", change.tag, "released", "", _took(ended)))
 
     # The bad ones
 
@@ -440,6 +454,11 @@ def _share_needed(rate: float) -> float:
     """10 %, or as much as baseline and canary need to see enough; never more than 40 % each."""
     needed = 100 * _NEEDED_PER_GROUP / rate if rate else 40.0
     return min(40.0, max(10.0, float(int(needed + 0.999))))
+
+
+def _took(execution: JsonObject) -> str:
+    began, ended = (datetime.fromisoformat(str(execution[key])) for key in ("startTime", "endTime"))
+    return f"{(ended - began).total_seconds():.0f} s"
 
 
 def _image(build: JsonObject) -> JsonObject:
