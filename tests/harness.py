@@ -65,7 +65,6 @@ class Harness:
         self.plugins = plugins
         self.settings = settings or Settings()
         self.registries = registries or {}
-        self.registries = registries or {}
         self.runs_services = runs_services
         self.time = time or VirtualTime()
         self.journal = MemoryJournal()
