@@ -100,7 +100,9 @@ def webhook() -> Iterator[Bench]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     host = f"127.0.0.1:{server.server_port}"
-    bench = Bench(WebhookNotifier(GuardedClient(allowed=(host,))), f"http://{host}/hook", WebhookNotifier(GuardedClient()))
+    bench = Bench(
+        WebhookNotifier(GuardedClient(allowed=(host,))), f"http://{host}/hook", WebhookNotifier(GuardedClient())
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -1,0 +1,180 @@
+"""Surroundings of cloud providers in tests: images that can be run, and what all their tests use.
+
+A `World` is one provider's surroundings, and a new provider object over the same state, as after the server was killed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+from tests.fakes.clouds import CloudState, FakeCloud
+from tests.fakes.documents import MemoryStore
+from tests.fakes.image_source import ImageSource
+
+from gennaker.interfaces.clouds import (
+    Capacity,
+    CloudProvider,
+    Health,
+    HealthProbe,
+    Job,
+    NewServerGroup,
+    Place,
+    ServerGroup,
+)
+from gennaker.model.codec import JsonObject
+from gennaker.plugins.local.provider import LocalProvider
+from gennaker.transport.processes import Processes
+from gennaker.worker.clock import SystemClock
+
+IMAGE = Path(__file__).parents[1] / "fakes" / "image"
+CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app", "Env": ["COLOUR=blue"]}
+PLACE = Place(account="local", region="local")
+PROBE = HealthProbe(interval=timedelta(seconds=0.1), timeout=timedelta(seconds=1))
+
+Value = TypeVar("Value")
+
+
+class World(Protocol):
+    """What a test needs of a provider's surroundings."""
+
+    image: str
+    """A web server."""
+
+    def provider(self) -> CloudProvider:
+        """The provider that works now."""
+        ...
+
+    async def restart(self) -> None:
+        """Ends the provider as a kill would; another object takes over its state."""
+        ...
+
+
+class FakeWorld:
+    """In memory."""
+
+    image = "127.0.0.1:5000/web@sha256:0"
+
+    def __init__(self) -> None:
+        self._state = CloudState()
+        self._state.images.add(self.image)
+
+    def provider(self) -> CloudProvider:
+        return FakeCloud(self._state, PLACE)
+
+    async def restart(self) -> None:
+        pass
+
+
+class LocalWorld:
+    """Real processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.source = ImageSource()
+        self.image = self.source.add("web", "1", IMAGE, CONFIG)
+        self._documents = MemoryStore()
+        self._provider = self._new()
+        self._group = asyncio.TaskGroup()
+        self._keeping: asyncio.Task[None] | None = None
+
+    def _new(self) -> LocalProvider:
+        return LocalProvider(
+            data=self.folder,
+            documents=self._documents,
+            registries={"local-registry": self.source},
+            clock=SystemClock(),
+        )
+
+    async def open(self) -> None:
+        await self._group.__aenter__()
+        self._keeping = self._group.create_task(self._provider.keep())
+
+    async def restart(self) -> None:
+        assert self._keeping is not None
+        self._keeping.cancel()
+        await asyncio.wait([self._keeping])
+        self._provider = self._new()
+        self._keeping = self._group.create_task(self._provider.keep())
+
+    async def close(self) -> None:
+        assert self._keeping is not None
+        self._keeping.cancel()
+        await self._group.__aexit__(None, None, None)
+        await Processes(self.folder).stop_all(timedelta(seconds=2))
+
+    def provider(self) -> LocalProvider:
+        return self._provider
+
+
+@asynccontextmanager
+async def world(kind: str, folder: Path) -> AsyncIterator[World]:
+    if kind == "fake":
+        yield FakeWorld()
+        return
+    local = LocalWorld(folder)
+    await local.open()
+    try:
+        yield local
+    finally:
+        await local.close()
+
+
+@asynccontextmanager
+async def local_world(folder: Path) -> AsyncIterator[LocalWorld]:
+    async with world("local", folder) as here:
+        assert isinstance(here, LocalWorld)
+        yield here
+
+
+Opened = Callable[[], AbstractAsyncContextManager[World]]
+
+
+def wanted(image: str, name: str = "shop-prod-v000", *, count: int = 1, **environment: str) -> NewServerGroup:
+    return NewServerGroup(
+        key=f"create {name}",
+        name=name,
+        place=PLACE,
+        image=image,
+        version="1.2.3-abc",
+        capacity=Capacity(min=count, max=count, desired=count),
+        load_balancers=("shop-prod",),
+        environment=environment,
+        probe=PROBE,
+        drain_timeout=timedelta(seconds=5),
+        labels={"team": "shop"},
+    )
+
+
+async def until(look: Callable[[], Awaitable[Value | None]]) -> Value:
+    """The first answer that isn't None, looked for during ten seconds."""
+    for _ in range(500):
+        found = await look()
+        if found is not None:
+            return found
+        await asyncio.sleep(0.02)
+    pytest.fail("it did not happen within ten seconds")
+
+
+async def group_with(here: World, healths: tuple[Health, ...], name: str = "shop-prod-v000") -> ServerGroup:
+    """The server group as soon as its instances have these healths."""
+
+    async def look() -> ServerGroup | None:
+        for group in await here.provider().describe("shop"):
+            if group.name == name and tuple(one.health for one in group.instances) == healths:
+                return group
+        return None
+
+    return await until(look)
+
+
+async def ended(here: World, job: Job) -> Job:
+    async def look() -> Job | None:
+        found = await here.provider().job(PLACE, job.id)
+        assert found is not None
+        return found if found.state in (Health.SUCCEEDED, Health.FAILED) else None
+
+    return await until(look)
