@@ -10,7 +10,7 @@ Nothing is stored: after a restart of the server the series begin anew, and whoe
 for new ones. One thread only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -120,6 +120,26 @@ class GroupSeries:
             ring[place] = value if np.isnan(before) else before + value
 
 
+class AllSeries:
+    """The rings of all server groups together, for what one group causes and another one counts."""
+
+    def __init__(self, groups: Iterable[GroupSeries]) -> None:
+        """Of these groups."""
+        self._groups = tuple(groups)
+
+    def rate(self, name: str, labels: LabelPatterns, first: int, count: int) -> Row:
+        """Increases a second of all matching counters of all groups; NaN where no group was observed."""
+        rows = [group.rate(name, labels, first, count) for group in self._groups]
+        if not rows:
+            return np.full(count, np.nan)
+        stacked = np.array(rows)
+        return np.where(np.isnan(stacked).all(axis=0), np.nan, np.nansum(stacked, axis=0))
+
+    def knows_counter(self, name: str) -> bool:
+        """Some counter of some group has this name."""
+        return any(group.knows_counter(name) for group in self._groups)
+
+
 class SeriesStore:
     """The rings of all server groups, and what their instances showed last."""
 
@@ -137,6 +157,10 @@ class SeriesStore:
     def group(self, name: str) -> GroupSeries | None:
         """The rings of a server group; None: nothing was ever scraped from it."""
         return self._groups.get(name)
+
+    def everything(self) -> AllSeries:
+        """The rings of all server groups together."""
+        return AllSeries(self._groups.values())
 
     def names(self) -> tuple[str, ...]:
         """The server groups that have rings."""
