@@ -15,7 +15,7 @@ _SEED = 7
 
 def power() -> ModuleType:
     """The benchmark, which is a script and no package."""
-    path = Path(__file__).parents[4] / "benchmarks" / "canary_power.py"
+    path = Path(__file__).parents[2] / "benchmarks" / "canary_power.py"
     spec = importlib.util.spec_from_file_location("canary_power", path)
     assert spec is not None
     assert spec.loader is not None
