@@ -30,6 +30,7 @@ LabelPatterns = Mapping[str, tuple[str, ...]]
 _MOST_SERIES = 500
 """Of one server group: 1,800 slots of 500 series are 3.6 MB."""
 _MOST_GROUPS = 64
+_OWNER = "server_group"
 
 
 class GroupSeries:
@@ -59,6 +60,16 @@ class GroupSeries:
         if rates is not None:
             self._rated[place] += 1
             self._add_to(self._rates, place, rates)
+
+    def credit(self, slot: int, rates: Mapping[SeriesKey, float]) -> None:
+        """Adds what another group's instance has counted for this one; that it was observed only an own instance says."""
+        if slot <= self.newest - self._length:
+            return
+        place = slot % self._length
+        if self._slots[place] != slot:
+            self._clear(place, slot)
+        self.newest = max(self.newest, slot)
+        self._add_to(self._rates, place, rates)
 
     def rate(self, name: str, labels: LabelPatterns, first: int, count: int) -> Row:
         """Increases a second of all matching counters together."""
@@ -176,7 +187,11 @@ class SeriesStore:
         before = self._last.get((group, instance))
         self._last[group, instance] = (at, page)
         rates = None if before is None else _rates(before[1], page, (at - before[0]).total_seconds())
-        self._groups[group].add(slot, rates=rates, gauges=page.gauges)
+        own, foreign = _by_owner(group, rates)
+        self._groups[group].add(slot, rates=own, gauges=page.gauges)
+        for owner, credited in foreign.items():
+            if owner in self._groups:
+                self._groups[owner].credit(slot, credited)
 
     def forget(self, *, slot: int, instances: frozenset[tuple[str, str]]) -> None:
         """Drops the rings that hold nothing any more, and the last pages of instances that are gone."""
@@ -193,6 +208,20 @@ def _rates(before: Page, now: Page, seconds: float) -> dict[SeriesKey, float] | 
         earlier = before.counters.get(key, 0.0)
         increases[key] = (value - earlier if value >= earlier else value) / seconds
     return increases
+
+
+def _by_owner(
+    group: str, rates: Mapping[SeriesKey, float] | None
+) -> tuple[dict[SeriesKey, float] | None, dict[str, dict[SeriesKey, float]]]:
+    """Own rates, and those of series whose label `server_group` names another group (as Prometheus' honor_labels)."""
+    if rates is None:
+        return None, {}
+    own: dict[SeriesKey, float] = {}
+    foreign: dict[str, dict[SeriesKey, float]] = {}
+    for key, rate in rates.items():
+        owner = dict(key[1]).get(_OWNER, group)
+        (own if owner == group else foreign.setdefault(owner, {}))[key] = rate
+    return own, foreign
 
 
 def _matching(

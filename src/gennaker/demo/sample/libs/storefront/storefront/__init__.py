@@ -1,1 +1,3 @@
-"""What the storefront's services share: an HTTP server, WebSockets, metrics."""
+"""What the storefront's services share: an HTTP server with WebSockets, metrics, start and stop, acceptance tests."""
+
+__version__ = "1.1.0"

@@ -1,86 +1,155 @@
-"""Acceptance tests without a framework: run functions against an address, write JUnit XML, say what failed."""
+"""Acceptance checks: asks a deployed service over HTTP and writes what came of it as JUnit XML.
+
+Shipped in the image, so that what is tested and its tests have the same version. Exit status 0: all passed, 1: some
+did not, 2: it was called in a wrong way.
+"""
 
 import argparse
+import html
+import http.client
 import json
-import sys
+import re
 import time
 import traceback
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
+from urllib.parse import urlsplit
 
-Case = Callable[["Site"], None]
+_TIMEOUT_SECONDS = 10.0
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")
+
+
+class UnmetError(Exception):
+    """What was expected and what was found."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the service said."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def facts(self) -> dict[str, object]:
+        """The body as a JSON object. Raises UnmetError."""
+        try:
+            found = json.loads(self.body)
+        except ValueError as error:
+            raise UnmetError(f"the body isn't JSON: {self.body[:200]!r}") from error
+        expect(isinstance(found, dict), f"the body isn't a JSON object: {found!r}")
+        return dict(found)
 
 
 class Site:
-    """A deployed service."""
+    """A deployed service, asked over one connection that is kept."""
 
     def __init__(self, base_url: str) -> None:
-        self.base_url = base_url.rstrip("/")
+        """Takes `http://host:port` or `host:port`; raises ValueError for anything else."""
+        parts = urlsplit(base_url if "://" in base_url else f"http://{base_url}")
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError(f"{base_url!r} isn't an address such as http://127.0.0.1:8080")
+        self.host, self.port = parts.hostname, parts.port or 80
+        self._connection = http.client.HTTPConnection(self.host, self.port, timeout=_TIMEOUT_SECONDS)
 
-    def get(self, path: str) -> tuple[int, dict[str, str], object]:
-        """Status, headers and JSON of a GET."""
-        return self._open(urllib.request.Request(self.base_url + path))  # noqa: S310
+    def close(self) -> None:
+        """Lets the connection go."""
+        self._connection.close()
 
-    def post(self, path: str, body: Mapping[str, object]) -> tuple[int, dict[str, str], object]:
-        """Status, headers and JSON of a POST."""
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(self.base_url + path, data=data, method="POST")  # noqa: S310
-        request.add_header("Content-Type", "application/json")
-        return self._open(request)
+    def get(self, path: str) -> Answer:
+        """Asks."""
+        return self._ask("GET", path, None)
 
-    def _open(self, request: urllib.request.Request) -> tuple[int, dict[str, str], object]:
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # nosec B310
-                return answer.status, {k.lower(): v for k, v in answer.headers.items()}, _json(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, {k.lower(): v for k, v in error.headers.items()}, _json(error.read())
+    def post(self, path: str, body: str = "") -> Answer:
+        """Sends a form."""
+        return self._ask("POST", path, body.encode())
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
+        self._connection.request(method, path, body, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
 
 
-def main(suites: Mapping[str, Sequence[Case]], arguments: Sequence[str] | None = None) -> int:
-    """Runs one suite; 0 if all of it passed."""
-    parser = argparse.ArgumentParser()
+Check = Callable[[Site], None]
+"""Raises UnmetError. Its docstring is the claim."""
+
+
+def expect(is_met: bool, otherwise: str) -> None:
+    """Raises UnmetError with the sentence."""
+    if not is_met:
+        raise UnmetError(otherwise)
+
+
+def main(name: str, suites: Mapping[str, Sequence[Check]], arguments: Sequence[str]) -> int:
+    """The command line `SUITE --base-url URL --junit FILE`; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}", description="Checks a deployed service.")
     parser.add_argument("suite", choices=sorted(suites))
     parser.add_argument("--base-url", required=True)
-    parser.add_argument("--junit", type=Path)
+    parser.add_argument("--junit", type=Path, required=True)
     given = parser.parse_args(arguments)
-    base_url = given.base_url if "://" in given.base_url else f"http://{given.base_url}"
-    results = [(case.__name__, *_run(case, Site(base_url))) for case in suites[given.suite]]
-    if given.junit:
-        given.junit.write_text(_junit(given.suite, results), encoding="utf-8")
-    failures = [(name, failure) for name, _, failure in results if failure]
-    for name, failure in failures:
-        sys.stdout.write(f"FAILED {name}\n{failure}\n")
-    sys.stdout.write(f"{len(results) - len(failures)} passed, {len(failures)} failed\n")
-    return 1 if failures else 0
-
-
-def _run(case: Case, site: Site) -> tuple[float, str]:
-    began = time.perf_counter()
     try:
-        case(site)
-    except Exception:  # noqa: BLE001 - whatever goes wrong fails the case
-        return time.perf_counter() - began, traceback.format_exc()
-    return time.perf_counter() - began, ""
+        site = Site(given.base_url)
+    except ValueError as error:
+        parser.error(str(error))
+    with closing(site):
+        results = [_run(check, site) for check in suites[given.suite]]
+    for result in results:
+        print(f"{'passed' if not result.problem else 'FAILED'}  {result.claim}")
+        if result.problem:
+            print("    " + result.problem.replace("\n", "\n    "))
+    given.junit.parent.mkdir(parents=True, exist_ok=True)
+    given.junit.write_text(junit(f"{name}.{given.suite}", results), encoding="utf-8")
+    return 1 if any(result.problem for result in results) else 0
 
 
-def _junit(suite: str, results: Sequence[tuple[str, float, str]]) -> str:
-    cases = []
-    for name, seconds, failure in results:
-        inner = f"<failure message={quoteattr(failure.strip().splitlines()[-1])}>{_escaped(failure)}</failure>" if failure else ""
-        cases.append(f'<testcase classname="{suite}" name="{name}" time="{seconds:.3f}">{inner}</testcase>')
-    failed = sum(1 for _, _, failure in results if failure)
-    return f'<testsuite name="{suite}" tests="{len(results)}" failures="{failed}">{"".join(cases)}</testsuite>\n'
+@dataclass(frozen=True)
+class Result:
+    """What came of one check."""
+
+    claim: str
+    seconds: float
+    kind: str = ""
+    """`failure`: not as claimed; `error`: it could not be found out; empty: passed."""
+    problem: str = ""
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def junit(name: str, results: Sequence[Result]) -> str:
+    """The results as JUnit XML."""
+    counts = {kind: sum(result.kind == kind for result in results) for kind in ("failure", "error")}
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
+    lines.append(
+        f'<testsuite name="{_xml(name)}" tests="{len(results)}" failures="{counts["failure"]}" '
+        f'errors="{counts["error"]}" skipped="0" time="{sum(result.seconds for result in results):.3f}">'
+    )
+    for result in results:
+        start = f'<testcase classname="{_xml(name)}" name="{_xml(result.claim)}" time="{result.seconds:.3f}"'
+        if result.problem:
+            first = _xml(result.problem.splitlines()[0])
+            lines.append(f'{start}><{result.kind} message="{first}">{_xml(result.problem)}</{result.kind}></testcase>')
+        else:
+            lines.append(f"{start}/>")
+    return "\n".join([*lines, "</testsuite>", "</testsuites>", ""])
 
 
-def _json(body: bytes) -> object:
+def _run(check: Check, site: Site) -> Result:
+    claim = (check.__doc__ or check.__name__).strip().splitlines()[0].rstrip(".")
+    started = time.perf_counter()
+    kind, problem = "", ""
     try:
-        return json.loads(body)
-    except ValueError:
-        return body.decode(errors="replace")
+        check(site)
+    except UnmetError as unmet:
+        kind, problem = "failure", str(unmet)
+    except (OSError, http.client.HTTPException) as error:
+        kind, problem = "error", f"{site.host}:{site.port} gave no answer: {error!r}"
+    except Exception:  # A check that breaks must not keep the others from being run.
+        kind, problem = "error", traceback.format_exc()
+    return Result(claim=claim, seconds=time.perf_counter() - started, kind=kind, problem=problem)
+
+
+def _xml(text: str) -> str:
+    return html.escape(_NOT_XML.sub("?", text))

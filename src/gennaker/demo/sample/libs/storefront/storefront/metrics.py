@@ -1,65 +1,144 @@
-"""Metrics in the text format that Prometheus reads."""
+"""Metrics: counters, gauges and histograms, written in Prometheus's text format (0.0.4).
 
-import os
+Not for: more than one process; every process shows its own numbers.
+"""
+
 import resource
+import sys
 import time
+from bisect import bisect_left
+from collections.abc import Callable
+from pathlib import Path
 
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_STATM = Path("/proc/self/statm")
 
 
-class Metrics:
-    """Counters of one process."""
+class Counter:
+    """Only grows; one number for each combination of label values."""
+
+    kind = "counter"
+
+    def __init__(self, name: str, about: str, labels: tuple[str, ...] = ()) -> None:
+        self.name, self.about, self._labels = name, about, labels
+        self._values: dict[tuple[str, ...], float] = {} if labels else {(): 0.0}
+
+    def add(self, *values: str, amount: float = 1.0) -> None:
+        """Counts; `values` are those of the labels, in order."""
+        self._values[values] = self._values.get(values, 0.0) + amount
+
+    def value(self, *values: str) -> float:
+        """What was counted."""
+        return self._values.get(values, 0.0)
+
+    def lines(self) -> list[str]:
+        """Samples as text."""
+        return [f"{self.name}{_labels(self._labels, key)} {_number(value)}" for key, value in self._values.items()]
+
+
+class Measured:
+    """A number that is looked up when the metrics are read."""
+
+    def __init__(self, name: str, about: str, read: Callable[[], float], kind: str = "gauge") -> None:
+        self.name, self.about, self.kind, self._read = name, about, kind, read
+
+    def lines(self) -> list[str]:
+        """The sample as text."""
+        return [f"{self.name} {_number(self._read())}"]
+
+
+class Histogram:
+    """How often which sizes were seen."""
+
+    kind = "histogram"
+
+    def __init__(
+        self, name: str, about: str, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = SECONDS_BOUNDS
+    ) -> None:
+        """`bounds` are the upper ends of the buckets, inclusive, ascending."""
+        self.name, self.about, self._labels, self._bounds = name, about, labels, bounds
+        self._counts: dict[tuple[str, ...], list[int]] = {}
+        self._sums: dict[tuple[str, ...], float] = {}
+
+    def observe(self, size: float, *values: str) -> None:
+        """Counts one observation."""
+        counts = self._counts.get(values)
+        if counts is None:
+            counts = self._counts[values] = [0] * (len(self._bounds) + 1)
+            self._sums[values] = 0.0
+        counts[bisect_left(self._bounds, size)] += 1
+        self._sums[values] += size
+
+    def lines(self) -> list[str]:
+        """Samples as text: cumulative buckets, sum, count."""
+        found = []
+        names = (*self._labels, "le")
+        for key, counts in self._counts.items():
+            seen = 0
+            for bound, count in zip((*map(_number, self._bounds), "+Inf"), counts, strict=True):
+                seen += count
+                found.append(f"{self.name}_bucket{_labels(names, (*key, bound))} {seen}")
+            found.append(f"{self.name}_sum{_labels(self._labels, key)} {_number(self._sums[key])}")
+            found.append(f"{self.name}_count{_labels(self._labels, key)} {seen}")
+        return found
+
+
+Metric = Counter | Measured | Histogram
+
+
+class Registry:
+    """All metrics of a process."""
 
     def __init__(self) -> None:
-        self._requests: dict[tuple[str, int], int] = {}
-        self._counters: dict[str, int] = {}
-        self._buckets = [0] * len(_BUCKETS)
-        self._seconds = 0.0
-        self._count = 0
-        self._started = time.time()
+        self._metrics: list[Metric] = []
 
-    def observe(self, route: str, status: int, seconds: float) -> None:
-        """One request."""
-        key = (route, status)
-        self._requests[key] = self._requests.get(key, 0) + 1
-        self._seconds += seconds
-        self._count += 1
-        for index, bound in enumerate(_BUCKETS):
-            if seconds <= bound:
-                self._buckets[index] += 1
-                break
+    def counter(self, name: str, about: str, *labels: str) -> Counter:
+        """Makes and adds a counter."""
+        made = Counter(name, about, labels)
+        self._metrics.append(made)
+        return made
 
-    def count(self, name: str) -> None:
-        """One more of something the business cares about."""
-        self._counters[name] = self._counters.get(name, 0) + 1
+    def histogram(self, name: str, about: str, *labels: str) -> Histogram:
+        """Makes and adds a histogram of seconds."""
+        made = Histogram(name, about, labels)
+        self._metrics.append(made)
+        return made
+
+    def add_process(self) -> None:
+        """Adds what every process can say about itself."""
+        self._metrics += [
+            Measured("process_cpu_seconds_total", "CPU time used.", time.process_time, "counter"),
+            Measured("process_resident_memory_bytes", "Memory in use.", resident_bytes),
+        ]
 
     def text(self) -> str:
-        """Everything, for a scrape."""
-        lines = ["# TYPE http_requests_total counter"]
-        for (route, status), number in sorted(self._requests.items()):
-            lines.append(f'http_requests_total{{route="{route}",status="{status}"}} {number}')
-        lines.append("# TYPE http_request_seconds histogram")
-        below = 0
-        for bound, number in zip(_BUCKETS, self._buckets, strict=True):
-            below += number
-            lines.append(f'http_request_seconds_bucket{{le="{bound}"}} {below}')
-        lines.append(f'http_request_seconds_bucket{{le="+Inf"}} {self._count}')
-        lines.append(f"http_request_seconds_sum {self._seconds:.6f}")
-        lines.append(f"http_request_seconds_count {self._count}")
-        for name, number in sorted(self._counters.items()):
-            lines.append(f"# TYPE {name} counter")
-            lines.append(f"{name} {number}")
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        lines.append("# TYPE process_cpu_seconds_total counter")
-        lines.append(f"process_cpu_seconds_total {usage.ru_utime + usage.ru_stime:.6f}")
-        lines.append("# TYPE process_resident_memory_bytes gauge")
-        lines.append(f"process_resident_memory_bytes {_resident_bytes()}")
-        lines.append("# TYPE process_start_time_seconds gauge")
-        lines.append(f"process_start_time_seconds {self._started:.3f}")
-        return "\n".join(lines) + "\n"
+        """All metrics in the text format."""
+        parts = []
+        for metric in self._metrics:
+            parts.append(f"# HELP {metric.name} {metric.about}\n# TYPE {metric.name} {metric.kind}\n")
+            parts += [f"{line}\n" for line in metric.lines()]
+        return "".join(parts)
 
 
-def _resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * _PAGE_BYTES
+def resident_bytes() -> float:
+    """Memory of this process that is in RAM; where the system doesn't tell, the most it ever was."""
+    try:
+        return int(_STATM.read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    return "{" + ",".join(f'{n}="{_escaped(v)}"' for n, v in zip(names, values, strict=True)) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)

@@ -1,5 +1,7 @@
-"""How this version behaves; what product people change from release to release."""
+"""How this version of the cart behaves: what a release changes."""
 
 GREETING = "Your cart"
+ERROR_PERCENT = 0
+"""Of how many requests in a hundred fail. Nobody sets this on purpose."""
 IS_HEALTHY = True
-"""What /healthz says."""
+"""What /healthz finds."""

@@ -1,9 +1,11 @@
 """Runs the shop."""
 
 import os
+import sys
 
-from storefront.http_server import serve
+from storefront.service import run
 
 from shop import app
 
-serve(app.create(os.environ.get("GENNAKER_VERSION", "dev"), os.environ.get("GENNAKER_SERVER_GROUP", "none")))
+if __name__ == "__main__":
+    sys.exit(run(app.create(os.environ), os.environ))

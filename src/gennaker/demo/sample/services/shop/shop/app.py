@@ -1,81 +1,88 @@
-"""The shop's routes."""
+"""The shop's routes: the page, which offers something to some visits, and orders of what was offered.
+
+Behind a load balancer an order may reach another server group than the visit did. The link therefore names the server
+group whose page it stood on, and the order is counted for that one: orders per visit are then what its pages achieve.
+"""
 
 import json
-import os
-import zlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlencode
 
-from storefront.http_server import Application, Request, Response
-from storefront.metrics import Metrics
+from storefront.http import Request, Response
+from storefront.service import JSON, Identity, Service, identity
+from storefront.visits import VisitIds, is_name, roll
 
 from shop import behaviour
 
-
-def create(version: str, server_group: str) -> Application:
-    """The application of this version."""
-    metrics = Metrics()
-    application = Application(metrics, {"X-Shop-Version": version, "X-Server-Group": server_group})
-    visits = _Visits()
-
-    def page(_: Request) -> Response:
-        number = visits.next()
-        if fails(number):
-            return _failure(version)
-        metrics.count("shop_visits_total")
-        offer = f"/orders?visit={number}" if offers(number) else None
-        return _json(200, {"headline": behaviour.HEADLINE, "visit": number, "buy": offer})
-
-    def order(request: Request) -> Response:
-        number = visits.next()
-        if fails(number):
-            return _failure(version)
-        if not request.query.get("visit", "").isdigit():
-            return _json(400, {"error": "an order names its visit"})
-        metrics.count("shop_orders_total")
-        return _json(201, {"ordered": True, "visit": int(request.query["visit"])})
-
-    def health(_: Request) -> Response:
-        status = 200 if behaviour.IS_HEALTHY else 500
-        return _json(status, {"status": "UP" if behaviour.IS_HEALTHY else "DOWN", "version": version})
-
-    application.handlers = {
-        ("GET", "/"): page,
-        ("POST", "/orders"): order,
-        ("GET", "/healthz"): health,
-        ("GET", "/version"): lambda _: _json(200, {"version": version, "serverGroup": server_group}),
-        ("GET", "/metrics"): lambda _: Response(200, metrics.text().encode(), "text/plain; version=0.0.4"),
-    }
-    return application
+_GROUPS_LIMIT = 20
+"""Of how many server groups orders are counted apart: a counter's labels must not grow with what clients send."""
 
 
-def offers(visit: int) -> bool:
-    """Whether the page of this visit offers something that the visitor buys."""
-    return _share(visit, "offer") < behaviour.OFFER_PERCENT
+def create(environment: Mapping[str, str]) -> Service:
+    """The shop as the environment says who it is."""
+    return Shop(identity("shop", Path(__file__).parents[1], environment)).service
 
 
-def fails(number: int) -> bool:
-    """Whether this request fails."""
-    return _share(number, "error") < behaviour.ERROR_PERCENT
+class Shop:
+    """The handlers and what they count."""
+
+    def __init__(self, who: Identity) -> None:
+        self.service = Service(who, find_trouble=_trouble)
+        self._who = who
+        self._ids = VisitIds()
+        self._groups = {who.server_group}
+        self._visits = self.service.metrics.counter("shop_visits_total", "Pages shown.", "server_group")
+        self._orders = self.service.metrics.counter(
+            "shop_orders_total", "Orders, by the server group whose page led to them.", "server_group"
+        )
+        for counter in (self._visits, self._orders):
+            counter.add(who.server_group, amount=0)  # What hasn't happened yet is 0, not unknown.
+        self.service.routes.add("GET", "/", self._page)
+        self.service.routes.add("POST", "/orders", self._order)
+
+    def _page(self, request: Request) -> Response:
+        visit = self._ids.of(request.parameters().get("visit"))
+        if roll(visit, "error") < behaviour.ERROR_PERCENT:
+            return self._failure(visit)
+        self._visits.add(self._who.server_group)
+        link = None
+        if roll(visit, "offer") < behaviour.OFFER_PERCENT:
+            link = "/orders?" + urlencode({"visit": visit, "from": self._who.server_group})
+        return _json(HTTPStatus.OK, {"headline": behaviour.HEADLINE, "visit": visit, "buy": link})
+
+    def _order(self, request: Request) -> Response:
+        given = request.parameters()
+        visit = given.get("visit", "")
+        if not is_name(visit):
+            return _json(HTTPStatus.BAD_REQUEST, {"error": "An order names its visit: /orders?visit=…"})
+        if roll(visit, "order error") < behaviour.ERROR_PERCENT:
+            return self._failure(visit)
+        self._orders.add(self._credited(given.get("from", "")))
+        return _json(HTTPStatus.CREATED, {"ordered": True, "visit": visit})
+
+    def _credited(self, group: str) -> str:
+        """The server group that an order is counted for."""
+        if group in self._groups:
+            return group
+        if not is_name(group) or len(self._groups) >= _GROUPS_LIMIT:
+            return self._who.server_group
+        self._groups.add(group)
+        return group
+
+    def _failure(self, visit: str) -> Response:
+        return Response(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            json.dumps({"error": "Something broke.", "visit": visit}).encode(),
+            JSON,
+            headers=(("X-Failed-Version", self._who.version),),
+        )
 
 
-class _Visits:
-    """Numbers of this process, not the same as its neighbours'."""
-
-    def __init__(self) -> None:
-        self._last = os.getpid() * 1_000_003
-
-    def next(self) -> int:
-        self._last += 1
-        return self._last
-
-
-def _share(number: int, salt: str) -> float:
-    """A number from 0 to below 100 that looks like chance and is always the same."""
-    return (zlib.crc32(f"{salt}/{number * 2654435761}".encode()) % 10_000) / 100
-
-
-def _failure(version: str) -> Response:
-    return Response(500, b'{"error":"something broke"}', headers={"X-Failed-Version": version})
+def _trouble() -> str:
+    return "" if behaviour.IS_HEALTHY else "The payment service can't be reached."
 
 
 def _json(status: int, body: dict[str, object]) -> Response:
-    return Response(status, json.dumps(body).encode())
+    return Response(status, json.dumps(body).encode(), JSON)

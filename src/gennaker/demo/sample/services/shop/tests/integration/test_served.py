@@ -1,4 +1,4 @@
-"""Integration tests: the real process over real HTTP."""
+"""The real process, asked over real HTTP, and its end."""
 
 import os
 import signal
@@ -6,50 +6,58 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from storefront.acceptance import Site, main
+
+from shop.acceptance import SUITES
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def address() -> Iterator[str]:
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "PORT": str(port), "GENNAKER_VERSION": "test", "PYTHONPATH": f"{ROOT}:{ROOT / 'vendor'}"}
-    process = subprocess.Popen([sys.executable, "-m", "shop"], cwd=ROOT, env=environment)
+    own = {"PORT": str(port), "GENNAKER_VERSION": "test", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'vendor'}"}
+    process = subprocess.Popen([sys.executable, "-m", "shop"], cwd=ROOT, env={**os.environ, **own})
+    try:
+        _wait_for(port)
+        with closing(Site(f"http://127.0.0.1:{port}")) as site:
+            yield site
+    finally:
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(10)
+    assert status == 0, "it ends in order"
+
+
+def _wait_for(port: int) -> None:
     until = time.monotonic() + 10
     while time.monotonic() < until:
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                break
+                return
         time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    raise AssertionError("it does not listen")
 
 
-def test_the_served_shop_says_its_version(address: str) -> None:
-    with urllib.request.urlopen(f"{address}/version", timeout=5) as answer:
-        assert answer.status == 200
-        assert answer.headers["X-Shop-Version"] == "test"
+def test_every_answer_says_who_gave_it(site: Site) -> None:
+    answer = site.get("/version")
+
+    assert answer.status == 200
+    assert (answer.headers["x-shop-version"], answer.headers["x-server-group"]) == ("test", "none")
 
 
-def test_the_acceptance_tests_pass_against_it(address: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_acceptance_tests_pass(suite: str, site: Site, tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
+    arguments = [suite, "--base-url", f"http://{site.host}:{site.port}", "--junit", str(report)]
 
-    done = subprocess.run(
-        [sys.executable, "-m", "shop.acceptance", "integration", "--base-url", address, "--junit", str(report)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'vendor'}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    status = main("shop.acceptance", SUITES, arguments)
 
-    assert done.returncode == 0, done.stdout
-    assert 'failures="0"' in report.read_text()
+    assert status == 0
+    assert 'failures="0" errors="0"' in report.read_text()
