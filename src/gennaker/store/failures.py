@@ -2,8 +2,8 @@
 
     StoreUnusable       the database can't be opened, or can't be written or read any more; `problem` says what to do
 
-Everything that SQLite and the operating system say comes through here, so that a person never has to read an error
-code. It isn't a `Refused`: nobody's request was wrong, and code that goes on after a refusal must not go on after this.
+The class itself is in interfaces/storage.py, because those who use the store through its ports must know it. Everything
+that SQLite and the operating system say comes through here, so that a person never has to read an error code.
 """
 
 import errno
@@ -12,16 +12,10 @@ from pathlib import Path
 
 import sqlalchemy
 
+from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.problems import Problem
 
-
-class StoreUnusable(Exception):
-    """The store can't be used. What was committed before is untouched; what raised this was not committed."""
-
-    def __init__(self, problem: Problem) -> None:
-        """The problem's code begins with `store.`."""
-        super().__init__(str(problem))
-        self.problem = problem
+__all__ = ["StoreUnusable", "translated"]
 
 
 def translated(error: BaseException, path: Path) -> BaseException:

@@ -1,12 +1,18 @@
 """Dependents: pipelines that start when another pipeline has ended."""
 
+import msgspec
+import structlog
+
 from gennaker.interfaces.definitions import Definitions
 from gennaker.interfaces.executions import Executions, Submission
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.effect import Announce
 from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.principal import Principal
+from gennaker.model.problems import Refused
 from gennaker.triggers import downstream
+
+log = structlog.get_logger()
 
 
 class Dependents:
@@ -23,12 +29,18 @@ class Dependents:
         if announce.moment != "execution.ended" or head.kind is not ExecutionKind.PIPELINE:
             return
         for definition in await self._definitions.list("pipeline"):
-            config: JsonObject = {**definition.body, "id": definition.id}
-            trigger = downstream.trigger_for(config, execution)
-            if trigger is None:
-                continue
-            user: Json = trigger.get("user")
-            await self._executions.submit(
-                Submission(config=config, trigger=trigger, key=str(trigger["correlationId"])),
-                Principal(name=str(user), via="trigger:pipeline"),
-            )
+            try:
+                await self._start({**definition.body, "id": definition.id}, execution)
+            except (Refused, msgspec.ValidationError) as error:
+                # One pipeline that can't be started must not keep the others from starting.
+                log.exception("dependent.refused", pipeline=definition.id, ended=head.id, reason=str(error))
+
+    async def _start(self, config: JsonObject, ended: Execution) -> None:
+        trigger = downstream.trigger_for(config, ended)
+        if trigger is None:
+            return
+        user: Json = trigger.get("user")
+        await self._executions.submit(
+            Submission(config=config, trigger=trigger, key=str(trigger["correlationId"])),
+            Principal(name=str(user), via="trigger:pipeline"),
+        )

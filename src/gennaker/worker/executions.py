@@ -1,12 +1,14 @@
 """Executions: the engine's front for the API, pollers, stages and the command line."""
 
+import asyncio
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
 from gennaker.engine import admit
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.executions import Found, Submission
-from gennaker.interfaces.journal import Commit, ExecutionChange, Journal, RecordedEvent, SubmissionExists
+from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, Journal, RecordedEvent, SubmissionExists
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.effect import PendingEffect, PrepareSubmission
@@ -19,6 +21,8 @@ from gennaker.worker import auditing
 from gennaker.worker.loop import Worker
 from gennaker.worker.stepping import Stepper
 
+_EXECUTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""An id that a caller chooses: it stands in keys, paths and addresses."""
 _UNFINISHED = tuple(status for status in Status if not status.is_complete)
 
 
@@ -42,6 +46,7 @@ class LocalExecutions:
         self._searches = searches
         self._clock = clock
         self._ids = ids
+        self._correlating = asyncio.Lock()
 
     def connect(self, worker: Worker, stepper: Stepper) -> None:
         """The worker performs for stages, and stages may use this: one of the two has to come later."""
@@ -50,9 +55,17 @@ class LocalExecutions:
 
     async def submit(self, submission: Submission, principal: Principal) -> str:
         """Stores the execution with the effect that prepares it; both or neither."""
-        correlated = await self._correlated(submission)
-        if correlated:
-            return correlated
+        await self._worker.ready()
+        correlation_id = _correlation_id(submission)
+        if not correlation_id:
+            return await self._worker.to_the_end(self._submit(submission, principal))
+        # Looking and storing must not be parted: two submissions at the same time would both find nothing.
+        async with self._correlating:
+            return await self._correlated(submission, correlation_id) or await self._worker.to_the_end(
+                self._submit(submission, principal)
+            )
+
+    async def _submit(self, submission: Submission, principal: Principal) -> str:
         head = self._head(submission, principal)
         effect = PendingEffect(effect=PrepareSubmission(key=f"{head.id}/submission"), execution_id=head.id)
         event = Submitted(at=head.build_time, head=head)
@@ -68,6 +81,8 @@ class LocalExecutions:
             )
         except SubmissionExists as exists:
             return exists.execution_id
+        except Conflict as conflict:
+            raise Refused(_id_is_taken(head.id), status=409) from conflict
         self._worker.take((effect,))
         return head.id
 
@@ -91,18 +106,18 @@ class LocalExecutions:
         """One transaction on the cluster's queue."""
         asked = NumberAsked(at=self._clock.now(), holder=holder, taken=taken, newest=newest)
         queue = await self._stepper.change_queue(f"cluster:{cluster}", lambda queue: admit.admit(queue, asked).queue)
-        return queue.numbers[holder]
+        number = admit.number_of(queue, holder)
+        if number is None:
+            raise Refused(_no_number(cluster), status=409)
+        return number
 
     async def return_number(self, cluster: str, holder: str) -> None:
         """One transaction on the cluster's queue."""
         returned = NumberReturned(at=self._clock.now(), holder=holder)
         await self._stepper.change_queue(f"cluster:{cluster}", lambda queue: admit.admit(queue, returned).queue)
 
-    async def _correlated(self, submission: Submission) -> str:
+    async def _correlated(self, submission: Submission, correlation_id: str) -> str:
         """Orca's rule: an unfinished execution of the same kind with this correlation id is the answer."""
-        correlation_id = submission.trigger.get("correlationId")
-        if not isinstance(correlation_id, str) or not correlation_id:
-            return ""
         found = await self._searches.find(
             Found(correlation_id=correlation_id, kind=submission.kind, statuses=_UNFINISHED, limit=1)
         )
@@ -111,6 +126,8 @@ class LocalExecutions:
     def _head(self, submission: Submission, principal: Principal) -> Head:
         config, trigger = submission.config, submission.trigger
         wanted = _text(trigger.get("executionId")) or _text(config.get("executionId"))
+        if wanted and not _EXECUTION_ID.fullmatch(wanted):
+            raise Refused(_no_id(wanted))
         execution_id = wanted or self._ids.ulid()
         parent = trigger.get("parentExecution")
         root = _text(parent.get("rootId")) or _text(parent.get("id")) if isinstance(parent, dict) else ""
@@ -151,3 +168,33 @@ def _submitted(head: Head, principal: Principal) -> AuditEntry:
 
 def _text(value: Json) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _correlation_id(submission: Submission) -> str:
+    return _text(submission.trigger.get("correlationId"))
+
+
+def _no_id(wanted: str) -> Problem:
+    return Problem(
+        code="execution.bad_id",
+        message=f"{wanted[:80]!r} can't be the id of an execution.",
+        remedy="Use at most 64 letters, digits, `-`, `_` and `.`, beginning with a letter or digit; or give none.",
+        pointer="/executionId",
+    )
+
+
+def _id_is_taken(execution_id: str) -> Problem:
+    return Problem(
+        code="execution.id_taken",
+        message=f"There is already an execution {execution_id}, started by something else.",
+        remedy="Give another executionId, or none.",
+        pointer="/executionId",
+    )
+
+
+def _no_number(cluster: str) -> Problem:
+    return Problem(
+        code="cluster.no_number",
+        message=f"All 1000 server-group numbers of the cluster {cluster} are taken.",
+        remedy="Destroy server groups that are no longer needed.",
+    )

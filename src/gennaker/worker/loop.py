@@ -8,13 +8,18 @@ outbox at the next start.
 
 An effect found there at the start may have been performed already. Repeatable ones are performed again (they look
 first whether it was done); those that may happen at most twice are counted before the repeat and given up after it.
+Until recovery has seen the whole outbox nothing new is applied: an effect that is added or dropped meanwhile would be
+performed twice, or although nobody wants it any more.
+
+A commit and the taking of its effects belong together: an effect that was committed but not taken would wait for the
+next start. So both are done in a task of the worker's own, which the cancelling of whoever asked for them doesn't reach.
 """
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
@@ -23,7 +28,9 @@ from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.executions import Update, Updates
 from gennaker.interfaces.journal import Commit, Journal
 from gennaker.interfaces.probes import Probe
+from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.audit import AuditEntry
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Announce, Deliver, PendingEffect, RunTask, StopTask
 from gennaker.model.event import Event
 from gennaker.model.execution import EffectClass, Execution
@@ -32,6 +39,10 @@ from gennaker.worker.performing import Performer, Run
 from gennaker.worker.stepping import Applied, Stepper
 
 log = structlog.get_logger()
+
+Result = TypeVar("Result")
+_STALE_AT_MOST = 1000
+"""Forgotten timers that may stay in the heap, besides as many as there are live ones."""
 
 Announced = Callable[[Execution, Announce], Awaitable[None]]
 """Told about an Announce effect; may be told twice."""
@@ -77,7 +88,6 @@ class Worker:
         self._heap: list[tuple[datetime, str]] = []
         self._heap_changed = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
-        self._early: list[tuple[PendingEffect, Run]] = []
         self._recovered = asyncio.Event()
 
     @property
@@ -93,17 +103,39 @@ class Worker:
         """Recovers, then performs until cancelled. Raises what the store raises when it can't go on."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            await self._recover()
-            for pending, run in self._early:
-                self._take(pending, run)
-            self._early.clear()
-            self._recovered.set()
-            await self._ring()
+            try:
+                await self._recover()
+                self._recovered.set()
+                await self._ring()
+            finally:
+                self._group = None
 
     async def apply(
         self, execution_id: str, event: Event, *, done_key: str = "", audit: tuple[AuditEntry, ...] = ()
     ) -> Applied:
-        """Applies an event durably and sees to the effects that follow."""
+        """Applies an event durably and sees to the effects that follow; waits until recovery is over."""
+        await self._recovered.wait()
+        return await self.to_the_end(self._apply(execution_id, event, done_key, audit))
+
+    async def to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Does the work to its end, even if the caller is cancelled meanwhile; returns or raises what it does."""
+        if self._group is None:
+            return await work  # the worker ends: what is durable is taken up at the next start
+        outcome: _Outcome[Result] = _Outcome()
+        await asyncio.shield(self._group.create_task(self._unless_ending(outcome.of(work))))
+        return outcome.get()
+
+    async def _unless_ending(self, work: Coroutine[Any, Any, None]) -> None:
+        """Every task of the group passes here: after the first that raises the group takes no more."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            self._group = None
+            raise
+
+    async def _apply(self, execution_id: str, event: Event, done_key: str, audit: tuple[AuditEntry, ...]) -> Applied:
         applied = await self._stepper.apply(execution_id, event, done_key=done_key, audit=audit)
         self.take(applied.effects, applied.dropped)
         head = applied.execution.head
@@ -115,10 +147,7 @@ class Worker:
         for key in dropped:
             self._drop(key)
         for pending in effects:
-            if self._group is None:
-                self._early.append((pending, Run()))
-            else:
-                self._take(pending, Run())
+            self._take(pending, Run())
 
     async def _recover(self) -> None:
         now = self._clock.now()
@@ -142,15 +171,23 @@ class Worker:
         return Run(is_repeat=True)
 
     def _take(self, pending: PendingEffect, run: Run) -> None:
+        if self._group is None:
+            return  # the worker ends: the next start finds it in the outbox
         key = pending.effect.key
+        self._waiting.pop(key, None)
         if pending.due is not None and pending.due > self._clock.now():
             self._waiting[key] = (pending, run)
             heapq.heappush(self._heap, (pending.due, key))
             self._heap_changed.set()
         elif key not in self._performing:
-            assert self._group is not None
-            task = self._group.create_task(self._perform(pending, run), name=key)
+            task = self._group.create_task(self._unless_ending(self._perform(pending, run)), name=key)
             self._performing[key] = _Performing(effect=pending, task=task)
+
+    def _forget_stale(self) -> None:
+        """Timers of tasks that have ended are mostly hours away: they must not pile up until then."""
+        if len(self._heap) > 2 * len(self._waiting) + _STALE_AT_MOST:
+            self._heap = [(pending.due, key) for key, (pending, _) in self._waiting.items() if pending.due is not None]
+            heapq.heapify(self._heap)
 
     def _drop(self, key: str) -> None:
         self._waiting.pop(key, None)
@@ -168,6 +205,7 @@ class Worker:
                 if waiting is not None and waiting[0].due == due:
                     del self._waiting[key]
                     self._take(*waiting)
+            self._forget_stale()
             await self._sleep()
 
     async def _sleep(self) -> None:
@@ -204,19 +242,40 @@ class Worker:
             return
         match effect:
             case Deliver(execution_id=target, event=event):
-                with suppress(Refused):
-                    await self.apply(target, event, done_key=effect.key)
-                    return
-                await self._journal.commit(Commit(dropped_effects=(effect.key,)))
+                await self._deliver(effect.key, target, event)
             case Announce():
-                await self._announced(execution, effect)
-                self._probe.reached("effect.after:Announce")
-                await self._journal.commit(Commit(dropped_effects=(effect.key,)))
+                await self._announce(effect, execution)
             case _:
                 await self._wait_for_the_stopped(effect)
                 event = await self._performer.perform(effect, execution, run)
                 self._performing[effect.key].is_interruptible = False
                 await self.apply(pending.execution_id, event, done_key=effect.key)
+
+    async def _deliver(self, key: str, target: str, event: Event) -> None:
+        self._probe.reached(f"effect.before:Deliver:{type(event).__name__}")
+        try:
+            await self.apply(target, event, done_key=key)
+        except Refused as refused:
+            log.warning("event.undeliverable", key=key, execution=target, reason=str(refused))
+            await self._journal.commit(Commit(dropped_effects=(key,)))
+
+    async def _announce(self, announce: Announce, execution: Execution) -> None:
+        self._probe.reached(f"effect.before:Announce:{announce.moment}")
+        audit: tuple[AuditEntry, ...] = ()
+        try:
+            await self._announced(execution, announce)
+        except StoreUnusable:
+            raise
+        except Exception as error:  # a fault of who listens must not stop everybody's executions
+            log.exception("announcement.failed", key=announce.key)
+            details: JsonObject = {"moment": announce.moment, "problem": f"{type(error).__name__}: {error}"}
+            subject = f"execution:{execution.head.id}"
+            at = self._clock.now()
+            audit = (
+                AuditEntry(at=at, actor="gennaker", action="announcement.failed", subject=subject, details=details),
+            )
+        self._probe.reached(f"effect.after:Announce:{announce.moment}")
+        await self._journal.commit(Commit(dropped_effects=(announce.key,), audit=audit))
 
     async def _wait_for_the_stopped(self, effect: object) -> None:
         """A task is stopped only after its cancelled run has really ended."""
@@ -232,3 +291,24 @@ class Worker:
         ]
         if runs:
             await asyncio.wait(runs)
+
+
+class _Outcome(Generic[Result]):
+    """What came of work in another task: a TaskGroup would end at the first exception."""
+
+    def __init__(self) -> None:
+        self._found: list[Result] = []
+        self._raised: Exception | None = None
+
+    async def of(self, work: Coroutine[Any, Any, Result]) -> None:
+        """Awaits the work."""
+        try:
+            self._found.append(await work)
+        except Exception as error:  # noqa: BLE001 - it isn't swallowed: `get` raises it where the work was asked for
+            self._raised = error
+
+    def get(self) -> Result:
+        """The result, or raises."""
+        if self._raised is not None:
+            raise self._raised
+        return self._found[0]

@@ -1,5 +1,8 @@
 """Composing notifications: subject, text and link in Spinnaker's words (Echo's default texts)."""
 
+from datetime import datetime
+
+from gennaker.engine import evaluating
 from gennaker.interfaces.notifiers import Message
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.effect import Notify
@@ -13,21 +16,21 @@ _JUDGMENTS = {
 }
 
 
-def compose(effect: Notify, execution: Execution, *, base_url: str, is_repeat: bool) -> Message:
-    """The message of a Notify effect."""
+def compose(effect: Notify, execution: Execution, *, base_url: str, is_repeat: bool, at: datetime) -> Message:
+    """The message of a Notify effect, its expressions evaluated as its stage sees them."""
     head = execution.head
     stage = execution.stages.get(effect.stage_id) if effect.stage_id else None
     link = f"{base_url}/ui/#/executions/{head.id}"
-    options = effect.notification
+    options = evaluating.notification_of(execution, effect, at=at)
     return Message(
         delivery_id=effect.key,
-        address=str(options.get("address", "")),
+        address=_text(options, "address"),
         subject=_text(options, "customSubject") or _subject(effect.moment, execution, stage),
-        text=_body(effect, execution, stage, link),
+        text=_body(options, effect.moment, execution, stage, link),
         link=link,
         moment=effect.moment,
         is_repeat=is_repeat,
-        cc=str(options.get("cc", "")),
+        cc=_text(options, "cc"),
         facts=_facts(execution, stage),
         options=options,
     )
@@ -45,14 +48,15 @@ def _subject(moment: str, execution: Execution, stage: Stage | None) -> str:
     return f"{what} {kind} {said}"
 
 
-def _body(effect: Notify, execution: Execution, stage: Stage | None, link: str) -> str:
-    options = effect.notification
+def _body(  # noqa: PLR0917 - private, called once
+    options: JsonObject, moment: str, execution: Execution, stage: Stage | None, link: str
+) -> str:
     custom = _text(options, "customMessage") or _text(options, "customBody")
     if custom:
         return custom.replace("{{executionId}}", execution.head.id).replace("{{link}}", link)
-    lines = [_subject(effect.moment, execution, stage)]
+    lines = [_subject(moment, execution, stage)]
     own = options.get("message")
-    said = own.get(effect.moment) if isinstance(own, dict) else None
+    said = own.get(moment) if isinstance(own, dict) else None
     if isinstance(said, dict) and said.get("text"):
         lines.append(str(said["text"]))
     if stage is not None and stage.context.get("instructions"):

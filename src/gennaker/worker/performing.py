@@ -3,17 +3,19 @@
 The only place where a task's code, a provider or a notifier may raise anything at all: here it becomes a result.
 """
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
 
 import msgspec
 import structlog
 
-from gennaker.engine import lookup, preparing
+from gennaker.engine import keys, lookup, preparing
 from gennaker.interfaces.notifiers import Notifier, Unanswered, Undelivered
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
+from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.effect import (
     Effect,
     Notify,
@@ -40,6 +42,9 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.worker import messages
 
 log = structlog.get_logger()
+
+_FAULTS = (Exception, asyncio.CancelledError)
+"""What performed code may raise; a CancelledError is looked at more closely by `_pass_on_own_cancellation`."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +137,10 @@ class Performer:
             return await task_type.run(self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat))
         except Refused as refused:
             return Failed(problem=refused.problems[0])
-        except Exception as error:
+        except StoreUnusable:
+            raise  # not the task's failure: the worker stops, and repeats the task when it can go on
+        except _FAULTS as error:
+            _pass_on_own_cancellation(error)
             log.exception("task.raised", task=task.name, stage_type=stage.type, key=effect.key)
             return Failed(problem=_unexpected(task.name, error))
 
@@ -146,7 +154,10 @@ class Performer:
                 await task_type.stop(context)
             except Refused as refused:
                 problem = refused.problems[0]
-            except Exception as error:
+            except StoreUnusable:
+                raise
+            except _FAULTS as error:
+                _pass_on_own_cancellation(error)
                 log.exception("task.stop_raised", task=found[1].name, key=effect.key)
                 problem = _unexpected(f"stopping {found[1].name}", error)
         return TaskStopped(
@@ -171,16 +182,18 @@ class Performer:
                 message=f"There is no notifier of type {kind!r}.",
                 remedy=f"Use one of {', '.join(sorted(self._services.notifiers))}.",
             )
-        message = messages.compose(
-            effect, execution, base_url=self._services.settings.server.base_url, is_repeat=is_repeat
-        )
+        base_url = self._services.settings.server.base_url
         try:
+            message = messages.compose(effect, execution, base_url=base_url, is_repeat=is_repeat, at=self._now())
             await notifier.send(message)
         except Undelivered as reason:
             return Outcome.FAILED, Problem(code="notification.undelivered", message=str(reason))
         except Unanswered as reason:
             return Outcome.UNKNOWN, Problem(code="notification.unanswered", message=str(reason))
-        except Exception as error:
+        except StoreUnusable:
+            raise
+        except _FAULTS as error:
+            _pass_on_own_cancellation(error)
             log.exception("notification.raised", type=kind, key=effect.key)
             return Outcome.FAILED, _unexpected(f"the notification by {kind}", error)
         return Outcome.DONE, None
@@ -194,7 +207,7 @@ class Performer:
             at=self._now(),
             task=task,
             key=key,
-            attempt_key=f"{execution.head.id}/{stage.ref_id}/{task.id}/{stage.attempt}.{task.attempt}",
+            attempt_key=keys.attempt(execution.head.id, stage, task),
             is_repeat=is_repeat,
         )
 
@@ -248,7 +261,14 @@ def _unknown_task(stage: Stage, task: Task) -> Problem:
     )
 
 
-def _unexpected(what: str, error: Exception) -> Problem:
+def _pass_on_own_cancellation(error: BaseException) -> None:
+    """A cancellation that nobody asked this task for came out of the performed code: that is a fault of the code."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
+
+
+def _unexpected(what: str, error: BaseException) -> Problem:
     return Problem(
         code="task.unexpected",
         message=f"Unexpected failure of {what}: {type(error).__name__}: {error}",

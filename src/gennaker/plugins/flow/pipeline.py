@@ -173,5 +173,6 @@ stage = StageType(
     spec=Spec,
     tasks=(_START, _MONITOR),
     plan=plan,
+    is_skippable=True,
     restart_clears=("executionId", "executionName", "status"),
 )
