@@ -5,6 +5,7 @@ each step, cancelled and killed at every point.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, SICK, FakePlace, deploy
@@ -14,6 +15,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import Share
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked
+from gennaker.model.problems import Refused
 from gennaker.model.statuses import Status
 
 # A process that is killed leaves coroutines behind that it had not begun.
@@ -123,10 +125,12 @@ def _without_failed_releases(seen: JsonObject) -> JsonObject:
 
 
 async def cancel(services: Services, execution_id: str) -> None:
-    found = await services.executions.get(execution_id)
-    if found is not None and not found.head.status.is_complete:
-        event = CancelAsked(at=services.clock.now(), by="tester", reason="changed my mind")
+    event = CancelAsked(at=services.clock.now(), by="tester", reason="changed my mind")
+    with suppress(Refused):  # It may have ended just now.
         await services.executions.tell(execution_id, event, TESTER)
+    found = await services.executions.get(execution_id)
+    assert found is not None
+    assert found.head.status.is_complete
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -21,7 +21,7 @@ from gennaker.plugins.flow.plugin import plugin as flow_plugin
 PLACE = Place(account="local", region="local")
 OLD, NEW, NEWER, SICK, CRASHING = (f"registry/shop@sha256:{name}" for name in ("old", "new", "newer", "sick", "crash"))
 LOAD_BALANCER = "shop-prod"
-SETTLED = timedelta(seconds=150)
+SETTLED = timedelta(seconds=90)
 """Long enough for every keeper to have done what is due."""
 
 
@@ -49,7 +49,8 @@ class FakePlace:
 
     def deployed(self, image: str = OLD, **keys: Json) -> "FakePlace":
         """With this running, as after an undisturbed deploy."""
-        execution = self.harness.run(deploy(image, **{"strategy": "redblack", **keys}), afterwards=SETTLED)
+        settled = timedelta(seconds=2)
+        execution = self.harness.run(deploy(image, **{"strategy": "redblack", **keys}), afterwards=settled)
         assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
         self.faults.calls.clear()
         self.harness.probe.seen.clear()
