@@ -5,9 +5,8 @@
 
 A term's `metric` is a counter, a gauge or a histogram; `statistic` is `rate` for counters, `mean` for gauges, `mean`,
 `pNN` or `rate` (observations a second) for histograms. `labels` narrows it down: a text or a list of texts, with `*`.
-A ratio divides the rates of two terms in each second; its parts may be counted anywhere: with `attributedBy`, the name
-of a label, a part is what all server groups together count with this server group in that label. `scale` multiplies the
-result. Documented for users in docs/guides/canary.md.
+A ratio divides the rates of two terms in each second. `scale` multiplies the result. Documented for users in
+docs/guides/canary.md.
 """
 
 import re
@@ -19,11 +18,10 @@ import numpy as np
 
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.scraper.series import AllSeries, GroupSeries, Row
+from gennaker.plugins.scraper.series import GroupSeries, Row
 
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 _TERM_KEYS = frozenset({"metric", "labels", "statistic", "absentIsZero"})
-_PART_KEYS = _TERM_KEYS | {"attributedBy"}
 _OWN_KEYS = frozenset({"type", "serviceType", "scale", "numerator", "denominator"})
 
 
@@ -36,8 +34,6 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
     """Empty: the usual one of the metric's kind."""
     absent_is_zero: bool = False
     """A server group that doesn't show the metric at all has 0 of it; otherwise it has no data."""
-    attributed_by: str = ""
-    """Label in which other server groups name this one as the cause of what they count."""
 
 
 class Single(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,22 +77,14 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
         return self.samples * self.step
 
 
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server group has shown, and what all have."""
-
-    name: str
-    own: GroupSeries
-    everything: AllSeries
-
-
-def answer(query: Query, observed: Observed, span: Span) -> Row:
+def answer(query: Query, series: GroupSeries, span: Span) -> Row:
     """One value for each sample of the span. Raises Refused for what a metric can't give."""
     match query:
         case Single(term=term, scale=scale):
-            return _single(term, observed.own, span) * scale
+            return _single(term, series, span) * scale
         case Ratio(numerator=numerator, denominator=denominator, scale=scale):
-            above = _summed(_rates(numerator, observed, span), span.step)
-            below = _summed(_rates(denominator, observed, span), span.step)
+            above = _summed(_rates(numerator, series, span), span.step)
+            below = _summed(_rates(denominator, series, span), span.step)
             with np.errstate(all="ignore"):
                 return np.where(below > 0, above / below, np.nan) * scale
 
@@ -131,14 +119,12 @@ def _of_histogram(term: Term, series: GroupSeries, span: Span) -> Row:
     return _quantile(float(found[1]) / 100, {bound: _summed(row, span.step) for bound, row in buckets.items()})
 
 
-def _rates(term: Term, observed: Observed, span: Span) -> Row:
-    name, own = term.metric, observed.own
-    series: GroupSeries | AllSeries = observed.everything if term.attributed_by else own
-    labels = {**term.labels, term.attributed_by: (observed.name,)} if term.attributed_by else term.labels
+def _rates(term: Term, series: GroupSeries, span: Span) -> Row:
+    name = term.metric
     for counted in (name, f"{name}_count"):
         if series.knows_counter(counted):
-            return series.rate(counted, labels, span.first, span.slots)
-    _allow(term, "a gauge", not own.knows_gauge(name), wanted="a counter or a histogram in a ratio")
+            return series.rate(counted, term.labels, span.first, span.slots)
+    _allow(term, "a gauge", not series.knows_gauge(name), wanted="a counter or a histogram in a ratio")
     return np.full(span.slots, 0.0 if term.absent_is_zero else np.nan)
 
 
@@ -208,7 +194,7 @@ class _Reader:
         if not isinstance(value, dict):
             self._wrong(f"/{key}", f'a ratio needs a `{key}` such as {{"metric": "http_requests_total"}}')
             return None
-        self._unknown(value, _PART_KEYS, f"/{key}")
+        self._unknown(value, _TERM_KEYS, f"/{key}")
         if value.get("statistic") not in (None, "", "rate"):
             self._wrong(f"/{key}/statistic", "a ratio divides rates, so its parts have no other `statistic`")
         return self._term(value, f"/{key}")
@@ -225,12 +211,8 @@ class _Reader:
         absent = value.get("absentIsZero", False)
         if not isinstance(absent, bool):
             self._wrong(f"{pointer}/absentIsZero", "`absentIsZero` must be true or false")
-        attributed = value.get("attributedBy", "")
-        if not isinstance(attributed, str):
-            self._wrong(f"{pointer}/attributedBy", "`attributedBy` must be the name of a label")
         return Term(
             metric=metric,
-            attributed_by=attributed if isinstance(attributed, str) else "",
             labels=self._labels(value.get("labels"), f"{pointer}/labels"),
             statistic=statistic,
             absent_is_zero=absent is True,

@@ -4,13 +4,14 @@ Theory of operation. Time is cut into slots of one scrape interval; a slot's row
 that ended it. Counters are kept as rates: an instance's increase since its scrape before, divided by the seconds
 between the two (so a missed scrape loses a row, but no event), summed over the instances. An instance's first scrape
 gives no rates; a series that appears later has grown from 0; a value that fell means that the process began anew, so
-the whole value is the increase. Gauges are kept as sums with the number of instances that answered.
+the whole value is the increase. A series whose label `server_group` names another group is that group's: an order that
+arrives at one group may follow from a page that another one has shown. Gauges are kept as sums with the number of instances that answered.
 
 Nothing is stored: after a restart of the server the series begin anew, and whoever needs samples from before waits
 for new ones. One thread only.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -31,6 +32,7 @@ _MOST_SERIES = 500
 """Of one server group: 1,800 slots of 500 series are 3.6 MB."""
 _MOST_GROUPS = 64
 _OWNER = "server_group"
+"""Label that says whose a series is, if not of the group that shows it."""
 
 
 class GroupSeries:
@@ -131,26 +133,6 @@ class GroupSeries:
             ring[place] = value if np.isnan(before) else before + value
 
 
-class AllSeries:
-    """The rings of all server groups together, for what one group causes and another one counts."""
-
-    def __init__(self, groups: Iterable[GroupSeries]) -> None:
-        """Of these groups."""
-        self._groups = tuple(groups)
-
-    def rate(self, name: str, labels: LabelPatterns, first: int, count: int) -> Row:
-        """Increases a second of all matching counters of all groups; NaN where no group was observed."""
-        rows = [group.rate(name, labels, first, count) for group in self._groups]
-        if not rows:
-            return np.full(count, np.nan)
-        stacked = np.array(rows)
-        return np.where(np.isnan(stacked).all(axis=0), np.nan, np.nansum(stacked, axis=0))
-
-    def knows_counter(self, name: str) -> bool:
-        """Some counter of some group has this name."""
-        return any(group.knows_counter(name) for group in self._groups)
-
-
 class SeriesStore:
     """The rings of all server groups, and what their instances showed last."""
 
@@ -168,10 +150,6 @@ class SeriesStore:
     def group(self, name: str) -> GroupSeries | None:
         """The rings of a server group; None: nothing was ever scraped from it."""
         return self._groups.get(name)
-
-    def everything(self) -> AllSeries:
-        """The rings of all server groups together."""
-        return AllSeries(self._groups.values())
 
     def names(self) -> tuple[str, ...]:
         """The server groups that have rings."""

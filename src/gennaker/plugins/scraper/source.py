@@ -44,8 +44,7 @@ class EmbeddedSource:
         if series is None or not count:
             values = np.full(count, np.nan)
         else:
-            observed = queries.Observed(name=scope.scope, own=series, everything=self.store.everything())
-            values = queries.answer(asked, observed, queries.Span(first=first, samples=count, step=step))
+            values = queries.answer(asked, series, queries.Span(first=first, samples=count, step=step))
         found = MetricSet(
             name=name,
             start=scope.start,

@@ -166,16 +166,15 @@ def test_what_one_group_causes_may_be_counted_by_another() -> None:
     world = World()
     other = "shop-prod-v001"
     for second in range(3):
-        world.shows(second, f"visits_total {second * 10}")
-        orders = f'orders_total{{from="{GROUP}"}} {second * 3}\norders_total{{from="{other}"}} {second * 5}'
+        world.shows(second, f'visits_total {second * 10}\norders_total{{server_group="{GROUP}"}} {second}')
+        orders = (
+            f'orders_total{{server_group="{GROUP}"}} {second * 2}\norders_total{{server_group="{other}"}} {second * 5}'
+        )
         world.shows(second, f"visits_total {second * 20}\n{orders}", group=other)
 
-    def orders_per_visit(**keys: Json) -> JsonObject:
-        return {"numerator": {"metric": "orders_total", **keys}, "denominator": {"metric": "visits_total"}}
-
-    assert same(world.asks(orders_per_visit(attributedBy="from"), seconds=2), [0.3, 0.3])
-    assert same(world.asks(orders_per_visit(attributedBy="from"), seconds=2, group=other), [0.25, 0.25])
-    assert same(world.asks(orders_per_visit(), seconds=2), [NAN, NAN])
+    query: JsonObject = {"numerator": {"metric": "orders_total"}, "denominator": {"metric": "visits_total"}}
+    assert same(world.asks(query, seconds=2), [0.3, 0.3])
+    assert same(world.asks(query, seconds=2, group=other), [0.25, 0.25])
 
 
 def test_shorter_slots_are_put_together_to_the_step() -> None:
