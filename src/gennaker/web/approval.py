@@ -2,7 +2,7 @@
 
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.services import Services
-from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.release import Release, ReleaseState
 from gennaker.web import deliveries, releases, shapes
@@ -16,15 +16,12 @@ async def facts(services: Services, execution: Execution, stage: Stage) -> JsonO
     digest = deliveries.delivered_digest(execution)
     builds = await _builds(services, head.application)
     build = next((one for one in builds if deliveries.built_digest(one) == digest), None) if digest else None
-    current = [
-        one
-        for one in await releases.of_application(services, head.application)
-        if one.state in (ReleaseState.CURRENT, ReleaseState.SETTLED)
-    ]
+    released = await releases.of_application(services, head.application)
+    current = [one for one in released if one.state in (ReleaseState.CURRENT, ReleaseState.SETTLED)]
     evidence = await services.evidence.list(head.id)
     if build is not None:
         evidence = (*await services.evidence.list(build.head.id), *evidence)
-    reports: list[Json] = [to_json(item) for item in evidence]
+    reports: list[Json] = [shapes.record(item) for item in evidence]
     return {
         "executionId": head.id,
         "stageId": stage.id,
@@ -37,11 +34,11 @@ async def facts(services: Services, execution: Execution, stage: Stage) -> JsonO
         "version": head.trigger.get("tag"),
         "digest": digest,
         "image": f"{head.trigger.get('repository')}:{head.trigger.get('tag')}",
-        "releaseNotes": _notes(build, builds, current),
+        "releaseNotes": _notes(build, builds, released),
         "tests": [report for report in reports if _kind(report) == "junit"],
         "findings": [report for report in reports if _kind(report) in ("sarif", "sbom")],
         "canary": _canary(execution),
-        "running": [shapes.release(one) for one in current],
+        "running": [shapes.record(one) for one in current],
         "links": _links(services, execution, build),
     }
 
@@ -51,15 +48,35 @@ async def _builds(services: Services, application: str) -> list[Execution]:
     return [one for one in await services.executions.find(wanted) if deliveries.is_build(one)]
 
 
-def _notes(build: Execution | None, builds: list[Execution], current: list[Release]) -> list[Json]:
-    """Commits of this version that what runs in production doesn't have, newest first."""
+def _notes(build: Execution | None, builds: list[Execution], released: list[Release]) -> list[Json]:
+    """Commits of this version that what serves, or served before it, doesn't have; newest first."""
     commits = deliveries.commits_of(build)
-    running = {release.image.rpartition("@")[2] for release in current}
+    if build is None or not commits:
+        return []
+    newest = commits[0].get("hash")
     had: set[Json] = set()
+    before = _digests_before(deliveries.built_digest(build), released)
     for one in builds:
-        if deliveries.built_digest(one) in running:
-            had.update(str(commit.get("hash")) for commit in deliveries.commits_of(one))
+        hashes = {str(commit.get("hash")) for commit in deliveries.commits_of(one)}
+        # One that has this version's own commit is newer: on staging already, while this one waits.
+        if deliveries.built_digest(one) in before and newest not in hashes:
+            had |= hashes
     return [commit for commit in commits if commit.get("hash") not in had]
+
+
+def _digests_before(own: str, released: list[Release]) -> set[str]:
+    """Of the images that this one replaces. Staging runs it already, and production does once it was approved."""
+    serving = (ReleaseState.CURRENT, ReleaseState.SETTLED)
+    replaced = {one.replaced for one in released if _digest(one) == own and one.replaced}
+    return {
+        _digest(one)
+        for one in released
+        if _digest(one) != own and (one.state in serving or one.server_group in replaced)
+    }
+
+
+def _digest(release: Release) -> str:
+    return release.image.rpartition("@")[2]
 
 
 def _canary(execution: Execution) -> Json:

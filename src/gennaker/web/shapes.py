@@ -1,7 +1,8 @@
-"""Shapes of the native API: executions, stages, releases as camelCase JSON with times in RFC 3339."""
+"""Shapes of the native API: executions, stages, releases, evidence as camelCase JSON with times in RFC 3339."""
 
 from datetime import datetime
 
+from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.execution import Execution, Stage, Task
 from gennaker.model.release import Release
@@ -62,8 +63,8 @@ def stage(found: Stage) -> JsonObject:
     }
 
 
-def release(found: Release) -> JsonObject:
-    """A release."""
+def record(found: Release | EvidenceItem | LogFile) -> JsonObject:
+    """A record with its own fields in camelCase; what they hold stays as it is."""
     built = to_json(found)
     assert isinstance(built, dict)
     return {_camel(key): value for key, value in built.items()}

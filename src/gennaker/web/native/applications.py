@@ -47,7 +47,7 @@ class ApplicationsController(Controller):
     async def releases(self, ports: WebPorts, application: str) -> JsonObject:
         """Releases, newest first."""
         found = await releases.of_application(ports.services, application)
-        return {"releases": [shapes.release(one) for one in found[:100]]}
+        return {"releases": [shapes.record(one) for one in found[:100]]}
 
     @post("/applications/{application:str}/rollback", status_code=202)
     async def rollback(self, ports: WebPorts, principal: Principal, application: str, data: Rollback) -> JsonObject:

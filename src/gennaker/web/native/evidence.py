@@ -8,8 +8,9 @@ from litestar import Controller, Response, get
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from gennaker.interfaces.evidence import LogFile
-from gennaker.model.codec import JsonObject, encode, to_json
+from gennaker.model.codec import JsonObject, encode
 from gennaker.model.problems import Problem, Refused
+from gennaker.web import shapes
 from gennaker.web.native.executions import existing
 from gennaker.web.ports import WebPorts
 
@@ -28,7 +29,7 @@ class EvidenceController(Controller):
     async def evidence(self, ports: WebPorts, execution_id: str) -> JsonObject:
         """Reports of an execution."""
         await existing(ports, execution_id)
-        return {"evidence": [to_json(item) for item in await ports.services.evidence.list(execution_id)]}
+        return {"evidence": [shapes.record(item) for item in await ports.services.evidence.list(execution_id)]}
 
     @get("/evidence/{digest:str}")
     async def content(self, ports: WebPorts, digest: str) -> Response[bytes]:
@@ -43,7 +44,7 @@ class EvidenceController(Controller):
     async def logs(self, ports: WebPorts, execution_id: str) -> JsonObject:
         """Logs of an execution."""
         await existing(ports, execution_id)
-        return {"logs": [to_json(log) for log in await ports.services.logs.list(execution_id)]}
+        return {"logs": [shapes.record(log) for log in await ports.services.logs.list(execution_id)]}
 
     @get("/executions/{execution_id:str}/log")
     async def follow(self, ports: WebPorts, execution_id: str, path: str) -> ServerSentEvent:
