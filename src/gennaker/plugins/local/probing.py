@@ -41,7 +41,7 @@ class Prober:
     def __init__(self) -> None:
         """Nothing is known; the first probe of an instance decides."""
         self._probed: dict[AttemptKey, Probed] = {}
-        self._under_way: set[AttemptKey] = set()
+        self._under_way: dict[AttemptKey, asyncio.Event] = {}
 
     def known(self, key: AttemptKey) -> Probed | None:
         """What was found out; None: it was never asked."""
@@ -70,17 +70,19 @@ class Prober:
         return probed is None or probed.next_at <= asyncio.get_running_loop().time()
 
     async def ask(self, key: AttemptKey, port: int, probe: HealthProbe) -> None:
-        """One probe."""
+        """One probe; if one is under way already, its end."""
         if key in self._under_way:
+            # After a restart whoever wants to know needs the answer: "not asked yet" would look like "not up".
+            await self._under_way[key].wait()
             return
-        self._under_way.add(key)
+        self._under_way[key] = asyncio.Event()
         try:
             status, reason = await _answer(port, probe)
+            self._probed[key] = _after(
+                self._probed.get(key, Probed()), status, reason, probe=probe, now=asyncio.get_running_loop().time()
+            )
         finally:
-            self._under_way.discard(key)
-        self._probed[key] = _after(
-            self._probed.get(key, Probed()), status, reason, probe=probe, now=asyncio.get_running_loop().time()
-        )
+            self._under_way.pop(key).set()
 
 
 def instance(

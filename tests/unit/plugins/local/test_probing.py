@@ -1,0 +1,38 @@
+"""Tests of plugins/local/probing.py."""
+
+import asyncio
+
+from gennaker.interfaces.clouds import HealthProbe
+from gennaker.plugins.local.probing import Prober
+
+KEY = ("shop-v000", 0, 0)
+
+
+def test_who_asks_while_a_probe_is_under_way_gets_its_answer() -> None:
+    """After a restart a stage and the keeper of instances ask at the same time; neither may hear "not asked yet"."""
+
+    async def play() -> tuple[bool, bool]:
+        is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            is_asked.set()
+            await may_answer.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        prober, probe = Prober(), HealthProbe()
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, asyncio.TaskGroup() as group:
+            port = server.sockets[0].getsockname()[1]
+            group.create_task(prober.ask(KEY, port, probe))
+            await is_asked.wait()
+            second = group.create_task(prober.ask(KEY, port, probe))
+            await asyncio.sleep(0)
+            was_answered_early = second.done()
+            may_answer.set()
+            await second
+            known = prober.known(KEY)
+        return was_answered_early, known is not None and known.is_up
+
+    assert asyncio.run(play()) == (False, True)
