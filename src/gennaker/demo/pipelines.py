@@ -232,7 +232,7 @@ def _canary(*, traffic_percent: float, requires: str) -> JsonObject:
             "canaryAnalysisInterval": "PT20S",
             "beginCanaryAnalysisAfter": "PT2S",
             "scopes": [{"scopeName": "default", "step": 1}],
-            "scoreThresholds": {"pass": 75, "marginal": 50},
+            "scoreThresholds": {"pass": 80, "marginal": 50},
         },
     }
 

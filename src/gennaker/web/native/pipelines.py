@@ -3,6 +3,8 @@
 import msgspec
 from litestar import Controller, get, post
 
+from gennaker.canary import lint
+from gennaker.canary.findings import Severity
 from gennaker.engine import validation
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Submission
@@ -56,8 +58,13 @@ class PipelinesController(Controller):
                 Problem(code="canary_config.nameless", message="The canary config has no name.", pointer="/name"),
                 status=422,
             )
+        findings = lint.lint(data, query_types=lint.QUERY_TYPES | set(ports.services.metrics))
+        errors = [finding.problem for finding in findings if finding.severity is Severity.ERROR]
+        if errors:
+            raise Refused(*errors, status=422)
         saved = await ports.services.definitions.save("canary-config", config_id, data, author=principal.name)
-        return {"id": saved.id, "revision": saved.revision}
+        warnings: list[Json] = [to_json(finding.problem) for finding in findings]
+        return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
 
     @get("/stage-types")
     async def stage_types(self, ports: WebPorts) -> JsonObject:
