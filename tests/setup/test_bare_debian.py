@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = [pytest.mark.root, pytest.mark.debian, pytest.mark.slow, pytest.mark.xdist_group("bare debian")]
 
-TARGET = "setup"
+TARGET = "demo"
 """What the user makes. To become `demo` once `gennaker demo` tells its whole story."""
 SUITE = "bookworm"
 PACKAGES = "ca-certificates,git,make,python3"
