@@ -22,12 +22,6 @@ def problems(pipeline: JsonObject, trigger: JsonObject) -> list[Problem]:
     return found
 
 
-def with_notifications(pipeline: JsonObject, trigger: JsonObject) -> JsonObject:
-    """The pipeline with the notifications that this start asks for in addition."""
-    extra = _maps(trigger.get("notifications"))
-    return {**pipeline, "notifications": [*_maps(pipeline.get("notifications")), *extra]} if extra else pipeline
-
-
 def _parameter_problems(parameter: JsonObject, supplied: dict[str, Json]) -> list[Problem]:
     name = str(parameter.get("name"))
     value = supplied.get(name, parameter.get("default"))

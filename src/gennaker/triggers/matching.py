@@ -62,12 +62,13 @@ def match(event: EventFacts, pipelines: Iterable[JsonObject], *, shared_secret: 
             for handler in handlers:
                 if trigger["type"] not in handler.types or not handler.matches(trigger, event):
                     continue
+                made = _match(handler, pipeline, trigger, event)
+                if made is None:
+                    continue
                 if not _is_signed(trigger, event, shared_secret):
                     unsigned += 1
                     continue
-                made = _match(handler, pipeline, trigger, event)
-                if made is not None:
-                    found.setdefault(encode_sorted((pipeline.get("id"), made.trigger)), made)
+                found.setdefault(encode_sorted((pipeline.get("id"), made.trigger)), made)
     return Matches(found=tuple(found.values()), unsigned=unsigned)
 
 

@@ -58,11 +58,11 @@ class LocalExecutions:
         await self._worker.ready()
         correlation_id = _correlation_id(submission)
         if not correlation_id:
-            return await self._worker.to_the_end(self._submit(submission, principal))
+            return await self._worker.to_the_end(lambda: self._submit(submission, principal))
         # Looking and storing must not be parted: two submissions at the same time would both find nothing.
         async with self._correlating:
             return await self._correlated(submission, correlation_id) or await self._worker.to_the_end(
-                self._submit(submission, principal)
+                lambda: self._submit(submission, principal)
             )
 
     async def _submit(self, submission: Submission, principal: Principal) -> str:

@@ -14,6 +14,7 @@ from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.definitions import Definition, Definitions
 from gennaker.interfaces.executions import Executions, Submission
 from gennaker.interfaces.intake import Answer, Delivery, OutsideEvent
+from gennaker.model import artifact_matching
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
 from gennaker.model.principal import Principal
@@ -54,6 +55,7 @@ class LocalIntake:
             content = normalised
         if not content.get("artifacts"):
             content["artifacts"] = list[Json](webhook_artifacts.extract(delivery.type.lower(), source, body))
+        _check_artifacts(content["artifacts"])
         event = OutsideEvent(
             type=delivery.type,
             source=source,
@@ -81,15 +83,10 @@ class LocalIntake:
         if problems:
             raise Refused(*problems)
         config: JsonObject = {**definition.body, "id": definition.id}
-        complete: JsonObject = {"type": "manual", "user": principal.name, "eventId": self._ids.uuid(), **trigger}
-        return await self._executions.submit(
-            Submission(config=manual.with_notifications(config, trigger), trigger=complete), principal
-        )
+        complete: JsonObject = {"type": "manual", "eventId": self._ids.uuid(), **trigger, "user": principal.name}
+        return await self._executions.submit(Submission(config=config, trigger=complete), principal)
 
     async def _matches(self, event: OutsideEvent) -> matching.Matches:
-        pipelines = [
-            {**definition.body, "id": definition.id} for definition in await self._definitions.list("pipeline")
-        ]
         attributes = event.content.get("attributes")
         facts = matching.EventFacts(
             type=event.type,
@@ -101,7 +98,18 @@ class LocalIntake:
             attributes={k: str(v) for k, v in attributes.items()} if isinstance(attributes, dict) else {},
             event_id=event.event_id,
         )
-        return matching.match(facts, pipelines)
+        found: list[matching.Match] = []
+        unsigned = 0
+        for definition in await self._definitions.list("pipeline"):
+            try:
+                matches = matching.match(facts, [{**definition.body, "id": definition.id}])
+            except msgspec.ValidationError as error:
+                # One pipeline that can't be read must not keep the others from starting.
+                log.exception("pipeline.unreadable", pipeline=definition.id, reason=str(error))
+                continue
+            found += matches.found
+            unsigned += matches.unsigned
+        return matching.Matches(found=tuple(found), unsigned=unsigned)
 
     async def _submit(self, event: OutsideEvent, matches: matching.Matches) -> tuple[str, ...]:
         started = []
@@ -149,7 +157,7 @@ def _body(delivery: Delivery) -> JsonObject:
         raise Refused(Problem(code="webhook.empty", message="The body is empty.", remedy="Send a JSON object."))
     try:
         body: Json = msgspec.json.decode(delivery.raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Refused(
             Problem(code="webhook.not_json", message=f"The body is not JSON: {error}.", remedy="Send a JSON object.")
         ) from error
@@ -158,6 +166,22 @@ def _body(delivery: Delivery) -> JsonObject:
             Problem(code="webhook.not_object", message="The body is no JSON object.", remedy="Send a JSON object.")
         )
     return body
+
+
+def _check_artifacts(artifacts: Json) -> None:
+    try:
+        for artifact in artifacts if isinstance(artifacts, list) else ():
+            if isinstance(artifact, dict):
+                artifact_matching.read(artifact)
+    except msgspec.ValidationError as error:
+        raise Refused(
+            Problem(
+                code="webhook.artifact",
+                message=f"An artifact of the body can't be read: {error}.",
+                remedy="Send artifacts with a type, and with name, version and reference as text.",
+                pointer="/artifacts",
+            )
+        ) from error
 
 
 def _key(event: OutsideEvent, match: matching.Match) -> str:

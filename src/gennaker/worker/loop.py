@@ -17,9 +17,9 @@ next start. So both are done in a task of the worker's own, which the cancelling
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import structlog
@@ -115,20 +115,20 @@ class Worker:
     ) -> Applied:
         """Applies an event durably and sees to the effects that follow; waits until recovery is over."""
         await self._recovered.wait()
-        return await self.to_the_end(self._apply(execution_id, event, done_key, audit))
+        return await self.to_the_end(lambda: self._apply(execution_id, event, done_key, audit))
 
-    async def to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def to_the_end(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Does the work to its end, even if the caller is cancelled meanwhile; returns or raises what it does."""
         if self._group is None:
-            return await work  # the worker ends: what is durable is taken up at the next start
+            return await work()  # the worker ends: what is durable is taken up at the next start
         outcome: _Outcome[Result] = _Outcome()
-        await asyncio.shield(self._group.create_task(self._unless_ending(outcome.of(work))))
+        await asyncio.shield(self._group.create_task(self._unless_ending(lambda: outcome.of(work))))
         return outcome.get()
 
-    async def _unless_ending(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _unless_ending(self, work: Callable[[], Awaitable[None]]) -> None:
         """Every task of the group passes here: after the first that raises the group takes no more."""
         try:
-            await work
+            await work()
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -180,8 +180,9 @@ class Worker:
             heapq.heappush(self._heap, (pending.due, key))
             self._heap_changed.set()
         elif key not in self._performing:
-            task = self._group.create_task(self._unless_ending(self._perform(pending, run)), name=key)
+            task = self._group.create_task(self._unless_ending(lambda: self._perform(pending, run)), name=key)
             self._performing[key] = _Performing(effect=pending, task=task)
+            task.add_done_callback(lambda _: self._performing.pop(key))  # also one that was dropped before it began
 
     def _forget_stale(self) -> None:
         """Timers of tasks that have ended are mostly hours away: they must not pile up until then."""
@@ -230,8 +231,6 @@ class Worker:
             task = asyncio.current_task()
             if not self._performing[key].is_dropped or task is None or task.uncancel() > 0:
                 raise
-        finally:
-            self._performing.pop(key, None)
 
     async def _perform_now(self, pending: PendingEffect, run: Run) -> None:
         effect = pending.effect
@@ -300,10 +299,10 @@ class _Outcome(Generic[Result]):
         self._found: list[Result] = []
         self._raised: Exception | None = None
 
-    async def of(self, work: Coroutine[Any, Any, Result]) -> None:
+    async def of(self, work: Callable[[], Awaitable[Result]]) -> None:
         """Awaits the work."""
         try:
-            self._found.append(await work)
+            self._found.append(await work())
         except Exception as error:  # noqa: BLE001 - it isn't swallowed: `get` raises it where the work was asked for
             self._raised = error
 

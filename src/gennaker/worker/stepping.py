@@ -152,6 +152,7 @@ class _Fold:
         self._rules = rules
         self._prepare_now = prepare_now
         self._events: list[RecordedEvent] = []
+        self._following: deque[Event] = deque()
         self._changed: dict[str, None] = {}
         self._removed: dict[str, None] = {}
         self._effects: dict[str, PendingEffect] = {}
@@ -160,17 +161,17 @@ class _Fold:
         self._audit: list[AuditEntry] = []
 
     async def run(self, event: Event, queue_of: Callable[[str], Awaitable[Queue]]) -> None:
-        waiting: deque[Event] = deque([event])
-        while waiting:
+        self._following.append(event)
+        while self._following:
             is_first = not self._events
-            ignored = self._advance(waiting.popleft())
+            ignored = self._advance(self._following.popleft())
             if is_first:
                 self.ignored = ignored
             for key in list(self._effects):
                 followed = await self._follow(self._effects[key], queue_of)
                 if followed is not None:
                     del self._effects[key]
-                    waiting.extend(followed)
+                    self._following.extend(followed)
 
     def _advance(self, event: Event) -> str:
         before = self.execution
@@ -195,7 +196,7 @@ class _Fold:
         """Events that follow at once, or None where the effect must be performed outside."""
         if isinstance(pending.effect, TellQueue):
             return await self._tell(pending.effect, queue_of)
-        if pending.due is not None or len(self._events) >= _FOLDED_AT_MOST:
+        if pending.due is not None or len(self._events) + len(self._following) >= _FOLDED_AT_MOST:
             return None
         prepared = self._prepare_now(pending.effect, self.execution)
         return None if prepared is None else [await prepared]

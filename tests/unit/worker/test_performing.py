@@ -1,0 +1,158 @@
+"""Performing: whatever the performed code does becomes a result."""
+
+import asyncio
+
+import pytest
+from tests import make
+from tests.fakes import scripted
+from tests.fakes.scripted import Target
+from tests.harness import TESTER, Harness, problem_of, reached
+
+from gennaker.engine import keys
+from gennaker.interfaces.notifiers import Message, Unanswered
+from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import TaskContext
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import CancelAsked, Done, TaskResult
+from gennaker.model.execution import Execution
+from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import Status
+
+
+def run(*stages: JsonObject, plugins: tuple[Plugin, ...], **fields: object) -> tuple[Harness, Execution]:
+    harness = Harness(*plugins)
+    config = {"application": "shop", "name": "d", "stages": list(stages), **fields}
+    return harness, harness.run(config)  # type: ignore[arg-type]  # JSON
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Refused(Problem(code="test.no", message="Not with me.", remedy="Ask nicely.")), "Not with me."),
+        (ValueError("what?"), "Unexpected failure of run: ValueError: what?"),
+        (RecursionError("deep"), "RecursionError: deep"),
+        (TimeoutError(), "Unexpected failure of run: TimeoutError"),
+    ],
+)
+def test_what_a_task_raises_becomes_its_failure(error: Exception, said: str) -> None:
+    async def raises(_: TaskContext) -> TaskResult:
+        raise error
+
+    _, execution = run(
+        make.stage_json("a", type="raises"), plugins=(scripted.plugin(Target(), scripted.stage("raises", raises)),)
+    )
+
+    assert execution.head.status is Status.TERMINAL
+    assert said in problem_of(execution)
+
+
+def test_a_task_is_given_its_keys_and_what_it_needs() -> None:
+    seen: list[TaskContext] = []
+
+    async def looks(context: TaskContext) -> TaskResult:
+        seen.append(context)
+        return Done()
+
+    _, execution = run(
+        make.stage_json("a b/c", type="looks", colour="red"),
+        plugins=(scripted.plugin(Target(), scripted.stage("looks", looks)),),
+    )
+
+    (context,) = seen
+    (stage,) = execution.in_order()
+    assert context.key == f"{context.attempt_key}/0"
+    assert context.attempt_key == keys.attempt(execution.head.id, stage, stage.tasks[0])
+    assert context.attempt_key == f"{execution.head.id}/a b%2Fc/1/0.1"
+    assert not context.is_repeat
+    assert context.lookup("colour") == "red"
+
+
+def test_what_stopping_raises_is_recorded_and_the_execution_stays_cancelled() -> None:
+    async def hang(_: TaskContext) -> TaskResult:
+        await asyncio.sleep(10_000)
+        return Done()
+
+    async def stop(_: TaskContext) -> None:
+        raise ValueError("it does not stop")
+
+    async def cancel(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "hangs")
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    harness = Harness(scripted.plugin(Target(), scripted.stage("hangs", hang, stop=stop)))
+    config: JsonObject = {"application": "shop", "name": "d", "stages": [make.stage_json("a", type="hangs")]}
+    execution = harness.run(config, meanwhile=cancel)
+
+    assert execution.head.status is Status.CANCELED
+    harness.do(_nothing)
+    (entry,) = [e for e in harness.journal.audit if e.action == "effect.stopped"]
+    assert "it does not stop" in str(entry.details["problem"])
+
+
+async def _nothing(_: Services) -> None:
+    await asyncio.sleep(60)
+
+
+NOTIFIED = {"when": ["pipeline.complete"], "address": "team"}
+
+
+@pytest.mark.parametrize(
+    ("notification", "outcome", "said"),
+    [
+        ({"type": "test", **NOTIFIED}, "done", ""),
+        ({"type": "test", **NOTIFIED, "address": "nobody"}, "failed", "Nobody lives there."),
+        (
+            {"type": "pigeon", **NOTIFIED},
+            "failed",
+            "There is no notifier of type 'pigeon'. Use one of broken, mute, test.",
+        ),
+        ({"type": "mute", **NOTIFIED}, "unknown", "No answer."),
+        ({"type": "broken", **NOTIFIED}, "failed", "ZeroDivisionError"),
+        ({"type": "test", "when": ["pipeline.complete"], "address": 5, "customMessage": []}, "done", ""),
+    ],
+)
+def test_what_comes_of_a_message_is_recorded(notification: JsonObject, outcome: str, said: str) -> None:
+    harness, execution = run(
+        make.stage_json("a", type="make"),
+        plugins=(scripted.plugin(Target()), Plugin(name="bad", notifiers=(lambda _: Mute(), lambda _: Broken()))),
+        notifications=[notification],
+    )
+
+    assert execution.head.status is Status.SUCCEEDED
+    harness.do(_nothing)
+    (entry,) = [e for e in harness.journal.audit if e.action == "notification.sent"]
+    assert entry.details["outcome"] == outcome
+    assert said in str(entry.details["problem"])
+
+
+class Mute:
+    type = "mute"
+
+    async def send(self, message: Message) -> None:
+        raise Unanswered("No answer.")
+
+
+class Broken:
+    type = "broken"
+
+    async def send(self, message: Message) -> None:
+        raise ZeroDivisionError
+
+
+def test_a_task_of_a_plugin_that_is_gone_fails_with_a_sentence() -> None:
+    async def wait(context: TaskContext) -> TaskResult:
+        context.services.clock.now()
+        harness.probe.reached("by hand")
+        return Done()
+
+    harness = Harness(scripted.plugin(Target(), scripted.stage("special", wait)))
+    config: JsonObject = {"application": "shop", "name": "d", "stages": [make.stage_json("a", type="special")]}
+
+    async def uninstall(*_: object) -> None:
+        harness.plugins = (scripted.plugin(Target()),)
+
+    execution = harness.run(config, kill_at=["by hand"], meanwhile=uninstall)
+
+    assert execution.head.status is Status.TERMINAL
+    assert "have no task 'run' in this installation" in problem_of(execution)

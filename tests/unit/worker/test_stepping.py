@@ -1,0 +1,284 @@
+"""Stepping: one event, one transaction, with what follows from it; conflicts; queues."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests import make
+from tests.fakes.journal import MemoryJournal
+
+from gennaker.engine import admit
+from gennaker.engine.rules import Rules
+from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, RecordedEvent
+from gennaker.model.audit import AuditEntry
+from gennaker.model.effect import PendingEffect, PrepareSubmission, RunTask
+from gennaker.model.event import (
+    CancelAsked,
+    NumberAsked,
+    NumberReturned,
+    StagePrepared,
+    SubmissionPrepared,
+    Submitted,
+    TaskPrepared,
+    TimerRang,
+)
+from gennaker.model.problems import Refused
+from gennaker.model.queue import Queue
+from gennaker.model.statuses import Status
+from gennaker.worker.probes import SilentProbe
+from gennaker.worker.stepping import PrepareNow, Stepper
+
+HEAD = make.head(version=1)
+KEY = f"{make.EXECUTION}/submission"
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(main())
+
+
+async def accepted(journal: MemoryJournal, **fields: object) -> None:
+    head = replace(HEAD, **fields)
+    change = ExecutionChange(
+        head=head,
+        expected_version=0,
+        events=(RecordedEvent(number=1, event=Submitted(at=make.AT, head=head)),),
+        submission_key=f"execution:{head.id}",
+    )
+    effect = PendingEffect(effect=PrepareSubmission(key=f"{head.id}/submission"), execution_id=head.id)
+    await journal.commit(Commit(executions=(change,), effects=(effect,)))
+
+
+def stepper(journal: MemoryJournal, prepare_now: PrepareNow = lambda *_: None, cached: int = 10) -> Stepper:
+    return Stepper(journal=journal, rules=Rules(stages={}), prepare_now=prepare_now, probe=SilentProbe(), cached=cached)
+
+
+def prepared(*stages: Any, **config: Any) -> SubmissionPrepared:
+    return SubmissionPrepared(at=make.AT, key=KEY, config=make.config(*stages, **config))
+
+
+def test_a_step_is_one_commit_of_state_events_effects_and_audit() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+        record = AuditEntry(at=make.AT, actor="ada", action="test", subject="x")
+
+        applied = await stepper(journal).apply(
+            make.EXECUTION, prepared(make.stage_json("a")), done_key=KEY, audit=(record,)
+        )
+
+        stored = await journal.load(make.EXECUTION)
+        assert stored == applied.execution
+        assert [event.number for event in await journal.events(make.EXECUTION)] == list(
+            range(1, applied.execution.head.version + 1)
+        )
+        assert await journal.pending() == applied.effects
+        assert [type(one.effect).__name__ for one in applied.effects] == ["PrepareStage"]
+        assert journal.audit[0] == record
+        assert "execution.running" in [entry.action for entry in journal.audit]
+
+    run(main)
+
+
+def test_preparing_that_asks_nobody_is_part_of_the_transaction() -> None:
+    def prepare_now(effect: Any, execution: Any) -> Any:
+        async def answer() -> Any:
+            if type(effect).__name__ == "PrepareStage":
+                task = make.task()
+                return StagePrepared(at=make.AT, key=effect.key, stage_id=effect.stage_id, tasks=(task,))
+            stage = execution.stages[effect.stage_id]
+            return TaskPrepared(
+                at=make.AT, key=effect.key, stage_id=stage.id, task_id=effect.task_id, context=stage.context
+            )
+
+        return answer() if type(effect).__name__ in ("PrepareStage", "PrepareTask") else None
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+
+        applied = await stepper(journal, prepare_now).apply(
+            make.EXECUTION, prepared(make.stage_json("a")), done_key=KEY
+        )
+
+        (pending,) = await journal.pending()
+        assert isinstance(pending.effect, RunTask)
+        assert applied.effects == (pending,)
+
+    run(main)
+
+
+def test_a_wide_execution_is_not_folded_without_end() -> None:
+    def prepare_now(effect: Any, _: Any) -> Any:
+        async def answer() -> Any:
+            task = make.task()
+            return StagePrepared(at=make.AT, key=effect.key, stage_id=effect.stage_id, tasks=(task,))
+
+        return answer() if type(effect).__name__ == "PrepareStage" else None
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+        stages = [make.stage_json(str(number)) for number in range(200)]
+
+        await stepper(journal, prepare_now).apply(make.EXECUTION, prepared(*stages), done_key=KEY)
+
+        left = [one for one in await journal.pending() if type(one.effect).__name__ == "PrepareStage"]
+        assert 100 < len(left) < 200
+
+    run(main)
+
+
+def test_an_ignored_event_is_recorded_with_its_reason_and_removes_its_effect() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+        before = await journal.load(make.EXECUTION)
+        assert before is not None
+
+        applied = await stepper(journal).apply(make.EXECUTION, TimerRang(at=make.AT, key="stale"), done_key=KEY)
+
+        assert applied.ignored
+        assert await journal.pending() == ()
+        last = (await journal.events(make.EXECUTION))[-1]
+        assert last.ignored == applied.ignored
+        assert applied.execution.head.version == before.head.version + 1
+        assert journal.audit == ()
+
+    run(main)
+
+
+def test_a_conflict_throws_the_memory_away_and_steps_again() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+        mine, other = stepper(journal), stepper(journal)
+        await mine.load(make.EXECUTION)
+        await other.apply(make.EXECUTION, prepared(make.stage_json("a")), done_key=KEY)
+
+        applied = await mine.apply(make.EXECUTION, CancelAsked(at=make.AT, by="ada"))
+
+        assert applied.execution.head.status is Status.CANCELED
+        assert applied.execution == await journal.load(make.EXECUTION)
+        assert applied.execution.stages != {}
+
+    run(main)
+
+
+def test_endless_conflicts_are_raised() -> None:
+    class Never(MemoryJournal):
+        tries = 0
+
+        async def commit(self, commit: Commit) -> None:
+            if commit.executions[0].expected_version:
+                self.tries += 1
+                raise Conflict("somebody was faster")
+            await super().commit(commit)
+
+    async def main() -> None:
+        journal = Never()
+        await accepted(journal)
+
+        with pytest.raises(Conflict):
+            await stepper(journal).apply(make.EXECUTION, TimerRang(at=make.AT, key="x"))
+        assert journal.tries == 5
+
+    run(main)
+
+
+def test_an_unknown_execution_is_refused_with_404() -> None:
+    async def main() -> None:
+        with pytest.raises(Refused) as caught:
+            await stepper(MemoryJournal()).apply("nobody", TimerRang(at=make.AT, key="x"))
+        assert caught.value.status == 404
+
+    run(main)
+
+
+def test_events_at_the_same_time_are_applied_one_after_another() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+        one = stepper(journal)
+
+        await asyncio.gather(
+            *(one.apply(make.EXECUTION, TimerRang(at=make.AT, key=str(number))) for number in range(20))
+        )
+
+        numbers = [event.number for event in await journal.events(make.EXECUTION)]
+        assert numbers == list(range(1, 22))
+
+    run(main)
+
+
+def test_memory_holds_no_more_executions_than_told() -> None:
+    class Counting(MemoryJournal):
+        loads = 0
+
+        async def load(self, execution_id: str) -> Any:
+            self.loads += 1
+            return await super().load(execution_id)
+
+    async def main() -> None:
+        journal = Counting()
+        for name in ("x1", "x2", "x3"):
+            await accepted(journal, id=name, root_id=name)
+        one = stepper(journal, cached=2)
+
+        for name in ("x1", "x2", "x3", "x3", "x2", "x1"):
+            found = await one.load(name)
+            assert found is not None
+            assert found.head.id == name
+
+        assert journal.loads == 4
+
+    run(main)
+
+
+def test_entering_and_leaving_a_queue_are_part_of_the_executions_transaction() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        one = stepper(journal)
+        for name in ("x1", "x2"):
+            await accepted(journal, id=name, root_id=name, pipeline_config_id="p")
+            event = replace(prepared(make.stage_json("a"), limitConcurrent=True), key=f"{name}/submission")
+            await one.apply(name, event, done_key=event.key)
+
+        queue = await journal.load_queue("pipeline:p")
+        assert queue.running == ("x1",)
+        assert [waiting.execution_id for waiting in queue.waiting] == ["x2"]
+        second = await journal.load("x2")
+        assert second is not None
+        assert "x1" in second.head.waiting_for
+
+        await one.apply("x1", CancelAsked(at=make.AT, by="ada"))
+
+        queue = await journal.load_queue("pipeline:p")
+        assert queue.running == ("x2",)
+        delivered = [e.effect for e in await journal.pending() if type(e.effect).__name__ == "Deliver"]
+        assert [getattr(effect, "execution_id", "") for effect in delivered] == ["x2"]
+
+    run(main)
+
+
+def test_changing_a_queue_keeps_the_journals_version_rule() -> None:
+    def asking(holder: str) -> Callable[[Queue], Queue]:
+        return lambda queue: admit.admit(queue, NumberAsked(at=make.AT, holder=holder, taken=(0,), newest=0)).queue
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        one = stepper(journal)
+
+        await asyncio.gather(*(one.change_queue("cluster:c", asking(holder)) for holder in ("a", "b", "a", "c")))
+
+        queue = await journal.load_queue("cluster:c")
+        assert queue.version == 4
+        assert sorted(queue.numbers.values()) == [1, 2, 3]
+        returned = NumberReturned(at=make.AT, holder="b")
+        after = await one.change_queue("cluster:c", lambda queue: admit.admit(queue, returned).queue)
+        assert after.version == 5
+        assert set(after.numbers) == {"a", "c"}
+        assert await journal.load_queue("cluster:c") == after
+
+    run(main)
