@@ -96,12 +96,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         notifiers=notifiers,
         metrics=metrics,
     )
-    # Factories are given the services and must not use what other factories make, so the order doesn't matter.
-    for plugin in plugins:
-        clouds.update((made.name, made) for made in (factory(services) for factory in plugin.clouds))
-        traffic.update((made.name, made) for made in (factory(services) for factory in plugin.traffic))
-        notifiers.update((made.type, made) for made in (factory(services) for factory in plugin.notifiers))
-        metrics.update((made.type, made) for made in (factory(services) for factory in plugin.metrics))
+    _fill(services, plugins, clouds=clouds, traffic=traffic, notifiers=notifiers, metrics=metrics)
     stage_types = by_name(stage for plugin in plugins for stage in plugin.stages)
     performer = Performer(stage_types=stage_types, services=services, probe=probe)
     stepper = Stepper(
@@ -128,6 +123,23 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         stage_types=stage_types,
         background=tuple(service for plugin in plugins for service in plugin.services),
     )
+
+
+def _fill(
+    services: Services,
+    plugins: Sequence[Plugin],
+    *,
+    clouds: dict[str, CloudProvider],
+    traffic: dict[str, TrafficProvider],
+    notifiers: dict[str, Notifier],
+    metrics: dict[str, MetricSource],
+) -> None:
+    """Makes what the plugins offer. Factories must not use what other factories make, so the order doesn't matter."""
+    for plugin in plugins:
+        clouds.update((made.name, made) for made in (factory(services) for factory in plugin.clouds))
+        traffic.update((made.name, made) for made in (factory(services) for factory in plugin.traffic))
+        notifiers.update((made.type, made) for made in (factory(services) for factory in plugin.notifiers))
+        metrics.update((made.type, made) for made in (factory(services) for factory in plugin.metrics))
 
 
 def by_name(stages: Iterable[StageType]) -> Mapping[str, StageType]:
