@@ -1,0 +1,56 @@
+"""Services: kept running, started again after a growing pause."""
+
+import asyncio
+import itertools
+from typing import Any
+
+from structlog.testing import capture_logs
+from tests.fakes.virtual_time import VirtualTime
+
+from gennaker.interfaces.plugins import Service
+from gennaker.worker import services
+
+
+def run_for(seconds: float, *wanted: Service) -> None:
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(services.run_all(wanted, None))  # type: ignore[arg-type]  # nobody looks at them
+            await asyncio.sleep(seconds)
+            running.cancel()
+
+    VirtualTime().run(main())
+
+
+def test_a_service_that_raises_is_started_again_after_a_growing_pause() -> None:
+    starts: list[float] = []
+
+    async def fails(_: Any) -> None:
+        starts.append(asyncio.get_running_loop().time())
+        raise ValueError("broken")
+
+    with capture_logs() as lines:
+        run_for(200, Service(name="fails", run=fails))
+
+    pauses = [round(later - earlier, 2) for earlier, later in itertools.pairwise(starts)]
+    assert pauses[:7] == [0.5, 1, 2, 4, 8, 16, 30]
+    assert set(pauses[7:]) == {30}
+    assert {line["error"] for line in lines} == {"broken"}
+
+
+def test_a_service_that_returns_is_started_again_and_the_others_run_on() -> None:
+    returned, ran = 0, 0
+
+    async def returns(_: Any) -> None:
+        nonlocal returned
+        returned += 1
+
+    async def runs(_: Any) -> None:
+        nonlocal ran
+        while True:
+            ran += 1
+            await asyncio.sleep(1)
+
+    run_for(100, Service(name="returns", run=returns), Service(name="runs", run=runs))
+
+    assert returned > 5
+    assert ran in {100, 101}
