@@ -1,0 +1,31 @@
+// The page's frame: which view the address names, sign-in where nobody is signed in, the state of live updates.
+
+import { useApplications } from './api/queries'
+import { Refusal } from './api/client'
+import { useConnection, useRoute } from './live_hooks'
+import { Frame } from './parts/Frame'
+import { Notice } from './parts/Notices'
+import { SignIn } from './parts/SignIn'
+import { ApplicationView } from './views/ApplicationView'
+import { DeliveryView } from './views/DeliveryView'
+import { Overview } from './views/Overview'
+
+export function App() {
+  const route = useRoute()
+  const connection = useConnection()
+  const applications = useApplications()
+  if (applications.error instanceof Refusal && applications.error.status === 401) return <SignIn />
+  const here = route.view === 'application' ? route.application : ''
+  return (
+    <Frame applications={applications.data ?? []} here={here} connection={connection}>
+      {route.view === 'overview' && <Overview />}
+      {route.view === 'application' && <ApplicationView application={route.application} />}
+      {route.view === 'execution' && <DeliveryView key={route.id} id={route.id} selected={route.selected} />}
+      {route.view === 'unknown' && (
+        <Notice title="There is no such page" tone="empty">
+          <a href="#/">All applications</a>
+        </Notice>
+      )}
+    </Frame>
+  )
+}

@@ -1,0 +1,126 @@
+// What views fetch: one hook a resource. Live updates (live.ts) make them look again.
+
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { get, post, Refusal } from './client'
+import type { Evidence, Log } from './reports'
+import type { Approval, Delivery, Execution, LoadBalancer, Release } from './types'
+
+const TRAFFIC_MILLISECONDS = 2000
+/** In case an update was lost; the stream does the rest. */
+const BACKSTOP_MILLISECONDS = 20_000
+
+export const keys = {
+  allDeliveries: ['deliveries'] as const,
+  allReleases: ['releases'] as const,
+  applications: ['applications'] as const,
+  deliveries: (application: string) => ['deliveries', application] as const,
+  execution: (id: string) => ['execution', id] as const,
+  releases: (application: string) => ['releases', application] as const,
+  traffic: ['traffic'] as const,
+}
+
+export function retries(count: number, error: Error): boolean {
+  const isFinal = error instanceof Refusal && error.status >= 400 && error.status < 500
+  return !isFinal && count < 2
+}
+
+export function useApplications() {
+  return useQuery({
+    queryKey: keys.applications,
+    queryFn: ({ signal }) => get<{ applications: string[] }>('/applications', signal),
+    select: (answer) => answer.applications,
+    refetchInterval: BACKSTOP_MILLISECONDS,
+  })
+}
+
+export function useDeliveries(application: string, limit = 20) {
+  return useQuery({
+    queryKey: [...keys.deliveries(application), limit],
+    queryFn: ({ signal }) =>
+      get<{ deliveries: Delivery[] }>(`/applications/${encodeURIComponent(application)}/deliveries?limit=${limit}`, signal),
+    select: (answer) => answer.deliveries,
+    enabled: application !== '',
+    refetchInterval: BACKSTOP_MILLISECONDS,
+  })
+}
+
+export function useExecution(id: string | null | undefined) {
+  return useQuery({
+    queryKey: keys.execution(id ?? ''),
+    queryFn: ({ signal }) => get<Execution>(`/executions/${encodeURIComponent(id ?? '')}`, signal),
+    enabled: Boolean(id),
+    refetchInterval: BACKSTOP_MILLISECONDS,
+  })
+}
+
+export function useEvidence(id: string | null | undefined) {
+  return useQuery({
+    queryKey: [...keys.execution(id ?? ''), 'evidence'],
+    queryFn: ({ signal }) => get<{ evidence: Evidence[] }>(`/executions/${encodeURIComponent(id ?? '')}/evidence`, signal),
+    select: (answer) => answer.evidence,
+    enabled: Boolean(id),
+  })
+}
+
+export function useLogs(id: string | null | undefined) {
+  return useQuery({
+    queryKey: [...keys.execution(id ?? ''), 'logs'],
+    queryFn: ({ signal }) => get<{ logs: Log[] }>(`/executions/${encodeURIComponent(id ?? '')}/logs`, signal),
+    select: (answer) => answer.logs,
+    enabled: Boolean(id),
+  })
+}
+
+export function useApproval(id: string, stageId: string) {
+  return useQuery({
+    queryKey: [...keys.execution(id), 'approval', stageId],
+    queryFn: ({ signal }) => get<Approval>(`/executions/${encodeURIComponent(id)}/stages/${stageId}/approval`, signal),
+  })
+}
+
+export function useReleases(application: string) {
+  return useQuery({
+    queryKey: keys.releases(application),
+    queryFn: ({ signal }) =>
+      get<{ releases: Release[] }>(`/applications/${encodeURIComponent(application)}/releases`, signal),
+    select: (answer) => answer.releases,
+    enabled: application !== '',
+    refetchInterval: BACKSTOP_MILLISECONDS,
+  })
+}
+
+export function useTraffic() {
+  return useQuery({
+    queryKey: keys.traffic,
+    queryFn: ({ signal }) => get<{ loadBalancers: LoadBalancer[] }>('/traffic', signal),
+    select: (answer) => answer.loadBalancers,
+    refetchInterval: TRAFFIC_MILLISECONDS, // requests in flight change all the time and are not announced
+  })
+}
+
+export interface Answer {
+  judgment: 'continue' | 'stop'
+  judgmentInput: string
+  comment: string
+}
+
+export function useJudge(id: string, stageId: string) {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (answer: Answer) => post(`/executions/${encodeURIComponent(id)}/stages/${stageId}/judgment`, answer),
+    onSettled: () => queries.invalidateQueries({ queryKey: keys.execution(id) }),
+  })
+}
+
+export function useRollback(application: string) {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: ({ cluster, account, region }: Release) =>
+      post<{ executionId: string; sentence: string }>(`/applications/${encodeURIComponent(application)}/rollback`, {
+        cluster,
+        account,
+        region,
+      }),
+    onSettled: () => queries.invalidateQueries({ queryKey: keys.allReleases }),
+  })
+}

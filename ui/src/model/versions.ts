@@ -1,0 +1,40 @@
+// Which version a server group runs, and how it is coloured: the same group always alike.
+
+import type { Execution, LoadBalancer, Release } from '../api/types'
+
+export type Versions = ReadonlyMap<string, string>
+
+/** From releases, and from what the execution on show has created. */
+export function versionsOf(releases: Release[], execution: Execution | undefined): Versions {
+  const found = new Map<string, string>()
+  for (const release of releases) {
+    if (release.replaced && release.replacedVersion) found.set(release.replaced, release.replacedVersion)
+    if (release.version) found.set(release.serverGroup, release.version)
+  }
+  for (const stage of execution?.stages ?? []) {
+    const { serverGroupName: group, imageVersion: version } = stage.context
+    if (stage.type === 'createServerGroup' && typeof group === 'string' && typeof version === 'string') found.set(group, version)
+  }
+  return found
+}
+
+export type Hue = 'even' | 'odd' | 'baseline' | 'canary'
+
+/** Neighbours in a cluster (blue and green) alternate. */
+export function hueOf(serverGroup: string): Hue {
+  if (/-baseline-v\d+$/.test(serverGroup)) return 'baseline'
+  if (/-canary-v\d+$/.test(serverGroup)) return 'canary'
+  const number = Number(/-v(\d+)$/.exec(serverGroup)?.[1] ?? 0)
+  return number % 2 === 0 ? 'even' : 'odd'
+}
+
+/** Load balancers of an application: those that its releases use, or that are named after it. Production first. */
+export function balancersOf(all: LoadBalancer[], application: string, releases: Release[]): LoadBalancer[] {
+  const used = new Set(releases.flatMap((release) => release.loadBalancers ?? []))
+  const own = all.filter((one) => used.has(one.name) || one.name === application || one.name.startsWith(`${application}-`))
+  return own.sort((a, b) => Number(isStaging(a)) - Number(isStaging(b)) || a.name.localeCompare(b.name))
+}
+
+function isStaging(balancer: LoadBalancer): boolean {
+  return /stag|test|dev/.test(balancer.name)
+}

@@ -1,0 +1,35 @@
+// The state of a whole delivery or execution, in words.
+
+import type { Delivery, Summary } from '../api/types'
+import { isComplete, type Standing, standing } from './status'
+
+/** One standing for a list's row or a page's head; `phrase` is its sentence. */
+export interface State extends Standing {
+  phrase: string
+}
+
+export function stateOf(delivery: Delivery): State {
+  const one = delivery.delivery ?? delivery.build
+  if (!one) return { ...standing(delivery.status), phrase: standing(delivery.status).word }
+  if (!delivery.delivery && one.status === 'SUCCEEDED') {
+    return { tone: 'paused', word: 'Built', phrase: 'Built, not picked up yet' }
+  }
+  return stateOfExecution(one, delivery.delivery ? 'Delivered' : 'Built')
+}
+
+export function stateOfExecution(one: Summary, success = 'Succeeded'): State {
+  const { tone, word } = standing(one.status)
+  if (one.status === 'SUCCEEDED') return { tone, word: success, phrase: success }
+  if (isComplete(one.status)) {
+    const place = one.problems.length > 0 && one.currentStage ? ` at ${one.currentStage}` : ''
+    return { tone, word, phrase: `${word}${place}` }
+  }
+  if (isWaitingForPerson(one)) {
+    return { tone: 'attention', word: 'Needs a decision', phrase: `${one.currentStage ?? 'Approval'}: needs a decision` }
+  }
+  return { tone, word, phrase: one.currentStage ? `${word}: ${one.currentStage}` : one.waitingFor || word }
+}
+
+export function isWaitingForPerson(one: Summary): boolean {
+  return one.status === 'RUNNING' && / a person to judge|someone with one of the roles/.test(one.waitingFor)
+}

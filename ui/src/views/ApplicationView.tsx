@@ -1,0 +1,34 @@
+// One application: its recent deliveries, what is released, how traffic flows.
+
+import { useDeliveries } from '../api/queries'
+import { useNow } from '../live_hooks'
+import { DeliveryList } from '../parts/DeliveryList'
+import { Failure, Loading } from '../parts/Notices'
+import { ReleasesAside } from './ReleasesAside'
+import { TrafficAside } from './TrafficAside'
+
+export function ApplicationView({ application }: { application: string }) {
+  const now = useNow()
+  const deliveries = useDeliveries(application)
+  return (
+    <div className="application">
+      <h1 className="page-title">{application}</h1>
+      <div className="columns">
+        <section className="panel" aria-label="Deliveries">
+          <h2>Deliveries</h2>
+          {deliveries.data ? (
+            <DeliveryList deliveries={deliveries.data} selected="" now={now} />
+          ) : deliveries.error ? (
+            <Failure error={deliveries.error} again={() => void deliveries.refetch()} />
+          ) : (
+            <Loading label="Loading deliveries" lines={8} />
+          )}
+        </section>
+        <div className="aside">
+          <TrafficAside application={application} execution={undefined} />
+          <ReleasesAside application={application} />
+        </div>
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,113 @@
+// One delivery: finds the executions that belong together, and shows their flow with the details of one part.
+
+import { useDeliveries, useExecution, useReleases } from '../api/queries'
+import type { Delivery, Execution } from '../api/types'
+import { address, useNow } from '../live_hooks'
+import { releaseNotes } from '../model/build_phases'
+import { flow, mostInteresting } from '../model/flow'
+import type { Phase, Step } from '../model/phases'
+import { isComplete } from '../model/status'
+import { DeliveryHeader } from '../parts/DeliveryHeader'
+import { DeliveryList, holds } from '../parts/DeliveryList'
+import { Failure, Loading, Notice } from '../parts/Notices'
+import { Track } from '../parts/Track'
+import { ApprovalView } from './ApprovalView'
+import { DetailView } from './DetailView'
+import { ReleasesAside } from './ReleasesAside'
+import { TrafficAside } from './TrafficAside'
+
+const SEARCHED = 50
+
+export function DeliveryView({ id, selected }: { id: string; selected: string }) {
+  const asked = useExecution(id)
+  const deliveries = useDeliveries(asked.data?.application ?? '', SEARCHED)
+  const delivery = deliveries.data?.find((one) => holds(one, id)) ?? null
+  const build = useExecution(delivery?.build?.id)
+  const delivering = useExecution(delivery ? delivery.delivery?.id : id)
+  if (!asked.data) {
+    if (asked.error) return <Failure error={asked.error} again={() => void asked.refetch()} />
+    return <Loading label="Loading the delivery" lines={8} />
+  }
+  if (deliveries.isPending) return <Loading label="Loading the delivery" lines={8} />
+  return (
+    <Delivered
+      asked={asked.data}
+      delivery={delivery}
+      build={build.data}
+      execution={delivering.data}
+      deliveries={deliveries.data ?? []}
+      selected={selected}
+    />
+  )
+}
+
+interface DeliveredProps {
+  asked: Execution
+  delivery: Delivery | null
+  build: Execution | undefined
+  execution: Execution | undefined
+  deliveries: Delivery[]
+  selected: string
+}
+
+function Delivered({ asked, delivery, build, execution, deliveries, selected }: DeliveredProps) {
+  const now = useNow(true)
+  const releases = useReleases(asked.application)
+  const phases = flow({ delivery, build, execution, releases: releases.data ?? [] })
+  const { phase, step } = found(phases, selected)
+  const select = (part: string): void => {
+    window.location.replace(address.execution(asked.id, part))
+  }
+  const approval = phase?.kind === 'approval' ? execution?.stages.find((one) => one.id === phase.id) : undefined
+  return (
+    <div className="delivery-view">
+      <DeliveryHeader delivery={delivery} execution={execution ?? asked} now={now} />
+      {phases.length > 0 ? (
+        <Track phases={phases} selected={step?.id ?? phase?.id ?? ''} now={now} onSelect={select} />
+      ) : (
+        <Notice title="Nothing has begun yet" tone="empty">
+          <p>{asked.waitingFor ? `Waiting for ${asked.waitingFor}` : 'The first stage is being prepared.'}</p>
+        </Notice>
+      )}
+      <div className="columns">
+        <div className="main-column">
+          {approval && execution && isAsked(approval.status) ? (
+            <ApprovalView key={approval.id} execution={execution} stage={approval} now={now} />
+          ) : (
+            phase && (
+              <DetailView
+                phase={phase}
+                step={step}
+                execution={step?.executionId === build?.id || phase.executionId === build?.id ? build : execution}
+                commits={releaseNotes(build)}
+                now={now}
+                onSelect={select}
+              />
+            )
+          )}
+        </div>
+        <div className="aside">
+          <TrafficAside application={asked.application} execution={execution} />
+          <ReleasesAside application={asked.application} />
+          <section className="panel" aria-label="Deliveries">
+            <h2>Deliveries</h2>
+            <DeliveryList deliveries={deliveries.slice(0, 8)} selected={asked.id} now={now} />
+          </section>
+        </div>
+      </div>
+    </div>
+  )
+}
+
+function isAsked(status: Execution['status']): boolean {
+  return status === 'RUNNING' || isComplete(status)
+}
+
+function found(phases: Phase[], selected: string): { phase: Phase | undefined; step: Step | null } {
+  for (const phase of phases) {
+    if (phase.id === selected) return { phase, step: null }
+    const step = phase.steps.find((one) => one.id === selected)
+    if (step) return { phase, step }
+  }
+  return { phase: mostInteresting(phases), step: null }
+}

@@ -1,0 +1,60 @@
+// All applications: what serves, and the newest deliveries of each.
+
+import { useApplications, useDeliveries, useReleases } from '../api/queries'
+import { address, useNow } from '../live_hooks'
+import { DeliveryList } from '../parts/DeliveryList'
+import { Failure, Loading, Notice } from '../parts/Notices'
+import { ServingLine } from '../parts/ServingLine'
+
+const SHOWN = 5
+
+export function Overview() {
+  const applications = useApplications()
+  if (applications.isPending) return <Loading label="Loading the applications" lines={6} />
+  if (!applications.data) return <Failure error={applications.error} again={() => void applications.refetch()} />
+  if (applications.data.length === 0) {
+    return (
+      <Notice title="No application yet" tone="empty">
+        <p>
+          An application appears with its first pipeline. <code>gennaker run FILE</code> saves one and runs it.
+        </p>
+      </Notice>
+    )
+  }
+  return (
+    <div className="overview">
+      <h1 className="page-title">Applications</h1>
+      <div className="cards">
+        {applications.data.map((name) => (
+          <ApplicationCard key={name} name={name} />
+        ))}
+      </div>
+    </div>
+  )
+}
+
+function ApplicationCard({ name }: { name: string }) {
+  const now = useNow()
+  const deliveries = useDeliveries(name, SHOWN)
+  const releases = useReleases(name)
+  return (
+    <section className="panel card" aria-label={name}>
+      <header className="card-head">
+        <h2>
+          <a href={address.application(name)}>{name}</a>
+        </h2>
+        {releases.data && <ServingLine releases={releases.data} now={now} />}
+      </header>
+      {deliveries.data ? (
+        <DeliveryList deliveries={deliveries.data} selected="" now={now} />
+      ) : deliveries.error ? (
+        <Failure error={deliveries.error} again={() => void deliveries.refetch()} />
+      ) : (
+        <Loading label={`Loading deliveries of ${name}`} />
+      )}
+      <a className="card-more" href={address.application(name)}>
+        All of {name}
+      </a>
+    </section>
+  )
+}
