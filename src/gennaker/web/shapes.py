@@ -64,10 +64,8 @@ def stage(found: Stage) -> JsonObject:
 
 
 def record(found: Release | EvidenceItem | LogFile) -> JsonObject:
-    """A record with its own fields in camelCase; what they hold stays as it is."""
-    built = to_json(found)
-    assert isinstance(built, dict)
-    return {_camel(key): value for key, value in built.items()}
+    """A record with all its fields in camelCase, also those that have their usual values; what they hold stays as it is."""
+    return {_camel(name): to_json(getattr(found, name)) for name in found.__struct_fields__}
 
 
 def waiting_for(found: Execution) -> str:
