@@ -25,6 +25,14 @@ def server(data: Path) -> ServerFile:
                 remedy="Start it with `gennaker serve`, or name its folder with --data.",
             )
         ) from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise Refused(
+            Problem(
+                code="server.unreadable",
+                message=f"{data / 'server.json'} can't be read: {error}.",
+                remedy="Run the command as the user who started the server; if none runs, remove the file.",
+            )
+        ) from error
 
 
 class Client:
@@ -50,6 +58,10 @@ class Client:
             trust_env=False,
         )
 
+    def close(self) -> None:
+        """Gives its connections back."""
+        self._http.close()
+
     @property
     def address(self) -> str:
         """Of the API."""
@@ -67,6 +79,9 @@ class Client:
         """Live updates: topic and body."""
         with self._http.stream("GET", "/api/v1/events", timeout=None) as answer:
             topic = ""
+            if answer.status_code >= httpx2.codes.BAD_REQUEST:
+                answer.read()
+                raise Refused(*_problems(answer), status=answer.status_code)
             for line in answer.iter_lines():
                 if line.startswith("event:"):
                     topic = line[6:].strip()

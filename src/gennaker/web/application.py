@@ -7,7 +7,9 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
+from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Refused
 from gennaker.web import problems
@@ -53,9 +55,14 @@ def create(ports: WebPorts) -> Litestar:
         exception_handlers={
             Refused: problems.refused,
             HTTPException: problems.http,
+            StoreUnusable: problems.unstorable,
+            RecursionError: problems.too_deep,
             Exception: problems.unexpected,
         },
-        openapi_config=OpenAPIConfig(title="Gennaker", version=_VERSION, path="/api/v1/schema"),
+        # As JSON only: the framework's pages would fetch their scripts from other people's servers.
+        openapi_config=OpenAPIConfig(
+            title="Gennaker", version=_VERSION, path="/api/v1/schema", render_plugins=[JsonRenderPlugin()]
+        ),
         request_max_body_size=ports.services.settings.server.webhook_body_limit_bytes,
         logging_config=None,
         debug=False,

@@ -4,8 +4,9 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 
+from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 
@@ -23,6 +24,8 @@ _TITLES = {
     422: "The document is not right",
     500: "Something is broken here",
     501: "This isn't built yet",
+    503: "The store can't be used",
+    507: "There is nowhere to keep it",
 }
 
 
@@ -33,10 +36,47 @@ def refused(request: Request[Any, Any, Any], error: Refused) -> "Response[JsonOb
 
 def http(request: Request[Any, Any, Any], error: HTTPException) -> "Response[JsonObject]":
     """The answer where the framework has refused: unknown route, wrong method, unreadable body."""
+    detail = error.detail or _TITLES.get(error.status_code, "Refused")
+    problems = _of_fields(error) or [Problem(code=f"http.{error.status_code}", message=detail)]
+    answered = answer(error.status_code, problems)
+    answered.headers.update(error.headers or {})
+    return answered
+
+
+def too_deep(request: Request[Any, Any, Any], error: RecursionError) -> "Response[JsonObject]":
+    """The answer to JSON that is nested so deeply that nobody can have meant it."""
     problem = Problem(
-        code=f"http.{error.status_code}", message=error.detail or _TITLES.get(error.status_code, "Refused")
+        code="request.too_deep", message="The document is nested too deeply.", remedy="Send a flatter one."
     )
-    return answer(error.status_code, [problem])
+    return answer(400, [problem])
+
+
+def _of_fields(error: HTTPException) -> list[Problem]:
+    """What the framework found in parameters and body, one problem a field."""
+    listed = error.extra if isinstance(error, ValidationException) and isinstance(error.extra, list) else []
+    return [
+        Problem(
+            code="request.invalid",
+            message=f"{found.get('source', 'body')} {found.get('key', '')}: {found.get('message', '')}".replace(
+                " :", ":"
+            ),
+            pointer=_pointer(found),
+        )
+        for found in listed
+        if isinstance(found, dict)
+    ]
+
+
+def _pointer(found: dict[str, Any]) -> str:
+    """A JSON pointer where the fault is in the body; parameters are named by the message."""
+    key = str(found.get("key", ""))
+    return "/" + key.replace("~", "~0").replace("/", "~1").replace(".", "/") if found.get("source") == "body" else ""
+
+
+def unstorable(request: Request[Any, Any, Any], error: StoreUnusable) -> "Response[JsonObject]":
+    """The answer where disk or database don't take it: a full disk is nobody's fault but must be mended by somebody."""
+    log.error("web.unstorable", path=request.url.path, method=request.method, why=str(error.problem))
+    return answer(507 if error.problem.code == "store.full" else 503, [error.problem])
 
 
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> "Response[JsonObject]":
