@@ -13,14 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
 import httpx2
 import msgspec
 
-from gennaker.demo import pipelines, telling, versions, watching
+from gennaker.demo import pipelines, reckoning, telling, versions, watching
 from gennaker.demo.cart_clients import HoldingOn
 from gennaker.demo.repository import DemoRepository
 from gennaker.demo.server import DemoServer
@@ -32,8 +31,6 @@ from gennaker.transport import ports
 from gennaker.transport.client import Client
 
 _RATE = 600.0
-_NEEDED_PER_GROUP = 60.0
-"""Requests a second that baseline and canary each must see for the judge to have power."""
 _SECRET = "a secret that the repository and the trigger share"  # noqa: S105 - the demo's own, on loopback
 _GRACE = "PT1H"
 _MOST_MEMORY_BYTES = 200_000_000
@@ -183,12 +180,12 @@ class Story:
         self._teller.check("the hook has told Gennaker of the push", holds=not said, found=said)
         with self._teller.step("The first images go to production"):
             for service, build in builds.items():
-                image = _image(build)
+                image = reckoning.image_of(build)
                 answer = self._client.post(
                     f"/api/v1/applications/{service}/pipelines/first-release-{service}/start",
                     {"parameters": {"image": image["pinned"], "version": image["tag"]}},
                 )
-                self._must_succeed(_text(answer, "executionId"), within=120)
+                self._must_succeed(reckoning.text(answer, "executionId"), within=120)
 
     def _visitors_come(self) -> None:
         with self._teller.step("Visitors come"):
@@ -207,8 +204,8 @@ class Story:
                 ]
             )
             time.sleep(3)
-            rate = _rate_of(log)
-        percent = _share_needed(rate)
+            rate = reckoning.rate_of(log)
+        percent = reckoning.share_needed(rate)
         self._teller.note(f"{rate:.0f} requests/s; baseline and canary get {percent:g} % each")
         webhook = f"http://{self._hooks.host}/deliveries"
         self._save(pipelines.delivery_of_shop(traffic_percent=percent, grace_period=_GRACE, webhook=webhook))
@@ -222,7 +219,7 @@ class Story:
         known = self._known("build-cart", "cart")
         began = time.monotonic()
         build, delivery = self._change("shop", "Say hello more warmly", {"HEADLINE": "Hello and welcome to the shop"})
-        tag = str(_image(build)["tag"])
+        tag = str(reckoning.image_of(build)["tag"])
         teller.check("only what changed was built", holds=self._known("build-cart", "cart") == known)
         with teller.step(f"{tag}: staging, its tests and the canary"):
             waiting = self._watcher.judgment_in(str(delivery["id"]), within=240)
@@ -241,7 +238,7 @@ class Story:
         teller.check(f"production serves {tag} instead of {before}", holds=now == tag, found=now)
         staging = self._mail.to(pipelines.STAGING_CHANNEL)
         teller.check("nobody on the staging channel was woken", holds=not staging, found=len(staging))
-        self._report.append(("good change", tag, "released", _scores(ended), f"{took:.0f} s"))
+        self._report.append(("good change", tag, "released", reckoning.scores(ended), f"{took:.0f} s"))
 
     def _notified(self, tag: str) -> None:
         until = time.monotonic() + _ARRIVES_WITHIN_SECONDS
@@ -264,7 +261,7 @@ class Story:
         return _CartChange(
             address=address,
             clients=clients,
-            tag=str(_image(build)["tag"]),
+            tag=str(reckoning.image_of(build)["tag"]),
             delivery=str(delivery["id"]),
         )
 
@@ -282,7 +279,7 @@ class Story:
         teller.check("a keep-alive connection never broke", holds=never_broken, found=clients.keep_alive)
         now = watching.served_version(change.address)
         teller.check(f"the cart's production serves {change.tag}", holds=now == change.tag, found=now)
-        self._report.append(("cart, rolling", change.tag, "released", "", _took(ended)))
+        self._report.append(("cart, rolling", change.tag, "released", "", reckoning.took(ended)))
 
     # The bad ones
 
@@ -292,7 +289,7 @@ class Story:
         before = watching.served_version(address)
         began = time.monotonic()
         build, delivery = self._change("shop", f"A version that {what}", behaviour)
-        tag = str(_image(build)["tag"])
+        tag = str(reckoning.image_of(build)["tag"])
         with teller.step(f"{tag} ({what})"):
             ended = self._watcher.end_of(str(delivery["id"]), within=240)
         statuses = watching.statuses(ended)
@@ -305,13 +302,15 @@ class Story:
         shares = self._shares("shop-prod")
         teller.check("all traffic is back on one server group", holds=len(shares) == 1, found=shares)
         teller.note(watching.problems(ended)[:300])
-        self._report.append((what, tag, f"caught: {caught_by}", _scores(ended), f"{time.monotonic() - began:.0f} s"))
+        self._report.append(
+            (what, tag, f"caught: {caught_by}", reckoning.scores(ended), f"{time.monotonic() - began:.0f} s")
+        )
 
     # Second thoughts
 
     def _roll_back(self) -> None:
         address = self._address("shop-prod")
-        releases = _list(self._client.get("/api/v1/applications/shop/releases"), "releases")
+        releases = reckoning.listed(self._client.get("/api/v1/applications/shop/releases"), "releases")
         production = next(one for one in releases if one["cluster"] == "shop-prod" and one["state"] == "current")
         wanted = str(production["replacedVersion"])
         with self._teller.step(f"gennaker rollback shop --cluster shop-prod (to {wanted})"):
@@ -354,16 +353,12 @@ class Story:
         said = (done.communicate(timeout=60)[0] or b"").decode().strip()
         self._teller.check("the audit log verifies", holds=done.returncode == 0, found=said)
         self._stop_load()
-        lines = [json.loads(line) for line in (self._folder / "load.jsonl").read_text().splitlines()]
-        total = lines[-1].get("total", {})
-        self._teller.note(f"{total.get('requests')} requests, {lines[-1].get('requests_per_second')}/s")
-        broken = [line for line in lines if "transport_error" in line]
-        self._teller.check("visitors saw no transport error", holds=not broken, found=broken[:3])
-        errors = [line for line in lines if "error" in line]
-        unavailable = [line for line in errors if line["error"] in (502, 503, 504)]
-        self._teller.check("and no 502, 503 or 504", holds=not unavailable, found=unavailable[:3])
+        load = reckoning.load_log(self._folder / "load.jsonl")
+        self._teller.note(f"{load.requests} requests, {load.requests_per_second}/s")
+        self._teller.check("visitors saw no transport error", holds=not load.broken, found=load.broken[:3])
+        self._teller.check("and no 502, 503 or 504", holds=not load.unavailable, found=load.unavailable[:3])
         bad = {row[1] for row in self._report if row[2].startswith("caught")}
-        others = [line for line in errors if line["version"] not in bad and line not in unavailable]
+        others = [line for line in load.failed if line["version"] not in bad]
         self._teller.check("every other error came from a bad version", holds=not others, found=others[:3])
         most = self._meter.most_bytes if self._meter else 0
         self._teller.check(
@@ -413,7 +408,7 @@ class Story:
         self._client.post("/api/v1/pipelines", pipeline)
 
     def _balancer(self, name: str) -> JsonObject:
-        for balancer in _list(self._client.get("/api/v1/traffic"), "loadBalancers"):
+        for balancer in reckoning.listed(self._client.get("/api/v1/traffic"), "loadBalancers"):
             if balancer.get("name") == name:
                 return balancer
         raise Refused(Problem(code="demo.no_load_balancer", message=f"There is no load balancer {name}."))
@@ -422,11 +417,11 @@ class Story:
         return str(self._balancer(name)["address"])
 
     def _shares(self, name: str) -> list[str]:
-        shares = _list(self._balancer(name), "shares")
+        shares = reckoning.listed(self._balancer(name), "shares")
         return [str(share["serverGroup"]) for share in shares if share.get("weight")]
 
     def _tell_scores(self, tag: str, execution: JsonObject) -> None:
-        self._teller.note(f"canary scores of {tag}: {_scores(execution)}")
+        self._teller.note(f"canary scores of {tag}: {reckoning.scores(execution)}")
 
     def _command(self, *words: str) -> None:
         done = self._spawn(*words, capture=True)
@@ -446,52 +441,3 @@ class Story:
             self._load.terminate()
             self._load.wait(10)
             self._load = None
-
-
-def _rate_of(log: Path) -> float:
-    """Requests a second in the last whole second."""
-    seconds = [json.loads(line) for line in log.read_text().splitlines()]
-    counted = [line["second"].get("requests", 0) for line in seconds if "second" in line]
-    return float(counted[-1]) if counted else 0.0
-
-
-def _share_needed(rate: float) -> float:
-    """10 %, or as much as baseline and canary need to see enough; never more than 40 % each."""
-    needed = 100 * _NEEDED_PER_GROUP / rate if rate else 40.0
-    return min(40.0, max(10.0, float(int(needed + 0.999))))
-
-
-def _took(execution: JsonObject) -> str:
-    began, ended = (datetime.fromisoformat(str(execution[key])) for key in ("startTime", "endTime"))
-    return f"{(ended - began).total_seconds():.0f} s"
-
-
-def _image(build: JsonObject) -> JsonObject:
-    stages = build.get("stages")
-    for one in stages if isinstance(stages, list) else []:
-        outputs = one.get("outputs") if isinstance(one, dict) else None
-        image = outputs.get("image") if isinstance(outputs, dict) else None
-        if isinstance(image, dict):
-            return image
-    raise Refused(Problem(code="demo.no_image", message=f"{build['name']} has built no image."))
-
-
-def _scores(execution: JsonObject) -> str:
-    try:
-        canary = watching.stage(execution, "Canary")
-    except KeyError:
-        return ""
-    found: Json = None
-    for place in ("outputs", "context"):
-        values = canary.get(place)
-        found = found or (values.get("canaryScores") if isinstance(values, dict) else None)
-    return ", ".join(str(score) for score in found) if isinstance(found, list) else ""
-
-
-def _list(value: Json, key: str) -> list[JsonObject]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _text(value: Json, key: str) -> str:
-    return str(value.get(key)) if isinstance(value, dict) else ""

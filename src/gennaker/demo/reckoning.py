@@ -1,0 +1,95 @@
+"""Reckoning: what the answers and logs of the demo say, as numbers and texts. Pure but for reading the load's log."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from gennaker.demo import watching
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+
+NEEDED_PER_GROUP = 60.0
+"""Requests a second that baseline and canary each must see for the judge to have power."""
+_UNAVAILABLE = (502, 503, 504)
+
+
+class LoadLog(msgspec.Struct, frozen=True, kw_only=True):
+    """What the visitors saw."""
+
+    requests: int
+    requests_per_second: float
+    broken: tuple[JsonObject, ...]
+    """Transport errors."""
+    unavailable: tuple[JsonObject, ...]
+    """Answers 502, 503 or 504."""
+    failed: tuple[JsonObject, ...]
+    """All other errors, each with the version that made it."""
+
+
+def load_log(file: Path) -> LoadLog:
+    """Reads the whole log of a load generator that has ended."""
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    errors = [line for line in lines if "error" in line]
+    return LoadLog(
+        requests=int(lines[-1].get("total", {}).get("requests", 0)),
+        requests_per_second=float(lines[-1].get("requests_per_second", 0)),
+        broken=tuple(line for line in lines if "transport_error" in line),
+        unavailable=tuple(line for line in errors if line["error"] in _UNAVAILABLE),
+        failed=tuple(line for line in errors if line["error"] not in _UNAVAILABLE),
+    )
+
+
+def rate_of(log: Path) -> float:
+    """Requests a second in the last whole second."""
+    seconds = [json.loads(line) for line in log.read_text().splitlines()]
+    counted = [line["second"].get("requests", 0) for line in seconds if "second" in line]
+    return float(counted[-1]) if counted else 0.0
+
+
+def share_needed(rate: float) -> float:
+    """10 %, or as much as baseline and canary need to see enough; never more than 40 % each."""
+    needed = 100 * NEEDED_PER_GROUP / rate if rate else 40.0
+    return min(40.0, max(10.0, float(int(needed + 0.999))))
+
+
+def took(execution: JsonObject) -> str:
+    """How long an execution ran, in words."""
+    began, ended = (datetime.fromisoformat(str(execution[key])) for key in ("startTime", "endTime"))
+    return f"{(ended - began).total_seconds():.0f} s"
+
+
+def image_of(build: JsonObject) -> JsonObject:
+    """The image that a build has made. Raises Refused if there is none."""
+    stages = build.get("stages")
+    for one in stages if isinstance(stages, list) else []:
+        outputs = one.get("outputs") if isinstance(one, dict) else None
+        image = outputs.get("image") if isinstance(outputs, dict) else None
+        if isinstance(image, dict):
+            return image
+    raise Refused(Problem(code="demo.no_image", message=f"{build['name']} has built no image."))
+
+
+def scores(execution: JsonObject) -> str:
+    """The canary's scores, in words; empty where it has none."""
+    try:
+        canary = watching.stage(execution, "Canary")
+    except KeyError:
+        return ""
+    found: Json = None
+    for place in ("outputs", "context"):
+        values = canary.get(place)
+        found = found or (values.get("canaryScores") if isinstance(values, dict) else None)
+    return ", ".join(str(score) for score in found) if isinstance(found, list) else ""
+
+
+def listed(value: Json, key: str) -> list[JsonObject]:
+    """The objects of a list in an answer."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def text(value: Json, key: str) -> str:
+    """A text in an answer."""
+    return str(value.get(key)) if isinstance(value, dict) else ""

@@ -1,0 +1,33 @@
+"""Reckoning of the demo: shares, rates and what the visitors' log says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gennaker.demo import reckoning
+
+
+@pytest.mark.parametrize(("rate", "percent"), [(600, 10), (1000, 10), (590, 11), (300, 20), (100, 40), (0, 40)])
+def test_baseline_and_canary_see_enough_requests(rate: float, percent: float) -> None:
+    assert reckoning.share_needed(rate) == percent
+
+
+def test_errors_of_the_load_balancer_and_of_versions_are_told_apart(tmp_path: Path) -> None:
+    lines = [
+        {"at": 1, "second": {"requests": 600}},
+        {"at": 1.2, "error": 503, "version": "", "what": "GET /"},
+        {"at": 1.3, "error": 500, "version": "1.2.3-bad", "what": "GET /"},
+        {"at": 1.4, "transport_error": "ConnectionResetError", "what": "GET /"},
+        {"at": 2, "total": {"requests": 603}, "requests_per_second": 601.5},
+    ]
+    file = tmp_path / "load.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+
+    found = reckoning.load_log(file)
+
+    assert (found.requests, found.requests_per_second) == (603, 601.5)
+    assert [line["error"] for line in found.unavailable] == [503]
+    assert [line["version"] for line in found.failed] == ["1.2.3-bad"]
+    assert len(found.broken) == 1
+    assert reckoning.rate_of(file) == 600
