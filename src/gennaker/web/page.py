@@ -4,10 +4,11 @@ from typing import Any
 
 from litestar import Controller, Request, Response, get
 from litestar.datastructures import Cookie
+from litestar.params import FromPath, FromQuery
 from litestar.response import File, Redirect
 
 from gennaker.model.problems import Problem, Refused
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import Ports
 from gennaker.web.sign_in import COOKIE
 
 _KINDS = {
@@ -31,7 +32,7 @@ class PageController(Controller):
         return Redirect("/ui/")
 
     @get("/ui/sign-in")
-    async def sign_in(self, ports: WebPorts, once: str = "") -> Response[str]:
+    async def sign_in(self, ports: Ports, once: FromQuery[str] = "") -> Response[str]:
         """Opens a session by a one-time link."""
         session = ports.doors.open_session(once)
         if session is None:
@@ -46,10 +47,13 @@ class PageController(Controller):
         cookie = Cookie(key=COOKIE, value=session, httponly=True, samesite="strict", path="/")
         # Not a redirect: a strict cookie that a foreign page's link has set isn't sent along with one.
         text = '<!doctype html><meta http-equiv="refresh" content="0;url=/ui/"><a href="/ui/">Go on</a>'
-        return Response(text, media_type="text/html", cookies=[cookie])
+        headers = {"cache-control": "no-store"}
+        return Response(text, media_type="text/html", cookies=[cookie], headers=headers)
 
     @get(["/ui", "/ui/", "/ui/{path:path}"])
-    async def page(self, ports: WebPorts, request: Request[Any, Any, Any], path: str = "") -> File | Response[str]:
+    async def page(
+        self, ports: Ports, request: Request[Any, Any, Any], path: FromPath[str] = ""
+    ) -> File | Response[str]:
         """A file of the page."""
         folder = ports.page.resolve()
         wanted = (folder / path.strip("/")).resolve() if path.strip("/") else folder / "index.html"

@@ -3,9 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from litestar.di import NamedDependency
+
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.model.codec import JsonObject
+from gennaker.model.principal import Principal
 from gennaker.web.sign_in import Doors
 
 
@@ -31,3 +34,9 @@ class WebPorts:
         self.stop = stop
         self.is_ready = is_ready
         self.page = page
+
+
+Ports = NamedDependency[WebPorts]
+"""The parameter `ports` of a handler."""
+Asking = NamedDependency[Principal]
+"""The parameter `principal` of a handler: who asks."""

@@ -49,7 +49,8 @@ class Doors:
         """The session's secret, or None if the link is unknown, used or too old."""
         now = self._clock.now()
         self._links = {known: until for known, until in self._links.items() if until > now}
-        found = next((known for known in self._links if hmac.compare_digest(known, secret)), None)
+        given = secret.encode()
+        found = next((known for known in self._links if hmac.compare_digest(known.encode(), given)), None)
         if found is None:
             return None
         del self._links[found]
@@ -97,7 +98,11 @@ class Guard:
 
 def _check_host(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """A name that isn't this machine's means that a foreign name was made to point here (DNS rebinding)."""
-    host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
+    given = connection.headers.get("host", "")
+    try:
+        host = urlsplit(f"//{given}").hostname or ""
+    except ValueError:
+        host = given
     if host not in _LOCAL_NAMES:
         raise Refused(
             Problem(
@@ -113,7 +118,7 @@ def _check_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     if connection.scope.get("method") in _SAFE_METHODS:
         return
     origin, site = connection.headers.get("origin"), connection.headers.get("sec-fetch-site")
-    is_foreign_origin = origin is not None and urlsplit(origin).netloc != connection.headers.get("host")
+    is_foreign_origin = origin is not None and _netloc(origin) != connection.headers.get("host")
     if is_foreign_origin or site in ("cross-site", "same-site"):
         raise Refused(
             Problem(
@@ -123,6 +128,13 @@ def _check_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
             ),
             status=403,
         )
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _no_credentials() -> Problem:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from litestar import Controller, Request, Response, post
+from litestar.params import FromPath
 
 from gennaker.interfaces.intake import Delivery
 from gennaker.model.codec import JsonObject
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import Ports, WebPorts
 
 
 class WebhooksController(Controller):
@@ -14,21 +15,32 @@ class WebhooksController(Controller):
 
     path = "/webhooks"
 
-    @post(["/{kind:str}", "/{kind:str}/{source:str}"], status_code=200)
+    @post("/{kind:str}/{source:str}", status_code=200)
     async def deliver(
-        self, ports: WebPorts, request: Request[Any, Any, Any], kind: str, source: str = ""
+        self, ports: Ports, request: Request[Any, Any, Any], kind: FromPath[str], source: FromPath[str]
     ) -> Response[JsonObject]:
         """One delivery; the answer comes after all that it starts is durable."""
-        headers: dict[str, list[str]] = {}
-        for name, value in request.scope["headers"]:
-            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        answer = await ports.services.intake.deliver(
-            Delivery(
-                type=kind,
-                source=source,
-                headers=headers,
-                raw=await request.body(),
-                received_at=ports.services.clock.now(),
-            )
+        return await _deliver(ports, request, kind, source)
+
+    @post("/{kind:str}", status_code=200)
+    async def deliver_of_its_source(
+        self, ports: Ports, request: Request[Any, Any, Any], kind: FromPath[str]
+    ) -> Response[JsonObject]:
+        """One delivery whose body says its source."""
+        return await _deliver(ports, request, kind, "")
+
+
+async def _deliver(ports: WebPorts, request: Request[Any, Any, Any], kind: str, source: str) -> Response[JsonObject]:
+    headers: dict[str, list[str]] = {}
+    for name, value in request.scope["headers"]:
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    answer = await ports.services.intake.deliver(
+        Delivery(
+            type=kind,
+            source=source,
+            headers=headers,
+            raw=await request.body(),
+            received_at=ports.services.clock.now(),
         )
-        return Response(answer.body, status_code=answer.status)
+    )
+    return Response(answer.body, status_code=answer.status)

@@ -3,37 +3,36 @@
 from typing import Annotated, Any
 
 from litestar import Controller, Request, delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked, PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
-from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.web.native.executions import existing, existing_stage
 from gennaker.web.native.pipelines import save_pipeline
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import Asking, Ports
 
 
 class GatePipelinesController(Controller):
     """Routes under /pipelines and /applications/…/pipelineConfigs."""
 
     @post("/pipelines", status_code=200)
-    async def save(self, ports: WebPorts, principal: Principal, data: JsonObject) -> JsonObject:
+    async def save(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Saves a pipeline."""
         saved, _ = await save_pipeline(ports, principal, data)
         return saved.body
 
     @get("/applications/{application:str}/pipelineConfigs")
-    async def configs(self, ports: WebPorts, application: str) -> list[JsonObject]:
+    async def configs(self, ports: Ports, application: FromPath[str]) -> list[JsonObject]:
         """All pipelines of an application."""
         return [one.body for one in await ports.services.definitions.list("pipeline", application)]
 
     @get("/applications/{application:str}/pipelineConfigs/{name:str}")
-    async def config(self, ports: WebPorts, application: str, name: str) -> JsonObject:
+    async def config(self, ports: Ports, application: FromPath[str], name: FromPath[str]) -> JsonObject:
         """One pipeline by name."""
         for one in await ports.services.definitions.list("pipeline", application):
             if one.body.get("name") == name:
@@ -41,14 +40,19 @@ class GatePipelinesController(Controller):
         raise Refused(Problem(code="pipeline.unknown", message=f"{application} has no pipeline {name!r}."), status=404)
 
     @delete("/pipelines/{application:str}/{name:str}", status_code=200)
-    async def remove(self, ports: WebPorts, principal: Principal, application: str, name: str) -> None:
+    async def remove(self, ports: Ports, principal: Asking, application: FromPath[str], name: FromPath[str]) -> None:
         """Deletes a pipeline; its revisions stay."""
         body = await self.config.fn(self, ports, application, name)
         await ports.services.definitions.delete("pipeline", str(body["id"]), author=principal.name)
 
     @post("/pipelines/{application:str}/{name_or_id:str}", status_code=202)
     async def start(
-        self, ports: WebPorts, principal: Principal, request: Request[Any, Any, Any], application: str, name_or_id: str
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: Request[Any, Any, Any],
+        application: FromPath[str],
+        name_or_id: FromPath[str],
     ) -> JsonObject:
         """Starts a pipeline by hand; the body, where there is one, is its trigger."""
         trigger: Json = await request.json() if await request.body() else {}
@@ -58,43 +62,50 @@ class GatePipelinesController(Controller):
         return {"ref": f"/pipelines/{execution_id}"}
 
     @get("/pipelines/{execution_id:str}")
-    async def execution(self, ports: WebPorts, execution_id: str) -> JsonObject:
+    async def execution(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
         """One execution in Orca's form."""
         return orca_json.execution_json(await existing(ports, execution_id))
 
     @get("/applications/{application:str}/pipelines")
     async def executions(
         self,
-        ports: WebPorts,
-        application: str,
-        limit: Annotated[int, Parameter(ge=1, le=200)] = 10,
-        statuses: str = "",
+        ports: Ports,
+        application: FromPath[str],
+        limit: Annotated[int, QueryParameter(ge=1, le=200)] = 10,
+        statuses: FromQuery[str] = "",
     ) -> list[JsonObject]:
         """Executions of an application, newest first."""
         wanted = Found(application=application, kind=ExecutionKind.PIPELINE, statuses=_statuses(statuses), limit=limit)
         return [orca_json.execution_json(one) for one in await ports.services.executions.find(wanted)]
 
     @put("/pipelines/{execution_id:str}/cancel", status_code=200)
-    async def cancel(self, ports: WebPorts, principal: Principal, execution_id: str, reason: str = "") -> None:
+    async def cancel(
+        self, ports: Ports, principal: Asking, execution_id: FromPath[str], reason: FromQuery[str] = ""
+    ) -> None:
         """Cancels."""
         event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=reason)
         await ports.services.executions.tell(execution_id, event, principal)
 
     @put("/pipelines/{execution_id:str}/pause", status_code=200)
-    async def pause(self, ports: WebPorts, principal: Principal, execution_id: str) -> None:
+    async def pause(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> None:
         """Pauses."""
         event = PauseAsked(at=ports.services.clock.now(), by=principal.name)
         await ports.services.executions.tell(execution_id, event, principal)
 
     @put("/pipelines/{execution_id:str}/resume", status_code=200)
-    async def resume(self, ports: WebPorts, principal: Principal, execution_id: str) -> None:
+    async def resume(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> None:
         """Resumes."""
         event = ResumeAsked(at=ports.services.clock.now(), by=principal.name)
         await ports.services.executions.tell(execution_id, event, principal)
 
     @patch("/pipelines/{execution_id:str}/stages/{stage_id:str}", status_code=200)
     async def patch_stage(
-        self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str, data: JsonObject
+        self,
+        ports: Ports,
+        principal: Asking,
+        execution_id: FromPath[str],
+        stage_id: FromPath[str],
+        data: JSONBody[JsonObject],
     ) -> JsonObject:
         """Merges keys into a stage's context: a judgment, a skipped wait."""
         stage = existing_stage(await existing(ports, execution_id), stage_id)
@@ -104,7 +115,9 @@ class GatePipelinesController(Controller):
         return orca_json.execution_json(await ports.services.executions.tell(execution_id, event, principal))
 
     @put("/pipelines/{execution_id:str}/stages/{stage_id:str}/restart", status_code=200)
-    async def restart(self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str) -> JsonObject:
+    async def restart(
+        self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage_id: FromPath[str]
+    ) -> JsonObject:
         """Restarts a stage and all that follows it."""
         stage = existing_stage(await existing(ports, execution_id), stage_id)
         event = RestartAsked(at=ports.services.clock.now(), stage_id=stage.id, by=principal.name)

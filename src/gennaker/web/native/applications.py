@@ -2,15 +2,15 @@
 
 import msgspec
 from litestar import Controller, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import ExecutionKind
-from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState
 from gennaker.web import deliveries, releases, shapes
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import Asking, Ports
 
 _READ_FOR_DELIVERIES = 100
 
@@ -29,14 +29,14 @@ class ApplicationsController(Controller):
     path = "/api/v1"
 
     @get("/applications")
-    async def all(self, ports: WebPorts) -> JsonObject:
+    async def all(self, ports: Ports) -> JsonObject:
         """Names of all applications that have a pipeline."""
         found = {str(one.body.get("application")) for one in await ports.services.definitions.list("pipeline")}
         names: list[Json] = [*sorted(found)]
         return {"applications": names}
 
     @get("/applications/{application:str}/deliveries")
-    async def deliveries(self, ports: WebPorts, application: str, limit: int = 20) -> JsonObject:
+    async def deliveries(self, ports: Ports, application: FromPath[str], limit: FromQuery[int] = 20) -> JsonObject:
         """Changes on their way to production, newest first: commit, build, image, delivery."""
         wanted = Found(application=application, kind=ExecutionKind.PIPELINE, limit=_READ_FOR_DELIVERIES)
         executions = await ports.services.executions.find(wanted)
@@ -44,13 +44,15 @@ class ApplicationsController(Controller):
         return {"deliveries": [deliveries.shape(one) for one in found]}
 
     @get("/applications/{application:str}/releases")
-    async def releases(self, ports: WebPorts, application: str) -> JsonObject:
+    async def releases(self, ports: Ports, application: FromPath[str]) -> JsonObject:
         """Releases, newest first."""
         found = await releases.of_application(ports.services, application)
         return {"releases": [shapes.record(one) for one in found[:100]]}
 
     @post("/applications/{application:str}/rollback", status_code=202)
-    async def rollback(self, ports: WebPorts, principal: Principal, application: str, data: Rollback) -> JsonObject:
+    async def rollback(
+        self, ports: Ports, principal: Asking, application: FromPath[str], data: JSONBody[Rollback]
+    ) -> JsonObject:
         """Puts what the current release replaced back into traffic; ambiguous: lists and does nothing."""
         release = _only(await releases.of_application(ports.services, application), application, data)
         stage: JsonObject = {
@@ -69,7 +71,7 @@ class ApplicationsController(Controller):
         return {"executionId": execution_id, "sentence": sentence}
 
     @get("/traffic")
-    async def traffic(self, ports: WebPorts) -> JsonObject:
+    async def traffic(self, ports: Ports) -> JsonObject:
         """Load balancers with their shares and requests under way."""
         return {"loadBalancers": await releases.traffic(ports.services)}
 

@@ -1,10 +1,14 @@
 """Evidence and logs in the native API: reports, and logs that are followed while they grow."""
 
 import asyncio
+import codecs
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from litestar import Controller, Response, get
+from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from gennaker.interfaces.evidence import LogFile
@@ -12,7 +16,7 @@ from gennaker.model.codec import JsonObject, encode
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import shapes
 from gennaker.web.native.executions import existing
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import Ports, WebPorts
 
 _READ_BYTES = 64_000
 _LOOKS_SECONDS = 0.3
@@ -26,13 +30,13 @@ class EvidenceController(Controller):
     path = "/api/v1"
 
     @get("/executions/{execution_id:str}/evidence")
-    async def evidence(self, ports: WebPorts, execution_id: str) -> JsonObject:
+    async def evidence(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
         """Reports of an execution."""
         await existing(ports, execution_id)
         return {"evidence": [shapes.record(item) for item in await ports.services.evidence.list(execution_id)]}
 
     @get("/evidence/{digest:str}")
-    async def content(self, ports: WebPorts, digest: str) -> Response[bytes]:
+    async def content(self, ports: Ports, digest: FromPath[str]) -> Response[bytes]:
         """One report, as it was left; never shown as a page of ours."""
         content = await ports.services.evidence.read(digest)
         if content is None:
@@ -41,13 +45,13 @@ class EvidenceController(Controller):
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     @get("/executions/{execution_id:str}/logs")
-    async def logs(self, ports: WebPorts, execution_id: str) -> JsonObject:
+    async def logs(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
         """Logs of an execution."""
         await existing(ports, execution_id)
         return {"logs": [shapes.record(log) for log in await ports.services.logs.list(execution_id)]}
 
     @get("/executions/{execution_id:str}/log")
-    async def follow(self, ports: WebPorts, execution_id: str, path: str) -> ServerSentEvent:
+    async def follow(self, ports: Ports, execution_id: FromPath[str], path: FromQuery[str]) -> ServerSentEvent:
         """A log as it grows; only registered ones. Ends when its stage has ended."""
         log = await _registered(ports, execution_id, path)
         return ServerSentEvent(_lines(ports, log))
@@ -61,48 +65,72 @@ async def _registered(ports: WebPorts, execution_id: str, path: str) -> LogFile:
 
 
 async def _lines(ports: WebPorts, log: LogFile) -> AsyncIterator[ServerSentEventMessage]:
-    file = ports.services.data / log.path
-    position = max(0, _size(file) - _FIRST_BYTES)
-    inode = _inode(file)
-    while True:
-        is_over = await _is_over(ports, log)
-        text = await asyncio.to_thread(_read, file, position)
-        position += len(text)
-        if text:
-            yield ServerSentEventMessage(event="log", data=encode({"text": text.decode(errors="replace")}).decode())
-        elif is_over:
-            yield ServerSentEventMessage(event="end", data="{}")
-            return
-        else:
-            await asyncio.sleep(_LOOKS_SECONDS)
-            if _inode(file) != inode or _size(file) < position:
-                inode, position = _inode(file), 0  # rotated: what follows is a new file
+    reader = _Growing(ports.services.data / log.path)
+    try:
+        while True:
+            is_over = await _is_over(ports, log)  # asked before reading: what was written until then is still sent
+            text = await asyncio.to_thread(reader.read)
+            if text:
+                yield ServerSentEventMessage(event="log", data=encode({"text": text}).decode())
+            elif is_over:
+                yield ServerSentEventMessage(event="end", data="{}")
+                return
+            else:
+                await asyncio.sleep(_LOOKS_SECONDS)
+    finally:
+        reader.close()
+
+
+class _Growing:
+    """Reads a file that grows and may be rotated: renamed, and begun anew under its old name."""
+
+    def __init__(self, path: Path) -> None:
+        """Of a long file only the end is read."""
+        self._path = path
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._file = self._opened()
+        if self._file is not None:
+            self._file.seek(max(0, os.fstat(self._file.fileno()).st_size - _FIRST_BYTES))
+
+    def read(self) -> str:
+        """What has come since the last time, or nothing; the rest of a rotated file comes before the new one."""
+        while True:
+            data = self._file.read(_READ_BYTES) if self._file is not None else b""
+            if data:
+                text = self._decoder.decode(data)
+                if text:
+                    return text
+            elif not self._goes_on_elsewhere():
+                return ""
+
+    def close(self) -> None:
+        """Gives the file back."""
+        if self._file is not None:
+            self._file.close()
+
+    def _goes_on_elsewhere(self) -> bool:
+        """Opens the file that has the name now, if it isn't the one that is open."""
+        fresh = self._opened()
+        if fresh is None:
+            return False
+        if self._file is not None:
+            now, before = os.fstat(fresh.fileno()), os.fstat(self._file.fileno())
+            is_same = (now.st_ino, now.st_dev) == (before.st_ino, before.st_dev)
+            if is_same and now.st_size >= self._file.tell():
+                fresh.close()
+                return False
+        self.close()
+        self._file = fresh
+        return True
+
+    def _opened(self) -> BinaryIO | None:
+        try:
+            return self._path.open("rb")
+        except FileNotFoundError:
+            return None
 
 
 async def _is_over(ports: WebPorts, log: LogFile) -> bool:
     execution = await ports.services.executions.get(log.execution_id)
     stage = execution.stages.get(log.stage_id) if execution else None
     return stage is None or stage.status.is_complete
-
-
-def _read(file: Path, position: int) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            opened.seek(position)
-            return opened.read(_READ_BYTES)
-    except FileNotFoundError:
-        return b""
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _inode(file: Path) -> int:
-    try:
-        return file.stat().st_ino
-    except FileNotFoundError:
-        return 0

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.interfaces.executions import Found
 from gennaker.model.codec import JsonObject
@@ -23,10 +23,10 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.web import approval, shapes
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 _MOST = 200
-Limit = Annotated[int, Parameter(ge=1, le=_MOST)]
+Limit = Annotated[int, QueryParameter(ge=1, le=_MOST)]
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -51,12 +51,12 @@ class ExecutionsController(Controller):
     @get("/")
     async def find(
         self,
-        ports: WebPorts,
-        application: str | None = None,
-        status: list[Status] | None = None,
-        name: str | None = None,
+        ports: Ports,
+        application: FromQuery[str | None] = None,
+        status: FromQuery[list[Status] | None] = None,
+        name: FromQuery[str | None] = None,
         limit: Limit = 20,
-        before: str | None = None,
+        before: FromQuery[str | None] = None,
     ) -> JsonObject:
         """Executions, newest first; `before` is the id after which the last page ended."""
         wanted = Found(application=application, statuses=tuple(status or ()), name=name, limit=limit, before_id=before)
@@ -65,31 +65,38 @@ class ExecutionsController(Controller):
         return {"executions": [shapes.summary(one) for one in found], "next": cursor}
 
     @get("/{execution_id:str}")
-    async def one(self, ports: WebPorts, execution_id: str) -> JsonObject:
+    async def one(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
         """One execution with its stages."""
         return shapes.execution(await existing(ports, execution_id))
 
     @post("/{execution_id:str}/cancel", status_code=200)
-    async def cancel(self, ports: WebPorts, principal: Principal, execution_id: str, data: Reason) -> JsonObject:
+    async def cancel(
+        self, ports: Ports, principal: Asking, execution_id: FromPath[str], data: JSONBody[Reason]
+    ) -> JsonObject:
         """Cancels."""
         event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=data.reason)
         return await _tell(ports, principal, execution_id, event)
 
     @post("/{execution_id:str}/pause", status_code=200)
-    async def pause(self, ports: WebPorts, principal: Principal, execution_id: str) -> JsonObject:
+    async def pause(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
         """Pauses."""
         event = PauseAsked(at=ports.services.clock.now(), by=principal.name)
         return await _tell(ports, principal, execution_id, event)
 
     @post("/{execution_id:str}/resume", status_code=200)
-    async def resume(self, ports: WebPorts, principal: Principal, execution_id: str) -> JsonObject:
+    async def resume(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
         """Resumes."""
         event = ResumeAsked(at=ports.services.clock.now(), by=principal.name)
         return await _tell(ports, principal, execution_id, event)
 
     @post("/{execution_id:str}/stages/{stage_id:str}/judgment", status_code=200)
     async def judge(
-        self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str, data: Judgment
+        self,
+        ports: Ports,
+        principal: Asking,
+        execution_id: FromPath[str],
+        stage_id: FromPath[str],
+        data: JSONBody[Judgment],
     ) -> JsonObject:
         """Answers a manual judgment."""
         stage = await waiting_judgment(ports, execution_id, stage_id, data.judgment)
@@ -105,26 +112,35 @@ class ExecutionsController(Controller):
         return await _tell(ports, principal, execution_id, event)
 
     @get("/{execution_id:str}/stages/{stage_id:str}/approval")
-    async def approval(self, ports: WebPorts, execution_id: str, stage_id: str) -> JsonObject:
+    async def approval(self, ports: Ports, execution_id: FromPath[str], stage_id: FromPath[str]) -> JsonObject:
         """All that an approver needs to decide."""
         execution = await existing(ports, execution_id)
         return await approval.facts(ports.services, execution, existing_stage(execution, stage_id))
 
     @post("/{execution_id:str}/stages/{stage_id:str}/skip", status_code=200)
-    async def skip(self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str) -> JsonObject:
+    async def skip(
+        self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage_id: FromPath[str]
+    ) -> JsonObject:
         """Skips a stage, or the rest of its wait."""
         event = SkipAsked(at=ports.services.clock.now(), stage_id=stage_id, by=principal.name)
         return await _tell(ports, principal, execution_id, event)
 
     @post("/{execution_id:str}/stages/{stage_id:str}/restart", status_code=200)
-    async def restart(self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str) -> JsonObject:
+    async def restart(
+        self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage_id: FromPath[str]
+    ) -> JsonObject:
         """Restarts a stage and all that follows it."""
         event = RestartAsked(at=ports.services.clock.now(), stage_id=stage_id, by=principal.name)
         return await _tell(ports, principal, execution_id, event)
 
     @post("/{execution_id:str}/stages/{stage_id:str}/ignore-failure", status_code=200)
     async def ignore_failure(
-        self, ports: WebPorts, principal: Principal, execution_id: str, stage_id: str, data: Reason
+        self,
+        ports: Ports,
+        principal: Asking,
+        execution_id: FromPath[str],
+        stage_id: FromPath[str],
+        data: JSONBody[Reason],
     ) -> JsonObject:
         """Lets a failed stage count as FAILED_CONTINUE."""
         event = IgnoreFailureAsked(

@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import Controller, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.canary import lint
 from gennaker.canary.findings import Severity
@@ -11,7 +12,7 @@ from gennaker.interfaces.executions import Submission
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 
 class PipelinesController(Controller):
@@ -20,19 +21,19 @@ class PipelinesController(Controller):
     path = "/api/v1"
 
     @post("/pipelines", status_code=200)
-    async def save(self, ports: WebPorts, principal: Principal, data: JsonObject) -> JsonObject:
+    async def save(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Saves a pipeline; refused with everything that is wrong with it, and nothing stored."""
         saved, warnings = await save_pipeline(ports, principal, data)
         return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
 
     @get("/pipelines")
-    async def all(self, ports: WebPorts, application: str | None = None) -> JsonObject:
+    async def all(self, ports: Ports, application: FromQuery[str | None] = None) -> JsonObject:
         """All pipelines, or those of an application."""
         found = await ports.services.definitions.list("pipeline", application)
         return {"pipelines": [{**one.body, "id": one.id, "revision": one.revision} for one in found]}
 
     @post("/run", status_code=202)
-    async def run(self, ports: WebPorts, principal: Principal, data: JsonObject) -> JsonObject:
+    async def run(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Saves a pipeline under its name and starts it."""
         saved, warnings = await save_pipeline(ports, principal, {"application": "adhoc", **data})
         trigger: JsonObject = {"type": "manual", "user": principal.name}
@@ -43,14 +44,19 @@ class PipelinesController(Controller):
 
     @post("/applications/{application:str}/pipelines/{name_or_id:str}/start", status_code=202)
     async def start(
-        self, ports: WebPorts, principal: Principal, application: str, name_or_id: str, data: JsonObject
+        self,
+        ports: Ports,
+        principal: Asking,
+        application: FromPath[str],
+        name_or_id: FromPath[str],
+        data: JSONBody[JsonObject],
     ) -> JsonObject:
         """Starts a pipeline by hand; the body is its trigger (parameters, artifacts)."""
         execution_id = await ports.services.intake.start(application, name_or_id, data, principal)
         return {"executionId": execution_id}
 
     @post("/canary-configs", status_code=200)
-    async def save_canary_config(self, ports: WebPorts, principal: Principal, data: JsonObject) -> JsonObject:
+    async def save_canary_config(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Saves a canary config under its id, or its name where it has none."""
         config_id = str(data.get("id") or data.get("name") or "")
         if not config_id:
@@ -67,7 +73,7 @@ class PipelinesController(Controller):
         return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
 
     @get("/stage-types")
-    async def stage_types(self, ports: WebPorts) -> JsonObject:
+    async def stage_types(self, ports: Ports) -> JsonObject:
         """All stage types with the JSON schemas of their fields."""
         kinds = {id(one): one for one in ports.stage_types.values()}.values()
         listed: list[Json] = [

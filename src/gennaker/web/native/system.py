@@ -1,18 +1,18 @@
 """The server itself: health, live updates, audit, one-time links, stopping."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from litestar import Controller, Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from gennaker.interfaces.executions import Update
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject, encode, to_json
-from gennaker.model.principal import Principal
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 _HEARTBEAT_SECONDS = 15.0
 
@@ -28,7 +28,7 @@ class HealthController(Controller):
         return {"status": "UP"}
 
     @get("/ready")
-    async def ready(self, ports: WebPorts) -> Response[JsonObject]:
+    async def ready(self, ports: Ports) -> Response[JsonObject]:
         """Recovery is over: what comes in is worked on."""
         is_ready = ports.is_ready()
         return Response({"status": "UP" if is_ready else "STARTING"}, status_code=200 if is_ready else 503)
@@ -40,31 +40,31 @@ class SystemController(Controller):
     path = "/api/v1"
 
     @get("/events")
-    async def events(self, ports: WebPorts) -> ServerSentEvent:
+    async def events(self, ports: Ports) -> ServerSentEvent:
         """Everything that changes, as it changes; readers fetch what interests them."""
         return ServerSentEvent(_updates(ports))
 
     @get("/audit")
     async def audit(
-        self, ports: WebPorts, after: int = 0, limit: Annotated[int, Parameter(ge=1, le=1000)] = 200
+        self, ports: Ports, after: FromQuery[int] = 0, limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200
     ) -> JsonObject:
         """Audit records in order."""
         found = await ports.services.audit.records(after=after, limit=limit)
         return {"records": [to_json(record) for record in found]}
 
     @get("/audit/verify")
-    async def verify(self, ports: WebPorts) -> JsonObject:
+    async def verify(self, ports: Ports) -> JsonObject:
         """Whether the chain is intact."""
         return await ports.verify_audit()
 
     @post("/links", status_code=201)
-    async def link(self, ports: WebPorts) -> JsonObject:
+    async def link(self, ports: Ports) -> JsonObject:
         """A new one-time link to the page."""
         base = ports.services.settings.server.base_url
         return {"url": f"{base}/ui/sign-in?once={ports.doors.new_link()}"}
 
     @post("/stop", status_code=202)
-    async def stop(self, ports: WebPorts, principal: Principal) -> JsonObject:
+    async def stop(self, ports: Ports, principal: Asking) -> JsonObject:
         """Ends the server; instances and load balancers go on."""
         at = ports.services.clock.now()
         await ports.services.audit.record(
@@ -76,17 +76,18 @@ class SystemController(Controller):
 
 async def _updates(ports: WebPorts) -> AsyncIterator[ServerSentEventMessage]:
     follower = ports.services.updates.follow()
-    waiting: asyncio.Future[Update] | None = None
+    # There is always one that waits: cancelling it is what tells the follower that nobody listens any more.
+    waiting: asyncio.Future[Update] = asyncio.ensure_future(anext(follower))
     try:
+        await asyncio.sleep(0)  # from here on it follows: who fetches the state after the greeting misses nothing
         yield ServerSentEventMessage(event="hello", data="{}")
-        while True:
-            waiting = waiting or asyncio.ensure_future(anext(follower))
-            done, _ = await asyncio.wait((waiting,), timeout=_HEARTBEAT_SECONDS)
-            if not done:
-                yield ServerSentEventMessage(comment="still here")
-                continue
-            update, waiting = waiting.result(), None
-            yield ServerSentEventMessage(event=update.topic, data=encode(to_json(update)).decode())
+        for number in itertools.count(1):
+            while not waiting.done():
+                await asyncio.wait((waiting,), timeout=_HEARTBEAT_SECONDS)
+                if not waiting.done():
+                    yield ServerSentEventMessage(comment="still here", data=None)
+            update = waiting.result()
+            waiting = asyncio.ensure_future(anext(follower))
+            yield ServerSentEventMessage(id=number, event=update.topic, data=encode(to_json(update)).decode())
     finally:
-        if waiting is not None:
-            waiting.cancel()
+        waiting.cancel()

@@ -1,0 +1,250 @@
+"""Who may come in: every route against the committed table, names, origins, tokens, one-time links."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from tests.fakes.website import HOST, TOKEN, Website
+from tests.harness import Harness
+
+OPEN = {
+    "GET /": 302,
+    "GET /health": 200,
+    "GET /health/live": 200,
+    "GET /health/ready": 200,
+    "GET /ui": 503,
+    "GET /ui/x.js": 503,
+    "GET /ui/sign-in": 403,
+    "GET /applications/shop/pipelineConfigs": 200,
+    "GET /applications/shop/pipelineConfigs/x": 404,
+    "GET /applications/shop/pipelines": 200,
+    "GET /pipelines/x": 404,
+    "DELETE /pipelines/shop/x": 404,
+    "POST /pipelines": 422,
+    "POST /pipelines/shop/x": 404,
+    "PATCH /pipelines/x/stages/y": 404,
+    "PUT /pipelines/x/cancel": 404,
+    "PUT /pipelines/x/pause": 404,
+    "PUT /pipelines/x/resume": 404,
+    "PUT /pipelines/x/stages/y/restart": 404,
+    "POST /webhooks/webhook": 200,
+    "POST /webhooks/webhook/ci": 200,
+}
+"""What answers without credentials, and how: Gate's routes, webhooks, health and the page. Everything else needs them."""
+CLOSED = {
+    "GET /api/v1/applications",
+    "GET /api/v1/applications/shop/deliveries",
+    "GET /api/v1/applications/shop/releases",
+    "GET /api/v1/audit",
+    "GET /api/v1/audit/verify",
+    "GET /api/v1/events",
+    "GET /api/v1/evidence/x",
+    "GET /api/v1/executions",
+    "GET /api/v1/executions/x",
+    "GET /api/v1/executions/x/evidence",
+    "GET /api/v1/executions/x/log",
+    "GET /api/v1/executions/x/logs",
+    "GET /api/v1/executions/x/stages/y/approval",
+    "GET /api/v1/pipelines",
+    "GET /api/v1/schema",
+    "GET /api/v1/schema/openapi.json",
+    "GET /api/v1/schema/x.js",
+    "GET /api/v1/stage-types",
+    "GET /api/v1/traffic",
+    "POST /api/v1/applications/shop/pipelines/x/start",
+    "POST /api/v1/applications/shop/rollback",
+    "POST /api/v1/canary-configs",
+    "POST /api/v1/executions/x/cancel",
+    "POST /api/v1/executions/x/pause",
+    "POST /api/v1/executions/x/resume",
+    "POST /api/v1/executions/x/stages/y/ignore-failure",
+    "POST /api/v1/executions/x/stages/y/judgment",
+    "POST /api/v1/executions/x/stages/y/restart",
+    "POST /api/v1/executions/x/stages/y/skip",
+    "POST /api/v1/links",
+    "POST /api/v1/pipelines",
+    "POST /api/v1/run",
+    "POST /api/v1/stop",
+}
+_EXAMPLES = {
+    "{application:str}": "shop",
+    "{stage_id:str}": "y",
+    "{path:path}": "x.js",
+    "{path:str}": "x.js",
+    "{kind:str}": "webhook",
+    "{source:str}": "ci",
+}
+_PAGE = Path("/nonexistent/page")
+
+
+def visit(work: Callable[[Website], Awaitable[None]], *, page: Path = _PAGE, harness: Harness | None = None) -> None:
+    harness = harness or Harness()
+
+    async def main() -> None:
+        async with harness.process() as core:
+            await work(Website(harness, core, page=page))
+
+    harness.time.run(main())
+
+
+def test_the_table_names_every_route() -> None:
+    found: set[str] = set()
+
+    async def work(site: Website) -> None:
+        for route in site.app.routes:
+            path = "/".join(
+                _EXAMPLES.get(part, "x" if part.startswith("{") else part) for part in route.path.split("/")
+            )
+            methods: set[str] = getattr(route, "methods", set())
+            found.update(f"{method} {path}" for method in methods - {"OPTIONS"})
+
+    visit(work)
+
+    assert found == OPEN.keys() | CLOSED
+    assert not OPEN.keys() & CLOSED
+
+
+def test_open_routes_answer_without_credentials() -> None:
+    async def work(site: Website) -> None:
+        answered = {}
+        for route in OPEN:
+            method, _, path = route.partition(" ")
+            answer = await site.call(method, path, token=None, json=None if method == "GET" else {})
+            answered[route] = answer.status
+        assert answered == OPEN
+
+    visit(work)
+
+
+@pytest.mark.parametrize("token", [None, "wrong", "", "é", f"{TOKEN}x"])
+def test_everything_else_needs_them(token: str | None) -> None:
+    async def work(site: Website) -> None:
+        for route in CLOSED:
+            method, _, path = route.partition(" ")
+            answer = await site.call(method, path, token=token, json=None if method == "GET" else {})
+            assert (answer.status, answer.json["code"]) == (401, "request.no_credentials"), route
+        assert site.stops == 0
+
+    visit(work)
+
+
+@pytest.mark.parametrize(
+    "path", ["//api/v1/audit", "/api//v1/audit", "/api/v1/audit/", "/API/v1/audit", "/./api/v1/audit"]
+)
+def test_no_way_of_writing_a_path_goes_round_the_door(path: str) -> None:
+    async def work(site: Website) -> None:
+        assert (await site.get(path, token=None)).status in (401, 404)
+
+    visit(work)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8084", "localhost", "localhost:1", "[::1]:8084", "127.0.0.1"])
+def test_the_names_of_this_machine_are_answered(host: str) -> None:
+    async def work(site: Website) -> None:
+        assert (await site.get("/health/live", headers={"host": host})).status == 200
+
+    visit(work)
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:8084", "", "[bad", "192.168.0.1:8084", "localhost."]
+)
+def test_no_other_name_is_answered_whatever_the_credentials(host: str) -> None:
+    async def work(site: Website) -> None:
+        for path in ("/api/v1/audit", "/applications/shop/pipelines", "/health/live"):
+            answer = await site.get(path, headers={"host": host})
+            assert (answer.status, answer.json["code"]) == (403, "request.foreign_host")
+
+    visit(work)
+
+
+FOREIGN = [
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://127.0.0.1:9999"},
+    {"origin": "http://[bad"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"origin": f"http://{HOST}", "sec-fetch-site": "cross-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_foreign_page_changes_nothing(headers: dict[str, str]) -> None:
+    async def work(site: Website) -> None:
+        for path in ("/api/v1/stop", "/pipelines/shop/x", "/webhooks/webhook/ci"):
+            answer = await site.post(path, headers=headers)
+            assert (answer.status, answer.json["code"]) == (403, "request.foreign_origin")
+        assert site.stops == 0
+        assert (await site.get("/health/live", headers=headers)).status == 200
+
+    visit(work)
+
+
+@pytest.mark.parametrize("headers", [{}, {"origin": f"http://{HOST}"}, {"sec-fetch-site": "same-origin"}])
+def test_a_program_and_the_own_page_may(headers: dict[str, str]) -> None:
+    async def work(site: Website) -> None:
+        assert (await site.post("/api/v1/stop", headers=headers)).status == 202
+        assert site.stops == 1
+
+    visit(work)
+
+
+def test_answers_carry_the_headers_that_keep_foreign_pages_out() -> None:
+    async def work(site: Website) -> None:
+        for path in ("/health/live", "/api/v1/audit"):
+            headers = (await site.get(path)).headers
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["x-frame-options"] == "DENY"
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert "access-control-allow-origin" not in headers
+
+    visit(work)
+
+
+def test_a_link_opens_one_session_once() -> None:
+    async def work(site: Website) -> None:
+        url = (await site.post("/api/v1/links")).json["url"]
+        path = url[url.index("/ui/") :]
+
+        opened = await site.get(path, token=None)
+
+        assert opened.status == 200
+        assert opened.headers["cache-control"] == "no-store"
+        cookie = opened.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        session = {"cookie": cookie.split(";")[0]}
+        assert (await site.get("/api/v1/audit", token=None, headers=session)).status == 200
+        again = await site.get(path, token=None)
+        assert (again.status, again.json["code"]) == (403, "link.spent")
+        assert (await site.get("/api/v1/audit", token=None, headers=session)).status == 200
+
+    visit(work)
+
+
+def test_a_link_lives_ten_minutes_and_a_session_seven_days() -> None:
+    async def work(site: Website) -> None:
+        late, early = site.doors.new_link(), site.doors.new_link()
+        await asyncio.sleep(599)
+        session = site.doors.open_session(early)
+        assert session is not None
+        await asyncio.sleep(2)
+        assert site.doors.open_session(late) is None
+        headers = {"cookie": f"gennaker_session={session}"}
+        await asyncio.sleep(7 * 86_400 - 10)
+        assert (await site.get("/api/v1/audit", token=None, headers=headers)).status == 200
+        await asyncio.sleep(20)
+        assert (await site.get("/api/v1/audit", token=None, headers=headers)).status == 401
+
+    visit(work)
+
+
+@pytest.mark.parametrize("secret", ["", "x", "%C3%A9", "x&once=y"])
+def test_a_secret_that_is_none_opens_nothing(secret: str) -> None:
+    async def work(site: Website) -> None:
+        site.doors.new_link()
+        assert (await site.get(f"/ui/sign-in?once={secret}", token=None)).status in (400, 403)
+
+    visit(work)
