@@ -35,6 +35,7 @@ def summary(found: Execution) -> JsonObject:
         "trigger": {key: head.trigger[key] for key in _SHOWN_TRIGGER_KEYS if head.trigger.get(key) is not None},
         "waitingFor": waiting_for(found),
         "currentStage": current_stage(found),
+        "failedStage": failed_stage(found),
         "problems": _problems(found),
         "version": head.version,
     }
@@ -80,6 +81,11 @@ def current_stage(found: Execution) -> Json:
     """Name of the stage of the pipeline that is under way; None where none is."""
     running = [one for one in found.top_level() if one.start_time and not one.status.is_complete]
     return running[-1].name if running else None
+
+
+def failed_stage(found: Execution) -> Json:
+    """Name of the first stage of the pipeline that nothing follows because it didn't succeed; None where there is none."""
+    return next((one.name for one in found.top_level() if one.status.is_halt), None)
 
 
 def stage_problems(found: Stage) -> list[Json]:
