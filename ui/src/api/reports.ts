@@ -11,7 +11,8 @@ export interface CanaryMetric {
   passed: boolean
   baselineMean?: number | null
   canaryMean?: number | null
-  ratio?: number | null
+  /** As text where it isn't finite. */
+  ratio?: number | string | null
   sentence?: string
 }
 

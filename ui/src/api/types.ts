@@ -57,6 +57,7 @@ export interface Summary {
   trigger: JsonObject
   waitingFor: string
   currentStage: string | null
+  failedStage: string | null
   problems: Problem[]
   version: number
 }

@@ -20,7 +20,8 @@ export function targetsAfter(execution: Execution, stage: Stage): string[] {
   return [...found]
 }
 
-function clustersOf(stage: Stage): string[] {
+/** Names of the clusters that a deploy stage names. */
+export function clustersOf(stage: Stage): string[] {
   const { clusters } = stage.context
   if (!Array.isArray(clusters)) return []
   return clusters.map((cluster) => nameOf(cluster as JsonObject)).filter(Boolean)

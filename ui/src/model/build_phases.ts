@@ -118,7 +118,6 @@ function stepsOf(executionId: string, stage: Stage): Step[] {
       name: one.name,
       standing: stepStanding(one.status),
       seconds: one.seconds,
-      waitingFor: one.status === 'RUNNING' ? one.command : '',
       problems: one.status === 'FAILED' ? stage.problems : [],
       executionId,
       stage,

@@ -1,10 +1,12 @@
 // The flow of a delivery: from its commit to the release that it made, as phases in order.
 
-import type { Delivery, Execution, Release } from '../api/types'
+import type { Delivery, Execution, JsonObject, Release, Stage } from '../api/types'
+import { duration } from './format'
+import { clustersOf } from './after'
 import { buildPhase, commitPhase, imagePhase } from './build_phases'
 import { makePhase, type Phase } from './phases'
-import { stagePhases } from './stage_phases'
-import type { Standing } from './status'
+import { stagePhases, topLevel } from './stage_phases'
+import { type Standing, standing } from './status'
 
 export interface Parts {
   /** Null: an execution that delivers nothing, e.g. a rollback. */
@@ -12,16 +14,21 @@ export interface Parts {
   build: Execution | undefined
   execution: Execution | undefined
   releases: Release[]
+  now: number
 }
 
-export function flow({ delivery, build, execution, releases }: Parts): Phase[] {
+export function flow({ delivery, build, execution, releases, now }: Parts): Phase[] {
   const phases: Phase[] = []
   if (delivery?.commit) phases.push(commitPhase(delivery))
   if (delivery?.build) phases.push(buildPhase(delivery.build, build))
   if (delivery) phases.push(imagePhase(delivery, build))
   if (execution) phases.push(...stagePhases(execution))
-  const made = execution ? releases.filter((one) => one.executionId === execution.id && one.replaced) : []
-  if (made.length > 0) phases.push(releasePhase(made))
+  const last = execution && topLevel(execution).findLast((stage) => stage.type === 'deploy')
+  if (!execution || !last) return phases
+  const clusters = clustersOf(last)
+  const made = releases.filter((one) => one.executionId === execution.id && clusters.includes(one.cluster))
+  if (made.length > 0) phases.push(releasePhase(made, now))
+  else if (keepsWarm(last)) phases.push(makePhase({ id: 'release', kind: 'release', name: 'Release', standing: standing('NOT_STARTED') }))
   return phases
 }
 
@@ -34,12 +41,9 @@ export function mostInteresting(phases: Phase[]): Phase | undefined {
   return phases.findLast((one) => one.standing.tone === 'good' && one.kind !== 'release') ?? phases[0]
 }
 
-export function releaseStanding(release: Release, now = Date.now()): Standing {
+export function releaseStanding(release: Release): Standing {
   switch (release.state ?? 'current') {
     case 'current':
-      return release.warmUntil && Date.parse(release.warmUntil) > now
-        ? { tone: 'running', word: 'Old version kept warm' }
-        : { tone: 'good', word: 'Serving' }
     case 'settled':
       return { tone: 'good', word: 'Serving' }
     case 'superseded':
@@ -49,7 +53,7 @@ export function releaseStanding(release: Release, now = Date.now()): Standing {
   }
 }
 
-function releasePhase(releases: Release[]): Phase {
+function releasePhase(releases: Release[], now: number): Phase {
   const newest = releases[0] as Release
   return makePhase({
     id: 'release',
@@ -58,7 +62,20 @@ function releasePhase(releases: Release[]): Phase {
     standing: releaseStanding(newest),
     start: newest.releasedAt,
     end: newest.endedAt ?? null,
-    note: newest.replacedVersion ? `replaced ${newest.replacedVersion}` : '',
+    note: note(newest, now),
     releases,
   })
+}
+
+function note(release: Release, now: number): string {
+  const before = release.replacedVersion || release.replaced
+  const left = release.warmUntil ? (Date.parse(release.warmUntil) - now) / 1000 : 0
+  if ((release.state ?? 'current') === 'current' && left > 0) return `old one warm for ${duration(left)}`
+  return before ? `replaced ${before}` : ''
+}
+
+/** A grace period means that there will be something to say after the deployment. */
+function keepsWarm(stage: Stage): boolean {
+  const { clusters } = stage.context
+  return Array.isArray(clusters) && clusters.some((cluster) => Boolean((cluster as JsonObject).gracePeriod))
 }

@@ -1,5 +1,7 @@
 // How times, durations, digests and numbers are written.
 
+import type { Json } from '../api/types'
+
 export function secondsBetween(start: string | null | undefined, end: string | null | undefined, now: number): number | null {
   if (!start) return null
   const until = end ? Date.parse(end) : now
@@ -9,6 +11,7 @@ export function secondsBetween(start: string | null | undefined, end: string | n
 /** `0.4 s`, `12 s`, `3 min 05 s`, `2 h 04 min`, `3 d 2 h`. */
 export function duration(seconds: number | null): string {
   if (seconds === null) return ''
+  if (seconds > 0 && seconds < 0.05) return '< 0.1 s'
   if (seconds < 9.95) return `${Number(seconds.toFixed(1))} s`
   const whole = Math.round(seconds)
   if (whole < 60) return `${whole} s`
@@ -44,8 +47,9 @@ export function shortHash(hash: string | null | undefined): string {
 }
 
 /** Four significant digits at most. */
-export function number(value: number | null | undefined): string {
-  if (value === null || value === undefined || !Number.isFinite(value)) return '–'
+export function number(value: Json | undefined): string {
+  // Not finite travels as text: "NaN", "Infinity".
+  if (typeof value !== 'number' || !Number.isFinite(value)) return '–'
   return Number(value.toPrecision(4)).toLocaleString(undefined, { maximumFractionDigits: 4 })
 }
 

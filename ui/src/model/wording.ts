@@ -12,7 +12,7 @@ export function stateOf(delivery: Delivery): State {
   const one = delivery.delivery ?? delivery.build
   if (!one) return { ...standing(delivery.status), phrase: standing(delivery.status).word }
   if (!delivery.delivery && one.status === 'SUCCEEDED') {
-    return { tone: 'paused', word: 'Built', phrase: 'Built, not picked up yet' }
+    return { tone: 'skipped', word: 'Built', phrase: 'Built, no delivery has begun' }
   }
   return stateOfExecution(one, delivery.delivery ? 'Delivered' : 'Built')
 }
@@ -21,7 +21,7 @@ export function stateOfExecution(one: Summary, success = 'Succeeded'): State {
   const { tone, word } = standing(one.status)
   if (one.status === 'SUCCEEDED') return { tone, word: success, phrase: success }
   if (isComplete(one.status)) {
-    const place = one.problems.length > 0 && one.currentStage ? ` at ${one.currentStage}` : ''
+    const place = one.failedStage ? ` at ${one.failedStage}` : ''
     return { tone, word, phrase: `${word}${place}` }
   }
   if (isWaitingForPerson(one)) {

@@ -59,12 +59,11 @@ export function ApprovalForm({ approval, next, isSending, error, onAnswer }: App
         </fieldset>
       )}
       <label className="reason">
-        <span>
-          Reason <span className="muted">(kept in the audit log)</span>
-        </span>
+        <span>Reason</span>
         <textarea
           ref={reason}
-          rows={2}
+          rows={1}
+          placeholder="Why? Kept in the audit log."
           value={comment}
           aria-describedby={complaint ? 'answer-error' : undefined}
           onChange={(event) => {
@@ -78,16 +77,17 @@ export function ApprovalForm({ approval, next, isSending, error, onAnswer }: App
           {complaint}
         </p>
       )}
+      <p className="answer-hint muted">
+        Approving goes on with {next.length > 0 ? next.join(' and ') : 'what follows'}. Rejecting ends this delivery; production
+        stays as it is.
+      </p>
       <div className="answer-actions">
-        <p className="muted">
-          Approving goes on with {next.length > 0 ? next.join(' and ') : 'what follows'}. Rejecting ends this delivery; production
-          stays as it is.
-        </p>
         <button type="button" className="button button-danger" disabled={isSending} onClick={reject}>
           Reject
         </button>
         <button type="submit" className="button button-primary" disabled={isSending}>
-          {isSending ? 'Sending…' : `Approve ${approval.version ?? ''}`}
+          {isSending ? 'Sending…' : 'Approve'}
+          {!isSending && approval.version && <span className="wide"> {approval.version}</span>}
         </button>
       </div>
     </form>

@@ -105,7 +105,7 @@ function MetricTable({ metrics }: { metrics: CanaryMetric[] }) {
               </th>
               <td className="number">{number(metric.baselineMean)}</td>
               <td className="number">{number(metric.canaryMean)}</td>
-              <td className="number">{metric.ratio == null ? '–' : `× ${number(metric.ratio)}`}</td>
+              <td className="number">{number(metric.ratio) === '–' ? '–' : `× ${number(metric.ratio)}`}</td>
               <td>
                 <span className="verdict">
                   <StatusIcon tone={metric.passed ? 'good' : 'bad'} size={14} />

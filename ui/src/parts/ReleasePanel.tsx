@@ -29,7 +29,7 @@ export function ReleasePanel({ releases, now, onRollback }: ReleasePanelProps) {
 }
 
 function Serving({ release, now, onRollback }: { release: Release; now: number; onRollback: (release: Release) => void }) {
-  const { tone, word } = releaseStanding(release, now)
+  const { tone, word } = releaseStanding(release)
   return (
     <li className="release">
       <div className="release-head">
@@ -42,9 +42,9 @@ function Serving({ release, now, onRollback }: { release: Release; now: number; 
         </a>
       </p>
       <p className="release-note">
-        <StatusIcon tone={tone === 'running' ? 'good' : tone} size={14} />
+        <StatusIcon tone={tone} size={14} />
         <span>
-          {tone === 'running' ? 'Serving' : word}. <span className="muted">{sentenceOf(release, now)}</span>
+          {word}. <span className="muted">{sentenceOf(release, now)}</span>
         </span>
       </p>
       {canGoBack(release) && (

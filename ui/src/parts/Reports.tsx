@@ -55,6 +55,8 @@ export function verdictOf(item: Evidence): { tone: Tone; text: string } {
         tone: summary.classification === 'Pass' ? 'good' : summary.classification === 'Marginal' ? 'attention' : 'bad',
         text: `score ${number(count(summary, 'score'))}, ${String(summary.classification ?? '').toLowerCase()}`,
       }
+    case 'file':
+      return { tone: 'skipped', text: summary.metricSetPairs ? `samples of ${counted(count(summary, 'metricSetPairs'), 'metric')}` : 'file' }
     default:
       return { tone: 'skipped', text: item.kind }
   }

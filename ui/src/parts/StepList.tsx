@@ -50,6 +50,7 @@ export function TaskList({ tasks, now }: { tasks: Task[]; now: number }) {
 
 function noteOf(one: Step): string {
   if (one.buildStep?.message) return one.buildStep.message
+  if (one.buildStep?.status === 'RUNNING') return one.buildStep.command
   if (one.waitingFor) return `waiting for ${one.waitingFor}`
   return one.standing.word
 }

@@ -31,7 +31,7 @@ function Balancer({ balancer, versions }: { balancer: LoadBalancer; versions: Ve
         <span className="muted">{counted(inFlight, 'request')} under way</span>
       </div>
       <div className="shares" aria-hidden="true">
-        {balancer.shares.map((share) => (
+        {balancer.shares.filter((share) => share.weight > 0).map((share) => (
           <span key={share.serverGroup} className={`share hue-${hueOf(share.serverGroup)}`} style={{ flexGrow: share.weight }} />
         ))}
       </div>

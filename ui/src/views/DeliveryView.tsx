@@ -1,5 +1,6 @@
 // One delivery: finds the executions that belong together, and shows their flow with the details of one part.
 
+import { useRef } from 'react'
 import { useDeliveries, useExecution, useReleases } from '../api/queries'
 import type { Delivery, Execution } from '../api/types'
 import { address, useNow } from '../live_hooks'
@@ -17,6 +18,8 @@ import { ReleasesAside } from './ReleasesAside'
 import { TrafficAside } from './TrafficAside'
 
 const SEARCHED = 50
+/** As in flow.css. */
+const NARROW_PIXELS = 760
 
 export function DeliveryView({ id, selected }: { id: string; selected: string }) {
   const asked = useExecution(id)
@@ -51,12 +54,15 @@ interface DeliveredProps {
 }
 
 function Delivered({ asked, delivery, build, execution, deliveries, selected }: DeliveredProps) {
-  const now = useNow(true)
+  const now = useNow()
+  const details = useRef<HTMLDivElement>(null)
   const releases = useReleases(asked.application)
-  const phases = flow({ delivery, build, execution, releases: releases.data ?? [] })
+  const phases = flow({ delivery, build, execution, releases: releases.data ?? [], now })
   const { phase, step } = found(phases, selected)
   const select = (part: string): void => {
     window.location.replace(address.execution(asked.id, part))
+    // Where the track fills the screen, what was asked for would stay out of sight.
+    if (window.innerWidth <= NARROW_PIXELS) requestAnimationFrame(() => details.current?.scrollIntoView())
   }
   const approval = phase?.kind === 'approval' ? execution?.stages.find((one) => one.id === phase.id) : undefined
   return (
@@ -70,7 +76,7 @@ function Delivered({ asked, delivery, build, execution, deliveries, selected }: 
         </Notice>
       )}
       <div className="columns">
-        <div className="main-column">
+        <div className="main-column" ref={details}>
           {approval && execution && isAsked(approval.status) ? (
             <ApprovalView key={approval.id} execution={execution} stage={approval} now={now} />
           ) : (

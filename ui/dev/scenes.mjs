@@ -1,0 +1,92 @@
+// Scenes of the mock: recorded answers of a real server, moved to the present, and a few made from them.
+
+import { readFileSync } from 'node:fs'
+
+const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g
+const RECORDED = ['building', 'staging', 'canary', 'approval', 'released', 'caught']
+
+/** Names that `?scene=` knows. */
+export const NAMES = [...RECORDED, 'rejected', 'choices', 'failed', 'empty', 'broken', 'locked', 'slow']
+
+export function scene(name) {
+  switch (name) {
+    case 'rejected':
+      return judged(recorded('approval'), 'stop', 'Orders per visit look too low to me.')
+    case 'choices':
+      return withChoices(recorded('approval'))
+    case 'failed':
+      return failedBuild(recorded('building'))
+    case 'empty':
+      return { open: '', answers: { '/api/v1/applications': { applications: [] }, '/api/v1/traffic': { loadBalancers: [] } }, logs: {} }
+    case 'broken':
+    case 'locked':
+    case 'slow':
+      return { ...recorded('released'), fault: name }
+    default:
+      return recorded(name)
+  }
+}
+
+/** Answers a manual judgment in a scene, as the engine would. */
+export function judged(made, judgment, comment, input = '') {
+  const isYes = judgment === 'continue'
+  const at = new Date().toISOString()
+  for (const [path, answer] of Object.entries(made.answers)) {
+    if (path.endsWith('/approval')) {
+      answer.status = isYes ? 'SUCCEEDED' : 'TERMINAL'
+      answer.judgment = { judgment, judgmentInput: input, comment, by: 'operator', at }
+    }
+    const stage = answer.stages?.find((one) => one.type === 'manualJudgment')
+    if (!stage) continue
+    stage.status = isYes ? 'SUCCEEDED' : 'TERMINAL'
+    stage.endTime = at
+    stage.waitingFor = ''
+    stage.judgedBy = 'operator'
+    stage.context.judgmentStatus = judgment
+    for (const task of stage.tasks) Object.assign(task, { status: stage.status, endTime: at, waitingFor: '' })
+    if (!isYes) stage.problems = [{ code: 'judgment.stopped', message: `operator judged to stop: ${comment}` }]
+    const ended = isYes ? { waitingFor: '' } : { status: 'TERMINAL', endTime: at, waitingFor: '', problems: stage.problems, currentStage: null, failedStage: stage.name }
+    Object.assign(answer, ended)
+    for (const delivery of made.answers['/api/v1/applications/shop/deliveries'].deliveries) {
+      if (delivery.delivery?.id !== answer.id) continue
+      Object.assign(delivery.delivery, ended)
+      if (!isYes) Object.assign(delivery, { status: 'TERMINAL', waitingFor: '' })
+    }
+  }
+  return made
+}
+
+function recorded(name) {
+  const text = readFileSync(new URL(`recorded/${name}.json`, import.meta.url), 'utf8')
+  const moved = Date.now() - Date.parse(JSON.parse(text).at)
+  return JSON.parse(text.replace(INSTANT, (instant) => new Date(Date.parse(instant) + moved).toISOString()))
+}
+
+function withChoices(made) {
+  for (const [path, answer] of Object.entries(made.answers)) {
+    if (path.endsWith('/approval')) answer.judgmentInputs = [{ value: 'to everybody' }, { value: 'to one region first' }]
+  }
+  return made
+}
+
+function failedBuild(made) {
+  const message = 'Unit tests failed: 1 of 6 tests failed (test_a_cart_adds_up). The end of its log: assert 41 == 42'
+  const problems = [{ code: 'build.step_failed', message, remedy: 'Mend it and push again; the log has everything.' }]
+  const at = new Date().toISOString()
+  const ended = { status: 'TERMINAL', endTime: at, waitingFor: '', problems, currentStage: null, failedStage: 'Build shop' }
+  for (const answer of Object.values(made.answers)) {
+    const stage = answer.stages?.find((one) => one.type === 'build')
+    if (!stage || answer.id !== made.open) continue
+    Object.assign(answer, ended)
+    Object.assign(stage, { status: 'TERMINAL', endTime: at, waitingFor: '', problems })
+    for (const step of stage.outputs.steps) {
+      if (step.name === 'Unit tests') Object.assign(step, { status: 'FAILED', exitStatus: 1, message: '1 of 6 tests failed' })
+      if (step.status === 'RUNNING') Object.assign(step, { status: 'WAITING', log: '' })
+    }
+    for (const task of stage.tasks) if (task.status === 'RUNNING') Object.assign(task, { status: 'TERMINAL', endTime: at })
+  }
+  const [delivery] = made.answers['/api/v1/applications/shop/deliveries'].deliveries
+  Object.assign(delivery, { status: 'TERMINAL', waitingFor: '', currentStage: null })
+  Object.assign(delivery.build, ended)
+  return made
+}
