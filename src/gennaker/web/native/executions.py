@@ -122,7 +122,8 @@ class ExecutionsController(Controller):
         self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage_id: FromPath[str]
     ) -> JsonObject:
         """Skips a stage, or the rest of its wait."""
-        event = SkipAsked(at=ports.services.clock.now(), stage_id=stage_id, by=principal.name)
+        stage = existing_stage(await existing(ports, execution_id), stage_id)
+        event = SkipAsked(at=ports.services.clock.now(), stage_id=stage.id, by=principal.name)
         return await _tell(ports, principal, execution_id, event)
 
     @post("/{execution_id:str}/stages/{stage_id:str}/restart", status_code=200)
@@ -130,7 +131,8 @@ class ExecutionsController(Controller):
         self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage_id: FromPath[str]
     ) -> JsonObject:
         """Restarts a stage and all that follows it."""
-        event = RestartAsked(at=ports.services.clock.now(), stage_id=stage_id, by=principal.name)
+        stage = existing_stage(await existing(ports, execution_id), stage_id)
+        event = RestartAsked(at=ports.services.clock.now(), stage_id=stage.id, by=principal.name)
         return await _tell(ports, principal, execution_id, event)
 
     @post("/{execution_id:str}/stages/{stage_id:str}/ignore-failure", status_code=200)
@@ -143,8 +145,9 @@ class ExecutionsController(Controller):
         data: JSONBody[Reason],
     ) -> JsonObject:
         """Lets a failed stage count as FAILED_CONTINUE."""
+        stage = existing_stage(await existing(ports, execution_id), stage_id)
         event = IgnoreFailureAsked(
-            at=ports.services.clock.now(), stage_id=stage_id, by=principal.name, reason=data.reason
+            at=ports.services.clock.now(), stage_id=stage.id, by=principal.name, reason=data.reason
         )
         return await _tell(ports, principal, execution_id, event)
 

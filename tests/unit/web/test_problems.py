@@ -1,0 +1,155 @@
+"""Problems: whatever goes wrong is answered as RFC 9457 says, all at once, without a trace."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from tests import make
+from tests.fakes import scripted
+from tests.fakes.journal import MemoryJournal
+from tests.fakes.scripted import Target
+from tests.fakes.website import Answer, Website
+from tests.harness import Harness
+
+from gennaker.interfaces.journal import Commit
+from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model.problems import Problem
+from gennaker.plugins.flow import plugin as flow
+from gennaker.settings import ServerSettings, Settings
+
+RUN = {"name": "p", "stages": [make.stage_json("a", type="make")]}
+
+
+def visit(work: Callable[[Website], Awaitable[None]], *, journal: MemoryJournal | None = None) -> None:
+    settings = Settings(server=ServerSettings(webhook_body_limit_bytes=10_000))
+    harness = Harness(flow.plugin, scripted.plugin(Target()), settings=settings)
+    harness.journal = journal or harness.journal
+
+    async def main() -> None:
+        async with harness.process() as core:
+            await work(Website(harness, core))
+
+    harness.time.run(main())
+
+
+def assert_problem(answer: Answer, status: int, code: str) -> None:
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json
+    assert (answer.status, body["status"], body["code"]) == (status, status, code)
+    assert body["type"] == f"urn:gennaker:problem:{code}"
+    assert body["title"]
+    assert body["problems"][0]["code"] == code
+    assert "Traceback" not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "http.404"),
+        ("GET", "/api/v1/nothing", 404, "http.404"),
+        ("GET", "/api/v1/executions/nobody", 404, "execution.unknown"),
+        ("DELETE", "/api/v1/executions/x", 405, "http.405"),
+        ("GET", "/api/v1/executions?limit=0", 400, "request.invalid"),
+        ("GET", "/api/v1/executions?limit=many", 400, "request.invalid"),
+        ("GET", "/api/v1/executions?status=ODD", 400, "request.invalid"),
+        ("GET", "/applications/shop/pipelines?statuses=ODD", 400, "status.unknown"),
+        ("GET", "/api/v1/evidence/x", 404, "evidence.unknown"),
+        ("POST", "/api/v1/executions/x/cancel", 404, "execution.unknown"),
+        ("POST", "/api/v1/applications/shop/pipelines/p/start", 404, "pipeline.unknown"),
+    ],
+)
+def test_what_can_not_be_answered_is_said_as_a_problem(method: str, path: str, status: int, code: str) -> None:
+    async def work(site: Website) -> None:
+        assert_problem(await site.call(method, path, json={} if method == "POST" else None), status, code)
+
+    visit(work)
+
+
+def test_a_wrong_method_is_answered_with_the_right_ones() -> None:
+    async def work(site: Website) -> None:
+        answer = await site.call("PUT", "/api/v1/pipelines")
+        assert_problem(answer, 405, "http.405")
+        assert "GET" in answer.headers["allow"]
+        assert "POST" in answer.headers["allow"]
+
+    visit(work)
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [(b"{", "http.400"), (b"[1]", "request.invalid"), (b"\xff", "http.400"), (b'{"a":' * 2000, "request.too_deep")],
+)
+def test_a_body_that_is_no_object_is_a_problem(raw: bytes, code: str) -> None:
+    async def work(site: Website) -> None:
+        assert_problem(await site.call("POST", "/api/v1/pipelines", raw=raw), 400, code)
+        assert_problem(await site.call("POST", "/pipelines", raw=raw), 400, code)
+
+    visit(work)
+
+
+def test_a_field_of_the_wrong_type_is_named() -> None:
+    async def work(site: Website) -> None:
+        answer = await site.post("/api/v1/executions/x/stages/y/judgment", {"judgment": 5})
+        assert_problem(answer, 400, "request.invalid")
+        assert answer.json["problems"][0]["pointer"] == "/judgment"
+
+    visit(work)
+
+
+def test_a_body_that_is_too_large_is_refused() -> None:
+    async def work(site: Website) -> None:
+        for path in ("/webhooks/webhook/ci", "/api/v1/pipelines"):
+            assert_problem(await site.call("POST", path, raw=b'"' + b"x" * 10_001 + b'"'), 413, "http.413")
+
+    visit(work)
+
+
+def test_all_that_is_wrong_with_a_pipeline_is_said_at_once_and_nothing_is_stored() -> None:
+    bad: dict[str, Any] = {
+        "stages": [
+            {"refId": "1", "type": "wait", "name": "a", "waitTime": "soon", "requisiteStageRefIds": ["2"]},
+            {"refId": "2", "type": "wait", "name": "b", "requisiteStageRefIds": ["1"]},
+            {"refId": "3", "type": "wait", "name": "c", "requisiteStageRefIds": ["nobody"]},
+        ]
+    }
+
+    async def work(site: Website) -> None:
+        answer = await site.post("/api/v1/pipelines", bad)
+        assert answer.status == 422
+        pointers = {problem["pointer"] for problem in answer.json["problems"]}
+        assert {"/application", "/name"} < pointers
+        assert any(pointer.startswith("/stages/0/waitTime") for pointer in pointers)
+        assert any(pointer.startswith("/stages/2") for pointer in pointers)
+        assert (await site.get("/api/v1/pipelines")).json == {"pipelines": []}
+
+    visit(work)
+
+
+@pytest.mark.parametrize(("code", "status"), [("store.full", 507), ("store.disk", 503)])
+def test_a_store_that_can_not_be_used_is_said_with_what_to_do(code: str, status: int) -> None:
+    class Unusable(MemoryJournal):
+        async def commit(self, commit: Commit) -> None:
+            raise StoreUnusable(Problem(code=code, message="It can't be written.", remedy="Make room."))
+
+    async def work(site: Website) -> None:
+        answer = await site.post("/api/v1/run", RUN)
+        assert_problem(answer, status, code)
+        assert answer.json["detail"] == "It can't be written. Make room."
+
+    visit(work, journal=Unusable())
+
+
+def test_a_fault_of_our_own_is_said_without_its_trace() -> None:
+    class Faulty(MemoryJournal):
+        async def commit(self, commit: Commit) -> None:
+            raise ZeroDivisionError("secret")
+
+    async def work(site: Website) -> None:
+        answer = await site.post("/api/v1/run", RUN)
+        assert_problem(answer, 500, "server.fault")
+        assert b"secret" not in answer.body
+        await asyncio.sleep(1)
+        assert (await site.get("/health/live")).status == 200
+
+    visit(work, journal=Faulty())
