@@ -18,7 +18,7 @@ export function commitPhase(delivery: Delivery): Phase {
     name: 'Commit',
     standing: { tone: 'good', word: 'Pushed' },
     end: commit?.at ?? delivery.build?.buildTime ?? null,
-    note: [shortHash(commit?.hash), delivery.branch].filter(Boolean).join(' on '),
+    note: shortHash(commit?.hash),
     executionId: delivery.build?.id ?? null,
   })
 }

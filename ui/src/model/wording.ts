@@ -20,6 +20,9 @@ export function stateOf(delivery: Delivery): State {
 export function stateOfExecution(one: Summary, success = 'Succeeded'): State {
   const { tone, word } = standing(one.status)
   if (one.status === 'SUCCEEDED') return { tone, word: success, phrase: success }
+  if (one.problems.some((problem) => problem.code === 'judgment.stopped')) {
+    return { tone: 'bad', word: 'Rejected', phrase: 'Rejected' }
+  }
   if (isComplete(one.status)) {
     const place = one.failedStage ? ` at ${one.failedStage}` : ''
     return { tone, word, phrase: `${word}${place}` }

@@ -16,13 +16,15 @@ export interface ApprovalCardProps {
   targets: string[]
   /** Names of the stages that follow. */
   next: string[]
+  /** What the stage itself says that it waits for. */
+  waitingFor: string
   now: number
   isSending: boolean
   error: string
   onAnswer: (answer: Answer) => void
 }
 
-export function ApprovalCard({ approval, targets, next, now, isSending, error, onAnswer }: ApprovalCardProps) {
+export function ApprovalCard({ approval, targets, next, waitingFor, now, isSending, error, onAnswer }: ApprovalCardProps) {
   const isOpen = approval.status === 'RUNNING'
   const replaced = approval.running.filter((one) => (targets.length > 0 ? targets.includes(one.cluster) : !isThis(approval, one)))
   return (
@@ -37,6 +39,7 @@ export function ApprovalCard({ approval, targets, next, now, isSending, error, o
         </div>
       </header>
       <Decision approval={approval} />
+      {isOpen && waitingFor.startsWith('someone') && <p className="waiting">Waiting for {waitingFor}</p>}
       <Versions approval={approval} replaced={replaced} />
       <div className="approval-grid">
         <section className="block" aria-label="Release notes">

@@ -77,10 +77,6 @@ export function ApprovalForm({ approval, next, isSending, error, onAnswer }: App
           {complaint}
         </p>
       )}
-      <p className="answer-hint muted">
-        Approving goes on with {next.length > 0 ? next.join(' and ') : 'what follows'}. Rejecting ends this delivery; production
-        stays as it is.
-      </p>
       <div className="answer-actions">
         <button type="button" className="button button-danger" disabled={isSending} onClick={reject}>
           Reject
@@ -90,6 +86,10 @@ export function ApprovalForm({ approval, next, isSending, error, onAnswer }: App
           {!isSending && approval.version && <span className="wide"> {approval.version}</span>}
         </button>
       </div>
+      <p className="answer-hint muted">
+        Approving goes on with {next.length > 0 ? next.join(' and ') : 'what follows'}. Rejecting ends this delivery; production
+        stays as it is.
+      </p>
     </form>
   )
 }

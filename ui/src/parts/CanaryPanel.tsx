@@ -103,9 +103,9 @@ function MetricTable({ metrics }: { metrics: CanaryMetric[] }) {
                 {metric.critical && <span className="tag">critical</span>}
                 {metric.muted && <span className="tag">muted</span>}
               </th>
-              <td className="number">{number(metric.baselineMean)}</td>
-              <td className="number">{number(metric.canaryMean)}</td>
-              <td className="number">{number(metric.ratio) === '–' ? '–' : `× ${number(metric.ratio)}`}</td>
+              <td className="number" data-label="Baseline">{number(metric.baselineMean)}</td>
+              <td className="number" data-label="Canary">{number(metric.canaryMean)}</td>
+              <td className="number" data-label="Ratio">{number(metric.ratio) === '–' ? '–' : `× ${number(metric.ratio)}`}</td>
               <td>
                 <span className="verdict">
                   <StatusIcon tone={metric.passed ? 'good' : 'bad'} size={14} />

@@ -42,7 +42,7 @@ export function Track({ phases, selected, now, onSelect }: TrackProps) {
               <span className="phase-time">{phaseTime(phase, now)}</span>
               {phase.note && <span className="phase-note">{phase.note}</span>}
             </span>
-            {phase.waitingFor && <span className="phase-waiting">Waiting for {phase.waitingFor}</span>}
+            {phase.waitingFor && phase.kind !== 'approval' && <span className="phase-waiting">Waiting for {phase.waitingFor}</span>}
           </button>
           {phase.steps.length > 0 && <Steps phase={phase} selected={selected} now={now} onSelect={onSelect} />}
         </li>

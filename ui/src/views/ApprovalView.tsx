@@ -24,6 +24,7 @@ export function ApprovalView({ execution, stage, now }: ApprovalViewProps) {
       approval={approval.data}
       targets={targetsAfter(execution, stage)}
       next={nextNames(execution, stage)}
+      waitingFor={stage.waitingFor}
       now={now}
       isSending={judge.isPending || judge.isSuccess}
       error={judge.error?.message ?? ''}

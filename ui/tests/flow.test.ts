@@ -1,0 +1,108 @@
+// The flow of a delivery, from recorded answers of a real server.
+
+import { describe, expect, it } from 'vitest'
+import type { Delivery, Execution, Release } from '../src/api/types'
+import { nextNames, targetsAfter } from '../src/model/after'
+import { flow, mostInteresting } from '../src/model/flow'
+import { stateOf } from '../src/model/wording'
+
+interface Recorded {
+  open: string
+  answers: Record<string, unknown>
+}
+
+const SCENES = import.meta.glob<Recorded>('../dev/recorded/*.json', { eager: true, import: 'default' })
+
+function recorded(name: string) {
+  const scene = SCENES[`../dev/recorded/${name}.json`]
+  if (!scene) throw new Error(`there is no scene ${name}`)
+  const { open, answers } = scene
+  const { deliveries } = answers['/api/v1/applications/shop/deliveries'] as { deliveries: Delivery[] }
+  const { releases } = answers['/api/v1/applications/shop/releases'] as { releases: Release[] }
+  const delivery = deliveries.find((one) => one.id === open)
+  if (!delivery) throw new Error(`${name} holds no delivery ${open}`)
+  const execution = (id: string | undefined) => answers[`/api/v1/executions/${id}`] as Execution | undefined
+  const parts = { delivery, build: execution(delivery.build?.id), execution: execution(delivery.delivery?.id), releases }
+  return { ...parts, phases: flow({ ...parts, now: Date.parse('2026-11-24T03:46:00Z') }) }
+}
+
+function words(name: string): string[] {
+  return recorded(name).phases.map((one) => `${one.name}: ${one.standing.word}`)
+}
+
+describe('the flow of a delivery', () => {
+  it('shows every phase of a delivery that waits for its approval', () => {
+    expect(words('approval')).toEqual([
+      'Commit: Pushed',
+      'Build: Succeeded',
+      'Image: Succeeded',
+      'Staging: Succeeded',
+      'Canary: Succeeded',
+      'Approve: Needs a decision',
+      'Production: Not started',
+      'Release: Not started',
+    ])
+  })
+
+  it('shows tests of a deployment in the phase of the deployment', () => {
+    const staging = recorded('approval').phases.find((one) => one.name === 'Staging')
+
+    expect(staging?.steps.map((one) => one.name)).toEqual(['Staging', 'Smoke test', 'Integration tests', 'End-to-end tests'])
+  })
+
+  it('shows only what is known while the build runs', () => {
+    expect(words('building')).toEqual(['Commit: Pushed', 'Build: Running', 'Image: Not started'])
+  })
+
+  it('tells which step of the build runs', () => {
+    const build = recorded('building').phases[1]
+
+    expect(build?.steps.filter((one) => one.standing.tone === 'running').map((one) => one.name)).toEqual(['Integration tests'])
+  })
+
+  it('ends with the release of production, never with that of staging', () => {
+    const { phases } = recorded('released')
+
+    expect(phases.at(-1)?.releases.map((one) => one.cluster)).toEqual(['shop-prod'])
+    expect(phases.at(-1)?.note).toBe('old one warm for 58 min 30 s')
+    expect(words('caught').at(-1)).toBe('Release: Not started')
+  })
+
+  it('shows a canary that has failed, with why', () => {
+    const canary = recorded('caught').phases.find((one) => one.kind === 'canary')
+
+    expect(canary?.standing).toEqual({ tone: 'bad', word: 'Failed' })
+    expect(canary?.note).toBe('score 0')
+    expect(canary?.problems[0]?.message).toContain('errors per 100 requests (critical) is High')
+  })
+
+  it.each([
+    ['approval', 'Approve'],
+    ['caught', 'Canary'],
+    ['building', 'Build'],
+    ['released', 'Production'],
+  ])('opens %s at %s', (name, phase) => {
+    expect(mostInteresting(recorded(name).phases)?.name).toBe(phase)
+  })
+
+  it.each([
+    ['building', 'Running: Build shop'],
+    ['canary', 'Running: Canary'],
+    ['approval', 'Approve: needs a decision'],
+    ['released', 'Delivered'],
+    ['caught', 'Failed at Canary'],
+  ])('says of %s: %s', (name, phrase) => {
+    expect(stateOf(recorded(name).delivery).phrase).toBe(phrase)
+  })
+})
+
+describe('what an approval leads to', () => {
+  it('names the next stage and the clusters that change', () => {
+    const { execution } = recorded('approval')
+    const stage = execution?.stages.find((one) => one.type === 'manualJudgment')
+    if (!execution || !stage) throw new Error('the scene has lost its judgment')
+
+    expect(nextNames(execution, stage)).toEqual(['Production'])
+    expect(targetsAfter(execution, stage)).toEqual(['shop-prod'])
+  })
+})

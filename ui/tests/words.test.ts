@@ -1,0 +1,98 @@
+// Formats, statuses, addresses, the stream's updates, logs: what is pure and small.
+
+import { describe, expect, it } from 'vitest'
+import { touched } from '../src/api/live'
+import { appended } from '../src/api/log'
+import { ago, duration, number, percent, shortDigest } from '../src/model/format'
+import { standing, together } from '../src/model/status'
+import { balancersOf, hueOf } from '../src/model/versions'
+import { parse } from '../src/live_hooks'
+
+describe('formats', () => {
+  it.each([
+    [0.02, '< 0.1 s'],
+    [0.44, '0.4 s'],
+    [12.3, '12 s'],
+    [59.7, '1 min 00 s'],
+    [185, '3 min 05 s'],
+    [7440, '2 h 04 min'],
+    [266_400, '3 d 2 h'],
+  ])('writes %d seconds as %s', (seconds, text) => {
+    expect(duration(seconds)).toBe(text)
+  })
+
+  it('writes times as people say them', () => {
+    const now = Date.parse('2026-03-01T12:00:00Z')
+
+    expect(ago('2026-03-01T11:59:40Z', now)).toBe('just now')
+    expect(ago('2026-03-01T11:55:00Z', now)).toBe('5 min ago')
+    expect(ago('2026-02-27T12:00:00Z', now)).toBe('2 d ago')
+  })
+
+  it('writes numbers with four digits and what is no number as a dash', () => {
+    expect(number(43.84126)).toBe('43.84')
+    expect(number('NaN')).toBe('–')
+    expect(number(undefined)).toBe('–')
+    expect(percent(1, 3)).toBe('33.3 %')
+    expect(shortDigest('sha256:0123456789abcdef')).toBe('0123456789ab')
+  })
+})
+
+describe('a group of steps', () => {
+  const all = (...statuses: Parameters<typeof standing>[0][]) => together(statuses.map(standing)).word
+
+  it('shows what needs a look most', () => {
+    expect(all('SUCCEEDED', 'TERMINAL', 'NOT_STARTED')).toBe('Failed')
+    expect(all('SUCCEEDED', 'RUNNING')).toBe('Running')
+    expect(all('SUCCEEDED', 'SKIPPED')).toBe('Succeeded')
+  })
+
+  it('runs while some are done and others have not begun', () => {
+    expect(all('SUCCEEDED', 'NOT_STARTED')).toBe('Running')
+    expect(all('NOT_STARTED', 'NOT_STARTED')).toBe('Not started')
+  })
+})
+
+describe('addresses of the page', () => {
+  it('name a view and what is looked at in it', () => {
+    expect(parse('')).toEqual({ view: 'overview' })
+    expect(parse('#/applications/shop')).toEqual({ view: 'application', application: 'shop', selected: '' })
+    expect(parse('#/executions/01M8/stages/step-2')).toEqual({ view: 'execution', id: '01M8', selected: 'step-2' })
+    expect(parse('#/elsewhere')).toEqual({ view: 'unknown' })
+  })
+})
+
+describe('live updates', () => {
+  it('refresh the execution and the list of its application', () => {
+    expect(touched('execution', '{"topic":"execution","id":"01M8","application":"shop","version":4}')).toEqual([
+      ['execution', '01M8'],
+      ['deliveries', 'shop'],
+    ])
+  })
+})
+
+describe('a followed log', () => {
+  it('loses colours and keeps its end when it is long', () => {
+    const short = appended({ text: 'a\n', state: 'following', isCut: false }, '\u001B[31mred\u001B[0m\r\n')
+    const long = appended(short, 'x'.repeat(400_000))
+
+    expect(short.text).toBe('a\nred\r\n')
+    expect(long.isCut).toBe(true)
+    expect(long.text.length).toBe(400_000)
+  })
+})
+
+describe('server groups', () => {
+  it('keep their colour, and neighbours differ', () => {
+    expect(hueOf('shop-prod-v000')).not.toBe(hueOf('shop-prod-v001'))
+    expect(hueOf('shop-prod-canary-v000')).toBe('canary')
+    expect(hueOf('shop-prod-baseline-v012')).toBe('baseline')
+  })
+
+  it('are found by the load balancers of their application, production first', () => {
+    const balancer = (name: string) => ({ name, provider: 'caddy', address: '', shares: [] })
+    const all = ['shop-staging', 'cart-prod', 'shop-prod'].map(balancer)
+
+    expect(balancersOf(all, 'shop', []).map((one) => one.name)).toEqual(['shop-prod', 'shop-staging'])
+  })
+})
