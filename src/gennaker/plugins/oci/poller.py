@@ -55,7 +55,7 @@ async def poll(services: Services, account: str, registry: ImageRegistry, *, ask
     return started
 
 
-async def _poll_repository(  # noqa: PLR0913 - what one look at a repository needs
+async def _poll_repository(
     services: Services, documents: Documents, account: str, repository: str, *, is_first: bool, asks_digests: bool
 ) -> int:
     registry = services.registries[account]
@@ -73,7 +73,9 @@ async def _poll_repository(  # noqa: PLR0913 - what one look at a repository nee
     started = 0
     if not is_first:
         for tag in change.events:
-            started += len(await services.intake.take(_event(services, account, repository, tag, found[tag])))
+            started += len(
+                await services.intake.take(_event(services, account, repository, tag=tag, digest=found[tag]))
+            )
             services.updates.publish(Update(topic="image", id=f"{repository}:{tag}"))
     body: JsonObject = {"tags": dict(change.remembered)}
     await documents.put(key, body, if_version=before.version if before else 0)
@@ -87,7 +89,7 @@ def _known(document: Document | None) -> dict[str, str | None]:
     return {tag: digest if isinstance(digest, str) else None for tag, digest in tags.items()}
 
 
-def _event(services: Services, account: str, repository: str, tag: str, digest: str | None) -> OutsideEvent:
+def _event(services: Services, account: str, repository: str, *, tag: str, digest: str | None) -> OutsideEvent:
     host = services.registries[account].host
     name = f"{host}/{repository}"
     content: JsonObject = {
