@@ -93,9 +93,9 @@ def shape(found: Delivery) -> JsonObject:
     }
 
 
-def _at(found: Delivery) -> float:
-    times = [one.head.build_time.timestamp() for one in (found.build, found.delivery) if one]
-    return max(times)
+def _at(found: Delivery) -> tuple[float, str]:
+    """By whichever of the two is newer; the ids tell apart what began at the same instant."""
+    return max((one.head.build_time.timestamp(), one.head.id) for one in (found.build, found.delivery) if one)
 
 
 def _commit(build: Execution | None) -> Json:

@@ -56,7 +56,9 @@ class PageController(Controller):
     ) -> File | Response[str]:
         """A file of the page."""
         folder = ports.page.resolve()
-        wanted = (folder / path.strip("/")).resolve() if path.strip("/") else folder / "index.html"
+        # NUL is the one character that no file name can have.
+        name = path.strip("/").replace("\0", "")
+        wanted = (folder / name).resolve() if name else folder / "index.html"
         if not (folder / "index.html").exists():
             return Response("The page was not built. Run `make ui`.\n", media_type="text/plain", status_code=503)
         if not wanted.is_relative_to(folder) or not wanted.is_file():

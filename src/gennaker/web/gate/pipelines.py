@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import JsonObject, decode_json
 from gennaker.model.event import CancelAsked, PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
@@ -55,9 +56,7 @@ class GatePipelinesController(Controller):
         name_or_id: FromPath[str],
     ) -> JsonObject:
         """Starts a pipeline by hand; the body, where there is one, is its trigger."""
-        trigger: Json = await request.json() if await request.body() else {}
-        if not isinstance(trigger, dict):
-            raise Refused(Problem(code="trigger.not_object", message="The trigger is no JSON object."))
+        trigger = _trigger(await request.body())
         execution_id = await ports.services.intake.start(application, name_or_id, trigger, principal)
         return {"ref": f"/pipelines/{execution_id}"}
 
@@ -122,6 +121,16 @@ class GatePipelinesController(Controller):
         stage = existing_stage(await existing(ports, execution_id), stage_id)
         event = RestartAsked(at=ports.services.clock.now(), stage_id=stage.id, by=principal.name)
         return orca_json.execution_json(await ports.services.executions.tell(execution_id, event, principal))
+
+
+def _trigger(body: bytes) -> JsonObject:
+    try:
+        trigger = decode_json(body) if body.strip() else {}
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refused(Problem(code="trigger.not_json", message=f"The trigger is not JSON: {error}.")) from error
+    if not isinstance(trigger, dict):
+        raise Refused(Problem(code="trigger.not_object", message="The trigger is no JSON object."))
+    return trigger
 
 
 def _statuses(text: str) -> tuple[Status, ...]:

@@ -1,0 +1,96 @@
+"""Gate's pipeline routes, as Spinnaker's clients use them: without credentials, in Orca's form."""
+
+import asyncio
+from typing import Any
+
+from tests import make
+from tests.fakes import scripted
+from tests.fakes.scripted import Target
+from tests.fakes.visiting import visit
+from tests.fakes.website import Website
+from tests.harness import Harness, ended
+
+from gennaker.plugins.flow import plugin as flow
+
+WAIT = {"application": "shop", "name": "w", "stages": [make.stage_json("a", type="wait", waitTime=600)]}
+
+
+def installed() -> Harness:
+    return Harness(flow.plugin, scripted.plugin(Target()))
+
+
+async def call(site: Website, method: str, path: str, json: Any = None) -> Any:
+    answer = await site.call(method, path, token=None, json=json)
+    assert answer.status < 300, (method, path, answer.status, answer.body)
+    return answer.json if answer.body else None
+
+
+async def started(site: Website) -> str:
+    await call(site, "POST", "/pipelines", WAIT)
+    ref: str = (await call(site, "POST", "/pipelines/shop/w"))["ref"]
+    await asyncio.sleep(1)
+    return ref.removeprefix("/pipelines/")
+
+
+def test_a_pipeline_is_saved_listed_found_and_deleted() -> None:
+    async def work(site: Website) -> None:
+        saved = await call(site, "POST", "/pipelines", WAIT)
+        assert await call(site, "GET", "/applications/shop/pipelineConfigs") == [saved]
+        assert await call(site, "GET", "/applications/shop/pipelineConfigs/w") == saved
+        assert {**WAIT, "id": saved["id"]} == saved
+
+        await call(site, "DELETE", "/pipelines/shop/w")
+
+        assert await call(site, "GET", "/applications/shop/pipelineConfigs") == []
+        assert (await site.get("/applications/shop/pipelineConfigs/w", token=None)).status == 404
+
+    visit(work, harness=installed())
+
+
+def test_an_execution_is_started_read_and_listed_in_orcas_form() -> None:
+    async def work(site: Website) -> None:
+        execution_id = await started(site)
+        one = await call(site, "GET", f"/pipelines/{execution_id}")
+        assert (one["id"], one["type"], one["status"], one["application"]) == (
+            execution_id,
+            "PIPELINE",
+            "RUNNING",
+            "shop",
+        )
+        assert one["trigger"]["user"] == "anonymous"
+        assert isinstance(one["buildTime"], int)
+        assert one["stages"][0]["refId"] == "a"
+        listed = await call(site, "GET", "/applications/shop/pipelines?statuses=running,paused&limit=5")
+        assert [found["id"] for found in listed] == [execution_id]
+        assert await call(site, "GET", "/applications/shop/pipelines?statuses=SUCCEEDED") == []
+
+    visit(work, harness=installed())
+
+
+def test_an_execution_is_paused_resumed_patched_cancelled_and_restarted() -> None:
+    async def work(site: Website) -> None:
+        execution_id = await started(site)
+        path = f"/pipelines/{execution_id}"
+        await call(site, "PUT", f"{path}/pause")
+        assert (await call(site, "GET", path))["status"] == "PAUSED"
+        await call(site, "PUT", f"{path}/resume")
+        await call(site, "PATCH", f"{path}/stages/a", {"skipRemainingWait": True})
+        assert (await ended(site.ports.services, execution_id)).head.status == "SUCCEEDED"
+        assert (await call(site, "PUT", f"{path}/stages/a/restart"))["id"] == execution_id
+        await call(site, "PUT", f"{path}/cancel?reason=enough")
+        cancelled = await call(site, "GET", path)
+        assert (cancelled["status"], cancelled["cancellationReason"]) == ("CANCELED", "enough")
+        assert cancelled["canceledBy"] == "anonymous"
+
+    visit(work, harness=installed())
+
+
+def test_a_trigger_that_is_no_object_is_refused() -> None:
+    async def work(site: Website) -> None:
+        await call(site, "POST", "/pipelines", WAIT)
+        for raw in (b"[1]", b"{", b'"x"'):
+            answer = await site.call("POST", "/pipelines/shop/w", token=None, raw=raw)
+            assert answer.status == 400
+            assert answer.headers["content-type"] == "application/problem+json"
+
+    visit(work, harness=installed())

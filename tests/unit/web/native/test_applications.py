@@ -1,0 +1,238 @@
+"""Applications in the native API: deliveries, releases, rollback, traffic."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from tests import make
+from tests.fakes import scripted
+from tests.fakes.scripted import Target
+from tests.fakes.traffic import FakeTraffic
+from tests.fakes.visiting import visit
+from tests.fakes.website import Website
+from tests.harness import TESTER, Harness, ended
+
+from gennaker.interfaces.executions import Submission
+from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.stages import TaskContext
+from gennaker.interfaces.traffic import Share
+from gennaker.model.codec import JsonObject, to_json
+from gennaker.model.event import Done, TaskResult
+from gennaker.model.release import Release, ReleaseState
+from gennaker.plugins.flow import plugin as flow
+
+DIGEST = "sha256:" + "1" * 64
+
+
+async def build(_: TaskContext) -> TaskResult:
+    image: JsonObject = {"name": "shop", "tag": "1.2.3", "digest": DIGEST}
+    commits: list[Any] = [
+        {"hash": "b" * 40, "subject": "New", "author": "Ada"},
+        {"hash": "a" * 40, "subject": "Old", "author": "Ada"},
+    ]
+    return Done(outputs={"image": image, "commits": commits})
+
+
+def installed(*more: Plugin) -> Harness:
+    return Harness(flow.plugin, scripted.plugin(Target(), scripted.stage("build", build)), *more)
+
+
+def release(**fields: Any) -> Release:
+    given: dict[str, Any] = {
+        "id": "rel_1",
+        "application": "shop",
+        "account": "local",
+        "region": "local",
+        "cluster": "shop-prod",
+        "cloud_provider": "local",
+        "load_balancers": ("shop-prod",),
+        "server_group": "shop-prod-v001",
+        "image": f"127.0.0.1:5000/shop@{DIGEST}",
+        "version": "1.2.3",
+        "replaced": "shop-prod-v000",
+        "replaced_version": "1.2.2",
+        "execution_id": "x",
+        "released_at": make.AT,
+    }
+    return Release(**{**given, **fields})
+
+
+async def released(harness: Harness, *found: Release) -> None:
+    documents = harness.documents.documents("releases") if hasattr(harness.documents, "documents") else None
+    documents = documents or harness.built().services.documents("releases")
+    for one in found:
+        body = to_json(one)
+        assert isinstance(body, dict)
+        await documents.put(f"{one.application}/{one.account}/{one.region}/{one.cluster}/{one.id}", body)
+
+
+async def run(site: Website, trigger: JsonObject, *stages: Any) -> str:
+    config: JsonObject = {"application": "shop", "name": str(trigger["type"]), "stages": list(stages)}
+    return await site.ports.services.executions.submit(Submission(config=config, trigger=trigger), TESTER)
+
+
+GIT: JsonObject = {"type": "git", "hash": "b" * 40, "branch": "main"}
+DOCKER: JsonObject = {"type": "docker", "repository": "shop", "tag": "1.2.3", "digest": DIGEST}
+
+
+def test_a_delivery_joins_the_build_and_the_pipeline_of_its_image() -> None:
+    async def work(site: Website) -> None:
+        built = await run(site, GIT, make.stage_json("b", type="build"))
+        await ended(site.ports.services, built)
+        delivering = await run(site, DOCKER, make.stage_json("j", type="manualJudgment", name="Approve"))
+        other = await run(site, {**DOCKER, "digest": "sha256:2"}, make.stage_json("m", type="make"))
+        await ended(site.ports.services, other)
+
+        found = (await site.get("/api/v1/applications/shop/deliveries")).json["deliveries"]
+
+        assert [one["id"] for one in found] == [other, delivering]
+        assert found[0]["build"] is None
+        joined = found[1]
+        assert joined["build"]["id"] == built
+        assert joined["commit"] == {"hash": "b" * 40, "subject": "New", "author": "Ada"}
+        assert (joined["branch"], joined["status"]) == ("main", "RUNNING")
+        assert joined["image"] == {"name": "shop", "tag": "1.2.3", "digest": DIGEST}
+        assert joined["currentStage"] == "Approve"
+        assert "judge" in joined["waitingFor"]
+        assert len((await site.get("/api/v1/applications/shop/deliveries?limit=1")).json["deliveries"]) == 1
+
+    visit(work, harness=installed())
+
+
+def test_a_build_that_has_no_image_yet_is_a_delivery_too() -> None:
+    async def work(site: Website) -> None:
+        wait = make.stage_json("w", type="wait", waitTime=600)
+        building = await run(site, GIT, wait, make.stage_json("b", "w", type="build"))
+
+        (found,) = (await site.get("/api/v1/applications/shop/deliveries")).json["deliveries"]
+
+        assert (found["id"], found["image"], found["delivery"]) == (building, None, None)
+
+    visit(work, harness=installed())
+
+
+def test_an_approver_sees_what_is_new_since_what_runs() -> None:
+    harness = installed()
+
+    async def work(site: Website) -> None:
+        await released(harness, release(version="1.2.2", image="h/shop@sha256:0", state=ReleaseState.SETTLED))
+        built = await run(site, GIT, make.stage_json("b", type="build"))
+        await ended(site.ports.services, built)
+        delivering = await run(site, DOCKER, make.stage_json("j", type="manualJudgment", name="Approve"))
+        await site.ports.services.executions.get(delivering)
+
+        facts = (await site.get(f"/api/v1/executions/{delivering}/stages/j/approval")).json
+
+        assert (facts["version"], facts["digest"], facts["image"]) == ("1.2.3", DIGEST, "shop:1.2.3")
+        assert [commit["subject"] for commit in facts["releaseNotes"]] == ["New", "Old"]
+        assert [one["version"] for one in facts["running"]] == ["1.2.2"]
+        assert [link["label"] for link in facts["links"]] == ["Delivery", "Build"]
+
+    async def with_stages(site: Website) -> None:
+        await work(site)
+
+    visit(with_stages, harness=harness)
+
+
+def test_releases_are_listed_newest_first() -> None:
+    harness = installed()
+
+    async def work(site: Website) -> None:
+        newer = release(id="rel_2", released_at=make.AT + make.seconds(5), warm_until=make.AT + make.seconds(3600))
+        await released(harness, release(), newer, release(application="cart", cluster="cart-prod"))
+
+        found = (await site.get("/api/v1/applications/shop/releases")).json["releases"]
+
+        assert [one["id"] for one in found] == ["rel_2", "rel_1"]
+        assert found[0]["replacedVersion"] == "1.2.2"
+        assert found[0]["warmUntil"] == "2026-11-24T10:00:00Z"
+
+    visit(work, harness=harness)
+
+
+@pytest.mark.parametrize(
+    ("existing", "asked", "status", "said"),
+    [
+        ((), {"cluster": "shop-prod"}, 404, "Clusters with releases: none."),
+        ((release(),), {"cluster": "shop-test"}, 404, "Clusters with releases: shop-prod."),
+        ((release(state=ReleaseState.SUPERSEDED),), {"cluster": "shop-prod"}, 404, "no release"),
+        ((release(), release(id="rel_2", region="north")), {"cluster": "shop-prod"}, 409, "Nothing was done"),
+        ((release(),), {}, 400, "cluster"),
+    ],
+)
+def test_a_rollback_that_is_not_clear_does_nothing(
+    existing: tuple[Release, ...], asked: JsonObject, status: int, said: str
+) -> None:
+    harness = installed()
+
+    async def work(site: Website) -> None:
+        await released(harness, *existing)
+        answer = await site.post("/api/v1/applications/shop/rollback", asked)
+        assert answer.status == status
+        assert said in answer.body.decode()
+
+    visit(work, harness=harness)
+
+    assert harness.executions() == ()
+
+
+def test_a_rollback_is_an_execution_that_names_both_versions() -> None:
+    harness = installed()
+
+    async def work(site: Website) -> None:
+        await released(harness, release(), release(id="rel_2", region="north"))
+        answer = await site.post("/api/v1/applications/shop/rollback", {"cluster": "shop-prod", "region": "north"})
+        assert answer.status == 202
+        assert answer.json["sentence"] == "Rolling shop-prod back from 1.2.3 to 1.2.2."
+        execution = await ended(site.ports.services, answer.json["executionId"])
+        (stage,) = execution.in_order()
+        assert stage.type == "rollbackRelease"
+        assert {key: stage.context[key] for key in ("cluster", "account", "region")} == {
+            "cluster": "shop-prod",
+            "account": "local",
+            "region": "north",
+        }
+
+    visit(work, harness=harness)
+
+
+def test_traffic_is_told_with_shares_and_requests_in_flight() -> None:
+    state: dict[str, Any] = {}
+    provider = FakeTraffic(state)
+    harness = installed(Plugin(name="traffic", traffic=(lambda _: provider,)))
+
+    async def work(site: Website) -> None:
+        await released(harness, release())
+        await provider.ensure("shop-prod", "127.0.0.1:80")
+        await provider.set_weights("shop-prod", {"shop-prod-v001": Share(weight=3, addresses=("127.0.0.1:1",))})
+        state["shop-prod"].in_flight["127.0.0.1:1"] = 2
+
+        (found,) = (await site.get("/api/v1/traffic")).json["loadBalancers"]
+
+        share = {"serverGroup": "shop-prod-v001", "weight": 3, "addresses": ["127.0.0.1:1"], "inFlight": 2}
+        assert found == {"name": "shop-prod", "provider": "fake", "address": "127.0.0.1:80", "shares": [share]}
+
+    visit(work, harness=harness)
+
+
+def test_applications_are_those_that_have_a_pipeline() -> None:
+    async def work(site: Website) -> None:
+        for application in ("shop", "cart", "shop"):
+            body = {"application": application, "name": "p", "stages": [make.stage_json("a", type="make")]}
+            assert (await site.post("/api/v1/pipelines", body)).status == 200
+        assert (await site.get("/api/v1/applications")).json == {"applications": ["cart", "shop"]}
+        assert [
+            one["revision"] for one in (await site.get("/api/v1/pipelines?application=shop")).json["pipelines"]
+        ] == [2]
+
+    visit(work, harness=installed())
+
+
+def test_stage_types_are_listed_with_schemas() -> None:
+    async def work(site: Website) -> None:
+        found = {one["type"]: one for one in (await site.get("/api/v1/stage-types")).json["stageTypes"]}
+        assert found["wait"]["label"] == "Wait"
+        assert "waitTime" in msgspec.json.encode(found["wait"]["schema"]).decode()
+        assert found["pipeline"]["tasks"] == ["startPipeline", "monitorPipeline"]
+
+    visit(work, harness=installed())
