@@ -101,9 +101,11 @@ def _from_file(path: Path, problems: list[Problem], *, is_needed: bool) -> dict[
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for name, value in environment.items():
-        if name.startswith("GENNAKER_") and "__" in name and name not in _NOT_SETTINGS:
-            section, _, key = name.removeprefix("GENNAKER_").lower().partition("__")
-            dotted = ".".join([section, *key.split("__")]).replace("_", "-")
+        if not name.startswith("GENNAKER_") or name in _NOT_SETTINGS:
+            continue
+        dotted = name.removeprefix("GENNAKER_").lower().replace("__", ".").replace("_", "-")
+        # Other programs have variables that begin so, too: without a section only those are ours that exist.
+        if "." in dotted or dotted in _field_names(Settings):
             found[dotted] = _guess(value)
     return found
 
@@ -121,8 +123,16 @@ def _from_flags(flags: Sequence[str], problems: list[Problem]) -> dict[str, Json
                 )
             )
         else:
-            found[key.strip().replace("_", "-")] = _guess(value)
+            found[_normalised(key.strip())] = _guess(value)
     return found
+
+
+def _normalised(key: str) -> str:
+    """Hyphens for underscores, but not in names that people chose."""
+    section, dot, rest = key.partition(".")
+    section = section.replace("_", "-")
+    name, inner, last = rest.rpartition(".") if section in _FREE_SECTIONS else ("", "", rest)
+    return f"{section}{dot}{name}{inner}{last.replace('_', '-')}"
 
 
 def _guess(text: str) -> Json:
@@ -160,8 +170,10 @@ def _nested(values: Mapping[str, tuple[Json, str]]) -> JsonObject:
 def _unknown_keys(values: Mapping[str, tuple[Json, str]]) -> list[Problem]:
     known = set(keys(Settings()))
     problems = []
-    for dotted, (_, source) in values.items():
+    for dotted, (value, source) in values.items():
         section, _, rest = dotted.partition(".")
+        if value == {} and (section in _FREE_SECTIONS or dotted in _field_names(Settings)):
+            continue  # a section, or something of a chosen name, with all its defaults
         if section in _FREE_SECTIONS and rest.rpartition(".")[2] in _field_names(_FREE_SECTIONS[section]):
             continue
         if dotted not in known:

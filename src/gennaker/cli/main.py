@@ -5,6 +5,7 @@ Exit status: 0 done; 1 refused or failed, with a sentence on standard error; 2 w
 
 import os
 import sys
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -189,7 +190,19 @@ def main() -> None:
         status = 130
     except BrokenPipeError:
         status = 0
+    except Exception as error:
+        traceback.print_exc()
+        terminal.complain(_fault(error))
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fault(error: Exception) -> Problem:
+    return Problem(
+        code="cli.fault",
+        message=f"An unexpected fault: {type(error).__name__}: {error}.",
+        remedy="This is a fault in Gennaker; please report it with the trace above.",
+    )
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 
 from gennaker.cli import terminal
-from gennaker.transport.client import Client, server
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.transport.client import Client
+from gennaker.transport.folder import holder
 
 _STOP_WAITS_SECONDS = 60.0
 _LOOKS_EVERY_SECONDS = 0.1
@@ -108,19 +109,26 @@ def stop(data: Path, *, everything: bool) -> int:
 
 
 def _stop_server(data: Path) -> bool:
-    try:
-        pid = server(data).pid
-    except Refused as refused:
-        terminal.say(str(refused.problems[0]))
+    pid = holder(data)
+    if pid is None:
+        terminal.say(f"No Gennaker runs on {data}.")
         return False
     try:
         os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
         terminal.say(f"The server (pid {pid}) is already gone.")
         return False
+    except PermissionError as error:
+        raise Refused(
+            Problem(
+                code="server.not_yours",
+                message=f"The server (pid {pid}) belongs to another user.",
+                remedy="Run the command as the user who started it.",
+            )
+        ) from error
     until = time.monotonic() + _STOP_WAITS_SECONDS
     while time.monotonic() < until:
-        if not (data / "server.json").exists():
+        if holder(data) is None:
             return True
         time.sleep(_LOOKS_EVERY_SECONDS)
     raise Refused(

@@ -29,27 +29,63 @@ class DataFolder:
             pid = self._lock.read().strip() or "unknown"
             self._lock.close()
             raise Refused(_in_use(path, pid), status=409) from error
-        self._lock.seek(0)
-        self._lock.truncate()
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
+        try:
+            self._lock.seek(0)
+            self._lock.truncate()
+            self._lock.write(f"{os.getpid()}\n")
+            self._lock.flush()
+        except OSError as error:
+            self._lock.close()
+            raise Refused(_unusable(path, error)) from error
 
     def token(self, new: str) -> str:
         """The token of the command line: the one on disk, or `new`, which is then kept in a 0600 file."""
         file = self.path / "token"
-        if file.exists():
-            return file.read_text().strip()
-        write_private(file, new)
+        try:
+            if kept := file.read_text().strip():
+                return kept
+        except FileNotFoundError:
+            pass
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(_unreadable(file, str(error))) from error
+        self._write(file, new)
         return new
 
     def announce(self, server: ServerFile) -> None:
         """Tells commands where the server is."""
-        write_private(self.path / "server.json", msgspec.json.encode(server).decode())
+        self._write(self.path / "server.json", msgspec.json.encode(server).decode())
 
     def close(self) -> None:
         """Takes the announcement away and gives the lock back."""
         (self.path / "server.json").unlink(missing_ok=True)
         self._lock.close()
+
+
+    def _write(self, file: Path, content: str) -> None:
+        try:
+            write_private(file, content)
+        except OSError as error:
+            raise Refused(_unusable(self.path, error)) from error
+
+
+def holder(path: Path) -> int | None:
+    """Process id of the server that holds a data folder; None: nobody does.
+
+    The lock knows: a process id that was written down may long be another process's.
+    """
+    try:
+        lock = (path / "gennaker.lock").open()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Refused(_unusable(path, error)) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = lock.read().strip()
+            return int(found) if found.isdigit() else None
+        return None
 
 
 def write_private(file: Path, content: str) -> None:
@@ -68,6 +104,14 @@ def _unusable(path: Path, error: OSError) -> Problem:
         code="data.unusable",
         message=f"The data folder {path} can't be used: {error.strerror}.",
         remedy="Give its owner write permission and free space, or name another folder with --data.",
+    )
+
+
+def _unreadable(file: Path, reason: str) -> Problem:
+    return Problem(
+        code="data.token",
+        message=f"The token {file} can't be read: {reason}.",
+        remedy="Make it readable for the user who starts the server, or remove it: a new one is made.",
     )
 
 

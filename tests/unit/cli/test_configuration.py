@@ -1,0 +1,145 @@
+"""Configuration: precedence, where each value came from, unknown keys with suggestions, all problems at once."""
+
+from pathlib import Path
+
+import pytest
+
+from gennaker.cli import configuration
+from gennaker.model.problems import Refused
+from gennaker.settings import LoadBalancerSettings, Settings
+
+
+def read(tmp_path: Path, toml: str = "", *flags: str, **environment: str) -> configuration.Configured:
+    if toml:
+        (tmp_path / "gennaker.toml").write_text(toml)
+    return configuration.read(data=tmp_path, flags=flags, environment=environment)
+
+
+def refused(tmp_path: Path, toml: str = "", *flags: str, **environment: str) -> list[str]:
+    with pytest.raises(Refused) as caught:
+        read(tmp_path, toml, *flags, **environment)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_without_anything_all_values_are_defaults(tmp_path: Path) -> None:
+    found = read(tmp_path)
+
+    assert found.settings == Settings()
+    assert set(found.sources.values()) == {"default"}
+    assert found.data == tmp_path
+
+
+def test_later_sources_win_and_each_value_knows_its_own(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '[server]\nport = 1\nhost = "localhost"\nbase-url = "http://x"\n[engine]\nconcurrent-tasks = 5',
+        "server.port=3",
+        GENNAKER_SERVER__PORT="2",
+        GENNAKER_SERVER__BASE_URL="http://y",
+    )
+
+    server = found.settings.server
+    assert (server.port, server.host, server.base_url) == (3, "localhost", "http://y")
+    wanted = {
+        "server.port": "flag",
+        "server.host": "gennaker.toml",
+        "server.base-url": "environment",
+        "engine.concurrent-tasks": "gennaker.toml",
+        "registry.port": "default",
+    }
+    assert {key: found.sources[key] for key in wanted} == wanted
+
+
+def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
+    samples = {str: "x", int: "7", float: "1.5", bool: "true", list: '["a"]'}
+    for key, value in configuration.keys(Settings()).items():
+        if key == "load-balancers":
+            continue
+        sample = samples[type(value)]
+        name = "GENNAKER_" + key.upper().replace("-", "_").replace(".", "__")
+
+        by_flag = read(tmp_path, "", f"{key}={sample}")
+        by_environment = read(tmp_path, "", **{name: sample})
+
+        assert by_flag.settings == by_environment.settings != Settings(), key
+        assert (by_flag.sources[key], by_environment.sources[key]) == ("flag", "environment")
+
+
+def test_load_balancers_have_names_that_people_choose(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '[load-balancers.shop-prod]\naddress = "127.0.0.1:80"\n[load-balancers.plain]\n',
+        "load-balancers.my_own.address=127.0.0.1:81",
+        GENNAKER_LOAD_BALANCERS__SHOP_STAGING__ADDRESS="127.0.0.1:82",
+    )
+
+    assert found.settings.load_balancers == {
+        "shop-prod": LoadBalancerSettings(address="127.0.0.1:80"),
+        "plain": LoadBalancerSettings(),
+        "my_own": LoadBalancerSettings(address="127.0.0.1:81"),
+        "shop-staging": LoadBalancerSettings(address="127.0.0.1:82"),
+    }
+    assert found.sources["load-balancers.my_own.address"] == "flag"
+    assert found.sources["load-balancers.shop-prod.provider"] == "default"
+
+
+def test_an_empty_section_means_its_defaults(tmp_path: Path) -> None:
+    assert read(tmp_path, "[server]\n[registry]\n").settings == Settings()
+
+
+def test_unknown_keys_are_all_named_with_the_nearest_that_exist(tmp_path: Path) -> None:
+    assert refused(
+        tmp_path,
+        "[server]\nprot = 1\n[qqqq]\nzzzz = 1\n[load-balancers.x]\nadress = 1",
+        "regstry.port=1",
+        GENNAKER_SERVER__HOSTT="x",
+    ) == [
+        "There is no setting 'server.prot' (from gennaker.toml). Did you mean server.port?",
+        "There is no setting 'qqqq.zzzz' (from gennaker.toml). `gennaker config show` lists all.",
+        "There is no setting 'load-balancers.x.adress' (from gennaker.toml). Did you mean load-balancers?",
+        "There is no setting 'server.hostt' (from environment). Did you mean server.host?",
+        "There is no setting 'regstry.port' (from flag). Did you mean registry.port?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("toml", "flag", "said"),
+    [
+        ("[server\n", "", "is not valid TOML"),
+        ("[server]\nport = 1\nport = 2\n", "", "is not valid TOML"),
+        ('[server]\nport = "many"\n', "", "wrong kind"),
+        ("server = 5\n", "", "There is no setting 'server'"),
+        ("", "server.port", "has no value"),
+        ("", "server.port=x", "wrong kind"),
+        ("", 'webhook-hosts=["a"', "wrong kind"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, toml: str, flag: str, said: str) -> None:
+    (problem,) = refused(tmp_path, toml, *([flag] if flag else []))
+
+    assert said in problem
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
+    (tmp_path / "gennaker.toml").write_bytes(b"\xff\xfe")
+    assert "is not valid TOML" in refused(tmp_path)[0]
+
+
+def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="There is no settings file"):
+        configuration.read(data=tmp_path, file=tmp_path / "other.toml", environment={})
+    with pytest.raises(Refused, match="There is no settings file"):
+        configuration.read(data=tmp_path, environment={"GENNAKER_CONFIG": str(tmp_path / "other.toml")})
+
+
+def test_other_variables_are_none_of_ours(tmp_path: Path) -> None:
+    assert read(tmp_path, GENNAKER_DATA="x", GENNAKER_TEST_KILL_POINTS="x", PATH="x").settings == Settings()
+
+
+def test_the_data_folder_is_the_flags_else_the_environments_else_the_users() -> None:
+    home = {"XDG_DATA_HOME": "/xdg"}
+    assert configuration.data_folder(Path("/flag"), {"GENNAKER_DATA": "/env", **home}) == Path("/flag")
+    assert configuration.data_folder(None, {"GENNAKER_DATA": "/env", **home}) == Path("/env")
+    assert configuration.data_folder(None, home) == Path("/xdg/gennaker")
+    assert configuration.data_folder(None, {}) == Path.home() / ".local/share/gennaker"
+    assert configuration.data_folder(Path("relative"), {}).is_absolute()

@@ -1,0 +1,80 @@
+"""The commands from outside: exit statuses, and sentences instead of traces."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gennaker.transport.folder import DataFolder
+
+pytestmark = pytest.mark.slow
+
+
+def gennaker(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    clean = {"PATH": os.defpath, "HOME": "/nonexistent", "COLUMNS": "300", **environment}
+    return subprocess.run(
+        [sys.executable, "-m", "gennaker.cli.main", *arguments],
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_settings_are_shown_with_where_they_came_from(tmp_path: Path) -> None:
+    (tmp_path / "gennaker.toml").write_text("[server]\nport = 1234\n")
+
+    done = gennaker(
+        "config", "show", "--json", "--data", str(tmp_path), "--set", "registry.port=0", GENNAKER_MAIL__PORT="26"
+    )
+
+    found = {one["key"]: (one["value"], one["source"]) for one in json.loads(done.stdout)}
+    assert done.returncode == 0
+    assert found["server.port"] == (1234, "gennaker.toml")
+    assert found["registry.port"] == (0, "flag")
+    assert found["mail.port"] == (26, "environment")
+    assert found["server.host"] == ("127.0.0.1", "default")
+
+
+def test_settings_are_shown_as_a_table(tmp_path: Path) -> None:
+    done = gennaker("config", "show", GENNAKER_DATA=str(tmp_path))
+
+    assert done.returncode == 0
+    assert str(tmp_path) in done.stdout
+    assert any(line.split() == ["server.port", "8084", "default"] for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("config", "show", "--set", "server.prt=1"), 1, "gennaker: There is no setting 'server.prt' (from flag)."),
+        (("run", "nothing.json"), 1, "gennaker: No Gennaker runs on"),
+        (("approve", "x"), 1, "gennaker: No Gennaker runs on"),
+        (("audit", "verify"), 1, "gennaker: There is no database"),
+        (("canary", "judge", "nothing.json"), 1, "gennaker: nothing.json can't be read"),
+        (("serve", "--set", "server.host=0.0.0.0"), 1, "gennaker: Gennaker would listen on 0.0.0.0"),
+        (("dance",), 2, "dance"),
+        (("rollback", "shop"), 2, "--cluster"),
+    ],
+)
+def test_what_goes_wrong_is_a_sentence_and_a_status(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    done = gennaker(*arguments, GENNAKER_DATA=str(tmp_path / "data"))
+
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_in_use_is_a_sentence(tmp_path: Path) -> None:
+    held = DataFolder(tmp_path)
+    done = gennaker("serve", "--data", str(tmp_path))
+    held.close()
+
+    assert done.returncode == 1
+    assert f"already running (pid {os.getpid()})" in done.stderr

@@ -1,0 +1,197 @@
+"""Commands that steer a running server, against one that answers from a table."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes import api_server
+from tests.fakes.api_server import ApiServer
+
+from gennaker.cli import running
+from gennaker.model.problems import Refused
+from gennaker.transport.client import Client
+from gennaker.transport.folder import DataFolder
+
+EXECUTION = "/api/v1/executions/e1"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def api(data: Path) -> Iterator[ApiServer]:
+    with api_server.running(data) as found:
+        yield found
+
+
+@pytest.fixture
+def client(api: ApiServer, data: Path) -> Iterator[Client]:
+    with closing(Client(data)) as found:
+        assert found.address == api.address
+        yield found
+
+
+def stage(status: str, name: str = "a", **fields: Any) -> dict[str, Any]:
+    return {"id": f"id-{name}", "refId": f"ref-{name}", "name": name, "type": "wait", "status": status, **fields}
+
+
+def test_a_file_is_run_and_its_stages_are_shown_as_they_move_on(
+    api: ApiServer, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.json"
+    file.write_text('{"name": "p"}')
+    api.will("POST /api/v1/run", {"executionId": "e1", "warnings": [{"message": "odd type"}]}, status=202)
+    api.will(
+        f"GET {EXECUTION}",
+        {"status": "RUNNING", "stages": [stage("RUNNING", waitingFor="noon"), stage("NOT_STARTED", "b")]},
+        {"status": "RUNNING", "stages": [stage("SUCCEEDED"), stage("RUNNING", "b")]},
+        {"status": "SUCCEEDED", "stages": [stage("SUCCEEDED"), stage("SUCCEEDED", "b")]},
+    )
+
+    status = running.run_file(client, file)
+
+    assert status == 0
+    assert api.asked[0] == ("POST /api/v1/run", {"name": "p"})
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["warning:", "odd", "type"],
+        ["e1", f"{api.address}/ui/#/executions/e1"],
+        ["RUNNING", "a", "waits", "for", "noon"],
+        ["SUCCEEDED", "a"],
+        ["RUNNING", "b"],
+        ["SUCCEEDED", "b"],
+        ["SUCCEEDED"],
+    ]
+
+
+def test_a_run_that_fails_says_why_and_ends_with_1(
+    api: ApiServer, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.json"
+    file.write_text("{}")
+    problem = {"message": "It broke.", "remedy": "Mend it."}
+    api.will("POST /api/v1/run", {"executionId": "e1"}, status=202)
+    api.will(f"GET {EXECUTION}", {"status": "TERMINAL", "stages": [stage("TERMINAL", problems=[problem])]})
+
+    assert running.run_file(client, file) == 1
+
+    assert "It broke. Mend it." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("{", "is not JSON"), ("[]", "holds no JSON object"), (None, "can't be read: No such file")]
+)
+def test_a_file_that_is_no_pipeline_is_refused(client: Client, tmp_path: Path, content: str | None, said: str) -> None:
+    file = tmp_path / "p.json"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(Refused, match=said):
+        running.run_file(client, file)
+
+
+WAITING = stage("RUNNING", "Approve", type="manualJudgment")
+OTHER = stage("RUNNING", "Really", type="manualJudgment")
+
+
+@pytest.mark.parametrize("name", ["", "id-Approve", "ref-Approve", "Approve"])
+def test_the_judgment_that_waits_is_answered(api: ApiServer, client: Client, name: str) -> None:
+    api.will(
+        f"GET {EXECUTION}", {"stages": [stage("RUNNING"), WAITING, stage("SUCCEEDED", "x", type="manualJudgment")]}
+    )
+    api.will(f"POST {EXECUTION}/stages/id-Approve/judgment", {})
+
+    assert running.judge(client, "e1", name, judgment="stop", choice="b", comment="no") == 0
+
+    assert api.asked[-1][1] == {"judgment": "stop", "judgmentInput": "b", "comment": "no"}
+
+
+def test_where_several_wait_one_must_be_named(api: ApiServer, client: Client) -> None:
+    api.will(f"GET {EXECUTION}", {"stages": [WAITING, OTHER]})
+
+    with pytest.raises(Refused, match=r"Several judgments wait in e1: Approve, Really\. Name one with --stage"):
+        running.judge(client, "e1", "", judgment="continue", choice="", comment="")
+
+
+def test_where_none_waits_that_is_said(api: ApiServer, client: Client) -> None:
+    api.will(f"GET {EXECUTION}", {"stages": [stage("RUNNING")]})
+
+    with pytest.raises(Refused, match="No manual judgment waits in e1"):
+        running.judge(client, "e1", "", judgment="continue", choice="", comment="")
+
+
+def test_a_rollback_says_what_it_does_and_waits_for_it(
+    api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.will("POST /api/v1/applications/shop/rollback", {"executionId": "e1", "sentence": "Rolling back."}, status=202)
+    api.will(f"GET {EXECUTION}", {"status": "SUCCEEDED", "stages": []})
+
+    assert running.roll_back(client, "shop", cluster="shop-prod", account="", region="") == 0
+
+    assert api.asked[0][1] == {"cluster": "shop-prod", "account": "", "region": ""}
+    assert capsys.readouterr().out.split("\n")[0] == "Rolling back."
+
+
+def test_a_link_is_printed(api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    api.will("POST /api/v1/links", {"url": "http://x/ui/sign-in?once=abc"}, status=201)
+
+    assert running.print_link(client) == 0
+
+    assert capsys.readouterr().out == "http://x/ui/sign-in?once=abc\n"
+
+
+# -- stopping ---------------------------------------------------------------------------------------------------------
+
+_SERVER = """
+import signal, sys, time
+from pathlib import Path
+from gennaker.transport.folder import DataFolder
+folder = DataFolder(Path(sys.argv[1]))
+is_over = []
+signal.signal(signal.SIGTERM, lambda *_: is_over.append(1))
+print("ready", flush=True)
+while not is_over:
+    time.sleep(0.01)
+folder.close()
+"""
+
+
+@pytest.mark.slow
+def test_stopping_ends_the_server_that_holds_the_folder_and_waits_for_it(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", _SERVER, str(data)], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+
+        assert running.stop(data, everything=False) == 0
+
+        DataFolder(data).close()
+        assert server.wait(10) == 0
+    assert "The server has stopped" in capsys.readouterr().out
+
+
+def test_an_announcement_that_a_killed_server_left_harms_no_other_process(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        DataFolder(data).close()
+        announced = {"pid": bystander.pid, "api": "http://127.0.0.1:1", "registry": "x"}
+        (data / "server.json").write_text(json.dumps(announced))
+        (data / "gennaker.lock").write_text(f"{bystander.pid}\n")
+
+        assert running.stop(data, everything=False) == 0
+
+        assert bystander.poll() is None
+        assert "No Gennaker runs on" in capsys.readouterr().out
+    finally:
+        bystander.send_signal(signal.SIGKILL)
+        bystander.wait()
