@@ -12,13 +12,14 @@ from gennaker.interfaces.clouds import Capacity, HealthProbe, NewServerGroup, Se
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import moniker
 from gennaker.model.codec import JsonObject
-from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
+from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import clusters, images, rollouts, server_groups, strategies, traffic_shares, upcoming
 from gennaker.plugins.deploy.clusters import Cluster, ClusterSpec
 from gennaker.plugins.deploy.rollouts import Rollout
 
 _CLONE = "cloneServerGroup"
+_LOOKS_AGAIN = timedelta(milliseconds=500)
 
 
 async def plan(_: StageSpec, context: StageContext) -> Plan:
@@ -34,7 +35,13 @@ async def determine_source(context: TaskContext) -> TaskResult:
     for load_balancer in cluster.load_balancers:
         await traffic_shares.ensure(context.services, load_balancer)
     key = f"{context.execution.head.id}/{context.stage.id}.{context.stage.attempt}"
-    rollout = await rollouts.find(context.services, key) or await _begin(context, cluster, key)
+    rollout = await rollouts.find(context.services, key)
+    if rollout is None:
+        turn = rollouts.Turn(rollout=key, execution_id=context.execution.head.id)
+        busy = await rollouts.take_turn(context.services, turn, cluster.location, cluster.name)
+        if busy:
+            return Again(after=_LOOKS_AGAIN, waiting_for=f"the deploy to {cluster.name} of the execution {busy}")
+        rollout = await _begin(context, cluster, key)
     source = rollout.replaced
     told: JsonObject = {
         rollouts.CONTEXT_KEY: key,
@@ -111,6 +118,8 @@ async def create(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Failed(problem=_over(context))
+    if rollout.overtaken:
+        return Failed(problem=rollouts.why_overtaken(rollout))
     group = await server_groups.provider(context.services, rollout.location.cloud_provider).create(
         NewServerGroup(
             key=rollout.key,
@@ -155,6 +164,8 @@ async def wait_for_up(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Failed(problem=_over(context))
+    if rollout.overtaken:
+        return Failed(problem=rollouts.why_overtaken(rollout))
     group = await server_groups.find(context.services, rollout.location, rollout.new)
     if group is None:
         return Failed(problem=_vanished(rollout.new))
@@ -204,7 +215,7 @@ def _vanished(name: str) -> Problem:
 
 
 _TASKS = (
-    TaskType(name="determineSourceServerGroup", run=determine_source, stop=rollouts.stop),
+    TaskType(name="determineSourceServerGroup", run=determine_source, stop=rollouts.stop, timeout=timedelta(days=1)),
     TaskType(name="createServerGroup", run=create, stop=rollouts.stop),
     TaskType(name="waitForUpInstances", run=wait_for_up, stop=rollouts.stop, timeout=timedelta(hours=2)),
 )

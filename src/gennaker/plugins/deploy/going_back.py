@@ -2,13 +2,15 @@
 
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.interfaces.services import Services
-from gennaker.plugins.deploy import server_groups, shares, traffic_shares
+from gennaker.plugins.deploy import rollouts, server_groups, shares, traffic_shares
 from gennaker.plugins.deploy.server_groups import Location
 
 
 async def switch(services: Services, location: Location, *, leaving: ServerGroup, returning: ServerGroup) -> None:
     """Everything that the cluster gets goes to the returning server group: one switch a load balancer."""
     cluster = server_groups.cluster_of(returning)
+    because = f"{returning.name} serves again: {cluster} was rolled back meanwhile."
+    await rollouts.overtake(services, location, cluster, because=because)
     names = {one.name for one in await server_groups.of_cluster(services, location, cluster)}
     known = traffic_shares.with_members((returning.name,), location)
 

@@ -129,7 +129,7 @@ async def _decommissioned(services: Services, release: Release) -> Problem:
     version = release.replaced_version or "the earlier version"
     return Problem(
         code="rollback.decommissioned",
-        message=f"{release.replaced} ({version}) was decommissioned after its grace period: there is nothing warm to switch to.",
+        message=f"{release.replaced} ({version}) was decommissioned already: there is nothing warm to switch to.",
         remedy=f"Deploy it anew: image {image}." if image else f"Deploy {version} anew.",
     )
 

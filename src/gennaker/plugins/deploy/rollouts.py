@@ -8,9 +8,13 @@ people see), from stop hooks (a cancelled one) and, for whatever was cut off, by
 
 A rollout is over when its document is gone. A failure at any time leads back to what served before. A cancellation
 leads back too, unless the new server group has been released: then it serves and stays.
+
+Rollouts of one cluster go one after another, each in its turn: it has written down what serves, and of two at once both
+new versions would be left serving. A rollback doesn't wait: it overtakes the rollout that is under way, which then only
+removes what it has made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -22,12 +26,14 @@ from gennaker.interfaces.documents import VersionMismatch
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.problems import Problem
 from gennaker.model.release import Release
 from gennaker.plugins.deploy import releases, server_groups, shares, traffic_shares
 from gennaker.plugins.deploy.server_groups import Location
 from gennaker.plugins.deploy.shares import Member
 
 _NAMESPACE = "deploy.rollouts"
+_TURNS = "deploy.turns"
 CONTEXT_KEY = "rollout"
 _FULL_SIZE_WITHIN = timedelta(minutes=3)
 """So long a way back waits for the old version's full size before it gets the traffic nevertheless."""
@@ -48,6 +54,11 @@ class Before(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def serves(self) -> bool:
         """It was in traffic, or would be if there were a load balancer."""
         return not self.is_disabled
+
+    @property
+    def takes_traffic(self) -> bool:
+        """Some load balancer sent it new requests."""
+        return any(member.takes_traffic for member in self.traffic.values())
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,6 +85,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     grace: timedelta
     is_watched: bool = False
     """A later failure of the same run rolls the release back."""
+    overtaken: str = ""
+    """Why this rollout may change nothing any more but what it has made itself; empty: it may go on."""
     undo_since: datetime | None = None
     drain_since: datetime | None = None
 
@@ -84,8 +97,35 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def replaced(self) -> Before | None:
-        """What a release would replace: the newest that served."""
-        return self.serving[-1] if self.serving else None
+        """What a release would replace: the newest that served users, or the newest where there is no traffic."""
+        in_traffic = [one for one in self.serving if one.takes_traffic]
+        found = in_traffic or self.serving
+        return found[-1] if found else None
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose rollout may change a cluster."""
+
+    rollout: str
+    execution_id: str
+
+
+async def take_turn(services: Services, turn: Turn, location: Location, cluster: str) -> str:
+    """Takes the cluster for a rollout that is about to begin; else returns the execution that has it."""
+    documents = services.documents(_TURNS)
+    while True:
+        document = await documents.get(number_queue(location, cluster))
+        taken = msgspec.convert(document.body, Turn) if document else None
+        if taken == turn:
+            return ""
+        if taken is not None and not await _is_left_behind(services, taken):
+            return taken.execution_id
+        body = to_json(turn)
+        assert isinstance(body, dict)
+        try:
+            await documents.put(number_queue(location, cluster), body, if_version=document.version if document else 0)
+        except VersionMismatch:
+            continue
 
 
 async def begin(services: Services, rollout: Rollout) -> Rollout:
@@ -178,18 +218,37 @@ def _portions(rollout: Rollout, load_balancer: str, percent: float) -> dict[str,
     return {rollout.new: total * part, **{name: weight * (1 - part) for name, weight in old.items()}}
 
 
+async def overtake(services: Services, location: Location, cluster: str, *, because: str) -> None:
+    """Lets a rollout of the cluster that is under way change nothing any more: somebody has decided otherwise."""
+    for one in await unfinished(services):
+        if (one.location, one.cluster) == (location, cluster) and not one.overtaken:
+            await _change(services, one, lambda rollout: replace(rollout, overtaken=because))
+
+
+def why_overtaken(rollout: Rollout) -> Problem:
+    """The problem of a stage whose rollout was overtaken."""
+    return Problem(
+        code="deploy.overtaken",
+        message=f"{rollout.new} is not put into traffic: {rollout.overtaken}",
+        remedy="Deploy again if this version is still wanted.",
+    )
+
+
 async def undo(services: Services, rollout: Rollout, *, because: str) -> str:
     """Goes back towards what served before; returns what it still waits for, or nothing when all is as it was."""
     now = services.clock.now()
     if rollout.undo_since is None:
-        rollout = await _keep(services, replace(rollout, undo_since=now))
+        rollout = await _change(services, rollout, lambda one: replace(one, undo_since=now))
     groups = {one.name: one for one in await server_groups.of_cluster(services, rollout.location, rollout.cluster)}
-    if rollout.serving and not any(one.name in groups for one in rollout.serving) and rollout.new in groups:
+    if rollout.overtaken:
+        await _new_out_of_traffic(services, rollout)
+    elif await _is_alone(services, rollout, groups):
         return await complete(services, rollout)  # There is nothing left to go back to.
-    waiting = await _full_size_again(services, rollout, groups, now)
-    if waiting:
-        return waiting
-    await _traffic_back(services, rollout, groups)
+    else:
+        waiting = await _full_size_again(services, rollout, groups, now)
+        if waiting:
+            return waiting
+        await _traffic_back(services, rollout, groups)
     new = groups.get(rollout.new)
     if new is not None:
         waiting = await _drained(services, rollout, (new,))
@@ -223,14 +282,18 @@ async def complete(services: Services, rollout: Rollout) -> str:
 
 async def end(services: Services, rollout: Rollout) -> None:
     """The rollout is over; the server group's number speaks for itself."""
-    await services.executions.return_number(number_queue(rollout.location, rollout.cluster), rollout.holder)
+    queue = number_queue(rollout.location, rollout.cluster)
+    await services.executions.return_number(queue, rollout.holder)
+    turn = await services.documents(_TURNS).get(queue)
+    if turn is not None and msgspec.convert(turn.body, Turn).rollout == rollout.key:
+        await services.documents(_TURNS).delete(queue)
     await services.documents(_NAMESPACE).delete(rollout.key)
 
 
 async def abandon(services: Services, rollout: Rollout, *, because: str) -> str:
     """One step for a rollout whose execution is over: on if it was released, back if it was not."""
     release = await releases.find(services, rollout.release_id)
-    if release is not None and rollout.undo_since is None:
+    if release is not None and rollout.undo_since is None and not rollout.overtaken:
         return await complete(services, rollout)
     return await undo(services, rollout, because=because)
 
@@ -272,6 +335,28 @@ async def released(services: Services, rollout: Rollout, at: datetime) -> Releas
 def number_queue(location: Location, cluster: str) -> str:
     """Key under which a cluster's numbers are reserved."""
     return f"{location.account}:{location.region}:{cluster}"
+
+
+async def _is_left_behind(services: Services, turn: Turn) -> bool:
+    """Its execution has ended before its rollout began."""
+    execution = await services.executions.get(turn.execution_id)
+    is_over = execution is None or execution.head.status.is_complete
+    return is_over and await find(services, turn.rollout) is None
+
+
+async def _is_alone(services: Services, rollout: Rollout, groups: Mapping[str, ServerGroup]) -> bool:
+    """All that served before is gone, and the new server group is what users have."""
+    if rollout.new not in groups or not rollout.serving or any(one.name in groups for one in rollout.serving):
+        return False
+    members = await traffic_shares.of_group(services, rollout.new)
+    return not rollout.load_balancers or any(member.takes_traffic for member in members.values())
+
+
+async def _new_out_of_traffic(services: Services, rollout: Rollout) -> None:
+    for load_balancer in await traffic_shares.of_group(services, rollout.new):
+        await traffic_shares.change(
+            services, load_balancer, lambda members: shares.without_traffic(members, frozenset({rollout.new}))
+        )
 
 
 async def _full_size_again(
@@ -330,7 +415,7 @@ async def _drained(services: Services, rollout: Rollout, groups: tuple[ServerGro
     """What is still under way at instances out of traffic; nothing when all is done or the time for it is over."""
     now = services.clock.now()
     if rollout.drain_since is None:
-        rollout = await _keep(services, replace(rollout, drain_since=now))
+        rollout = await _change(services, rollout, lambda one: replace(one, drain_since=now))
     assert rollout.drain_since is not None
     if now - rollout.drain_since >= rollout.drain:
         return ""
@@ -341,13 +426,19 @@ async def _drained(services: Services, rollout: Rollout, groups: tuple[ServerGro
     return ""
 
 
-async def _keep(services: Services, rollout: Rollout) -> Rollout:
-    """Writes a change of the rollout, unless it is over meanwhile."""
+async def _change(services: Services, rollout: Rollout, change: Callable[[Rollout], Rollout]) -> Rollout:
+    """Changes the rollout as it is now; only the value in hand where it is over meanwhile."""
     documents = services.documents(_NAMESPACE)
-    document = await documents.get(rollout.key)
-    if document is not None:
-        await documents.put(rollout.key, _body(rollout))
-    return rollout
+    while True:
+        document = await documents.get(rollout.key)
+        if document is None:
+            return change(rollout)
+        after = change(msgspec.convert(document.body, Rollout))
+        try:
+            await documents.put(rollout.key, _body(after), if_version=document.version)
+        except VersionMismatch:
+            continue
+        return after
 
 
 def _body(rollout: Rollout) -> JsonObject:

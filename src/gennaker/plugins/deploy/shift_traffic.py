@@ -35,6 +35,8 @@ async def shift(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Failed(problem=_over())
+    if rollout.overtaken:
+        return Failed(problem=rollouts.why_overtaken(rollout))
     problem = await _not_ready(context, rollout)
     if problem is not None:
         return Failed(problem=problem)
@@ -48,6 +50,8 @@ async def join(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Failed(problem=_over())
+    if rollout.overtaken:
+        return Failed(problem=rollouts.why_overtaken(rollout))
     problem = await _not_ready(context, rollout)
     if problem is not None:
         return Failed(problem=problem)
@@ -75,6 +79,8 @@ async def record(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Failed(problem=_over())
+    if rollout.overtaken:
+        return Failed(problem=rollouts.why_overtaken(rollout))
     if rollout.traffic_percent is not None:
         return Done()
     release = await rollouts.released(context.services, rollout, context.at)
@@ -86,6 +92,8 @@ async def complete(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Done()
+    if rollout.overtaken:
+        return Failed(problem=rollouts.why_overtaken(rollout))
     if context.stage.context.get("mode") == "join":
         await rollouts.end(context.services, rollout)
         return Done()
