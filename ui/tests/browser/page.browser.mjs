@@ -1,0 +1,215 @@
+// The built page in a real browser, against recorded answers: every state, both widths, by keyboard alone.
+//
+//     npm run build && npm run test:browser      needs Chromium (Debian package chromium; CHROMIUM names another)
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { launch, NARROW, open, WIDE } from './browser.mjs'
+
+const MOCK = fileURLToPath(new URL('../../dev/server.mjs', import.meta.url))
+const LONGEST_MILLISECONDS = 10_000
+
+let mock
+let browser
+let address
+
+before(async () => {
+  mock = spawn(process.execPath, [MOCK, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await once(mock.stdout, 'data')
+  address = new URL(String(line).trim()).origin
+  browser = await launch()
+})
+
+after(async () => {
+  await browser?.close()
+  mock?.kill()
+})
+
+async function direct(what) {
+  const answer = await fetch(`${address}/mock/${what}`, { method: 'POST' })
+  assert.equal(answer.status, 200)
+  return (await answer.json()).open
+}
+
+async function look(scene, options) {
+  const id = await direct(scene)
+  const { page, faults } = await open(browser, options)
+  page.setDefaultTimeout(LONGEST_MILLISECONDS)
+  await page.goto(`${address}/ui/#/${id ? `executions/${id}` : ''}`)
+  return { page, faults, id }
+}
+
+const STATES = [
+  ['building', 'Running: Build shop'],
+  ['staging', 'Running: Integration tests'],
+  ['canary', 'Running: Canary'],
+  ['approval', 'Approve: needs a decision'],
+  ['released', 'Delivered'],
+  ['caught', 'Failed at Canary'],
+  ['rejected', 'Rejected'],
+  ['failed', 'Failed at Build shop'],
+]
+
+for (const [scene, phrase] of STATES) {
+  for (const [width, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
+    test(`${scene} is told as "${phrase}" on a ${width} screen, which nothing overflows`, async () => {
+      const { page, faults } = await look(scene, { viewport })
+
+      await page.locator('.pill', { hasText: phrase }).waitFor()
+      await page.getByRole('region', { name: 'Traffic' }).getByText('shop-prod', { exact: true }).waitFor()
+
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+      assert.ok(overflow <= 0, `${overflow} pixels too wide`)
+      assert.deepEqual(faults, [])
+      await page.context().close()
+    })
+  }
+}
+
+test('an approval is given by keyboard alone, and the card then says who gave it and why', async () => {
+  const { page } = await look('approval')
+  await page.getByLabel('Reason').focus()
+
+  await page.keyboard.type('The canary looks well.')
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+
+  const card = page.getByRole('article')
+  await card.getByText('Approved').waitFor()
+  await card.getByText('The canary looks well.').waitFor()
+  await card.getByText('by operator').waitFor()
+  assert.equal(await page.getByRole('button', { name: 'Reject' }).count(), 0)
+  await page.context().close()
+})
+
+test('a rejection without a reason is not sent', async () => {
+  const { page } = await look('approval')
+
+  await page.getByRole('button', { name: 'Reject' }).click()
+
+  await page.getByRole('alert').getByText('Say why you reject it').waitFor()
+  assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'TEXTAREA')
+  await page.context().close()
+})
+
+test('an approval with choices wants one of them', async () => {
+  const { page } = await look('choices')
+
+  await page.getByRole('button', { name: 'Approve 1.2.3' }).click()
+  await page.getByRole('alert').getByText('Choose one').waitFor()
+  await page.getByLabel('to everybody').check()
+  await page.getByRole('button', { name: 'Approve 1.2.3' }).click()
+
+  await page.getByRole('article').getByText('to everybody').waitFor()
+  await page.context().close()
+})
+
+test('the approval shows the facts of the decision', async () => {
+  const { page } = await look('approval')
+  const card = page.getByRole('article')
+
+  await card.getByText('In production now').waitFor()
+  const text = await card.innerText()
+
+  for (const fact of ['1.2.3-c9f4a23', '1.2.3-6f2423d', '79b47d72e0a7', 'Say hello more warmly', '6 tests passed', 'orders per 100 visits', '43.84', '39.62']) {
+    assert.ok(text.includes(fact), `${fact} is missing`)
+  }
+  await page.context().close()
+})
+
+test('a rollback says what it will do before it does it', async () => {
+  const { page } = await look('released')
+
+  await page.getByRole('button', { name: 'Roll back to 1.2.3-c9f4a23' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Roll shop-prod back?' })
+  await dialog.getByText('in one switch, within a second').waitFor()
+  await dialog.getByRole('button', { name: 'Restore 1.2.3-c9f4a23' }).click()
+
+  await dialog.getByText('Rolling shop-prod back from 1.2.3-6f2423d to 1.2.3-c9f4a23.').waitFor()
+  await page.context().close()
+})
+
+test('a click on a step shows its log', async () => {
+  const { page } = await look('building')
+
+  await page.getByRole('button', { name: /^Unit tests/ }).first().click()
+
+  await page.getByRole('log').getByText('6 passed').waitFor()
+  await page.context().close()
+})
+
+test('lost live updates are told, and what was missed is fetched when they are back', async () => {
+  const { page } = await look('canary')
+  await page.getByText('Live', { exact: true }).waitFor()
+
+  await direct('lose')
+  await page.getByText('Live updates stopped at').waitFor()
+  await direct('find')
+
+  await page.getByText('Live', { exact: true }).waitFor()
+  assert.equal(await page.getByText('Live updates stopped at').count(), 0)
+  await page.context().close()
+})
+
+test('what changes on the server changes on the page', async () => {
+  const { page } = await look('approval')
+  await page.locator('.pill', { hasText: 'needs a decision' }).waitFor()
+
+  await direct('released')
+
+  await page.locator('.pill', { hasText: 'Delivered' }).waitFor()
+  await page.context().close()
+})
+
+for (const [scene, sentence] of [
+  ['locked', 'gennaker link'],
+  ['broken', 'This could not be loaded'],
+  ['empty', 'No application yet'],
+]) {
+  test(`${scene} says "${sentence}"`, async () => {
+    const { page, faults } = await look(scene)
+
+    await page.getByText(sentence).first().waitFor()
+
+    assert.deepEqual(faults, [])
+    await page.context().close()
+  })
+}
+
+test('an answer that takes long shows that something is loading', async () => {
+  const { page } = await look('slow')
+
+  await page.getByRole('status', { name: 'Loading the delivery' }).waitFor()
+  await page.context().close()
+})
+
+test('the overview leads to an application and to a delivery', async () => {
+  await direct('released')
+  const { page } = await open(browser)
+  await page.goto(`${address}/ui/`)
+
+  await page.getByRole('link', { name: 'All of shop' }).click()
+  await page.getByRole('heading', { name: 'shop', level: 1 }).waitFor()
+  await page.getByRole('link', { name: /Say hello more warmly/ }).click()
+
+  await page.getByRole('heading', { name: 'Say hello more warmly', level: 1 }).waitFor()
+  await page.context().close()
+})
+
+test('every button and link has a name', async () => {
+  const { page } = await look('approval')
+  await page.getByRole('article').waitFor()
+
+  const nameless = await page.evaluate(() =>
+    [...document.querySelectorAll('a, button, input, textarea, select')]
+      .filter((one) => !(one.textContent?.trim() || one.getAttribute('aria-label') || one.labels?.length))
+      .map((one) => one.outerHTML.slice(0, 100)),
+  )
+
+  assert.deepEqual(nameless, [])
+  await page.context().close()
+})
