@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from importlib.metadata import entry_points, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -54,6 +55,7 @@ from gennaker.worker.probes import KillingProbe, SilentProbe
 log = structlog.get_logger()
 
 _STOP_SECONDS = 5
+_LARGEST_PORT = 65_535
 """How long open requests may finish when the server stops."""
 _IMAGES_KEPT = timedelta(days=1)
 """Uploads that nobody continues and blobs that no image needs are removed after this."""
@@ -64,7 +66,7 @@ _GC_GENERATION_2 = 50
 def serve(settings: Settings, data: Path, environment: Mapping[str, str]) -> int:
     """Runs a server until SIGTERM or SIGINT; returns the exit status."""
     reporting.configure(is_terminal=os.isatty(2))
-    check_hosts(settings)
+    check_addresses(settings)
     folder = DataFolder(data)
     try:
         asyncio.run(_serve(settings, folder, _probe(environment)))
@@ -92,13 +94,18 @@ def stop_everything(data: Path) -> int:
         folder.close()
 
 
-def check_hosts(settings: Settings) -> None:
-    """Refuses to listen anywhere but on loopback: nobody signs in yet."""
-    try:
-        is_loopback = ipaddress.ip_address(settings.server.host).is_loopback
-    except ValueError:
-        is_loopback = settings.server.host == "localhost"
-    if not is_loopback:
+def check_addresses(settings: Settings) -> None:
+    """Refuses to listen anywhere but on loopback (nobody signs in yet), and on what is no address."""
+    for setting, port in (("server.port", settings.server.port), ("registry.port", settings.registry.port)):
+        if not 0 <= port <= _LARGEST_PORT:
+            raise Refused(
+                Problem(
+                    code="server.port",
+                    message=f"{setting} is {port}, which is no port.",
+                    remedy=f"Set {setting} to a number up to {_LARGEST_PORT} (0: a free one).",
+                )
+            )
+    if not _is_loopback(settings.server.host):
         raise Refused(
             Problem(
                 code="server.not_loopback",
@@ -106,6 +113,40 @@ def check_hosts(settings: Settings) -> None:
                 remedy="Set server.host to 127.0.0.1; put a proxy that signs people in before it.",
             )
         )
+    for name, balancer in settings.load_balancers.items():
+        if balancer.address:
+            _check_balancer(f"load-balancers.{name}.address", balancer.address)
+
+
+def _check_balancer(setting: str, address: str) -> None:
+    try:
+        parts = urlsplit(f"//{address}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if port is None:
+        raise Refused(
+            Problem(
+                code="load_balancer.address",
+                message=f"{setting} is {address!r}, which is not of the form host:port.",
+                remedy="Write it like 127.0.0.1:8080.",
+            )
+        )
+    if not _is_loopback(host):
+        raise Refused(
+            Problem(
+                code="load_balancer.not_loopback",
+                message=f"{setting} is {address}: until people can sign in everything listens on this machine only.",
+                remedy=f"Set it to 127.0.0.1:{port}; put a proxy of your own before it.",
+            )
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def installed_plugins() -> tuple[Plugin, ...]:

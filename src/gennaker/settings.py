@@ -46,7 +46,7 @@ class LoadBalancerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="ke
 
     provider: str = "caddy"
     address: str = ""
-    """`host:port`; empty: a free port on loopback, kept from then on."""
+    """`host:port` on loopback; empty: a free port there, kept from then on."""
 
 
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

@@ -1,0 +1,44 @@
+"""What is refused before the server starts: listening where anyone could use it, and ports that are none."""
+
+import pytest
+
+from gennaker import app
+from gennaker.model.problems import Refused
+from gennaker.settings import LoadBalancerSettings, RegistrySettings, ServerSettings, Settings
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])
+def test_a_server_anywhere_but_on_loopback_is_refused(host: str) -> None:
+    with pytest.raises(Refused, match="without signing in"):
+        app.check_addresses(Settings(server=ServerSettings(host=host)))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_loopback_under_any_name_will_do(host: str) -> None:
+    balancers = {"shop": LoadBalancerSettings(address=f"[{host}]:8080" if ":" in host else f"{host}:8080")}
+
+    app.check_addresses(Settings(server=ServerSettings(host=host), load_balancers=balancers))
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:80", ":80", "[::]:80", "192.0.2.1:80", "shop.example.org:80"])
+def test_a_load_balancer_anywhere_but_on_loopback_is_refused(address: str) -> None:
+    settings = Settings(load_balancers={"shop": LoadBalancerSettings(address=address)})
+
+    with pytest.raises(Refused, match=r"load-balancers\.shop\.address"):
+        app.check_addresses(settings)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "127.0.0.1:port", "127.0.0.1:70000", "[::1:80"])
+def test_an_address_that_is_none_is_refused_at_the_start(address: str) -> None:
+    settings = Settings(load_balancers={"shop": LoadBalancerSettings(address=address)})
+
+    with pytest.raises(Refused, match="form host:port"):
+        app.check_addresses(settings)
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 99_999])
+def test_a_port_that_is_none_is_refused_with_a_sentence(port: int) -> None:
+    with pytest.raises(Refused, match=r"server\.port is"):
+        app.check_addresses(Settings(server=ServerSettings(port=port)))
+    with pytest.raises(Refused, match=r"registry\.port is"):
+        app.check_addresses(Settings(registry=RegistrySettings(port=port)))
