@@ -8,13 +8,14 @@ repository's own git configuration:
     gennaker.project  owner, e.g. acme
     gennaker.slug     repository name, e.g. storefront
 
-The body has the parts of GitHub's push payload that triggers read. A delivery that isn't answered with 2xx is said on
-the pusher's terminal and tried three times; the push itself is never undone by it. Only the standard library is used:
-the hook runs wherever git runs.
+The body has the parts of GitHub's push payload that triggers read. A delivery that nobody answers, or with 5xx, is tried
+three times under the same delivery id; what is not answered with 2xx in the end is said on the pusher's terminal. The
+push itself is never undone by it. Only the standard library is used: the hook runs wherever git runs.
 """
 
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import subprocess  # git itself, with fixed arguments
@@ -22,9 +23,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 
 _NO_HASH = "0" * 40
-_ATTEMPTS = 3
+_PAUSES_SECONDS = (1.0, 2.0)
+"""Between the three attempts."""
+_UNAVAILABLE = 500
 _TIMEOUT_SECONDS = 30
 _MOST_COMMITS = 20
 
@@ -51,25 +55,38 @@ def payload(before: str, after: str, ref: str, *, project: str, slug: str) -> di
     }
 
 
-def deliver(url: str, secret: str, body: bytes, delivery_id: str) -> str:
-    """Sends one delivery; returns what went wrong, or nothing."""
+def deliver(url: str, secret: str, body: bytes, delivery_id: str, *, pauses: Sequence[float] = _PAUSES_SECONDS) -> str:
+    """Sends one delivery, again after each pause while nobody can answer; returns what went wrong, or nothing."""
+    if not url.startswith(("http://", "https://")):
+        return "gennaker.url is not set to an http address; set it with `git config gennaker.url URL`."
     headers = {"Content-Type": "application/json", "X-GitHub-Event": "push", "X-GitHub-Delivery": delivery_id}
     if secret:
         for name, kind in (("X-Hub-Signature", hashlib.sha1), ("X-Hub-Signature-256", hashlib.sha256)):
             prefix = "sha1" if kind is hashlib.sha1 else "sha256"
             headers[name] = f"{prefix}={hmac.new(secret.encode(), body, kind).hexdigest()}"
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")
-    reason = ""
-    for attempt in range(_ATTEMPTS):
-        try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):
-                return ""
-        except urllib.error.HTTPError as error:
-            return f"{error.code} {error.read(500).decode(errors='replace')}"
-        except OSError as error:
-            reason = str(error)
-            time.sleep(attempt + 1)
+    reason, may_help = _attempt(request)
+    for pause in pauses:
+        if not may_help:
+            break
+        time.sleep(pause)
+        reason, may_help = _attempt(request)
     return reason
+
+
+def _attempt(request: urllib.request.Request) -> tuple[str, bool]:
+    """What went wrong, or nothing; and whether trying again may help."""
+    # The server is the owner's own, mostly on this machine: proxies of the environment don't lead there.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_TIMEOUT_SECONDS):
+            return "", False
+    except urllib.error.HTTPError as error:
+        with error:
+            said = error.read(500).decode(errors="replace")
+        return f"{error.code} {said}", error.code >= _UNAVAILABLE
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__, True
 
 
 def _commits(before: str, after: str) -> list[dict[str, object]]:
@@ -83,11 +100,11 @@ def _commits(before: str, after: str) -> list[dict[str, object]]:
 def _commit(commit: str) -> dict[str, object]:
     name, mail, at, subject = _git("show", "-s", "--format=%an%n%ae%n%aI%n%s", commit).split("\n", 3)
     files: dict[str, list[str]] = {"A": [], "M": [], "D": []}
-    for line in _git(
-        "diff-tree", "-r", "--root", "--no-commit-id", "--no-renames", "--name-status", commit
-    ).splitlines():
-        kind, _, path = line.partition("\t")
-        files.setdefault(kind[:1] if kind[:1] in "AD" else "M", []).append(path)
+    # -z: names as they are, not quoted. -c: of a merge, what neither side had; the rest stands in its own commits.
+    listed = _git("diff-tree", "-r", "-z", "-c", "--root", "--no-commit-id", "--no-renames", "--name-status", commit)
+    words = listed.rstrip("\0").split("\0") if listed else []
+    for kind, path in zip(words[::2], words[1::2], strict=True):
+        files[kind if kind in ("A", "D") else "M"].append(path)
     return {
         "id": commit,
         "message": subject.strip(),
@@ -104,12 +121,13 @@ def _is_ancestor(before: str, after: str) -> bool:
 
 
 def _setting(name: str) -> str:
-    found = subprocess.run(["git", "config", "--get", f"gennaker.{name}"], capture_output=True, text=True, check=False)
-    return found.stdout.strip()
+    found = subprocess.run(["git", "config", "--get", f"gennaker.{name}"], capture_output=True, check=False)
+    return found.stdout.decode(errors="replace").strip()
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(["git", *arguments], capture_output=True, check=True)
+    return done.stdout.decode(errors="replace")  # messages and names may be in any encoding
 
 
 def main() -> int:
@@ -117,14 +135,20 @@ def main() -> int:
     failures = 0
     for line in sys.stdin:
         before, after, ref = line.split()
-        made = payload(before, after, ref, project=_setting("project"), slug=_setting("slug"))
-        body = json.dumps(made, separators=(",", ":")).encode()
-        delivery_id = os.urandom(16).hex()
-        problem = deliver(_setting("url"), _setting("secret"), body, delivery_id)
+        try:
+            problem = _tell(before, after, ref)
+        except subprocess.CalledProcessError as error:
+            problem = f"git {error.cmd[1]} failed: {error.stderr.decode(errors='replace').strip()}"
         if problem:
             sys.stderr.write(f"Gennaker was not told of this push: {problem}\n")
             failures += 1
     return 1 if failures else 0
+
+
+def _tell(before: str, after: str, ref: str) -> str:
+    made = payload(before, after, ref, project=_setting("project"), slug=_setting("slug"))
+    body = json.dumps(made, separators=(",", ":")).encode()
+    return deliver(_setting("url"), _setting("secret"), body, os.urandom(16).hex())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ image is noticed a little later than a new tag.
 """
 
 import asyncio
-import contextlib
 
 import structlog
 
@@ -32,23 +31,39 @@ _DIGEST_ROUND = 30
 async def poll_forever(services: Services) -> None:
     """Polls every account again and again; an account that doesn't answer doesn't hold up the others."""
     round_number = 0
+    failing: dict[str, str] = {}
     while True:
         for account, registry in services.registries.items():
-            with contextlib.suppress(Refused):
+            problem = ""
+            try:
                 await poll(services, account, registry, asks_digests=round_number % _DIGEST_ROUND == 0)
+            except Refused as refused:
+                problem = str(refused)
+            if problem != failing.get(account, ""):
+                log.warning("registry.answers" if not problem else "registry.refuses", account=account, why=problem)
+            failing[account] = problem
         round_number += 1
         await asyncio.sleep(services.settings.registry.poll_seconds)
 
 
 async def poll(services: Services, account: str, registry: ImageRegistry, *, asks_digests: bool = True) -> int:
-    """One poll of one account; returns how many executions were started. Raises Refused if the registry refuses."""
+    """One poll of one account; returns how many executions were started.
+
+    Raises Refused if the registry refuses anything, after all that it didn't refuse was looked at.
+    """
     documents = services.documents(_NAMESPACE)
     is_first = await documents.get(account) is None
     started = 0
+    refusal: Refused | None = None
     for repository in await registry.repositories():
-        started += await _poll_repository(
-            services, documents, account, repository, is_first=is_first, asks_digests=asks_digests
-        )
+        try:
+            started += await _poll_repository(
+                services, documents, account, repository, is_first=is_first, asks_digests=asks_digests
+            )
+        except Refused as refused:
+            refusal = refused
+    if refusal is not None:
+        raise refusal
     if is_first:
         # Written last: an index that was cut off is made again, still without starting anything.
         await documents.put(account, {"indexedAt": services.clock.now().isoformat()})
@@ -66,7 +81,9 @@ async def _poll_repository(
     found: dict[str, str | None] = {}
     for tag in tags:
         if tag not in known or asks_digests:
-            found[tag] = await registry.resolve(repository, tag)
+            digest = await registry.resolve(repository, tag)
+            if digest is not None:  # else it was deleted since it was listed
+                found[tag] = digest
     change = registry_tags.delta(known, found, tracks_digests=True)
     if change.remembered == known:
         return 0

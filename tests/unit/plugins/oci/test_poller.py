@@ -1,0 +1,231 @@
+"""The poller: new tags start something once; the first look at an account starts nothing; kills lose no tag."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+from tests import make
+from tests.fakes import scripted
+from tests.fakes.scripted import Target
+from tests.harness import Harness, Killed
+
+from gennaker.interfaces.documents import Document
+from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.flow import plugin as flow
+from gennaker.plugins.oci import poller
+
+DIGEST = "sha256:" + "1" * 64
+OTHER = "sha256:" + "2" * 64
+
+
+class Registry:
+    """What a registry lists."""
+
+    host = "127.0.0.1:5000"
+
+    def __init__(self) -> None:
+        self.images: dict[str, dict[str, str]] = {}
+        self.gone: set[str] = set()
+        self.refuses: set[str] = set()
+        self.resolved = 0
+
+    async def repositories(self) -> tuple[str, ...]:
+        if "all" in self.refuses:
+            raise Refused(Problem(code="registry.down", message="The registry is down."))
+        return tuple(self.images)
+
+    async def tags(self, repository: str) -> tuple[str, ...]:
+        if repository in self.refuses:
+            raise Refused(Problem(code="registry.no", message=f"{repository} is not for you."))
+        return tuple(self.images[repository])
+
+    async def resolve(self, repository: str, reference: str) -> str | None:
+        self.resolved += 1
+        return None if reference in self.gone else self.images[repository][reference]
+
+
+class Site:
+    """An installation that watches one registry."""
+
+    def __init__(self, *repositories: str) -> None:
+        self.registry = Registry()
+        registries = {"local-registry": cast("ImageRegistry", self.registry)}
+        self.harness = Harness(flow.plugin, scripted.plugin(Target()), registries=registries)
+        for repository in repositories or ("shop",):
+            trigger: JsonObject = {
+                "enabled": True,
+                "type": "docker",
+                "account": "local-registry",
+                "repository": repository,
+            }
+            stages: list[Any] = [make.stage_json("make", type="make")]
+            body: JsonObject = {"application": "shop", "name": repository, "triggers": [trigger], "stages": stages}
+            asyncio.run(self.harness.definitions.save("pipeline", repository, body, author="ada"))
+
+    def poll(self, **options: bool) -> None:
+        async def work(services: Services) -> None:
+            await poller.poll(services, "local-registry", cast("ImageRegistry", self.registry), **options)
+
+        self.harness.do(work)
+
+    @property
+    def started(self) -> list[tuple[Any, Any]]:
+        found = [one.head.trigger for one in self.harness.executions()]
+        return [(trigger["repository"], trigger["tag"]) for trigger in found]
+
+
+def test_an_account_that_is_seen_for_the_first_time_starts_nothing() -> None:
+    site = Site()
+    site.registry.images = {"shop": {"1": DIGEST, "2": OTHER}}
+
+    site.poll()
+    site.poll()
+
+    assert site.started == []
+
+
+def test_a_new_tag_and_a_new_repository_of_a_known_account_start_once() -> None:
+    site = Site("shop", "cart")
+    site.registry.images = {"shop": {"1": DIGEST}}
+    site.poll()
+    site.registry.images = {"shop": {"1": DIGEST, "2": OTHER}, "cart": {"1": DIGEST}}
+
+    for _ in range(3):
+        site.poll()
+
+    assert site.started == [("shop", "2"), ("cart", "1")]
+    trigger = site.harness.executions()[0].head.trigger
+    assert trigger["digest"] == OTHER
+    artifacts = cast("list[dict[str, Any]]", trigger["artifacts"])
+    assert artifacts[0]["reference"] == f"127.0.0.1:5000/shop@{OTHER}"
+
+
+def test_the_same_tag_with_the_same_image_starts_nothing_and_with_another_it_does() -> None:
+    site = Site()
+    site.poll()
+    site.registry.images = {"shop": {"main": DIGEST}}
+    site.poll()
+    site.registry.images = {"shop": {}}
+    site.poll()
+    site.registry.images = {"shop": {"main": DIGEST}}
+    site.poll()
+    assert len(site.started) == 1
+
+    site.registry.images = {"shop": {"main": OTHER}}
+    site.poll(asks_digests=False)
+    assert len(site.started) == 1
+    site.poll()
+    assert len(site.started) == 2
+
+
+class Cut:
+    """Documents that are no longer there when something is written: the process dies before it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.inner = site.harness.built().services.documents("docker.tags")
+
+    async def get(self, key: str) -> Document | None:
+        return await self.inner.get(key)
+
+    async def put(self, key: str, body: JsonObject, *, if_version: int | None = None) -> Document:
+        raise Killed(key)
+
+
+def test_a_process_that_is_killed_before_it_remembers_starts_nothing_twice_and_loses_nothing() -> None:
+    site = Site()
+    site.poll()
+    site.registry.images = {"shop": {"1": DIGEST, "2": OTHER}}
+
+    async def die(services: Services) -> None:
+        cut = replace(services, documents=cast("Any", lambda _: Cut(site)))
+        await poller.poll(cut, "local-registry", cast("ImageRegistry", site.registry))
+
+    for _ in range(3):
+        with pytest.raises(BaseExceptionGroup):
+            site.harness.do(die)
+    site.poll()
+
+    assert site.started == [("shop", "1"), ("shop", "2")]
+
+
+def test_a_first_look_that_was_cut_off_is_made_again_without_starting_anything() -> None:
+    site = Site("shop", "cart")
+    site.registry.images = {"cart": {"1": DIGEST}, "shop": {"1": DIGEST}}
+    site.registry.refuses = {"cart"}
+    with pytest.raises(BaseExceptionGroup):
+        site.poll()
+    site.registry.refuses = set()
+
+    site.poll()
+
+    assert site.started == []
+
+
+def test_one_repository_that_is_refused_does_not_hold_up_the_others() -> None:
+    site = Site("cart", "shop")
+    site.poll()
+    site.registry.images = {"cart": {"1": DIGEST}, "shop": {"1": DIGEST}}
+    site.registry.refuses = {"cart"}
+
+    with pytest.raises(BaseExceptionGroup):
+        site.poll()
+
+    assert site.started == [("shop", "1")]
+    site.registry.refuses = set()
+    site.poll()
+    assert site.started == [("shop", "1"), ("cart", "1")]
+
+
+def test_a_tag_that_is_deleted_while_it_is_looked_at_starts_nothing_and_is_not_remembered() -> None:
+    site = Site()
+    site.poll()
+    site.registry.images = {"shop": {"1": DIGEST}}
+    site.registry.gone = {"1"}
+    site.poll()
+    assert site.started == []
+
+    site.registry.gone = set()
+    site.poll()
+    assert site.started == [("shop", "1")]
+
+
+def test_known_tags_are_not_asked_about_in_every_round() -> None:
+    site = Site()
+    site.poll()
+    site.registry.images = {"shop": {str(number): DIGEST for number in range(50)}}
+    site.poll(asks_digests=False)
+    asked = site.registry.resolved
+
+    site.poll(asks_digests=False)
+
+    assert site.registry.resolved == asked
+
+
+def test_a_registry_that_does_not_answer_is_said_once_and_when_it_answers_again() -> None:
+    site = Site()
+
+    async def work(services: Services) -> None:
+        async with asyncio.TaskGroup() as group:
+            polling = group.create_task(poller.poll_forever(services))
+            await asyncio.sleep(3)
+            site.registry.refuses = {"all"}
+            await asyncio.sleep(5)
+            site.registry.refuses = set()
+            site.registry.images = {"shop": {"1": DIGEST}}
+            await asyncio.sleep(3)
+            polling.cancel()
+
+    with capture_logs() as lines:
+        site.harness.do(work)
+
+    assert [(line["event"], line["why"]) for line in lines if line["event"].startswith("registry.")] == [
+        ("registry.refuses", "The registry is down."),
+        ("registry.answers", ""),
+    ]
+    assert site.started == [("shop", "1")]
