@@ -1,41 +1,45 @@
-"""Tests of transport/reporting.py."""
+"""The log: JSON lines for machines, readable ones for people, and no values of variables in either."""
 
-import errno
-import io
+import json
+import subprocess
+import sys
 
-from gennaker.transport.reporting import LossyOutput
+import pytest
 
-
-class SmallDisk(io.StringIO):
-    """Takes what is written while there is room."""
-
-    is_full = False
-
-    def write(self, text: str) -> int:
-        if self.is_full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(text)
-
-
-def test_a_line_that_the_disk_does_not_take_stops_nobody() -> None:
-    disk = SmallDisk()
-    output = LossyOutput(disk)
-
-    disk.is_full = True
-    output.write("first\n")
-    output.write("second\n")
-
-    assert (disk.getvalue(), output.lost) == ("", 2)
+_SCRIPT = """
+import structlog
+from gennaker.transport import reporting
+reporting.configure(is_terminal={})
+log = structlog.get_logger()
+log.info("began", execution="x")
+log.debug("unseen")
+def fails():
+    token = "s3cret-token"
+    raise ValueError("broken")
+try:
+    fails()
+except ValueError:
+    log.exception("failed")
+"""
 
 
-def test_lost_lines_are_told_of_when_there_is_room_again() -> None:
-    disk = SmallDisk()
-    output = LossyOutput(disk)
-    disk.is_full = True
-    output.write("lost\n")
+@pytest.mark.slow
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_lines_go_to_standard_error_with_traces_but_without_values(is_terminal: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _SCRIPT.format(is_terminal)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
 
-    disk.is_full = False
-    output.write("kept\n")
-
-    assert disk.getvalue() == '{"event": "log.lost", "lines": 1, "level": "warning"}\nkept\n'
-    assert output.lost == 0
+    assert done.stdout == ""
+    assert "ValueError: broken" in done.stderr
+    assert "Traceback" in done.stderr
+    assert 's3cret-token"' not in done.stderr.replace('token = "s3cret-token"', "")
+    assert "unseen" not in done.stderr
+    if not is_terminal:
+        first, second = map(json.loads, done.stderr.splitlines())
+        assert (first["event"], first["execution"], first["level"]) == ("began", "x", "info")
+        assert second["event"] == "failed"

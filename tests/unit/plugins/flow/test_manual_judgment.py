@@ -1,0 +1,101 @@
+"""Manual judgment: waits for an authorised person, notifies once, and says who decided and why."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests import make
+from tests.fakes import scripted
+from tests.fakes.scripted import Target
+from tests.harness import TESTER, Harness, problem_of, reached
+
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import ManualJudgmentGiven
+from gennaker.model.execution import Execution
+from gennaker.model.statuses import Status
+from gennaker.plugins.flow import plugin as flow
+
+MOMENTS = ["manualJudgment", "manualJudgmentContinue", "manualJudgmentStop"]
+NOTIFIED: dict[str, Any] = {
+    "sendNotifications": True,
+    "notifications": [{"type": "test", "address": "team", "when": [moment]} for moment in MOMENTS],
+}
+
+
+class Judged:
+    """A run whose judgment is answered after a while, once for each answer."""
+
+    def __init__(self, *answers: dict[str, Any], kill_at: tuple[str, ...] = (), **context: Any) -> None:
+        self.target = Target()
+        self.waited_for: list[str] = []
+        self.answers = answers
+        harness = Harness(flow.plugin, scripted.plugin(self.target))
+        stages: list[Any] = [make.stage_json("j", type="manualJudgment", name="Approve", **context)]
+        config: JsonObject = {"application": "shop", "name": "d", "stages": stages}
+        self.execution: Execution = harness.run(config, meanwhile=self._judge, after_kill=self._judge, kill_at=kill_at)
+
+    async def _judge(self, services: Services, execution_id: str) -> None:
+        for answer in self.answers:
+            await reached(services, execution_id, "manualJudgment", task="waitForJudgment")
+            await asyncio.sleep(1800)
+            execution = await services.executions.get(execution_id)
+            assert execution is not None
+            stage = next(execution.in_order())
+            given: dict[str, Any] = {"by": "ada", "judgment": "continue", **answer}
+            event = ManualJudgmentGiven(at=services.clock.now(), stage_id=stage.id, **given)
+            await services.executions.tell(execution_id, event, TESTER)
+            await asyncio.sleep(5)
+            after = await services.executions.get(execution_id)
+            assert after is not None
+            self.waited_for.append(next(after.in_order()).tasks[0].waiting_for)
+
+    @property
+    def moments(self) -> list[str]:
+        return sorted(key.split("/")[3] for key in self.target.mails)
+
+
+def test_continue_goes_on_and_gives_the_choice_to_what_follows() -> None:
+    judged = Judged({"judgment_input": "all"}, judgmentInputs=[{"value": "all"}, {"value": "half"}])
+
+    assert judged.execution.head.status is Status.SUCCEEDED
+    assert next(judged.execution.in_order()).outputs["judgmentInput"] == "all"
+
+
+def test_stop_fails_with_who_and_why() -> None:
+    judged = Judged({"judgment": "stop", "comment": "too slow"})
+
+    assert judged.execution.head.status is Status.TERMINAL
+    assert "ada judged to stop: too slow" in problem_of(judged.execution)
+
+
+@pytest.mark.parametrize(("judgment", "last"), [("continue", "manualJudgmentContinue"), ("stop", "manualJudgmentStop")])
+def test_people_are_told_once_that_it_waits_and_once_how_it_ended(judgment: str, last: str) -> None:
+    judged = Judged({"judgment": judgment}, **NOTIFIED)
+
+    assert judged.moments == ["manualJudgment", last]
+    assert set(judged.target.mails.values()) == {1}
+
+
+def test_someone_without_the_role_changes_nothing_and_is_named() -> None:
+    judged = Judged({"by": "bob"}, {"by": "ada", "roles": frozenset({"release"})}, selectedStageRoles=["release"])
+
+    assert judged.execution.head.status is Status.SUCCEEDED
+    last = next(judged.execution.in_order()).last_modified
+    assert last is not None
+    assert last.user == "ada"
+
+
+def test_while_nobody_with_the_role_has_answered_it_says_who_is_waited_for() -> None:
+    answers = ({"by": "bob"}, {"by": "ada", "roles": frozenset({"release"})})
+    first = Judged(*answers, requiredJudgmentRoles=["release", "ops"])
+
+    assert first.execution.head.status is Status.SUCCEEDED
+    assert first.waited_for[0] == "someone with one of the roles release, ops (bob has none of them)"
+
+
+def test_it_survives_the_process() -> None:
+    judged = Judged({}, kill_at=("commit.after:NotificationReported",), **NOTIFIED)
+
+    assert judged.execution.head.status is Status.SUCCEEDED
+    assert judged.moments == ["manualJudgment", "manualJudgmentContinue"]

@@ -1,0 +1,125 @@
+"""Pipeline: starts another pipeline, follows it, ends as it ends, and takes it along when cancelled."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests import make
+from tests.fakes import scripted
+from tests.fakes.scripted import Target
+from tests.harness import TESTER, Harness, problem_of, reached
+
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import CancelAsked
+from gennaker.model.execution import Execution
+from gennaker.model.statuses import Status
+from gennaker.plugins.flow import plugin as flow
+
+
+class Family:
+    """A parent whose stage starts a child of one stage."""
+
+    def __init__(
+        self, *child_stages: Any, meanwhile: Any = None, child: JsonObject | None = None, **context: Any
+    ) -> None:
+        self.harness = Harness(flow.plugin, scripted.plugin(Target()))
+        stages: list[Any] = list(child_stages)
+        body: JsonObject = {"application": "shop", "name": "the child", "stages": stages, **(child or {})}
+        asyncio.run(self.harness.definitions.save("pipeline", "child", body, author="ada"))
+        own: list[Any] = [
+            make.stage_json("p", type="pipeline", **{"pipeline": "child", "application": "shop", **context})
+        ]
+        config: JsonObject = {"application": "shop", "name": "parent", "stages": own}
+        self.parent = self.harness.run(config, {"tag": "1"}, meanwhile=meanwhile, afterwards=timedelta(minutes=20))
+        self.children = [one for one in self.harness.executions() if one.head.name == "the child"]
+
+    @property
+    def child(self) -> Execution:
+        (found,) = self.children
+        return found
+
+    @property
+    def stage(self) -> Any:
+        return next(self.parent.in_order())
+
+
+MAKE = make.stage_json("m", type="make", name="made it")
+
+
+def test_the_parent_gets_the_childs_outputs_and_the_child_knows_its_parent() -> None:
+    family = Family(MAKE, pipelineParameters={"size": "big"})
+
+    assert family.parent.head.status is Status.SUCCEEDED
+    assert family.stage.outputs == {"made": "made it"}
+    assert family.stage.context["executionId"] == family.child.head.id
+    trigger = family.child.head.trigger
+    parent = trigger["parentExecution"]
+    assert isinstance(parent, dict)
+    assert (trigger["type"], parent["id"]) == ("pipeline", family.parent.head.id)
+    assert trigger["parameters"] == {"size": "big"}
+    assert family.child.head.root_id == family.parent.head.id
+
+
+def test_a_child_that_fails_fails_the_parent_with_its_reason() -> None:
+    family = Family(make.stage_json("f", type="fail", name="Break"))
+
+    assert family.parent.head.status is Status.TERMINAL
+    assert "Exception in child pipeline the child (Break: It was meant to fail.)" in problem_of(family.parent)
+
+
+def test_a_parent_that_does_not_wait_goes_on_at_once() -> None:
+    family = Family(make.stage_json("w", type="wait", waitTime=600), waitForCompletion=False)
+
+    assert family.parent.head.end_time is not None
+    assert family.child.head.end_time is not None
+    assert family.parent.head.end_time + timedelta(seconds=500) < family.child.head.end_time
+    assert family.child.head.status is Status.SUCCEEDED
+
+
+def test_a_cancelled_parent_takes_its_child_along() -> None:
+    async def cancel(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "pipeline", task="monitorPipeline")
+        await asyncio.sleep(10)
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    family = Family(make.stage_json("w", type="wait", waitTime=6000), meanwhile=cancel)
+
+    assert family.parent.head.status is Status.CANCELED
+    assert family.child.head.status is Status.CANCELED
+    assert family.child.head.cancellation_reason == "The parent pipeline was cancelled."
+
+
+def test_a_cancelled_child_cancels_the_stage() -> None:
+    async def cancel(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "pipeline", task="monitorPipeline")
+        parent = await services.executions.get(execution_id)
+        assert parent is not None
+        child_id = str(next(parent.in_order()).context["executionId"])
+        await services.executions.tell(child_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    family = Family(make.stage_json("w", type="wait", waitTime=6000), meanwhile=cancel)
+
+    assert family.child.head.status is Status.CANCELED
+    assert family.stage.status is Status.CANCELED
+    assert family.parent.head.status is Status.CANCELED
+
+
+@pytest.mark.parametrize(
+    ("context", "child", "said"),
+    [
+        ({"pipeline": "nobody"}, {}, "There is no pipeline with the id 'nobody'"),
+        ({}, {"disabled": True}, "The pipeline 'the child' is disabled"),
+    ],
+)
+def test_a_child_that_can_not_start_is_said(context: JsonObject, child: JsonObject, said: str) -> None:
+    family = Family(MAKE, child=child, **context)
+
+    assert family.parent.head.status is Status.TERMINAL
+    assert said in problem_of(family.parent)
+    assert family.children == []
+
+
+def test_downstream_outputs_can_be_left_out() -> None:
+    assert Family(MAKE, skipDownstreamOutput=True).stage.outputs == {}
