@@ -102,6 +102,13 @@ def trouble_of_visitors(story: ShopStory) -> list[str]:
     return found
 
 
+def requests(story: ShopStory) -> int:
+    """How many the visitors have made."""
+    total = story.visitors()[-1]["total"]
+    assert isinstance(total, dict)
+    return int(str(total["requests"]))
+
+
 def _digest(http: httpx2.Client, name: str, tag: str) -> str:
     answer = http.get(f"/{quote(name)}/manifests/{tag}", headers={"Accept": _MANIFESTS})
     assert answer.status_code == httpx2.codes.OK, answer.text
