@@ -60,7 +60,6 @@ class DataFolder:
         (self.path / "server.json").unlink(missing_ok=True)
         self._lock.close()
 
-
     def _write(self, file: Path, content: str) -> None:
         try:
             write_private(file, content)
