@@ -1,15 +1,19 @@
 """Definitions in SQLite: every revision is kept, the newest is marked."""
 
+import hashlib
+
 import msgspec
 from sqlalchemy import Connection, Row, select, update
 
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.definitions import Definition
 from gennaker.model import codec
+from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.store import tables
+from gennaker.store import audit, statements, tables
 from gennaker.store.database import Database
+from gennaker.store.writer import driver
 
 _columns = tables.definitions.c
 
@@ -118,6 +122,7 @@ def _check(newest: Definition | None, kind: str, definition_id: str, if_revision
 
 
 def _add(connection: Connection, definition: Definition) -> None:
+    """The new revision and its audit record: what a definition says is a decision like any other."""
     connection.execute(
         update(tables.definitions)
         .where(_columns.kind == definition.kind, _columns.id == definition.id, _columns.is_newest == 1)
@@ -136,6 +141,18 @@ def _add(connection: Connection, definition: Definition) -> None:
             at=codec.microseconds(definition.at),
             body=codec.encode(definition.body).decode(),
         )
+    )
+    audit.append(driver(connection), statements.compiled(), audit.encoded_entries((_recorded(definition),)))
+
+
+def _recorded(definition: Definition) -> AuditEntry:
+    digest = hashlib.sha256(codec.encode_sorted(definition.body)).hexdigest()
+    return AuditEntry(
+        at=definition.at,
+        actor=definition.author,
+        action="definition.deleted" if definition.is_deleted else "definition.saved",
+        subject=f"{definition.kind}:{definition.id}",
+        details={"name": definition.body.get("name"), "revision": definition.revision, "sha256": digest},
     )
 
 

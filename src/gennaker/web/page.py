@@ -60,7 +60,7 @@ class PageController(Controller):
         name = path.strip("/").replace("\0", "")
         wanted = (folder / name).resolve() if name else folder / "index.html"
         if not (folder / "index.html").exists():
-            return Response("The page was not built. Run `make ui`.\n", media_type="text/plain", status_code=503)
+            return Response("The page was not built. Run `make setup`.\n", media_type="text/plain", status_code=503)
         if not wanted.is_relative_to(folder) or not wanted.is_file():
             raise Refused(Problem(code="page.no_file", message=f"There is no {path} here."), status=404)
         kind = _KINDS.get(wanted.suffix, "application/octet-stream")

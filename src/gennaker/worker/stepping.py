@@ -20,6 +20,7 @@ from gennaker.engine.rules import Rules
 from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, Journal, RecordedEvent
 from gennaker.interfaces.probes import Probe
 from gennaker.model.audit import AuditEntry
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Deliver, Effect, PendingEffect, TellQueue
 from gennaker.model.event import Event
 from gennaker.model.execution import Execution
@@ -217,6 +218,13 @@ class _Fold:
                     raise AssertionError(f"admit asked for {type(other).__name__}")
         return own
 
+    def _with_refusal(self, audit: tuple[AuditEntry, ...]) -> tuple[AuditEntry, ...]:
+        """A command that changed nothing is recorded as what it was: asked for, and refused."""
+        if not self.ignored:
+            return audit
+        refused: JsonObject = {"refused": self.ignored}
+        return tuple(msgspec.structs.replace(entry, details={**entry.details, **refused}) for entry in audit)
+
     def commit(self, done_key: str, audit: tuple[AuditEntry, ...]) -> Commit:
         if done_key and done_key not in self._effects:
             self._dropped[done_key] = None
@@ -232,5 +240,5 @@ class _Fold:
             queues=tuple(self._queues.values()),
             effects=tuple(self._effects.values()),
             dropped_effects=tuple(key for key in self._dropped if key not in self._effects),
-            audit=(*audit, *self._audit),
+            audit=(*self._with_refusal(audit), *self._audit),
         )

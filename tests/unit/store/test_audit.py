@@ -13,7 +13,9 @@ import pytest
 from gennaker.model.audit import AuditEntry
 from gennaker.store import audit, audit_head
 from gennaker.store.database import NAME, Database
+from gennaker.store.definitions import SqliteDefinitions
 from gennaker.store.failures import StoreUnusable
+from gennaker.worker.clock import SystemClock
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 Rows = list[tuple[int, str, str, str]]
@@ -158,3 +160,23 @@ def test_ten_thousand_records_are_verified_within_a_second(tmp_path: Path) -> No
 
     assert verdict.is_intact
     assert took < 1.0
+
+
+def test_saving_and_deleting_a_definition_are_in_the_chain(tmp_path: Path) -> None:
+    database = Database.open(tmp_path)
+    definitions = SqliteDefinitions(database, SystemClock())
+    trail = audit.SqliteAuditTrail(database)
+
+    async def change() -> list[tuple[str, str, str]]:
+        await definitions.save("pipeline", "p1", {"name": "deliver"}, author="somebody")
+        await definitions.delete("pipeline", "p1", author="somebody else")
+        return [(r.entry.actor, r.entry.action, r.entry.subject) for r in await trail.records()]
+
+    recorded = asyncio.run(change())
+    database.close()
+
+    assert recorded == [
+        ("somebody", "definition.saved", "pipeline:p1"),
+        ("somebody else", "definition.deleted", "pipeline:p1"),
+    ]
+    assert audit.verify(tmp_path).is_intact

@@ -50,7 +50,7 @@ def test_nothing_else_is_served(page: Path, path: str) -> None:
 def test_a_page_that_was_not_built_says_so() -> None:
     async def work(site: Website) -> None:
         answer = await site.get("/ui/", token=None)
-        assert (answer.status, answer.body) == (503, b"The page was not built. Run `make ui`.\n")
+        assert (answer.status, answer.body) == (503, b"The page was not built. Run `make setup`.\n")
 
     visit(work)
 

@@ -63,6 +63,7 @@ class ApplicationsController(Controller):
             "cluster": release.cluster,
             "account": release.account,
             "region": release.region,
+            "releaseId": release.id,
         }
         sentence = f"Rolling {release.cluster} back from {release.version} to {release.replaced_version}."
         config: JsonObject = {"application": application, "name": sentence, "description": sentence, "stages": [stage]}
