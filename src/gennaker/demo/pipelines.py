@@ -102,6 +102,8 @@ def delivery_of_shop(*, traffic_percent: float, grace_period: str, webhook: str)
                 "requisiteStageRefIds": ["7"],
                 "type": "deploy",
                 "name": "Production",
+                "sendNotifications": True,
+                "notifications": [{"type": "email", "address": PRODUCTION_CHANNEL, "when": ["stage.failed"]}],
                 "clusters": [{**_production("shop", grace_period=grace_period), "strategy": "redblack"}],
             },
         ],

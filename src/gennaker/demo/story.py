@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -302,9 +303,20 @@ class Story:
         shares = self._shares("shop-prod")
         teller.check("all traffic is back on one server group", holds=len(shares) == 1, found=shares)
         teller.note(watching.problems(ended)[:300])
+        if caught_by != "Canary":
+            self._staging_was_told(tag)
         self._report.append(
             (what, tag, f"caught: {caught_by}", reckoning.scores(ended), f"{time.monotonic() - began:.0f} s")
         )
+
+    def _staging_was_told(self, tag: str) -> None:
+        until = time.monotonic() + _ARRIVES_WITHIN_SECONDS
+        while time.monotonic() < until and not self._mail.to(pipelines.STAGING_CHANNEL):
+            time.sleep(0.1)
+        mails = self._mail.to(pipelines.STAGING_CHANNEL)
+        self._teller.check(f"the staging channel was told of {tag}", holds=len(mails) == 1, found=len(mails))
+        production = self._mail.to(pipelines.PRODUCTION_CHANNEL)
+        self._teller.check("the production channel was not", holds=not production, found=len(production))
 
     # Second thoughts
 
@@ -314,17 +326,27 @@ class Story:
         production = next(one for one in releases if one["cluster"] == "shop-prod" and one["state"] == "current")
         wanted = str(production["replacedVersion"])
         with self._teller.step(f"gennaker rollback shop --cluster shop-prod (to {wanted})"):
-            began = time.monotonic()
             command = self._spawn("rollback", "shop", "--cluster", "shop-prod")
-            seconds = watching.seconds_until_only(address, wanted, began=began, within=20)
+            seconds = watching.seconds_until_only(address, wanted, began=self._asked_to_roll_back(), within=20)
             command.wait(60)
-        # Starting the command itself takes part of that time.
         self._teller.check(
-            "clients saw the old version again within a second, and the second that the command needs to start",
-            holds=seconds is not None and seconds < 2,
+            "clients saw the old version again within a second",
+            holds=seconds is not None and seconds < 1,
             found=f"{seconds:.2f} s" if seconds else "not at all",
         )
-        self._teller.note(f"{seconds:.2f} s from typing the command" if seconds else "")
+        self._teller.note(f"{seconds:.2f} s after the server was asked" if seconds else "")
+
+    def _asked_to_roll_back(self) -> float:
+        """When the server has taken the command, by this process's clock: starting a program is not measured."""
+        until = time.monotonic() + _ARRIVES_WITHIN_SECONDS
+        while time.monotonic() < until:
+            answer = self._client.get("/api/v1/executions", application="shop", limit="1")
+            newest = reckoning.listed(answer, "executions")[0]
+            if str(newest["name"]).startswith("Rolling shop-prod back"):
+                ago = datetime.now(UTC) - datetime.fromisoformat(str(newest["buildTime"]))
+                return time.monotonic() - ago.total_seconds()
+            time.sleep(0.01)
+        raise Refused(Problem(code="demo.rollback", message="The rollback has not begun."))
 
     def _forger(self) -> None:
         body = json.dumps(
