@@ -152,7 +152,7 @@ def _recorded(definition: Definition) -> AuditEntry:
         actor=definition.author,
         action="definition.deleted" if definition.is_deleted else "definition.saved",
         subject=f"{definition.kind}:{definition.id}",
-        details={"name": definition.body.get("name"), "revision": definition.revision, "sha256": digest},
+        details={"name": definition.body.get("name"), "revision": definition.revision, "content": f"sha256:{digest}"},
     )
 
 
