@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 
 import pytest
+from tests import grouping
 
 _NEEDS_MORE = ("root", "debian")
 _LEFT_OUT = pytest.StashKey[set[str]]()
@@ -38,6 +39,12 @@ def _can_run(config: pytest.Config, item: pytest.Item) -> bool:
         return True
     asked: str = config.getoption("markexpr")
     return all(name in asked or item.get_closest_marker(name) is None for name in _NEEDS_MORE)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: grouping.Producer) -> object:
+    """Keeps groups together; every other way to distribute is xdist's own business."""
+    return grouping.FileGroupScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(optionalhook=True)
