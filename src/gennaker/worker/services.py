@@ -7,6 +7,7 @@ import structlog
 
 from gennaker.interfaces.plugins import Service
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.storage import StoreUnusable
 
 log = structlog.get_logger()
 
@@ -27,7 +28,11 @@ async def _keep_running(service: Service, services: Services) -> None:
         try:
             await service.run(services)
         except Exception as error:
-            log.exception("service.failed", service=service.name, error=str(error), again_seconds=pause)
+            unusable = _of_the_store(error)
+            said = str(unusable or error)
+            log.exception(
+                "service.failed", service=service.name, error=said, again_seconds=pause, exc_info=unusable is None
+            )
         else:
             log.warning("service.ended", service=service.name, again_seconds=pause)
         own = asyncio.current_task()
@@ -36,3 +41,13 @@ async def _keep_running(service: Service, services: Services) -> None:
             raise asyncio.CancelledError
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _of_the_store(error: Exception) -> StoreUnusable | None:
+    """What the disk or the database said, if that is all that failed: a person must mend it, and needs no trace for it."""
+    if isinstance(error, StoreUnusable):
+        return error
+    if not isinstance(error, ExceptionGroup):
+        return None
+    found = [_of_the_store(one) for one in error.exceptions]
+    return found[0] if all(found) else None

@@ -8,6 +8,8 @@ from structlog.testing import capture_logs
 from tests.fakes.virtual_time import VirtualTime
 
 from gennaker.interfaces.plugins import Service
+from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model.problems import Problem
 from gennaker.worker import services
 
 
@@ -35,6 +37,18 @@ def test_a_service_that_raises_is_started_again_after_a_growing_pause() -> None:
     assert pauses[:7] == [0.5, 1, 2, 4, 8, 16, 30]
     assert set(pauses[7:]) == {30}
     assert {line["error"] for line in lines} == {"broken"}
+
+
+def test_a_full_disk_is_logged_as_the_sentence_that_it_is_without_a_trace() -> None:
+    full = StoreUnusable(Problem(code="store.full", message="There is no space left.", remedy="Free some."))
+
+    async def fails(_: Any) -> None:
+        raise ExceptionGroup("in a task of the service's", [full])
+
+    with capture_logs() as lines:
+        run_for(1, Service(name="fails", run=fails))
+
+    assert {(line["error"], line["exc_info"]) for line in lines} == {("There is no space left. Free some.", False)}
 
 
 def test_a_service_that_returns_is_started_again_and_the_others_run_on() -> None:
