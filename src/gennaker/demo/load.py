@@ -194,7 +194,8 @@ async def generate(url: str, *, rate: float, connections: int, log: IO[str], sec
         until = loop.time() + seconds if seconds is not None else None
         while not stop.is_set() and (until is None or loop.time() < until):
             await _either(stop, 1.0 if until is None else min(1.0, max(0.0, until - loop.time())))
-            tally.tick()
+            if not stop.is_set():  # what is left of a second that was cut short isn't one: it would look like silence
+                tally.tick()
         stop.set()
         await asyncio.wait(visitors)
     tally.end()
