@@ -19,6 +19,8 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "pytest.ini").write_text(MARKS)
     (tmp_path / "ordinary_user.py").write_text(ORDINARY_USER)
     shutil.copy(TESTS / "conftest.py", tmp_path)
+    (tmp_path / "tests").mkdir()
+    shutil.copy(TESTS / "grouping.py", tmp_path / "tests")
     return tmp_path
 
 
