@@ -31,6 +31,9 @@ LabelPatterns = Mapping[str, tuple[str, ...]]
 _MOST_SERIES = 500
 """Of one server group: 1,800 slots of 500 series are 3.6 MB."""
 _MOST_GROUPS = 64
+"""Beyond it the group that has been gone longest makes room for a new one."""
+_MOST_LIVE_GROUPS = 256
+"""A live group is only turned away when this many others are live: without its samples a judge sees half of the truth."""
 _OWNER = "server_group"
 """Label that says whose a series is, if not of the group that shows it."""
 
@@ -142,6 +145,7 @@ class SeriesStore:
         self._length = max(2, round(keep_seconds / slot_seconds))
         self._groups: dict[str, GroupSeries] = {}
         self._last: dict[tuple[str, str], tuple[datetime, Page]] = {}
+        self._live: frozenset[str] = frozenset()
 
     def slot_of(self, at: datetime) -> int:
         """The slot that begins nearest to the instant."""
@@ -157,16 +161,14 @@ class SeriesStore:
 
     def record(self, group: str, instance: str, *, slot: int, at: datetime, page: Page) -> None:
         """Adds a page that an instance has shown at this instant; the slot is the one that it ends."""
-        if group not in self._groups:
-            if len(self._groups) >= _MOST_GROUPS:
-                log.warning("scraper.too_many_groups", group=group, most=_MOST_GROUPS)
-                return
-            self._groups[group] = GroupSeries(self._length)
         before = self._last.get((group, instance))
         self._last[group, instance] = (at, page)
         rates = None if before is None else _rates(before[1], page, (at - before[0]).total_seconds())
         own, foreign = _by_owner(group, rates)
-        self._groups[group].add(slot, rates=own, gauges=page.gauges)
+        if group not in self._groups and self._makes_room(group):
+            self._groups[group] = GroupSeries(self._length)
+        if group in self._groups:
+            self._groups[group].add(slot, rates=own, gauges=page.gauges)
         for owner, credited in foreign.items():
             if owner in self._groups:
                 self._groups[owner].credit(slot, credited)
@@ -176,6 +178,20 @@ class SeriesStore:
         oldest = slot - self._length
         self._groups = {name: series for name, series in self._groups.items() if series.newest > oldest}
         self._last = {key: last for key, last in self._last.items() if key in instances}
+        self._live = frozenset(group for group, _ in instances)
+
+    def _makes_room(self, group: str) -> bool:
+        """There is room for one more group, if need be that of one which is gone."""
+        if len(self._groups) < _MOST_GROUPS:
+            return True
+        gone = [name for name in self._groups if name not in self._live]
+        if gone:
+            del self._groups[min(gone, key=lambda name: self._groups[name].newest)]
+            return True
+        if len(self._groups) < _MOST_LIVE_GROUPS:
+            return True
+        log.warning("scraper.too_many_groups", group=group, most=_MOST_LIVE_GROUPS)
+        return False
 
 
 def _rates(before: Page, now: Page, seconds: float) -> dict[SeriesKey, float] | None:

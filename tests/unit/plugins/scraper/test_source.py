@@ -225,3 +225,46 @@ def test_a_statistic_that_a_metric_doesnt_have_is_refused(query: JsonObject, sai
 
     with pytest.raises(Refused, match=said):
         world.asks(query)
+
+
+def live(*groups: str) -> frozenset[tuple[str, str]]:
+    return frozenset((group, "a") for group in groups)
+
+
+def test_groups_that_are_gone_make_room_for_new_ones() -> None:
+    world = World(keep_seconds=600)
+    for number in range(64):
+        world.shows(number, "hits_total 1", group=f"old-v{number:03}")
+    world.store.forget(slot=world.store.slot_of(AT), instances=live("old-v000"))
+
+    for second, total in enumerate([100, 160]):
+        world.shows(64 + second, f"hits_total {total}")
+
+    assert same(world.asks({"metric": "hits_total"}, after=64, seconds=1), [60])
+    assert "old-v000" in world.store.names()  # the oldest, but live
+    assert "old-v001" not in world.store.names()
+
+
+def test_live_groups_are_turned_away_only_when_very_many_are_live() -> None:
+    world = World()
+    names = [f"live-v{number:03}" for number in range(257)]
+    world.store.forget(slot=world.store.slot_of(AT), instances=live(*names))
+
+    for name in names:
+        world.shows(1, "hits_total 1", group=name)
+
+    assert world.store.names() == tuple(names[:256])
+
+
+def test_what_a_group_without_room_has_counted_for_others_is_credited() -> None:
+    world = World()
+    names = [f"live-v{number:03}" for number in range(256)]
+    world.store.forget(slot=world.store.slot_of(AT), instances=live(*names))
+    for second in range(3):
+        for name in names:
+            world.shows(second, "hits_total 1", group=name)
+
+    for second, total in enumerate([0, 7, 14]):
+        world.shows(second, f'orders_total{{server_group="live-v000"}} {total}', group="no-room")
+
+    assert same(world.asks({"metric": "orders_total"}, group="live-v000", seconds=2), [7, 7])
