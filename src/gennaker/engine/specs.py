@@ -1,6 +1,7 @@
 """Specs: reading a stage's JSON as its type's record, strictly, with all problems at once."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import msgspec
 
@@ -35,20 +36,20 @@ def read(
 ) -> StageSpec | tuple[Problem, ...]:
     """The stage's spec from its evaluated context, a missing field from what the stage sees of its ancestors."""
     values: JsonObject = {}
-    for field in msgspec.structs.fields(stage_type.spec):
+    for field in _fields(stage_type.spec):
         found, value = look_up(field.encode_name)
         if found:
             values[field.encode_name] = value
-    problems = check(stage_type, values, stage.name)
-    if problems:
-        return problems
-    return msgspec.convert(values, type=stage_type.spec, strict=False)
+    try:
+        return msgspec.convert(values, type=stage_type.spec, strict=False)
+    except msgspec.ValidationError:  # it names only the first problem
+        return check(stage_type, values, stage.name)
 
 
 def check(stage_type: StageType, values: JsonObject, name: str, pointer: str = "") -> tuple[Problem, ...]:
     """Every field that is missing or of the wrong type."""
     problems: list[Problem] = []
-    for field in msgspec.structs.fields(stage_type.spec):
+    for field in _fields(stage_type.spec):
         value = values.get(field.encode_name, _NOWHERE)
         where = f"{pointer}/{escape(field.encode_name)}"
         if value is _NOWHERE:
@@ -73,7 +74,7 @@ def check_unevaluated(stage_type: StageType, config: JsonObject, name: str, poin
     A field that holds `${` can't be judged yet, and one that is missing may come from an ancestor's outputs.
     """
     problems: list[Problem] = []
-    for field in msgspec.structs.fields(stage_type.spec):
+    for field in _fields(stage_type.spec):
         value = config.get(field.encode_name, _NOWHERE)
         if value is _NOWHERE or has_expressions(value):  # type: ignore[arg-type]  # the sentinel is gone here
             continue
@@ -83,6 +84,12 @@ def check_unevaluated(stage_type: StageType, config: JsonObject, name: str, poin
             where = f"{pointer}/{escape(field.encode_name)}"
             problems.append(_wrong(field.encode_name, name, where, error))
     return tuple(problems)
+
+
+@cache
+def _fields(spec: type[StageSpec]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Of a spec's class: finding them out anew costs more than a stage's whole step."""
+    return msgspec.structs.fields(spec)
 
 
 def escape(part: str) -> str:

@@ -1,0 +1,190 @@
+"""Whole engine: durable task completions a second, and how long a reported task waits for the next one to start.
+
+Run: `python benchmarks/engine.py [FOLDER]`. The real worker over the real store (SQLite, `synchronous=FULL`) in one
+process, without HTTP: 200 executions of 10 chained stages with one no-op task each, 50 at a time; then tasks offered at
+500 a second, where the time between a task's end and the next one's start is measured. FOLDER decides which disk.
+"""
+
+import asyncio
+import gc
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from gennaker.interfaces.executions import Submission
+from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import Done, TaskResult
+from gennaker.model.principal import Principal
+from gennaker.model.statuses import Status
+from gennaker.settings import Settings
+from gennaker.store.audit import SqliteAuditTrail
+from gennaker.store.database import Database
+from gennaker.store.definitions import SqliteDefinitions
+from gennaker.store.documents import SqliteDocuments
+from gennaker.store.evidence import FileEvidence, FileLogs
+from gennaker.store.journal import SqliteJournal
+from gennaker.store.searches import SqliteSearches
+from gennaker.worker import core
+from gennaker.worker.clock import SystemClock, SystemIds
+from gennaker.worker.probes import SilentProbe
+
+_ROUNDS = 3
+_BENCH = Principal(name="benchmark", via="benchmark")
+
+
+class Starts:
+    """When each task of an execution was started and ended."""
+
+    def __init__(self) -> None:
+        """Nothing has started."""
+        self.gaps: list[float] = []
+        self.done = 0
+        self._ended: dict[str, float] = {}
+
+    async def run(self, context: TaskContext) -> TaskResult:
+        """A task that does nothing but look at the clock."""
+        now = time.perf_counter()
+        name = context.execution.head.id
+        if name in self._ended:
+            self.gaps.append(now - self._ended[name])
+        self._ended[name] = time.perf_counter()
+        self.done += 1
+        return Done()
+
+
+def pipeline(stages: int, context: JsonObject) -> JsonObject:
+    """A chain of no-op stages."""
+    chain: list[Json] = [
+        {
+            "refId": str(place),
+            "type": "benchNothing",
+            "name": f"stage {place}",
+            "requisiteStageRefIds": [str(place - 1)] if place else [],
+            **context,
+        }
+        for place in range(stages)
+    ]
+    return {"application": "bench", "name": "bench", "stages": chain}
+
+
+@asynccontextmanager
+async def running(folder: Path, starts: Starts) -> AsyncIterator[core.Core]:
+    """A worker over a fresh store."""
+    clock, ids = SystemClock(), SystemIds()
+    database = Database.open(folder)
+    nothing = TaskType(name="nothing", run=starts.run)
+    stage = StageType(name="benchNothing", label="", about="", spec=StageSpec, tasks=(nothing,))
+    built = core.build(
+        store=core.StorePorts(
+            journal=SqliteJournal(database, engine_version="benchmark"),
+            searches=SqliteSearches(database),
+            definitions=SqliteDefinitions(database, clock),
+            documents=lambda namespace: SqliteDocuments(database, namespace),
+            evidence=FileEvidence(database),
+            logs=FileLogs(database),
+            audit=SqliteAuditTrail(database),
+        ),
+        clock=clock,
+        ids=ids,
+        settings=Settings(),
+        data=folder,
+        plugins=(Plugin(name="bench", stages=(stage,)),),
+        registries={},
+        probe=SilentProbe(),
+    )
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(built.worker.run())
+        await built.worker.ready()
+        yield built
+        working.cancel()
+    database.close()
+
+
+async def throughput(folder: Path, *, executions: int, stages: int, at_once: int, context: JsonObject) -> float:
+    """Task completions a second."""
+    starts = Starts()
+    async with running(folder, starts) as built:
+        slots = asyncio.Semaphore(at_once)
+        began = time.perf_counter()
+
+        async def one() -> None:
+            async with slots:
+                execution = await built.services.executions.submit(
+                    Submission(config=pipeline(stages, context), trigger={}), _BENCH
+                )
+                await _ended(built, execution)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(executions):
+                group.create_task(one())
+        return starts.done / (time.perf_counter() - began)
+
+
+async def _ended(built: core.Core, execution_id: str) -> None:
+    while True:
+        found = await built.services.executions.get(execution_id)
+        if found is not None and found.head.status.is_complete:
+            assert found.head.status is Status.SUCCEEDED, found.head.status
+            return
+        await asyncio.sleep(0.01)
+
+
+async def latency(folder: Path, *, rate: float, seconds: float, stages: int) -> list[float]:
+    """Seconds from each task's end to the start of the next one, at so many tasks a second."""
+    starts = Starts()
+    async with running(folder, starts) as built, asyncio.TaskGroup() as group:
+        for number in range(int(rate * seconds / stages)):
+            due = number * stages / rate
+            group.create_task(_later(built, due, stages))
+    return starts.gaps
+
+
+async def _later(built: core.Core, due: float, stages: int) -> None:
+    await asyncio.sleep(due)
+    execution = await built.services.executions.submit(Submission(config=pipeline(stages, {}), trigger={}), _BENCH)
+    await _ended(built, execution)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """In milliseconds."""
+    return 1000 * sorted(values)[int(share * (len(values) - 1))]
+
+
+def main(folder: Path) -> None:
+    """Prints one line a case; throughput is the median of the rounds."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], 50)  # as the server does (app.py)
+    context: JsonObject = {"note": "x" * 200}
+    shapes = ((200, 10, 50), (20, 100, 20), (4, 1000, 4))
+    for executions, stages, at_once in shapes:
+        rates = [
+            asyncio.run(
+                throughput(
+                    folder / f"t{stages}-{number}",
+                    executions=executions,
+                    stages=stages,
+                    at_once=at_once,
+                    context=context,
+                )
+            )
+            for number in range(_ROUNDS)
+        ]
+        print(f"{executions} x {stages} stages, {at_once} at once: {statistics.median(rates):8,.0f} tasks/s")
+    gaps = asyncio.run(latency(folder / "latency", rate=500, seconds=10, stages=10))
+    print(
+        f"500 tasks/s offered: report to next start p50 {percentile(gaps, 0.5):.2f} ms, p99 {percentile(gaps, 0.99):.2f} ms"
+    )
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as temporary:
+        main(Path(temporary))
