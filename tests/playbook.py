@@ -53,6 +53,7 @@ from gennaker.model.execution import Execution, Stage, Task
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForWork
 
 
 class Playbook:
@@ -69,7 +70,7 @@ class Playbook:
         self.answered: set[str] = set()
         self.last = Step(execution=replay.accepted(make.head()))
         self.queue = Queue(key="pipeline:none")
-        self.send(Submitted(at=self.at, head=make.head(version=1, waiting_for="preparing", **head)))
+        self.send(Submitted(at=self.at, head=make.head(version=1, waiting_for=ForWork(reason="preparing"), **head)))
         if is_prepared:
             self.submission_prepared(make.config(*stages))
 

@@ -16,6 +16,7 @@ from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskTy
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.execution import EffectClass
 from gennaker.model.problems import Problem
+from gennaker.model.waiting import ForOther
 
 
 class Target:
@@ -76,7 +77,9 @@ def plugin(target: Target, *more: StageType) -> Plugin:
         assert isinstance(seen, int)
         if seen >= 2:
             return Done(outputs={"polls": seen})
-        return Again(after=timedelta(seconds=20), waiting_for="the third look", memory={"seen": seen + 1})
+        return Again(
+            after=timedelta(seconds=20), waiting_for=ForOther(reason="the third look"), memory={"seen": seen + 1}
+        )
 
     async def hang(_: TaskContext) -> TaskResult:
         target.order.append("began")

@@ -47,6 +47,7 @@ from gennaker.model.event import (
 )
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForOther
 
 PROBLEM = Problem(code="test.broken", message="It broke.")
 TYPES = ("work", "after", "rescue", "both", "skippable", "clearing", "wait", "manualJudgment", "noop")
@@ -128,7 +129,7 @@ def result(chance: Random, *, is_final: bool) -> TaskResult:
     if is_final:
         return chance.choice(ends)
     ends += [
-        Again(after=make.seconds(chance.randint(-1, 30)), waiting_for="something"),
+        Again(after=make.seconds(chance.randint(-1, 30)), waiting_for=ForOther(reason="something")),
         Failed(problem=PROBLEM, retryable=True),
         Done(status=Status.REDIRECT),
         Done(status=Status.RUNNING),
@@ -204,7 +205,7 @@ def command(play: Playbook, chance: Random) -> Event:
             IgnoreFailureAsked(at=at, stage_id=stage_id, by="eve"),
             ChildEnded(at=at, stage_id=stage_id, child_id="c", status=Status.SUCCEEDED),
             Started(at=at),
-            Queued(at=at, waiting_for="another"),
+            Queued(at=at, waiting_for=ForOther(reason="another")),
             TimerRang(at=at, key="no such timer"),
         ]
     )

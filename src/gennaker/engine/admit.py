@@ -29,6 +29,7 @@ from gennaker.model.event import (
 )
 from gennaker.model.moniker import SEQUENCES
 from gennaker.model.queue import Queue, Waiting
+from gennaker.model.waiting import ForTurn
 
 _SUPERSEDED = (
     "This execution was queued but then canceled because a newer queued execution superceded it"  # Orca's words
@@ -151,7 +152,7 @@ def _fits(queue: Queue, new: Waiting) -> bool:
     return new.max_concurrent <= 0 or len(queue.running) < new.max_concurrent
 
 
-def _waits_for(queue: Queue, waiting: Waiting) -> str:
+def _waits_for(queue: Queue, waiting: Waiting) -> ForTurn:
     ahead = [one.execution_id for one in queue.waiting]
     ahead = ahead[: ahead.index(waiting.execution_id)]
     running = _named(queue.running)
@@ -159,7 +160,13 @@ def _waits_for(queue: Queue, waiting: Waiting) -> str:
         said = f"the running execution of this pipeline to end: {running}" if running else "its turn"
     else:
         said = f"fewer than {waiting.max_concurrent} executions of this pipeline to run: {running}"
-    return f"{said}; waiting before it: {_named(ahead)}" if ahead else said
+    return ForTurn(
+        reason=f"{said}; waiting before it: {_named(ahead)}" if ahead else said,
+        queue=queue.key,
+        running=queue.running,
+        ahead=tuple(ahead),
+        at_most=1 if waiting.limit_concurrent else waiting.max_concurrent,
+    )
 
 
 def _named(ids: tuple[str, ...] | list[str]) -> str:

@@ -121,7 +121,7 @@ def _skip(draft: Draft, stage: Stage) -> None:
                 status=Status.SKIPPED,
                 end_time=draft.at,
                 is_preparing=False,
-                waiting_for="",
+                waiting_for=None,
             )
             draft.put(ended)
     draft.agenda.clear()

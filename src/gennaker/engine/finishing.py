@@ -29,6 +29,7 @@ from gennaker.model.effect import (
 from gennaker.model.event import AfterStagesPrepared, ChildEnded, Left
 from gennaker.model.execution import Side, Stage
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForWork
 
 _OPEN = frozenset({Status.NOT_STARTED, Status.RUNNING, Status.PAUSED})
 _ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
@@ -79,7 +80,7 @@ def _has_late_work(draft: Draft, stage: Stage, kind: AfterKind) -> bool:
             replace(
                 stage,
                 is_preparing=True,
-                waiting_for=f"its {kind.value} stages to be planned",
+                waiting_for=ForWork(reason=f"its {kind.value} stages to be planned", what="plan", since=draft.at),
             )
         )
         key = keys.prepare_after(draft.id, stage, kind.value)
@@ -103,13 +104,12 @@ def after_prepared(draft: Draft, event: AfterStagesPrepared) -> str:
     if kind is None or stage.status not in _ACTIVE or not stage.is_preparing:
         return "the stage no longer waits for this preparation"
     if event.problem is not None and event.is_retryable and stage.preparation < starting.PREPARED_AT_MOST - 1:
-        said = f"another try at planning, after: {event.problem.message}"
-        stage = draft.put(replace(stage, preparation=stage.preparation + 1, waiting_for=said))
+        stage = draft.put(starting.planned_again(draft, stage, event.problem))
         key = keys.prepare_after(draft.id, stage, kind.value)
         again = PrepareAfterStages(key=key, stage_id=stage.id, kind=kind)
         draft.emit(again, due=draft.at + starting.PREPARE_AGAIN_AFTER)
         return ""
-    stage = replace(stage, is_preparing=False, waiting_for="", preparation=0)
+    stage = replace(stage, is_preparing=False, waiting_for=None, preparation=0)
     if kind is AfterKind.AFTER:
         stage = draft.put(replace(stage, are_after_stages_planned=True))
     else:
@@ -157,7 +157,7 @@ def _finish(draft: Draft, stage: Stage, status: Status) -> None:
             end_time=draft.at,
             context=context,
             is_preparing=False,
-            waiting_for="",
+            waiting_for=None,
         )
     )
     notifying.stage_ended(draft, stage)
@@ -260,7 +260,7 @@ def end_execution(draft: Draft, status: Status, *, reason: str) -> None:
     draft.agenda.clear()
     version = draft.head.version
     end_time = draft.at if draft.head.start_time is not None else draft.head.end_time
-    draft.head = replace(draft.head, status=status, end_time=end_time, waiting_for="")
+    draft.head = replace(draft.head, status=status, end_time=end_time, waiting_for=None)
     queue = starting.queue_key(draft.head)
     if queue is not None:
         left = Left(
@@ -290,7 +290,7 @@ def _tell_parent(draft: Draft, status: Status) -> None:
 def _cut_off(draft: Draft, reason: str) -> None:
     for stage in list(draft.stages.values()):
         if stage.status is Status.PAUSED and stage.start_time is None:
-            draft.put(replace(stage, status=Status.NOT_STARTED, waiting_for=""))
+            draft.put(replace(stage, status=Status.NOT_STARTED, waiting_for=None))
         elif stage.status in _ACTIVE or stage.is_preparing:
             _cut_stage(draft, stage, reason)
 
@@ -298,7 +298,7 @@ def _cut_off(draft: Draft, reason: str) -> None:
 def _cut_stage(draft: Draft, stage: Stage, reason: str) -> None:
     tasks.cut(draft, stage.id, Status.CANCELED, reason=reason)
     starting.forget(draft, draft.stages[stage.id])
-    stage = replace(draft.stages[stage.id], waiting_for="")
+    stage = replace(draft.stages[stage.id], waiting_for=None)
     if stage.status in _ACTIVE:
         stage = replace(stage, status=Status.CANCELED, end_time=draft.at)
     draft.put(stage)

@@ -17,6 +17,7 @@ from gennaker.model.event import (
 )
 from gennaker.model.execution import Paused, Stage
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForPause
 
 _EXPIRED = "Could not begin execution before start time expiry"  # Orca's words
 
@@ -72,7 +73,7 @@ def _cancel(draft: Draft, by: str, reason: str) -> None:
         is_canceled=True,
         canceled_by=by,
         cancellation_reason=reason or None,
-        waiting_for="",
+        waiting_for=None,
     )
     said = f"cancelled by {by}"
     finishing.end_execution(draft, Status.CANCELED, reason=f"{said}: {reason}" if reason else said)
@@ -93,7 +94,7 @@ def pause(draft: Draft, event: PauseAsked) -> str:
         draft.head,
         status=Status.PAUSED,
         paused=Paused(paused_by=event.by, pause_time=draft.at, total_before=total),
-        waiting_for=f"{tasks.PAUSED} (paused by {event.by})",
+        waiting_for=ForPause(reason=f"{tasks.RESUMING} (paused by {event.by})", by=event.by, since=draft.at),
     )
     _tell_queue(draft, is_held=True)
     for stage in draft.stages.values():
@@ -120,7 +121,7 @@ def resume(draft: Draft, event: ResumeAsked) -> str:
         draft.head,
         status=Status.RUNNING,
         paused=replace(paused, resumed_by=event.by, resume_time=draft.at),
-        waiting_for="",
+        waiting_for=None,
     )
     _tell_queue(draft, is_held=False)
     for stage in list(draft.stages.values()):
@@ -131,7 +132,7 @@ def resume(draft: Draft, event: ResumeAsked) -> str:
 
 def _release(draft: Draft, stage: Stage, paused: Paused) -> None:
     if stage.start_time is None:
-        draft.put(replace(stage, status=Status.NOT_STARTED, waiting_for=""))
+        draft.put(replace(stage, status=Status.NOT_STARTED, waiting_for=None))
         draft.then(moves.StartStage(stage.id))
         return
     # A stage whose planning ended during the pause has started in it: only what came after counts.

@@ -31,7 +31,9 @@ from gennaker.model.event import (
     Submitted,
 )
 from gennaker.model.execution import ExecutionKind, Head, Side, Stage
+from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForRetry, ForTurn, ForWork, begun
 
 PREPARE_AGAIN_AFTER = timedelta(seconds=15)
 PREPARED_AT_MOST = 40
@@ -61,7 +63,7 @@ def prepared(draft: Draft, event: SubmissionPrepared) -> str:
             is_canceled=True,
             canceled_by="system",
             cancellation_reason=f"Failed on startup: {said}",
-            waiting_for="",
+            waiting_for=None,
         )
         draft.plant([])
         return ""
@@ -84,7 +86,8 @@ def enter(draft: Draft, queue: str) -> None:
         limit_concurrent=draft.head.limit_concurrent,
         max_concurrent=draft.head.max_concurrent_executions,
     )
-    draft.head = replace(draft.head, waiting_for="its turn in the queue of its pipeline")
+    turn = ForTurn(reason="its turn in the queue of its pipeline", queue=queue, since=draft.at)
+    draft.head = replace(draft.head, waiting_for=turn)
     key = keys.tell_queue(draft.id, "enter", draft.head.version)
     draft.emit(TellQueue(key=key, queue=queue, event=asked))
 
@@ -93,7 +96,7 @@ def queued(draft: Draft, event: Queued) -> str:
     """The execution waits in its queue."""
     if draft.head.status is not Status.NOT_STARTED or not draft.head.is_submitted:
         return "the execution doesn't wait for its turn"
-    draft.head = replace(draft.head, waiting_for=event.waiting_for)
+    draft.head = replace(draft.head, waiting_for=begun(event.waiting_for, draft.head.waiting_for, draft.at))
     return ""
 
 
@@ -105,7 +108,7 @@ def run(draft: Draft) -> None:
         status=Status.RUNNING,
         is_canceled=False,
         start_time=draft.at,
-        waiting_for="",
+        waiting_for=None,
     )
     if is_first:
         notifying.starting(draft)
@@ -125,14 +128,15 @@ def start_stage(draft: Draft, move: moves.StartStage) -> None:
     if not graph.is_ready(draft.graph, draft.stages, stage):
         return
     if draft.is_paused:
-        draft.put(replace(stage, status=Status.PAUSED, waiting_for=tasks.PAUSED))
+        draft.put(replace(stage, status=Status.PAUSED, waiting_for=tasks.held(draft)))
         if stage.parent_id:
             tasks.mark_paused(draft, stage.parent_id)
         return
     if stage.start_time_expiry is not None and stage.start_time_expiry < draft.at:
         skip(draft, stage)
         return
-    stage = draft.put(replace(stage, is_preparing=True, waiting_for="its plan"))
+    planning = ForWork(reason="its plan", what="plan", since=draft.at)
+    stage = draft.put(replace(stage, is_preparing=True, waiting_for=planning))
     draft.emit(preparing(draft, stage))
 
 
@@ -149,7 +153,7 @@ def skip(draft: Draft, stage: Stage) -> None:
         start_time=stage.start_time or draft.at,
         end_time=draft.at,
         is_preparing=False,
-        waiting_for="",
+        waiting_for=None,
     )
     draft.put(skipped)
     draft.then(moves.Ended(stage.id))
@@ -163,8 +167,7 @@ def stage_prepared(draft: Draft, event: StagePrepared) -> str:
     if not _is_awaited(draft, stage, event.key):
         return "the stage no longer waits for this preparation"
     if event.problem is not None and event.is_retryable and stage.preparation < PREPARED_AT_MOST - 1:
-        said = f"another try at planning, after: {event.problem.message}"
-        stage = draft.put(replace(stage, preparation=stage.preparation + 1, waiting_for=said))
+        stage = draft.put(planned_again(draft, stage, event.problem))
         draft.emit(preparing(draft, stage), due=draft.at + PREPARE_AGAIN_AFTER)
         return ""
     stage = draft.put(
@@ -172,7 +175,7 @@ def stage_prepared(draft: Draft, event: StagePrepared) -> str:
             stage,
             context=event.context or stage.context,
             is_preparing=False,
-            waiting_for="",
+            waiting_for=None,
             preparation=0,
         )
     )
@@ -188,6 +191,19 @@ def stage_prepared(draft: Draft, event: StagePrepared) -> str:
         return ""
     _begin_stage(draft, stage, event)
     return ""
+
+
+def planned_again(draft: Draft, stage: Stage, problem: Problem) -> Stage:
+    """The stage waiting for another try at its plan."""
+    again = ForRetry(
+        reason=f"another try at planning, after: {problem.message}",
+        problem=problem,
+        attempt=stage.preparation + 2,
+        at_most=PREPARED_AT_MOST,
+        due=draft.at + PREPARE_AGAIN_AFTER,
+    )
+    waits = begun(again, stage.waiting_for, draft.at)
+    return replace(stage, preparation=stage.preparation + 1, waiting_for=waits)
 
 
 def _is_awaited(draft: Draft, stage: Stage, key: str) -> bool:
@@ -246,7 +262,7 @@ def _completed(head: Head, event: SubmissionPrepared) -> Head:
     return replace(
         head,
         is_submitted=True,
-        waiting_for="",
+        waiting_for=None,
         trigger=event.trigger or head.trigger,
         name=_text(config.get("name")) or head.name,
         description=_text(config.get("description")) or head.description,

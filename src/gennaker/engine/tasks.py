@@ -21,8 +21,9 @@ from gennaker.model.event import Again, Done, Failed, TaskPrepared, TaskReported
 from gennaker.model.execution import Stage, Task
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForPause, ForRetry, ForWork, begun
 
-PAUSED = "someone to resume the execution"
+RESUMING = "someone to resume the execution"
 _ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
 
 
@@ -39,6 +40,12 @@ def is_begun(task: Task) -> bool:
     return task.status in _ACTIVE and task.start_time is not None
 
 
+def held(draft: Draft) -> ForPause:
+    """What something waits for that would begin while the execution is paused."""
+    by = draft.head.paused.paused_by if draft.head.paused else ""
+    return ForPause(reason=RESUMING, by=by, since=draft.at)
+
+
 def start(draft: Draft, move: moves.StartTask) -> None:
     """Begins an attempt at a task, or holds it while the execution is paused."""
     found = find(draft, move.stage_id, move.task_id)
@@ -46,7 +53,7 @@ def start(draft: Draft, move: moves.StartTask) -> None:
         return
     stage, task = found
     if draft.is_paused:
-        draft.put_task(stage.id, replace(task, status=Status.PAUSED, waiting_for=PAUSED))
+        draft.put_task(stage.id, replace(task, status=Status.PAUSED, waiting_for=held(draft)))
         mark_paused(draft, stage.id)
         return
     task = replace(
@@ -58,7 +65,7 @@ def start(draft: Draft, move: moves.StartTask) -> None:
         poll=0,
         failures=0,
         memory={},
-        waiting_for="its first run to end",
+        waiting_for=ForWork(reason="its first run to end", what="run", since=draft.at),
         due=None,
         is_prepared=not has_expressions(stage.context),
         is_nudged=False,
@@ -147,15 +154,26 @@ def reported(draft: Draft, event: TaskReported) -> str:
 
 def _poll_again(draft: Draft, stage: Stage, task: Task, result: Again) -> None:
     pause = timedelta() if task.is_nudged else timing.poll_pause(stage, result.after)
-    task = replace(task, memory=result.memory, waiting_for=result.waiting_for, failures=0)
+    task = replace(
+        task,
+        memory=result.memory,
+        waiting_for=begun(result.waiting_for, task.waiting_for, draft.at),
+        failures=0,
+    )
     _rest(draft, stage, task, pause)
 
 
 def _retry(draft: Draft, stage: Stage, task: Task, result: Failed) -> None:
     task = replace(task, failures=task.failures + 1)
     pause = timing.retry_pause(task, keys.run(draft.id, stage, task))
-    said = f"another try, number {task.failures + 1}, after: {result.problem.message}"
-    _rest(draft, stage, replace(task, waiting_for=said), pause)
+    again = ForRetry(
+        reason=f"another try, number {task.failures + 1}, after: {result.problem.message}",
+        problem=result.problem,
+        attempt=task.failures + 1,
+        at_most=None if task.retries < 0 else task.retries + 1,
+        due=draft.at + pause,
+    )
+    _rest(draft, stage, replace(task, waiting_for=begun(again, task.waiting_for, draft.at)), pause)
 
 
 def _rest(draft: Draft, stage: Stage, task: Task, pause: timedelta) -> None:
@@ -223,7 +241,7 @@ def release(draft: Draft, stage_id: str, paused_for: timedelta) -> None:
         if task.status is not Status.PAUSED:
             continue
         if task.start_time is None:
-            draft.put_task(stage_id, replace(task, status=Status.NOT_STARTED, waiting_for=""))
+            draft.put_task(stage_id, replace(task, status=Status.NOT_STARTED, waiting_for=None))
             draft.then(moves.StartTask(stage_id, task.id))
         else:
             _release(draft, stage_id, task, paused_for)
@@ -333,7 +351,7 @@ def _complete(draft: Draft, stage: Stage, task: Task, status: Status, *, origina
         task,
         status=status,
         end_time=draft.at,
-        waiting_for="",
+        waiting_for=None,
         due=None,
         is_nudged=False,
     )
@@ -365,7 +383,7 @@ def _redirect(draft: Draft, stage: Stage, task: Task) -> None:
             start_time=None,
             end_time=None,
             due=None,
-            waiting_for="",
+            waiting_for=None,
         )
         draft.put_task(stage.id, again)
     draft.then(moves.StartTask(stage.id, stage.tasks[starts[0]].id))
@@ -381,10 +399,10 @@ def cut(draft: Draft, stage_id: str, status: Status, *, reason: str, stops: bool
                 _stop(draft, stage, task, reason)
             draft.put_task(
                 stage_id,
-                replace(task, status=status, end_time=draft.at, waiting_for="", due=None),
+                replace(task, status=status, end_time=draft.at, waiting_for=None, due=None),
             )
         elif task.status is Status.PAUSED:
-            draft.put_task(stage_id, replace(task, status=Status.NOT_STARTED, waiting_for=""))
+            draft.put_task(stage_id, replace(task, status=Status.NOT_STARTED, waiting_for=None))
 
 
 def _stop(draft: Draft, stage: Stage, task: Task, reason: str) -> None:

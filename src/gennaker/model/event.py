@@ -14,6 +14,7 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.execution import EffectClass, Head
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import Waiting
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -40,8 +41,8 @@ class Again(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     """The task wants to be run again later: a durable poll."""
 
     after: timedelta
-    waiting_for: str
-    """What it waits for, in words: shown to people."""
+    waiting_for: Waiting
+    """What it waits for; its reason is shown to people."""
     memory: JsonObject = {}
     """Given back at the next run; replaces the earlier memory."""
     context: JsonObject = {}
@@ -202,7 +203,7 @@ class Started(_Event, frozen=True, kw_only=True, tag="Started"):
 class Queued(_Event, frozen=True, kw_only=True, tag="Queued"):
     """The execution waits in its pipeline's queue."""
 
-    waiting_for: str
+    waiting_for: Waiting
 
 
 class CancelAsked(_Event, frozen=True, kw_only=True, tag="CancelAsked"):

@@ -13,6 +13,7 @@ import msgspec
 
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import Waiting
 
 
 class ExecutionKind(StrEnum):
@@ -61,8 +62,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Retryable failures in a row, reset by any other result."""
     memory: JsonObject = {}
     """What the task asked to get back at its next poll."""
-    waiting_for: str = ""
-    """Why the task isn't done yet, in words; set by every `Again`."""
+    waiting_for: Waiting | None = None
+    """Why the task isn't done yet; set by every `Again`. None: it hasn't begun, or has ended."""
     due: datetime | None = None
     """When the next poll happens, None while one is under way."""
     is_prepared: bool = False
@@ -122,7 +123,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long the execution was paused since the stage started: time that doesn't count against its limit."""
     are_after_stages_planned: bool = False
     are_failure_stages_planned: bool = False
-    waiting_for: str = ""
+    waiting_for: Waiting | None = None
     """Why a stage that hasn't ended isn't moving on, where its tasks don't say it."""
 
     @property
@@ -183,7 +184,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The definition as it was submitted; templates already expanded."""
     template_variables: JsonObject = {}
     source: Json = None
-    waiting_for: str = ""
+    waiting_for: Waiting | None = None
     """Why an execution that hasn't ended isn't moving on, where its stages don't say it."""
     is_submitted: bool = False
     """The submission was prepared: stages exist, the trigger is complete."""

@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import Connection, update
 
 from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, RecordedEvent, SubmissionExists
-from gennaker.model import codec
+from gennaker.model import codec, stored
 from gennaker.model.effect import Effect, PendingEffect
 from gennaker.model.event import Event
 from gennaker.model.execution import Execution, Head, Stage
@@ -311,7 +311,7 @@ def _read(connection: sqlite3.Connection, sql: Statements, row: tuple[str, str |
     """The record of a row's JSON and its `blobs` column."""
     body, column = row
     if column is None:
-        return codec.decode(body, kind)
+        return stored.read(body, kind)
     wanted = values.references(column)
     blobs = {digest: connection.execute(sql.blob, (digest,)).fetchone()[0] for digest in {r.digest for r in wanted}}
-    return msgspec.convert(values.unpacked(body, wanted, blobs), type=kind)
+    return stored.convert(values.unpacked(body, wanted, blobs), kind)

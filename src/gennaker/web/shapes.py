@@ -6,6 +6,7 @@ from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.execution import Execution, Stage, Task
 from gennaker.model.release import Release
+from gennaker.model.waiting import Waiting, said
 
 _SHOWN_TRIGGER_KEYS = ("type", "user", "tag", "digest", "hash", "branch", "project", "slug", "repository", "parameters")
 
@@ -34,6 +35,7 @@ def summary(found: Execution) -> JsonObject:
         "user": head.authentication.user,
         "trigger": {key: head.trigger[key] for key in _SHOWN_TRIGGER_KEYS if head.trigger.get(key) is not None},
         "waitingFor": waiting_for(found),
+        "waiting": waiting(_waiting(found)),
         "currentStage": current_stage(found),
         "failedStage": failed_stage(found),
         "problems": _problems(found),
@@ -54,7 +56,8 @@ def stage(found: Stage) -> JsonObject:
         "side": found.side.value if found.side else None,
         "startTime": instant(found.start_time),
         "endTime": instant(found.end_time),
-        "waitingFor": _stage_waiting_for(found),
+        "waitingFor": said(_stage_waiting(found)),
+        "waiting": waiting(_stage_waiting(found)),
         "context": found.context,
         "outputs": found.outputs,
         "problems": stage_problems(found),
@@ -62,6 +65,15 @@ def stage(found: Stage) -> JsonObject:
         "judgedAt": instant(found.last_modified.at) if found.last_modified else None,
         "tasks": [_task(task) for task in found.tasks],
     }
+
+
+def waiting(found: Waiting | None) -> Json:
+    """A wait as data: its `type`, its reason, and what that kind of wait says."""
+    if found is None:
+        return None
+    given = to_json(found)
+    assert isinstance(given, dict)
+    return {_camel(key): value for key, value in given.items()}
 
 
 def record(found: Release | EvidenceItem | LogFile) -> JsonObject:
@@ -72,9 +84,16 @@ def record(found: Release | EvidenceItem | LogFile) -> JsonObject:
 def waiting_for(found: Execution) -> str:
     """Why the execution isn't further, in words: the first stage that says so, else the execution itself."""
     for one in found.in_order():
-        if not one.status.is_complete and (reason := _stage_waiting_for(one)):
-            return f"{one.name}: {reason}"
-    return "" if found.head.status.is_complete else found.head.waiting_for
+        if not one.status.is_complete and (waits := _stage_waiting(one)):
+            return f"{one.name}: {waits.reason}"
+    return "" if found.head.status.is_complete else said(found.head.waiting_for)
+
+
+def _waiting(found: Execution) -> Waiting | None:
+    """As `waiting_for`, as data."""
+    stages = (one for one in found.in_order() if not one.status.is_complete)
+    first = next((waits for one in stages if (waits := _stage_waiting(one))), None)
+    return first or (None if found.head.status.is_complete else found.head.waiting_for)
 
 
 def current_stage(found: Execution) -> Json:
@@ -106,9 +125,9 @@ def _problems(found: Execution) -> list[Json]:
     return listed
 
 
-def _stage_waiting_for(found: Stage) -> str:
-    said = [task.waiting_for for task in found.tasks if task.waiting_for and not task.status.is_complete]
-    return said[0] if said else found.waiting_for
+def _stage_waiting(found: Stage) -> Waiting | None:
+    waits = [task.waiting_for for task in found.tasks if task.waiting_for and not task.status.is_complete]
+    return waits[0] if waits else found.waiting_for
 
 
 def _task(task: Task) -> JsonObject:
@@ -118,7 +137,8 @@ def _task(task: Task) -> JsonObject:
         "status": task.status.value,
         "startTime": instant(task.start_time),
         "endTime": instant(task.end_time),
-        "waitingFor": task.waiting_for,
+        "waitingFor": said(task.waiting_for),
+        "waiting": waiting(task.waiting_for),
         "due": instant(task.due),
     }
 

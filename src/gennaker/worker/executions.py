@@ -17,6 +17,7 @@ from gennaker.model.execution import Authentication, Execution, Head
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForWork
 from gennaker.worker import auditing
 from gennaker.worker.loop import Worker
 from gennaker.worker.stepping import Stepper
@@ -131,6 +132,7 @@ class LocalExecutions:
         execution_id = wanted or self._ids.ulid()
         parent = trigger.get("parentExecution")
         root = _text(parent.get("rootId")) or _text(parent.get("id")) if isinstance(parent, dict) else ""
+        build_time = self._clock.now()
         return Head(
             id=execution_id,
             kind=submission.kind,
@@ -138,13 +140,13 @@ class LocalExecutions:
             name=_text(config.get("name")),
             description=_text(config.get("description")),
             root_id=root or execution_id,
-            build_time=self._clock.now(),
+            build_time=build_time,
             trigger=trigger,
             authentication=Authentication(user=_text(trigger.get("runAsUser")) or principal.name),
             origin=_text(config.get("origin")) or principal.via or "api",
             pipeline_config_id=_text(config.get("id")) or None,
             initial_config=config,
-            waiting_for="the submission to be prepared",
+            waiting_for=ForWork(reason="the submission to be prepared", what="submission", since=build_time),
             version=1,
         )
 

@@ -46,7 +46,7 @@ def test_a_limited_pipeline_runs_one_at_a_time_and_says_who_is_ahead() -> None:
     assert step.queue.running == ("a",)
     assert [one.execution_id for one in step.queue.waiting] == ["b", "c"]
     event = told(step)["c"]
-    assert event.waiting_for == "the running execution of this pipeline to end: a; waiting before it: b"  # type: ignore[union-attr]  # Queued
+    assert event.waiting_for.reason == "the running execution of this pipeline to end: a; waiting before it: b"  # type: ignore[union-attr]  # Queued
 
 
 def test_a_cap_lets_so_many_run() -> None:
@@ -75,7 +75,7 @@ def test_a_pipeline_that_keeps_its_waiting_executions_goes_on_with_the_oldest() 
     assert told(step)["b"] == Started(at=AT)
     assert step.queue.running == ("b",)
     assert [one.execution_id for one in step.queue.waiting] == ["c"]
-    assert told(step)["c"].waiting_for == "the running execution of this pipeline to end: b"  # type: ignore[union-attr]  # Queued
+    assert told(step)["c"].waiting_for.reason == "the running execution of this pipeline to end: b"  # type: ignore[union-attr]  # Queued
 
 
 def test_leaving_the_waiting_list_moves_nobody() -> None:

@@ -6,6 +6,7 @@ from tests.playbook import Playbook
 from gennaker.model.event import Again, Done, Failed
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForOther
 
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
 
@@ -21,7 +22,7 @@ def test_a_chain_runs_from_its_first_stage_to_its_last() -> None:
     play.reported("a", Done())
     play.wants("prepare b")
     play.prepared("b", task("deploy"))
-    play.reported("b", Again(after=seconds(10), waiting_for="the instances"))
+    play.reported("b", Again(after=seconds(10), waiting_for=ForOther(reason="the instances")))
     assert play.due("b") == seconds(10)
     play.later(seconds(10))
     play.reported("b", Done())

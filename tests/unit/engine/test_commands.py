@@ -8,6 +8,7 @@ from gennaker.engine import advance
 from gennaker.model.event import Again, ManualJudgmentGiven, SkipAsked, StagePatched, StagePrepared, TimerRang
 from gennaker.model.execution import LastModified
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForOther
 
 JUDGE = {"stage_id": stage_id("a"), "by": "ada", "roles": frozenset({"release"})}
 
@@ -15,7 +16,7 @@ JUDGE = {"stage_id": stage_id("a"), "by": "ada", "roles": frozenset({"release"})
 def waiting(kind: str, **context: object) -> Playbook:
     play = Playbook(stage_json("a", type=kind, **context), stage_json("b", "a"))  # type: ignore[arg-type]  # JSON
     play.prepared("a", task())
-    play.reported("a", Again(after=seconds(900), waiting_for="a person"))
+    play.reported("a", Again(after=seconds(900), waiting_for=ForOther(reason="a person")))
     return play
 
 

@@ -7,10 +7,11 @@ from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Que
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForOther, said
 
 
 def again(length: float = 30) -> Again:
-    return Again(after=seconds(length), waiting_for="the build")
+    return Again(after=seconds(length), waiting_for=ForOther(reason="the build"))
 
 
 def test_a_submission_that_cannot_run_ends_with_all_its_problems() -> None:
@@ -58,9 +59,9 @@ def test_a_pipeline_of_a_definition_waits_for_its_turn() -> None:
     play.submission_prepared(config(stage_json("a"), limitConcurrent=True))
 
     assert play.status is Status.NOT_STARTED
-    assert play.execution.head.waiting_for == "the running execution of this pipeline to end: other"
-    play.send(Queued(at=AT, waiting_for="another"))
-    assert play.execution.head.waiting_for == "another"
+    assert said(play.execution.head.waiting_for) == "the running execution of this pipeline to end: other"
+    play.send(Queued(at=AT, waiting_for=ForOther(reason="another")))
+    assert said(play.execution.head.waiting_for) == "another"
     play.send(Started(at=AT))
     play.wants("prepare a")
 

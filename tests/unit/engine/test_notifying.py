@@ -11,6 +11,7 @@ from tests.playbook import Playbook
 from gennaker.engine import notifying
 from gennaker.model.event import Again, CancelAsked, Done, Failed
 from gennaker.model.problems import Problem
+from gennaker.model.waiting import ForOther
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "events.json").read_text())["notification_dispatch"]
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
@@ -73,7 +74,7 @@ def test_somebody_who_is_waited_for_is_told_even_without_send_notifications() ->
     play = Playbook(stage_json("a", type="manualJudgment", notifications=notifications))
     play.prepared("a", task())
 
-    play.reported("a", Again(after=seconds(9), waiting_for="a person", announce=("manualJudgment",)))
+    play.reported("a", Again(after=seconds(9), waiting_for=ForOther(reason="a person"), announce=("manualJudgment",)))
     play.reported("a", Done(announce=("manualJudgmentContinue",)))
 
     assert notified(play) == {"notify manualJudgment approver"}

@@ -6,13 +6,14 @@ from tests.playbook import Playbook, stage_id, without_version
 from gennaker.model.event import Again, ChildEnded, Done, Failed, PauseAsked, ResumeAsked, StagePatched, TaskReported
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForOther, said
 
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
 AWAY = Failed(problem=Problem(code="test.away", message="Nobody answers."), retryable=True)
 
 
 def again(length: float = 30) -> Again:
-    return Again(after=seconds(length), waiting_for="the build", memory={"seen": 1})
+    return Again(after=seconds(length), waiting_for=ForOther(reason="the build"), memory={"seen": 1})
 
 
 def running(*tasks: object, **context: object) -> Playbook:
@@ -27,7 +28,8 @@ def test_a_poll_remembers_and_says_what_it_waits_for() -> None:
     play.reported("a", again())
 
     found = play.task("a")
-    assert (found.memory, found.waiting_for, found.poll, found.status) == ({"seen": 1}, "the build", 1, Status.RUNNING)
+    assert (found.memory, said(found.waiting_for), found.poll) == ({"seen": 1}, "the build", 1)
+    assert found.status is Status.RUNNING
     assert play.due("a") == seconds(30)
 
 
@@ -85,7 +87,7 @@ def test_pauses_before_retries_end_at_a_minute() -> None:
     pause = play.due("a")
     assert pause is not None
     assert pause <= seconds(60)
-    assert play.task("a").waiting_for == "another try, number 41, after: Nobody answers."
+    assert said(play.task("a").waiting_for) == "another try, number 41, after: Nobody answers."
 
 
 def test_another_result_forgives_earlier_failures() -> None:

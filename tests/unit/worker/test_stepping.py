@@ -27,6 +27,7 @@ from gennaker.model.event import (
 from gennaker.model.problems import Refused
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import said
 from gennaker.worker.probes import SilentProbe
 from gennaker.worker.stepping import PrepareNow, Stepper
 
@@ -250,7 +251,7 @@ def test_entering_and_leaving_a_queue_are_part_of_the_executions_transaction() -
         assert [waiting.execution_id for waiting in queue.waiting] == ["x2"]
         second = await journal.load("x2")
         assert second is not None
-        assert "x1" in second.head.waiting_for
+        assert "x1" in said(second.head.waiting_for)
 
         await one.apply("x1", CancelAsked(at=make.AT, by="ada"))
 

@@ -23,7 +23,7 @@ from gennaker.canary.judge import judge
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.metrics import MetricScope, MetricSet
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import codec
+from gennaker.model import codec, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -72,7 +72,8 @@ async def fetch(context: TaskContext) -> TaskResult:
     first = next(iter(scopes.values()))
     due = first[1].end + _SETTLE
     if is_live and context.at < due:
-        return Again(after=due - context.at, waiting_for="the window's last samples", memory=context.task.memory)
+        last = waiting.ForTime(reason="the window's last samples", until=due)
+        return Again(after=due - context.at, waiting_for=last, memory=context.task.memory)
     fetched = await _fetched(context, config, scopes)
     window = first[1].end - first[1].start
     patience = max(window - moved, _LEAST_PATIENCE)
@@ -82,8 +83,10 @@ async def fetch(context: TaskContext) -> TaskResult:
         missing = math.ceil((_ENOUGH - fetched.coverage) * window / step) * step
         pause = max(step, min(missing, _LONGEST_PAUSE, patience - moved))
         moved += context.at - due + pause
-        said = f"more samples: {fetched.coverage:.0%} of the window from {first[1].start:%H:%M:%S} UTC were observed"
-        return Again(after=pause, waiting_for=said, memory={"movedSeconds": moved.total_seconds()})
+        observed = f"{fetched.coverage:.0%} of the window from {first[1].start:%H:%M:%S} UTC were observed"
+        said = f"more samples: {observed}"
+        waits = waiting.ForObject(reason=said, kind="metrics", name="samples of the canary's window", observed=observed)
+        return Again(after=pause, waiting_for=waits, memory={"movedSeconds": moved.total_seconds()})
     names = [str(metric.get("name")) for metric in configs.metrics(config)]
     pairs = mixing.mix(names, fetched.control, fetched.experiment, new_id=_Ids(context.attempt_key))
     content = codec.encode(reports.pairs_json(pairs))

@@ -41,9 +41,9 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 async def run(context: TaskContext) -> TaskResult:
     """Done when the workspace is there; what was found in the commit is in its `build.json`."""
     services, place = context.services, Place.of(context)
-    waiting_for = await slots.take(services, place)
-    if waiting_for:
-        return Again(after=_ASK_AGAIN, waiting_for=waiting_for)
+    turn = await slots.take(services, place)
+    if turn is not None:
+        return Again(after=_ASK_AGAIN, waiting_for=turn)
     workspace = Workspace(services, place)
     build = await asyncio.to_thread(workspace.find)
     if build is None:

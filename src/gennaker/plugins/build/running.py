@@ -17,6 +17,7 @@ import msgspec
 
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.interfaces.stages import TaskContext
+from gennaker.model import waiting
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -119,7 +120,11 @@ class _Steps:
         assert isinstance(remembered, dict)
         return Again(
             after=timedelta() if is_news else _LOOK_AGAIN,
-            waiting_for=f"step {number + 1} of {self.count}: {self._steps[number].name}",
+            waiting_for=waiting.ForObject(
+                reason=f"step {number + 1} of {self.count}: {self._steps[number].name}",
+                kind="build step",
+                name=self._steps[number].name,
+            ),
             memory=remembered,
             outputs=self.outputs(memory.done) if is_news else {},
         )

@@ -8,6 +8,7 @@ import msgspec
 
 from gennaker.interfaces.documents import VersionMismatch
 from gennaker.interfaces.services import Services
+from gennaker.model import waiting
 from gennaker.model.codec import to_json
 from gennaker.plugins.build.workspace import Place
 
@@ -21,7 +22,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     waiting: tuple[Place, ...] = ()
 
 
-async def take(services: Services, place: Place) -> str:
+async def take(services: Services, place: Place) -> waiting.ForTurn | None:
     """Takes a slot if one is free; otherwise returns what is waited for, and keeps the place in the line."""
     limit = max(1, services.settings.builder.concurrent_builds)
     documents = services.documents(_NAMESPACE)
@@ -38,11 +39,19 @@ async def take(services: Services, place: Place) -> str:
         try:
             await documents.put(_KEY, body, if_version=document.version if document else 0)
         except VersionMismatch:
-            return "a free builder: another build asks at the same time"
+            return waiting.ForTurn(
+                reason="a free builder: another build asks at the same time", queue="builders", at_most=limit
+            )
     if place in changed.building:
-        return ""
+        return None
     before = changed.waiting.index(place)
-    return f"a free builder: {len(changed.building)} of {limit} at work, {before} before this one"
+    return waiting.ForTurn(
+        reason=f"a free builder: {len(changed.building)} of {limit} at work, {before} before this one",
+        queue="builders",
+        running=tuple(one.execution_id for one in changed.building),
+        ahead=tuple(one.execution_id for one in changed.waiting[:before]),
+        at_most=limit,
+    )
 
 
 async def is_building(services: Services, place: Place) -> bool:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gennaker.interfaces.clouds import Capacity, HealthProbe, NewServerGroup, ServerGroup
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import moniker
+from gennaker.model import moniker, waiting
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -40,7 +40,14 @@ async def determine_source(context: TaskContext) -> TaskResult:
         turn = rollouts.Turn(rollout=key, execution_id=context.execution.head.id)
         busy = await rollouts.take_turn(context.services, turn, cluster.location, cluster.name)
         if busy:
-            return Again(after=_LOOKS_AGAIN, waiting_for=f"the deploy to {cluster.name} of the execution {busy}")
+            return Again(
+                after=_LOOKS_AGAIN,
+                waiting_for=waiting.ForLock(
+                    reason=f"the deploy to {cluster.name} of the execution {busy}",
+                    lock=f"the cluster {cluster.name}",
+                    holder=busy,
+                ),
+            )
         rollout = await _begin(context, cluster, key)
     source = rollout.replaced
     told: JsonObject = {

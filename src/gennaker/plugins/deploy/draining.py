@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model.event import Again
-from gennaker.plugins.deploy import durations, traffic_shares
+from gennaker.plugins.deploy import durations, server_groups, traffic_shares
 
 _LOOKS_AGAIN = timedelta(milliseconds=250)
 _DEFAULT = "PT35S"
@@ -26,7 +26,7 @@ async def wait(context: TaskContext, *groups: ServerGroup, beyond: int = 0) -> A
         if count:
             return Again(
                 after=_LOOKS_AGAIN,
-                waiting_for=f"{count} requests under way at {group.name} to end",
+                waiting_for=server_groups.waits(f"{count} requests under way at {group.name} to end", group),
                 memory={**context.task.memory, "drainingSince": since.isoformat()},
             )
     return None

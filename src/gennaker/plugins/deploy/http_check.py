@@ -14,6 +14,7 @@ import msgspec
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import waiting
 from gennaker.model.codec import Json, JsonObject, encode, to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -62,7 +63,12 @@ async def check(context: TaskContext) -> TaskResult:
     if bad and attempt < spec.attempts:
         return Again(
             after=timedelta(seconds=spec.interval_seconds),
-            waiting_for=f"attempt {attempt + 1} of {spec.attempts}: {bad[0].url} {bad[0].problem}",
+            waiting_for=waiting.ForObject(
+                reason=f"attempt {attempt + 1} of {spec.attempts}: {bad[0].url} {bad[0].problem}",
+                kind="url",
+                name=bad[0].url,
+                observed=bad[0].problem,
+            ),
             memory={"attempts": attempt},
         )
     report = await _keep(context, asked, attempt)

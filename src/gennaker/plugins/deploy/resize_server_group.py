@@ -83,7 +83,9 @@ async def wait_for_match(context: TaskContext) -> TaskResult:
             return waiting
     if len(group.instances) > desired:
         extra = len(group.instances) - desired
-        return Again(after=_LOOKS_AGAIN, waiting_for=f"{extra} instances of {group.name} to stop")
+        return Again(
+            after=_LOOKS_AGAIN, waiting_for=server_groups.waits(f"{extra} instances of {group.name} to stop", group)
+        )
     await _limit(context, target.name, None)
     return Done()
 

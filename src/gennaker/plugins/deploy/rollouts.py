@@ -25,6 +25,7 @@ from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.documents import VersionMismatch
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
+from gennaker.model import waiting
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem
 from gennaker.model.release import Release
@@ -245,15 +246,15 @@ async def undo(services: Services, rollout: Rollout, *, because: str) -> str:
     elif await _is_alone(services, rollout, groups):
         return await complete(services, rollout)  # There is nothing left to go back to.
     else:
-        waiting = await _full_size_again(services, rollout, groups, now)
-        if waiting:
-            return waiting
+        lacking = await _full_size_again(services, rollout, groups, now)
+        if lacking:
+            return lacking
         await _traffic_back(services, rollout, groups)
     new = groups.get(rollout.new)
     if new is not None:
-        waiting = await _drained(services, rollout, (new,))
-        if waiting:
-            return waiting
+        busy = await _drained(services, rollout, (new,))
+        if busy:
+            return busy
         await server_groups.provider(services, rollout.location.cloud_provider).destroy(
             rollout.location.place, rollout.new
         )
@@ -267,17 +268,23 @@ async def undo(services: Services, rollout: Rollout, *, because: str) -> str:
     return ""
 
 
+def waits(rollout: Rollout, reason: str) -> waiting.ForObject:
+    """Waiting for a rollout to come further; the reason is what `undo` or `complete` has returned."""
+    place = f"{rollout.location.account}/{rollout.location.region}"
+    return waiting.ForObject(reason=reason, kind="rollout", name=rollout.new, place=place)
+
+
 async def complete(services: Services, rollout: Rollout) -> str:
     """Goes on towards the new server group alone; returns what it still waits for, or nothing when that is so."""
     groups = {one.name: one for one in await server_groups.of_cluster(services, rollout.location, rollout.cluster)}
     old = tuple(groups[one.name] for one in rollout.serving if one.name in groups)
-    if not (waiting := await _drained(services, rollout, old)):
+    if not (busy := await _drained(services, rollout, old)):
         provider = server_groups.provider(services, rollout.location.cloud_provider)
         for one in old:
             if not one.is_disabled:
                 await provider.set_disabled(one.place, one.name, is_disabled=True)
         await end(services, rollout)
-    return waiting
+    return busy
 
 
 async def end(services: Services, rollout: Rollout) -> None:
@@ -368,7 +375,7 @@ async def _full_size_again(
     assert rollout.undo_since is not None
     is_late = now - rollout.undo_since >= _FULL_SIZE_WITHIN
     provider = server_groups.provider(services, rollout.location.cloud_provider)
-    waiting = ""
+    lacking = ""
     for one in rollout.before:
         group = groups.get(one.name)
         if group is None:
@@ -376,8 +383,8 @@ async def _full_size_again(
         if group.capacity != one.capacity:
             await provider.resize(rollout.location.place, one.name, one.capacity)
         if one.serves and len(server_groups.up(group)) < one.capacity.desired and not is_late:
-            waiting = server_groups.why_waiting(group, one.capacity.desired)
-    return waiting
+            lacking = server_groups.why_waiting(group, one.capacity.desired)
+    return lacking
 
 
 async def _traffic_back(services: Services, rollout: Rollout, groups: Mapping[str, ServerGroup]) -> None:

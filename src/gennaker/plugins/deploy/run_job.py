@@ -7,6 +7,7 @@ from datetime import timedelta
 from gennaker.interfaces.clouds import Health, Job, NewJob, Place
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -77,7 +78,14 @@ async def wait(context: TaskContext) -> TaskResult:
     if job is None:
         return Failed(problem=Problem(code="job.lost", message=f"The job {job_id} is unknown to {provider}."))
     if job.state not in (Health.SUCCEEDED, Health.FAILED):
-        return Again(after=_LOOKS_AGAIN, waiting_for=f"the job {job_id} to end")
+        waits = waiting.ForObject(
+            reason=f"the job {job_id} to end",
+            kind="job",
+            name=job_id,
+            observed=f"it is {job.state.value}" + (f": {job.reason}" if job.reason else ""),
+            place=f"{place.account}/{place.region}",
+        )
+        return Again(after=_LOOKS_AGAIN, waiting_for=waits)
     summaries = await _keep_reports(context, job)
     outputs: JsonObject = {
         "jobStatus": {"jobState": job.state.value, "id": job.id, "exitStatus": job.exit_status},

@@ -6,7 +6,7 @@ import msgspec
 
 from gennaker.interfaces.clouds import CloudProvider, Health, Instance, Place, ServerGroup
 from gennaker.interfaces.services import Services
-from gennaker.model import moniker
+from gennaker.model import moniker, waiting
 from gennaker.model.problems import Problem, Refused
 
 CRASHES_UNTIL_HOPELESS = 3
@@ -106,6 +106,18 @@ def why_waiting(group: ServerGroup, required: int) -> str:
     """What is waited for, as shown to people."""
     reasons = [_reason(one) for one in group.instances if one not in up(group)]
     return f"{required} instances of {group.name} to be up ({len(up(group))} are). {' '.join(reasons)}".strip()
+
+
+def waits(reason: str, *groups: ServerGroup) -> waiting.ForObject:
+    """Waiting for server groups to change; what was seen last is the first one's instances."""
+    first = groups[0] if groups else None
+    return waiting.ForObject(
+        reason=reason,
+        kind="server-group",
+        name=named(groups),
+        observed=f"{len(up(first))} of {first.capacity.desired} instances are up" if first else "",
+        place=f"{first.place.account}/{first.place.region}" if first else "",
+    )
 
 
 def named(groups: Iterable[ServerGroup]) -> str:

@@ -97,8 +97,8 @@ async def complete(context: TaskContext) -> TaskResult:
     if context.stage.context.get("mode") == "join":
         await rollouts.end(context.services, rollout)
         return Done()
-    waiting = await rollouts.complete(context.services, rollout)
-    return Again(after=_LOOKS_AGAIN, waiting_for=waiting) if waiting else Done()
+    said = await rollouts.complete(context.services, rollout)
+    return Again(after=_LOOKS_AGAIN, waiting_for=rollouts.waits(rollout, said)) if said else Done()
 
 
 async def _not_ready(context: TaskContext, rollout: Rollout) -> Problem | None:

@@ -3,6 +3,7 @@
 A stage chooses (`chosenServerGroups` in its context), these tasks do; all of them state a target and may be repeated.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from gennaker.interfaces.clouds import Capacity, ServerGroup
@@ -73,7 +74,7 @@ async def empty(context: TaskContext) -> TaskResult:
             await server_groups.provider(context.services, one.cloud_provider).resize(one.place, one.name, nothing)
     full = [one for one in groups if one.instances]
     if full:
-        return Again(after=_LOOKS_AGAIN, waiting_for=f"the instances of {server_groups.named(full)} to stop")
+        return _again(f"the instances of {server_groups.named(full)} to stop", full)
     return Done()
 
 
@@ -91,8 +92,12 @@ async def wait_until_gone(context: TaskContext) -> TaskResult:
     """Done when the provider no longer lists them."""
     groups = await _groups(context)
     if groups:
-        return Again(after=_LOOKS_AGAIN, waiting_for=f"{server_groups.named(groups)} to be gone")
+        return _again(f"{server_groups.named(groups)} to be gone", groups)
     return Done()
+
+
+def _again(reason: str, groups: Iterable[ServerGroup]) -> Again:
+    return Again(after=_LOOKS_AGAIN, waiting_for=server_groups.waits(reason, *groups))
 
 
 def _names(context: StageContext) -> tuple[str, ...]:

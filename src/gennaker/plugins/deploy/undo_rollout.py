@@ -24,8 +24,8 @@ async def undo(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Done(status=Status.SKIPPED)
-    waiting = await rollouts.undo(context.services, rollout, because="Its deploy failed.")
-    return Again(after=_LOOKS_AGAIN, waiting_for=waiting) if waiting else Done()
+    said = await rollouts.undo(context.services, rollout, because="Its deploy failed.")
+    return Again(after=_LOOKS_AGAIN, waiting_for=rollouts.waits(rollout, said)) if said else Done()
 
 
 stage = StageType(

@@ -23,6 +23,6 @@ def wait(context: TaskContext, group: ServerGroup, required: int, within: timede
         return Failed(problem=server_groups.not_up(group, f"isn't up after {within.total_seconds():g} s"))
     return Again(
         after=_LOOKS_AGAIN,
-        waiting_for=server_groups.why_waiting(group, required),
+        waiting_for=server_groups.waits(server_groups.why_waiting(group, required), group),
         memory={**context.task.memory, "upSince": since.isoformat()},
     )

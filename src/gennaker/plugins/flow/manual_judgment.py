@@ -7,6 +7,7 @@ makes this task look again at once. The task itself only notifies, once, and rea
 from datetime import timedelta
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import waiting
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
 
@@ -33,37 +34,51 @@ async def judge(context: TaskContext) -> TaskResult:
     if status in ("continue", "stop"):
         refused = _not_authorised(context)
         if refused:
-            return _waiting(context, refused, reset=True)
+            return _waiting(context, refused)
         if status == "continue":
             return Done(
                 announce=("manualJudgmentContinue",),
                 outputs={"judgmentInput": context.stage.context.get("judgmentInput", "")},
             )
         return Failed(problem=_stopped(context), announce=("manualJudgmentStop",))
-    return _waiting(context, "a person to judge: continue or stop")
+    return _waiting(context, "")
 
 
-def _waiting(context: TaskContext, waiting_for: str, *, reset: bool = False) -> TaskResult:
+def _waiting(context: TaskContext, refused: str) -> TaskResult:
     has_notified = bool(context.task.memory.get("notified"))
     return Again(
         after=_LOOKS_AGAIN,
-        waiting_for=waiting_for,
+        waiting_for=waiting.ForJudgment(
+            reason=refused or "a person to judge: continue or stop",
+            roles=_roles(context),
+            choices=_choices(context),
+            refused=context.stage.last_modified.user if refused and context.stage.last_modified else "",
+        ),
         memory={"notified": True},
         announce=() if has_notified else ("manualJudgment",),
-        context={"judgmentStatus": ""} if reset else {},
+        context={"judgmentStatus": ""} if refused else {},
     )
 
 
 def _not_authorised(context: TaskContext) -> str:
     """Why the last judge may not judge, or nothing."""
-    wanted = context.lookup("requiredJudgmentRoles") or context.lookup("selectedStageRoles") or []
+    wanted = _roles(context)
     modified = context.stage.last_modified
-    if not isinstance(wanted, list) or not wanted:
-        return ""
-    if modified is not None and modified.roles & {str(role) for role in wanted}:
+    if not wanted or (modified is not None and modified.roles & set(wanted)):
         return ""
     who = modified.user if modified else "nobody known"
-    return f"someone with one of the roles {', '.join(map(str, wanted))} ({who} has none of them)"
+    return f"someone with one of the roles {', '.join(wanted)} ({who} has none of them)"
+
+
+def _roles(context: TaskContext) -> tuple[str, ...]:
+    wanted = context.lookup("requiredJudgmentRoles") or context.lookup("selectedStageRoles")
+    return tuple(map(str, wanted)) if isinstance(wanted, list) else ()
+
+
+def _choices(context: TaskContext) -> tuple[str, ...]:
+    offered = context.lookup("judgmentInputs")
+    listed = offered if isinstance(offered, list) else []
+    return tuple(str(one.get("value", "")) for one in listed if isinstance(one, dict))
 
 
 def _stopped(context: TaskContext) -> Problem:

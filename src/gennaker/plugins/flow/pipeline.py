@@ -7,6 +7,7 @@ import msgspec
 
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, CancelAsked, Done, Failed, TaskResult
 from gennaker.model.execution import Execution, Stage
@@ -65,7 +66,12 @@ async def monitor(context: TaskContext) -> TaskResult:
     if not status.is_complete:
         return Again(
             after=_LOOKS_AGAIN,
-            waiting_for=f"{child.head.name} ({child_id}), which is {status.value.lower().replace('_', ' ')}",
+            waiting_for=waiting.ForExecution(
+                reason=f"{child.head.name} ({child_id}), which is {status.value.lower().replace('_', ' ')}",
+                execution_id=child_id,
+                name=child.head.name,
+                status=status.value,
+            ),
             context={"status": status.value},
         )
     outputs = {} if context.lookup("skipDownstreamOutput") is True else _outputs(child)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import waiting
 from gennaker.model.event import Again, Done, TaskResult
 
 
@@ -24,7 +25,7 @@ async def until(context: TaskContext) -> TaskResult:
     ends = began + timedelta(seconds=float(seconds) if isinstance(seconds, int | float | str) else 30)
     if ends <= context.at:
         return Done()
-    return Again(after=ends - context.at, waiting_for=f"{ends:%H:%M:%S} UTC")
+    return Again(after=ends - context.at, waiting_for=waiting.ForTime(reason=f"{ends:%H:%M:%S} UTC", until=ends))
 
 
 stage = StageType(

@@ -13,6 +13,7 @@ from tests.registry_servers import own_registry
 
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.services import Services
+from gennaker.model import waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked, RestartAsked
 from gennaker.model.execution import Execution, Stage
@@ -279,7 +280,8 @@ def test_builds_wait_for_a_free_builder_and_say_so(tmp_path: Path, repository: G
         while not said:
             found = await services.executions.get(second)
             assert found is not None
-            said.extend(task.waiting_for for task in the_stage(found).tasks if "builder" in task.waiting_for)
+            waits = [waiting.said(task.waiting_for) for task in the_stage(found).tasks]
+            said.extend(one for one in waits if "builder" in one)
             await asyncio.sleep(0.02)
         ends.extend([await ended(services, one) for one in (first, second)])
 

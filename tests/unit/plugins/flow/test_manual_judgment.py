@@ -14,6 +14,7 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import ManualJudgmentGiven
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import said
 from gennaker.plugins.flow import plugin as flow
 
 MOMENTS = ["manualJudgment", "manualJudgmentContinue", "manualJudgmentStop"]
@@ -48,7 +49,7 @@ class Judged:
             await asyncio.sleep(5)
             after = await services.executions.get(execution_id)
             assert after is not None
-            self.waited_for.append(next(after.in_order()).tasks[0].waiting_for)
+            self.waited_for.append(said(next(after.in_order()).tasks[0].waiting_for))
 
     @property
     def moments(self) -> list[str]:
