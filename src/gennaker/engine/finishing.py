@@ -172,7 +172,7 @@ def ended(draft: Draft, move: moves.Ended) -> None:
     if stage.parent_id is not None and stage.side is not None:
         _child_ended(draft, stage, stage.parent_id, stage.side)
         return
-    if stage.status.satisfies_downstream and _start_ready(draft, stage):
+    if stage.status.satisfies_downstream and (_start_ready(draft, stage) or _is_joined_later(draft, stage)):
         return  # the execution can't be over, and looking at all its stages would cost more than anything else here
     draft.then(moves.CheckExecution())
 
@@ -197,6 +197,12 @@ def _start_ready(draft: Draft, stage: Stage) -> bool:
     for one in ready:
         draft.then(moves.StartStage(one.id))
     return bool(ready)
+
+
+def _is_joined_later(draft: Draft, stage: Stage) -> bool:
+    """A stage that follows waits for another branch, which is still being worked on."""
+    following = graph.downstream(draft.graph, draft.stages, stage)
+    return any(graph.waits_for_active(draft.graph, draft.stages, one) for one in following)
 
 
 def _start_downstream(draft: Draft, stage: Stage) -> bool:

@@ -12,6 +12,7 @@ import immutables
 import msgspec
 
 from gennaker.model.execution import Execution, Stage, StageMap
+from gennaker.model.statuses import Status
 
 _REMEMBERED = 512
 _remembered: dict[int, "tuple[tuple[str, ...], Graph]"] = {}
@@ -27,8 +28,13 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     """Of the pipeline's own stages."""
     downstream: Mapping[str, tuple[str, ...]]
     """Of the pipeline's own stages: those that require it."""
+    required: Mapping[str, tuple[str, ...]]
+    """What each of the pipeline's own stages requires, in the order in which it names them; empty text: no such refId."""
     children: immutables.Map[str, tuple[str, ...]]
     """Synthetic stages of a parent, in order."""
+    looked: dict[str, int]
+    """Where the last look at a stage's requisites ended. Only where the next one begins, so that a join of many branches
+    doesn't look at all of them whenever one ends; what is found doesn't depend on it."""
 
 
 def of(execution: Execution) -> Graph:
@@ -68,7 +74,11 @@ def _build(order: tuple[str, ...], stages: StageMap) -> Graph:
         top=tuple(top),
         id_of_ref=id_of_ref,
         downstream={key: tuple(value) for key, value in downstream.items()},
+        required={
+            stage_id: tuple(id_of_ref.get(ref, "") for ref in stages[stage_id].requisite_ref_ids) for stage_id in top
+        },
         children=immutables.Map(children),
+        looked={},
     )
 
 
@@ -109,8 +119,30 @@ def downstream(graph: Graph, stages: StageMap, stage: Stage) -> list[Stage]:
 
 def is_ready(graph: Graph, stages: StageMap, stage: Stage) -> bool:
     """All that the stage requires has ended in a way that satisfies it; a refId that doesn't exist never does."""
+    if stage.parent_id is None:
+        return _unmet(graph, stages, stage) is None
     required = requisites(graph, stages, stage)
     return len(required) == len(stage.requisite_ref_ids) and all(one.status.satisfies_downstream for one in required)
+
+
+def waits_for_active(graph: Graph, stages: StageMap, stage: Stage) -> bool:
+    """One of the pipeline's own stages can't start yet, because of a requisite that is still being worked on."""
+    unmet = stages.get(_unmet(graph, stages, stage) or "")
+    return unmet is not None and (unmet.is_preparing or unmet.status in (Status.RUNNING, Status.PAUSED))
+
+
+def _unmet(graph: Graph, stages: StageMap, stage: Stage) -> str | None:
+    """A requisite that doesn't let the stage start, empty text for one that doesn't exist; None: all are met."""
+    required = graph.required.get(stage.id, ())
+    count = len(required)
+    begin = graph.looked.get(stage.id, 0)
+    for step in range(count):
+        place = (begin + step) % count
+        one = stages.get(required[place])
+        if one is None or not one.status.satisfies_downstream:
+            graph.looked[stage.id] = place
+            return required[place]
+    return None
 
 
 def all_downstream(graph: Graph, stages: StageMap, stage: Stage) -> list[Stage]:

@@ -8,6 +8,7 @@ from gennaker.engine import graph
 from gennaker.engine.draft import Draft
 from gennaker.engine.synthetics import plant
 from gennaker.model.execution import Execution, Side
+from gennaker.model.statuses import Status
 
 
 def test_a_graph_is_found_again_while_no_stage_comes_or_goes() -> None:
@@ -41,6 +42,25 @@ def test_a_stage_is_ready_when_all_that_it_requires_let_it_go_on() -> None:
     ready = [one.name for one in found.in_order() if graph.is_ready(relations, found.stages, one)]
 
     assert ready == ["a"]
+
+
+def test_a_join_waits_for_whichever_branch_is_still_being_worked_on() -> None:
+    found = execution(stage_json("a"), stage_json("b"), stage_json("join", "a", "b"))
+    relations = graph.of(found)
+    join = found.stages[stage_id("join")]
+
+    def after(**statuses: Status) -> tuple[bool, bool]:
+        stages = found.stages
+        for ref, status in statuses.items():
+            stages = stages.set(stage_id(ref), replace(stages[stage_id(ref)], status=status))
+        return graph.is_ready(relations, stages, join), graph.waits_for_active(relations, stages, join)
+
+    # In this order, so that each look begins where another one ended.
+    assert after(a=Status.SUCCEEDED, b=Status.RUNNING) == (False, True)
+    assert after(a=Status.RUNNING, b=Status.SUCCEEDED) == (False, True)
+    assert after(a=Status.SUCCEEDED, b=Status.TERMINAL) == (False, False)
+    assert after(a=Status.SUCCEEDED, b=Status.FAILED_CONTINUE) == (True, False)
+    assert after(a=Status.STOPPED, b=Status.SUCCEEDED) == (False, False)
 
 
 def test_everything_downstream_is_found_once() -> None:
