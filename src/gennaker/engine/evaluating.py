@@ -10,19 +10,22 @@ from datetime import datetime
 
 import msgspec
 
-from gennaker.engine import lookup, orca_json
-from gennaker.engine.contexts import has_expressions
+from gennaker.engine import identity, lookup, orca_json, variables
+from gennaker.engine.contexts import has_expressions, mentions
 from gennaker.expressions import template
 from gennaker.expressions.failures import Failure, Kind
 from gennaker.expressions.functions import LookupFailed
 from gennaker.expressions.root import Root
 from gennaker.expressions.values import MISSING, Value
+from gennaker.interfaces.stages import Evaluation
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.effect import Notify
 from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.problems import Problem
 
 _SUMMARY = "expressionEvaluationSummary"
+_IN_ORDER = "v4"
+"""With this evaluator variables are evaluated one after another, with the others all at once."""
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +78,11 @@ class _NobodyToAsk:
         return LookupFailed(said)
 
 
-def root_of(execution: Execution, stage: Stage) -> Root:
-    """What expressions of a stage see; of an orchestration only the stage's context."""
+def root_of(execution: Execution, stage: Stage, *, known: JsonObject | None = None, user: str = "") -> Root:
+    """What expressions of a stage see; of an orchestration only the stage's context.
+
+    `known` hides keys of the context; `user` is who asks, where it isn't the execution's user.
+    """
     head = execution.head
     is_pipeline = head.kind is ExecutionKind.PIPELINE
     extras: JsonObject = {"templateVariables": head.template_variables} if head.template_variables else {}
@@ -85,29 +91,72 @@ def root_of(execution: Execution, stage: Stage) -> Root:
         execution=(lambda: orca_json.execution_json(execution)) if is_pipeline else None,
         trigger=head.trigger if is_pipeline else None,
         stage_id=stage.id,
-        user=head.authentication.user,
-        extras=extras,
+        user=user or head.authentication.user,
+        extras={**extras, **(known or {})},
     )
 
 
-def context_of(execution: Execution, stage: Stage, *, at: datetime) -> Evaluated:
-    """The stage's context with everything evaluated that can be."""
+def context_of(execution: Execution, stage: Stage, *, at: datetime, in_order: str = "") -> Evaluated:
+    """The stage's context with everything evaluated that can be; `in_order` names its list of variables, if it has one."""
     context = {key: value for key, value in stage.context.items() if key != _SUMMARY}
     if not has_expressions(context):
         return Evaluated(context=context)
-    nobody = _NobodyToAsk()
-    evaluated = template.evaluate(
-        context,
-        root_of(execution, stage),
-        lookup=nobody,
-        at_ms=milliseconds(at) or 0,
-        seed=f"{execution.head.id}/{stage.ref_id}",
-    )
-    value = evaluated.value
+    work = _Work(execution, stage, at)
+    listed = context.pop(in_order) if in_order in context and execution.head.spel_evaluator == _IN_ORDER else None
+    value = work.evaluated(context)
     done: JsonObject = value if isinstance(value, dict) else context
-    if evaluated.summary:
-        done = {**done, _SUMMARY: evaluated.summary}
-    return Evaluated(context=done, problem=_unsupported(evaluated.failures, nobody.refused))
+    if listed is not None:
+        done = {**done, in_order: variables.evaluated(listed, work.variable)}
+    if work.summary:
+        done = {**done, _SUMMARY: work.summary}
+    return Evaluated(context=done, problem=_unsupported(work.failures, work.nobody.refused))
+
+
+def evaluation_of(execution: Execution, stage: Stage, value: Json, *, at: datetime) -> Evaluation:
+    """Any JSON with its expressions evaluated as the stage sees them, with what failed."""
+    if not has_expressions(value):
+        return Evaluation(value=value)
+    work = _Work(execution, stage, at)
+    made = work.evaluated(value)
+    return Evaluation(value=made, failed=tuple(one.message for one in work.failures), summary=work.summary)
+
+
+class _Work:
+    """Passes over parts of one stage's context, with one summary."""
+
+    def __init__(self, execution: Execution, stage: Stage, at: datetime) -> None:
+        self._execution = execution
+        self._stage = stage
+        self._at_ms = milliseconds(at) or 0
+        self.nobody = _NobodyToAsk()
+        self.summary: JsonObject = {}
+        self.failures: list[Failure] = []
+
+    def evaluated(self, value: Json, known: JsonObject | None = None) -> Json:
+        # Finding out on whose behalf a stage runs means going through all that is before it: only where somebody asks.
+        user = identity.user_of(self._execution, self._stage) if mentions(value, "currentUser") else ""
+        done = template.evaluate(
+            value,
+            root_of(self._execution, self._stage, known=known, user=user),
+            lookup=self.nobody,
+            at_ms=self._at_ms,
+            seed=f"{self._execution.head.id}/{self._stage.ref_id}",
+        )
+        self.failures += done.failures
+        for expression, entries in done.summary.items():
+            before = self.summary.get(expression)
+            self.summary[expression] = [*_listed(before), *_listed(entries)]
+        return done.value
+
+    def variable(self, variable: JsonObject, known: JsonObject) -> tuple[JsonObject, bool]:
+        """A map evaluated with the variables that are known, and whether all went well."""
+        failures = len(self.failures)
+        made = self.evaluated(variable, known)
+        return (made if isinstance(made, dict) else variable), len(self.failures) == failures
+
+
+def _listed(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def value_of(execution: Execution, stage: Stage, value: Json, *, at: datetime) -> Json:

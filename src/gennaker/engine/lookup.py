@@ -88,6 +88,22 @@ def in_topological_order(execution: Execution) -> list[Stage]:
     return ordered
 
 
+def artifacts_of_run(execution: Execution, *, without_ref_id: str = "") -> list[JsonObject]:
+    """All artifacts of a run, each once: its stages' outputs, latest stages first, then its trigger's.
+
+    `without_ref_id` leaves out what the stage of this refId has put out, and whatever equals it.
+    """
+    own: list[JsonObject] = []
+    found: list[JsonObject] = []
+    for stage in reversed(in_topological_order(execution)):
+        listed = _objects(stage.outputs.get("artifacts"))
+        if without_ref_id and stage.ref_id == without_ref_id:
+            own += listed
+        found += [one for one in listed if one not in found]
+    found += [one for one in _objects(execution.head.trigger.get("artifacts")) if one not in found]
+    return [one for one in found if one not in own]
+
+
 def artifacts(execution: Execution, stage: Stage) -> list[JsonObject]:
     """The artifacts that a stage sees: its own, its ancestors' by nearness, the trigger's; each once."""
     found: list[JsonObject] = []

@@ -3,17 +3,21 @@
 Rules as in Echo: a notification is sent if its `when` names the moment; cancelled executions and stages and synthetic
 stages send nothing; a stage's own are sent only if it says `sendNotifications`. Notifications that name a moment of a
 manual judgment are sent for those moments alone, and the first of these (somebody is waited for) even without
-`sendNotifications`.
+`sendNotifications`; each once for a start of the stage, and again whenever its `notifyEveryMs` has passed.
 """
+
+from datetime import datetime
 
 from gennaker.engine import keys
 from gennaker.engine.draft import Draft
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.effect import Notify
 from gennaker.model.execution import ExecutionKind, Stage, Task
 from gennaker.model.statuses import Status
 
 JUDGMENTS = frozenset({"manualJudgment", "manualJudgmentContinue", "manualJudgmentStop"})
+_SENT = "lastNotifiedByNotificationState"
+"""Orca's key: when a notification was last sent for each moment of a judgment."""
 _KIND = {ExecutionKind.PIPELINE: "pipeline", ExecutionKind.ORCHESTRATION: "task"}
 
 
@@ -45,10 +49,38 @@ def announced(draft: Draft, stage: Stage, task: Task, moment: str) -> None:
     if moment != "manualJudgment" and stage.context.get("sendNotifications") is not True:
         return
     occasion = f"{stage.attempt}.{task.attempt}.{task.poll}"
-    for number, notification in enumerate(_list(stage.context.get("notifications"))):
-        if not notification.get("when") or _names(notification, moment):
-            key = keys.notify_stage(draft.id, stage, moment=moment, occasion=occasion, number=number)
-            _send(draft, key, notification, moment=moment, stage=stage)
+    listed = stage.context.get("notifications")
+    noted: list[Json] = list(listed) if isinstance(listed, list) else []
+    number = -1
+    for place, notification in enumerate(noted):
+        if not isinstance(notification, dict):
+            continue
+        number += 1
+        if notification.get("when") and not _names(notification, moment):
+            continue
+        if moment in JUDGMENTS and not _is_due(notification, moment, stage, draft.at):
+            continue
+        key = keys.notify_stage(draft.id, stage, moment=moment, occasion=occasion, number=number)
+        _send(draft, key, notification, moment=moment, stage=stage)
+        noted[place] = _noted(notification, moment, draft.at)
+    if moment in JUDGMENTS and noted != listed:
+        draft.put_context(stage.id, {**draft.stages[stage.id].context, "notifications": noted})
+
+
+def _is_due(notification: JsonObject, moment: str, stage: Stage, at: datetime) -> bool:
+    """It wasn't sent since the stage has started, or so long ago that it is time for a reminder."""
+    sent = notification.get(_SENT)
+    last = sent.get(moment) if isinstance(sent, dict) else None
+    now, began = milliseconds(at), milliseconds(stage.start_time)
+    if not isinstance(last, int) or now is None or (began is not None and last < began):
+        return True
+    every = notification.get("notifyEveryMs")
+    return isinstance(every, int | float) and every > 0 and now - last >= every
+
+
+def _noted(notification: JsonObject, moment: str, at: datetime) -> JsonObject:
+    sent = notification.get(_SENT)
+    return {**notification, _SENT: {**(sent if isinstance(sent, dict) else {}), moment: milliseconds(at)}}
 
 
 def wants(notification: JsonObject, moment: str) -> bool:

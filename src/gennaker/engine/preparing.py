@@ -12,6 +12,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from gennaker.engine import conditions, contexts, evaluating, keys, lookup, rules, specs, submission, timing
+from gennaker.engine.sight import StageSight
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, Unplannable
 from gennaker.model.codec import to_json
@@ -71,18 +72,25 @@ async def prepare(
                 effect
             )
         case PrepareTask():
-            return _task(effect, execution, at)
+            return _task(effect, execution, stage_types, at)
         case _:
             raise AssertionError(f"{type(effect).__name__} needs no preparing")  # our own bug
 
 
-def _task(effect: PrepareTask, execution: Execution, at: datetime) -> TaskPrepared:
+def _task(
+    effect: PrepareTask, execution: Execution, stage_types: Mapping[str, StageType], at: datetime
+) -> TaskPrepared:
     prepared = TaskPrepared(at=at, key=effect.key, stage_id=effect.stage_id, task_id=effect.task_id)
     stage = execution.stages.get(effect.stage_id)
     if stage is None:
         return replace(prepared, problem=_gone(effect))
-    evaluated = evaluating.context_of(execution, stage, at=at)
+    evaluated = evaluating.context_of(execution, stage, at=at, in_order=_in_order(stage, stage_types))
     return replace(prepared, context=evaluated.context, problem=evaluated.problem)
+
+
+def _in_order(stage: Stage, stage_types: Mapping[str, StageType]) -> str:
+    stage_type = specs.find(stage_types, rules.type_name(stage))
+    return stage_type.evaluates_in_order if stage_type else ""
 
 
 def _gone(effect: Prepare) -> Problem:
@@ -112,7 +120,8 @@ class _Stage:
         stage = self._stage
         problem: Problem | None = None
         if stage.parent_id is None:  # children were evaluated when they were planned
-            evaluated = evaluating.context_of(self._execution, stage, at=self._at)
+            in_order = _in_order(stage, self._stage_types)
+            evaluated = evaluating.context_of(self._execution, stage, at=self._at, in_order=in_order)
             problem = evaluated.problem
             stage = self._set(replace(stage, context=evaluated.context))
         answer = StagePrepared(at=self._at, key=key, stage_id=stage.id, context=stage.context)
@@ -182,7 +191,8 @@ class _Stage:
                 side=Side.BEFORE,
                 parent_id=self._stage.id,
             )
-            evaluated = evaluating.context_of(self._execution, child, at=self._at)
+            in_order = _in_order(child, self._stage_types)
+            evaluated = evaluating.context_of(self._execution, child, at=self._at, in_order=in_order)
             if evaluated.problem is not None:
                 return (), evaluated.problem
             done.append(replace(one, context=evaluated.context))
@@ -193,6 +203,7 @@ class _Stage:
             execution=self._execution,
             stage=self._stage,
             lookup=lookup.of_stage(self._execution, self._stage),
+            sight=StageSight(self._execution, self._stage, at=self._at),
             services=self._services,
             at=self._at,
         )

@@ -8,7 +8,7 @@ execution would then wait for something that never happens.
 
 from msgspec.structs import replace
 
-from gennaker.engine import graph, keys, moves, starting
+from gennaker.engine import graph, keys, moves, starting, variables
 from gennaker.engine.draft import Draft
 from gennaker.model.codec import JsonObject, milliseconds
 from gennaker.model.effect import Deliver
@@ -106,6 +106,9 @@ def _reset(draft: Draft, stage: Stage, details: JsonObject, *, kept: frozenset[s
     gone = {*_FORGOTTEN, *draft.rules.of(stage).restart_clears} - kept
     context = {key: value for key, value in stage.context.items() if key not in gone}
     outputs = {key: value for key, value in stage.outputs.items() if key not in gone}
+    in_order = draft.rules.of(stage).evaluates_in_order
+    if in_order and in_order in context:
+        context[in_order], outputs = variables.restored(context[in_order]), {}
     if details:
         context["restartDetails"] = details
     fresh = Stage(

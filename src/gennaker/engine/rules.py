@@ -16,6 +16,8 @@ class StageRule(msgspec.Struct, frozen=True, kw_only=True):
 
     restart_clears: tuple[str, ...] = ()
     """Keys of context and outputs that a restart removes."""
+    evaluates_in_order: str = ""
+    """Key of the list of variables that are evaluated one after another (see `engine.variables`)."""
     is_skippable: bool = False
     """A person may skip such a stage if its context says `skippable: true`."""
     plans_after: bool = False
@@ -49,6 +51,7 @@ def from_stage_types(types: Iterable[StageType]) -> Rules:
     for stage_type in types:
         rule = StageRule(
             restart_clears=stage_type.restart_clears,
+            evaluates_in_order=stage_type.evaluates_in_order,
             is_skippable=stage_type.is_skippable,
             plans_after=stage_type.plan_after is not None,
             plans_on_failure=stage_type.plan_on_failure is not None,

@@ -149,7 +149,7 @@ async def _with_parent(trigger: JsonObject, services: Services) -> JsonObject:
         "status": parent.head.status.value,
         "pipelineConfigId": parent.head.pipeline_config_id,
     }
-    received: list[Json] = list(artifacts_of_run(parent))
+    received: list[Json] = list(lookup.artifacts_of_run(parent))
     return {
         **trigger,
         "isPipeline": True,
@@ -158,15 +158,6 @@ async def _with_parent(trigger: JsonObject, services: Services) -> JsonObject:
         "parentExecution": shown,
         "receivedArtifacts": received,
     }
-
-
-def artifacts_of_run(execution: Execution) -> list[JsonObject]:
-    """All artifacts of a run, each once: its stages' outputs, latest stages first, then its trigger's."""
-    found: list[JsonObject] = []
-    sources = [stage.outputs for stage in reversed(lookup.in_topological_order(execution))]
-    for source in [*sources, execution.head.trigger]:
-        found += [one for one in objects(source.get("artifacts")) if one not in found]
-    return found
 
 
 async def _with_artifacts(
@@ -231,7 +222,7 @@ async def _prior(execution: Execution, services: Services) -> list[Artifact]:
     newest = await services.executions.find(Found(config_ids=(config_id,), limit=2))
     earlier = [one for one in newest if one.head.id != execution.head.id]
     found: list[Artifact] = []
-    for raw in artifacts_of_run(earlier[0]) if earlier else []:
+    for raw in lookup.artifacts_of_run(earlier[0]) if earlier else []:
         _collect(raw, found, [])
     return found
 

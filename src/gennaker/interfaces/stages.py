@@ -4,8 +4,9 @@ A stage type is one file (docs/architecture.md): a `Spec` (typed view of the sta
 Tasks are short and idempotent; whatever takes long says `Again` and comes back.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
@@ -39,6 +40,49 @@ class Unplannable(Exception):
         self.retryable = retryable
 
 
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """A value after its expressions were evaluated."""
+
+    value: Json
+    failed: tuple[str, ...] = ()
+    """What each expression that failed, or was null, says; its text stays in the value."""
+    summary: JsonObject = {}
+    """Orca's expressionEvaluationSummary."""
+
+
+class Sight(Protocol):
+    """What a stage sees of its execution beyond single keys: the engine's rules of look-up, for stage types."""
+
+    @property
+    def user(self) -> str:
+        """On whose behalf the stage runs: the execution's user, or whoever judged before and passes that on."""
+        ...
+
+    def ancestors(self) -> Iterator[Stage]:
+        """The stage itself and everything before it, nearest first; a stage may come twice."""
+        ...
+
+    def artifacts(self) -> list[JsonObject]:
+        """The artifacts that the stage sees: its own, its ancestors' by nearness, the trigger's; each once."""
+        ...
+
+    def bound_artifact(self, expected_id: str) -> JsonObject | None:
+        """The artifact that was bound to the expected one of this id, nearest first."""
+        ...
+
+    def evaluate(self, value: Json) -> Evaluation:
+        """Any JSON with its expressions evaluated as the stage sees them."""
+        ...
+
+    def outputs_of(self, execution: Execution) -> JsonObject:
+        """The outputs of an execution's own stages as one map: what a finished child hands to its parent."""
+        ...
+
+    def artifacts_of(self, execution: Execution, *, without_ref_id: str = "") -> list[JsonObject]:
+        """All artifacts of an execution, latest stages first, then its trigger's; `without_ref_id` leaves a stage out."""
+        ...
+
+
 class StageContext(msgspec.Struct, frozen=True, kw_only=True):
     """What planning and tasks see of the execution. Nothing in it may be changed."""
 
@@ -46,6 +90,8 @@ class StageContext(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage
     lookup: Callable[[str], Json]
     """A key of the stage's context, else the nearest ancestor's output of that name, else None (Orca's rule)."""
+    sight: Sight
+    """Everything else that it sees."""
     services: Services
     at: datetime
     """Now."""
@@ -114,5 +160,8 @@ class StageType(msgspec.Struct, frozen=True, kw_only=True):
     """Planning asks nobody: done in the same transaction as the event that caused it."""
     restart_clears: tuple[str, ...] = ()
     """Keys of context and outputs that a restart removes."""
+    evaluates_in_order: str = ""
+    """Key of a list of `{key, value}` whose values are evaluated one after another, each seen by those that follow (with
+    the evaluator v4); a restart begins with what was written there, and without outputs."""
     is_skippable: bool = False
     """A person may skip it by `manualSkip`."""

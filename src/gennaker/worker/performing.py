@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from gennaker.engine import keys, lookup, preparing
+from gennaker.engine.sight import StageSight
 from gennaker.interfaces.notifiers import Notifier, Unanswered, Undelivered
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
@@ -199,12 +200,14 @@ class Performer:
         return Outcome.DONE, None
 
     def _context(self, execution: Execution, stage: Stage, task: Task, *, key: str, is_repeat: bool) -> TaskContext:
+        at = self._now()
         return TaskContext(
             execution=execution,
             stage=stage,
             lookup=lookup.of_stage(execution, stage),
+            sight=StageSight(execution, stage, at=at),
             services=self._services,
-            at=self._now(),
+            at=at,
             task=task,
             key=key,
             attempt_key=keys.attempt(execution.head.id, stage, task),

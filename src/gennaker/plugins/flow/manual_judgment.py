@@ -1,31 +1,38 @@
 """Manual judgment: pauses the run durably until an authorised person says continue or stop.
 
 The answer is merged into the stage's context by an event (`ManualJudgmentGiven`, or Gate's PATCH of the stage), which also
-makes this task look again at once. The task itself only notifies, once, and reads the answer.
+makes this task look again at once. The task only reads the answer and says at each look that somebody is waited for; the
+engine sends each notification once, and again after its `notifyEveryMs` (`engine/notifying.py`).
 """
 
 from datetime import timedelta
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import waiting
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
 
 _LOOKS_AGAIN = timedelta(minutes=15)
 """The answer wakes the task; this is only how often it says that it still waits."""
+_SOONEST = timedelta(seconds=15)
+"""How often it looks at most for reminders: Orca's pause between two looks."""
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    instructions: str = ""
-    judgment_inputs: tuple[dict[str, str], ...] = ()
+    instructions: str | None = ""
+    judgment_inputs: tuple[JsonObject, ...] | None = ()
     """`[{"value": "…"}]`: choices that are offered with the answer."""
-    selected_stage_roles: tuple[str, ...] = ()
-    required_judgment_roles: tuple[str, ...] = ()
+    selected_stage_roles: tuple[str, ...] | None = ()
+    required_judgment_roles: tuple[str, ...] | None = ()
     """Who may answer; empty: everybody who may execute the pipeline."""
-    propagate_authentication_context: bool = False
-    send_notifications: bool = False
+    propagate_authentication_context: bool | None = False
+    """Stages that follow run as whoever said continue."""
+    send_notifications: bool | None = False
+    notifications: tuple[JsonObject, ...] | None = ()
+    """With `notifyEveryMs` one is sent again and again until somebody has judged."""
 
 
 async def judge(context: TaskContext) -> TaskResult:
@@ -45,19 +52,27 @@ async def judge(context: TaskContext) -> TaskResult:
 
 
 def _waiting(context: TaskContext, refused: str) -> TaskResult:
-    has_notified = bool(context.task.memory.get("notified"))
     return Again(
-        after=_LOOKS_AGAIN,
+        after=_pause(context.stage.context.get("notifications")),
         waiting_for=waiting.ForJudgment(
             reason=refused or "a person to judge: continue or stop",
             roles=_roles(context),
             choices=_choices(context),
             refused=context.stage.last_modified.user if refused and context.stage.last_modified else "",
         ),
-        memory={"notified": True},
-        announce=() if has_notified else ("manualJudgment",),
+        announce=("manualJudgment",),
         context={"judgmentStatus": ""} if refused else {},
     )
+
+
+def _pause(notifications: Json) -> timedelta:
+    """Until the next reminder may be due."""
+    pause = _LOOKS_AGAIN
+    for one in notifications if isinstance(notifications, list) else ():
+        every = one.get("notifyEveryMs") if isinstance(one, dict) else None
+        if isinstance(every, int | float) and every > 0:
+            pause = min(pause, max(_SOONEST, timedelta(milliseconds=every)))
+    return pause
 
 
 def _not_authorised(context: TaskContext) -> str:

@@ -1,19 +1,22 @@
-"""Pipeline: starts another pipeline and, unless told otherwise, waits for its end."""
+"""Pipeline: starts another pipeline and, unless told otherwise, waits for its end.
 
-from collections.abc import Iterator
+A pipeline that is made from a template is expanded when it is submitted, like any other start of it.
+"""
+
 from datetime import timedelta
 
 import msgspec
 
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import waiting
+from gennaker.model import artifact_matching
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, CancelAsked, Done, Failed, TaskResult
-from gennaker.model.execution import Execution, Stage
+from gennaker.model.execution import Execution
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
+from gennaker.plugins.flow import binding, children
 
 _LOOKS_AGAIN = timedelta(seconds=15)
 """The child's end wakes the task; this is for an end that was told while this execution was paused."""
@@ -25,18 +28,25 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     pipeline: str
     """Id of the pipeline's definition."""
     application: str = ""
-    pipeline_parameters: JsonObject = msgspec.field(default_factory=dict)
-    wait_for_completion: bool | str = True
+    pipeline_application: str = ""
+    """The other pipeline's application where `application` is this one's."""
+    pipeline_parameters: JsonObject | None = None
+    wait_for_completion: bool | str | None = True
     """Only `false` and `"false"` mean: go on as soon as it has started."""
     skip_downstream_output: bool = False
+    skippable: bool = False
+    """A person may skip the stage while it waits."""
+    expected_artifacts: tuple[JsonObject, ...] | None = None
 
 
 async def plan(spec: StageSpec, context: StageContext) -> Plan:
-    """Start, and monitor unless the stage doesn't wait."""
+    """Start, monitor unless the stage doesn't wait, bind artifacts where some are expected."""
     assert isinstance(spec, Spec)
+    own = context.stage.context
     waits = str(spec.wait_for_completion).lower() != "false"
-    tasks = () if context.stage.context.get("executionId") else (_START.planned(),)
-    return Plan(tasks=(*tasks, *((_MONITOR.planned(),) if waits else ())))
+    tasks = () if own.get("executionId") else (_START.planned(),)
+    binds = (binding.task.planned(),) if "expectedArtifacts" in own else ()
+    return Plan(tasks=(*tasks, *((_MONITOR.planned(),) if waits else ()), *binds))
 
 
 async def start(context: TaskContext) -> TaskResult:
@@ -47,10 +57,10 @@ async def start(context: TaskContext) -> TaskResult:
         return Failed(problem=_unknown(config_id))
     if definition.body.get("disabled") is True:
         return Failed(problem=_disabled(definition.body))
-    user = context.execution.head.authentication.user
+    config: JsonObject = {**definition.body, "id": config_id}
     child = await context.services.executions.submit(
-        Submission(config={**definition.body, "id": config_id}, trigger=_trigger(context), key=context.attempt_key),
-        Principal(name=user, via="pipeline"),
+        Submission(config=config, trigger=_trigger(context, config), key=context.attempt_key),
+        Principal(name=context.sight.user, via="pipeline"),
     )
     name: Json = definition.body.get("name", "")
     return Done(context={"executionId": child, "executionName": name})
@@ -63,24 +73,18 @@ async def monitor(context: TaskContext) -> TaskResult:
     if child is None:
         return Failed(problem=Problem(code="pipeline.lost", message=f"There is no execution {child_id}."))
     status = child.head.status
+    seen: JsonObject = {"status": status.value}
     if not status.is_complete:
-        return Again(
-            after=_LOOKS_AGAIN,
-            waiting_for=waiting.ForExecution(
-                reason=f"{child.head.name} ({child_id}), which is {status.value.lower().replace('_', ' ')}",
-                execution_id=child_id,
-                name=child.head.name,
-                status=status.value,
-            ),
-            context={"status": status.value},
-        )
-    outputs = {} if context.lookup("skipDownstreamOutput") is True else _outputs(child)
+        return Again(after=_LOOKS_AGAIN, waiting_for=children.wait(child), context=seen)
+    outputs = {} if context.lookup("skipDownstreamOutput") is True else context.sight.outputs_of(child)
     if status is Status.SUCCEEDED:
-        return Done(context={"status": status.value}, outputs=outputs)
+        return Done(context=seen, outputs=outputs)
+    if status is not Status.CANCELED:
+        seen["exception"] = _exception(child)
     return Failed(
         problem=_failed(child),
         status=Status.CANCELED if status is Status.CANCELED else Status.TERMINAL,
-        context={"status": status.value},
+        context=seen,
         outputs=outputs,
     )
 
@@ -97,9 +101,9 @@ async def cancel_child(context: TaskContext) -> None:
     await context.services.executions.tell(child_id, event, Principal(name="parent pipeline", via="engine"))
 
 
-def _trigger(context: TaskContext) -> JsonObject:
+def _trigger(context: TaskContext, config: JsonObject) -> JsonObject:
     head = context.execution.head
-    artifacts = context.lookup("artifacts") or head.trigger.get("artifacts") or []
+    artifacts: list[Json] = list(context.sight.artifacts())
     supplied = context.lookup("pipelineParameters")
     parent: JsonObject = {
         "id": head.id,
@@ -108,50 +112,63 @@ def _trigger(context: TaskContext) -> JsonObject:
         "rootId": head.root_id,
         "type": head.kind.value,
     }
+    expected_ids: list[Json] = list(_expected_ids(config, head.pipeline_config_id or "", artifacts))
     return {
         "type": "pipeline",
-        "user": head.authentication.user,
+        "user": context.sight.user,
         "parentExecution": parent,
         "parentPipelineStageId": context.stage.id,
         "parameters": supplied if isinstance(supplied, dict) else {},
+        "strategy": isinstance(supplied, dict) and supplied.get("strategy") is True,
         "artifacts": artifacts,
+        "expectedArtifactIds": expected_ids,
         "correlationId": context.attempt_key,
         "dryRun": head.trigger.get("dryRun", False),
     }
 
 
-def _outputs(child: Execution) -> JsonObject:
-    """All outputs of the child's own stages; lists are joined, of other values the last wins (Orca's rule)."""
-    merged: JsonObject = {}
-    for stage in child.top_level():
-        for key, value in stage.outputs.items():
-            before = merged.get(key)
-            if isinstance(before, list) and isinstance(value, list):
-                merged[key] = [*before, *(item for item in value if item not in before)]
-            else:
-                merged[key] = value
-    return merged
+def _expected_ids(config: JsonObject, parent_id: str, artifacts: list[Json]) -> list[str]:
+    """What the child's triggers for this parent name, and every expectation that some artifact fits."""
+    ids: list[str] = []
+    for trigger in _maps(config.get("triggers")):
+        if trigger.get("type") == "pipeline" and trigger.get("pipeline") == parent_id:
+            named = trigger.get("expectedArtifactIds")
+            ids += [str(one) for one in named] if isinstance(named, list) else []
+    try:
+        received = [artifact_matching.read(one) for one in artifacts if isinstance(one, dict)]
+        expected = [artifact_matching.read_expected(one) for one in _maps(config.get("expectedArtifacts"))]
+        ids += [
+            one.id
+            for one in expected
+            if any(artifact_matching.matches(one.match_artifact, artifact) for artifact in received)
+        ]
+    except (msgspec.ValidationError, artifact_matching.InvalidPattern):
+        # Said where it belongs: the child's submission reads the same artifacts and lists what is wrong with each.
+        return list(dict.fromkeys(ids))
+    return list(dict.fromkeys(ids))
+
+
+def _maps(value: Json) -> list[JsonObject]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _exception(child: Execution) -> JsonObject:
+    shape = children.exception(child)
+    if children.errors(shape):
+        return shape
+    said: list[Json] = [_failed(child).message]
+    return {**shape, "details": {"errors": said}}
 
 
 def _failed(child: Execution) -> Problem:
-    causes = list(_causes(child))
-    said = "; ".join(f"{stage.name}: {message}" for stage, message in causes) or str(child.head.status.value)
+    shape = children.exception(child)
+    reason = child.head.cancellation_reason or "no stage of it says why"
+    ended = f"The child pipeline {child.head.name} has ended {child.head.status.value}: {reason}"
     return Problem(
         code="pipeline.child_failed",
-        message=f"Exception in child pipeline {child.head.name} ({said})",
-        details={"executionId": child.head.id, "stageId": causes[0][0].id if causes else None},
+        message="; ".join(children.errors(shape)) or ended,
+        details={"executionId": child.head.id, "source": shape.get("source")},
     )
-
-
-def _causes(child: Execution) -> Iterator[tuple[Stage, str]]:
-    for stage in child.in_order():
-        if stage.status is not Status.TERMINAL:
-            continue
-        exception = stage.context.get("exception")
-        details = exception.get("details") if isinstance(exception, dict) else None
-        errors = details.get("errors") if isinstance(details, dict) else None
-        if isinstance(errors, list) and errors:
-            yield stage, ", ".join(map(str, errors))
 
 
 def _unknown(config_id: str) -> Problem:
@@ -177,7 +194,7 @@ stage = StageType(
     label="Pipeline",
     about=__doc__,
     spec=Spec,
-    tasks=(_START, _MONITOR),
+    tasks=(_START, _MONITOR, binding.task),
     plan=plan,
     is_skippable=True,
     restart_clears=("executionId", "executionName", "status"),

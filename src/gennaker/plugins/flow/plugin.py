@@ -1,6 +1,33 @@
 """What the flow folder offers."""
 
 from gennaker.interfaces.plugins import Plugin
-from gennaker.plugins.flow import manual_judgment, pipeline, wait
+from gennaker.plugins.flow import (
+    check_preconditions,
+    depends_on_execution,
+    evaluate_artifacts,
+    evaluate_variables,
+    find_artifact_from_execution,
+    manual_judgment,
+    monitor_pipeline,
+    noop,
+    pipeline,
+    wait,
+    wait_until,
+)
 
-plugin = Plugin(name="flow", stages=(wait.stage, manual_judgment.stage, pipeline.stage))
+plugin = Plugin(
+    name="flow",
+    stages=(
+        wait.stage,
+        wait_until.stage,
+        noop.stage,
+        manual_judgment.stage,
+        check_preconditions.stage,
+        evaluate_variables.stage,
+        evaluate_artifacts.stage,
+        find_artifact_from_execution.stage,
+        depends_on_execution.stage,
+        pipeline.stage,
+        monitor_pipeline.stage,
+    ),
+)

@@ -100,3 +100,57 @@ def test_it_survives_the_process() -> None:
 
     assert judged.execution.head.status is Status.SUCCEEDED
     assert judged.moments == ["manualJudgment", "manualJudgmentContinue"]
+
+
+def test_a_reminder_comes_after_each_of_its_pauses_until_somebody_judges() -> None:
+    reminded: list[Any] = [
+        {"type": "test", "address": "team", "when": ["manualJudgment"], "notifyEveryMs": 700_000},
+        {"type": "test", "address": "once", "when": ["manualJudgment"]},
+        {"type": "test", "address": "ended", "when": ["manualJudgmentContinue"], "notifyEveryMs": 700_000},
+    ]
+    judged = Judged({}, notifications=reminded, sendNotifications=True)
+
+    # Judged after 1800 seconds: at once, after 700 and after 1400; the second once; the third at the end.
+    assert judged.moments.count("manualJudgment") == 4
+    assert judged.moments.count("manualJudgmentContinue") == 1
+    context: Any = next(judged.execution.in_order()).context
+    assert [list(one["lastNotifiedByNotificationState"]) for one in context["notifications"]] == [
+        ["manualJudgment"],
+        ["manualJudgment"],
+        ["manualJudgmentContinue"],
+    ]
+
+
+def test_someone_without_the_role_causes_no_second_message() -> None:
+    answers = ({"by": "bob"}, {"by": "ada", "roles": frozenset({"release"})})
+    judged = Judged(*answers, selectedStageRoles=["release"], **NOTIFIED)
+
+    assert judged.moments == ["manualJudgment", "manualJudgmentContinue"]
+
+
+@pytest.mark.parametrize(("passes_on", "user"), [(True, "bob"), (False, "tester")])
+def test_a_child_pipeline_runs_as_the_judge_who_passes_that_on(passes_on: bool, user: str) -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target()))
+    body: JsonObject = {"application": "shop", "name": "the child", "stages": [make.stage_json("m", type="make")]}
+    asyncio.run(harness.definitions.save("pipeline", "child", body, author="ada"))
+
+    async def judge(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "manualJudgment", task="waitForJudgment")
+        execution = await services.executions.get(execution_id)
+        assert execution is not None
+        event = ManualJudgmentGiven(
+            at=services.clock.now(), stage_id=next(execution.in_order()).id, by="bob", judgment="continue"
+        )
+        await services.executions.tell(execution_id, event, TESTER)
+
+    harness.run(
+        make.config(
+            make.stage_json("j", type="manualJudgment", propagateAuthenticationContext=passes_on),
+            make.stage_json("p", "j", type="pipeline", pipeline="child"),
+        ),
+        meanwhile=judge,
+    )
+
+    (child,) = (one for one in harness.executions() if one.head.name == "the child")
+    assert child.head.authentication.user == user
+    assert child.head.trigger["user"] == user

@@ -11,8 +11,9 @@ from tests.fakes.scripted import Target
 from tests.harness import TESTER, Harness, problem_of, reached
 
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import TaskContext
 from gennaker.model.codec import JsonObject
-from gennaker.model.event import CancelAsked
+from gennaker.model.event import CancelAsked, Done, SkipAsked, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 from gennaker.plugins.flow import plugin as flow
@@ -66,7 +67,7 @@ def test_a_child_that_fails_fails_the_parent_with_its_reason() -> None:
     family = Family(make.stage_json("f", type="fail", name="Break"))
 
     assert family.parent.head.status is Status.TERMINAL
-    assert "Exception in child pipeline the child (Break: It was meant to fail.)" in problem_of(family.parent)
+    assert "Exception in child pipeline stage (the child: Break): It was meant to fail." in problem_of(family.parent)
 
 
 def test_a_parent_that_does_not_wait_goes_on_at_once() -> None:
@@ -123,3 +124,77 @@ def test_a_child_that_can_not_start_is_said(context: JsonObject, child: JsonObje
 
 def test_downstream_outputs_can_be_left_out() -> None:
     assert Family(MAKE, skipDownstreamOutput=True).stage.outputs == {}
+
+
+async def produce(_: TaskContext) -> TaskResult:
+    """Puts an image out."""
+    return Done(outputs={"artifacts": [{"type": "docker/image", "name": "shop", "version": "7"}]})
+
+
+IMAGE: dict[str, Any] = {"id": "image", "matchArtifact": {"type": "docker/image", "name": "shop"}}
+
+
+def test_the_childs_failure_has_orcas_shape_with_where_it_happened() -> None:
+    family = Family(MAKE, make.stage_json("f", "m", type="fail", name="Break"))
+
+    exception = family.stage.context["exception"]
+    assert exception["details"]["errors"] == [
+        "Exception in child pipeline stage (the child: Break): It was meant to fail."
+    ]
+    failed = next(one for one in family.child.in_order() if one.name == "Break")
+    assert exception["source"] == {
+        "executionId": family.child.head.id,
+        "stageId": failed.id,
+        "stageName": "Break",
+        "stageIndex": 1,
+    }
+    assert family.stage.outputs == {"made": "made it"}, "outputs are taken over from a failed child too"
+
+
+def test_a_child_that_never_began_is_explained() -> None:
+    family = Family(child={"stages": "none"})
+
+    assert family.parent.head.status is Status.TERMINAL
+    assert "The child pipeline the child has ended TERMINAL" in problem_of(family.parent)
+
+
+def test_the_child_gets_the_artifacts_that_the_stage_sees_and_binds_what_it_expects() -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target(), scripted.stage("produce", produce)))
+    body: JsonObject = {"application": "shop", "name": "the child", "stages": [MAKE], "expectedArtifacts": [IMAGE]}
+    asyncio.run(harness.definitions.save("pipeline", "child", body, author="ada"))
+
+    harness.run(
+        make.config(make.stage_json("a", type="produce"), make.stage_json("p", "a", type="pipeline", pipeline="child"))
+    )
+
+    (child,) = (one for one in harness.executions() if one.head.name == "the child")
+    resolved: Any = child.head.trigger["resolvedExpectedArtifacts"]
+    assert [one["boundArtifact"]["version"] for one in resolved] == ["7"]
+    assert child.head.trigger["expectedArtifactIds"] == ["image"]
+
+
+def test_what_the_stage_expects_is_bound_to_what_the_child_has_made() -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target(), scripted.stage("produce", produce)))
+    body: JsonObject = {"application": "shop", "name": "the child", "stages": [make.stage_json("a", type="produce")]}
+    asyncio.run(harness.definitions.save("pipeline", "child", body, author="ada"))
+
+    parent = harness.run(
+        make.config(make.stage_json("p", type="pipeline", pipeline="child", expectedArtifacts=[IMAGE]))
+    )
+
+    stage: Any = next(parent.top_level())
+    assert [task.name for task in stage.tasks] == ["startPipeline", "monitorPipeline", "bindProducedArtifacts"]
+    assert stage.outputs["resolvedExpectedArtifacts"][0]["boundArtifact"]["version"] == "7"
+
+
+def test_a_skippable_stage_can_be_skipped_while_it_waits() -> None:
+    async def skip(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "pipeline", task="monitorPipeline")
+        parent = await services.executions.get(execution_id)
+        assert parent is not None
+        event = SkipAsked(at=services.clock.now(), stage_id=next(parent.in_order()).id, by="ada")
+        await services.executions.tell(execution_id, event, TESTER)
+
+    family = Family(make.stage_json("w", type="wait", waitTime=600), meanwhile=skip, skippable=True)
+
+    assert (family.stage.status, family.parent.head.status) == (Status.SKIPPED, Status.SUCCEEDED)

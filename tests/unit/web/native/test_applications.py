@@ -233,6 +233,6 @@ def test_stage_types_are_listed_with_schemas() -> None:
         found = {one["type"]: one for one in (await site.get("/api/v1/stage-types")).json["stageTypes"]}
         assert found["wait"]["label"] == "Wait"
         assert "waitTime" in msgspec.json.encode(found["wait"]["schema"]).decode()
-        assert found["pipeline"]["tasks"] == ["startPipeline", "monitorPipeline"]
+        assert found["pipeline"]["tasks"] == ["startPipeline", "monitorPipeline", "bindProducedArtifacts"]
 
     visit(work, harness=installed())

@@ -1,0 +1,154 @@
+"""Check preconditions: one child a precondition, all at once; each says by its own `failPipeline` what a failure means.
+
+Kinds are Orca's: an expression that must be true, the number of server groups of a cluster, the status of a stage, and
+`noop`, which always holds. What failed is said with the values that were seen.
+"""
+
+import msgspec
+
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType, Unplannable
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
+from gennaker.model.problems import Problem
+from gennaker.plugins.flow import cluster_size
+
+_TYPE = "checkPreconditions"
+_INHERITED = ("cluster", "regions", "credentials", "zones")
+"""What a precondition's own `context` takes from the stage where it doesn't say it."""
+
+
+class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON."""
+
+    preconditions: tuple[JsonObject, ...] = ()
+    """`{"type": "expression" | "clusterSize" | "stageStatus" | "noop", "failPipeline": true, "context": {…}}`"""
+
+
+async def plan(spec: StageSpec, context: StageContext) -> Plan:
+    """The pipeline's own stage has children, a child its one task."""
+    assert isinstance(spec, Spec)
+    stage = context.stage
+    if stage.parent_id is not None and stage.context.get("preconditionType"):
+        return Plan(tasks=(_TASK.planned(),))
+    common: JsonObject = {key: value for key, value in stage.context.items() if key != "preconditions"}
+    return Plan(before=tuple(_child(common, one) for one in spec.preconditions))
+
+
+def _child(common: JsonObject, precondition: JsonObject) -> PlannedStage:
+    kind = precondition.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise Unplannable(
+            Problem(
+                code="precondition.no_type",
+                message="A precondition has no type.",
+                remedy=f"Give each a `type`: {', '.join(_KINDS)}.",
+                pointer="/preconditions",
+            )
+        )
+    given = precondition.get("context")
+    own: JsonObject = dict(given) if isinstance(given, dict) else {}
+    for key in _INHERITED:
+        if not own.get(key) and common.get(key) is not None:
+            own[key] = common[key]
+    child: JsonObject = {**common, **precondition, "context": own, "preconditionType": kind}
+    del child["type"]
+    return PlannedStage(type=_TYPE, name=f"Check precondition ({kind})", context=child)
+
+
+async def check(context: TaskContext) -> TaskResult:
+    """Looks once."""
+    kind = str(context.stage.context.get("preconditionType"))
+    given = context.stage.context.get("context")
+    own = given if isinstance(given, dict) else {}
+    match kind:
+        case "expression":
+            return _expression(context, own)
+        case "stageStatus":
+            return _stage_status(context, own)
+        case "clusterSize":
+            return _concluded(await cluster_size.check(context.services, own), own)
+        case "noop":
+            return Done()
+        case _:
+            return Failed(
+                problem=Problem(
+                    code="precondition.unknown_type",
+                    message=f"There is no precondition of type {kind!r}.",
+                    remedy=f"Use one of {', '.join(_KINDS)}.",
+                )
+            )
+
+
+def _expression(context: TaskContext, own: JsonObject) -> TaskResult:
+    written = _text(own.get("expression"))
+    evaluation = context.sight.evaluate("${" + written + "}")
+    result = _text(evaluation.value)
+    if evaluation.failed and result.startswith("${"):
+        result = result[2:-1]
+    seen: JsonObject = {"context": {**own, "expressionResult": result}}
+    if evaluation.summary:
+        seen["expressionEvaluationSummary"] = evaluation.summary
+    if result.lower() == "true":
+        return Done(context=seen)
+    why = f"could not be evaluated: {'; '.join(evaluation.failed)}" if evaluation.failed else f"gave {result!r}"
+    failed = Problem(code="precondition.expression", message=f"The expression `{written}` {why}, not true.")
+    return Failed(problem=_said(failed, own), context=seen)
+
+
+def _stage_status(context: TaskContext, own: JsonObject) -> TaskResult:
+    wanted, status = _text(own.get("stageName")), _text(own.get("stageStatus"))
+    if not wanted or not status:
+        missing = "stageName" if not wanted else "stageStatus"
+        return Failed(
+            problem=Problem(
+                code="precondition.field_missing",
+                message=f"A precondition of type stageStatus needs `{missing}`.",
+                remedy="Add it to the precondition's `context`.",
+            )
+        )
+    found = next((one for one in context.execution.in_order() if one.name == wanted), None)
+    if found is None:
+        names = ", ".join(dict.fromkeys(one.name for one in context.execution.top_level()))
+        problem = Problem(
+            code="precondition.no_stage",
+            message=f"Failed to find stage {wanted!r} in execution.",
+            remedy=f"The pipeline's stages are {names}.",
+        )
+        return _concluded(problem, own)
+    if found.status.value == status:
+        return Done()
+    problem = Problem(
+        code="precondition.stage_status",
+        message=f"The status of stage {wanted!r} was asserted to be {status}, but was actually {found.status.value}.",
+    )
+    return _concluded(problem, own)
+
+
+def _concluded(problem: Problem | None, own: JsonObject) -> TaskResult:
+    return Done() if problem is None else Failed(problem=_said(problem, own))
+
+
+def _said(problem: Problem, own: JsonObject) -> Problem:
+    """The problem, begun with the sentence that the pipeline's author has given for it."""
+    written = _text(own.get("failureMessage"))
+    facts: JsonObject = {**problem.details, "precondition": own}
+    message = f"{written} ({problem.message})" if written else problem.message
+    return msgspec.structs.replace(problem, message=message, details=facts)
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+_KINDS = ("expression", "clusterSize", "stageStatus", "noop")
+_TASK = TaskType(name="checkPrecondition", run=check)
+stage = StageType(
+    name=_TYPE,
+    label="Check Preconditions",
+    about=__doc__,
+    spec=Spec,
+    tasks=(_TASK,),
+    plan=plan,
+)

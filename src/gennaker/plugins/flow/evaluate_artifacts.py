@@ -1,0 +1,53 @@
+"""Evaluate artifacts: makes embedded artifacts of texts whose expressions the pipeline fills in."""
+
+import base64
+
+from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
+from gennaker.model.codec import Json, JsonObject, encode
+from gennaker.model.event import Done, TaskResult
+from gennaker.plugins.flow import binding
+
+_ACCOUNT = "embedded-artifact"
+
+
+class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON."""
+
+    artifact_contents: tuple[JsonObject, ...] = ()
+    """`{"name": "…", "contents": "…", "id": "…"}`"""
+    expected_artifacts: tuple[JsonObject, ...] = ()
+
+
+async def make(context: TaskContext) -> TaskResult:
+    """One artifact an entry, its content in base64."""
+    listed = context.stage.context.get("artifactContents")
+    entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    artifacts: list[Json] = [_artifact(one) for one in entries]
+    return Done(context={"artifacts": artifacts}, outputs={"artifacts": artifacts})
+
+
+def _artifact(entry: JsonObject) -> JsonObject:
+    content = entry.get("contents")
+    text = content if isinstance(content, str) else "" if content is None else encode(content).decode()
+    artifact: JsonObject = {
+        "type": "embedded/base64",
+        "artifactAccount": _ACCOUNT,
+        "name": entry.get("name"),
+        "reference": base64.b64encode(text.encode()).decode(),
+    }
+    if entry.get("id"):
+        artifact["metadata"] = {"id": entry["id"]}
+    return artifact
+
+
+stage = StageType(
+    name="evaluateArtifacts",
+    label="Evaluate Artifacts",
+    about=__doc__,
+    spec=Spec,
+    tasks=(
+        TaskType(name="evaluateArtifacts", run=make),
+        TaskType(name="bindArtifacts", run=binding.bind),
+    ),
+    restart_clears=("artifacts", "resolvedExpectedArtifacts"),
+)
