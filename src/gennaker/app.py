@@ -11,16 +11,20 @@ import ipaddress
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import timedelta
 from importlib.metadata import entry_points, version
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 import uvicorn
 
+from gennaker.engine import rules, why
+from gennaker.engine.answers import Why
+from gennaker.interfaces.inspection import Facts, Workforce
 from gennaker.interfaces.plugins import Plugin, Service
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
@@ -47,12 +51,13 @@ from gennaker.web import application as web_application
 from gennaker.web import registry as web_registry
 from gennaker.web.ports import WebPorts
 from gennaker.web.sign_in import Doors
-from gennaker.worker import core
+from gennaker.worker import core, inspecting
 from gennaker.worker import services as worker_services
 from gennaker.worker.clock import SystemClock, SystemIds
 from gennaker.worker.probes import KillingProbe, SilentProbe
 
 log = structlog.get_logger()
+Found = TypeVar("Found")
 
 _STOP_SECONDS = 5
 _LARGEST_PORT = 65_535
@@ -83,6 +88,36 @@ def verify_audit(data: Path) -> Verdict:
         return verify_chain(data)
     except StoreUnusable as error:
         raise Refused(error.problem) from error
+
+
+def explain(data: Path, execution_id: str, stage: str) -> Why:
+    """Why an execution is as it is, from the data folder of a server that doesn't run. Raises Refused."""
+
+    async def look(database: Database) -> Facts:
+        clock = SystemClock()
+        ports = _ports(database, clock, SqliteAuditTrail(database))
+        return await inspecting.facts(ports.journal, execution_id, at=clock.now(), workforce=Workforce())
+
+    facts = _offline(data, look)
+    types = [stage_type for plugin in installed_plugins() for stage_type in plugin.stages]
+    return why.explain(facts, rules.from_stage_types(types), stage_ref=stage)
+
+
+def _offline(data: Path, look: Callable[[Database], Coroutine[None, None, Found]]) -> Found:
+    """Looks into the store of a folder on which no server runs. Raises Refused."""
+    if not data.is_dir():
+        raise Refused(Problem(code="data.missing", message=f"There is no data folder {data}."))
+    folder = DataFolder(data)
+    try:
+        database = Database.open(data)
+        try:
+            return asyncio.run(look(database))
+        finally:
+            database.close()
+    except StoreUnusable as error:
+        raise Refused(error.problem) from error
+    finally:
+        folder.close()
 
 
 def stop_everything(data: Path) -> int:

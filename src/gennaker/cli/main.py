@@ -118,6 +118,56 @@ def reject(execution: str, *, stage: str = "", comment: str = "", place: Place =
     return running.judge(place.client(), execution, stage, judgment="stop", choice="", comment=comment)
 
 
+@app.command(name="why")
+def explain(
+    execution: str,
+    *,
+    stage: Annotated[str, Parameter(help="One stage of it: id, refId or name.")] = "",
+    json: bool = False,
+    place: Place = _HERE,
+) -> int:
+    """What keeps EXECUTION from moving on, since when, and who can move it on; or why it has ended as it has."""
+    from gennaker.cli import explaining
+
+    return explaining.show(configuration.data_folder(place.data, os.environ), execution, stage, as_json=json)
+
+
+@app.command
+def cancel(execution: str, *, reason: str = "", place: Place = _HERE) -> int:
+    """Cancel EXECUTION at once."""
+    return running.command(place.client(), execution, "cancel", {"reason": reason})
+
+
+@app.command
+def pause(execution: str, *, place: Place = _HERE) -> int:
+    """Let EXECUTION begin nothing new until it is resumed."""
+    return running.command(place.client(), execution, "pause")
+
+
+@app.command
+def resume(execution: str, *, place: Place = _HERE) -> int:
+    """Let a paused EXECUTION go on."""
+    return running.command(place.client(), execution, "resume")
+
+
+@app.command
+def skip(execution: str, *, stage: str, place: Place = _HERE) -> int:
+    """Skip a stage of EXECUTION, or the rest of its wait."""
+    return running.command(place.client(), execution, "skip", stage=stage)
+
+
+@app.command
+def restart(execution: str, *, stage: str, place: Place = _HERE) -> int:
+    """Run a stage of EXECUTION again, with all that follows it."""
+    return running.command(place.client(), execution, "restart", stage=stage)
+
+
+@app.command
+def ignore_failure(execution: str, *, stage: str, reason: str = "", place: Place = _HERE) -> int:
+    """Let a failed stage of EXECUTION count as passed."""
+    return running.command(place.client(), execution, "ignore-failure", {"reason": reason}, stage=stage)
+
+
 @app.command
 def rollback(application: str, *, cluster: str, account: str = "", region: str = "", place: Place = _HERE) -> int:
     """Put the version that the last release of a cluster replaced back into traffic, at once."""

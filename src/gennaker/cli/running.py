@@ -81,6 +81,23 @@ def judge(client: Client, execution_id: str, stage: str, *, judgment: str, choic
     return 0
 
 
+def command(client: Client, execution_id: str, what: str, body: JsonObject | None = None, *, stage: str = "") -> int:
+    """Gives a command to an execution, or to one of its stages (id, refId or name)."""
+    path = f"/api/v1/executions/{execution_id}"
+    if stage:
+        found = [
+            one
+            for one in _list(client.get(path), "stages")
+            if stage in (_text(one, "id"), _text(one, "refId"), _text(one, "name"))
+        ]
+        if len(found) != 1:
+            raise Refused(_no_such_stage(execution_id, stage, len(found)))
+        path = f"{path}/stages/{_text(found[0], 'id')}"
+    answer = client.post(f"{path}/{what}", body)
+    terminal.say(f"{execution_id}: {_text(answer, 'status')}")
+    return 0
+
+
 def roll_back(client: Client, application: str, *, cluster: str, account: str, region: str) -> int:
     """Rolls back and waits until it is done."""
     body: JsonObject = {"cluster": cluster, "account": account, "region": region}
@@ -138,6 +155,16 @@ def _stop_server(data: Path) -> bool:
             remedy="Look at its log; killing it loses nothing.",
         )
     )
+
+
+def _no_such_stage(execution_id: str, stage: str, count: int) -> Problem:
+    if count:
+        return Problem(
+            code="stage.ambiguous",
+            message=f"{count} stages of {execution_id} are called {stage!r}.",
+            remedy="Give the refId.",
+        )
+    return Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}.")
 
 
 def _not_one(execution_id: str, names: list[str]) -> Problem:

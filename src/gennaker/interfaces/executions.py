@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from gennaker.interfaces.inspection import Facts
+from gennaker.interfaces.journal import RecordedEvent
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Event
 from gennaker.model.execution import Execution, ExecutionKind
@@ -55,6 +57,14 @@ class Executions(Protocol):
 
     async def find(self, wanted: Found) -> Sequence[Execution]:
         """Newest first."""
+        ...
+
+    async def facts(self, execution_id: str) -> Facts:
+        """What is known about the execution and all that it waits for. Raises Refused(404)."""
+        ...
+
+    async def events(self, execution_id: str, *, after: int = 0) -> tuple[RecordedEvent, ...]:
+        """The execution's journal. Raises Refused(404)."""
         ...
 
     async def reserve_number(self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None) -> int:

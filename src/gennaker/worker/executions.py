@@ -8,6 +8,7 @@ from typing import Protocol
 from gennaker.engine import admit
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.executions import Found, Submission
+from gennaker.interfaces.inspection import Facts
 from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, Journal, RecordedEvent, SubmissionExists
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject
@@ -18,7 +19,7 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForWork
-from gennaker.worker import auditing
+from gennaker.worker import auditing, inspecting
 from gennaker.worker.loop import Worker
 from gennaker.worker.stepping import Stepper
 
@@ -102,6 +103,20 @@ class LocalExecutions:
     async def find(self, wanted: Found) -> Sequence[Execution]:
         """From the store."""
         return await self._searches.find(wanted)
+
+    async def facts(self, execution_id: str) -> Facts:
+        """From the store and the worker."""
+        return await inspecting.facts(
+            self._journal, execution_id, at=self._clock.now(), workforce=self._worker.workforce()
+        )
+
+    async def events(self, execution_id: str, *, after: int = 0) -> tuple[RecordedEvent, ...]:
+        """From the store."""
+        if await self.get(execution_id) is None:
+            raise Refused(
+                Problem(code="execution.unknown", message=f"There is no execution {execution_id}."), status=404
+            )
+        return await self._journal.events(execution_id, after=after)
 
     async def reserve_number(self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None) -> int:
         """One transaction on the cluster's queue."""

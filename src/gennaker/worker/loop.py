@@ -26,6 +26,7 @@ import structlog
 
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.executions import Update, Updates
+from gennaker.interfaces.inspection import Work, Workforce
 from gennaker.interfaces.journal import Commit, Journal
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.storage import StoreUnusable
@@ -41,6 +42,7 @@ from gennaker.worker.stepping import Applied, Stepper
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
+_NAME = "this server"
 _STALE_AT_MOST = 1000
 """Forgotten timers that may stay in the heap, besides as many as there are live ones."""
 
@@ -53,6 +55,8 @@ class _Performing(msgspec.Struct, kw_only=True):
 
     effect: PendingEffect
     task: "asyncio.Task[None]"
+    since: datetime | None = None
+    """Since when a hand is at it."""
     is_interruptible: bool = True
     """False once the result is there and being recorded."""
     is_dropped: bool = False
@@ -83,6 +87,7 @@ class Worker:
         self._announced = announced
         self._probe = probe
         self._slots = asyncio.Semaphore(concurrent)
+        self._hands = concurrent
         self._performing: dict[str, _Performing] = {}
         self._waiting: dict[str, tuple[PendingEffect, Run]] = {}
         self._heap: list[tuple[datetime, str]] = []
@@ -94,6 +99,12 @@ class Worker:
     def is_ready(self) -> bool:
         """Recovery is over: everything that was unfinished is taken up again."""
         return self._recovered.is_set()
+
+    def workforce(self) -> Workforce:
+        """What is being performed now, for whoever asks why something takes so long."""
+        at_work = {key: Work(worker=_NAME, since=one.since) for key, one in self._performing.items()}
+        name = "" if self._group is None else _NAME
+        return Workforce(name=name, is_ready=self.is_ready, at_work=at_work, hands=self._hands)
 
     async def ready(self) -> None:
         """Returns when recovery is over."""
@@ -225,6 +236,7 @@ class Worker:
         key = pending.effect.key
         try:
             async with self._slots:
+                self._performing[key].since = self._clock.now()
                 await self._perform_now(pending, run)
         except asyncio.CancelledError:
             # Either the engine dropped this effect, or the whole worker ends: then the cancellation must pass on.

@@ -195,3 +195,32 @@ def test_an_announcement_that_a_killed_server_left_harms_no_other_process(
     finally:
         bystander.send_signal(signal.SIGKILL)
         bystander.wait()
+
+
+def test_a_command_goes_to_the_execution(api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    api.will(f"POST {EXECUTION}/cancel", {"status": "CANCELED"})
+
+    assert running.command(client, "e1", "cancel", {"reason": "wrong"}) == 0
+
+    assert capsys.readouterr().out == "e1: CANCELED\n"
+
+
+def test_a_command_about_a_stage_takes_its_name(
+    api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.will(f"GET {EXECUTION}", {"stages": [stage("RUNNING"), stage("RUNNING", "b")]})
+    api.will(f"POST {EXECUTION}/stages/id-b/skip", {"status": "RUNNING"})
+
+    running.command(client, "e1", "skip", stage="b")
+
+    assert capsys.readouterr().out == "e1: RUNNING\n"
+
+
+@pytest.mark.parametrize(("names", "said"), [((), "has no stage 'a'"), (("a", "a"), "2 stages of e1 are called 'a'")])
+def test_a_stage_that_is_not_the_only_one_of_its_name_is_refused(
+    api: ApiServer, client: Client, names: tuple[str, ...], said: str
+) -> None:
+    api.will(f"GET {EXECUTION}", {"stages": [stage("RUNNING", name) for name in names]})
+
+    with pytest.raises(Refused, match=said):
+        running.command(client, "e1", "skip", stage="a")

@@ -6,8 +6,9 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from gennaker.engine import rules, why
 from gennaker.interfaces.executions import Found
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import (
     CancelAsked,
     Event,
@@ -68,6 +69,13 @@ class ExecutionsController(Controller):
     async def one(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
         """One execution with its stages."""
         return shapes.execution(await existing(ports, execution_id))
+
+    @get("/{execution_id:str}/why")
+    async def why(self, ports: Ports, execution_id: FromPath[str], stage: FromQuery[str] = "") -> Json:
+        """What keeps the execution, or one stage of it, from moving on, or has ended it."""
+        facts = await ports.services.executions.facts(execution_id)
+        types = {id(one): one for one in ports.stage_types.values()}.values()
+        return to_json(why.explain(facts, rules.from_stage_types(types), stage_ref=stage))
 
     @post("/{execution_id:str}/cancel", status_code=200)
     async def cancel(

@@ -161,3 +161,37 @@ def test_a_judgment_that_is_none_is_refused() -> None:
         assert (answer.status, answer.json["problems"][0]["pointer"]) == (422, "/judgment")
 
     visit(work)
+
+
+def test_why_names_the_cause_and_who_can_move_it_on() -> None:
+    async def work(site: Website) -> None:
+        found = await started(site, JUDGE)
+
+        answer = (await site.get(f"/api/v1/executions/{found}/why")).json
+
+        first = answer["answers"][0]
+        assert (answer["executionId"], answer["status"]) == (found, "RUNNING")
+        assert (first["code"], first["stage"], first["timesOutAt"] is None) == ("judgment", "a", False)
+        assert first["ways"][0]["command"] == f"gennaker approve {found} --stage a"
+        behind = (await site.get(f"/api/v1/executions/{found}/why?stage=b")).json["answers"][0]
+        assert [link["code"] for link in behind["chain"]] == ["requisite"]
+
+    visit(work)
+
+
+def test_a_wait_is_shown_in_words_and_as_data() -> None:
+    async def work(site: Website) -> None:
+        found = await state(site, await started(site, WAIT))
+
+        assert found["waitingFor"] == f"a: {found['waiting']['reason']}"
+        assert found["waiting"] == found["stages"][0]["waiting"] == found["stages"][0]["tasks"][0]["waiting"]
+        assert found["waiting"]["type"] == "time"
+
+    visit(work)
+
+
+def test_why_of_an_unknown_execution_is_not_found() -> None:
+    async def work(site: Website) -> None:
+        assert (await site.get("/api/v1/executions/nothing/why")).status == 404
+
+    visit(work)

@@ -1,0 +1,96 @@
+"""`gennaker why`: prints what keeps an execution from moving on, or what has ended it.
+
+Asks the server that runs on the data folder; where none runs it looks into the folder itself, and says so.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from gennaker.cli import terminal
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.problems import Problem, Refused
+from gennaker.transport.client import Client
+from gennaker.transport.folder import holder
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def show(data: Path, execution_id: str, stage: str, *, as_json: bool) -> int:
+    """Prints the answers, the most important first."""
+    found = _asked(data, execution_id, stage)
+    answers = _objects(found.get("answers"))
+    if not answers:
+        raise Refused(Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}."))
+    if as_json:
+        terminal.show_json(found)
+        return 0
+    now = _instant(found.get("at"))
+    terminal.say(f"{found['executionId']}  {found['name']}  {found['status']}")
+    for number, answer in enumerate(answers):
+        if number:
+            terminal.say("")
+            terminal.say("And:")
+        _show(answer, now)
+    return 0
+
+
+def _asked(data: Path, execution_id: str, stage: str) -> JsonObject:
+    if holder(data) is None:
+        from gennaker import app as assembly
+
+        found = to_json(assembly.explain(data, execution_id, stage))
+    else:
+        query = {"stage": stage} if stage else {}
+        found = Client(data).get(f"/api/v1/executions/{execution_id}/why", **query)
+    assert isinstance(found, dict)
+    return found
+
+
+def _show(answer: JsonObject, now: datetime | None) -> None:
+    for link in _objects(answer.get("chain")):
+        terminal.say(f"  {link['sentence']}  [{link['executionId']}]")
+        terminal.say("  because:")
+    terminal.say(f"  {answer['sentence']}")
+    _fact("what", answer.get("about"))
+    _fact("seen", answer.get("observed"))
+    _fact("since", _when(answer.get("since"), now))
+    _fact("goes on", _when(answer.get("goesOnAt"), now))
+    _fact("times out", _when(answer.get("timesOutAt"), now))
+    _fact("", answer.get("then") if answer.get("timesOutAt") else "")
+    notes = answer.get("notes")
+    for note in notes if isinstance(notes, list) else []:
+        _fact("note", note)
+    for way in _objects(answer.get("ways")):
+        command = f"    {way['command']}" if way.get("command") else ""
+        terminal.say(f"    {way['who']}: {way['how']}{command}".rstrip())
+
+
+def _fact(name: str, value: Json) -> None:
+    if value:
+        terminal.say(f"    {name:<10} {value}")
+
+
+def _when(value: Json, now: datetime | None) -> str:
+    at = _instant(value)
+    if at is None or now is None:
+        return ""
+    seconds = int((at - now).total_seconds())
+    length = _length(abs(seconds))
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC ({f'in {length}' if seconds > 0 else f'{length} ago'})"
+
+
+def _length(seconds: int) -> str:
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def _instant(value: Json) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) and value else None
+
+
+def _objects(value: Json) -> list[JsonObject]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

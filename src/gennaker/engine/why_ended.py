@@ -1,0 +1,243 @@
+"""Why something has ended as it has: failed, cancelled, skipped, stopped, or never begun."""
+
+from collections.abc import Iterator
+
+from gennaker.engine import graph
+from gennaker.engine.answers import Answer, Link, Way
+from gennaker.interfaces.inspection import Facts, Known
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import NotificationReported, Outcome, StagePrepared
+from gennaker.model.execution import Execution, Stage
+from gennaker.model.statuses import Status
+
+_CAUSES = frozenset({Status.TERMINAL, Status.STOPPED, Status.FAILED_CONTINUE})
+_SUPERSEDED = "newer queued execution"
+_EXPIRED = "start time expiry"
+
+
+def of_execution(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Iterator[Answer]:
+    """Why an execution that is complete has its status."""
+    execution = known.execution
+    head = execution.head
+    if head.status is Status.CANCELED:
+        yield _canceled(facts, known, chain)
+    elif head.status is Status.TERMINAL:
+        causes = list(_failed_leaves(execution))
+        if not causes:
+            yield _not_begun(execution, chain)
+        for stage in causes:
+            yield from of_stage(facts, known, stage, chain)
+    else:
+        yield _answer(execution, None, "succeeded", f"Execution {head.id} has ended {head.status.value}.", chain)
+    yield from _unknown_messages(known, chain)
+
+
+def of_stage(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -> Iterator[Answer]:
+    """Why a stage that is complete has its status."""
+    execution = known.execution
+    match stage.status:
+        case Status.SKIPPED:
+            yield _skipped(known, stage, chain)
+        case Status.CANCELED if execution.head.is_canceled:
+            yield _canceled(facts, known, chain)
+        case Status.SUCCEEDED:
+            yield _answer(execution, stage, "succeeded", f"Stage {stage.name} has succeeded.", chain)
+        case _:
+            below = [one for one in _failed_below(execution, stage) if one.id != stage.id]
+            for one in below:
+                yield from of_stage(facts, known, one, chain)
+            if not below:
+                yield from _failed(facts, known, stage, chain)
+
+
+def never_started(execution: Execution, stage: Stage, chain: tuple[Link, ...]) -> Answer:
+    """A stage of an execution that is over, which never began."""
+    relations = graph.of(execution)
+    required = graph.requisites(relations, execution.stages, stage)
+    bad = next((one for one in required if not one.status.satisfies_downstream), None)
+    if bad is not None:
+        said = f"Stage {stage.name} never started: {bad.name}, which it requires, is {bad.status.value}."
+    else:
+        said = f"Stage {stage.name} never started: the execution ended {execution.head.status.value} before."
+    return _answer(execution, stage, "never-started", said, chain)
+
+
+def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -> Iterator[Answer]:
+    """A failure with its problem; that of a child execution is followed to where it happened."""
+    execution = known.execution
+    head = execution.head
+    problem = _problem(stage)
+    code, message = str(problem.get("code", "")), str(problem.get("message", ""))
+    said = f"Stage {stage.name} failed: {message or stage.status.value}"
+    child = facts.known.get(str(stage.context.get("executionId") or ""))
+    inside = any(link.execution_id == head.id for link in chain)
+    if code == "pipeline.child_failed" and child is not None and child.execution.head.status.is_complete and not inside:
+        link = Link(code="execution", sentence=said, execution_id=head.id, stage_id=stage.id, since=stage.end_time)
+        yield from of_execution(facts, child, (*chain, link))
+        return
+    yield _answer(
+        execution,
+        stage,
+        _kind(code, stage),
+        said if said.endswith((".", "!", "?", ")")) else f"{said}.",
+        chain,
+        ways=_after_failure(execution, stage, str(problem.get("remedy", ""))),
+        about=code,
+        notes=_expressions(stage),
+    )
+
+
+def _kind(code: str, stage: Stage) -> str:
+    if code.endswith(".timed_out"):
+        return "timed-out"
+    if code in ("effect.unknown", "judgment.stopped"):
+        return code
+    if not code and _expressions(stage):
+        return "failed.expressions"
+    return "failed"
+
+
+def _canceled(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Answer:
+    execution = known.execution
+    head = execution.head
+    reason = head.cancellation_reason or ""
+    parent = head.trigger.get("parentExecution")
+    parent_id = str(parent.get("id") or "") if isinstance(parent, dict) else ""
+    if _SUPERSEDED in reason:
+        newer = reason.rpartition(": ")[2]
+        said = f"It waited in its pipeline's queue and the newer execution {newer} took its place."
+        return _answer(execution, None, "canceled.superseded", said, chain, about=f"execution {newer}")
+    if _EXPIRED in reason:
+        return _answer(execution, None, "canceled.expired", f"Its start time had expired: {reason}.", chain)
+    if head.canceled_by == "parent pipeline" and parent_id in facts.known:
+        other = facts.known[parent_id].execution.head
+        said = f"The execution {parent_id} of {other.name}, which had started it, was cancelled"
+        by = f" by {other.canceled_by}: {other.cancellation_reason or 'no reason given'}." if other.canceled_by else "."
+        return _answer(execution, None, "canceled.parent", said + by, chain, about=f"execution {parent_id}")
+    if not head.is_canceled:
+        stages = [one for one in execution.in_order() if one.status is Status.CANCELED]
+        named = ", ".join(one.name for one in stages[:3])
+        return _answer(execution, None, "canceled.stage", f"What it consists of was cancelled: {named}.", chain)
+    by = head.canceled_by or "someone"
+    return _answer(execution, None, "canceled", f"Cancelled by {by}: {reason or 'no reason given'}.", chain)
+
+
+def _skipped(known: Known, stage: Stage, chain: tuple[Link, ...]) -> Answer:
+    execution = known.execution
+    for recorded in reversed(known.journal):
+        event = recorded.event
+        if isinstance(event, StagePrepared) and event.stage_id == stage.id and event.skip:
+            said = f"Stage {stage.name} was skipped: {event.skip.rstrip('.')}."
+            return _answer(execution, stage, "skipped", said, chain)
+    if stage.context.get("manualSkip") is True:
+        who = stage.last_modified.user if stage.last_modified else "someone"
+        return _answer(execution, stage, "skipped.by-hand", f"{who} skipped stage {stage.name}.", chain)
+    if stage.start_time_expiry is not None and stage.start_time is not None:
+        said = f"Stage {stage.name} was skipped: its start time had expired at {stage.start_time_expiry.isoformat()}."
+        return _answer(execution, stage, "skipped.expired", said, chain)
+    return _answer(execution, stage, "skipped", f"Stage {stage.name} had nothing to do.", chain)
+
+
+def _not_begun(execution: Execution, chain: tuple[Link, ...]) -> Answer:
+    head = execution.head
+    if head.cancellation_reason:
+        ways = (Way(who="the owner of the pipeline", how="Mend the definition and start it again."),)
+        return _answer(execution, None, "failed.submission", f"{head.cancellation_reason}", chain, ways=ways)
+    waiting = [one for one in execution.top_level() if one.status is Status.NOT_STARTED]
+    named = ", ".join(one.name for one in waiting[:3]) or "none"
+    said = f"It could not go on: what is left ({named}) requires stages that don't exist, or each other."
+    if not execution.stages:
+        said = "The pipeline has no stages."
+    return _answer(execution, None, "failed.graph", said, chain)
+
+
+def _unknown_messages(known: Known, chain: tuple[Link, ...]) -> Iterator[Answer]:
+    for recorded in known.journal:
+        event = recorded.event
+        if isinstance(event, NotificationReported) and event.outcome is not Outcome.DONE:
+            is_unknown = event.outcome is Outcome.UNKNOWN
+            code = "notification.unknown" if is_unknown else "notification.failed"
+            why = f": {event.problem.message}" if event.problem else "."
+            said = "may or may not have arrived" if is_unknown else "was not delivered"
+            yield _answer(
+                known.execution,
+                None,
+                code,
+                f"The notification {event.key.partition('/notify/')[2] or event.key} {said}{why}",
+                chain,
+                about=event.key,
+                ways=(Way(who="a person", how="Ask whoever should have got it."),),
+            )
+
+
+def _failed_leaves(execution: Execution) -> Iterator[Stage]:
+    for stage in execution.top_level():
+        if stage.status in _CAUSES and stage.status is not Status.FAILED_CONTINUE:
+            yield from _failed_below(execution, stage)
+
+
+def _failed_below(execution: Execution, stage: Stage) -> Iterator[Stage]:
+    """The deepest failed stages; those that undo a failure come after it and aren't its cause."""
+    below = [one for one in graph.children(graph.of(execution), execution.stages, stage.id) if one.status in _CAUSES]
+    own = any(task.status in _CAUSES for task in stage.tasks)
+    if own or not below:
+        yield stage
+        return
+    for one in below:
+        yield from _failed_below(execution, one)
+
+
+def _problem(stage: Stage) -> JsonObject:
+    listed = stage.context.get("problems")
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    if found:
+        return found[0]
+    exception = stage.context.get("exception")
+    details: Json = exception.get("details") if isinstance(exception, dict) else None
+    errors = details.get("errors") if isinstance(details, dict) else None
+    return {"message": "; ".join(map(str, errors))} if isinstance(errors, list) and errors else {}
+
+
+def _after_failure(execution: Execution, stage: Stage, remedy: str) -> tuple[Way, ...]:
+    top = stage
+    while top.parent_id is not None:
+        top = execution.stages[top.parent_id]
+    at = f"{execution.head.id} --stage {top.ref_id}"
+    mend = (Way(who="who can mend it", how=remedy),) if remedy else ()
+    return (
+        *mend,
+        Way(who="anyone who may run it", how="Run it again.", command=f"gennaker restart {at}"),
+        Way(who="anyone who may run it", how="Let it count as passed.", command=f"gennaker ignore-failure {at}"),
+    )
+
+
+def _expressions(stage: Stage) -> tuple[str, ...]:
+    summary = stage.context.get("expressionEvaluationSummary")
+    if not isinstance(summary, dict):
+        return ()
+    return tuple(f"The expression `{one}` could not be evaluated." for one in list(summary)[:3])
+
+
+def _answer(  # noqa: PLR0913, PLR0917 - private: one place where all of them are made
+    execution: Execution,
+    stage: Stage | None,
+    code: str,
+    sentence: str,
+    chain: tuple[Link, ...],
+    *,
+    ways: tuple[Way, ...] = (),
+    about: str = "",
+    notes: tuple[str, ...] = (),
+) -> Answer:
+    return Answer(
+        code=code,
+        sentence=sentence,
+        execution_id=execution.head.id,
+        stage_id=stage.id if stage else "",
+        stage=stage.name if stage else "",
+        about=about,
+        since=stage.end_time if stage else execution.head.end_time,
+        ways=ways,
+        chain=chain,
+        notes=notes,
+    )
