@@ -86,6 +86,58 @@ class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab")
     keep_workspaces: bool = False
 
 
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Bounds of the calls that webhook stages make."""
+
+    timeout_seconds: float = 30.0
+    """Of a whole call, redirects included."""
+    answer_bytes: int = 1_000_000
+    """An answer becomes part of the execution: larger ones fail the stage."""
+    redirects: int = 5
+
+
+class WebhookParameterSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What a pipeline fills in at a stage of a preconfigured webhook; the webhook reads it as `parameterValues`."""
+
+    name: str
+    label: str = ""
+    description: str = ""
+    type: str = "string"
+    default_value: str = ""
+    order: int = 0
+
+
+class PreconfiguredWebhookSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A webhook that pipelines use as a stage type of its own: what is set here, pipelines can't change."""
+
+    label: str
+    description: str = ""
+    enabled: bool = True
+    url: str | None = None
+    method: str | None = None
+    payload: str | None = None
+    """JSON."""
+    custom_headers: dict[str, str] = {}
+    """Sent to `url`'s own origin only and never stored. `file:/path` stands for the content of a file: secrets."""
+    parameters: tuple[WebhookParameterSettings, ...] = ()
+    fail_fast_status_codes: tuple[int, ...] | None = None
+    webhook_retry_status_codes: tuple[int, ...] | None = None
+    retry_status_codes: tuple[int, ...] | None = None
+    wait_for_completion: bool | None = None
+    wait_before_monitor: int | None = None
+    status_url_resolution: str | None = None
+    status_url_json_path: str | None = None
+    status_json_path: str | None = None
+    progress_json_path: str | None = None
+    success_statuses: str | None = None
+    canceled_statuses: str | None = None
+    terminal_statuses: str | None = None
+    cancel_endpoint: str | None = None
+    cancel_method: str | None = None
+    cancel_payload: str | None = None
+    """JSON."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Everything that can be set."""
 
@@ -97,6 +149,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     metrics: MetricsSettings = MetricsSettings()
     engine: EngineSettings = EngineSettings()
     builder: BuilderSettings = BuilderSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    preconfigured_webhooks: dict[str, PreconfiguredWebhookSettings] = {}
+    """By stage type."""
     webhook_hosts: tuple[str, ...] = ()
     """`host:port` of private or loopback addresses that webhook stages and notifications may call nevertheless."""
 

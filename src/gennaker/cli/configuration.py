@@ -13,10 +13,15 @@ import msgspec
 
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
-from gennaker.settings import LoadBalancerSettings, Settings
+from gennaker.settings import LoadBalancerSettings, PreconfiguredWebhookSettings, Settings
 
-_FREE_SECTIONS = {"load-balancers": LoadBalancerSettings}
+_FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "load-balancers": LoadBalancerSettings,
+    "preconfigured-webhooks": PreconfiguredWebhookSettings,
+}
 """Sections whose keys are names that people choose."""
+_FREE_KEYS = frozenset({"custom-headers"})
+"""Keys in such sections that hold names that people choose, too."""
 _NOT_SETTINGS = frozenset({"GENNAKER_DATA", "GENNAKER_CONFIG"})
 
 
@@ -70,6 +75,14 @@ def read(
 def keys(settings: Settings) -> dict[str, Json]:
     """All settings by dotted key, in the order in which they are declared."""
     return dict(_flattened(to_json(settings)))
+
+
+def shown(settings: Settings) -> dict[str, Json]:
+    """As `keys`, without what may be secret: header values that don't come from files."""
+    return {
+        key: "****" if ".custom-headers." in key and not str(value).startswith("file:") else value
+        for key, value in keys(settings).items()
+    }
 
 
 def _from_file(path: Path, problems: list[Problem], *, is_needed: bool) -> dict[str, Json]:
@@ -174,7 +187,7 @@ def _unknown_keys(values: Mapping[str, tuple[Json, str]]) -> list[Problem]:
         section, _, rest = dotted.partition(".")
         if value == {} and (section in _FREE_SECTIONS or dotted in _field_names(Settings)):
             continue  # a section, or something of a chosen name, with all its defaults
-        if section in _FREE_SECTIONS and rest.rpartition(".")[2] in _field_names(_FREE_SECTIONS[section]):
+        if section in _FREE_SECTIONS and _is_field(rest, _FREE_SECTIONS[section]):
             continue
         if dotted not in known:
             near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
@@ -186,6 +199,13 @@ def _unknown_keys(values: Mapping[str, tuple[Json, str]]) -> list[Problem]:
                 )
             )
     return problems
+
+
+def _is_field(below: str, kind: type[msgspec.Struct]) -> bool:
+    """Whether `name.field`, or `name.field.key` where the keys are free, is a setting."""
+    before, _, last = below.rpartition(".")
+    names = _field_names(kind)
+    return last in names or before.rpartition(".")[2] in names & _FREE_KEYS
 
 
 def _field_names(kind: type[msgspec.Struct]) -> set[str]:

@@ -188,7 +188,7 @@ def audit_verify(*, place: Place = _HERE) -> int:
 def config_show(*, place: Place = _HERE, json: bool = False) -> int:
     """All settings with their values and where each value came from."""
     configured = place.configured()
-    values = configuration.keys(configured.settings)
+    values = configuration.shown(configured.settings)
     if json:
         terminal.show_json(
             [{"key": key, "value": value, "source": configured.sources[key]} for key, value in values.items()]

@@ -10,6 +10,7 @@ from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.interfaces.traffic import TrafficProvider
+from gennaker.settings import Settings
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,8 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     stages: tuple[StageType, ...] = ()
+    configured_stages: Callable[[Settings], tuple[StageType, ...]] | None = None
+    """Stage types that exist only by settings."""
     clouds: tuple[Callable[[Services], CloudProvider], ...] = ()
     traffic: tuple[Callable[[Services], TrafficProvider], ...] = ()
     notifiers: tuple[Callable[[Services], Notifier], ...] = ()

@@ -25,7 +25,8 @@ import msgspec
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_FOR_ONE_ORIGIN = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+_FOR_EVERY_ORIGIN = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "user-agent"})
+"""What a redirect may take along to another origin: any other header may be a secret."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
@@ -52,6 +53,8 @@ class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     url: str
     """Where it came from, after redirects."""
+    shown_headers: dict[str, str] = {}
+    """The headers with their names as the server wrote them: for people and their expressions."""
 
 
 class HttpFailure(Exception):
@@ -126,7 +129,7 @@ class GuardedClient:
                 headers = {key: value for key, value in headers.items() if not key.lower().startswith("content-")}
             next_url = _joined(url, target)
             if not _same_origin(url, next_url):
-                headers = {key: value for key, value in headers.items() if key.lower() not in _FOR_ONE_ORIGIN}
+                headers = {key: value for key, value in headers.items() if key.lower() in _FOR_EVERY_ORIGIN}
             if url.startswith("https:") and next_url.startswith("http:"):
                 raise AddressRefused(f"{url} redirects from https to http ({next_url}).")
             url = next_url
@@ -159,7 +162,15 @@ class GuardedClient:
                 if len(body) > self._limits.answer_bytes:
                     raise AnswerTooLarge(f"The answer of {url} is larger than {self._limits.answer_bytes} bytes.")
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return HttpAnswer(status=response.status_code, headers=headers, body=bytes(body), url=url)
+            return HttpAnswer(
+                status=response.status_code,
+                headers=headers,
+                body=bytes(body),
+                url=url,
+                shown_headers={
+                    name.decode("latin-1"): headers[name.decode("latin-1").lower()] for name, _ in response.headers.raw
+                },
+            )
         finally:
             await response.aclose()
 

@@ -14,6 +14,7 @@ from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Refused
 from gennaker.web import problems
 from gennaker.web.gate.pipelines import GatePipelinesController
+from gennaker.web.gate.preconfigured import GateWebhooksController
 from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.evidence import EvidenceController
 from gennaker.web.native.executions import ExecutionsController
@@ -47,6 +48,7 @@ def create(ports: WebPorts) -> Litestar:
             ApplicationsController,
             EvidenceController,
             GatePipelinesController,
+            GateWebhooksController,
             WebhooksController,
             PageController,
         ],

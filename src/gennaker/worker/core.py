@@ -97,7 +97,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         metrics=metrics,
     )
     _fill(services, plugins, clouds=clouds, traffic=traffic, notifiers=notifiers, metrics=metrics)
-    stage_types = by_name(stage for plugin in plugins for stage in plugin.stages)
+    stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
     performer = Performer(stage_types=stage_types, services=services, probe=probe)
     stepper = Stepper(
         journal=store.journal,
@@ -140,6 +140,10 @@ def _fill(
         traffic.update((made.name, made) for made in (factory(services) for factory in plugin.traffic))
         notifiers.update((made.type, made) for made in (factory(services) for factory in plugin.notifiers))
         metrics.update((made.type, made) for made in (factory(services) for factory in plugin.metrics))
+
+
+def _stages(plugin: Plugin, settings: Settings) -> tuple[StageType, ...]:
+    return (*plugin.stages, *(plugin.configured_stages(settings) if plugin.configured_stages else ()))
 
 
 def by_name(stages: Iterable[StageType]) -> Mapping[str, StageType]:

@@ -6,7 +6,7 @@ import pytest
 
 from gennaker.cli import configuration
 from gennaker.model.problems import Refused
-from gennaker.settings import LoadBalancerSettings, Settings
+from gennaker.settings import LoadBalancerSettings, PreconfiguredWebhookSettings, Settings, WebhookParameterSettings
 
 
 def read(tmp_path: Path, toml: str = "", *flags: str, **environment: str) -> configuration.Configured:
@@ -53,7 +53,7 @@ def test_later_sources_win_and_each_value_knows_its_own(tmp_path: Path) -> None:
 def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
     samples = {str: "x", int: "7", float: "1.5", bool: "true", list: '["a"]'}
     for key, value in configuration.keys(Settings()).items():
-        if key == "load-balancers":
+        if key in {"load-balancers", "preconfigured-webhooks"}:
             continue
         sample = samples[type(value)]
         name = "GENNAKER_" + key.upper().replace("-", "_").replace(".", "__")
@@ -81,6 +81,24 @@ def test_load_balancers_have_names_that_people_choose(tmp_path: Path) -> None:
     }
     assert found.sources["load-balancers.my_own.address"] == "flag"
     assert found.sources["load-balancers.shop-prod.provider"] == "default"
+
+
+def test_a_preconfigured_webhook_may_have_headers_of_any_name(tmp_path: Path) -> None:
+    text = '[preconfigured-webhooks.ticket]\nlabel = "Ticket"\ncustom-headers = {X-Token = "file:/t"}\nparameters = [{name = "a"}]'
+    one = read(tmp_path, text).settings.preconfigured_webhooks["ticket"]
+
+    assert one == PreconfiguredWebhookSettings(
+        label="Ticket", custom_headers={"X-Token": "file:/t"}, parameters=(WebhookParameterSettings(name="a"),)
+    )
+
+
+def test_header_values_are_shown_only_where_they_name_a_file(tmp_path: Path) -> None:
+    text = '[preconfigured-webhooks.t]\nlabel = "T"\ncustom-headers = {X-Key = "abc", X-Token = "file:/t"}'
+
+    shown = configuration.shown(read(tmp_path, text).settings)
+
+    assert shown["preconfigured-webhooks.t.custom-headers.X-Key"] == "****"
+    assert shown["preconfigured-webhooks.t.custom-headers.X-Token"] == "file:/t"
 
 
 def test_an_empty_section_means_its_defaults(tmp_path: Path) -> None:
