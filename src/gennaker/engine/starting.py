@@ -272,6 +272,7 @@ def _completed(head: Head, event: SubmissionPrepared) -> Head:
         notifications=_objects(config.get("notifications")) or head.notifications,
         spel_evaluator=_text(config.get("spelEvaluator")) or head.spel_evaluator,
         template_variables=_object(config.get("templateVariables")) or head.template_variables,
+        source=config.get("source") or head.source,
     )
 
 

@@ -1,6 +1,6 @@
 """Submission: from what was asked for to a definition that can run and a trigger that is complete.
 
-Orca's order: the trigger is normalised, parameters are filled in, artifacts resolved, refIds given to a linear
+Orca's order: the trigger is normalised, a template expanded, parameters are filled in, artifacts resolved, refIds given to a linear
 pipeline, expressions of the definition evaluated as far as they can be, the whole validated. What is wrong ends the
 execution before it begins, with all problems at once.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from gennaker.engine import lookup, validation
+from gennaker.engine import expanding, lookup, validation
 from gennaker.engine.contexts import has_expressions
 from gennaker.expressions import template
 from gennaker.expressions.root import plain
@@ -39,11 +39,12 @@ async def prepare(
 ) -> SubmissionPrepared:
     """Completes the submission of an execution that has just been accepted."""
     head = execution.head
-    config = with_ref_ids(head.initial_config)
-    trigger = with_parameters(normalised(head.trigger, user=head.authentication.user), config)
-    trigger = await _with_parent(trigger, services)
+    trigger = normalised(head.trigger, user=head.authentication.user)
+    expansion = await expanding.expanded(head.initial_config, trigger, services.definitions, at=at)
+    config = with_ref_ids(expansion.config)
+    trigger = await _with_parent(with_parameters(trigger, config), services)
     trigger, problems = await _with_artifacts(execution, trigger, config, services)
-    problems = [*problems, *_refusals(config)]
+    problems = [*expansion.problems, *problems, *_refusals(config)]
     is_pipeline = head.kind is ExecutionKind.PIPELINE
     notifications = objects(trigger.get("notifications"))
     if is_pipeline:

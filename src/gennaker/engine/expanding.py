@@ -1,0 +1,94 @@
+"""Expanding: finding the template that a pipeline is made from, and expanding it.
+
+Used when an execution is submitted and when someone plans, i.e. looks at what a configuration would run.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from gennaker.engine import templates
+from gennaker.engine.contexts import has_expressions
+from gennaker.engine.templates import Expanded
+from gennaker.expressions import template as texts
+from gennaker.expressions.root import plain
+from gennaker.interfaces.definitions import Definitions
+from gennaker.model import template_references
+from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model.problems import Problem
+
+_NAMED_AT_MOST = 20
+
+
+async def expanded(
+    config: JsonObject,
+    trigger: JsonObject,
+    definitions: Definitions,
+    *,
+    at: datetime,
+    instead: Mapping[str, JsonObject] | None = None,
+) -> Expanded:
+    """The pipeline itself where it isn't made from a template. `instead` stands in for stored templates, by key."""
+    if not templates.is_templated(config):
+        return Expanded(config=config)
+    reference = templates.reference(config)
+    if isinstance(reference, Problem):
+        return Expanded(config=config, problems=(reference,))
+    reference = _evaluated(reference, trigger, at)
+    key = template_references.key_of(reference)
+    if not key:
+        return Expanded(config=config, problems=(_unsupported(reference),))
+    template = (instead or {}).get(key) or await find(key, definitions)
+    if template is None:
+        return Expanded(config=config, problems=(await _unknown(key, definitions),))
+    return templates.expand(config, template)
+
+
+async def plan(config: JsonObject, definitions: Definitions, *, at: datetime) -> Expanded:
+    """The pipeline as a person wants to see it before it is saved: the values of variables put in where they are used."""
+    found = await expanded(config, {}, definitions, at=at)
+    if found.problems or not has_expressions(found.config):
+        return found
+    variables: Json = found.config.get("templateVariables")
+    seen = plain({"templateVariables": variables, "trigger": {}})
+    own: JsonObject = {key: value for key, value in found.config.items() if key != "templateVariables"}
+    value = texts.evaluate(own, seen, allow_unknown_keys=False, at_ms=milliseconds(at) or 0).value
+    shown: JsonObject = value if isinstance(value, dict) else own
+    return Expanded(config={**shown, "templateVariables": variables} if "templateVariables" in found.config else shown)
+
+
+async def find(key: str, definitions: Definitions) -> JsonObject | None:
+    """The template stored under a key; under its latest tag where a bare id has none of its own."""
+    found = await definitions.get(template_references.KIND, key)
+    if found is None and key == template_references.undecorated(key):
+        latest = template_references.tagged(key, template_references.LATEST)
+        found = await definitions.get(template_references.KIND, latest)
+    return found.body if found else None
+
+
+def _evaluated(reference: str, trigger: JsonObject, at: datetime) -> str:
+    if "${" not in reference:
+        return reference
+    value = texts.evaluate(reference, plain({"trigger": trigger}), at_ms=milliseconds(at) or 0).value
+    return str(value)
+
+
+def _unsupported(reference: str) -> Problem:
+    return Problem(
+        code="template.reference",
+        message=f"{reference!r} is no reference to a stored pipeline template.",
+        remedy="Use `spinnaker://<id>`, with `:<tag>` or `@sha256:<digest>` where wanted.",
+        pointer="/template/reference",
+    )
+
+
+async def _unknown(key: str, definitions: Definitions) -> Problem:
+    known = sorted(
+        {template_references.undecorated(one.id) for one in await definitions.list(template_references.KIND)}
+    )
+    listed = ", ".join(known[:_NAMED_AT_MOST]) or "none"
+    return Problem(
+        code="template.unknown",
+        message=f"There is no pipeline template {key!r}.",
+        remedy=f"Templates are {listed}.",
+        pointer="/template/reference",
+    )
