@@ -15,6 +15,7 @@ from gennaker.interfaces.executions import Executions, Updates
 from gennaker.interfaces.intake import Intake
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
+from gennaker.interfaces.pipelines import PipelineChecks
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.traffic import TrafficProviders
 from gennaker.settings import Settings
@@ -33,6 +34,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     executions: Executions
     intake: Intake
     definitions: Definitions
+    checks: PipelineChecks
     evidence: Evidence
     logs: Logs
     audit: AuditTrail

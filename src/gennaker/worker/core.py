@@ -25,6 +25,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.interfaces.traffic import TrafficProvider
 from gennaker.settings import Settings
+from gennaker.worker.checking import LocalChecks
 from gennaker.worker.dependents import Dependents
 from gennaker.worker.executions import LocalExecutions, Searches
 from gennaker.worker.intake import LocalIntake
@@ -75,6 +76,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     traffic: dict[str, TrafficProvider] = {}
     notifiers: dict[str, Notifier] = {}
     metrics: dict[str, MetricSource] = {}
+    stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
     services = Services(
         clock=clock,
         ids=ids,
@@ -86,6 +88,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
             definitions=store.definitions, executions=executions, audit=store.audit, clock=clock, ids=ids
         ),
         definitions=store.definitions,
+        checks=LocalChecks(definitions=store.definitions, stage_types=stage_types, clock=clock),
         evidence=store.evidence,
         logs=store.logs,
         audit=store.audit,
@@ -97,7 +100,6 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         metrics=metrics,
     )
     _fill(services, plugins, clouds=clouds, traffic=traffic, notifiers=notifiers, metrics=metrics)
-    stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
     performer = Performer(stage_types=stage_types, services=services, probe=probe)
     stepper = Stepper(
         journal=store.journal,

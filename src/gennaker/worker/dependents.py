@@ -3,14 +3,15 @@
 import msgspec
 import structlog
 
-from gennaker.interfaces.definitions import Definitions
+from gennaker.interfaces.definitions import Definition, Definitions
 from gennaker.interfaces.executions import Executions, Submission
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json
 from gennaker.model.effect import Announce
 from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.triggers import downstream
+from gennaker.worker import hydrating
 
 log = structlog.get_logger()
 
@@ -30,17 +31,18 @@ class Dependents:
             return
         for definition in await self._definitions.list("pipeline"):
             try:
-                await self._start({**definition.body, "id": definition.id}, execution)
+                await self._start(definition, execution)
             except (Refused, msgspec.ValidationError) as error:
                 # One pipeline that can't be started must not keep the others from starting.
                 log.exception("dependent.refused", pipeline=definition.id, ended=head.id, reason=str(error))
 
-    async def _start(self, config: JsonObject, ended: Execution) -> None:
-        trigger = downstream.trigger_for(config, ended)
+    async def _start(self, definition: Definition, ended: Execution) -> None:
+        at = ended.head.end_time or ended.head.build_time
+        trigger = downstream.trigger_for(await hydrating.hydrated(definition, self._definitions, at=at), ended)
         if trigger is None:
             return
         user: Json = trigger.get("user")
         await self._executions.submit(
-            Submission(config=config, trigger=trigger, key=str(trigger["correlationId"])),
+            Submission(config=hydrating.stored(definition), trigger=trigger, key=str(trigger["correlationId"])),
             Principal(name=str(user), via="trigger:pipeline"),
         )

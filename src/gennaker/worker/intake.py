@@ -20,6 +20,7 @@ from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.triggers import manual, matching, scm, webhook_artifacts
+from gennaker.worker import hydrating
 
 log = structlog.get_logger()
 
@@ -79,10 +80,10 @@ class LocalIntake:
     async def start(self, application: str, name_or_id: str, trigger: JsonObject, principal: Principal) -> str:
         """Starts a pipeline by hand."""
         definition = _only(await self._definitions.list("pipeline", application), application, name_or_id)
-        problems = manual.problems(definition.body, trigger)
+        problems = manual.problems(await self._hydrated(definition), trigger)
         if problems:
             raise Refused(*problems)
-        config: JsonObject = {**definition.body, "id": definition.id}
+        config = hydrating.stored(definition)
         complete: JsonObject = {"type": "manual", "eventId": self._ids.uuid(), **trigger, "user": principal.name}
         return await self._executions.submit(Submission(config=config, trigger=complete), principal)
 
@@ -102,14 +103,18 @@ class LocalIntake:
         unsigned = 0
         for definition in await self._definitions.list("pipeline"):
             try:
-                matches = matching.match(facts, [{**definition.body, "id": definition.id}])
+                matches = matching.match(facts, [await self._hydrated(definition)])
             except msgspec.ValidationError as error:
                 # One pipeline that can't be read must not keep the others from starting.
                 log.exception("pipeline.unreadable", pipeline=definition.id, reason=str(error))
                 continue
-            found += matches.found
+            config = hydrating.stored(definition)
+            found += [msgspec.structs.replace(match, pipeline=config) for match in matches.found]
             unsigned += matches.unsigned
         return matching.Matches(found=tuple(found), unsigned=unsigned)
+
+    async def _hydrated(self, definition: Definition) -> JsonObject:
+        return await hydrating.hydrated(definition, self._definitions, at=self._clock.now())
 
     async def _submit(self, event: OutsideEvent, matches: matching.Matches) -> tuple[str, ...]:
         started = []

@@ -1,0 +1,45 @@
+"""Checking: everything that is wrong with a pipeline or a template, before it is stored."""
+
+from collections.abc import Mapping
+
+from gennaker.engine import expanding, templates, validation
+from gennaker.interfaces.clock import Clock
+from gennaker.interfaces.definitions import Definitions
+from gennaker.interfaces.pipelines import Checked
+from gennaker.interfaces.stages import StageType
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem
+
+
+class LocalChecks:
+    """Checks by the stage types and templates of this installation."""
+
+    def __init__(self, *, definitions: Definitions, stage_types: Mapping[str, StageType], clock: Clock) -> None:
+        """`stage_types` by name and alias."""
+        self._definitions = definitions
+        self._stage_types = stage_types
+        self._clock = clock
+
+    async def pipeline(self, config: JsonObject, *, instead: Mapping[str, JsonObject] | None = None) -> Checked:
+        """The definition itself, and what it means with its template."""
+        expanded = await expanding.expanded(config, {}, self._definitions, at=self._clock.now(), instead=instead)
+        found = validation.validate(expanded.config, self._stage_types)
+        problems = [*expanded.problems, *(_nameless(config)), *found.problems]
+        return Checked(problems=tuple(problems), warnings=found.warnings)
+
+    def template(self, template: JsonObject) -> tuple[Problem, ...]:
+        """The template by itself."""
+        return templates.check(template)
+
+
+def _nameless(config: JsonObject) -> list[Problem]:
+    return [
+        Problem(
+            code=f"pipeline.no_{key}",
+            message=f"The pipeline has no {key}.",
+            remedy=f"Give it a `{key}`.",
+            pointer=f"/{key}",
+        )
+        for key in ("application", "name")
+        if not isinstance(config.get(key), str) or not config[key]
+    ]
