@@ -14,7 +14,7 @@ import uvicorn
 
 from gennaker.interfaces.registry import TagListener
 from gennaker.store.database import Database
-from gennaker.store.images import SqliteImageStore
+from gennaker.store.images import DatabaseImageStore
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.web import registry as web_registry
 
@@ -54,11 +54,11 @@ class CountingIds:
 @contextlib.contextmanager
 def image_store(
     folder: Path, *, listener: TagListener | None = None, life: int = 1, limit_bytes: int = 1 << 40
-) -> Iterator[SqliteImageStore]:
+) -> Iterator[DatabaseImageStore]:
     """An image store in a data folder; another `life` is another process on the same folder."""
     database = Database.open(folder)
     try:
-        store = SqliteImageStore(
+        store = DatabaseImageStore(
             database,
             clock=CountingClock(),
             ids=CountingIds(life),
@@ -72,7 +72,7 @@ def image_store(
 
 
 @contextlib.contextmanager
-def served(store: SqliteImageStore) -> Iterator[str]:
+def served(store: DatabaseImageStore) -> Iterator[str]:
     """Serves a store; gives `127.0.0.1:port`."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(web_registry.create(store), lifespan="off", ws="none", log_level="warning")

@@ -33,16 +33,16 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.settings import ServerFile, Settings
-from gennaker.store.audit import SqliteAuditTrail, Verdict
+from gennaker.store.audit import DatabaseAuditTrail, Verdict
 from gennaker.store.audit import verify as verify_chain
 from gennaker.store.database import Database
-from gennaker.store.definitions import SqliteDefinitions
-from gennaker.store.documents import SqliteDocuments
+from gennaker.store.definitions import DatabaseDefinitions
+from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.evidence import FileEvidence, FileLogs
 from gennaker.store.failures import StoreUnusable
-from gennaker.store.images import SqliteImageStore
+from gennaker.store.images import DatabaseImageStore
 from gennaker.store.journal import SqliteJournal
-from gennaker.store.searches import SqliteSearches
+from gennaker.store.searches import DatabaseSearches
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.transport import reporting
 from gennaker.transport.folder import DataFolder
@@ -220,10 +220,10 @@ class _Server:
         self._registry_host = _address(self._registry_socket)
         server = msgspec.structs.replace(settings.server, base_url=settings.server.base_url or self._api)
         settings = msgspec.structs.replace(settings, server=server)
-        self._images = SqliteImageStore(
+        self._images = DatabaseImageStore(
             database, clock=clock, ids=ids, policy=TagPolicy.all_but(settings.registry.mutable_tags)
         )
-        self._audit = SqliteAuditTrail(database)
+        self._audit = DatabaseAuditTrail(database)
         account = RegistryAccount(name=settings.registry.account, address=f"http://{self._registry_host}")
         self._registry = RegistryClient(account)
         self._core = core.build(
@@ -322,12 +322,12 @@ class _Listener(uvicorn.Server):
         await super().serve(sockets or [self._bound])
 
 
-def _ports(database: Database, clock: SystemClock, audit: SqliteAuditTrail) -> core.StorePorts:
+def _ports(database: Database, clock: SystemClock, audit: DatabaseAuditTrail) -> core.StorePorts:
     return core.StorePorts(
         journal=SqliteJournal(database, engine_version=version("gennaker")),
-        searches=SqliteSearches(database),
-        definitions=SqliteDefinitions(database, clock),
-        documents=lambda namespace: SqliteDocuments(database, namespace),
+        searches=DatabaseSearches(database),
+        definitions=DatabaseDefinitions(database, clock),
+        documents=lambda namespace: DatabaseDocuments(database, namespace),
         evidence=FileEvidence(database),
         logs=FileLogs(database),
         audit=audit,

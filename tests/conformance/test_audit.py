@@ -13,7 +13,7 @@ from tests.fakes.audit import MemoryAuditTrail
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import encode_sorted
-from gennaker.store.audit import SqliteAuditTrail
+from gennaker.store.audit import DatabaseAuditTrail
 from gennaker.store.database import Database
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -28,7 +28,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
         yield lambda check: asyncio.run(check(MemoryAuditTrail()))
         return
     database = Database.open(tmp_path)
-    yield lambda check: asyncio.run(check(SqliteAuditTrail(database)))
+    yield lambda check: asyncio.run(check(DatabaseAuditTrail(database)))
     database.close()
 
 

@@ -12,7 +12,7 @@ from gennaker.interfaces.definitions import Definition, Definitions
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.store.database import Database
-from gennaker.store.definitions import SqliteDefinitions
+from gennaker.store.definitions import DatabaseDefinitions
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 Check = Callable[[Definitions], Coroutine[None, None, None]]
@@ -40,7 +40,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
         yield lambda check: asyncio.run(check(MemoryDefinitions(Minutes())))
         return
     database = Database.open(tmp_path)
-    yield lambda check: asyncio.run(check(SqliteDefinitions(database, Minutes())))
+    yield lambda check: asyncio.run(check(DatabaseDefinitions(database, Minutes())))
     database.close()
 
 

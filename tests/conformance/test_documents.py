@@ -10,7 +10,7 @@ from tests.fakes.documents import MemoryStore
 from gennaker.interfaces.documents import Document, Documents, VersionMismatch
 from gennaker.model.codec import JsonObject
 from gennaker.store.database import Database
-from gennaker.store.documents import SqliteDocuments
+from gennaker.store.documents import DatabaseDocuments
 
 Check = Callable[[Callable[[str], Documents]], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
@@ -23,7 +23,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
         yield lambda check: asyncio.run(check(MemoryStore()))
         return
     database = Database.open(tmp_path)
-    yield lambda check: asyncio.run(check(lambda namespace: SqliteDocuments(database, namespace)))
+    yield lambda check: asyncio.run(check(lambda namespace: DatabaseDocuments(database, namespace)))
     database.close()
 
 

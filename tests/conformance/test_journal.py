@@ -24,7 +24,7 @@ from gennaker.model.effect import Deliver, PendingEffect, RunTask, StartTimer
 from gennaker.model.event import Done, Started, Submitted, TaskReported, TimerRang
 from gennaker.model.execution import Authentication, Execution, Head, Stage, StageMap, Task
 from gennaker.model.queue import Queue, Waiting
-from gennaker.store.audit import SqliteAuditTrail
+from gennaker.store.audit import DatabaseAuditTrail
 from gennaker.store.database import Database
 from gennaker.store.journal import SqliteJournal
 
@@ -403,7 +403,7 @@ def test_audit_entries_are_committed_with_what_they_tell_of(tmp_path: Path) -> N
     asyncio.run(check(memory))
     database = Database.open(tmp_path)
     asyncio.run(check(SqliteJournal(database, engine_version="1")))
-    trail = SqliteAuditTrail(database)
+    trail = DatabaseAuditTrail(database)
     records = asyncio.run(trail.records())
     database.close()
 

@@ -15,7 +15,7 @@ from gennaker.model.execution import Authentication, Execution, ExecutionKind, H
 from gennaker.model.statuses import Status
 from gennaker.store.database import Database
 from gennaker.store.journal import SqliteJournal
-from gennaker.store.searches import SqliteSearches
+from gennaker.store.searches import DatabaseSearches
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
         yield lambda check: asyncio.run(check(memory, memory))
         return
     database = Database.open(tmp_path)
-    journal, searches = SqliteJournal(database, engine_version="1"), SqliteSearches(database)
+    journal, searches = SqliteJournal(database, engine_version="1"), DatabaseSearches(database)
     yield lambda check: asyncio.run(check(journal, searches))
     database.close()
 

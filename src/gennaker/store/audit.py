@@ -17,11 +17,11 @@ from sqlalchemy import Connection, select
 
 from gennaker.model import codec
 from gennaker.model.audit import AuditEntry, AuditRecord
-from gennaker.store import audit_head, failures, statements, tables
+from gennaker.store import audit_head, failures, tables
 from gennaker.store.audit_head import NO_HASH, Head
-from gennaker.store.database import NAME, Database
+from gennaker.store.database import NAME
 from gennaker.store.statements import Statements
-from gennaker.store.writer import driver
+from gennaker.store.transactions import Direct, Transactions, direct
 
 Row = tuple[int, str, str, str]
 """number, previous, hash, entry"""
@@ -40,18 +40,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-class SqliteAuditTrail:
+class DatabaseAuditTrail:
     """The audit trail of a database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         """Of this database."""
         self._database = database
-        self._sql = statements.compiled()
 
     async def record(self, *entries: AuditEntry) -> None:
         """Appends durably, in order."""
         encoded = encoded_entries(entries)
-        await self._database.write(lambda connection: append(driver(connection), self._sql, encoded))
+        await self._database.write(lambda connection: append(direct(connection), self._database.sql, encoded))
 
     async def records(self, *, after: int = 0, limit: int = 1000) -> tuple[AuditRecord, ...]:
         """Records with greater numbers, in order."""
@@ -66,8 +65,8 @@ class SqliteAuditTrail:
     async def verify(self) -> Verdict:
         """As `verify`, while the server runs."""
         # The file first: it is never ahead of the records that are read after it.
-        head = await self._database.read(lambda _: _read_head(self._database.folder))
-        return await self._database.read(lambda connection: judge(_rows(driver(connection)), head))
+        head = await self._database.read(lambda _: _read_head(self._database.own_folder))
+        return await self._database.read(lambda connection: judge(_rows(direct(connection)), head))
 
 
 def verify(folder: Path) -> Verdict:
@@ -103,17 +102,24 @@ def encoded_entries(entries: Sequence[AuditEntry]) -> tuple[str, ...]:
     return tuple(codec.encode_sorted(entry).decode() for entry in entries)
 
 
-def append(connection: sqlite3.Connection, sql: Statements, entries: Sequence[str]) -> None:
+def append(connection: Direct, sql: Statements, entries: Sequence[str]) -> None:
     """Adds records to the chain, in the caller's transaction."""
     if not entries:
         return
+    if sql.lock_audit:
+        connection.execute(sql.lock_audit)
     number, last = connection.execute(sql.last_audit).fetchone() or (0, NO_HASH)
+    connection.executemany(sql.insert_audit, following(number, last, entries))
+
+
+def following(number: int, last: str, entries: Iterable[str]) -> list[Row]:
+    """The rows that come after the record with this number and hash."""
     rows: list[Row] = []
     for entry in entries:
         number += 1
         previous, last = last, chained(number, last, entry)
         rows.append((number, previous, last, entry))
-    connection.executemany(sql.insert_audit, rows)
+    return rows
 
 
 def chained(number: int, previous: str, entry: str) -> str:
@@ -121,7 +127,7 @@ def chained(number: int, previous: str, entry: str) -> str:
     return hashlib.sha256(f"{number}\n{previous}\n{entry}".encode()).hexdigest()
 
 
-def _rows(connection: sqlite3.Connection) -> Iterable[Row]:
+def _rows(connection: Direct) -> Iterable[Row]:
     return connection.execute("SELECT number, previous, hash, entry FROM audit ORDER BY number")
 
 

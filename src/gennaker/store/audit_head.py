@@ -10,10 +10,11 @@ it. Only heads that are signed and kept elsewhere defend against the former.
 import os
 import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
+import psycopg
 import structlog
 
 log = structlog.get_logger()
@@ -39,19 +40,55 @@ def read(folder: Path) -> Head | None:
         return None
 
 
+class Chain(Protocol):
+    """What is committed of the chain."""
+
+    def hash_of(self, number: int) -> str | None:
+        """None: there is no such record."""
+        ...
+
+    def newest(self) -> Head | None:
+        """None: there is no record."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        ...
+
+
+class SqliteChain:
+    """The chain in a SQLite file, seen by a connection of its own: it must see only what is committed."""
+
+    def __init__(self, database: Path) -> None:
+        """Opens the file. Used by one thread at a time."""
+        self._connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+
+    def hash_of(self, number: int) -> str | None:
+        """None: there is no such record."""
+        row = self._connection.execute("SELECT hash FROM audit WHERE number = ?", (number,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def newest(self) -> Head | None:
+        """None: there is no record."""
+        row = self._connection.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetchone()
+        return None if row is None else Head(number=row[0], hash=row[1])
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+
 class HeadKeeper:
     """Keeps the file up to date; used by one thread at a time."""
 
-    def __init__(self, folder: Path, database: Path) -> None:
-        """Reads the file; where the database contradicts it, it is never written again: it is the evidence."""
+    def __init__(self, folder: Path, chain: Chain) -> None:
+        """Reads the file; where the chain contradicts it, it is never written again: it is the evidence."""
         self._folder = folder
-        self._database = database
-        self._connection: sqlite3.Connection | None = None
+        self._chain = chain
         self._next = 0.0
         self._kept: Head | None = None
         self._is_contradicted = False
-        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-            self._begin(connection)
+        self._begin()
 
     def keep(self) -> float | None:
         """Writes the file if it is time and there is something new; returns in how many seconds to call again."""
@@ -68,27 +105,23 @@ class HeadKeeper:
         """Writes the file a last time."""
         if not self._is_contradicted:
             self._write()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._chain.close()
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
+    def _begin(self) -> None:
         """An empty chain has a head as well: from the first record on, a missing file says something."""
-        self._compare(connection)
+        self._compare()
         if self._kept is None and not self._is_contradicted:
             self._kept = Head(number=0, hash=NO_HASH)
             _replace(self._folder / NAME, msgspec.json.encode(self._kept))
 
-    def _compare(self, connection: sqlite3.Connection) -> None:
+    def _compare(self) -> None:
         try:
             self._kept = read(self._folder)
         except msgspec.MsgspecError:
             self._is_contradicted = True
         if self._kept is not None and self._kept.number > 0:
-            query = "SELECT hash FROM audit WHERE number = ?"
-            row = connection.execute(query, (self._kept.number,)).fetchone()
-            self._is_contradicted = row is None or row[0] != self._kept.hash
-        elif self._kept is None and connection.execute("SELECT 1 FROM audit LIMIT 1").fetchone():
+            self._is_contradicted = self._chain.hash_of(self._kept.number) != self._kept.hash
+        elif self._kept is None and self._chain.newest() is not None:
             self._is_contradicted = True
         if self._is_contradicted:
             log.error("audit.contradicted", file=str(self._folder / NAME), remedy="gennaker audit verify")
@@ -96,23 +129,16 @@ class HeadKeeper:
     def _write(self) -> bool:
         """Whether there was something new."""
         try:
-            head = self._newest()
+            head = self._chain.newest()
             if head is None or head == self._kept:
                 return False
             _replace(self._folder / NAME, msgspec.json.encode(head))
-        except (OSError, sqlite3.Error):
+        except (OSError, sqlite3.Error, psycopg.Error):
             # The records are durable; only their head is late. It is tried again with the next one.
             log.exception("audit.head_not_written")
             return True
         self._kept = head
         return True
-
-    def _newest(self) -> Head | None:
-        if self._connection is None:
-            # Its own connection, opened in the thread that uses it: it sees only what is committed.
-            self._connection = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False)
-        row = self._connection.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetchone()
-        return None if row is None else Head(number=row[0], hash=row[1])
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -16,9 +16,10 @@ from typing import TypeVar
 import sqlalchemy
 from sqlalchemy import Connection, Engine
 
-from gennaker.store import failures, migrations
-from gennaker.store.audit_head import HeadKeeper
-from gennaker.store.writer import Writer, driver
+from gennaker.store import failures, migrations, statements
+from gennaker.store.audit_head import HeadKeeper, SqliteChain
+from gennaker.store.statements import SQLITE
+from gennaker.store.writer import SqliteBatches, Writer, driver
 
 NAME = "gennaker.db"
 _READERS = 2
@@ -35,10 +36,12 @@ class Database:
     def __init__(self, folder: Path, engine: Engine, head: HeadKeeper) -> None:
         """Use `open`."""
         self.folder = folder
+        self.own_folder = folder
+        self.sql = statements.compiled(SQLITE)
         self._engine = engine
         self._head = head
         self._writing = engine.connect()
-        self._writer = Writer(self._writing, folder / NAME, head.keep)
+        self._writer = Writer(SqliteBatches(self._writing, folder / NAME), head.keep)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._is_closed = False
 
@@ -52,7 +55,7 @@ class Database:
             try:
                 _prepare(checked, path)
                 migrations.migrate(checked, path)
-                head = HeadKeeper(folder, path)
+                head = HeadKeeper(folder, SqliteChain(path))
             finally:
                 checked.close()
             return cls(folder, _engine(path), head)

@@ -1,4 +1,4 @@
-"""Definitions in SQLite: every revision is kept, the newest is marked."""
+"""Definitions in a database: every revision is kept, the newest is marked."""
 
 import hashlib
 
@@ -11,17 +11,17 @@ from gennaker.model import codec
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.store import audit, statements, tables
-from gennaker.store.database import Database
-from gennaker.store.writer import driver
+from gennaker.store import audit, tables
+from gennaker.store.statements import Statements
+from gennaker.store.transactions import Transactions, direct
 
 _columns = tables.definitions.c
 
 
-class SqliteDefinitions:
+class DatabaseDefinitions:
     """The definitions of a database."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Transactions, clock: Clock) -> None:
         """The clock says when a revision was written."""
         self._database = database
         self._clock = clock
@@ -40,7 +40,7 @@ class SqliteDefinitions:
             _check(newest, kind, definition_id, if_revision)
             revision = 1 if newest is None else newest.revision + 1
             definition = Definition(kind=kind, id=definition_id, body=body, revision=revision, author=author, at=at)
-            _add(connection, definition)
+            _add(connection, self._database.sql, definition)
             return definition
 
         return await self._database.write(change)
@@ -59,6 +59,7 @@ class SqliteDefinitions:
                 return
             _add(
                 connection,
+                self._database.sql,
                 msgspec.structs.replace(newest, revision=newest.revision + 1, author=author, at=at, is_deleted=True),
             )
 
@@ -121,7 +122,7 @@ def _check(newest: Definition | None, kind: str, definition_id: str, if_revision
     )
 
 
-def _add(connection: Connection, definition: Definition) -> None:
+def _add(connection: Connection, sql: Statements, definition: Definition) -> None:
     """The new revision and its audit record: what a definition says is a decision like any other."""
     connection.execute(
         update(tables.definitions)
@@ -142,7 +143,7 @@ def _add(connection: Connection, definition: Definition) -> None:
             body=codec.encode(definition.body).decode(),
         )
     )
-    audit.append(driver(connection), statements.compiled(), audit.encoded_entries((_recorded(definition),)))
+    audit.append(direct(connection), sql, audit.encoded_entries((_recorded(definition),)))
 
 
 def _recorded(definition: Definition) -> AuditEntry:

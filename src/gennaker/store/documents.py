@@ -1,21 +1,20 @@
-"""Documents in SQLite: versioned JSON of one namespace."""
+"""Documents in a database: versioned JSON of one namespace."""
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from gennaker.interfaces.documents import Document, VersionMismatch
 from gennaker.model import codec
 from gennaker.model.codec import JsonObject
 from gennaker.store import tables
-from gennaker.store.database import Database
+from gennaker.store.transactions import Transactions, inserting
 
 _columns = tables.documents.c
 
 
-class SqliteDocuments:
+class DatabaseDocuments:
     """The documents of one namespace of a database."""
 
-    def __init__(self, database: Database, namespace: str) -> None:
+    def __init__(self, database: Transactions, namespace: str) -> None:
         """Namespaces don't see one another."""
         self._database = database
         self._namespace = namespace
@@ -30,7 +29,7 @@ class SqliteDocuments:
 
         def change(connection: Connection) -> Document:
             version = self._checked(connection, key, if_version) + 1
-            statement = insert(tables.documents).values(namespace=self._namespace, key=key, version=version, body=text)
+            statement = inserting(connection, tables.documents).values(namespace=self._namespace, key=key, version=version, body=text)
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["namespace", "key"], set_={"version": version, "body": text}
@@ -86,7 +85,7 @@ def _document(key: str, body: str, version: int) -> Document:
 
 
 def _after(prefix: str) -> str:
-    """The first text after all that begin with the prefix, in SQLite's order of code points; empty: there is none."""
+    """The first text after all that begin with the prefix, in the order of code points; empty: there is none."""
     stem = prefix.rstrip("\U0010ffff")
     if not stem:
         return ""

@@ -14,13 +14,12 @@ from tempfile import NamedTemporaryFile
 from urllib.parse import quote
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.model import codec
 from gennaker.model.problems import Problem, Refused
 from gennaker.store import failures, tables
-from gennaker.store.database import Database
+from gennaker.store.transactions import Transactions, inserting
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{2})([0-9a-f]{62})")
 
@@ -28,7 +27,7 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{2})([0-9a-f]{62})")
 class FileEvidence:
     """The evidence of a data folder: `evidence/sha256/<2 digits>/<62 digits>`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         """Files lie in the database's folder."""
         self._database = database
         self._folder = database.folder / "evidence" / "sha256"
@@ -49,7 +48,7 @@ class FileEvidence:
         }
 
         def change(connection: Connection) -> None:
-            connection.execute(insert(tables.evidence).values(row).on_conflict_do_nothing())
+            connection.execute(inserting(connection, tables.evidence).values(row).on_conflict_do_nothing())
 
         await self._database.write(change)
 
@@ -110,7 +109,7 @@ class FileEvidence:
 class FileLogs:
     """The logs of a data folder: `logs/<execution>/<stage>/`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         """Files lie in the database's folder."""
         self._database = database
         self._folder = database.folder / "logs"
@@ -135,7 +134,7 @@ class FileLogs:
         }
 
         def change(connection: Connection) -> None:
-            connection.execute(insert(tables.logs).values(row).on_conflict_do_nothing())
+            connection.execute(inserting(connection, tables.logs).values(row).on_conflict_do_nothing())
 
         await self._database.write(change)
 

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, select
-from sqlalchemy.dialects.sqlite import insert
 
 from gennaker.interfaces.registry import Referrer, StoredBlob, StoredManifest, TagEvent
 from gennaker.model import codec
 from gennaker.model.problems import Problem, Refused
 from gennaker.store import tables_images as tables
 from gennaker.store.tag_policy import TagPolicy
+from gennaker.store.transactions import inserting
 from gennaker.transport import blobs
 from gennaker.transport.images import manifests
 from gennaker.transport.images.manifests import Manifest
@@ -28,7 +28,7 @@ def find_blob(connection: Connection, repository: str, digest: str) -> StoredBlo
 def add_blob(connection: Connection, repository: str, blob: StoredBlob, at: int) -> None:
     """Makes a blob visible in a repository."""
     row = {"repository": repository, "digest": blob.digest, "size_bytes": blob.size_bytes, "at": at}
-    connection.execute(insert(tables.blobs).values(row).on_conflict_do_nothing())
+    connection.execute(inserting(connection, tables.blobs).values(row).on_conflict_do_nothing())
 
 
 def delete_blob(connection: Connection, repository: str, digest: str) -> bool:
@@ -89,7 +89,7 @@ def put_manifest(connection: Connection, repository: str, stored: StoredManifest
         "body": stored.body,
         "at": at,
     }
-    connection.execute(insert(tables.manifests).values(row).on_conflict_do_nothing())
+    connection.execute(inserting(connection, tables.manifests).values(row).on_conflict_do_nothing())
 
 
 def put_tag(
@@ -105,7 +105,7 @@ def put_tag(
     row = {"repository": repository, "tag": tag, "digest": digest, "at": moment}
     changed = {"digest": digest, "at": moment}
     connection.execute(
-        insert(tables.tags).values(row).on_conflict_do_update(index_elements=["repository", "tag"], set_=changed)
+        inserting(connection, tables.tags).values(row).on_conflict_do_update(index_elements=["repository", "tag"], set_=changed)
     )
     if _last_reported(connection, repository, tag) == digest:
         return None  # deleted meanwhile and pushed again: nothing that anybody hasn't seen

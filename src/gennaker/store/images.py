@@ -19,14 +19,14 @@ from gennaker.interfaces.registry import Referrer, StoredBlob, StoredManifest, T
 from gennaker.model import codec
 from gennaker.model.problems import Problem, Refused
 from gennaker.store import image_rows
-from gennaker.store.database import Database
 from gennaker.store.tag_policy import TagPolicy
+from gennaker.store.transactions import Transactions
 from gennaker.transport import blobs
 from gennaker.transport.blobs import CHUNK_BYTES, BlobFiles
 from gennaker.transport.images import manifests
 
 
-class SqliteImageStore:
+class DatabaseImageStore:
     """The images of a data folder: `images/registry/sha256/…` and the tables of tables_images.py.
 
     Offers the ports ImageStore and TagEvents. For one process.
@@ -34,7 +34,7 @@ class SqliteImageStore:
 
     def __init__(
         self,
-        database: Database,
+        database: Transactions,
         *,
         clock: Clock,
         ids: Ids,

@@ -6,20 +6,18 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from gennaker.interfaces.executions import Found
 from gennaker.model.execution import Execution
-from gennaker.store import journal, statements, tables
-from gennaker.store.database import Database
-from gennaker.store.writer import driver
+from gennaker.store import journal_reads, tables
+from gennaker.store.transactions import Transactions, direct
 
 _columns = tables.executions.c
 
 
-class SqliteSearches:
+class DatabaseSearches:
     """Searches in a database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         """Of this database."""
         self._database = database
-        self._sql = statements.compiled()
 
     async def find(self, wanted: Found) -> Sequence[Execution]:
         """Newest first: by build time, then by id (a caller may have chosen an id that doesn't sort by time)."""
@@ -31,8 +29,8 @@ class SqliteSearches:
                 .order_by(_columns.build_time.desc(), _columns.id.desc())
                 .limit(wanted.limit)
             )
-            raw = driver(connection)
-            found = [journal.load(raw, self._sql, row.id) for row in connection.execute(query).all()]
+            raw = direct(connection)
+            found = [journal_reads.load(raw, self._database.sql, row.id) for row in connection.execute(query).all()]
             return tuple(execution for execution in found if execution is not None)
 
         return await self._database.read(look)

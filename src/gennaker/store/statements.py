@@ -2,21 +2,26 @@
 
 SQLAlchemy Core describes them, so that the tables stay the one source; running them through Core costs 30 µs each and
 through the driver 4 µs (measured: an upsert of two columns), and a step needs seven. Hence the text is compiled when the
-journal is made and given to the driver with plain tuples, in the order of the columns named here. PostgreSQL will need its
-own dialect here and nothing else.
+database is opened and given to the driver with plain tuples, in the order of the columns named here. The same descriptions
+give PostgreSQL's text; what it writes in batches is in postgres/statements.py.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import Table, bindparam, delete, func, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from gennaker.store import tables
 
-_DIALECT = sqlite.dialect(paramstyle="qmark")
+SQLITE: Dialect = sqlite.dialect(paramstyle="qmark")
+POSTGRES: Dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]  # SQLAlchemy has no types here
+
+AUDIT_LOCK = 0x474E4B52_00000001
+"""PostgreSQL's advisory lock on the end of the audit chain, taken after all other locks."""
 
 EXECUTION = (
     "version",
@@ -60,6 +65,8 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """number, previous, hash, entry"""
     last_audit: str
     """→ number, hash"""
+    lock_audit: str
+    """Nobody else appends until the transaction ends; empty: there is only one writer."""
     insert_blob: str
     """digest, content"""
     head: str
@@ -76,81 +83,88 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """digest → content"""
 
 
-def compiled() -> Statements:
-    """All of them, for SQLite."""
+def compiled(dialect: Dialect) -> Statements:
+    """All of them, in a database's dialect."""
+    write = _Writing(dialect)
     executions, stages, outbox = tables.executions.c, tables.stages.c, tables.outbox.c
     events, queues, blobs = tables.events.c, tables.queues.c, tables.blobs.c
     audit = tables.audit.c
     return Statements(
-        insert_execution=_insert(tables.executions, ("id", "submission_key", *EXECUTION)),
-        update_execution=_update(tables.executions, EXECUTION, ("id", "version")),
-        submission=_text(select(executions.id).where(executions.submission_key == bindparam("key"))),
-        upsert_stage=_upsert(tables.stages, ("execution_id", "stage_id", "body", "blobs"), 2),
-        delete_stage=_text(
+        insert_execution=write.insert(tables.executions, ("id", "submission_key", *EXECUTION)),
+        update_execution=write.update(tables.executions, EXECUTION, ("id", "version")),
+        submission=write.text(select(executions.id).where(executions.submission_key == bindparam("key"))),
+        upsert_stage=write.upsert(tables.stages, ("execution_id", "stage_id", "body", "blobs"), 2),
+        delete_stage=write.text(
             delete(tables.stages)
             .where(stages.execution_id == bindparam("execution"))
             .where(stages.stage_id == bindparam("stage"))
         ),
-        insert_event=_insert(tables.events, ("execution_id", "number", "engine_version", "ignored", "event", "blobs")),
-        upsert_effect=_upsert(tables.outbox, ("key", "execution_id", "due", "tries", "effect", "blobs"), 1),
-        delete_effect=_text(delete(tables.outbox).where(outbox.key == bindparam("key"))),
-        insert_queue=_insert(tables.queues, ("key", "version", "body")),
-        insert_audit=_insert(tables.audit, ("number", "previous", "hash", "entry")),
-        last_audit=_text(
+        insert_event=write.insert(tables.events, ("execution_id", "number", "engine_version", "ignored", "event", "blobs")),
+        upsert_effect=write.upsert(tables.outbox, ("key", "execution_id", "due", "tries", "effect", "blobs"), 1),
+        delete_effect=write.text(delete(tables.outbox).where(outbox.key == bindparam("key"))),
+        insert_queue=write.insert(tables.queues, ("key", "version", "body")),
+        insert_audit=write.insert(tables.audit, ("number", "previous", "hash", "entry")),
+        last_audit=write.text(
             select(audit.number, audit.hash).where(audit.number == select(func.max(audit.number)).scalar_subquery())
         ),
-        update_queue=_update(tables.queues, ("version", "body"), ("key", "version")),
-        insert_blob=_text(
-            sqlite.insert(tables.blobs)
+        lock_audit="" if dialect is SQLITE else f"SELECT pg_advisory_xact_lock({AUDIT_LOCK})",
+        update_queue=write.update(tables.queues, ("version", "body"), ("key", "version")),
+        insert_blob=write.text(
+            write.new(tables.blobs)
             .values(digest=bindparam("digest"), content=bindparam("content"))
             .on_conflict_do_nothing()
         ),
-        head=_text(select(executions.head, executions.blobs).where(executions.id == bindparam("id"))),
-        stages=_text(select(stages.body, stages.blobs).where(stages.execution_id == bindparam("execution"))),
-        events=_text(
+        head=write.text(select(executions.head, executions.blobs).where(executions.id == bindparam("id"))),
+        stages=write.text(select(stages.body, stages.blobs).where(stages.execution_id == bindparam("execution"))),
+        events=write.text(
             select(events.number, events.ignored, events.event, events.blobs)
             .where(events.execution_id == bindparam("execution"))
             .where(events.number > bindparam("after"))
             .order_by(events.number)
         ),
-        pending=_text(
+        pending=write.text(
             select(outbox.execution_id, outbox.due, outbox.tries, outbox.effect, outbox.blobs).order_by(
                 outbox.due.is_not(None), outbox.due, outbox.number
             )
         ),
-        queue=_text(select(queues.body).where(queues.key == bindparam("key"))),
-        blob=_text(select(blobs.content).where(blobs.digest == bindparam("digest"))),
+        queue=write.text(select(queues.body).where(queues.key == bindparam("key"))),
+        blob=write.text(select(blobs.content).where(blobs.digest == bindparam("digest"))),
     )
 
 
-def _text(statement: ClauseElement) -> str:
-    return str(statement.compile(dialect=_DIALECT))
+class _Writing:
+    """Text in one dialect."""
 
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
 
-def _insert(table: Table, columns: Sequence[str]) -> str:
-    return _positional(table.insert().values({name: bindparam(name) for name in columns}), columns)
+    def text(self, statement: ClauseElement) -> str:
+        return str(statement.compile(dialect=self._dialect))
 
+    def new(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        return postgresql.insert(table) if self._dialect.name == "postgresql" else sqlite.insert(table)
 
-def _upsert(table: Table, columns: Sequence[str], keys: int) -> str:
-    """The first columns are the key; the others are replaced where there is such a row."""
-    statement = sqlite.insert(table).values({name: bindparam(name) for name in columns})
-    upsert = statement.on_conflict_do_update(
-        index_elements=list(columns[:keys]), set_={name: statement.excluded[name] for name in columns[keys:]}
-    )
-    return _positional(upsert, columns)
+    def insert(self, table: Table, columns: Sequence[str]) -> str:
+        return self._positional(table.insert().values({name: bindparam(name) for name in columns}), columns)
 
+    def upsert(self, table: Table, columns: Sequence[str], keys: int) -> str:
+        """The first columns are the key; the others are replaced where there is such a row."""
+        statement = self.new(table).values({name: bindparam(name) for name in columns})
+        upsert = statement.on_conflict_do_update(
+            index_elements=list(columns[:keys]), set_={name: statement.excluded[name] for name in columns[keys:]}
+        )
+        return self._positional(upsert, columns)
 
-def _update(table: Table, columns: Sequence[str], expected: Sequence[str]) -> str:
-    new, old = [f"new_{name}" for name in columns], [f"old_{name}" for name in expected]
-    statement = table.update().values({name: bindparam(key) for name, key in zip(columns, new, strict=True)})
-    for name, key in zip(expected, old, strict=True):
-        statement = statement.where(table.c[name] == bindparam(key))
-    return _positional(statement, [*new, *old])
+    def update(self, table: Table, columns: Sequence[str], expected: Sequence[str]) -> str:
+        new, old = [f"new_{name}" for name in columns], [f"old_{name}" for name in expected]
+        statement = table.update().values({name: bindparam(key) for name, key in zip(columns, new, strict=True)})
+        for name, key in zip(expected, old, strict=True):
+            statement = statement.where(table.c[name] == bindparam(key))
+        return self._positional(statement, [*new, *old])
 
-
-def _positional(statement: ClauseElement, parameters: Sequence[str]) -> str:
-    """The text, if its parameters are in this order: they follow the table's columns, not the caller's wish."""
-    found = statement.compile(dialect=_DIALECT)
-    assert isinstance(found, SQLCompiler)
-    assert found.positiontup == list(parameters), found.positiontup
-    return str(found)
+    def _positional(self, statement: ClauseElement, parameters: Sequence[str]) -> str:
+        """The text, if its parameters are in this order: they follow the table's columns, not the caller's wish."""
+        found = statement.compile(dialect=self._dialect)
+        assert isinstance(found, SQLCompiler)
+        assert found.positiontup == list(parameters), found.positiontup
+        return str(found)

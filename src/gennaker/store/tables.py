@@ -1,10 +1,11 @@
 """Tables of the database, as SQLAlchemy Core sees them.
 
-The migrations make them; a test compares both. All instants are integer microseconds since 1970 in UTC. JSON is text.
+The migrations make them; a test compares both. What PostgreSQL has beside: postgres/tables.py. All instants are integer microseconds since 1970 in UTC. JSON is text.
 A `blobs` column says which values of the row's JSON lie in the table `blobs` because they are large (values.py).
 """
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ForeignKey,
     Index,
@@ -20,10 +21,13 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+LONG = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits in every database; SQLite's integers are that anyway."""
+
 migrations = Table(
     "migrations",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", LONG, primary_key=True),
     Column("name", Text, nullable=False),
 )
 
@@ -39,14 +43,14 @@ executions = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("submission_key", Text),
-    Column("version", Integer, nullable=False),
+    Column("version", LONG, nullable=False),
     Column("kind", Text, nullable=False),
     Column("application", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("config_id", Text),
     Column("status", Text, nullable=False),
     Column("correlation_id", Text),
-    Column("build_time", Integer, nullable=False),
+    Column("build_time", LONG, nullable=False),
     Column("head", Text, nullable=False),
     Column("blobs", Text),
     UniqueConstraint("submission_key"),
@@ -71,7 +75,7 @@ events = Table(
     "events",
     metadata,
     Column("execution_id", Text, ForeignKey("executions.id"), nullable=False),
-    Column("number", Integer, nullable=False),
+    Column("number", LONG, nullable=False),
     Column("engine_version", Text, nullable=False),
     Column("ignored", Text, nullable=False),
     Column("event", Text, nullable=False),
@@ -82,11 +86,11 @@ events = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("number", Integer, primary_key=True),  # the order in which rows were added
+    Column("number", LONG, primary_key=True),  # the order in which rows were added
     Column("key", Text, nullable=False),
     Column("execution_id", Text, nullable=False),
-    Column("due", Integer),  # null: at once
-    Column("tries", Integer, nullable=False),
+    Column("due", LONG),  # null: at once
+    Column("tries", LONG, nullable=False),
     Column("effect", Text, nullable=False),
     Column("blobs", Text),
     UniqueConstraint("key"),
@@ -96,7 +100,7 @@ queues = Table(
     "queues",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("version", Integer, nullable=False),
+    Column("version", LONG, nullable=False),
     Column("body", Text, nullable=False),
 )
 
@@ -105,31 +109,33 @@ documents = Table(
     metadata,
     Column("namespace", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", LONG, nullable=False),
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("namespace", "key"),
 )
+
+IS_NEWEST = text("is_newest = 1")
 
 definitions = Table(
     "definitions",
     metadata,
     Column("kind", Text, nullable=False),
     Column("id", Text, nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("is_newest", Integer, nullable=False),
-    Column("is_deleted", Integer, nullable=False),
+    Column("revision", LONG, nullable=False),
+    Column("is_newest", LONG, nullable=False),
+    Column("is_deleted", LONG, nullable=False),
     Column("application", Text),  # of the body, to list by
     Column("author", Text, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("at", LONG, nullable=False),
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("kind", "id", "revision"),
-    Index("definitions_newest", "kind", "id", unique=True, sqlite_where=text("is_newest = 1")),
+    Index("definitions_newest", "kind", "id", unique=True, sqlite_where=IS_NEWEST, postgresql_where=IS_NEWEST),
 )
 
 audit = Table(
     "audit",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", LONG, primary_key=True),
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
     Column("entry", Text, nullable=False),  # canonical JSON, exactly what was hashed
@@ -138,12 +144,12 @@ audit = Table(
 evidence = Table(
     "evidence",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", LONG, primary_key=True),
     Column("execution_id", Text, nullable=False),
     Column("stage_id", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("digest", Text, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("at", LONG, nullable=False),
     Column("item", Text, nullable=False),
     UniqueConstraint("execution_id", "stage_id", "name", "digest"),
     Index("evidence_by_digest", "digest"),
@@ -152,11 +158,11 @@ evidence = Table(
 logs = Table(
     "logs",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", LONG, primary_key=True),
     Column("execution_id", Text, nullable=False),
     Column("stage_id", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("path", Text, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("at", LONG, nullable=False),
     UniqueConstraint("execution_id", "path"),
 )

@@ -3,7 +3,9 @@
 Blobs themselves are files (`transport/blobs.py`). Instants are integer microseconds since 1970 in UTC.
 """
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Column, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, Text
+
+from gennaker.store.tables import LONG
 
 metadata = MetaData()
 
@@ -12,8 +14,8 @@ blobs = Table(
     metadata,
     Column("repository", Text, nullable=False),
     Column("digest", Text, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("size_bytes", LONG, nullable=False),
+    Column("at", LONG, nullable=False),
     PrimaryKeyConstraint("repository", "digest"),
     Index("image_blobs_by_digest", "digest"),
 )
@@ -26,7 +28,7 @@ manifests = Table(
     Column("media_type", Text, nullable=False),
     Column("subject", Text, nullable=False),  # digest, or empty
     Column("body", LargeBinary, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("at", LONG, nullable=False),
     PrimaryKeyConstraint("repository", "digest"),
     Index("image_manifests_by_subject", "repository", "subject"),
 )
@@ -37,7 +39,7 @@ tags = Table(
     Column("repository", Text, nullable=False),
     Column("tag", Text, nullable=False),
     Column("digest", Text, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("at", LONG, nullable=False),
     PrimaryKeyConstraint("repository", "tag"),
     Index("image_tags_by_digest", "repository", "digest"),
 )
@@ -45,11 +47,11 @@ tags = Table(
 tag_events = Table(
     "image_tag_events",
     metadata,
-    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("sequence", LONG, primary_key=True, autoincrement=True),
     Column("repository", Text, nullable=False),
     Column("tag", Text, nullable=False),
     Column("digest", Text, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("at", LONG, nullable=False),
     Index("image_tag_events_by_tag", "repository", "tag", "sequence"),
     # A number is never given twice, also when the last rows are gone: a poller's cursor depends on it.
     sqlite_autoincrement=True,

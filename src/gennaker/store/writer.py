@@ -1,7 +1,8 @@
 """The writer: one thread that makes all changes, many of them in one durable transaction.
 
 Theory of operation. Syncing the disk costs the same for one change as for hundreds, so all changes that wait are taken at
-once (nobody lingers for more) and share one `BEGIN IMMEDIATE … COMMIT`. Each change runs inside a savepoint of its own:
+once (nobody lingers for more). How a lot of them becomes durable is the database's business: SQLite's is here, PostgreSQL's
+in postgres/batches.py. In SQLite they share one `BEGIN IMMEDIATE … COMMIT`, and each change runs inside a savepoint of its own:
 one that fails is undone alone and its neighbours stay. Only when SQLite gives up the whole transaction (a full disk, a
 failed sync) is every change of the batch tried again by itself, so that each gets its own answer; therefore a change is
 a function that may be called twice and touches nothing but the connection. Callers wait for a future that is resolved
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from sqlite3 import Connection as RawConnection
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -32,7 +33,7 @@ _TAKEN_AT_MOST = 500
 Result = TypeVar("Result")
 
 
-class _Job(Generic[Result]):
+class Job(Generic[Result]):
     """A change that waits for its answer."""
 
     __slots__ = ("change", "error", "future", "loop", "result")
@@ -55,6 +56,14 @@ class _Job(Generic[Result]):
             self.future.set_result(self.result)  # type: ignore[arg-type] # see above
 
 
+class Batches(Protocol):
+    """Makes lots of changes durable; used by the writer's thread only."""
+
+    def commit(self, batch: list[Job[object]]) -> None:
+        """Gives each job its result or its error; raises nothing."""
+        ...
+
+
 AfterCommit = Callable[[], "float | None"]
 """Called in the writer's thread after commits and when asked for: returns in how many seconds it wants to be called
 again at the latest, None: after the next commit."""
@@ -63,13 +72,11 @@ again at the latest, None: after the next commit."""
 class Writer:
     """Makes changes durable, in the order in which they were handed over."""
 
-    def __init__(self, connection: Connection, path: Path, after_commit: AfterCommit) -> None:
-        """Takes the connection over; from now on only the writer's thread uses it. `path` is for messages."""
-        self._connection = connection
-        self._raw = driver(connection)
-        self._path = path
+    def __init__(self, batches: Batches, after_commit: AfterCommit) -> None:
+        """Takes both over; from now on only the writer's thread uses them."""
+        self._batches = batches
         self._after_commit = after_commit
-        self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -79,9 +86,12 @@ class Writer:
 
         Raises what the change raises (nothing of it is kept then), and StoreUnusable.
         """
+        return await self.make_durable(Job(change))
+
+    async def make_durable(self, job: Job[Result]) -> Result:
+        """As `write`, for a job that the database's batches know."""
         if self._is_closed:
             raise RuntimeError("the store is closed")
-        job = _Job(change)
         self._jobs.put(job)  # type: ignore[arg-type] # a queue of jobs of all kinds; each keeps its own result type
         return await job.future
 
@@ -98,15 +108,15 @@ class Writer:
         while is_open:
             batch, is_open = self._take(call_at)
             if batch:
-                self._commit(batch)
+                self._batches.commit(batch)
                 _answer(batch)
             wait = self._after_commit()
             # Monotonic: the pace of a housekeeping call, not a time that anything is decided by.
             call_at = None if wait is None else time.monotonic() + wait
 
-    def _take(self, call_at: float | None) -> tuple[list[_Job[object]], bool]:
+    def _take(self, call_at: float | None) -> tuple[list[Job[object]], bool]:
         """All that waits, and whether more may come."""
-        batch: list[_Job[object]] = []
+        batch: list[Job[object]] = []
         timeout = None if call_at is None else max(0.0, call_at - time.monotonic())
         try:
             job = self._jobs.get(timeout=timeout)
@@ -119,7 +129,18 @@ class Writer:
             return batch, True
         return batch, job is not None
 
-    def _commit(self, batch: list[_Job[object]]) -> None:
+
+class SqliteBatches:
+    """Lots of changes in SQLite."""
+
+    def __init__(self, connection: Connection, path: Path) -> None:
+        """`path` is for messages."""
+        self._connection = connection
+        self._raw = driver(connection)
+        self._path = path
+
+    def commit(self, batch: list[Job[object]]) -> None:
+        """All in one transaction; each by itself where SQLite gives that up."""
         try:
             self._transaction(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the answer and gets it
@@ -130,9 +151,9 @@ class Writer:
                 return
             for job in batch:
                 job.error = None
-                self._commit([job])
+                self.commit([job])
 
-    def _transaction(self, batch: list[_Job[object]]) -> None:
+    def _transaction(self, batch: list[Job[object]]) -> None:
         execute = self._raw.execute
         execute("BEGIN IMMEDIATE")
         for job in batch:
@@ -149,14 +170,14 @@ class Writer:
 
 
 def driver(connection: Connection) -> RawConnection:
-    """The connection of Python's own module, for statements that must be fast."""
+    """The connection of Python's own module, for statements that must be fast and for what only SQLite has."""
     raw = connection.connection.driver_connection
     assert isinstance(raw, RawConnection)
     return raw
 
 
-def _answer(batch: list[_Job[object]]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Job[object]]] = {}
+def _answer(batch: list[Job[object]]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[Job[object]]] = {}
     for job in batch:
         by_loop.setdefault(job.loop, []).append(job)
     for loop, jobs in by_loop.items():
@@ -167,6 +188,6 @@ def _answer(batch: list[_Job[object]]) -> None:
             log.warning("store.changes_unheard", changes=len(jobs))
 
 
-def _resolve(jobs: list[_Job[object]]) -> None:
+def _resolve(jobs: list[Job[object]]) -> None:
     for job in jobs:
         job.resolve()

@@ -13,7 +13,7 @@ import pytest
 from gennaker.model.audit import AuditEntry
 from gennaker.store import audit, audit_head
 from gennaker.store.database import NAME, Database
-from gennaker.store.definitions import SqliteDefinitions
+from gennaker.store.definitions import DatabaseDefinitions
 from gennaker.store.failures import StoreUnusable
 from gennaker.worker.clock import SystemClock
 
@@ -23,7 +23,7 @@ Rows = list[tuple[int, str, str, str]]
 
 def fill(folder: Path, count: int) -> None:
     database = Database.open(folder)
-    trail = audit.SqliteAuditTrail(database)
+    trail = audit.DatabaseAuditTrail(database)
     entries = [AuditEntry(at=AT, actor="ada", action="a", subject=f"s{number}") for number in range(1, count + 1)]
     asyncio.run(trail.record(*entries))
     database.close()
@@ -130,7 +130,7 @@ def test_a_chain_without_a_head_is_not_called_intact(tmp_path: Path, content: by
 def test_a_running_server_verifies_too(tmp_path: Path) -> None:
     fill(tmp_path, 3)
     database = Database.open(tmp_path)
-    trail = audit.SqliteAuditTrail(database)
+    trail = audit.DatabaseAuditTrail(database)
 
     async def check() -> tuple[audit.Verdict, audit.Verdict]:
         await trail.record(AuditEntry(at=AT, actor="ada", action="a", subject="s"))
@@ -164,8 +164,8 @@ def test_ten_thousand_records_are_verified_within_a_second(tmp_path: Path) -> No
 
 def test_saving_and_deleting_a_definition_are_in_the_chain(tmp_path: Path) -> None:
     database = Database.open(tmp_path)
-    definitions = SqliteDefinitions(database, SystemClock())
-    trail = audit.SqliteAuditTrail(database)
+    definitions = DatabaseDefinitions(database, SystemClock())
+    trail = audit.DatabaseAuditTrail(database)
 
     async def change() -> list[tuple[str, str, str]]:
         await definitions.save("pipeline", "p1", {"name": "deliver"}, author="somebody")

@@ -17,7 +17,7 @@ from gennaker.store.database import NAME, Database
 
 def record(database: Database, count: int = 1, actor: str = "ada") -> None:
     entry = AuditEntry(at=datetime(2026, 11, 24, tzinfo=UTC), actor=actor, action="a", subject="s")
-    asyncio.run(audit.SqliteAuditTrail(database).record(*[entry] * count))
+    asyncio.run(audit.DatabaseAuditTrail(database).record(*[entry] * count))
 
 
 def head(folder: Path) -> object:

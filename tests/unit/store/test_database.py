@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gennaker.store.database import NAME, Database
-from gennaker.store.documents import SqliteDocuments
+from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.failures import StoreUnusable
 
 NOBODY = 65534
@@ -35,7 +35,7 @@ except StoreUnusable as error:
 
 def fill(folder: Path, count: int = 200) -> None:
     database = Database.open(folder)
-    documents = SqliteDocuments(database, "test")
+    documents = DatabaseDocuments(database, "test")
 
     async def put() -> None:
         for number in range(count):
@@ -48,7 +48,7 @@ def fill(folder: Path, count: int = 200) -> None:
 def read_all(folder: Path) -> int:
     database = Database.open(folder)
     try:
-        return len(asyncio.run(SqliteDocuments(database, "test").list()))
+        return len(asyncio.run(DatabaseDocuments(database, "test").list()))
     finally:
         database.close()
 
@@ -203,7 +203,7 @@ def _until_full(folder: Path, limit: Callable[[Database], None]) -> tuple[int, S
     """Writes until the store says that it is full: how many writes were acknowledged, and what it said."""
     database = Database.open(folder)
     limit(database)
-    documents = SqliteDocuments(database, "test")
+    documents = DatabaseDocuments(database, "test")
     acknowledged = 0
 
     async def put() -> None:

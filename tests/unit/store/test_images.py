@@ -19,7 +19,7 @@ from tests.registry_servers import AT, image_store
 
 from gennaker.interfaces.registry import TagEvent
 from gennaker.model.problems import Refused
-from gennaker.store.images import SqliteImageStore, Swept, blob_folder
+from gennaker.store.images import DatabaseImageStore, Swept, blob_folder
 from gennaker.store.tag_policy import TagPolicy
 
 CONFIG = b'{"architecture":"amd64","os":"linux"}'
@@ -49,13 +49,13 @@ async def chunks(*content: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def put_blob(store: SqliteImageStore, content: bytes, repository: str = "shop") -> str:
+async def put_blob(store: DatabaseImageStore, content: bytes, repository: str = "shop") -> str:
     upload = await store.begin_upload(repository)
     await store.append(repository, upload, chunks(content), offset=None)
     return (await store.finish_upload(repository, upload, sha256(content))).digest
 
 
-async def push(store: SqliteImageStore, tag: str, *layers: bytes, repository: str = "shop") -> str:
+async def push(store: DatabaseImageStore, tag: str, *layers: bytes, repository: str = "shop") -> str:
     for blob in (CONFIG, *layers):
         await put_blob(store, blob, repository)
     stored = await store.put_manifest(repository, tag, media_type="", body=manifest_of(*layers))
@@ -67,7 +67,7 @@ def files(folder: Path) -> set[str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteImageStore]:
+def store(tmp_path: Path) -> Iterator[DatabaseImageStore]:
     """An image store in a fresh data folder."""
     with image_store(tmp_path) as opened:
         yield opened
@@ -76,7 +76,7 @@ def store(tmp_path: Path) -> Iterator[SqliteImageStore]:
 def test_tells_of_a_tag_once(tmp_path: Path) -> None:
     listening = Listening()
 
-    async def check(store: SqliteImageStore) -> tuple[TagEvent, ...]:
+    async def check(store: DatabaseImageStore) -> tuple[TagEvent, ...]:
         first = await push(store, "1.0", b"a")
         await push(store, "1.0", b"a")
         assert await store.delete_manifest("shop", "1.0")
@@ -98,7 +98,7 @@ def test_tells_of_a_tag_once(tmp_path: Path) -> None:
     assert later == events[2:]
 
 
-def test_a_refused_tag_changes_nothing(store: SqliteImageStore) -> None:
+def test_a_refused_tag_changes_nothing(store: DatabaseImageStore) -> None:
     async def check() -> None:
         first = await push(store, "1.0", b"a")
         with pytest.raises(Refused, match="can't be given"):
@@ -113,7 +113,7 @@ def test_a_refused_tag_changes_nothing(store: SqliteImageStore) -> None:
     asyncio.run(check())
 
 
-def test_names_every_blob_that_is_missing(store: SqliteImageStore) -> None:
+def test_names_every_blob_that_is_missing(store: DatabaseImageStore) -> None:
     async def check() -> None:
         with pytest.raises(Refused) as refused:
             await store.put_manifest("shop", "1.0", media_type="", body=manifest_of(b"a"))
@@ -124,12 +124,12 @@ def test_names_every_blob_that_is_missing(store: SqliteImageStore) -> None:
 
 
 def test_an_upload_goes_on_after_a_restart(tmp_path: Path) -> None:
-    async def begin(store: SqliteImageStore) -> str:
+    async def begin(store: DatabaseImageStore) -> str:
         upload = await store.begin_upload("shop")
         await store.append("shop", upload, chunks(b"01", b"234"), offset=0)
         return upload
 
-    async def go_on(store: SqliteImageStore, upload: str) -> None:
+    async def go_on(store: DatabaseImageStore, upload: str) -> None:
         assert await store.upload_size("shop", upload) == 5
         await store.append("shop", upload, chunks(b"56789"), offset=5)
         await store.finish_upload("shop", upload, sha256(b"0123456789"))
@@ -144,7 +144,7 @@ def test_an_upload_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert blob.size_bytes == 10
 
 
-def test_two_cannot_send_to_one_upload_at_once(store: SqliteImageStore) -> None:
+def test_two_cannot_send_to_one_upload_at_once(store: DatabaseImageStore) -> None:
     async def check() -> None:
         upload = await store.begin_upload("shop")
         began, may_end = asyncio.Event(), asyncio.Event()
@@ -168,7 +168,7 @@ def test_two_cannot_send_to_one_upload_at_once(store: SqliteImageStore) -> None:
 
 
 def test_a_blob_that_is_too_large_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
-    async def check(store: SqliteImageStore) -> None:
+    async def check(store: DatabaseImageStore) -> None:
         upload = await store.begin_upload("shop")
         with pytest.raises(Refused, match="larger than 10 bytes"):
             await store.append("shop", upload, chunks(b"x" * 20), offset=None)
@@ -179,7 +179,7 @@ def test_a_blob_that_is_too_large_is_refused_and_nothing_is_kept(tmp_path: Path)
     assert files(tmp_path) == set()
 
 
-def test_a_digest_of_another_kind_is_refused_and_nothing_is_kept(store: SqliteImageStore, tmp_path: Path) -> None:
+def test_a_digest_of_another_kind_is_refused_and_nothing_is_kept(store: DatabaseImageStore, tmp_path: Path) -> None:
     async def check() -> None:
         upload = await store.begin_upload("shop")
         with pytest.raises(Refused, match="no SHA-256 digest"):
@@ -190,7 +190,7 @@ def test_a_digest_of_another_kind_is_refused_and_nothing_is_kept(store: SqliteIm
     assert files(tmp_path) == set()
 
 
-def test_sweeps_what_nobody_refers_to_and_only_when_it_is_old(store: SqliteImageStore, tmp_path: Path) -> None:
+def test_sweeps_what_nobody_refers_to_and_only_when_it_is_old(store: DatabaseImageStore, tmp_path: Path) -> None:
     async def check() -> None:
         kept = await put_blob(store, b"kept")
         gone = await put_blob(store, b"gone")
@@ -203,7 +203,7 @@ def test_sweeps_what_nobody_refers_to_and_only_when_it_is_old(store: SqliteImage
     asyncio.run(check())
 
 
-def test_a_mounted_blob_outlives_its_source(store: SqliteImageStore) -> None:
+def test_a_mounted_blob_outlives_its_source(store: DatabaseImageStore) -> None:
     async def check() -> None:
         digest = await put_blob(store, b"shared", "one")
         assert await store.mount_blob(digest, repository="two", source="one")

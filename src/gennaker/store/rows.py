@@ -1,0 +1,100 @@
+"""Rows of a commit: plain values in the order of the statements' columns, whichever database they are for."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
+from gennaker.model import codec
+from gennaker.model.effect import PendingEffect
+from gennaker.model.execution import Head, Stage
+from gennaker.store import audit
+from gennaker.store.packing import Packing
+from gennaker.store.values import Packed
+
+Row = tuple[object, ...]
+
+
+class ExecutionRows(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one execution's change."""
+
+    id: str
+    expected: int
+    """Version in the store before; 0: it is new."""
+    submission_key: str | None
+    head: Row
+    """As `statements.EXECUTION` says."""
+    is_complete: bool
+    stages: list[Row]
+    removed: list[Row]
+    events: list[Row]
+
+
+class CommitRows(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a commit writes."""
+
+    blobs: list[Row]
+    executions: list[ExecutionRows]
+    queues: list[tuple[str, int, str]]
+    """key, version, body"""
+    dropped: list[Row]
+    effects: list[Row]
+    audit: tuple[str, ...]
+
+
+def of(commit: Commit, packing: Packing, engine_version: str) -> CommitRows:
+    """Everything that can be done before the writer's turn is done."""
+    packed = iter(packing.packed)
+    return CommitRows(
+        blobs=[(digest, content) for one in packing.packed for digest, content in one.blobs.items()],
+        executions=[_execution(change, packed, engine_version) for change in commit.executions],
+        queues=[(queue.key, queue.version, codec.encode(queue).decode()) for queue in commit.queues],
+        dropped=[(key,) for key in commit.dropped_effects],
+        effects=[_effect_row(pending, next(packed)) for pending in commit.effects],
+        audit=audit.encoded_entries(commit.audit),
+    )
+
+
+def _execution(change: ExecutionChange, packed: Iterable[Packed], engine_version: str) -> ExecutionRows:
+    following = iter(packed)
+    head = change.head
+    return ExecutionRows(
+        id=head.id,
+        expected=change.expected_version,
+        submission_key=change.submission_key or None,
+        head=_head_row(head, next(following)),
+        is_complete=head.status.is_complete,
+        stages=[_stage_row(head.id, stage, next(following)) for stage in change.stages],
+        removed=[(head.id, stage_id) for stage_id in change.removed_stages],
+        events=[_event_row(head.id, recorded, next(following), engine_version) for recorded in change.events],
+    )
+
+
+def _head_row(head: Head, packed: Packed) -> tuple[object, ...]:
+    """In the order of `statements.EXECUTION`."""
+    correlation_id = head.trigger.get("correlationId")
+    return (
+        head.version,
+        head.kind.value,
+        head.application,
+        head.name,
+        head.pipeline_config_id,
+        head.status.value,
+        correlation_id if isinstance(correlation_id, str) else None,
+        codec.microseconds(head.build_time),
+        packed.body,
+        packed.references,
+    )
+
+
+def _stage_row(execution_id: str, stage: Stage, packed: Packed) -> tuple[object, ...]:
+    return (execution_id, stage.id, packed.body, packed.references)
+
+
+def _event_row(execution_id: str, recorded: RecordedEvent, packed: Packed, engine_version: str) -> tuple[object, ...]:
+    return (execution_id, recorded.number, engine_version, recorded.ignored, packed.body, packed.references)
+
+
+def _effect_row(pending: PendingEffect, packed: Packed) -> tuple[object, ...]:
+    due = None if pending.due is None else codec.microseconds(pending.due)
+    return (pending.effect.key, pending.execution_id, due, pending.tries, packed.body, packed.references)
