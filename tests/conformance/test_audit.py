@@ -8,28 +8,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests import stores
 from tests.fakes.audit import MemoryAuditTrail
 
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import encode_sorted
 from gennaker.store.audit import DatabaseAuditTrail
-from gennaker.store.database import Database
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 Check = Callable[[AuditTrail], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=[*stores.DATABASES, "memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on a fresh trail."""
     if request.param == "memory":
         yield lambda check: asyncio.run(check(MemoryAuditTrail()))
         return
-    database = Database.open(tmp_path)
-    yield lambda check: asyncio.run(check(DatabaseAuditTrail(database)))
-    database.close()
+    with stores.opened(request.param, request, tmp_path) as database:
+        yield lambda check: asyncio.run(check(DatabaseAuditTrail(database)))
 
 
 def entry(number: int) -> AuditEntry:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests import stores
 from tests.fakes.definitions import MemoryDefinitions
 
 from gennaker.interfaces.definitions import Definition, Definitions
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
-from gennaker.store.database import Database
 from gennaker.store.definitions import DatabaseDefinitions
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -33,15 +33,14 @@ class Minutes:
         raise AssertionError(f"nobody should wait for {at}")
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=[*stores.DATABASES, "memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on fresh definitions."""
     if request.param == "memory":
         yield lambda check: asyncio.run(check(MemoryDefinitions(Minutes())))
         return
-    database = Database.open(tmp_path)
-    yield lambda check: asyncio.run(check(DatabaseDefinitions(database, Minutes())))
-    database.close()
+    with stores.opened(request.param, request, tmp_path) as database:
+        yield lambda check: asyncio.run(check(DatabaseDefinitions(database, Minutes())))
 
 
 def test_a_definition_is_read_as_it_was_saved(run: Run) -> None:

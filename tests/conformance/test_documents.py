@@ -5,26 +5,25 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
+from tests import stores
 from tests.fakes.documents import MemoryStore
 
 from gennaker.interfaces.documents import Document, Documents, VersionMismatch
 from gennaker.model.codec import JsonObject
-from gennaker.store.database import Database
 from gennaker.store.documents import DatabaseDocuments
 
 Check = Callable[[Callable[[str], Documents]], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=[*stores.DATABASES, "memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on fresh documents; it gets them by namespace."""
     if request.param == "memory":
         yield lambda check: asyncio.run(check(MemoryStore()))
         return
-    database = Database.open(tmp_path)
-    yield lambda check: asyncio.run(check(lambda namespace: DatabaseDocuments(database, namespace)))
-    database.close()
+    with stores.opened(request.param, request, tmp_path) as database:
+        yield lambda check: asyncio.run(check(lambda namespace: DatabaseDocuments(database, namespace)))
 
 
 def test_a_document_is_read_as_it_was_written(run: Run) -> None:

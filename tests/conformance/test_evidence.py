@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests import stores
 from tests.fakes.evidence import MemoryEvidence, MemoryLogs
 
 from gennaker.interfaces.evidence import Evidence, EvidenceItem, LogFile, Logs
 from gennaker.model.problems import Refused
-from gennaker.store.database import Database
 from gennaker.store.evidence import FileEvidence, FileLogs
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -20,15 +20,14 @@ Check = Callable[[Evidence, Logs], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=["files", "memory"])
+@pytest.fixture(params=[*stores.DATABASES, "memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on fresh evidence and logs."""
     if request.param == "memory":
         yield lambda check: asyncio.run(check(MemoryEvidence(), MemoryLogs(tmp_path)))
         return
-    database = Database.open(tmp_path)
-    yield lambda check: asyncio.run(check(FileEvidence(database), FileLogs(database)))
-    database.close()
+    with stores.opened(request.param, request, tmp_path) as database:
+        yield lambda check: asyncio.run(check(FileEvidence(database), FileLogs(database)))
 
 
 def item(content: bytes, name: str = "unit-tests.junit.xml", minutes: int = 0, execution: str = "01A") -> EvidenceItem:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 import pytest
+from tests import stores
 from tests.fakes.journal import MemoryJournal
 
 from gennaker.interfaces.journal import (
@@ -25,8 +26,6 @@ from gennaker.model.event import Done, Started, Submitted, TaskReported, TimerRa
 from gennaker.model.execution import Authentication, Execution, Head, Stage, StageMap, Task
 from gennaker.model.queue import Queue, Waiting
 from gennaker.store.audit import DatabaseAuditTrail
-from gennaker.store.database import Database
-from gennaker.store.journal import SqliteJournal
 
 AT = datetime(2026, 11, 24, 9, 30, 0, 123456, tzinfo=UTC)
 LARGE = "x" * 40_000
@@ -36,15 +35,14 @@ Check = Callable[[Journal], Coroutine[None, None, Result]]
 Run = Callable[[Check[Result]], Result]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=[*stores.DATABASES, "memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run[None]]:
     """Runs a check on a fresh journal."""
     if request.param == "memory":
         yield lambda check: asyncio.run(check(MemoryJournal()))
         return
-    database = Database.open(tmp_path)
-    yield lambda check: asyncio.run(check(SqliteJournal(database, engine_version="1")))
-    database.close()
+    with stores.opened(request.param, request, tmp_path) as database:
+        yield lambda check: asyncio.run(check(stores.journal_of(database)))
 
 
 def head(version: int = 1, **fields: object) -> Head:
@@ -391,7 +389,10 @@ def test_a_commit_that_fails_leaves_its_neighbours_alone(run: Run[None]) -> None
     run(check)
 
 
-def test_audit_entries_are_committed_with_what_they_tell_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", stores.DATABASES)
+def test_audit_entries_are_committed_with_what_they_tell_of(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
     entry = AuditEntry(at=AT, actor="ada", action="execution.submitted", subject="execution:01A")
 
     async def check(journal: Journal) -> None:
@@ -401,11 +402,9 @@ def test_audit_entries_are_committed_with_what_they_tell_of(tmp_path: Path) -> N
 
     memory = MemoryJournal()
     asyncio.run(check(memory))
-    database = Database.open(tmp_path)
-    asyncio.run(check(SqliteJournal(database, engine_version="1")))
-    trail = DatabaseAuditTrail(database)
-    records = asyncio.run(trail.records())
-    database.close()
+    with stores.opened(kind, request, tmp_path) as database:
+        asyncio.run(check(stores.journal_of(database)))
+        records = asyncio.run(DatabaseAuditTrail(database).records())
 
     assert memory.audit == (entry,)
     assert [record.entry for record in records] == [entry]

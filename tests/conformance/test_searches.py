@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from tests import stores
 from tests.fakes.journal import MemoryJournal
 
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.journal import Commit, ExecutionChange, Journal
 from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head, Stage
 from gennaker.model.statuses import Status
-from gennaker.store.database import Database
-from gennaker.store.journal import SqliteJournal
 from gennaker.store.searches import DatabaseSearches
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -28,17 +27,16 @@ Check = Callable[[Journal, Searches], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=[*stores.DATABASES, "memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on a fresh journal and searches in it."""
     if request.param == "memory":
         memory = MemoryJournal()
         yield lambda check: asyncio.run(check(memory, memory))
         return
-    database = Database.open(tmp_path)
-    journal, searches = SqliteJournal(database, engine_version="1"), DatabaseSearches(database)
-    yield lambda check: asyncio.run(check(journal, searches))
-    database.close()
+    with stores.opened(request.param, request, tmp_path) as database:
+        journal, searches = stores.journal_of(database), DatabaseSearches(database)
+        yield lambda check: asyncio.run(check(journal, searches))
 
 
 async def fill(journal: Journal, *heads: Head) -> None:

@@ -61,6 +61,15 @@ class SubmissionExists(Conflict):
         self.execution_id = execution_id
 
 
+class OwnedElsewhere(Conflict):
+    """Another server owns the execution: only that one moves it on."""
+
+    def __init__(self, execution_id: str) -> None:
+        """Nothing was changed, and nothing will be by trying again."""
+        super().__init__(f"another server owns execution {execution_id}")
+        self.execution_id = execution_id
+
+
 class Journal(Protocol):
     """Durable state. A commit that has returned survives a power cut."""
 

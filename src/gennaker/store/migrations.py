@@ -1,7 +1,8 @@
 """Migrations: brings a database to the newest schema, forward only.
 
 `migrations/NNNN_what.sql` are applied in the order of their numbers, all that are missing in one transaction: a power cut
-leaves the old schema or the new one. A released file is never edited. Reached from database.py only.
+leaves the old schema or the new one. Where PostgreSQL needs other text `NNNN_what.postgres.sql` stands beside and takes the
+place there (postgres/schema.py). A released file is never edited. Reached from database.py only.
 """
 
 import sqlite3
@@ -25,12 +26,16 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
 
 
-def known() -> tuple[Migration, ...]:
-    """All migrations of this Gennaker, by number."""
-    files = [
-        file for file in resources.files("gennaker.store").joinpath(_FOLDER).iterdir() if file.name.endswith(".sql")
-    ]
-    return tuple(sorted((_read(file) for file in files), key=lambda migration: migration.number))
+def known(dialect: str = "sqlite") -> tuple[Migration, ...]:
+    """All migrations of this Gennaker for `sqlite` or `postgres`, by number."""
+    found: dict[str, Traversable] = {}
+    own = f".{dialect}"
+    for file in resources.files("gennaker.store").joinpath(_FOLDER).iterdir():
+        stem, _, suffix = file.name.rpartition(".")
+        plain, kind = stem.removesuffix(own), stem.endswith(own)
+        if suffix == "sql" and "." not in plain and (kind or plain not in found):
+            found[plain] = file
+    return tuple(sorted((_read(name, file) for name, file in found.items()), key=lambda migration: migration.number))
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -70,8 +75,8 @@ def _applied(connection: sqlite3.Connection, path: Path) -> int:
     return int(number or 0)
 
 
-def _read(file: Traversable) -> Migration:
-    number, _, name = file.name.removesuffix(".sql").partition("_")
+def _read(name: str, file: Traversable) -> Migration:
+    number, _, name = name.partition("_")
     return Migration(number=int(number), name=name, sql=file.read_text(encoding="utf-8"))
 
 

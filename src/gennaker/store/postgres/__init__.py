@@ -1,0 +1,1 @@
+"""PostgreSQL: the same rows as in SQLite, shared by several servers."""
