@@ -124,7 +124,9 @@ class Harness:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(built.worker.run())]
             if self.runs_services:
-                tasks.append(group.create_task(worker_services.run_all(built.background, built.services)))
+                tasks.append(
+                    group.create_task(worker_services.run_all(built.background, built.services, built.servers))
+                )
             yield built
             for task in tasks:
                 task.cancel()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -11,11 +12,13 @@ from gennaker.store.database import Database
 from gennaker.store.journal import SqliteJournal
 from gennaker.store.postgres.database import PostgresDatabase
 from gennaker.store.postgres.journal import PostgresJournal
+from gennaker.store.postgres.servers import PostgresServers, Terms
 
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.debian)]
 """Kinds of databases, as a fixture's parameters."""
 AnyDatabase = Database | PostgresDatabase
-FENCE = 1
+TERMS = Terms(name="test", lease_seconds=60, poll_seconds=1)
+_servers: "WeakKeyDictionary[PostgresDatabase, PostgresServers]" = WeakKeyDictionary()
 
 
 @contextmanager
@@ -29,11 +32,15 @@ def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[
     try:
         yield database
     finally:
+        if isinstance(database, PostgresDatabase) and database in _servers:
+            _servers.pop(database).close()
         database.close()
 
 
 def journal_of(database: AnyDatabase) -> Journal:
     """Its journal."""
     if isinstance(database, PostgresDatabase):
-        return PostgresJournal(database, engine_version="1", fence=FENCE)
+        if database not in _servers:
+            _servers[database] = PostgresServers(database, TERMS)
+        return PostgresJournal(database, engine_version="1", fence=_servers[database].fence)
     return SqliteJournal(database, engine_version="1")

@@ -33,15 +33,14 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.settings import ServerFile, Settings
+from gennaker.store import opening
 from gennaker.store.audit import DatabaseAuditTrail, Verdict
-from gennaker.store.audit import verify as verify_chain
-from gennaker.store.database import Database
 from gennaker.store.definitions import DatabaseDefinitions
 from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.evidence import FileEvidence, FileLogs
 from gennaker.store.failures import StoreUnusable
 from gennaker.store.images import DatabaseImageStore
-from gennaker.store.journal import SqliteJournal
+from gennaker.store.opening import OpenStore
 from gennaker.store.searches import DatabaseSearches
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.transport import reporting
@@ -82,49 +81,47 @@ def serve(settings: Settings, data: Path, environment: Mapping[str, str]) -> int
     return 0
 
 
-def verify_audit(data: Path) -> Verdict:
-    """Checks the audit chain of a data folder, whether a server runs on it or not. Raises Refused."""
+def verify_audit(settings: Settings, data: Path) -> Verdict:
+    """Checks the audit chain of a store, whether a server runs on it or not. Raises Refused."""
     try:
-        return verify_chain(data)
+        return opening.verify_audit(settings.store, data)
     except StoreUnusable as error:
         raise Refused(error.problem) from error
 
 
-def explain(data: Path, execution_id: str, stage: str) -> Why:
+def explain(settings: Settings, data: Path, execution_id: str, stage: str) -> Why:
     """Why an execution is as it is, from the data folder of a server that doesn't run. Raises Refused."""
 
-    async def look(database: Database) -> Facts:
-        clock = SystemClock()
-        ports = _ports(database, clock, SqliteAuditTrail(database))
-        return await inspecting.facts(ports.journal, execution_id, at=clock.now(), workforce=Workforce())
+    async def look(store: OpenStore) -> Facts:
+        return await inspecting.facts(store.journal, execution_id, at=SystemClock().now(), workforce=Workforce())
 
-    facts = _offline(data, look)
+    facts = _offline(settings, data, look)
     types = [stage_type for plugin in installed_plugins() for stage_type in plugin.stages]
     return why.explain(facts, rules.from_stage_types(types), stage_ref=stage)
 
 
-def _offline(data: Path, look: Callable[[Database], Coroutine[None, None, Found]]) -> Found:
+def _offline(settings: Settings, data: Path, look: Callable[[OpenStore], Coroutine[None, None, Found]]) -> Found:
     """Looks into the store of a folder on which no server runs. Raises Refused."""
     if not data.is_dir():
         raise Refused(Problem(code="data.missing", message=f"There is no data folder {data}."))
     folder = DataFolder(data)
     try:
-        database = Database.open(data)
+        store = opening.open_to_look(settings.store, data)
         try:
-            return asyncio.run(look(database))
+            return asyncio.run(look(store))
         finally:
-            database.close()
+            store.close()
     except StoreUnusable as error:
         raise Refused(error.problem) from error
     finally:
         folder.close()
 
 
-def stop_everything(data: Path) -> int:
+def stop_everything(settings: Settings, data: Path) -> int:
     """Stops all that a server of this folder has started and that outlives it; returns how many processes."""
     folder = DataFolder(data)
     try:
-        return len(asyncio.run(Processes(data).stop_all()))
+        return len(asyncio.run(Processes(opening.shared_folder(settings.store, data)).stop_all()))
     finally:
         folder.close()
 
@@ -201,18 +198,23 @@ def installed_plugins() -> tuple[Plugin, ...]:
 
 
 async def _serve(settings: Settings, folder: DataFolder, probe: Probe) -> None:
-    database = Database.open(folder.path)
+    store = opening.open_store(settings.store, folder.path, engine_version=version("gennaker"), server=_own_name())
     try:
-        await _Server(settings, folder, database, probe).run()
+        await _Server(settings, folder, store, probe).run()
     finally:
-        database.close()
+        store.close()
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 class _Server:
     """A server over an open data folder."""
 
-    def __init__(self, settings: Settings, folder: DataFolder, database: Database, probe: Probe) -> None:
+    def __init__(self, settings: Settings, folder: DataFolder, store: OpenStore, probe: Probe) -> None:
         clock, ids = SystemClock(), SystemIds()
+        database = store.database
         self._folder = folder
         self._api_socket = _listening(settings.server.host, settings.server.port, "server.port")
         self._registry_socket = _listening(settings.server.host, settings.registry.port, "registry.port")
@@ -227,14 +229,15 @@ class _Server:
         account = RegistryAccount(name=settings.registry.account, address=f"http://{self._registry_host}")
         self._registry = RegistryClient(account)
         self._core = core.build(
-            store=_ports(database, clock, self._audit),
+            store=_ports(store, clock, self._audit),
             clock=clock,
             ids=ids,
             settings=settings,
-            data=folder.path,
+            data=database.folder,
             plugins=installed_plugins(),
             registries={settings.registry.account: self._registry},
             probe=probe,
+            servers=store.servers,
         )
         self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token)
         self._ending = asyncio.Event()
@@ -260,7 +263,9 @@ class _Server:
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(listener.serve()) for listener in self._listeners]
             working = group.create_task(self._core.worker.run())
-            background = group.create_task(worker_services.run_all(self._background(), self._core.services))
+            background = group.create_task(
+                worker_services.run_all(self._background(), self._core.services, self._core.servers)
+            )
             gc.freeze()
             gc.set_threshold(*gc.get_threshold()[:2], _GC_GENERATION_2)
             await self._core.worker.ready()
@@ -322,9 +327,10 @@ class _Listener(uvicorn.Server):
         await super().serve(sockets or [self._bound])
 
 
-def _ports(database: Database, clock: SystemClock, audit: DatabaseAuditTrail) -> core.StorePorts:
+def _ports(store: OpenStore, clock: SystemClock, audit: DatabaseAuditTrail) -> core.StorePorts:
+    database = store.database
     return core.StorePorts(
-        journal=SqliteJournal(database, engine_version=version("gennaker")),
+        journal=store.journal,
         searches=DatabaseSearches(database),
         definitions=DatabaseDefinitions(database, clock),
         documents=lambda namespace: DatabaseDocuments(database, namespace),

@@ -19,6 +19,21 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     webhook_body_limit_bytes: int = 5_000_000
 
 
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Where everything is kept."""
+
+    url: str = ""
+    """`postgresql://user@host:port/database`, which several servers may share; empty: SQLite in the data folder.
+    A password belongs in PostgreSQL's password file (~/.pgpass) or the environment (GENNAKER_STORE__URL)."""
+    folder: str = ""
+    """Folder that all servers of a database share, for what stays files: images, evidence, logs, processes; empty: the
+    data folder, which is right for a single server."""
+    lease_seconds: float = 15.0
+    """So long after its last sign of life a server's executions pass to others; with PostgreSQL only."""
+    poll_seconds: float = 1.0
+    """How often a server looks for work that nobody has; with PostgreSQL only."""
+
+
 class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """The image registry that Gennaker serves."""
 
@@ -142,6 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Everything that can be set."""
 
     server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
     registry: RegistrySettings = RegistrySettings()
     caddy: CaddySettings = CaddySettings()
     load_balancers: dict[str, LoadBalancerSettings] = {}

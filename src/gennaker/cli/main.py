@@ -84,7 +84,10 @@ def stop(
     ] = False,
 ) -> int:
     """Stop the server; instances and load balancers go on serving unless --all is given."""
-    return running.stop(configuration.data_folder(place.data, os.environ), everything=everything)
+    if everything:
+        configured = place.configured()
+        return running.stop(configured.data, everything=True, settings=configured.settings)
+    return running.stop(configuration.data_folder(place.data, os.environ), everything=False)
 
 
 @app.command
@@ -179,7 +182,8 @@ def audit_verify(*, place: Place = _HERE) -> int:
     """Check the chain of audit records: nothing changed, dropped, reordered or cut off."""
     from gennaker import app as assembly
 
-    verdict = assembly.verify_audit(configuration.data_folder(place.data, os.environ))
+    configured = place.configured()
+    verdict = assembly.verify_audit(configured.settings, configured.data)
     terminal.say(verdict.sentence)
     return 0 if verdict.is_intact else 1
 

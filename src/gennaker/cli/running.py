@@ -11,6 +11,7 @@ from gennaker.cli import terminal
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.settings import Settings
 from gennaker.transport.client import Client
 from gennaker.transport.folder import holder
 
@@ -112,13 +113,13 @@ def print_link(client: Client) -> int:
     return 0
 
 
-def stop(data: Path, *, everything: bool) -> int:
-    """Ends the server, and with `everything` what it has started."""
+def stop(data: Path, *, everything: bool, settings: Settings = Settings()) -> int:  # noqa: B008 - a frozen record
+    """Ends the server, and with `everything` what it has started (`settings` say where that is)."""
     was_running = _stop_server(data)
     if everything:
         from gennaker import app as assembly
 
-        count = assembly.stop_everything(data)
+        count = assembly.stop_everything(settings, data)
         terminal.say(f"{count} processes stopped.")
     elif was_running:
         terminal.say("The server has stopped; instances and load balancers go on. `gennaker stop --all` ends them too.")

@@ -20,6 +20,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[Services], Awaitable[None]]
     """Runs until cancelled. If it raises, the worker logs it and starts it again after a growing pause; what it must
     not lose it keeps in Documents."""
+    is_everywhere: bool = False
+    """Every server runs it, because it tends what is in that server's memory; else one of those that share a store does."""
 
 
 class Plugin(msgspec.Struct, frozen=True, kw_only=True):

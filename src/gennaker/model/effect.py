@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Event, QueueEvent
 
@@ -84,6 +85,8 @@ class Deliver(_Effect, frozen=True, kw_only=True, tag="Deliver"):
 
     execution_id: str
     event: Event
+    audit: tuple[AuditEntry, ...] = ()
+    """Written in the transaction that applies the event: who gave a command that came by way of another server."""
 
 
 class Notify(_Effect, frozen=True, kw_only=True, tag="Notify"):

@@ -65,8 +65,8 @@ class DatabaseAuditTrail:
     async def verify(self) -> Verdict:
         """As `verify`, while the server runs."""
         # The file first: it is never ahead of the records that are read after it.
-        head = await self._database.read(lambda _: _read_head(self._database.own_folder))
-        return await self._database.read(lambda connection: judge(_rows(direct(connection)), head))
+        head = await self._database.read(lambda _: read_head(self._database.own_folder))
+        return await self._database.read(lambda connection: judge(chain_rows(direct(connection)), head))
 
 
 def verify(folder: Path) -> Verdict:
@@ -76,8 +76,8 @@ def verify(folder: Path) -> Verdict:
         raise failures.missing(path)
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-            head = _read_head(folder)
-            return judge(_rows(connection), head)
+            head = read_head(folder)
+            return judge(chain_rows(connection), head)
     except (sqlite3.Error, OSError) as error:
         raise failures.translated(error, path) from error
 
@@ -127,7 +127,8 @@ def chained(number: int, previous: str, entry: str) -> str:
     return hashlib.sha256(f"{number}\n{previous}\n{entry}".encode()).hexdigest()
 
 
-def _rows(connection: Direct) -> Iterable[Row]:
+def chain_rows(connection: Direct) -> Iterable[Row]:
+    """All records, in order."""
     return connection.execute("SELECT number, previous, hash, entry FROM audit ORDER BY number")
 
 
@@ -135,7 +136,8 @@ def _record(number: int, previous: str, its_hash: str, entry: str) -> AuditRecor
     return AuditRecord(number=number, entry=codec.decode(entry, AuditEntry), previous=previous, hash=its_hash)
 
 
-def _read_head(folder: Path) -> Head | str:
+def read_head(folder: Path) -> Head | str:
+    """The head in a data folder; a text: why there is none."""
     try:
         return audit_head.read(folder) or "is missing"
     except msgspec.MsgspecError:

@@ -29,7 +29,9 @@ class DatabaseDocuments:
 
         def change(connection: Connection) -> Document:
             version = self._checked(connection, key, if_version) + 1
-            statement = inserting(connection, tables.documents).values(namespace=self._namespace, key=key, version=version, body=text)
+            statement = inserting(connection, tables.documents).values(
+                namespace=self._namespace, key=key, version=version, body=text
+            )
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["namespace", "key"], set_={"version": version, "body": text}

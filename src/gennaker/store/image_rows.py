@@ -105,7 +105,9 @@ def put_tag(
     row = {"repository": repository, "tag": tag, "digest": digest, "at": moment}
     changed = {"digest": digest, "at": moment}
     connection.execute(
-        inserting(connection, tables.tags).values(row).on_conflict_do_update(index_elements=["repository", "tag"], set_=changed)
+        inserting(connection, tables.tags)
+        .values(row)
+        .on_conflict_do_update(index_elements=["repository", "tag"], set_=changed)
     )
     if _last_reported(connection, repository, tag) == digest:
         return None  # deleted meanwhile and pushed again: nothing that anybody hasn't seen

@@ -79,7 +79,8 @@ def load(connection: Direct, sql: Statements, execution_id: str) -> Execution | 
         for body, blobs in connection.execute(sql.stages, (execution_id,)).fetchall()
     ]
     return Execution(
-        head=_read(connection, sql, (row[0], row[1]), Head), stages=immutables.Map({stage.id: stage for stage in stages})
+        head=_read(connection, sql, (row[0], row[1]), Head),
+        stages=immutables.Map({stage.id: stage for stage in stages}),
     )
 
 

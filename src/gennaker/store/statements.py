@@ -99,7 +99,9 @@ def compiled(dialect: Dialect) -> Statements:
             .where(stages.execution_id == bindparam("execution"))
             .where(stages.stage_id == bindparam("stage"))
         ),
-        insert_event=write.insert(tables.events, ("execution_id", "number", "engine_version", "ignored", "event", "blobs")),
+        insert_event=write.insert(
+            tables.events, ("execution_id", "number", "engine_version", "ignored", "event", "blobs")
+        ),
         upsert_effect=write.upsert(tables.outbox, ("key", "execution_id", "due", "tries", "effect", "blobs"), 1),
         delete_effect=write.text(delete(tables.outbox).where(outbox.key == bindparam("key"))),
         insert_queue=write.insert(tables.queues, ("key", "version", "body")),

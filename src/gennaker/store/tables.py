@@ -1,6 +1,7 @@
 """Tables of the database, as SQLAlchemy Core sees them.
 
-The migrations make them; a test compares both. What PostgreSQL has beside: postgres/tables.py. All instants are integer microseconds since 1970 in UTC. JSON is text.
+The migrations make them; a test compares both. What PostgreSQL has beside: postgres/tables.py. All instants are integer
+microseconds since 1970 in UTC. JSON is text.
 A `blobs` column says which values of the row's JSON lie in the table `blobs` because they are large (values.py).
 """
 

@@ -46,6 +46,7 @@ class Job(Generic[Result]):
         self.error: BaseException | None = None
 
     def resolve(self) -> None:
+        """Tells who waits; on the loop."""
         if self.future.done():
             if self.error is not None:
                 log.warning("store.change_failed_unheard", error=str(self.error))

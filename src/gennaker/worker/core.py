@@ -21,10 +21,12 @@ from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.plugins import Plugin, Service
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.servers import Servers
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.interfaces.traffic import TrafficProvider
 from gennaker.settings import Settings
+from gennaker.worker.alone import Alone
 from gennaker.worker.checking import LocalChecks
 from gennaker.worker.dependents import Dependents
 from gennaker.worker.executions import LocalExecutions, Searches
@@ -52,6 +54,7 @@ class Core(msgspec.Struct, frozen=True, kw_only=True):
 
     worker: Worker
     services: Services
+    servers: Servers
     stage_types: Mapping[str, StageType]
     """By name and alias."""
     background: tuple[Service, ...]
@@ -68,10 +71,12 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     plugins: Sequence[Plugin],
     registries: Mapping[str, ImageRegistry],
     probe: Probe,
+    servers: Servers | None = None,
 ) -> Core:
-    """Puts the core together; nothing runs yet."""
+    """Puts the core together; nothing runs yet. `servers`: those that share the store; None: nobody does."""
     updates = LocalUpdates()
-    executions = LocalExecutions(journal=store.journal, searches=store.searches, clock=clock, ids=ids)
+    servers = servers or Alone(store.journal)
+    executions = LocalExecutions(journal=store.journal, searches=store.searches, clock=clock, ids=ids, servers=servers)
     clouds: dict[str, CloudProvider] = {}
     traffic: dict[str, TrafficProvider] = {}
     notifiers: dict[str, Notifier] = {}
@@ -107,6 +112,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         prepare_now=performer.prepare_now,
         probe=probe,
         cached=settings.engine.cached_executions,
+        is_shared=not servers.is_alone,
     )
     worker = Worker(
         stepper=stepper,
@@ -117,11 +123,13 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         announced=Dependents(definitions=store.definitions, executions=executions).announced,
         probe=probe,
         concurrent=settings.engine.concurrent_tasks,
+        servers=servers,
     )
     executions.connect(worker, stepper)
     return Core(
         worker=worker,
         services=services,
+        servers=servers,
         stage_types=stage_types,
         background=tuple(service for plugin in plugins for service in plugin.services),
     )

@@ -3,20 +3,33 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
+
+import msgspec
 
 from gennaker.engine import admit
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.inspection import Facts
-from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, Journal, RecordedEvent, SubmissionExists
+from gennaker.interfaces.journal import (
+    Commit,
+    Conflict,
+    ExecutionChange,
+    Journal,
+    OwnedElsewhere,
+    RecordedEvent,
+    SubmissionExists,
+)
+from gennaker.interfaces.servers import Servers
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.effect import PendingEffect, PrepareSubmission
+from gennaker.model.effect import Deliver, PendingEffect, PrepareSubmission
 from gennaker.model.event import Event, NumberAsked, NumberReturned, Submitted
 from gennaker.model.execution import Authentication, Execution, Head
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForWork
 from gennaker.worker import auditing, inspecting
@@ -26,6 +39,11 @@ from gennaker.worker.stepping import Stepper
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """An id that a caller chooses: it stands in keys, paths and addresses."""
 _UNFINISHED = tuple(status for status in Status if not status.is_complete)
+
+
+_OWNER_ANSWERS_SECONDS = 60.0
+"""How long the server that owns an execution, or takes it over, may take to apply a command."""
+_OWNER_ASKED_EVERY_SECONDS = 0.02
 
 
 class Searches(Protocol):
@@ -42,8 +60,9 @@ class LocalExecutions:
     _worker: Worker
     _stepper: Stepper
 
-    def __init__(self, *, journal: Journal, searches: Searches, clock: Clock, ids: Ids) -> None:
-        """Journal and searches over the same store. Of use after `connect`."""
+    def __init__(self, *, journal: Journal, searches: Searches, clock: Clock, ids: Ids, servers: Servers) -> None:
+        """Journal and searches over the same store, which `servers` share. Of use after `connect`."""
+        self._servers = servers
         self._journal = journal
         self._searches = searches
         self._clock = clock
@@ -63,11 +82,28 @@ class LocalExecutions:
             return await self._worker.to_the_end(lambda: self._submit(submission, principal))
         # Looking and storing must not be parted: two submissions at the same time would both find nothing.
         async with self._correlating:
-            return await self._correlated(submission, correlation_id) or await self._worker.to_the_end(
-                lambda: self._submit(submission, principal)
-            )
+            if self._servers.is_alone:
+                return await self._correlated(submission, correlation_id) or await self._worker.to_the_end(
+                    lambda: self._submit(submission, principal)
+                )
+            return await self._submit_guarded(submission, principal, correlation_id)
 
-    async def _submit(self, submission: Submission, principal: Principal) -> str:
+    async def _submit_guarded(self, submission: Submission, principal: Principal, correlation_id: str) -> str:
+        """As `submit`, among servers: a queue's version tells whether another server has submitted meanwhile."""
+        key = f"correlation:{submission.kind}:{correlation_id}"
+        while True:
+            guard = await self._journal.load_queue(key)
+            found = await self._correlated(submission, correlation_id)
+            if found:
+                return found
+            following = msgspec.structs.replace(guard, version=guard.version + 1)
+            try:
+                return await self._worker.to_the_end(partial(self._submit, submission, principal, (following,)))
+            except Refused:
+                if (await self._journal.load_queue(key)).version == guard.version:
+                    raise  # it wasn't the guard
+
+    async def _submit(self, submission: Submission, principal: Principal, queues: tuple[Queue, ...] = ()) -> str:
         head = self._head(submission, principal)
         effect = PendingEffect(effect=PrepareSubmission(key=f"{head.id}/submission"), execution_id=head.id)
         event = Submitted(at=head.build_time, head=head)
@@ -79,7 +115,7 @@ class LocalExecutions:
         )
         try:
             await self._journal.commit(
-                Commit(executions=(change,), effects=(effect,), audit=(_submitted(head, principal),))
+                Commit(executions=(change,), queues=queues, effects=(effect,), audit=(_submitted(head, principal),))
             )
         except SubmissionExists as exists:
             return exists.execution_id
@@ -91,10 +127,36 @@ class LocalExecutions:
     async def tell(self, execution_id: str, event: Event, principal: Principal) -> Execution:
         """Applies a command; Refused(409) with the engine's reason where it changed nothing."""
         record = auditing.command(principal, event, execution_id)
-        applied = await self._worker.apply(execution_id, event, audit=(record,))
+        try:
+            applied = await self._worker.apply(execution_id, event, audit=(record,))
+        except OwnedElsewhere:
+            return await self._tell_owner(execution_id, event, record)
         if applied.ignored:
             raise Refused(Problem(code="command.ignored", message=applied.ignored), status=409)
         return applied.execution
+
+    async def _tell_owner(self, execution_id: str, event: Event, record: AuditEntry) -> Execution:
+        """By way of the outbox; the answer is read from the journal when the owner has applied the command."""
+        before = await self._loaded(execution_id)
+        key = f"{execution_id}/command/{self._ids.ulid()}"
+        deliver = Deliver(key=key, execution_id=execution_id, event=event, audit=(record,))
+        await self._servers.hand_over(PendingEffect(effect=deliver, execution_id=execution_id))
+        try:
+            async with asyncio.timeout(_OWNER_ANSWERS_SECONDS):
+                while await self._servers.is_pending(key):  # noqa: ASYNC110 - another process ends it
+                    await asyncio.sleep(_OWNER_ASKED_EVERY_SECONDS)
+        except TimeoutError as error:
+            raise Refused(_unanswered(execution_id), status=503) from error
+        events = await self._journal.events(execution_id, after=before.head.version)
+        ignored = next((one.ignored for one in events if one.event == event), "")
+        if ignored:
+            raise Refused(Problem(code="command.ignored", message=ignored), status=409)
+        return await self._loaded(execution_id)
+
+    async def _loaded(self, execution_id: str) -> Execution:
+        found = await self._journal.load(execution_id)
+        assert found is not None, "an execution that another server owns is there"
+        return found
 
     async def get(self, execution_id: str) -> Execution | None:
         """From memory where it is there."""
@@ -206,6 +268,14 @@ def _id_is_taken(execution_id: str) -> Problem:
         message=f"There is already an execution {execution_id}, started by something else.",
         remedy="Give another executionId, or none.",
         pointer="/executionId",
+    )
+
+
+def _unanswered(execution_id: str) -> Problem:
+    return Problem(
+        code="command.unanswered",
+        message=f"The server that owns execution {execution_id} hasn't answered within {_OWNER_ANSWERS_SECONDS:.0f} seconds.",
+        remedy="The command is stored and will be carried out once. Look at the execution again.",
     )
 
 

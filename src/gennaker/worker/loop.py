@@ -11,6 +11,9 @@ first whether it was done); those that may happen at most twice are counted befo
 Until recovery has seen the whole outbox nothing new is applied: an effect that is added or dropped meanwhile would be
 performed twice, or although nobody wants it any more.
 
+Where servers share the store each takes up what nobody owns, at its start and whenever another's lease has ended: recovery
+that goes on all the time. What concerns an execution that another server owns is handed to it through the outbox.
+
 A commit and the taking of its effects belong together: an effect that was committed but not taken would wait for the
 next start. So both are done in a task of the worker's own, which the cancelling of whoever asked for them doesn't reach.
 """
@@ -27,8 +30,9 @@ import structlog
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.executions import Update, Updates
 from gennaker.interfaces.inspection import Work, Workforce
-from gennaker.interfaces.journal import Commit, Journal
+from gennaker.interfaces.journal import Commit, Journal, OwnedElsewhere
 from gennaker.interfaces.probes import Probe
+from gennaker.interfaces.servers import Servers
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
@@ -77,8 +81,10 @@ class Worker:
         announced: Announced,
         probe: Probe,
         concurrent: int,
+        servers: Servers,
     ) -> None:
-        """`concurrent`: how many effects are performed at the same time."""
+        """`concurrent`: how many effects are performed at the same time; `servers`: those that share the journal."""
+        self._servers = servers
         self._stepper = stepper
         self._performer = performer
         self._journal = journal
@@ -115,8 +121,12 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             self._group = group
             try:
-                await self._recover()
+                if not self._servers.is_alone:
+                    group.create_task(self._unless_ending(self._servers.keep))
+                await self._take_up_all()
                 self._recovered.set()
+                if not self._servers.is_alone:
+                    group.create_task(self._unless_ending(self._keep_taking))
                 await self._ring()
             finally:
                 self._group = None
@@ -160,15 +170,30 @@ class Worker:
         for pending in effects:
             self._take(pending, Run())
 
-    async def _recover(self) -> None:
-        now = self._clock.now()
-        pending = await self._journal.pending()
-        log.info("worker.recovering", effects=len(pending))
-        for effect in pending:
-            if effect.due is not None and effect.due > now:
-                self._take(effect, Run())
-            else:
-                self._take(effect, await self._repeat(effect))
+    async def _keep_taking(self) -> None:
+        while True:
+            await self._servers.woken()
+            await self._take_up_all()
+
+    async def _take_up_all(self) -> None:
+        """What was committed by somebody who no longer performs it: this process's predecessor, or another server."""
+        while pending := await self._servers.take():
+            log.info("worker.recovering", effects=len(pending))
+            now = self._clock.now()
+            for effect in pending:
+                await self._until_performed(effect.effect.key)
+                if effect.due is not None and effect.due > now:
+                    self._take(effect, Run())
+                else:
+                    self._take(effect, await self._repeat(effect))
+            if self._servers.is_alone:
+                return
+
+    async def _until_performed(self, key: str) -> None:
+        """What this server has just handed over may come back to it before its own task has ended."""
+        performing = self._performing.get(key)
+        if performing is not None:
+            await asyncio.wait((performing.task,))
 
     async def _repeat(self, pending: PendingEffect) -> Run:
         execution = await self._stepper.load(pending.execution_id)
@@ -236,6 +261,7 @@ class Worker:
         key = pending.effect.key
         try:
             async with self._slots:
+                await self._servers.may_begin()
                 self._performing[key].since = self._clock.now()
                 await self._perform_now(pending, run)
         except asyncio.CancelledError:
@@ -252,23 +278,32 @@ class Worker:
             await self._journal.commit(Commit(dropped_effects=(effect.key,)))
             return
         match effect:
-            case Deliver(execution_id=target, event=event):
-                await self._deliver(effect.key, target, event)
+            case Deliver():
+                await self._deliver(effect)
             case Announce():
                 await self._announce(effect, execution)
             case _:
                 await self._wait_for_the_stopped(effect)
                 event = await self._performer.perform(effect, execution, run)
                 self._performing[effect.key].is_interruptible = False
-                await self.apply(pending.execution_id, event, done_key=effect.key)
+                try:
+                    await self.apply(pending.execution_id, event, done_key=effect.key)
+                except OwnedElsewhere:
+                    await self._hand_over(Deliver(key=effect.key, execution_id=pending.execution_id, event=event))
 
-    async def _deliver(self, key: str, target: str, event: Event) -> None:
-        self._probe.reached(f"effect.before:Deliver:{type(event).__name__}")
+    async def _deliver(self, deliver: Deliver) -> None:
+        self._probe.reached(f"effect.before:Deliver:{type(deliver.event).__name__}")
         try:
-            await self.apply(target, event, done_key=key)
+            await self.apply(deliver.execution_id, deliver.event, done_key=deliver.key, audit=deliver.audit)
         except Refused as refused:
-            log.warning("event.undeliverable", key=key, execution=target, reason=str(refused))
-            await self._journal.commit(Commit(dropped_effects=(key,)))
+            log.warning("event.undeliverable", key=deliver.key, execution=deliver.execution_id, reason=str(refused))
+            await self._journal.commit(Commit(dropped_effects=(deliver.key,)))
+        except OwnedElsewhere:
+            await self._hand_over(deliver)
+
+    async def _hand_over(self, deliver: Deliver) -> None:
+        """To the server that owns the execution; the outbox keeps it until that one has applied the event."""
+        await self._servers.hand_over(PendingEffect(effect=deliver, execution_id=deliver.execution_id))
 
     async def _announce(self, announce: Announce, execution: Execution) -> None:
         self._probe.reached(f"effect.before:Announce:{announce.moment}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from gennaker.interfaces.plugins import Service
+from gennaker.interfaces.servers import Servers
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.storage import StoreUnusable
 
@@ -13,19 +14,26 @@ log = structlog.get_logger()
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+_LEASE_PAUSE_SECONDS = 2.0
+"""How often is asked for the lease of a service that another server runs."""
 
 
-async def run_all(wanted: Sequence[Service], services: Services) -> None:
-    """Runs every service until this is cancelled; one that raises is started again after a growing pause."""
+async def run_all(wanted: Sequence[Service], services: Services, servers: Servers) -> None:
+    """Runs every service until this is cancelled; one that raises is started again after a growing pause.
+
+    Of the servers that share a store one runs each of them, as long as it lives (`is_everywhere`: all do).
+    """
     async with asyncio.TaskGroup() as group:
         for service in wanted:
-            group.create_task(_keep_running(service, services), name=f"service:{service.name}")
+            group.create_task(_keep_running(service, services, servers), name=f"service:{service.name}")
 
 
-async def _keep_running(service: Service, services: Services) -> None:
+async def _keep_running(service: Service, services: Services, servers: Servers) -> None:
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
+            if not service.is_everywhere:
+                await _hold(f"service:{service.name}", servers)
             await service.run(services)
         except Exception as error:
             unusable = _of_the_store(error)
@@ -41,6 +49,12 @@ async def _keep_running(service: Service, services: Services) -> None:
             raise asyncio.CancelledError
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+async def _hold(lease: str, servers: Servers) -> None:
+    """Returns when this server has the lease."""
+    while not await servers.hold(lease):  # noqa: ASYNC110 - another process gives it up, or dies
+        await asyncio.sleep(_LEASE_PAUSE_SECONDS)
 
 
 def _of_the_store(error: Exception) -> StoreUnusable | None:

@@ -5,7 +5,8 @@ folds `advance` over the event and over what follows from it without asking anyb
 the queue that the execution enters or leaves (`admit`). Everything is written in one transaction; only then are
 effects handed out. What concerns another execution is a Deliver effect in the outbox: two executions are never locked
 by one step, so nothing can deadlock. If the store says that somebody else was faster the memory is thrown away and the
-step is made again from what is stored.
+step is made again from what is stored. Where servers share a store, memory holds what this server has committed last and
+owns: an execution that was only read, or has ended, may be another's to change.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import msgspec
 
 from gennaker.engine import admit, advance
 from gennaker.engine.rules import Rules
-from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, Journal, RecordedEvent
+from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, Journal, OwnedElsewhere, RecordedEvent
 from gennaker.interfaces.probes import Probe
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
@@ -31,6 +32,8 @@ from gennaker.worker import auditing
 _FOLDED_AT_MOST = 64
 """Events in one transaction: one wide execution must not stall the others."""
 _ATTEMPTS = 5
+_ATTEMPTS_AMONG_SERVERS = 20
+"""Tries of a step whose queue another server keeps changing."""
 
 PrepareNow = Callable[[Effect, Execution], Awaitable[Event] | None]
 """Gives the preparing of an effect that needs no I/O, or None for all other effects."""
@@ -51,8 +54,19 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 class Stepper:
     """Moves executions on, one at a time each."""
 
-    def __init__(self, *, journal: Journal, rules: Rules, prepare_now: PrepareNow, probe: Probe, cached: int) -> None:
-        """`cached`: how many executions are kept in memory."""
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        rules: Rules,
+        prepare_now: PrepareNow,
+        probe: Probe,
+        cached: int,
+        is_shared: bool = False,
+    ) -> None:
+        """`cached`: how many executions are kept in memory; `is_shared`: other servers write to the journal, too."""
+        self._is_shared = is_shared
+        self._attempts = _ATTEMPTS_AMONG_SERVERS if is_shared else _ATTEMPTS
         self._journal = journal
         self._rules = rules
         self._prepare_now = prepare_now
@@ -67,7 +81,7 @@ class Stepper:
             self._cache.move_to_end(execution_id)
             return self._cache[execution_id]
         execution = await self._journal.load(execution_id)
-        if execution is not None and execution_id not in self._cache:
+        if execution is not None and execution_id not in self._cache and not self._is_shared:
             self._remember(execution)
         return self._cache.get(execution_id, execution)
 
@@ -76,15 +90,18 @@ class Stepper:
     ) -> Applied:
         """Applies an event; `done_key` is the effect that it answers, removed in the same transaction.
 
-        Raises Refused(404) if there is no such execution.
+        Raises Refused(404) if there is no such execution, OwnedElsewhere if another server moves it on.
         """
         async with self._lock(execution_id):
-            for attempt in range(_ATTEMPTS):
+            for attempt in range(self._attempts):
                 try:
                     return await self._apply_once(execution_id, event, done_key, audit)
+                except OwnedElsewhere:
+                    self._cache.pop(execution_id, None)
+                    raise
                 except Conflict:
                     self._cache.pop(execution_id, None)
-                    if attempt == _ATTEMPTS - 1:
+                    if attempt == self._attempts - 1:
                         raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -125,10 +142,17 @@ class Stepper:
     async def change_queue(self, key: str, change: Callable[[Queue], Queue]) -> Queue:
         """Changes a queue outside any execution (reserved numbers)."""
         async with self._lock(key):
-            before = await self._journal.load_queue(key)
-            queue = msgspec.structs.replace(change(before), version=before.version + 1)
-            await self._journal.commit(Commit(queues=(queue,)))
-            return queue
+            for attempt in range(self._attempts):
+                before = await self._journal.load_queue(key)
+                queue = msgspec.structs.replace(change(before), version=before.version + 1)
+                try:
+                    await self._journal.commit(Commit(queues=(queue,)))
+                except Conflict:
+                    if attempt == self._attempts - 1:
+                        raise
+                else:
+                    return queue
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _lock(self, key: str) -> asyncio.Lock:
         lock = self._locks.get(key)
@@ -137,6 +161,9 @@ class Stepper:
         return lock
 
     def _remember(self, execution: Execution) -> None:
+        if self._is_shared and execution.head.status.is_complete:
+            self._cache.pop(execution.head.id, None)
+            return
         self._cache[execution.head.id] = execution
         self._cache.move_to_end(execution.head.id)
         while len(self._cache) > self._cached:

@@ -13,13 +13,14 @@ from sqlalchemy import MetaData, create_engine
 from gennaker import store
 from gennaker.store import migrations
 from gennaker.store.database import NAME, Database
+from gennaker.store.statements import SQLITE
 
 
 def described(metadata: MetaData) -> dict[str, object]:
     """Everything about the tables that a migration could get wrong."""
     return {
         table.name: {
-            "columns": [(column.name, str(column.type), column.nullable) for column in table.columns],
+            "columns": [(column.name, column.type.compile(SQLITE), column.nullable) for column in table.columns],
             "key": [column.name for column in table.primary_key.columns],
             "foreign": sorted(f"{key.parent.name}>{key.target_fullname}" for key in table.foreign_keys),
             "unique": sorted(

@@ -5,18 +5,22 @@ import itertools
 from typing import Any
 
 from structlog.testing import capture_logs
+from tests.fakes.journal import MemoryJournal
 from tests.fakes.virtual_time import VirtualTime
 
 from gennaker.interfaces.plugins import Service
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.problems import Problem
 from gennaker.worker import services
+from gennaker.worker.alone import Alone
+
+ALONE = Alone(MemoryJournal())
 
 
 def run_for(seconds: float, *wanted: Service) -> None:
     async def main() -> None:
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(services.run_all(wanted, None))  # type: ignore[arg-type]  # nobody looks at them
+            running = group.create_task(services.run_all(wanted, None, ALONE))  # type: ignore[arg-type]  # nobody looks at them
             await asyncio.sleep(seconds)
             running.cancel()
 

@@ -180,4 +180,4 @@ class _Unusable(Exception):
     """The instance answers, but offers no metrics."""
 
 
-service = Service(name="scraper", run=run)
+service = Service(name="scraper", run=run, is_everywhere=True)

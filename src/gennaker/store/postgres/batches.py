@@ -6,8 +6,9 @@ commits it holds. That needs commits which don't touch the same rows; those that
 statement that guards a version returns the rows that it found as expected. Whoever's row is missing is refused before
 `COMMIT`, told why, and the others are sent again without it.
 
-Locks are always taken in the same order (executions, queues, outbox, at last the end of the audit chain), the last one for
-one round trip and the sync. Should PostgreSQL find a deadlock nevertheless, every commit of the lot is tried by itself.
+The server's own row is locked first (servers.py says why), then always in the same order executions, queues, outbox and at
+last the end of the audit chain, for one round trip and the sync. Should PostgreSQL find a deadlock nevertheless, every commit
+of the lot is tried by itself.
 """
 
 from collections import Counter
@@ -101,20 +102,26 @@ class CommitBatches:
         try:
             with self._raw.pipeline():
                 self._raw.execute("BEGIN")
+                stands = self._raw.execute(sql.STANDS.encode(), (lot[0].fence,))
                 refused = _refused(lot, self._send(lot))
-                if not refused:
+                is_over = stands.fetchone() is None
+                if not refused and not is_over:
                     self._audit([entry for job in lot for entry in job.rows.audit])
-                self._raw.execute("ROLLBACK" if refused else "COMMIT")
+                self._raw.execute("ROLLBACK" if refused or is_over else "COMMIT")
         except psycopg.Error:
             if not self._raw.closed:
                 self._raw.execute("ROLLBACK")
             raise
+        if is_over:
+            for job in lot:
+                job.error = failures.lease_lost(self._place)
+            return []
         return refused
 
     def _send(self, lot: list[CommitJob]) -> "_Found":
         fence = lot[0].fence
         executions = [execution for job in lot for execution in job.rows.executions]
-        blobs = sorted({row[0]: row for job in lot for row in job.rows.blobs}.values())  # type: ignore[type-var] # digests
+        blobs = sorted({row[0]: row for job in lot for row in job.rows.blobs}.values())
         if blobs:
             with self._raw.cursor() as cursor:
                 cursor.executemany(sql.INSERT_BLOB, blobs)
@@ -134,9 +141,7 @@ class CommitBatches:
             queues={*_names(moved), *_names(begun)},
         )
 
-    def _rows(
-        self, statement: str, rows: Sequence[Row], *, before: Row = (), after: Row = ()
-    ) -> Cursor | None:
+    def _rows(self, statement: str, rows: Sequence[Row], *, before: Row = (), after: Row = ()) -> Cursor | None:
         """Sends the statement for all rows, if there are any."""
         if not rows:
             return None

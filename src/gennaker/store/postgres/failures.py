@@ -42,7 +42,9 @@ def foreign(place: str) -> StoreUnusable:
     """A schema that holds somebody else's tables."""
     message = f"The database {place} holds tables, but not Gennaker's."
     return _unusable(
-        "store.foreign", message, "Nothing was changed. Name another database, or a schema by ?options=-csearch_path%3D…"
+        "store.foreign",
+        message,
+        "Nothing was changed. Name another database, or a schema by ?options=-csearch_path%3D…",
     )
 
 
@@ -63,8 +65,12 @@ def not_utf8(place: str, encoding: str) -> StoreUnusable:
 
 def lease_lost(place: str) -> StoreUnusable:
     """Others have taken over."""
-    message = f"This server's lease in {place} has ended: it didn't extend it in time, and others have taken its executions."
-    remedy = "Nothing is lost. Start it again; if it happens often, raise store.lease-seconds or look at the machine's load."
+    message = (
+        f"This server's lease in {place} has ended: it didn't extend it in time, and others have taken its executions."
+    )
+    remedy = (
+        "Nothing is lost. Start it again; if it happens often, raise store.lease-seconds or look at the machine's load."
+    )
     return _unusable("store.lease_lost", message, remedy)
 
 

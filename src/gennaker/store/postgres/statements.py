@@ -78,6 +78,42 @@ UPSERT_EFFECTS = _insert(
 """fence, then arrays"""
 INSERT_AUDIT = _insert("audit", ("number", "previous", "hash", "entry"), "")
 INSERT_BLOB = "INSERT INTO blobs (digest, content) VALUES (%s, %b) ON CONFLICT DO NOTHING"
+JOIN = f"INSERT INTO servers (name, expires) VALUES (%s, {NOW} + %s) RETURNING fence"  # noqa: S608 - a constant of ours
+EXTEND = f"UPDATE servers SET expires = {NOW} + %s WHERE fence = %s"  # noqa: S608 - a constant of ours
+STANDS = "SELECT fence FROM servers WHERE fence = %s FOR KEY SHARE"
+EXPIRED = f"SELECT fence, name FROM servers WHERE expires < {NOW} ORDER BY fence"  # noqa: S608 - a constant of ours
+END = "DELETE FROM servers WHERE fence = %s"
+END_EXPIRED = f"{END} AND expires < {NOW}"
+CLEAR = (
+    "UPDATE executions SET fence = NULL WHERE fence = %s",
+    "UPDATE outbox SET fence = NULL WHERE fence = %s",
+    "DELETE FROM leases WHERE fence = %s",
+)
+TAKE_EXECUTIONS = """
+UPDATE executions SET fence = %s WHERE id IN (
+    SELECT id FROM executions WHERE fence IS NULL AND id IN (
+        SELECT execution_id FROM (
+            SELECT execution_id, min(number) AS first FROM outbox WHERE fence IS NULL GROUP BY execution_id
+        ) AS untaken JOIN executions AS e ON e.id = execution_id AND e.fence IS NULL ORDER BY first LIMIT %s
+    ) FOR UPDATE SKIP LOCKED
+)"""
+"""fence, how many: executions of nobody that have something to do, those that wait longest first"""
+TAKE_EFFECTS = """
+WITH taken AS (
+    UPDATE outbox SET fence = %s WHERE number IN (
+        SELECT number FROM outbox LEFT JOIN executions ON executions.id = outbox.execution_id
+        WHERE outbox.fence IS NULL AND (executions.fence = %s OR executions.id IS NULL)
+        FOR UPDATE OF outbox SKIP LOCKED
+    ) RETURNING number, execution_id, due, tries, effect, blobs
+) SELECT execution_id, due, tries, effect, blobs FROM taken ORDER BY due IS NOT NULL, due, number"""
+"""fence, fence: what nobody performs of this server's executions, or of none (their effects are dropped when performed)"""
+HAND_OVER = """
+INSERT INTO outbox (key, execution_id, tries, effect) VALUES (%s, %s, 0, %s)
+ON CONFLICT (key) DO UPDATE SET
+    execution_id = excluded.execution_id, due = NULL, effect = excluded.effect, blobs = NULL, fence = NULL"""
+HOLD = """
+INSERT INTO leases (name, fence) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET fence = excluded.fence
+WHERE leases.fence = excluded.fence OR leases.fence NOT IN (SELECT fence FROM servers) RETURNING fence"""
 OWNER = "SELECT version, fence FROM executions WHERE id = %s"
 
 

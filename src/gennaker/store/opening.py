@@ -1,0 +1,112 @@
+"""Opening the store that the settings name: SQLite in the data folder, or PostgreSQL."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from gennaker.interfaces.journal import Journal
+from gennaker.interfaces.servers import Servers
+from gennaker.model.problems import Problem, Refused
+from gennaker.settings import StoreSettings
+from gennaker.store import audit
+from gennaker.store.audit import Verdict
+from gennaker.store.database import Database
+from gennaker.store.journal import SqliteJournal
+from gennaker.store.postgres.audit import verify as verify_postgres
+from gennaker.store.postgres.database import PostgresDatabase, is_postgres
+from gennaker.store.postgres.journal import PostgresJournal
+from gennaker.store.postgres.servers import NO_FENCE, PostgresServers, Terms
+from gennaker.store.transactions import Transactions
+
+
+class OpenStore(msgspec.Struct, frozen=True, kw_only=True):
+    """A store in use."""
+
+    database: Transactions
+    journal: Journal
+    servers: Servers | None
+    """None: no other server can open it."""
+    close: Callable[[], None]
+    """Gives everything back. Blocks."""
+
+
+def open_store(settings: StoreSettings, data: Path, *, engine_version: str, server: str) -> OpenStore:
+    """Opens it, checked and migrated; `server` names this one. Blocks. Raises StoreUnusable and Refused."""
+    check(settings)
+    folder = shared_folder(settings, data)
+    if not settings.url:
+        database = Database.open(data)
+        return OpenStore(
+            database=database,
+            journal=SqliteJournal(database, engine_version=engine_version),
+            servers=None,
+            close=database.close,
+        )
+    shared = PostgresDatabase.open(settings.url, folder=folder, own_folder=data)
+    servers = PostgresServers(
+        shared, Terms(name=server, lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds)
+    )
+
+    def close() -> None:
+        servers.close()
+        shared.close()
+
+    return OpenStore(
+        database=shared,
+        journal=PostgresJournal(shared, engine_version=engine_version, fence=servers.fence),
+        servers=servers,
+        close=close,
+    )
+
+
+def open_to_look(settings: StoreSettings, data: Path) -> OpenStore:
+    """Opens it for somebody who writes nothing, and is no server. Blocks. Raises StoreUnusable and Refused."""
+    check(settings)
+    if not settings.url:
+        return open_store(settings, data, engine_version="", server="")
+    shared = PostgresDatabase.open(settings.url, folder=shared_folder(settings, data), own_folder=data)
+    journal = PostgresJournal(shared, engine_version="", fence=NO_FENCE)
+    return OpenStore(database=shared, journal=journal, servers=None, close=shared.close)
+
+
+def shared_folder(settings: StoreSettings, data: Path) -> Path:
+    """Where what stays files lies."""
+    return Path(settings.folder).expanduser().absolute() if settings.url and settings.folder else data
+
+
+def verify_audit(settings: StoreSettings, data: Path) -> Verdict:
+    """Walks the chain of audit records against the head in this data folder, whether servers run or not."""
+    check(settings)
+    return verify_postgres(settings.url, data) if settings.url else audit.verify(data)
+
+
+def check(settings: StoreSettings) -> None:
+    """Raises Refused with all that is wrong."""
+    problems = []
+    if settings.url and not is_postgres(settings.url):
+        problems.append(
+            Problem(
+                code="store.url",
+                message="store.url names no PostgreSQL database.",
+                remedy="Write it like postgresql://user@host:5432/database, or leave it empty for SQLite.",
+            )
+        )
+    if settings.folder and not settings.url:
+        problems.append(
+            Problem(
+                code="store.folder",
+                message="store.folder is set, but with SQLite everything lies in the data folder.",
+                remedy="Leave it empty, or set store.url.",
+            )
+        )
+    problems += [
+        Problem(code="store.seconds", message=f"{name} is {seconds:g}.", remedy="Set it to more than 0.")
+        for name, seconds in (
+            ("store.lease-seconds", settings.lease_seconds),
+            ("store.poll-seconds", settings.poll_seconds),
+        )
+        if not seconds > 0
+    ]
+    if problems:
+        raise Refused(*problems)

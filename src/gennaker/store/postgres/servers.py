@@ -1,0 +1,196 @@
+"""Servers over one PostgreSQL database: who lives, who owns what, and how it passes from one to another.
+
+Theory of operation. A row of `servers` is a server's lease, its number the fence. Executions, rows of the outbox and service
+leases carry the fence of their owner or null. Every transaction that commits steps, takes or hands over first locks the
+server's own row `FOR KEY SHARE`: extending a lease doesn't wait for that, removing the row does. So a server's end is one
+transaction that waits for the commits on their way, removes its row and clears its fence everywhere; what it tries to
+commit later finds no row. There is no moment in which an effect belongs to somebody who is gone.
+
+The lease is counted by the database's clock in the row, and by this server's own monotonic clock from before the request that
+extended it: its own view ends first, and from then on it begins nothing (`may_begin`).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import msgspec
+import psycopg
+import structlog
+
+from gennaker.model import codec
+from gennaker.model.effect import PendingEffect
+from gennaker.store import journal_reads
+from gennaker.store.postgres import failures
+from gennaker.store.postgres import statements as sql
+from gennaker.store.postgres.database import PostgresDatabase, Raw, connect
+from gennaker.store.transactions import PostgresDirect
+
+log = structlog.get_logger()
+
+NO_FENCE = 0
+"""No server's: whatever is committed with it is refused."""
+_TAKEN_AT_ONCE = 100
+"""Executions taken in one transaction: others get their share, and performing begins early."""
+_BEATS = 3
+"""How often a lease is extended before it would end."""
+_LOOKS_EVERY_SECONDS = 0.05
+
+Result = TypeVar("Result")
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How leases are kept."""
+
+    name: str
+    """The server's, for people."""
+    lease_seconds: float
+    poll_seconds: float
+    """How often is looked for work that nobody has, whether or not somebody woke this server."""
+
+
+class PostgresServers:
+    """This server among those of a database."""
+
+    def __init__(self, database: PostgresDatabase, terms: Terms) -> None:
+        """Gets a lease. Blocks. Raises StoreUnusable."""
+        self._database = database
+        self._terms = terms
+        self._lease_us = int(terms.lease_seconds * 1_000_000)
+        self._connection = connect(database.url)
+        self._listening = connect(database.url)
+        self._listening.execute(f"LISTEN {sql.WAKE}".encode())
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-lease")
+        self._listener = ThreadPoolExecutor(1, thread_name_prefix="store-listener")
+        began = time.monotonic()
+        row = self._connection.execute(sql.JOIN.encode(), (terms.name, self._lease_us)).fetchone()
+        assert row is not None
+        self.fence = int(row[0])
+        self._stands_until = began + terms.lease_seconds
+
+    @property
+    def is_alone(self) -> bool:
+        """Others may come at any time."""
+        return False
+
+    async def take(self) -> tuple[PendingEffect, ...]:
+        """Those of executions that nobody owns, a hundred of them at most, and what others have put here for this server."""
+        return await self._run(self._take)
+
+    async def hand_over(self, pending: PendingEffect) -> None:
+        """As a row without a fence; large values aren't taken apart: a command or a result is rarely one."""
+        effect = codec.encode(pending.effect).decode()
+        row = (pending.effect.key, pending.execution_id, effect)
+        if not await self._run(lambda connection: _hand_over(connection, self.fence, row)):
+            raise failures.lease_lost(self._database.place)
+
+    async def is_pending(self, key: str) -> bool:
+        """Whether the outbox holds the effect."""
+        return await self._run(
+            lambda connection: connection.execute("SELECT 1 FROM outbox WHERE key = %s", (key,)).fetchone() is not None
+        )
+
+    async def hold(self, lease: str) -> bool:
+        """Takes it if nobody has it."""
+
+        def take(connection: Raw) -> bool:
+            return connection.execute(sql.HOLD.encode(), (lease, self.fence)).fetchone() is not None
+
+        return await self._run(take)
+
+    async def may_begin(self) -> None:
+        """Waits for `keep` where its own clock says that the lease is over."""
+        while time.monotonic() >= self._stands_until:  # noqa: ASYNC110 - `keep` moves the instant, or everything ends
+            await asyncio.sleep(_LOOKS_EVERY_SECONDS)
+
+    async def woken(self) -> None:
+        """At a notification, else after `poll_seconds`."""
+
+        def wait(_: Raw) -> None:
+            list(self._listening.notifies(timeout=self._terms.poll_seconds, stop_after=1))
+
+        await self._run(wait, self._listener)
+
+    async def keep(self) -> None:
+        """Extends the lease three times in its length, and each time ends those of others that are over."""
+        while True:
+            began = time.monotonic()
+            if not await self._run(self._extend):
+                raise failures.lease_lost(self._database.place)
+            self._stands_until = began + self._terms.lease_seconds
+            for fence, name in await self._run(_end_expired):
+                log.warning("server.lease_ended", server=name, fence=fence)
+            await asyncio.sleep(self._terms.lease_seconds / _BEATS)
+
+    def close(self) -> None:
+        """Gives everything back at once, so that nobody has to wait for the lease to end. Blocks."""
+        self._thread.shutdown()
+        self._listener.shutdown()
+        try:
+            if not self._connection.closed:
+                _end(self._connection, self.fence)
+        except psycopg.Error as error:
+            log.warning("server.not_given_back", reason=str(error))
+        self._connection.close()
+        self._listening.close()
+
+    def _extend(self, connection: Raw) -> bool:
+        return connection.execute(sql.EXTEND.encode(), (self._lease_us, self.fence)).rowcount == 1
+
+    def _take(self, connection: Raw) -> tuple[PendingEffect, ...]:
+        with connection.transaction():
+            if not _stands(connection, self.fence):
+                return ()
+            connection.execute(sql.TAKE_EXECUTIONS.encode(), (self.fence, _TAKEN_AT_ONCE))
+            rows = connection.execute(sql.TAKE_EFFECTS.encode(), (self.fence, self.fence)).fetchall()
+            direct = PostgresDirect(connection)
+            return tuple(
+                journal_reads.effect(direct, self._database.sql, (execution_id, due, tries, body, blobs))
+                for execution_id, due, tries, body, blobs in rows
+            )
+
+    async def _run(self, work: Callable[[Raw], Result], thread: ThreadPoolExecutor | None = None) -> Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread or self._thread, work, self._connection)
+        except psycopg.Error as error:
+            raise failures.translated(error, self._database.place) from error
+
+
+def _stands(connection: Raw, fence: int) -> bool:
+    """Whether the server's lease is there, and stays until the transaction ends."""
+    return connection.execute(sql.STANDS.encode(), (fence,)).fetchone() is not None
+
+
+def _hand_over(connection: Raw, fence: int, row: tuple[str, str, str]) -> bool:
+    """False: this server's lease has ended."""
+    with connection.transaction():
+        if not _stands(connection, fence):
+            return False
+        connection.execute(sql.HAND_OVER.encode(), row)
+    _wake(connection)
+    return True
+
+
+def _end_expired(connection: Raw) -> list[tuple[int, str]]:
+    """Fence and name of the servers whose leases it ended."""
+    expired = connection.execute(sql.EXPIRED.encode()).fetchall()
+    return [(fence, name) for fence, name in expired if _end(connection, fence, only_expired=True)]
+
+
+def _end(connection: Raw, fence: int, *, only_expired: bool = False) -> bool:
+    """Ends a lease and clears its fence; False: it was extended meanwhile, or ended by somebody else."""
+    with connection.transaction():
+        end = sql.END_EXPIRED if only_expired else sql.END
+        if connection.execute(end.encode(), (fence,)).rowcount != 1:
+            return False
+        for statement in sql.CLEAR:
+            connection.execute(statement.encode(), (fence,))
+    _wake(connection)
+    return True
+
+
+def _wake(connection: Raw) -> None:
+    """After the commit: a notification of its own, so that no commit queues for PostgreSQL's lock on notifications."""
+    connection.execute(f"NOTIFY {sql.WAKE}".encode())
