@@ -1,0 +1,159 @@
+"""Several servers over one PostgreSQL database, and an address outside that counts what reaches it."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psycopg
+
+from gennaker.demo.server import DemoServer
+from gennaker.model.codec import JsonObject
+from gennaker.transport.client import Client
+
+LEASE_SECONDS = 3.0
+POLL_SECONDS = 0.5
+MOVED_WITHIN_SECONDS = LEASE_SECONDS * 4 / 3 + POLL_SECONDS + 2
+"""What docs/guarantees.md promises, and two seconds for this machine."""
+
+
+class Receiver:
+    """Takes webhook notifications and notes each delivery's id and whether it says that it is a repeat."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[tuple[str, bool]] = []
+        deliveries = self.deliveries
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                deliveries.append((body["deliveryId"], self.headers.get("X-Gennaker-Repeat") == "true"))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Several:
+    """Servers that share a database."""
+
+    def __init__(self, folder: Path, url: str, count: int, receiver: Receiver) -> None:
+        self.url = url
+        flags = (
+            "server.port=0",
+            "registry.port=0",
+            f"store.url={url}",
+            f"store.folder={folder / 'shared'}",
+            f"store.lease-seconds={LEASE_SECONDS}",
+            f"store.poll-seconds={POLL_SECONDS}",
+            f'webhook-hosts=["{receiver.address}"]',
+        )
+        self.servers = [DemoServer(folder / f"server-{number}", flags) for number in range(count)]
+        self.clients: list[Client] = [server.start() for server in self.servers]
+        self._database = psycopg.connect(url, autocommit=True)
+
+    def close(self) -> None:
+        self._database.close()
+        for client in self.clients:
+            client.close()
+        for server in self.servers:
+            server.stop()
+
+    def kill(self, number: int) -> None:
+        server = self.servers[number]
+        os.kill(server.pid, signal.SIGKILL)
+        assert server.wait_for_end(10) == -signal.SIGKILL
+        (server.data / "server.json").unlink()
+
+    def start(self, number: int) -> None:
+        self.clients[number].close()
+        self.clients[number] = self.servers[number].start()
+
+    def fence(self, number: int) -> int:
+        """The present one of a server."""
+        pid = self.servers[number].pid
+        (fence,) = self.one("SELECT fence FROM servers WHERE name LIKE %s", f"%:{pid}")
+        return int(str(fence))
+
+    def one(self, query: str, *parameters: object) -> tuple[object, ...]:
+        """The one row that a query gives."""
+        row: tuple[object, ...] | None = self._database.execute(query.encode(), parameters).fetchone()
+        assert row is not None, query
+        return row
+
+    def all(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        """All rows that a query gives."""
+        return self._database.execute(query.encode(), parameters).fetchall()
+
+    def owned(self, fence: int) -> set[str]:
+        """Executions that a server owns."""
+        return {str(name) for (name,) in self.all("SELECT id FROM executions WHERE fence = %s", fence)}
+
+    def versions(self, executions: set[str]) -> dict[str, int]:
+        """How far executions have come."""
+        rows = self.all("SELECT id, version FROM executions WHERE id = ANY(%s)", list(executions))
+        return {str(name): int(str(version)) for name, version in rows}
+
+    def unfinished(self) -> list[str]:
+        """Executions that haven't ended, or of which something is still in the outbox."""
+        rows = self.all(
+            "SELECT id FROM executions WHERE status IN ('NOT_STARTED', 'RUNNING', 'PAUSED', 'BUFFERED')"
+            " UNION SELECT execution_id FROM outbox ORDER BY 1"
+        )
+        return [str(name) for (name,) in rows]
+
+
+@contextmanager
+def running(folder: Path, url: str, count: int) -> Iterator[tuple[Several, Receiver]]:
+    """Servers that are ready, and where their notifications go."""
+    receiver = Receiver()
+    several = Several(folder, url, count, receiver)
+    try:
+        yield several, receiver
+    finally:
+        several.close()
+        receiver.close()
+
+
+def eventually(is_so: Callable[[], bool], seconds: float) -> bool:
+    """Whether it came to be so in time."""
+    until = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def pipeline(name: str, receiver: Receiver, *stages: JsonObject, **more: object) -> JsonObject:
+    """A pipeline whose stages follow one another and tell the receiver of its end."""
+    chained: list[object] = [
+        {"refId": str(number), "requisiteStageRefIds": [str(number - 1)] if number > 1 else [], **stage}
+        for number, stage in enumerate(stages, 1)
+    ]
+    notification = {"type": "webhook", "address": f"http://{receiver.address}/", "when": ["pipeline.complete"]}
+    body: dict[str, object] = {
+        "application": "shop",
+        "name": name,
+        "id": f"id-{name}",
+        "stages": chained,
+        "notifications": [notification],
+        "limitConcurrent": False,
+        **more,
+    }
+    return json.loads(json.dumps(body))  # type: ignore[no-any-return]  # it is JSON

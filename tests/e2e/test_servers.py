@@ -1,0 +1,178 @@
+"""Several servers over one PostgreSQL database: what a killed one leaves behind is done by another, and nothing twice.
+
+Effects are counted where they arrive: notifications at a receiver outside, children in the database, commands in the journal.
+"""
+
+import itertools
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.e2e.several import LEASE_SECONDS, MOVED_WITHIN_SECONDS, Receiver, Several, eventually, pipeline, running
+
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Refused
+from gennaker.transport.client import Client
+
+pytestmark = [pytest.mark.debian, pytest.mark.e2e, pytest.mark.slow]
+
+KILLS = 4
+WAIT: JsonObject = {"type": "wait", "name": "Wait", "waitTime": 1}
+JUDGE: JsonObject = {"type": "manualJudgment", "name": "Go?"}
+
+
+def run(client: Client, body: JsonObject) -> str:
+    answer = client.post("/api/v1/run", body)
+    assert isinstance(answer, dict)
+    return str(answer["executionId"])
+
+
+def status(client: Client, execution_id: str) -> str:
+    answer = client.get(f"/api/v1/executions/{execution_id}")
+    assert isinstance(answer, dict)
+    return str(answer["status"])
+
+
+def stages(client: Client, execution_id: str) -> list[JsonObject]:
+    answer = client.get(f"/api/v1/executions/{execution_id}")
+    assert isinstance(answer, dict)
+    found = answer["stages"]
+    assert isinstance(found, list)
+    return [one for one in found if isinstance(one, dict)]
+
+
+def judge(client: Client, execution_id: str) -> None:
+    (waiting,) = [one for one in stages(client, execution_id) if one["type"] == "manualJudgment"]
+    client.post(f"/api/v1/executions/{execution_id}/stages/{waiting['id']}/judgment", {"judgment": "continue"})
+
+
+def waits_for_a_person(client: Client, execution_id: str) -> bool:
+    return any(one["type"] == "manualJudgment" and one["status"] == "RUNNING" for one in stages(client, execution_id))
+
+
+def assert_nothing_twice(several: Several, receiver: Receiver, roots: list[str]) -> None:
+    rows = several.all("SELECT id, status, name, submission_key FROM executions")
+    assert {str(row[1]) for row in rows} == {"SUCCEEDED"}
+    children = [row for row in rows if row[0] not in roots]
+    assert len(children) == len(roots), "each root starts one child"
+    assert len(rows) == 2 * len(roots)
+    for execution_id, version in several.all("SELECT id, version FROM executions"):
+        numbers = [n for (n,) in several.all("SELECT number FROM events WHERE execution_id = %s ORDER BY 1", execution_id)]
+        assert numbers == list(range(1, int(str(version)) + 1))
+    arrived = Counter(delivery for delivery, _ in receiver.deliveries)
+    first = {delivery for delivery, is_repeat in receiver.deliveries if not is_repeat}
+    assert len(arrived) == len(rows), "each execution tells of its end"
+    assert max(arrived.values()) <= 2
+    unmarked = Counter(delivery for delivery, is_repeat in receiver.deliveries if not is_repeat)
+    assert max(unmarked.values()) == 1, "whatever arrives a second time says so"
+    assert first
+
+
+def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    with running(tmp_path, postgres_url, 3) as (several, receiver):
+        several.clients[0].post("/pipelines", pipeline("child", receiver, WAIT))
+        start: JsonObject = {"type": "pipeline", "name": "Child", "pipeline": "id-child", "application": "shop"}
+        roots: list[str] = []
+        moved: list[float] = []
+        numbers = itertools.count(1)
+        for kill in range(KILLS):
+            for client in several.clients:
+                roots += [
+                    run(client, pipeline(f"root-{next(numbers)}", receiver, WAIT, start, WAIT, WAIT)) for _ in range(5)
+                ]
+            time.sleep(0.3 + 0.7 * kill)  # noqa: TID251 - a kill at another moment each time
+            moved.append(seconds_until_moved(several, 0))
+            several.start(0)
+
+        assert eventually(lambda: not several.unfinished(), 60), several.unfinished()
+        assert_nothing_twice(several, receiver, roots)
+        verified = several.clients[1].get("/api/v1/audit/verify")
+        assert isinstance(verified, dict)
+        assert verified["isIntact"] is True
+        assert max(moved) <= MOVED_WITHIN_SECONDS
+
+
+def seconds_until_moved(several: Several, number: int) -> float:
+    """Kills a server; how long until nothing belongs to it any more, and all of it has an owner or has ended."""
+    fence = several.fence(number)
+    left = several.owned(fence)
+    assert left, "the killed server was doing something"
+    several.kill(number)
+    began = time.monotonic()
+
+    def is_moved() -> bool:
+        taken = several.all(
+            "SELECT id FROM executions WHERE id = ANY(%s) AND (fence IS NOT NULL OR status = 'SUCCEEDED')", list(left)
+        )
+        return not several.owned(fence) and len(taken) == len(left)
+
+    assert eventually(is_moved, MOVED_WITHIN_SECONDS + 5)
+    return time.monotonic() - began
+
+
+def test_commands_reach_the_owner_by_way_of_any_server(postgres_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, postgres_url, 2) as (several, receiver):
+        execution_id = run(several.clients[0], pipeline("judged", receiver, JUDGE, WAIT))
+        other = several.clients[1]
+        assert eventually(lambda: waits_for_a_person(other, execution_id), 10)
+        assert several.owned(several.fence(0)) == {execution_id}
+
+        judge(other, execution_id)
+
+        assert eventually(lambda: status(other, execution_id) == "SUCCEEDED", 10)
+        with pytest.raises(Refused) as caught:
+            other.post(f"/api/v1/executions/{execution_id}/cancel")
+        assert caught.value.status == 409
+        judged = several.all("SELECT event FROM events WHERE event LIKE '%%ManualJudgmentGiven%%' OR event LIKE '%%judgment%%given%%'")
+        recorded = several.all("SELECT entry FROM audit WHERE entry LIKE '%%command.ManualJudgmentGiven%%'")
+        assert (len(judged), len(recorded)) == (1, 1)
+
+
+def test_a_command_waits_for_whoever_takes_over_from_a_killed_owner(postgres_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, postgres_url, 2) as (several, receiver):
+        execution_id = run(several.clients[0], pipeline("judged", receiver, JUDGE))
+        assert eventually(lambda: waits_for_a_person(several.clients[1], execution_id), 10)
+
+        several.kill(0)
+        judge(several.clients[1], execution_id)
+
+        assert eventually(lambda: status(several.clients[1], execution_id) == "SUCCEEDED", 10)
+        assert eventually(lambda: len(receiver.deliveries) == 1, 10)
+
+
+def test_a_server_that_ends_gives_everything_back_at_once(postgres_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, postgres_url, 2) as (several, receiver):
+        execution_id = run(several.clients[0], pipeline("long", receiver, {**WAIT, "waitTime": 3}, WAIT))
+        assert eventually(lambda: several.owned(several.fence(0)) == {execution_id}, 5)
+
+        several.servers[0].stop()
+
+        assert several.owned(several.fence(1)) == {execution_id} or eventually(
+            lambda: several.owned(several.fence(1)) == {execution_id}, LEASE_SECONDS / 2
+        )
+        assert eventually(lambda: status(several.clients[1], execution_id) == "SUCCEEDED", 10)
+
+
+def test_a_server_that_slept_over_its_lease_does_nothing_more(postgres_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, postgres_url, 2) as (several, receiver):
+        roots = [run(several.clients[0], pipeline(f"p{number}", receiver, WAIT, WAIT)) for number in range(10)]
+        sleeper = several.servers[0]
+        fence = several.fence(0)
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        assert eventually(lambda: not several.owned(fence), MOVED_WITHIN_SECONDS)
+
+        os.kill(sleeper.pid, signal.SIGCONT)
+
+        assert sleeper.wait_for_end(10) == 1
+        assert "store.lease_lost" in sleeper.log_tail() or "lease" in sleeper.log_tail()
+        assert eventually(lambda: not several.unfinished(), 20)
+        rows = several.all("SELECT id FROM executions WHERE status = 'SUCCEEDED'")
+        assert {str(name) for (name,) in rows} == set(roots)
+        assert len(receiver.deliveries) >= len(roots)
+        unmarked = Counter(delivery for delivery, is_repeat in receiver.deliveries if not is_repeat)
+        assert set(unmarked.values()) == {1}
