@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
+from gennaker.interfaces.journal import Commit, ExecutionChange, Journal, RecordedEvent
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.effect import PendingEffect, RunTask
@@ -65,7 +65,7 @@ def step(name: str, number: int, context: JsonObject) -> Commit:
     )
 
 
-async def executions(journal: SqliteJournal, *, concurrency: int, steps: int, context: JsonObject) -> list[float]:
+async def executions(journal: Journal, *, concurrency: int, steps: int, context: JsonObject) -> list[float]:
     """Seconds that each step waited."""
     waits: list[float] = []
 

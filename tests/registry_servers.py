@@ -15,6 +15,7 @@ import uvicorn
 from gennaker.interfaces.registry import TagListener
 from gennaker.store.database import Database
 from gennaker.store.images import DatabaseImageStore
+from gennaker.store.postgres.database import PostgresDatabase
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.web import registry as web_registry
 
@@ -53,10 +54,10 @@ class CountingIds:
 
 @contextlib.contextmanager
 def image_store(
-    folder: Path, *, listener: TagListener | None = None, life: int = 1, limit_bytes: int = 1 << 40
+    folder: Path, *, listener: TagListener | None = None, life: int = 1, limit_bytes: int = 1 << 40, url: str = ""
 ) -> Iterator[DatabaseImageStore]:
-    """An image store in a data folder; another `life` is another process on the same folder."""
-    database = Database.open(folder)
+    """An image store in a data folder; another `life` is another process on the same folder. `url`: of PostgreSQL."""
+    database = PostgresDatabase.open(url, folder=folder) if url else Database.open(folder)
     try:
         store = DatabaseImageStore(
             database,
@@ -88,9 +89,9 @@ def served(store: DatabaseImageStore) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def own_registry(folder: Path) -> Iterator[str]:
-    """Gennaker's registry over a data folder."""
-    with image_store(folder) as store, served(store) as host:
+def own_registry(folder: Path, url: str = "") -> Iterator[str]:
+    """Gennaker's registry over a data folder, its rows in SQLite or in PostgreSQL."""
+    with image_store(folder, url=url) as store, served(store) as host:
         yield host
 
 

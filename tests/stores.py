@@ -40,7 +40,12 @@ def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[
 def journal_of(database: AnyDatabase) -> Journal:
     """Its journal."""
     if isinstance(database, PostgresDatabase):
-        if database not in _servers:
-            _servers[database] = PostgresServers(database, TERMS)
-        return PostgresJournal(database, engine_version="1", fence=_servers[database].fence)
+        return PostgresJournal(database, engine_version="1", fence=servers_of(database).fence)
     return SqliteJournal(database, engine_version="1")
+
+
+def servers_of(database: PostgresDatabase) -> PostgresServers:
+    """This process among the servers of the database; one for each database."""
+    if database not in _servers:
+        _servers[database] = PostgresServers(database, TERMS)
+    return _servers[database]

@@ -25,12 +25,19 @@ _SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {"own": own
 
 
 @pytest.fixture(
-    params=["own", pytest.param("debian", marks=[pytest.mark.debian, pytest.mark.slow])],
+    params=[
+        "own",
+        pytest.param("own on PostgreSQL", marks=pytest.mark.debian),
+        pytest.param("debian", marks=[pytest.mark.debian, pytest.mark.slow]),
+    ],
 )
 def http(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[httpx2.Client]:
     """A client of a fresh registry."""
     with contextlib.ExitStack() as stack:
-        host = stack.enter_context(_SERVERS[request.param](tmp_path))
+        if request.param == "own on PostgreSQL":
+            host = stack.enter_context(own_registry(tmp_path, request.getfixturevalue("postgres_url")))
+        else:
+            host = stack.enter_context(_SERVERS[request.param](tmp_path))
         yield stack.enter_context(httpx2.Client(base_url=f"http://{host}", timeout=10, trust_env=False))
 
 

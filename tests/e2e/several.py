@@ -30,7 +30,7 @@ class Receiver:
         deliveries = self.deliveries
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+            def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 deliveries.append((body["deliveryId"], self.headers.get("X-Gennaker-Repeat") == "true"))
                 self.send_response(200)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.several import LEASE_SECONDS, MOVED_WITHIN_SECONDS, Receiver, Several, eventually, pipeline, running
 
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.transport.client import Client
 
@@ -60,7 +60,9 @@ def assert_nothing_twice(several: Several, receiver: Receiver, roots: list[str])
     assert len(children) == len(roots), "each root starts one child"
     assert len(rows) == 2 * len(roots)
     for execution_id, version in several.all("SELECT id, version FROM executions"):
-        numbers = [n for (n,) in several.all("SELECT number FROM events WHERE execution_id = %s ORDER BY 1", execution_id)]
+        numbers = [
+            n for (n,) in several.all("SELECT number FROM events WHERE execution_id = %s ORDER BY 1", execution_id)
+        ]
         assert numbers == list(range(1, int(str(version)) + 1))
     arrived = Counter(delivery for delivery, _ in receiver.deliveries)
     first = {delivery for delivery, is_repeat in receiver.deliveries if not is_repeat}
@@ -71,9 +73,7 @@ def assert_nothing_twice(several: Several, receiver: Receiver, roots: list[str])
     assert first
 
 
-def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(
-    postgres_url: str, tmp_path: Path
-) -> None:
+def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(postgres_url: str, tmp_path: Path) -> None:
     with running(tmp_path, postgres_url, 3) as (several, receiver):
         several.clients[0].post("/pipelines", pipeline("child", receiver, WAIT))
         start: JsonObject = {"type": "pipeline", "name": "Child", "pipeline": "id-child", "application": "shop"}
@@ -85,7 +85,7 @@ def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(
                 roots += [
                     run(client, pipeline(f"root-{next(numbers)}", receiver, WAIT, start, WAIT, WAIT)) for _ in range(5)
                 ]
-            time.sleep(0.3 + 0.7 * kill)  # noqa: TID251 - a kill at another moment each time
+            time.sleep(0.3 + 0.7 * kill)
             moved.append(seconds_until_moved(several, 0))
             several.start(0)
 
@@ -128,7 +128,9 @@ def test_commands_reach_the_owner_by_way_of_any_server(postgres_url: str, tmp_pa
         with pytest.raises(Refused) as caught:
             other.post(f"/api/v1/executions/{execution_id}/cancel")
         assert caught.value.status == 409
-        judged = several.all("SELECT event FROM events WHERE event LIKE '%%ManualJudgmentGiven%%' OR event LIKE '%%judgment%%given%%'")
+        judged = several.all(
+            "SELECT event FROM events WHERE event LIKE '%%ManualJudgmentGiven%%' OR event LIKE '%%judgment%%given%%'"
+        )
         recorded = several.all("SELECT entry FROM audit WHERE entry LIKE '%%command.ManualJudgmentGiven%%'")
         assert (len(judged), len(recorded)) == (1, 1)
 

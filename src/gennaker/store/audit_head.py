@@ -81,8 +81,12 @@ class SqliteChain:
 class HeadKeeper:
     """Keeps the file up to date; used by one thread at a time."""
 
-    def __init__(self, folder: Path, chain: Chain) -> None:
-        """Reads the file; where the chain contradicts it, it is never written again: it is the evidence."""
+    def __init__(self, folder: Path, chain: Chain, *, may_join: bool = False) -> None:
+        """Reads the file; where the chain contradicts it, it is never written again: it is the evidence.
+
+        `may_join`: this may be a new server's folder, whose chain others have begun.
+        """
+        self._may_join = may_join
         self._folder = folder
         self._chain = chain
         self._next = 0.0
@@ -111,7 +115,7 @@ class HeadKeeper:
         """An empty chain has a head as well: from the first record on, a missing file says something."""
         self._compare()
         if self._kept is None and not self._is_contradicted:
-            self._kept = Head(number=0, hash=NO_HASH)
+            self._kept = self._chain.newest() or Head(number=0, hash=NO_HASH)
             _replace(self._folder / NAME, msgspec.json.encode(self._kept))
 
     def _compare(self) -> None:
@@ -121,7 +125,7 @@ class HeadKeeper:
             self._is_contradicted = True
         if self._kept is not None and self._kept.number > 0:
             self._is_contradicted = self._chain.hash_of(self._kept.number) != self._kept.hash
-        elif self._kept is None and self._chain.newest() is not None:
+        elif self._kept is None and not self._may_join and self._chain.newest() is not None:
             self._is_contradicted = True
         if self._is_contradicted:
             log.error("audit.contradicted", file=str(self._folder / NAME), remedy="gennaker audit verify")

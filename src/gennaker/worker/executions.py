@@ -121,6 +121,7 @@ class LocalExecutions:
             return exists.execution_id
         except Conflict as conflict:
             raise Refused(_id_is_taken(head.id), status=409) from conflict
+        self._stepper.submitted(Execution(head=head))
         self._worker.take((effect,))
         return head.id
 

@@ -66,10 +66,11 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in blob_folder(folder).rglob("*") if path.is_file()}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[DatabaseImageStore]:
-    """An image store in a fresh data folder."""
-    with image_store(tmp_path) as opened:
+@pytest.fixture(params=["", pytest.param("postgres_url", marks=pytest.mark.debian)], ids=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseImageStore]:
+    """An image store in a fresh data folder, its rows in either database."""
+    url = request.getfixturevalue(request.param) if request.param else ""
+    with image_store(tmp_path, url=url) as opened:
         yield opened
 
 

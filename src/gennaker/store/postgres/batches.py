@@ -126,7 +126,7 @@ class CommitBatches:
             with self._raw.cursor() as cursor:
                 cursor.executemany(sql.INSERT_BLOB, blobs)
         updated = self._rows(sql.UPDATE_EXECUTIONS, _updates(executions), before=(fence,), after=(fence,))
-        inserted = self._rows(sql.INSERT_EXECUTIONS, _inserts(executions), before=(fence,))
+        inserted = self._rows(sql.INSERT_EXECUTIONS, _inserts(executions, fence))
         self._rows(sql.DELETE_STAGES, [row for one in executions for row in one.removed])
         self._rows(sql.UPSERT_STAGES, [row for one in executions for row in one.stages])
         events = self._rows(sql.INSERT_EVENTS, [row for one in executions for row in one.events])
@@ -265,8 +265,12 @@ def _updates(executions: Sequence[ExecutionRows]) -> list[Row]:
     return sorted((one.id, one.expected, one.is_complete, *one.head) for one in executions if one.expected)
 
 
-def _inserts(executions: Sequence[ExecutionRows]) -> list[Row]:
-    return [(one.id, one.submission_key, *one.head) for one in executions if not one.expected]
+def _inserts(executions: Sequence[ExecutionRows], fence: int) -> list[Row]:
+    return [
+        (one.id, one.submission_key, *one.head, None if one.is_complete else fence)
+        for one in executions
+        if not one.expected
+    ]
 
 
 def _names(cursor: Cursor | None) -> list[str]:

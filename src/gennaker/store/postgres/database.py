@@ -17,7 +17,6 @@ import psycopg
 import sqlalchemy
 from sqlalchemy import Connection
 
-from gennaker.interfaces.storage import StoreUnusable
 from gennaker.store import statements
 from gennaker.store.audit_head import Head, HeadKeeper
 from gennaker.store.postgres import failures, schema
@@ -43,7 +42,7 @@ class PostgresDatabase:
         self.folder = folder
         self.own_folder = own_folder
         self.sql = statements.compiled(statements.POSTGRES)
-        self._head = HeadKeeper(own_folder, PostgresChain(connect(url)))
+        self._head = HeadKeeper(own_folder, PostgresChain(connect(url)), may_join=True)
         self._head_lock = threading.Lock()
         self._committing = connect(url)
         # Autovacuum's statistics are late for tables that grow quickly; every statement here is meant to use an index.
@@ -59,6 +58,8 @@ class PostgresDatabase:
         self._commits = Writer(CommitBatches(self._committing, self.place, self.sql), self._keep_head)
         self._changes = Writer(ChangeBatches(self._changing, self.place), self._keep_head)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
+        self._of_thread = threading.local()
+        self._reads: list[Connection] = []
         self._is_closed = False
 
     @classmethod
@@ -101,6 +102,8 @@ class PostgresDatabase:
         self._head.close()
         self._committing.close()
         self._changing.close()
+        for connection in self._reads:
+            connection.close()
         self._engine.dispose()
 
     def _keep_head(self) -> float | None:
@@ -109,15 +112,23 @@ class PostgresDatabase:
 
     def _read(self, look: Callable[[Connection], Result]) -> Result:
         try:
-            with self._engine.connect() as connection:
-                raw = direct(connection)
-                raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                try:
-                    return look(connection)
-                finally:
-                    raw.execute("ROLLBACK")
+            connection = self._reading()
+            raw = direct(connection)
+            raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                return look(connection)
+            finally:
+                raw.execute("ROLLBACK")
         except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
             raise failures.translated(error, self.place) from error
+
+    def _reading(self) -> Connection:
+        """This thread's own: taking one from the pool costs more than a read."""
+        found: Connection | None = getattr(self._of_thread, "connection", None)
+        if found is None:
+            found = self._of_thread.connection = self._engine.connect()
+            self._reads.append(found)
+        return found
 
 
 class PostgresChain:
@@ -155,6 +166,3 @@ def connect(url: str) -> Raw:
 def is_postgres(url: str) -> bool:
     """Whether a `store.url` names a PostgreSQL database; raises nothing."""
     return url.startswith(("postgresql://", "postgres://"))
-
-
-__all__ = ["PostgresChain", "PostgresDatabase", "StoreUnusable", "connect", "is_postgres"]

@@ -41,12 +41,9 @@ UPDATE_EXECUTIONS = (
 )
 """fence, arrays of id, expected, is_complete, EXECUTION, fence → ids of those that were as expected"""
 INSERT_EXECUTIONS = _insert(
-    "executions",
-    ("id", "submission_key", *EXECUTION),
-    "ON CONFLICT DO NOTHING RETURNING id",
-    fence="%s::bigint",
+    "executions", ("id", "submission_key", *EXECUTION, "fence"), "ON CONFLICT DO NOTHING RETURNING id"
 )
-"""fence, then arrays → ids of those that were new"""
+"""arrays → ids of those that were new"""
 UPSERT_STAGES = _insert(
     "stages",
     ("execution_id", "stage_id", "body", "blobs"),
@@ -123,13 +120,13 @@ def columns(rows: Sequence[Sequence[object]]) -> list[str]:
 
 
 def _array(values: Sequence[object]) -> str:
-    return "{" + ",".join([_element(value) for value in values]) + "}"
+    elements = [
+        _quoted(value) if isinstance(value, str) else "NULL" if value is None else str(int(value))  # type: ignore[call-overload] # all that isn't text is a number or a truth
+        for value in values
+    ]
+    # NUL is the one character that PostgreSQL's text hasn't.
+    return ("{" + ",".join(elements) + "}").replace("\0", "\ufffd")
 
 
-def _element(value: object) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        # The backslash first; NUL is the one character that PostgreSQL's text hasn't.
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "\ufffd") + '"'
-    return str(int(value))  # type: ignore[call-overload] # all that isn't text is a number or a truth
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

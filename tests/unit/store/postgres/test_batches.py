@@ -1,0 +1,205 @@
+"""Batches: merged commits keep their own answers, and changes of several servers don't run into one another."""
+
+import asyncio
+import itertools
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gennaker.interfaces.documents import VersionMismatch
+from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, OwnedElsewhere, RecordedEvent
+from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model.audit import AuditEntry
+from gennaker.model.effect import PendingEffect, RunTask
+from gennaker.model.event import Started
+from gennaker.model.execution import Authentication, Head, Stage
+from gennaker.model.queue import Queue
+from gennaker.model.statuses import Status
+from gennaker.store import audit
+from gennaker.store.documents import DatabaseDocuments
+from gennaker.store.postgres.database import PostgresDatabase, connect
+from gennaker.store.postgres.journal import PostgresJournal
+from gennaker.store.postgres.servers import PostgresServers, Terms
+
+pytestmark = pytest.mark.debian
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+class Server:
+    """One of two servers over a database."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.database = PostgresDatabase.open(url, folder=folder)
+        self.servers = PostgresServers(self.database, Terms(name=folder.name, lease_seconds=60, poll_seconds=0.1))
+        self.journal = PostgresJournal(self.database, engine_version="1", fence=self.servers.fence)
+
+    def close(self) -> None:
+        self.servers.close()
+        self.database.close()
+
+
+@pytest.fixture
+def two(postgres_url: str, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    with ExitStack() as stack:
+        made = [Server(postgres_url, tmp_path / name) for name in "ab"]
+        for server in made:
+            stack.callback(server.close)
+        yield made[0], made[1]
+
+
+def step(name: str, version: int, **more: object) -> Commit:
+    status = more.pop("status", Status.RUNNING)
+    head = Head(
+        id=name,
+        application="shop",
+        build_time=AT,
+        authentication=Authentication(user="ada"),
+        version=version,
+        status=status,  # type: ignore[arg-type]  # a builder's keyword
+    )
+    stage = Stage(id="s", ref_id="1", type="wait", name="s", context={"version": version})
+    events = (RecordedEvent(number=version, event=Started(at=AT)),)
+    change = ExecutionChange(head=head, expected_version=version - 1, stages=(stage,), events=events)
+    return Commit(executions=(change,), audit=(entry(f"{name}/{version}"),), **more)  # type: ignore[arg-type]  # as above
+
+
+def entry(subject: str) -> AuditEntry:
+    return AuditEntry(at=AT, actor="ada", action="step", subject=subject)
+
+
+def effect(key: str) -> PendingEffect:
+    return PendingEffect(effect=RunTask(key=key, stage_id="s", task_id="1"), execution_id="e")
+
+
+def run(check: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(check)
+
+
+def test_each_of_many_merged_commits_has_its_own_answer(two: tuple[Server, Server]) -> None:
+    journal = two[0].journal
+
+    async def check() -> None:
+        await asyncio.gather(*(journal.commit(step(f"e{n}", 1)) for n in range(40)))
+        commits = [step(f"e{n}", 2 if n % 4 else 3) for n in range(40)]
+
+        answers = await asyncio.gather(*map(journal.commit, commits), return_exceptions=True)
+
+        assert [isinstance(answer, Conflict) for answer in answers] == [n % 4 == 0 for n in range(40)]
+        versions = [(await journal.load(f"e{n}")).head.version for n in range(40)]  # type: ignore[union-attr]  # they are there
+        assert versions == [2 if n % 4 else 1 for n in range(40)]
+
+    run(check())
+
+
+def test_commits_on_the_same_effect_keep_their_order(two: tuple[Server, Server]) -> None:
+    journal = two[0].journal
+
+    async def check() -> None:
+        added = [journal.commit(step(f"e{n}", 1, effects=(effect("k"),))) for n in range(5)]
+        dropped = journal.commit(step("last", 1, dropped_effects=("k",)))
+
+        await asyncio.gather(*added, dropped)
+
+        assert await journal.pending() == ()
+
+    run(check())
+
+
+def test_a_step_on_an_execution_of_another_server_is_refused(two: tuple[Server, Server]) -> None:
+    mine, other = two
+
+    async def check() -> None:
+        await mine.journal.commit(step("e", 1))
+
+        with pytest.raises(OwnedElsewhere):
+            await other.journal.commit(step("e", 2))
+
+        await mine.journal.commit(step("e", 2))
+
+    run(check())
+
+
+def test_whoever_moves_an_execution_of_nobody_owns_it_until_it_ends(two: tuple[Server, Server]) -> None:
+    mine, other = two
+
+    async def check() -> None:
+        await mine.journal.commit(step("e", 1, status=Status.SUCCEEDED))
+        await other.journal.commit(step("e", 2))
+
+        with pytest.raises(OwnedElsewhere):
+            await mine.journal.commit(step("e", 3))
+
+    run(check())
+
+
+def test_a_server_whose_lease_has_ended_commits_nothing(two: tuple[Server, Server], postgres_url: str) -> None:
+    mine, other = two
+
+    async def check() -> None:
+        await mine.journal.commit(step("e", 1, status=Status.SUCCEEDED))
+        with connect(postgres_url) as connection:
+            connection.execute("UPDATE servers SET expires = 0 WHERE fence = %s", (mine.servers.fence,))
+        async with asyncio.timeout(10):
+            keeping = asyncio.ensure_future(other.servers.keep())  # noqa: TID251 - cancelled below
+            await asyncio.sleep(0.5)
+            keeping.cancel()
+
+        with pytest.raises(StoreUnusable) as caught:
+            await mine.journal.commit(step("e", 2))
+
+        assert caught.value.problem.code == "store.lease_lost"
+        assert (await other.journal.load("e")).head.version == 1  # type: ignore[union-attr]  # it is there
+
+    run(check())
+
+
+def test_two_servers_make_one_audit_chain(two: tuple[Server, Server]) -> None:
+    async def check() -> None:
+        commits = [server.journal.commit(step(f"{n}-{server.servers.fence}", 1)) for n in range(50) for server in two]
+        trails = [audit.DatabaseAuditTrail(server.database).record(entry(f"r{n}")) for n in range(20) for server in two]
+
+        await asyncio.gather(*commits, *trails)
+
+        verdict = await audit.DatabaseAuditTrail(two[0].database).verify()
+        assert (verdict.finding in {"", "cut-off"}, verdict.records) == (True, 140)
+        records = await audit.DatabaseAuditTrail(two[1].database).records()
+        assert all(after.previous == before.hash for before, after in itertools.pairwise(records))
+
+    run(check())
+
+
+def test_two_servers_move_one_queue_one_version_at_a_time(two: tuple[Server, Server]) -> None:
+    async def raise_it(server: Server) -> None:
+        for _ in range(20):
+            while True:
+                queue = await server.journal.load_queue("q")
+                try:
+                    await server.journal.commit(Commit(queues=(Queue(key="q", version=queue.version + 1),)))
+                except Conflict:
+                    continue
+                break
+
+    async def check() -> None:
+        await asyncio.gather(*map(raise_it, two))
+
+        assert (await two[0].journal.load_queue("q")).version == 40
+
+    run(check())
+
+
+def test_of_two_servers_one_changes_a_document_at_a_version(two: tuple[Server, Server]) -> None:
+    documents = [DatabaseDocuments(server.database, "n") for server in two]
+
+    async def check() -> None:
+        for version in range(20):
+            answers = await asyncio.gather(
+                *(one.put("k", {"n": version}, if_version=version) for one in documents), return_exceptions=True
+            )
+
+            assert sum(isinstance(answer, VersionMismatch) for answer in answers) == 1
+
+    run(check())

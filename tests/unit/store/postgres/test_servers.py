@@ -1,0 +1,212 @@
+"""Servers over one database: leases, and how what one owns passes to another."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
+from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model.effect import Deliver, PendingEffect, RunTask
+from gennaker.model.event import Started
+from gennaker.model.execution import Authentication, Head
+from gennaker.model.statuses import Status
+from gennaker.store.postgres.database import PostgresDatabase, connect
+from gennaker.store.postgres.journal import PostgresJournal
+from gennaker.store.postgres.servers import PostgresServers, Terms
+
+pytestmark = pytest.mark.debian
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+LEASE_SECONDS = 0.6
+Joining = Callable[[str], tuple[PostgresServers, PostgresJournal]]
+
+
+@pytest.fixture
+def join(postgres_url: str, tmp_path: Path) -> Iterator[Joining]:
+    """Makes servers, and ends them after the test."""
+    with ExitStack() as stack:
+
+        def made(name: str) -> tuple[PostgresServers, PostgresJournal]:
+            database = PostgresDatabase.open(postgres_url, folder=tmp_path / name)
+            stack.callback(database.close)
+            servers = PostgresServers(database, Terms(name=name, lease_seconds=LEASE_SECONDS, poll_seconds=5))
+            stack.callback(servers.close)
+            return servers, PostgresJournal(database, engine_version="1", fence=servers.fence)
+
+        yield made
+
+
+def begun(name: str, *, status: Status = Status.RUNNING) -> Commit:
+    head = Head(
+        id=name, application="shop", build_time=AT, authentication=Authentication(user="a"), version=1, status=status
+    )
+    events = (RecordedEvent(number=1, event=Started(at=AT)),)
+    return Commit(executions=(ExecutionChange(head=head, expected_version=0, events=events),), effects=(effect(name),))
+
+
+def effect(name: str) -> PendingEffect:
+    return PendingEffect(effect=RunTask(key=f"{name}/k", stage_id="s", task_id="1"), execution_id=name)
+
+
+def run(check: Coroutine[Any, Any, None]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(20):
+            await check
+
+    asyncio.run(limited())
+
+
+def test_what_a_living_server_owns_is_not_taken(join: Joining) -> None:
+    (_, journal), (other, _) = join("a"), join("b")
+
+    async def check() -> None:
+        await journal.commit(begun("e"))
+
+        assert await other.take() == ()
+
+    run(check())
+
+
+def test_an_orderly_end_gives_everything_back_and_wakes_others(join: Joining) -> None:
+    (servers, journal), (other, _) = join("a"), join("b")
+
+    async def check() -> None:
+        await journal.commit(begun("e"))
+        async with asyncio.TaskGroup() as group:
+            woken = group.create_task(other.woken())
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(servers.close)
+            async with asyncio.timeout(2):
+                await woken
+
+        assert await other.take() == (effect("e"),)
+        assert await other.take() == ()
+
+    run(check())
+
+
+@pytest.mark.slow
+def test_an_expired_server_s_work_passes_on_and_its_lease_is_lost(join: Joining) -> None:
+    (servers, journal), (other, _) = join("a"), join("b")
+
+    async def check() -> None:
+        await journal.commit(begun("e"))
+        await journal.commit(begun("ended", status=Status.SUCCEEDED))
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(other.keep())
+            while len(taken := await other.take()) == 0:  # noqa: ASYNC110 - a lease ends by the database's clock
+                await asyncio.sleep(0.02)
+            keeping.cancel()
+
+        assert set(taken) == {effect("e"), effect("ended")}
+        with pytest.raises(StoreUnusable) as caught:
+            await servers.keep()
+        assert caught.value.problem.code == "store.lease_lost"
+        assert await servers.take() == ()
+        with pytest.raises(StoreUnusable):
+            await servers.hand_over(effect("e"))
+
+    run(check())
+
+
+@pytest.mark.slow
+def test_a_server_that_could_not_extend_its_lease_begins_nothing_until_it_has(join: Joining) -> None:
+    servers, _ = join("a")
+
+    async def check() -> None:
+        await servers.may_begin()
+        await asyncio.sleep(LEASE_SECONDS)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await servers.may_begin()
+
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(servers.keep())
+            await servers.may_begin()
+            keeping.cancel()
+
+    run(check())
+
+
+def test_what_is_handed_over_reaches_the_owner_and_nobody_else(join: Joining) -> None:
+    (servers, journal), (other, _) = join("a"), join("b")
+    command = PendingEffect(effect=Deliver(key="c", execution_id="e", event=Started(at=AT)), execution_id="e")
+
+    async def check() -> None:
+        await journal.commit(begun("e"))
+
+        await other.hand_over(command)
+
+        assert await other.take() == ()
+        assert await other.is_pending("c")
+        assert await servers.take() == (command,)
+        await journal.commit(Commit(dropped_effects=("c",)))
+        assert not await other.is_pending("c")
+
+    run(check())
+
+
+def test_a_result_takes_the_place_of_the_effect_that_it_answers(join: Joining) -> None:
+    (servers, journal), (other, _) = join("a"), join("b")
+    result = PendingEffect(effect=Deliver(key="e/k", execution_id="e", event=Started(at=AT)), execution_id="e")
+
+    async def check() -> None:
+        await journal.commit(begun("e"))
+
+        await other.hand_over(result)
+
+        assert await servers.take() == (result,)
+        assert await journal.pending() == (result,)
+
+    run(check())
+
+
+def test_an_effect_of_no_execution_is_taken_by_somebody(join: Joining) -> None:
+    servers, journal = join("a")
+
+    async def check() -> None:
+        await servers.hand_over(effect("unknown"))
+
+        assert await servers.take() == (effect("unknown"),)
+        assert await journal.load("unknown") is None
+
+    run(check())
+
+
+def test_two_servers_share_what_nobody_has(join: Joining, postgres_url: str) -> None:
+    (_, journal), (one, _), (two, _) = join("a"), join("b"), join("c")
+    count = 300
+
+    async def check() -> None:
+        await asyncio.gather(*(journal.commit(begun(f"e{n:03}")) for n in range(count)))
+        with connect(postgres_url) as connection:
+            connection.execute("UPDATE executions SET fence = NULL")
+            connection.execute("UPDATE outbox SET fence = NULL")
+
+        taken = [await asyncio.gather(one.take(), two.take()) for _ in range(3)]
+
+        keys = [pending.effect.key for pair in taken for part in pair for pending in part]
+        assert len(keys) == len(set(keys)) == count
+        assert all(len({pending.execution_id for pending in part}) <= 100 for pair in taken for part in pair)
+
+    run(check())
+
+
+def test_a_lease_has_one_holder_as_long_as_it_lives(join: Joining) -> None:
+    (servers, _), (other, _) = join("a"), join("b")
+
+    async def check() -> None:
+        assert await servers.hold("poller")
+        assert await servers.hold("poller")
+        assert not await other.hold("poller")
+        assert await other.hold("sweep")
+
+        await asyncio.to_thread(servers.close)
+
+        assert await other.hold("poller")
+
+    run(check())
