@@ -24,14 +24,13 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.principal import Principal
 from gennaker.model.statuses import Status
-from gennaker.settings import Settings
-from gennaker.store.audit import SqliteAuditTrail
-from gennaker.store.database import Database
-from gennaker.store.definitions import SqliteDefinitions
-from gennaker.store.documents import SqliteDocuments
+from gennaker.settings import Settings, StoreSettings
+from gennaker.store import opening
+from gennaker.store.audit import DatabaseAuditTrail
+from gennaker.store.definitions import DatabaseDefinitions
+from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.evidence import FileEvidence, FileLogs
-from gennaker.store.journal import SqliteJournal
-from gennaker.store.searches import SqliteSearches
+from gennaker.store.searches import DatabaseSearches
 from gennaker.worker import core
 from gennaker.worker.clock import SystemClock, SystemIds
 from gennaker.worker.probes import SilentProbe
@@ -76,21 +75,22 @@ def pipeline(stages: int, context: JsonObject) -> JsonObject:
 
 
 @asynccontextmanager
-async def running(folder: Path, starts: Starts) -> AsyncIterator[core.Core]:
-    """A worker over a fresh store."""
+async def running(folder: Path, starts: Starts, url: str = "") -> AsyncIterator[core.Core]:
+    """A worker over a fresh store: SQLite in the folder, or the empty PostgreSQL database of the URL."""
     clock, ids = SystemClock(), SystemIds()
-    database = Database.open(folder)
+    store = opening.open_store(StoreSettings(url=url), folder, engine_version="benchmark", server="benchmark")
+    database = store.database
     nothing = TaskType(name="nothing", run=starts.run)
     stage = StageType(name="benchNothing", label="", about="", spec=StageSpec, tasks=(nothing,))
     built = core.build(
         store=core.StorePorts(
-            journal=SqliteJournal(database, engine_version="benchmark"),
-            searches=SqliteSearches(database),
-            definitions=SqliteDefinitions(database, clock),
-            documents=lambda namespace: SqliteDocuments(database, namespace),
+            journal=store.journal,
+            searches=DatabaseSearches(database),
+            definitions=DatabaseDefinitions(database, clock),
+            documents=lambda namespace: DatabaseDocuments(database, namespace),
             evidence=FileEvidence(database),
             logs=FileLogs(database),
-            audit=SqliteAuditTrail(database),
+            audit=DatabaseAuditTrail(database),
         ),
         clock=clock,
         ids=ids,
@@ -99,19 +99,22 @@ async def running(folder: Path, starts: Starts) -> AsyncIterator[core.Core]:
         plugins=(Plugin(name="bench", stages=(stage,)),),
         registries={},
         probe=SilentProbe(),
+        servers=store.servers,
     )
     async with asyncio.TaskGroup() as group:
         working = group.create_task(built.worker.run())
         await built.worker.ready()
         yield built
         working.cancel()
-    database.close()
+    store.close()
 
 
-async def throughput(folder: Path, *, executions: int, stages: int, at_once: int, context: JsonObject) -> float:
+async def throughput(
+    folder: Path, *, executions: int, stages: int, at_once: int, context: JsonObject, url: str = ""
+) -> float:
     """Task completions a second."""
     starts = Starts()
-    async with running(folder, starts) as built:
+    async with running(folder, starts, url) as built:
         slots = asyncio.Semaphore(at_once)
         began = time.perf_counter()
 

@@ -52,14 +52,14 @@ def test_what_is_handed_over_is_pending_until_it_is_dropped(run: Run) -> None:
 
 
 def test_nothing_is_taken_where_there_is_nothing(run: Run) -> None:
-    async def check(servers: Servers, journal: Journal) -> None:
+    async def check(servers: Servers, _: Journal) -> None:
         assert await servers.take() == ()
 
     run(check)
 
 
 def test_a_lease_can_be_held_again_by_its_holder(run: Run) -> None:
-    async def check(servers: Servers, journal: Journal) -> None:
+    async def check(servers: Servers, _: Journal) -> None:
         assert await servers.hold("service:poller")
         assert await servers.hold("service:poller")
 
@@ -67,7 +67,7 @@ def test_a_lease_can_be_held_again_by_its_holder(run: Run) -> None:
 
 
 def test_a_server_that_has_just_begun_may_begin_effects(run: Run) -> None:
-    async def check(servers: Servers, journal: Journal) -> None:
+    async def check(servers: Servers, _: Journal) -> None:
         async with asyncio.timeout(1):
             await servers.may_begin()
 
@@ -75,7 +75,7 @@ def test_a_server_that_has_just_begun_may_begin_effects(run: Run) -> None:
 
 
 def test_keeping_goes_on_until_it_is_cancelled(run: Run) -> None:
-    async def check(servers: Servers, journal: Journal) -> None:
+    async def check(servers: Servers, _: Journal) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await servers.keep()

@@ -3,7 +3,6 @@
 from typing import TypeVar
 
 import immutables
-import msgspec
 from sqlalchemy import Connection
 
 from gennaker.interfaces.journal import RecordedEvent
