@@ -9,15 +9,23 @@ from pathlib import Path
 from gennaker.cli import terminal
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
+from gennaker.settings import Settings
 from gennaker.transport.client import Client
 from gennaker.transport.folder import holder
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-def show(data: Path, execution_id: str, stage: str, *, as_json: bool) -> int:
-    """Prints the answers, the most important first."""
-    found = _asked(data, execution_id, stage)
+def show(
+    data: Path,
+    execution_id: str,
+    stage: str,
+    *,
+    as_json: bool,
+    settings: Settings = Settings(),  # noqa: B008 - a frozen record
+) -> int:
+    """Prints the answers, the most important first. `settings` say where the store of the folder is."""
+    found = _asked(data, execution_id, stage, settings)
     answers = _objects(found.get("answers"))
     if not answers:
         raise Refused(Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}."))
@@ -34,11 +42,11 @@ def show(data: Path, execution_id: str, stage: str, *, as_json: bool) -> int:
     return 0
 
 
-def _asked(data: Path, execution_id: str, stage: str) -> JsonObject:
+def _asked(data: Path, execution_id: str, stage: str, settings: Settings) -> JsonObject:
     if holder(data) is None:
         from gennaker import app as assembly
 
-        found = to_json(assembly.explain(data, execution_id, stage))
+        found = to_json(assembly.explain(settings, data, execution_id, stage))
     else:
         query = {"stage": stage} if stage else {}
         found = Client(data).get(f"/api/v1/executions/{execution_id}/why", **query)

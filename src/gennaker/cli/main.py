@@ -132,7 +132,8 @@ def explain(
     """What keeps EXECUTION from moving on, since when, and who can move it on; or why it has ended as it has."""
     from gennaker.cli import explaining
 
-    return explaining.show(configuration.data_folder(place.data, os.environ), execution, stage, as_json=json)
+    configured = place.configured()
+    return explaining.show(configured.data, execution, stage, as_json=json, settings=configured.settings)
 
 
 @app.command
