@@ -22,8 +22,9 @@ import msgspec
 import structlog
 import uvicorn
 
-from gennaker.engine import rules, why
+from gennaker.engine import recording, rules, why
 from gennaker.engine.answers import Why
+from gennaker.engine.recording import Recording
 from gennaker.interfaces.inspection import Facts, Workforce
 from gennaker.interfaces.plugins import Plugin, Service
 from gennaker.interfaces.probes import Probe
@@ -98,6 +99,23 @@ def explain(settings: Settings, data: Path, execution_id: str, stage: str) -> Wh
     facts = _offline(settings, data, look)
     types = [stage_type for plugin in installed_plugins() for stage_type in plugin.stages]
     return why.explain(facts, rules.from_stage_types(types), stage_ref=stage)
+
+
+def recorded(settings: Settings, data: Path, execution_id: str) -> Recording:
+    """An execution's journal and state, from the store of a server that doesn't run. Raises Refused."""
+
+    async def look(store: OpenStore) -> Recording:
+        execution = await store.journal.load(execution_id)
+        if execution is None:
+            raise Refused(Problem(code="execution.unknown", message=f"There is no execution {execution_id}."))
+        return recording.of(
+            execution,
+            await store.journal.events(execution_id),
+            rules=rules.from_stage_types([one for plugin in installed_plugins() for one in plugin.stages]),
+            engine_versions=await store.journal.engine_versions(execution_id),
+        )
+
+    return _offline(settings, data, look)
 
 
 def _offline(settings: Settings, data: Path, look: Callable[[OpenStore], Coroutine[None, None, Found]]) -> Found:

@@ -99,6 +99,17 @@ def test_an_execution_is_loaded_as_it_was_committed(run: Run[None]) -> None:
     run(check)
 
 
+def test_the_engine_that_applied_the_events_is_remembered_once(run: Run[None]) -> None:
+    async def check(journal: Journal) -> None:
+        await journal.commit(new(stages=(stage("s1"),)))
+        await journal.commit(Commit(executions=(change(1, stage("s1", seen=True)),)))
+
+        assert len(await journal.engine_versions("01A")) == 1
+        assert await journal.engine_versions("01B") == ()
+
+    run(check)
+
+
 def test_what_was_never_committed_is_absent(run: Run[None]) -> None:
     async def check(journal: Journal) -> None:
         assert await journal.load("01A") is None

@@ -51,6 +51,9 @@ class MemoryJournal:
         recorded = self._state.events.get(execution_id, ())
         return tuple(event for event in recorded if event.number > after)
 
+    async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
+        return ("memory",) if execution_id in self._state.events else ()
+
     async def pending(self) -> tuple[PendingEffect, ...]:
         return tuple(sorted(self._state.outbox.values(), key=lambda pending: pending.due or _AT_ONCE))
 

@@ -137,6 +137,29 @@ def explain(
 
 
 @app.command
+def replay(
+    execution: Annotated[str, Parameter(help="Its id, or a file that --export has written.")],
+    *,
+    at: Annotated[int, Parameter(help="Show the state after event number N.")] = 0,
+    with_: Annotated[
+        Path | None,
+        Parameter(
+            name="--with", help="What if: another definition, or `{events: [{number, event}]}` to change events."
+        ),
+    ] = None,
+    export: Annotated[Path | None, Parameter(help="Write journal and state to a file.")] = None,
+    json: bool = False,
+    place: Place = _HERE,
+) -> int:
+    """Fold EXECUTION's journal again: it must give its state, bit for bit."""
+    from gennaker.cli import replaying
+
+    configured = place.configured()
+    wanted = replaying.Wanted(at=at, other=with_, export=export, as_json=json)
+    return replaying.replay(configured.data, execution, wanted, settings=configured.settings)
+
+
+@app.command
 def cancel(execution: str, *, reason: str = "", place: Place = _HERE) -> int:
     """Cancel EXECUTION at once."""
     return running.command(place.client(), execution, "cancel", {"reason": reason})

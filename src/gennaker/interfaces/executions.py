@@ -67,6 +67,10 @@ class Executions(Protocol):
         """The execution's journal. Raises Refused(404)."""
         ...
 
+    async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
+        """Versions of the engine that have applied the execution's events."""
+        ...
+
     async def reserve_number(self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None) -> int:
         """The server-group number that this holder gets in the cluster (`account:region:name`); the same each time."""
         ...

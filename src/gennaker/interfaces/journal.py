@@ -89,6 +89,10 @@ class Journal(Protocol):
         """The execution's journal, in order."""
         ...
 
+    async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
+        """Versions of the engine that have applied the execution's events, each once, in order."""
+        ...
+
     async def pending(self) -> tuple[PendingEffect, ...]:
         """The whole outbox, for recovery at start: those that are due first."""
         ...

@@ -47,7 +47,8 @@ def _upcast(value: Json) -> Json:
     for key in ("result", "head", "event"):
         if isinstance(changed.get(key), dict):
             changed[key] = _upcast(changed[key])
-    tasks = changed.get("tasks")
-    if isinstance(tasks, list):
-        changed["tasks"] = [_upcast(task) for task in tasks]
+    for key in ("tasks", "events", "stages"):  # events and stages: of a recording
+        listed = changed.get(key)
+        if isinstance(listed, list):
+            changed[key] = [_upcast(one) for one in listed]
     return changed

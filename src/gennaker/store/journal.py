@@ -54,6 +54,10 @@ class SqliteJournal:
         """The execution's journal, in order."""
         return await self._reads.events(execution_id, after=after)
 
+    async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
+        """Versions of the engine that have applied the execution's events, each once, in order."""
+        return await self._reads.engine_versions(execution_id)
+
     async def pending(self) -> tuple[PendingEffect, ...]:
         """The whole outbox: what has no instant first, then by instant."""
 

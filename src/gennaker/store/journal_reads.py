@@ -56,6 +56,16 @@ class JournalReads:
 
         return await self._database.read(look)
 
+    async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
+        """Versions of the engine that have applied the execution's events, each once, in order."""
+        sql = self._database.sql
+
+        def look(connection: Connection) -> tuple[str, ...]:
+            found = direct(connection).execute(sql.engine_versions, (execution_id,)).fetchall()
+            return tuple(dict.fromkeys(str(version) for (version,) in found))
+
+        return await self._database.read(look)
+
 
 def effect(connection: Direct, sql: Statements, row: EffectRow) -> PendingEffect:
     """A row of the outbox."""

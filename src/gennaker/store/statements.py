@@ -75,6 +75,8 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """execution_id → body, blobs"""
     events: str
     """execution_id, after → number, ignored, event, blobs"""
+    engine_versions: str
+    """execution_id → engine_version of each event"""
     pending: str
     """→ execution_id, due, tries, effect, blobs"""
     queue: str
@@ -123,6 +125,9 @@ def compiled(dialect: Dialect) -> Statements:
             .where(events.execution_id == bindparam("execution"))
             .where(events.number > bindparam("after"))
             .order_by(events.number)
+        ),
+        engine_versions=write.text(
+            select(events.engine_version).where(events.execution_id == bindparam("execution")).order_by(events.number)
         ),
         pending=write.text(
             select(outbox.execution_id, outbox.due, outbox.tries, outbox.effect, outbox.blobs).order_by(

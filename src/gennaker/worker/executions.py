@@ -181,6 +181,10 @@ class LocalExecutions:
             )
         return await self._journal.events(execution_id, after=after)
 
+    async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
+        """From the store."""
+        return await self._journal.engine_versions(execution_id)
+
     async def reserve_number(self, cluster: str, holder: str, *, taken: tuple[int, ...], newest: int | None) -> int:
         """One transaction on the cluster's queue."""
         asked = NumberAsked(at=self._clock.now(), holder=holder, taken=taken, newest=newest)

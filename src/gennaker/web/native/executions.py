@@ -6,7 +6,7 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from gennaker.engine import rules, why
+from gennaker.engine import recording, rules, why
 from gennaker.interfaces.executions import Found
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import (
@@ -74,8 +74,16 @@ class ExecutionsController(Controller):
     async def why(self, ports: Ports, execution_id: FromPath[str], stage: FromQuery[str] = "") -> Json:
         """What keeps the execution, or one stage of it, from moving on, or has ended it."""
         facts = await ports.services.executions.facts(execution_id)
-        types = {id(one): one for one in ports.stage_types.values()}.values()
-        return to_json(why.explain(facts, rules.from_stage_types(types), stage_ref=stage))
+        return to_json(why.explain(facts, _rules(ports), stage_ref=stage))
+
+    @get("/{execution_id:str}/journal")
+    async def journal(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
+        """Everything that has happened to the execution, with its state: what `gennaker replay` folds."""
+        executions = ports.services.executions
+        execution = await existing(ports, execution_id)
+        events = await executions.events(execution_id)
+        versions = await executions.engine_versions(execution_id)
+        return recording.to_json(recording.of(execution, events, rules=_rules(ports), engine_versions=versions))
 
     @post("/{execution_id:str}/cancel", status_code=200)
     async def cancel(
@@ -158,6 +166,10 @@ class ExecutionsController(Controller):
             at=ports.services.clock.now(), stage_id=stage.id, by=principal.name, reason=data.reason
         )
         return await _tell(ports, principal, execution_id, event)
+
+
+def _rules(ports: WebPorts) -> rules.Rules:
+    return rules.from_stage_types({id(one): one for one in ports.stage_types.values()}.values())
 
 
 async def existing(ports: WebPorts, execution_id: str) -> Execution:

@@ -1,6 +1,7 @@
 """Executions in the native API: running a file, following it, steering it, judging it."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.fakes.scripted import Target
 from tests.fakes.website import Website
 from tests.harness import Harness, ended
 
+from gennaker.engine import recording, replaying
 from gennaker.plugins.flow import plugin as flow
 
 WAIT = {"name": "w", "application": "shop", "stages": [make.stage_json("a", type="wait", waitTime=600)]}
@@ -193,5 +195,18 @@ def test_a_wait_is_shown_in_words_and_as_data() -> None:
 def test_why_of_an_unknown_execution_is_not_found() -> None:
     async def work(site: Website) -> None:
         assert (await site.get("/api/v1/executions/nothing/why")).status == 404
+
+    visit(work)
+
+
+def test_the_journal_stands_for_itself() -> None:
+    async def work(site: Website) -> None:
+        found = await started(site, MAKE)
+
+        answer = (await site.get(f"/api/v1/executions/{found}/journal")).json
+
+        recorded = recording.read(json.dumps(answer))
+        assert replaying.check(recorded, engine="memory").is_same
+        assert recorded.execution.head.id == found
 
     visit(work)

@@ -1,0 +1,158 @@
+"""`gennaker replay`: folds a journal again, shows any state on the way, and asks "what if".
+
+The journal comes from a file, from the server that runs on the data folder, or from the folder where none runs.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from gennaker.cli import terminal
+from gennaker.engine import differences, recording, replaying, what_if
+from gennaker.engine.recording import Recording
+from gennaker.engine.what_if import Change, Outcome
+from gennaker.model.codec import Json, encode, to_json
+from gennaker.model.execution import Execution
+from gennaker.model.problems import Problem, Refused
+from gennaker.model.waiting import said
+from gennaker.settings import Settings
+from gennaker.transport.client import Client
+from gennaker.transport.folder import holder
+
+_SHOWN = 10
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for; nothing: the check."""
+
+    at: int = 0
+    """The state after this event; 0: not asked for."""
+    other: Path | None = None
+    export: Path | None = None
+    as_json: bool = False
+
+
+def replay(
+    data: Path,
+    execution: str,
+    wanted: Wanted,
+    *,
+    settings: Settings = Settings(),  # noqa: B008 - a frozen record
+) -> int:
+    """Does what is wanted; 1 where replaying gives another state. `settings` say where the store of the folder is."""
+    recorded = find(data, execution, settings)
+    if wanted.export is not None:
+        wanted.export.write_bytes(encode(recording.to_json(recorded)))
+        terminal.say(f"{len(recorded.events)} events written to {wanted.export}.")
+        return 0
+    if wanted.at:
+        return _show_state(recorded, wanted)
+    if wanted.other is not None:
+        return _what_if(recorded, wanted.other, as_json=wanted.as_json)
+    return _check(recorded, as_json=wanted.as_json)
+
+
+def find(data: Path, execution: str, settings: Settings) -> Recording:
+    """The recording. Raises Refused."""
+    file = Path(execution)
+    if file.is_file():
+        return recording.read(file.read_bytes())
+    if holder(data) is not None:
+        return recording.read(encode(Client(data).get(f"/api/v1/executions/{execution}/journal")))
+    from gennaker import app as assembly
+
+    return assembly.recorded(settings, data, execution)
+
+
+def _check(recorded: Recording, *, as_json: bool) -> int:
+    verdict = replaying.check(recorded, engine=version("gennaker"))
+    if as_json:
+        terminal.show_json(to_json(verdict))
+    else:
+        terminal.say(verdict.sentence)
+        for one in verdict.differences[:_SHOWN]:
+            terminal.say(f"  {one.pointer}: stored {_short(one.before)}, replayed {_short(one.after)}")
+        if len(verdict.differences) > _SHOWN:
+            terminal.say(f"  and {len(verdict.differences) - _SHOWN} more")
+    return 0 if verdict.is_same else 1
+
+
+def _show_state(recorded: Recording, wanted: Wanted) -> int:
+    state = replaying.at(recorded, wanted.at)
+    one = recorded.events[wanted.at - 1]
+    if wanted.as_json:
+        terminal.show_json({"number": one.number, "event": to_json(one.event), "state": differences.as_json(state)})
+        return 0
+    ignored = f", ignored: {one.ignored}" if one.ignored else ""
+    terminal.say(
+        f"After event {wanted.at} of {len(recorded.events)}, {type(one.event).__name__} at {one.event.at}{ignored}"
+    )
+    _show(state)
+    return 0
+
+
+def _show(state: Execution) -> None:
+    terminal.say(f"{state.head.id}  {state.head.status.value}  {said(state.head.waiting_for)}".rstrip())
+    for stage in state.in_order():
+        waits = [said(task.waiting_for) for task in stage.tasks if task.waiting_for] or [said(stage.waiting_for)]
+        running = ", ".join(task.name for task in stage.tasks if task.status.value == "RUNNING")
+        line = f"  {stage.status.value:<15} {stage.ref_id:<6} {stage.name}" + (f" ({running})" if running else "")
+        terminal.say(f"{line}  waits for {waits[0]}" if waits[0] else line)
+
+
+def _what_if(recorded: Recording, file: Path, *, as_json: bool) -> int:
+    other = _read(file)
+    if not isinstance(other, dict) or not ("stages" in other or "events" in other):
+        raise Refused(
+            Problem(
+                code="what_if.unknown",
+                message=f"{file} holds neither a pipeline (`stages`) nor changed events (`events`).",
+                remedy="Give one of the two, as JSON or YAML.",
+            )
+        )
+    if "events" in other:
+        try:
+            changes = msgspec.convert(other["events"], tuple[Change, ...])
+        except msgspec.ValidationError as error:
+            raise Refused(Problem(code="what_if.unreadable", message=f"{file}: {error}.", pointer="/events")) from error
+        outcome, state = what_if.with_changes(recorded, changes)
+    else:
+        outcome, state = what_if.with_definition(recorded, other)
+    if as_json:
+        parted = [to_json(one) for one in differences.of_states(recorded.execution, state)]
+        outcome_json = to_json(outcome)
+        assert isinstance(outcome_json, dict)
+        terminal.show_json({**outcome_json, "differences": parted})
+    else:
+        _show_outcome(outcome)
+    return 0
+
+
+def _show_outcome(outcome: Outcome) -> None:
+    same = "It would have ended the same way" if outcome.before == outcome.after else "It would have ended otherwise"
+    terminal.say(f"{same}: {outcome.before} → {outcome.after}")
+    for stage in outcome.changed:
+        terminal.say(f"  {stage.name} ({stage.ref_id}): {stage.before or 'not there'} → {stage.after or 'not there'}")
+    for key in outcome.open:
+        terminal.say(f"  nobody knows the outcome of {key}")
+    if outcome.unused:
+        terminal.say(f"  {len(outcome.unused)} recorded results were not asked for")
+    for note in outcome.notes:
+        terminal.say(f"  note: {note}")
+
+
+def _read(file: Path) -> Json:
+    try:
+        found: Json = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Refused(
+            Problem(code="file.unreadable", message=f"{file} can't be read: {error}.", remedy="Give JSON or YAML.")
+        ) from error
+    return found
+
+
+def _short(value: Json) -> str:
+    text = encode(value).decode()
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,0 +1,115 @@
+"""What if: the same events against another definition, or changed ones against the same."""
+
+from typing import Any
+
+import pytest
+from tests import recordings
+from tests.make import stage_json
+
+from gennaker.engine import what_if
+from gennaker.engine.recording import Recording
+from gennaker.engine.what_if import Change, Outcome
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import IgnoreFailureAsked, ManualJudgmentGiven, TaskReported
+from gennaker.model.problems import Refused
+
+
+@pytest.fixture(scope="module")
+def rich() -> Recording:
+    return recordings.rich()
+
+
+def definition(*changed: JsonObject, without: tuple[str, ...] = ()) -> JsonObject:
+    """The rich pipeline with stages replaced, added, or taken out."""
+    listed: Any = recordings.RICH["stages"]
+    by_ref = {one["refId"]: one for one in [*listed, *changed]}
+    return {**recordings.RICH, "stages": [one for ref, one in by_ref.items() if ref not in without]}
+
+
+def changes(outcome: Outcome) -> dict[str, tuple[str | None, str | None]]:
+    return {one.ref_id: (one.before, one.after) for one in outcome.changed}
+
+
+def test_the_same_definition_gives_the_same_run(rich: Recording) -> None:
+    outcome, state = what_if.with_definition(rich, definition())
+
+    assert (outcome.before, outcome.after) == ("SUCCEEDED", "SUCCEEDED")
+    assert (outcome.changed, outcome.open, outcome.unused) == ((), (), ())
+    assert {one.ref_id: one.outputs for one in state.in_order()} == {one.ref_id: one.outputs for one in rich.stages}
+
+
+def test_a_flag_of_a_stage_decides_otherwise_over_the_same_results() -> None:
+    plain: JsonObject = {"application": "shop", "stages": [stage_json("a", type="fail"), stage_json("b", type="make")]}
+    lenient: JsonObject = {**plain, "stages": [stage_json("a", type="fail", continuePipeline=True), stage_json("b")]}
+
+    outcome, state = what_if.with_definition(recordings.recorded(plain), lenient)
+
+    assert (outcome.before, outcome.after) == ("TERMINAL", "SUCCEEDED")
+    assert changes(outcome) == {"a": ("TERMINAL", "FAILED_CONTINUE"), "b": ("CANCELED", "SUCCEEDED")}
+    assert {one.name: one.status.value for one in state.in_order()} == {"a": "FAILED_CONTINUE", "b": "SUCCEEDED"}
+
+
+def test_a_stage_that_needs_less_starts_earlier_and_gets_its_results_all_the_same() -> None:
+    wait = stage_json("w", type="wait", waitTime=60)
+    recording = recordings.recorded({"application": "shop", "stages": [wait, stage_json("a", "w", type="poll")]})
+
+    outcome, state = what_if.with_definition(recording, {"stages": [wait, stage_json("a", type="poll")]})
+
+    took = {one.name: one.end_time - state.head.start_time for one in state.in_order()}  # type: ignore[operator]  # all have ended
+    assert (outcome.changed, outcome.open) == ((), ())
+    assert {name: round(length.total_seconds()) for name, length in took.items()} == {"w": 60, "a": 40}
+
+
+def test_a_new_stage_is_open_because_nobody_knows_its_outcome(rich: Recording) -> None:
+    new = stage_json("new", "make", type="make")
+
+    outcome, _ = what_if.with_definition(rich, definition(new, stage_json("poll", "new", type="poll")))
+
+    assert outcome.after == "RUNNING"
+    assert [key.split("/")[1:] for key in outcome.open] == [["new", "prepare", "0", "0"]]
+    assert changes(outcome)["new"] == (None, "NOT_STARTED")
+
+
+def test_what_was_recorded_for_a_stage_that_is_gone_is_left_over(rich: Recording) -> None:
+    outcome, _ = what_if.with_definition(rich, definition(without=("tell",)))
+
+    assert changes(outcome) == {"tell": ("SUCCEEDED", None)}
+    assert outcome.unused
+
+
+def test_an_expression_in_a_changed_field_is_left_as_it_was_and_said(rich: Recording) -> None:
+    changed = stage_json("ship", "judge", type="make", note="${ other }")
+
+    outcome, _ = what_if.with_definition(rich, definition(changed))
+
+    assert outcome.notes == ("`note` of stage ship holds an expression: left as it was.",)
+
+
+def test_another_answer_of_the_judge_ends_the_run(rich: Recording) -> None:
+    judged = next(one.number for one in rich.events if isinstance(one.event, ManualJudgmentGiven))
+    report = next(
+        one.number
+        for one in rich.events
+        if isinstance(one.event, TaskReported) and one.number > judged and one.event.key.split("/")[1] == "judge"
+    )
+    failed = {"type": "failed", "problem": {"code": "judgment.stopped", "message": "No."}}
+
+    outcome, _ = what_if.with_changes(rich, [Change(number=report, event={"result": failed})])
+
+    assert outcome.after == "TERMINAL"
+    assert changes(outcome)["judge"] == ("SUCCEEDED", "TERMINAL")
+
+
+def test_a_command_that_comes_later_comes_later(rich: Recording) -> None:
+    ignored = next(one for one in rich.events if isinstance(one.event, IgnoreFailureAsked))
+
+    outcome, _ = what_if.with_changes(rich, [Change(number=ignored.number, event={"at": "2026-01-05T08:00:00Z"})])
+
+    assert outcome.after == "TERMINAL"
+
+
+def test_an_event_that_would_be_none_is_refused(rich: Recording) -> None:
+    with pytest.raises(Refused, match="is none"):
+        what_if.with_changes(rich, [Change(number=2, event={"at": "yesterday"})])
+    with pytest.raises(Refused, match="no event 9999"):
+        what_if.with_changes(rich, [Change(number=9999, event={})])
