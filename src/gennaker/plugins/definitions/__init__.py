@@ -1,0 +1,1 @@
+"""Stages that write definitions: pipelines, applications, projects and pipeline templates (what Orca does with Front50)."""

@@ -1,0 +1,38 @@
+"""Delete application: not while something of it runs."""
+
+from tests.fakes.clouds import CloudState, FakeCloud
+from tests.jobs import Installation
+
+from gennaker.interfaces.clouds import Capacity, Place, ServerGroup
+from gennaker.interfaces.plugins import Plugin
+from gennaker.model import moniker
+
+
+def test_it_is_removed_and_removing_it_again_is_no_error() -> None:
+    installed = Installation()
+    installed.done("createApplication", application={"name": "shop"})
+
+    for _ in range(2):
+        installed.done("deleteApplication", application={"name": "Shop"})
+
+    assert installed.list("application") == ()
+
+
+def test_an_application_with_server_groups_stays() -> None:
+    state, place = CloudState(), Place(account="local", region="here")
+    state.groups["shop-v000"] = ServerGroup(
+        name="shop-v000",
+        place=place,
+        cloud_provider="fake",
+        moniker=moniker.parse("shop-v000"),
+        created_at=state.at,
+        capacity=Capacity(min=1, max=1, desired=1),
+        image="shop@sha256:1",
+    )
+    installed = Installation(Plugin(name="cloud", clouds=(lambda _: FakeCloud(state, place),)))
+    installed.done("createApplication", application={"name": "shop"})
+
+    assert "outstanding server groups: shop-v000" in installed.refused(
+        "deleteApplication", application={"name": "SHOP"}
+    )
+    assert len(installed.list("application")) == 1

@@ -1,0 +1,102 @@
+"""Save pipelines from artifact: all that it holds, each by itself."""
+
+from typing import Any
+
+import pytest
+from tests.harness import problem_of
+from tests.jobs import Installation, encoded
+from tests.make import config, stage_json
+
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.statuses import Status
+
+ONE: JsonObject = {"name": "one", "stages": []}
+TWO: JsonObject = {"name": "two", "stages": []}
+
+
+def artifact(content: Json) -> JsonObject:
+    return {"type": "embedded/base64", "name": "pipelines", "reference": encoded(content)}
+
+
+def names(listed: Any) -> list[str]:
+    return [one["name"] for one in listed]
+
+
+def test_each_is_created_or_updated_by_its_name() -> None:
+    installed = Installation()
+    installed.save("pipeline", "p1", {**ONE, "application": "shop", "index": 3})
+
+    stage = installed.done("savePipelinesFromArtifact", pipelinesArtifact=artifact({"shop": [ONE, TWO], "cart": [ONE]}))
+
+    assert names(stage.outputs["pipelinesCreated"]) == ["two", "one"]
+    assert stage.outputs["pipelinesUpdated"] == [{"application": "shop", "name": "one", "id": "p1"}]
+    assert stage.outputs["pipelinesFailedToSave"] == []
+    stored = {(one.body["application"], one.body["name"]) for one in installed.list("pipeline")}
+    assert stored == {("shop", "one"), ("shop", "two"), ("cart", "one")}
+    assert [task.name for task in stage.tasks] == [
+        "getPipelinesFromArtifact",
+        "savePipeline",
+        "checkForRemainingPipelines",
+        "savePipelinesCompleteTask",
+    ]
+
+
+def test_one_that_fails_keeps_no_other_from_being_saved_but_fails_the_stage() -> None:
+    installed = Installation()
+    broken: JsonObject = {"name": "broken", "stages": [stage_json("a", "a")]}
+
+    execution = installed.job("savePipelinesFromArtifact", pipelinesArtifact=artifact({"shop": [broken, TWO]}))
+
+    stage: Any = next(execution.top_level())
+    assert execution.head.status is Status.TERMINAL
+    assert "Failed to save pipelines: shop: broken: Stages require each other in a circle" in problem_of(execution)
+    assert names(stage.outputs["pipelinesFailedToSave"]) == ["broken"]
+    assert [one.body["name"] for one in installed.list("pipeline")] == ["two"]
+
+
+def test_the_artifact_may_be_one_that_was_bound_before() -> None:
+    installed = Installation()
+    make = stage_json(
+        "a",
+        type="evaluateArtifacts",
+        artifactContents=[{"name": "pipelines", "contents": '{"shop": [{"name": "one", "stages": []}]}'}],
+        expectedArtifacts=[{"id": "wanted", "matchArtifact": {"name": "pipelines"}}],
+    )
+
+    execution = installed.harness.run(
+        config(make, stage_json("s", "a", type="savePipelinesFromArtifact", pipelinesArtifactId="wanted"))
+    )
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert [one.body["name"] for one in installed.list("pipeline")] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "No artifact could be bound to ''"),
+        ({"pipelinesArtifactId": "nobody"}, "No artifact could be bound to 'nobody'"),
+        ({"pipelinesArtifact": {"type": "gcs/object"}}, "'gcs/object' can't be fetched here"),
+        ({"pipelinesArtifact": artifact([])}, "it is no object"),
+        ({"pipelinesArtifact": artifact({"shop": [7]})}, "no list of objects"),
+        ({"pipelinesArtifact": artifact({"shop": []})}, "it holds no pipeline"),
+        ({"pipelinesArtifact": {"type": "embedded/base64", "reference": "%"}}, "can't be read"),
+    ],
+)
+def test_an_artifact_that_holds_none_is_said(fields: JsonObject, said: str) -> None:
+    assert said in Installation().refused("savePipelinesFromArtifact", **fields)
+
+
+def test_a_crash_between_two_saves_loses_none_and_doubles_none() -> None:
+    installed = Installation()
+
+    execution = installed.job(
+        "savePipelinesFromArtifact",
+        pipelinesArtifact=artifact({"shop": [ONE, TWO]}),
+        kill_at=("effect.after:RunTask:savePipelinesFromArtifact.savePipeline#2",),
+    )
+
+    stage: Any = next(execution.top_level())
+    assert execution.head.status is Status.SUCCEEDED
+    assert names(stage.outputs["pipelinesCreated"]) == ["one", "two"]
+    assert len(installed.list("pipeline")) == 2
