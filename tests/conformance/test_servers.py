@@ -81,3 +81,12 @@ def test_keeping_goes_on_until_it_is_cancelled(run: Run) -> None:
                 await servers.keep()
 
     run(check)
+
+
+def test_nothing_is_elsewhere_where_nobody_else_is(run: Run) -> None:
+    async def check(servers: Servers, _: Journal) -> None:
+        await servers.hand_over(effect("a"))
+
+        assert await servers.elsewhere() == {}
+
+    run(check)

@@ -5,6 +5,7 @@ hyphens as underscores), flag (`--set server.port=8084`). Keys that don't exist 
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -78,11 +79,17 @@ def keys(settings: Settings) -> dict[str, Json]:
 
 
 def shown(settings: Settings) -> dict[str, Json]:
-    """As `keys`, without what may be secret: header values that don't come from files."""
+    """As `keys`, without what may be secret: header values that don't come from files, the database's password."""
+    plain = {**keys(settings), "store.url": _without_password(settings.store.url)}
     return {
         key: "****" if ".custom-headers." in key and not str(value).startswith("file:") else value
-        for key, value in keys(settings).items()
+        for key, value in plain.items()
     }
+
+
+def _without_password(url: str) -> str:
+    """Whatever stands between the first colon and the last @ of the address, also where it is no proper one."""
+    return re.sub(r"(?<=://)([^/?]*?):[^/?]*@", r"\1:****@", url)
 
 
 def _from_file(path: Path, problems: list[Problem], *, is_needed: bool) -> dict[str, Json]:

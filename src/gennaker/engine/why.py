@@ -267,6 +267,8 @@ class _Search:
         if work is None:
             is_late = pending.due is None or facts.at - pending.due > _GRACE
             return why_waiting.not_taken(base, pending, facts.workforce) if is_late else base
+        if work.is_elsewhere:
+            return why_waiting.elsewhere(base, work)
         if work.since is None:
             return why_waiting.no_hand(base, facts.workforce)
         return why_waiting.at_work(base, wait, work)

@@ -242,6 +242,11 @@ def no_hand(base: Answer, workforce: Workforce) -> Answer:
     )
 
 
+def elsewhere(base: Answer, work: Work) -> Answer:
+    """Another server of the same store has it."""
+    return replace(base, observed=base.observed or f"The server {work.worker} has it.")
+
+
 def at_work(base: Answer, wait: Waiting, work: Work) -> Answer:
     """A worker is at it now."""
     if not isinstance(wait, ForWork):

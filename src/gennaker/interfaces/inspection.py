@@ -20,6 +20,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     since: datetime | None = None
     """Since when it is performed; None: it waits until one of the worker's hands is free."""
+    is_elsewhere: bool = False
+    """Another server has it, of which nothing more is known here."""
 
 
 class Workforce(msgspec.Struct, frozen=True, kw_only=True):

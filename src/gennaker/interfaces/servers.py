@@ -4,6 +4,7 @@ Each server has a lease with a fence, a number that is never given again. What i
 services) points to its fence, and it commits only while its lease stands. What a server that has gone owned is up for taking.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from gennaker.model.effect import PendingEffect
@@ -30,6 +31,10 @@ class Servers(Protocol):
 
     async def is_pending(self, key: str) -> bool:
         """Whether the outbox holds the effect."""
+        ...
+
+    async def elsewhere(self) -> Mapping[str, str]:
+        """Keys of effects that other living servers have, and those servers' names."""
         ...
 
     async def hold(self, lease: str) -> bool:

@@ -1,6 +1,7 @@
 """Alone: the one server of a store that no other can open."""
 
 import asyncio
+from collections.abc import Mapping
 
 from gennaker.interfaces.journal import Commit, Journal
 from gennaker.model.effect import PendingEffect
@@ -29,6 +30,10 @@ class Alone:
     async def is_pending(self, key: str) -> bool:
         """Looks through the outbox."""
         return any(pending.effect.key == key for pending in await self._journal.pending())
+
+    async def elsewhere(self) -> Mapping[str, str]:
+        """There is no other server."""
+        return {}
 
     async def hold(self, lease: str) -> bool:
         """Nobody else wants it."""

@@ -11,7 +11,7 @@ import msgspec
 from gennaker.engine import admit
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.executions import Found, Submission
-from gennaker.interfaces.inspection import Facts
+from gennaker.interfaces.inspection import Facts, Work
 from gennaker.interfaces.journal import (
     Commit,
     Conflict,
@@ -169,9 +169,12 @@ class LocalExecutions:
 
     async def facts(self, execution_id: str) -> Facts:
         """From the store and the worker."""
-        return await inspecting.facts(
-            self._journal, execution_id, at=self._clock.now(), workforce=self._worker.workforce()
-        )
+        workforce = self._worker.workforce()
+        others = await self._servers.elsewhere()
+        if others:
+            theirs = {key: Work(worker=name, is_elsewhere=True) for key, name in others.items()}
+            workforce = msgspec.structs.replace(workforce, at_work={**theirs, **workforce.at_work})
+        return await inspecting.facts(self._journal, execution_id, at=self._clock.now(), workforce=workforce)
 
     async def events(self, execution_id: str, *, after: int = 0) -> tuple[RecordedEvent, ...]:
         """From the store."""

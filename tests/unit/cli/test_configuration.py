@@ -161,3 +161,19 @@ def test_the_data_folder_is_the_flags_else_the_environments_else_the_users() -> 
     assert configuration.data_folder(None, home) == Path("/xdg/gennaker")
     assert configuration.data_folder(None, {}) == Path.home() / ".local/share/gennaker"
     assert configuration.data_folder(Path("relative"), {}).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:secret@db/gennaker", "postgresql://ada:****@db/gennaker"),
+        ("postgresql://ada:se@cret@db/gennaker", "postgresql://ada:****@db/gennaker"),
+        ("postgresql://ada@db:5432/gennaker", "postgresql://ada@db:5432/gennaker"),
+        ("", ""),
+    ],
+)
+def test_a_password_is_not_shown(tmp_path: Path, url: str, shown: str) -> None:
+    configured = configuration.read(data=tmp_path, flags=[f"store.url={url}"], environment={})
+
+    assert configured.settings.store.url == url
+    assert configuration.shown(configured.settings)["store.url"] == shown

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.stalls import JOB, JUDGE, SICK_DEPLOY, WAIT, Site, Stalls, stage
 
 from gennaker.engine.answers import Answer
-from gennaker.interfaces.inspection import Facts, Workforce
+from gennaker.interfaces.inspection import Facts, Work, Workforce
 from gennaker.interfaces.journal import Commit
 from gennaker.model.codec import to_json
 from gennaker.model.event import SkipAsked
@@ -193,6 +193,16 @@ async def message_not_taken(site: Site) -> str:
     return await site.run(stage("a"), notifications=[mail])
 
 
+def at_another_server(facts: Facts) -> Facts:
+    """All that is asked for is another server's."""
+    theirs = {
+        pending.effect.key: Work(worker="db-1:42", is_elsewhere=True)
+        for known in facts.known.values()
+        for pending in known.outbox
+    }
+    return replace(facts, workforce=replace(SERVER, at_work=theirs))
+
+
 def as_seen_by(workforce: Workforce) -> Callable[[Facts], Facts]:
     return lambda facts: replace(facts, workforce=workforce)
 
@@ -264,6 +274,13 @@ CASES = (
         path="worker.gone",
         seen=as_seen_by(SERVER),
         says="Nobody performs",
+    ),
+    Case(
+        name="a run at another server of the store",
+        drive=running(stage("a", type="hang")),
+        path="work",
+        seen=at_another_server,
+        says="db-1:42",
     ),
     Case(
         name="a turn behind a dead worker",

@@ -12,7 +12,7 @@ extended it: its own view ends first, and from then on it begins nothing (`may_b
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -91,6 +91,14 @@ class PostgresServers:
         return await self._run(
             lambda connection: connection.execute("SELECT 1 FROM outbox WHERE key = %s", (key,)).fetchone() is not None
         )
+
+    async def elsewhere(self) -> Mapping[str, str]:
+        """Keys of effects that other living servers have, and those servers' names."""
+
+        def look(connection: Raw) -> Mapping[str, str]:
+            return dict(connection.execute(sql.ELSEWHERE.encode(), (self.fence,)).fetchall())
+
+        return await self._run(look)
 
     async def hold(self, lease: str) -> bool:
         """Takes it if nobody has it."""

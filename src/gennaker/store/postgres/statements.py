@@ -108,6 +108,10 @@ HAND_OVER = """
 INSERT INTO outbox (key, execution_id, tries, effect) VALUES (%s, %s, 0, %s)
 ON CONFLICT (key) DO UPDATE SET
     execution_id = excluded.execution_id, due = NULL, effect = excluded.effect, blobs = NULL, fence = NULL"""
+ELSEWHERE = (
+    "SELECT outbox.key, servers.name FROM outbox JOIN servers USING (fence) "  # noqa: S608 - a constant of ours
+    f"WHERE servers.fence <> %s AND servers.expires > {NOW}"
+)
 HOLD = """
 INSERT INTO leases (name, fence) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET fence = excluded.fence
 WHERE leases.fence = excluded.fence OR leases.fence NOT IN (SELECT fence FROM servers) RETURNING fence"""

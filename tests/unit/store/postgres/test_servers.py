@@ -210,3 +210,15 @@ def test_a_lease_has_one_holder_as_long_as_it_lives(join: Joining) -> None:
         assert await other.hold("poller")
 
     run(check())
+
+
+def test_what_another_server_has_is_known_by_its_name(join: Joining) -> None:
+    (servers, journal), (other, _) = join("a"), join("b")
+
+    async def check() -> None:
+        await journal.commit(begun("e"))
+
+        assert await other.elsewhere() == {"e/k": "a"}
+        assert await servers.elsewhere() == {}
+
+    run(check())
