@@ -25,6 +25,10 @@ class PipelineChecks(Protocol):
         """A pipeline, expanded where it is made from a template; `instead` stands in for stored templates, by key."""
         ...
 
+    async def expanded(self, config: JsonObject) -> JsonObject:
+        """A pipeline with what its template gives it; as it is where it has none, or none that fits."""
+        ...
+
     def template(self, template: JsonObject) -> tuple[Problem, ...]:
         """A pipeline template by itself."""
         ...

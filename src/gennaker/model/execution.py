@@ -181,7 +181,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spel_evaluator: str | None = None
     notifications: tuple[JsonObject, ...] = ()
     initial_config: JsonObject = {}
-    """The definition as it was submitted; templates already expanded."""
+    """The definition as it was submitted; one made from a template is expanded when the submission is prepared."""
     template_variables: JsonObject = {}
     source: Json = None
     waiting_for: Waiting | None = None

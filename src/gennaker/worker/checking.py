@@ -27,6 +27,10 @@ class LocalChecks:
         problems = [*expanded.problems, *(_nameless(config)), *found.problems]
         return Checked(problems=tuple(problems), warnings=found.warnings)
 
+    async def expanded(self, config: JsonObject) -> JsonObject:
+        """The definition with what it inherits."""
+        return (await expanding.expanded(config, {}, self._definitions, at=self._clock.now())).config
+
     def template(self, template: JsonObject) -> tuple[Problem, ...]:
         """The template by itself."""
         return templates.check(template)

@@ -22,6 +22,10 @@ _LOOKS_AGAIN = timedelta(seconds=15)
 """The child's end wakes the task; this is for an end that was told while this execution was paused."""
 
 
+DEEPEST = 250
+"""Children within children: more are pipelines that start each other without end."""
+
+
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
@@ -57,9 +61,13 @@ async def start(context: TaskContext) -> TaskResult:
         return Failed(problem=_unknown(config_id))
     if definition.body.get("disabled") is True:
         return Failed(problem=_disabled(definition.body))
+    depth = _depth(context.execution)
+    if depth > DEEPEST:
+        return Failed(problem=_too_deep(definition.body))
     config: JsonObject = {**definition.body, "id": config_id}
+    trigger = _trigger(context, await context.services.checks.expanded(config), depth=depth)
     child = await context.services.executions.submit(
-        Submission(config=config, trigger=_trigger(context, config), key=context.attempt_key),
+        Submission(config=config, trigger=trigger, key=context.attempt_key),
         Principal(name=context.sight.user, via="pipeline"),
     )
     name: Json = definition.body.get("name", "")
@@ -101,7 +109,14 @@ async def cancel_child(context: TaskContext) -> None:
     await context.services.executions.tell(child_id, event, Principal(name="parent pipeline", via="engine"))
 
 
-def _trigger(context: TaskContext, config: JsonObject) -> JsonObject:
+def _depth(execution: Execution) -> int:
+    """How many executions above a child of this one are there: 1 for the child of one that nobody's stage has started."""
+    parent = execution.head.trigger.get("parentExecution")
+    before = parent.get("depth") if isinstance(parent, dict) else None
+    return before + 1 if isinstance(before, int) else 1
+
+
+def _trigger(context: TaskContext, config: JsonObject, *, depth: int) -> JsonObject:
     head = context.execution.head
     artifacts: list[Json] = list(context.sight.artifacts())
     supplied = context.lookup("pipelineParameters")
@@ -111,6 +126,7 @@ def _trigger(context: TaskContext, config: JsonObject) -> JsonObject:
         "application": head.application,
         "rootId": head.root_id,
         "type": head.kind.value,
+        "depth": depth,
     }
     expected_ids: list[Json] = list(_expected_ids(config, head.pipeline_config_id or "", artifacts))
     return {
@@ -176,6 +192,14 @@ def _unknown(config_id: str) -> Problem:
         code="pipeline.unknown",
         message=f"There is no pipeline with the id {config_id!r}.",
         remedy="Choose an existing one in the stage's `pipeline`.",
+    )
+
+
+def _too_deep(body: JsonObject) -> Problem:
+    return Problem(
+        code="pipeline.too_deep",
+        message=f"The pipeline {body.get('name')!r} would be number {DEEPEST + 1} of pipelines that start one another.",
+        remedy="Pipelines probably start each other in a circle: take out one of those stages.",
     )
 
 

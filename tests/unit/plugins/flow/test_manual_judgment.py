@@ -154,3 +154,21 @@ def test_a_child_pipeline_runs_as_the_judge_who_passes_that_on(passes_on: bool, 
     (child,) = (one for one in harness.executions() if one.head.name == "the child")
     assert child.head.authentication.user == user
     assert child.head.trigger["user"] == user
+
+
+@pytest.mark.parametrize(
+    ("context", "status"),
+    [
+        ({"stageTimeoutMs": 60_000}, Status.TERMINAL),
+        ({"stageTimeoutMs": 60_000, "markSuccessfulOnTimeout": True}, Status.SUCCEEDED),
+        ({"stageTimeoutMs": 60_000, "failPipeline": False}, Status.STOPPED),
+    ],
+)
+def test_nobody_who_judges_in_time_lets_it_time_out(context: JsonObject, status: Status) -> None:
+    execution = Harness(flow.plugin).run(make.config(make.stage_json("j", type="manualJudgment", **context)))
+
+    stage = next(execution.in_order())
+    assert stage.status is status
+    assert stage.start_time is not None
+    assert stage.end_time is not None
+    assert 60 <= (stage.end_time - stage.start_time).total_seconds() < 62

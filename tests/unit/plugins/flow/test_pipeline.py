@@ -16,6 +16,7 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked, Done, SkipAsked, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
+from gennaker.plugins.flow import pipeline
 from gennaker.plugins.flow import plugin as flow
 
 
@@ -198,3 +199,45 @@ def test_a_skippable_stage_can_be_skipped_while_it_waits() -> None:
     family = Family(make.stage_json("w", type="wait", waitTime=600), meanwhile=skip, skippable=True)
 
     assert (family.stage.status, family.parent.head.status) == (Status.SKIPPED, Status.SUCCEEDED)
+
+
+@pytest.mark.slow
+def test_pipelines_that_start_each_other_without_end_are_stopped() -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target()))
+    body: JsonObject = {
+        "application": "shop",
+        "name": "endless",
+        "stages": [make.stage_json("p", type="pipeline", pipeline="endless")],
+    }
+    asyncio.run(harness.definitions.save("pipeline", "endless", body, author="ada"))
+
+    first = harness.run({**body, "id": "endless"})
+
+    assert first.head.status is Status.TERMINAL
+    assert len(harness.executions()) == pipeline.DEEPEST + 1
+    deepest = harness.executions()[-1]
+    assert problem_of(deepest).startswith("p: The pipeline 'endless' would be number 251")
+
+
+def test_a_child_made_from_a_template_gets_what_its_template_expects() -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target(), scripted.stage("produce", produce)))
+    template: JsonObject = {"schema": "v2", "id": "t", "pipeline": {"stages": [MAKE], "expectedArtifacts": [IMAGE]}}
+    use: JsonObject = {
+        "schema": "v2",
+        "type": "templatedPipeline",
+        "application": "shop",
+        "name": "the child",
+        "template": {"reference": "spinnaker://t"},
+    }
+    asyncio.run(harness.definitions.save("template", "t", template, author="ada"))
+    asyncio.run(harness.definitions.save("pipeline", "child", use, author="ada"))
+
+    parent = harness.run(
+        make.config(make.stage_json("a", type="produce"), make.stage_json("p", "a", type="pipeline", pipeline="child"))
+    )
+
+    (child,) = (one for one in harness.executions() if one.head.name == "the child")
+    resolved: Any = child.head.trigger["resolvedExpectedArtifacts"]
+    assert parent.head.status is Status.SUCCEEDED
+    assert [one["boundArtifact"]["version"] for one in resolved] == ["7"]
+    assert child.head.source == {"type": "templatedPipeline", "version": "v2"}
