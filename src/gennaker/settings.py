@@ -153,6 +153,27 @@ class PreconfiguredWebhookSettings(msgspec.Struct, frozen=True, kw_only=True, re
     """JSON."""
 
 
+class CiSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A CI system that pipelines may name as `master`."""
+
+    type: str
+    """`jenkins`, `github`, `gitlab` or `azure-devops`."""
+    address: str = ""
+    """Of Jenkins; of GitHub's or GitLab's API; of an Azure DevOps organisation. Empty: the vendor's public one."""
+    username: str = ""
+    """For Jenkins with a user's API token."""
+    token_file: str = ""
+    """File that holds the token and nothing else."""
+    csrf: bool = False
+    """Jenkins wants a crumb with each write: only where no API token is used."""
+    key_parameter: str = ""
+    """Parameter, input or variable by which a build that was started can be found again after a crash. The job has to
+    declare it; a GitHub workflow must show it in its `run-name`."""
+    ref: str = "main"
+    """Branch that is built where a stage names none (GitHub, GitLab, Azure DevOps)."""
+    poll_seconds: float = 10.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Everything that can be set."""
 
@@ -168,6 +189,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     webhooks: WebhookSettings = WebhookSettings()
     preconfigured_webhooks: dict[str, PreconfiguredWebhookSettings] = {}
     """By stage type."""
+    ci: dict[str, CiSettings] = {}
+    """By name."""
+    script_master: str = ""
+    """CI system that runs script stages, and its job for them."""
+    script_job: str = ""
     webhook_hosts: tuple[str, ...] = ()
     """`host:port` of private or loopback addresses that webhook stages and notifications may call nevertheless."""
 

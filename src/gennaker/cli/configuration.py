@@ -14,9 +14,10 @@ import msgspec
 
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
-from gennaker.settings import LoadBalancerSettings, PreconfiguredWebhookSettings, Settings
+from gennaker.settings import CiSettings, LoadBalancerSettings, PreconfiguredWebhookSettings, Settings
 
 _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "ci": CiSettings,
     "load-balancers": LoadBalancerSettings,
     "preconfigured-webhooks": PreconfiguredWebhookSettings,
 }

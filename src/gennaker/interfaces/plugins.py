@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clouds import CloudProvider
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
@@ -34,5 +35,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     clouds: tuple[Callable[[Services], CloudProvider], ...] = ()
     traffic: tuple[Callable[[Services], TrafficProvider], ...] = ()
     notifiers: tuple[Callable[[Services], Notifier], ...] = ()
+    ci: tuple[Callable[[Services], tuple[CiSystem, ...]], ...] = ()
+    """As many as the settings name."""
     metrics: tuple[Callable[[Services], MetricSource], ...] = ()
     services: tuple[Service, ...] = ()

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from gennaker.interfaces.audit import AuditTrail
+from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.clouds import CloudProviders
 from gennaker.interfaces.definitions import Definitions
@@ -47,3 +48,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """By notification type."""
     metrics: Mapping[str, MetricSource]
     """By query type."""
+    ci: Mapping[str, CiSystem] = {}
+    """By the name that pipelines write as `master`."""

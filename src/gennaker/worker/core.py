@@ -10,6 +10,7 @@ import msgspec
 
 from gennaker.engine import rules
 from gennaker.interfaces.audit import AuditTrail
+from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.clouds import CloudProvider
 from gennaker.interfaces.definitions import Definitions
@@ -82,6 +83,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     notifiers: dict[str, Notifier] = {}
     metrics: dict[str, MetricSource] = {}
     stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
+    ci: dict[str, CiSystem] = {}
     services = Services(
         clock=clock,
         ids=ids,
@@ -103,8 +105,10 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         registries=registries,
         notifiers=notifiers,
         metrics=metrics,
+        ci=ci,
     )
     _fill(services, plugins, clouds=clouds, traffic=traffic, notifiers=notifiers, metrics=metrics)
+    ci.update((made.name, made) for plugin in plugins for factory in plugin.ci for made in factory(services))
     performer = Performer(stage_types=stage_types, services=services, probe=probe)
     stepper = Stepper(
         journal=store.journal,

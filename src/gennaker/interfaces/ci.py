@@ -1,0 +1,123 @@
+"""CI systems: starting builds elsewhere, following them and taking over what they made.
+
+    CiFailure
+    ├── CiUnavailable   nothing has happened; asking again later may help
+    ├── CiUnanswered    asked, but nobody knows whether it happened
+    ├── CiMissing       there is no such job, build or file
+    └── CannotTell      this system can't be asked which build was started with a key
+
+What is wrong for good (a job that can't be built, a parameter that isn't allowed) is raised as `Refused`.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from gennaker.model.codec import JsonObject
+
+
+class BuildResult(StrEnum):
+    """Igor's results of a build."""
+
+    SUCCESS = "SUCCESS"
+    UNSTABLE = "UNSTABLE"
+    FAILURE = "FAILURE"
+    ABORTED = "ABORTED"
+    NOT_BUILT = "NOT_BUILT"
+    BUILDING = "BUILDING"
+
+
+class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A build to be started."""
+
+    job: str
+    """As the system names it: a Jenkins path, `owner/repository/workflow.yml`, a GitLab project, `project/pipeline id`."""
+    parameters: dict[str, str] = {}
+    key: str
+    """Short, URL-safe, the same for a repeat: the build can be found by it where the system allows that."""
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """A build that was accepted."""
+
+    queue_id: str
+    number: str | None = None
+    """None: it still waits for its number."""
+
+
+class BuildState(msgspec.Struct, frozen=True, kw_only=True):
+    """A build as it is now."""
+
+    result: BuildResult
+    url: str
+    info: JsonObject
+    """Igor's build JSON: what pipelines see as `buildInfo`, artifacts and test results included."""
+
+
+class CiSystem(Protocol):
+    """One installation of a CI system, known to pipelines by its name (`master`)."""
+
+    @property
+    def name(self) -> str:
+        """What pipelines write as `master`."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """`jenkins`, `github`, `gitlab`, `azure-devops` or `builder`."""
+        ...
+
+    @property
+    def settles_after(self) -> timedelta:
+        """How long after its start a build may not be found by its key yet."""
+        ...
+
+    async def start(self, request: BuildRequest) -> Started:
+        """Starts a build. Raises CiFailure, Refused."""
+        ...
+
+    async def find(self, request: BuildRequest) -> Started | None:
+        """The build that was started with the request's key; None: there is none. Raises CannotTell, CiFailure."""
+        ...
+
+    async def numbered(self, request: BuildRequest, started: Started) -> Started:
+        """The same with its number, if it has one by now. Raises CiFailure, Refused (it was taken out of the queue)."""
+        ...
+
+    async def build(self, job: str, number: str) -> BuildState:
+        """How it is. Raises CiFailure."""
+        ...
+
+    async def properties(self, job: str, number: str, file: str) -> JsonObject:
+        """What the build has left for pipelines in this file. Raises CiMissing if it isn't there, CiFailure."""
+        ...
+
+    async def log(self, job: str, number: str) -> str:
+        """Its output so far, the end of it where it is very long. Raises CiFailure."""
+        ...
+
+    async def stop(self, job: str, started: Started) -> None:
+        """Stops the build or takes it out of the queue; one that has ended is left alone. Raises CiFailure."""
+        ...
+
+
+class CiFailure(Exception):
+    """Something didn't work; the text says what."""
+
+
+class CiUnavailable(CiFailure):
+    """Nothing has happened; asking again later may help."""
+
+
+class CiUnanswered(CiFailure):
+    """It was asked for, but nobody knows whether it happened."""
+
+
+class CiMissing(CiFailure):
+    """There is no such thing."""
+
+
+class CannotTell(CiFailure):
+    """Builds of this system can't be found by their keys."""

@@ -1,0 +1,1 @@
+"""Azure DevOps: its pipelines as a CI system."""

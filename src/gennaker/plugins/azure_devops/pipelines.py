@@ -1,0 +1,190 @@
+"""Azure Pipelines over the REST API of Azure DevOps, version 7.1.
+
+A job is `project/pipeline id`. A run has its id at once. It is found again by the template parameter that `key-parameter`
+names. Properties are read from a file within a published artifact.
+"""
+
+import base64
+from datetime import timedelta
+from urllib.parse import quote
+
+import msgspec
+
+from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CannotTell, CiMissing, Started
+from gennaker.interfaces.services import Services
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
+from gennaker.model.problems import Problem, Refused
+from gennaker.settings import CiSettings
+from gennaker.transport import build_files, ci_http
+from gennaker.transport.ci_http import CiHttp, secret
+
+_VERSION = {"api-version": "7.1"}
+_REF = "ref"
+"""A stage's parameter of this name is the branch, not a template parameter."""
+_RESULTS = {"succeeded": BuildResult.SUCCESS, "canceled": BuildResult.ABORTED}
+_SEARCHED = 20
+_MOST_LOGS = 50
+
+
+class AzureDevOps:
+    """One organisation."""
+
+    type = "azure-devops"
+    settles_after = timedelta(seconds=10)
+
+    def __init__(self, name: str, settings: CiSettings) -> None:
+        """Nothing is asked yet."""
+        self.name = name
+        self._settings = settings
+        self._http = CiHttp(name=name, address=settings.address)
+
+    async def start(self, request: BuildRequest) -> Started:
+        """Runs the pipeline."""
+        project, pipeline = _parts(request.job)
+        parameters: JsonObject = {key: value for key, value in request.parameters.items() if key != _REF}
+        if self._settings.key_parameter:
+            parameters[self._settings.key_parameter] = request.key
+        branch = request.parameters.get(_REF) or self._settings.ref
+        ref = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
+        body: JsonObject = {
+            "resources": {"repositories": {"self": {"refName": ref}}},
+            "templateParameters": parameters,
+        }
+        path = f"{project}/_apis/pipelines/{pipeline}/runs"
+        answer = await self._http.request("POST", path, query=_VERSION, headers=self._headers(), json=body)
+        try:
+            number = str(foreign.mapping(decode_json(answer.body))["id"])
+        except (msgspec.DecodeError, KeyError) as error:
+            message = f"{self.name} has accepted a run of {request.job} but doesn't say which."
+            raise Refused(Problem(code="ci.no_number", message=message)) from error
+        return Started(queue_id=number, number=number)
+
+    async def find(self, request: BuildRequest) -> Started | None:
+        """By the key's template parameter, among the latest runs."""
+        key = self._settings.key_parameter
+        if not key:
+            raise CannotTell(f"The setting ci.{self.name}.key-parameter names no parameter for the key of a start.")
+        project, pipeline = _parts(request.job)
+        path = f"{project}/_apis/pipelines/{pipeline}/runs"
+        listed = foreign.mappings(foreign.mapping(await self._get(path)).get("value"))
+        for one in sorted(listed, key=_id, reverse=True)[:_SEARCHED]:
+            run = foreign.mapping(await self._get(f"{path}/{one['id']}"))
+            if foreign.mapping(run.get("templateParameters")).get(key) == request.key:
+                return Started(queue_id=str(one["id"]), number=str(one["id"]))
+        return None
+
+    async def numbered(self, request: BuildRequest, started: Started) -> Started:
+        """It has its number from the beginning."""
+        return started
+
+    async def build(self, job: str, number: str) -> BuildState:
+        """The build that the run is, in Igor's form."""
+        project, _ = _parts(job)
+        found = foreign.mapping(await self._get(f"{project}/_apis/build/builds/{number}"))
+        is_over = found.get("status") == "completed"
+        said = str(found.get("result") or "")
+        result = BuildResult.BUILDING
+        if is_over:
+            # With `partiallySucceeded` some steps have failed that were allowed to.
+            unstable = said == "partiallySucceeded"
+            result = BuildResult.UNSTABLE if unstable else _RESULTS.get(said, BuildResult.FAILURE)
+        artifacts: list[Json] = []
+        if is_over:
+            artifacts = [
+                {
+                    "type": "azure-devops/artifact",
+                    "name": one.get("name"),
+                    "version": number,
+                    "fileName": one.get("name"),
+                    "reference": foreign.mapping(one.get("resource")).get("downloadUrl"),
+                }
+                for one in await self._artifacts(project, number)
+            ]
+        url = str(foreign.mapping(foreign.mapping(found.get("_links")).get("web")).get("href") or "")
+        return BuildState(result=result, url=url, info=_info(found, job, result, url=url, artifacts=artifacts))
+
+    async def properties(self, job: str, number: str, file: str) -> JsonObject:
+        """From the artifact that holds a file of this name."""
+        project, _ = _parts(job)
+        for artifact in await self._artifacts(project, number):
+            url = str(foreign.mapping(artifact.get("resource")).get("downloadUrl") or "")
+            if not url:
+                continue
+            # The token goes to the organisation itself only.
+            headers = self._headers() if url.startswith(f"{self._http.address}/") else {}
+            answer = await self._http.request("GET", url, headers=headers)
+            content = build_files.in_zip(answer.body, file)
+            if content is not None:
+                return build_files.parse(file, content)
+        raise CiMissing(f"No artifact of run {number} of {job} holds a file {file!r}.")
+
+    async def log(self, job: str, number: str) -> str:
+        """All logs of the build, one after another."""
+        project, _ = _parts(job)
+        path = f"{project}/_apis/build/builds/{number}/logs"
+        texts = []
+        for one in (foreign.mappings(foreign.mapping(await self._get(path)).get("value")))[-_MOST_LOGS:]:
+            headers = {**self._headers(), "Accept": "text/plain"}
+            answer = await self._http.request("GET", f"{path}/{one['id']}", query=_VERSION, headers=headers)
+            texts.append(answer.body.decode(errors="replace"))
+        return "\n".join(texts)[-build_files.LOG_LIMIT :]
+
+    async def stop(self, job: str, started: Started) -> None:
+        """Cancels the build that the run is."""
+        project, _ = _parts(job)
+        number = started.number or started.queue_id
+        if (await self.build(job, number)).result is not BuildResult.BUILDING:
+            return
+        path = f"{project}/_apis/build/builds/{number}"
+        await self._http.request("PATCH", path, query=_VERSION, headers=self._headers(), json={"status": "cancelling"})
+
+    async def _artifacts(self, project: str, number: str) -> list[JsonObject]:
+        return foreign.mappings(
+            foreign.mapping(await self._get(f"{project}/_apis/build/builds/{number}/artifacts")).get("value")
+        )
+
+    async def _get(self, path: str) -> Json:
+        return await self._http.json(path, query=_VERSION, headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        token = secret(self._settings.token_file, f"ci.{self.name}.token-file")
+        pair = base64.b64encode(f":{token}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"} if token else {}
+
+
+def systems(services: Services) -> tuple[AzureDevOps, ...]:
+    """Those of the settings."""
+    return tuple(AzureDevOps(name, one) for name, one in services.settings.ci.items() if one.type == "azure-devops")
+
+
+def _info(found: JsonObject, job: str, result: BuildResult, *, url: str, artifacts: list[Json]) -> JsonObject:
+    began, ended = ci_http.instant(found.get("startTime")), ci_http.instant(found.get("finishTime"))
+    sha, ref = found.get("sourceVersion"), str(found.get("sourceBranch") or "")
+    return {
+        "building": result is BuildResult.BUILDING,
+        "fullDisplayName": found.get("buildNumber"),
+        "name": job,
+        "number": found.get("id"),
+        "id": str(found.get("id")),
+        "duration": int((ended - began) / timedelta(milliseconds=1)) if began and ended else None,
+        "timestamp": str(milliseconds(began) or ""),
+        "result": result.value,
+        "url": url,
+        "artifacts": artifacts,
+        "testResults": [],
+        "scm": [{"name": ref, "branch": ref.rpartition("/")[2], "sha1": sha}] if sha else [],
+    }
+
+
+def _parts(job: str) -> tuple[str, str]:
+    project, _, pipeline = job.strip("/").rpartition("/")
+    if not project or not pipeline.isdecimal():
+        message = f"{job!r} names no pipeline of Azure DevOps."
+        raise Refused(Problem(code="ci.job", message=message, remedy="Write it as project/number of the pipeline."))
+    return quote(project, safe=""), pipeline
+
+
+def _id(one: JsonObject) -> int:
+    found = one.get("id")
+    return found if isinstance(found, int) else 0

@@ -1,0 +1,123 @@
+"""The tasks that follow a build to its end and take over its properties and artifacts."""
+
+from gennaker.interfaces.ci import BuildResult, BuildState, CiFailure, CiMissing, CiSystem, CiUnavailable
+from gennaker.interfaces.stages import TaskContext
+from gennaker.model import foreign, waiting
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import Again, Done, Failed, TaskResult
+from gennaker.model.problems import Problem
+from gennaker.model.statuses import Status
+from gennaker.plugins.ci import stage_settings
+from gennaker.transport.build_files import UnreadableProperties
+
+_VENDORS = {
+    "jenkins": "Jenkins",
+    "github": "GitHub",
+    "gitlab": "GitLab",
+    "azure-devops": "Azure DevOps",
+    "builder": "Gennaker",
+}
+
+
+async def monitor(context: TaskContext) -> TaskResult:
+    """Ends as the build ends."""
+    system, job = stage_settings.system(context), str(context.lookup("job") or "")
+    number = _number(context)
+    if number is None:
+        return Failed(problem=_no_number())
+    try:
+        state = await system.build(job, number)
+    except (CiUnavailable, CiMissing) as failure:
+        return _again(context, system, job, observed=str(failure), kept={})
+    except CiFailure as failure:
+        return Failed(problem=Problem(code="ci.unreadable", message=str(failure)))
+    kept: JsonObject = {"buildInfo": state.info}
+    is_unstable_fine = str(context.lookup("markUnstableAsSuccessful") or "").lower() == "true"
+    match state.result:
+        case BuildResult.BUILDING | BuildResult.NOT_BUILT:
+            return _again(context, system, job, observed=state.result.value, kept=kept)
+        case BuildResult.SUCCESS:
+            return Done(context=kept, outputs=kept)
+        case BuildResult.UNSTABLE if is_unstable_fine:
+            return Done(context=kept, outputs=kept)
+        case BuildResult.ABORTED:
+            problem = _failed(system, job, state, "was aborted")
+            return Failed(problem=problem, status=Status.CANCELED, context=kept, outputs=kept)
+        case BuildResult.UNSTABLE | BuildResult.FAILURE:
+            return Failed(problem=_failed(system, job, state, "failed"), context=kept, outputs=kept)
+
+
+async def properties(context: TaskContext) -> TaskResult:
+    """Every property of the file becomes an output of the stage."""
+    file = stage_settings.property_file(context)
+    if not file:
+        return Done()
+    system, job = stage_settings.system(context), str(context.lookup("job") or "")
+    number = _number(context)
+    if number is None:
+        return Failed(problem=_no_number())
+    try:
+        found = await system.properties(job, number, file)
+    except UnreadableProperties as failure:
+        return Failed(problem=_no_properties(file, str(failure)))
+    except CiMissing as failure:
+        return Failed(problem=_no_properties(file, str(failure)), retryable=True)
+    except CiFailure as failure:
+        return Failed(problem=Problem(code="ci.unreadable", message=str(failure)), retryable=True)
+    if not found:
+        return Failed(problem=_no_properties(file, "it is empty."))
+    kept: JsonObject = {**found, "propertyFileContents": found}
+    return Done(context=kept, outputs=kept)
+
+
+async def artifacts(context: TaskContext) -> TaskResult:
+    """The build's artifacts become the stage's."""
+    info = foreign.mapping(context.stage.context.get("buildInfo"))
+    found: list[JsonObject] = []
+    for one in foreign.mappings(info.get("artifacts")):
+        known: JsonObject = {
+            key: one[key] for key in ("type", "name", "version", "reference", "location") if one.get(key)
+        }
+        metadata: JsonObject = {"fileName": one.get("fileName"), "decorated": one.get("decorated", True)}
+        found.append({**known, "metadata": {**foreign.mapping(one.get("metadata")), **metadata}})
+    return Done(context={"artifacts": list(found)}, outputs={"artifacts": list(found)})
+
+
+def _number(context: TaskContext) -> str | None:
+    found = context.stage.context.get("buildNumber")
+    if found is None:
+        found = context.lookup("buildNumber")
+    return None if found is None else str(found)
+
+
+def _again(context: TaskContext, system: CiSystem, job: str, *, observed: str, kept: JsonObject) -> Again:
+    waiting_for = waiting.ForObject(
+        reason=f"the build of {job} in {system.name} to end",
+        kind="build",
+        name=job,
+        observed=observed,
+        place=system.name,
+    )
+    return Again(after=stage_settings.poll_pause(context, system), waiting_for=waiting_for, context=kept)
+
+
+def _failed(system: CiSystem, job: str, state: BuildState, how: str) -> Problem:
+    vendor = _VENDORS.get(system.type, system.name)
+    return Problem(
+        code="ci.build_failed",
+        message=f"Job {how} (see {vendor}): {job} ended {state.result.value}.",
+        remedy=f"Its log is at {state.url}" if state.url else "",
+        details={"url": state.url, "result": state.result.value},
+    )
+
+
+def _no_number() -> Problem:
+    return Problem(code="ci.no_number", message="The build has no number: the stage's `buildNumber` is missing.")
+
+
+def _no_properties(file: str, reason: str) -> Problem:
+    return Problem(
+        code="ci.no_properties",
+        message=f"Expected properties file {file} but it was either missing, empty or contained invalid syntax: {reason}",
+        remedy="Let the build archive it, or remove `propertyFile` from the stage.",
+    )

@@ -1,0 +1,1 @@
+"""GitHub: its Actions as a CI system."""

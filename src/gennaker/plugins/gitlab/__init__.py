@@ -1,0 +1,1 @@
+"""GitLab: its CI/CD pipelines as a CI system."""

@@ -1,0 +1,161 @@
+"""GitLab CI/CD over GitLab's REST API: pipelines of a project, started with variables.
+
+A job is a project's id or path. A pipeline has its id at once. It is found again by the variable that `key-parameter`
+names. Properties are read from the jobs' logs, as Igor does; whatever file is asked for.
+"""
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import msgspec
+
+from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CannotTell, CiMissing, CiUnavailable, Started
+from gennaker.interfaces.services import Services
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
+from gennaker.model.problems import Problem, Refused
+from gennaker.settings import CiSettings
+from gennaker.transport import build_files, ci_http
+from gennaker.transport.ci_http import CiHttp, secret
+
+_PUBLIC = "https://gitlab.com"
+_REF = "ref"
+"""A stage's parameter of this name is the branch or tag, not a variable."""
+_RESULTS = {
+    "success": BuildResult.SUCCESS,
+    "failed": BuildResult.FAILURE,
+    "canceled": BuildResult.ABORTED,
+    "skipped": BuildResult.ABORTED,
+}
+_SEARCHED = 20
+_MOST_JOBS = 50
+
+
+class GitLab:
+    """One GitLab."""
+
+    type = "gitlab"
+    settles_after = timedelta(seconds=10)
+
+    def __init__(self, name: str, settings: CiSettings) -> None:
+        """Nothing is asked yet."""
+        self.name = name
+        self._settings = settings
+        self._http = CiHttp(name=name, address=f"{(settings.address or _PUBLIC).rstrip('/')}/api/v4")
+
+    async def start(self, request: BuildRequest) -> Started:
+        """Creates a pipeline."""
+        variables = {key: value for key, value in request.parameters.items() if key != _REF}
+        if self._settings.key_parameter:
+            variables[self._settings.key_parameter] = request.key
+        listed: list[Json] = [{"key": key, "value": value} for key, value in variables.items()]
+        body: JsonObject = {"ref": request.parameters.get(_REF) or self._settings.ref, "variables": listed}
+        path = f"projects/{_project(request.job)}/pipeline"
+        answer = await self._http.request("POST", path, headers=self._headers(), json=body)
+        try:
+            number = str(foreign.mapping(decode_json(answer.body))["id"])
+        except (msgspec.DecodeError, KeyError) as error:
+            message = f"{self.name} has accepted a pipeline of {request.job} but doesn't say which."
+            raise Refused(Problem(code="ci.no_number", message=message)) from error
+        return Started(queue_id=number, number=number)
+
+    async def find(self, request: BuildRequest) -> Started | None:
+        """By the key's variable, among the latest pipelines."""
+        key = self._settings.key_parameter
+        if not key:
+            raise CannotTell(f"The setting ci.{self.name}.key-parameter names no variable for the key of a start.")
+        path = f"projects/{_project(request.job)}/pipelines"
+        query = {"per_page": str(_SEARCHED), "source": "api"}
+        for one in foreign.mappings(await self._http.json(path, query=query, headers=self._headers())):
+            variables = await self._http.json(f"{path}/{one['id']}/variables", headers=self._headers())
+            if {"key": key, "value": request.key} in [
+                {"key": item.get("key"), "value": item.get("value")} for item in foreign.mappings(variables)
+            ]:
+                return Started(queue_id=str(one["id"]), number=str(one["id"]))
+        return None
+
+    async def numbered(self, request: BuildRequest, started: Started) -> Started:
+        """It has its number from the beginning."""
+        return started
+
+    async def build(self, job: str, number: str) -> BuildState:
+        """The pipeline in Igor's form."""
+        found = foreign.mapping(await self._get(f"projects/{_project(job)}/pipelines/{number}"))
+        result = _RESULTS.get(str(found.get("status")), BuildResult.BUILDING)
+        artifacts: list[Json] = []
+        if result is not BuildResult.BUILDING:
+            artifacts = [
+                {
+                    "type": "gitlab/artifact",
+                    "name": one.get("name"),
+                    "version": number,
+                    "fileName": foreign.mapping(one["artifacts_file"]).get("filename"),
+                    "reference": f"{self._http.address}/projects/{_project(job)}/jobs/{one['id']}/artifacts",
+                }
+                for one in await self._jobs(job, number)
+                if one.get("artifacts_file")
+            ]
+        info = _info(found, job, result, artifacts)
+        return BuildState(result=result, url=str(found.get("web_url") or ""), info=info)
+
+    async def properties(self, job: str, number: str, file: str) -> JsonObject:
+        """From the logs; CiMissing if they hold none."""
+        found = build_files.in_log(await self.log(job, number))
+        if not found:
+            raise CiMissing(f"The logs of pipeline {number} of {job} hold no properties (asked for as {file!r}).")
+        return found
+
+    async def log(self, job: str, number: str) -> str:
+        """All jobs' logs, one after another."""
+        texts = []
+        for one in (await self._jobs(job, number))[:_MOST_JOBS]:
+            path = f"projects/{_project(job)}/jobs/{one['id']}/trace"
+            answer = await self._http.request("GET", path, headers=self._headers())
+            texts.append(f"== {one.get('name')}\n{answer.body.decode(errors='replace')}")
+        return "\n".join(texts)[-build_files.LOG_LIMIT :]
+
+    async def stop(self, job: str, started: Started) -> None:
+        """Cancels the pipeline."""
+        number = started.number or started.queue_id
+        path = f"projects/{_project(job)}/pipelines/{number}/cancel"
+        await self._http.request("POST", path, headers=self._headers())
+
+    async def _jobs(self, job: str, number: str) -> list[JsonObject]:
+        found = await self._get(f"projects/{_project(job)}/pipelines/{number}/jobs")
+        if not isinstance(found, list):
+            raise CiUnavailable(f"{self.name} gave no list of the jobs of pipeline {number}.")
+        return foreign.mappings(found)
+
+    async def _get(self, path: str) -> Json:
+        return await self._http.json(path, query={"per_page": "100"}, headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        token = secret(self._settings.token_file, f"ci.{self.name}.token-file")
+        return {"PRIVATE-TOKEN": token} if token else {}
+
+
+def systems(services: Services) -> tuple[GitLab, ...]:
+    """Those of the settings."""
+    return tuple(GitLab(name, one) for name, one in services.settings.ci.items() if one.type == "gitlab")
+
+
+def _info(found: JsonObject, job: str, result: BuildResult, artifacts: list[Json]) -> JsonObject:
+    seconds, sha, ref = found.get("duration"), found.get("sha"), found.get("ref")
+    return {
+        "building": result is BuildResult.BUILDING,
+        "fullDisplayName": f"{job} #{found.get('id')}",
+        "name": job,
+        "number": found.get("id"),
+        "id": str(found.get("id")),
+        "duration": seconds * 1000 if isinstance(seconds, int | float) else None,
+        "timestamp": str(milliseconds(ci_http.instant(found.get("created_at"))) or ""),
+        "result": result.value,
+        "url": found.get("web_url"),
+        "artifacts": artifacts,
+        "testResults": [],
+        "scm": [{"name": ref, "branch": ref, "sha1": sha}] if sha else [],
+    }
+
+
+def _project(job: str) -> str:
+    return quote(job.strip("/"), safe="")

@@ -1,0 +1,6 @@
+"""What the folder of Jenkins offers."""
+
+from gennaker.interfaces.plugins import Plugin
+from gennaker.plugins.jenkins import system
+
+plugin = Plugin(name="jenkins", ci=(system.systems,))

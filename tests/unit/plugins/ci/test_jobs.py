@@ -1,0 +1,252 @@
+"""Job stages over a Jenkins and a GitHub: tasks, outputs, failures, crashes, cancelling."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests import make
+from tests.fakes.ci_worlds import TOKEN, GitHubWorld, JenkinsWorld, World, served
+from tests.harness import TESTER, Harness, problem_of, reached
+
+from gennaker.interfaces.services import Services
+from gennaker.model.event import CancelAsked
+from gennaker.model.execution import Execution, Stage
+from gennaker.model.statuses import Status
+from gennaker.plugins.ci import plugin as ci
+from gennaker.plugins.github import plugin as github
+from gennaker.plugins.jenkins import plugin as jenkins
+from gennaker.settings import CiSettings, Settings
+
+PROPERTIES = b"version=1.2.3\nnote=all\\u0020well\n"
+
+
+class Place:
+    """An installation with one CI system."""
+
+    def __init__(self, world: World, settings: CiSettings, stage_type: str) -> None:
+        self.world = world
+        self.settings = settings
+        self.stage_type = stage_type
+
+    def run(self, *, kill_at: tuple[str, ...] = (), meanwhile: Any = None, **keys: Any) -> Execution:
+        installed = Settings(ci={"main": self.settings})
+        harness = Harness(ci.plugin, jenkins.plugin, github.plugin, settings=installed)
+        stage = make.stage_json("b", type=self.stage_type, **{"master": "main", "job": self.world.job, **keys})
+        return harness.run(make.config(stage), kill_at=kill_at, meanwhile=meanwhile, afterwards=timedelta(seconds=1))
+
+    def ended_by(self, result: str, *, number: bool = True, files: dict[str, bytes] | None = None) -> Any:
+        """Ends the build once it is watched."""
+
+        async def end(services: Services, execution_id: str) -> None:
+            if not number:
+                await reached(services, execution_id, self.stage_type, task="waitForJenkinsJobStart")
+                self.world.give_number()
+            await reached(services, execution_id, self.stage_type, task="monitorJenkinsJob")
+            self.world.finish(result, files=files)
+
+        return end
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    (tmp_path / "token").write_text(TOKEN)
+    with served(JenkinsWorld()) as world:
+        yield Place(world, world.settings(str(tmp_path / "token")), "jenkins")
+
+
+def stage_of(execution: Execution) -> Stage:
+    return next(execution.top_level())
+
+
+def test_a_job_is_started_followed_and_its_properties_become_outputs(place: Place) -> None:
+    place.world.wants_number_at_once = False
+    files = {"build.properties": PROPERTIES, "app.jar": b"jar"}
+
+    execution = place.run(
+        meanwhile=place.ended_by("success", number=False, files=files),
+        parameters={"branch": "${'re' + 'lease'}", "size": "small"},
+        propertyFile="build.properties",
+        expectedArtifacts=[{"id": "jar", "matchArtifact": {"type": "jenkins/file", "reference": ".*jar"}}],
+    )
+
+    stage = stage_of(execution)
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert place.world.runs[0].parameters["branch"] == "release"
+    assert [task.name for task in stage.tasks] == [
+        "startJenkinsJob",
+        "waitForJenkinsJobStart",
+        "monitorJenkinsJob",
+        "getBuildProperties",
+        "getBuildArtifacts",
+        "bindProducedArtifacts",
+    ]
+    outputs: Any = stage.outputs
+    assert (outputs["queuedBuild"], outputs["buildNumber"], outputs["buildInfo"]["result"]) == (101, 1, "SUCCESS")
+    assert (outputs["version"], outputs["note"]) == ("1.2.3", "all well")
+    assert outputs["propertyFileContents"] == {"version": "1.2.3", "note": "all well"}
+    assert stage.context["version"] == "1.2.3"
+    assert [one["reference"] for one in outputs["artifacts"]] == ["target/app.jar"]
+
+
+@pytest.mark.parametrize(
+    ("result", "keys", "status"),
+    [
+        ("failure", {}, Status.TERMINAL),
+        ("aborted", {}, Status.CANCELED),
+        ("unstable", {}, Status.TERMINAL),
+        ("unstable", {"markUnstableAsSuccessful": "true"}, Status.SUCCEEDED),
+    ],
+)
+def test_the_build_s_result_decides(place: Place, result: str, keys: dict[str, Any], status: Status) -> None:
+    execution = place.run(meanwhile=place.ended_by(result), **keys)
+
+    assert execution.head.status is status
+    assert stage_of(execution).context["buildInfo"]["result"] == result.upper()  # type: ignore[index, call-overload]  # JSON
+    if status is Status.TERMINAL:
+        assert "(see Jenkins)" in problem_of(execution)
+
+
+def test_a_failed_build_s_properties_are_looked_at_all_the_same(place: Place) -> None:
+    execution = place.run(
+        meanwhile=place.ended_by("failure", files={"build.properties": PROPERTIES}), propertyFile="build.properties"
+    )
+
+    children = list(execution.children(stage_of(execution).id))
+    assert [(one.type, one.status) for one in children] == [("getProperties", Status.SUCCEEDED)]
+    assert children[0].outputs["version"] == "1.2.3"
+
+
+@pytest.mark.parametrize("files", [{}, {"build.properties": b""}, {"build.json": b"{}"}])
+def test_properties_that_are_missing_or_empty_fail_the_stage(place: Place, files: dict[str, bytes]) -> None:
+    file = next(iter(files), "build.properties")
+
+    execution = place.run(meanwhile=place.ended_by("success", files=files), propertyFile=file)
+
+    assert execution.head.status is Status.TERMINAL
+    assert f"Expected properties file {file}" in problem_of(execution)
+
+
+def test_without_waiting_it_ends_with_the_number(place: Place) -> None:
+    execution = place.run(waitForCompletion="false")
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert stage_of(execution).outputs["buildNumber"] == 1
+    assert place.world.runs[0].result == ""
+
+
+def test_a_start_that_was_cut_off_starts_nothing_twice(place: Place) -> None:
+    after = "effect.after:RunTask:jenkins.startJenkinsJob"
+
+    execution = place.run(kill_at=(after,), waitForCompletion=False)
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert len(place.world.runs) == 1
+
+
+def test_a_start_that_never_arrived_is_made_after_a_look(place: Place) -> None:
+    execution = place.run(kill_at=("effect.before:RunTask:jenkins.startJenkinsJob",), waitForCompletion=False)
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert len(place.world.runs) == 1
+
+
+def test_a_lost_answer_starts_nothing_twice(place: Place) -> None:
+    place.world.loses_next_start = True
+
+    execution = place.run(waitForCompletion=False)
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert len(place.world.runs) == 1
+
+
+def test_where_nobody_can_tell_a_person_decides(place: Place) -> None:
+    place.settings = replace(place.settings, key_parameter="")
+    place.world.loses_next_start = True
+
+    execution = place.run()
+
+    assert execution.head.status is Status.TERMINAL
+    assert "unknown" in problem_of(execution)
+    assert len(place.world.runs) == 1
+
+
+@pytest.mark.parametrize("is_queued", [True, False])
+def test_cancelling_stops_the_build_or_takes_it_out_of_the_queue(place: Place, is_queued: bool) -> None:
+    place.world.wants_number_at_once = not is_queued
+    task = "waitForJenkinsJobStart" if is_queued else "monitorJenkinsJob"
+
+    async def cancel(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "jenkins", task=task)
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    execution = place.run(meanwhile=cancel)
+
+    assert execution.head.status is Status.CANCELED
+    assert place.world.runs[0].result == ("cancelled-in-queue" if is_queued else "aborted")
+
+
+def test_a_build_that_was_taken_out_of_the_queue_fails(place: Place) -> None:
+    place.world.wants_number_at_once = False
+
+    async def remove(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "jenkins", task="waitForJenkinsJobStart")
+        place.world.runs[0].result = "cancelled-in-queue"
+
+    assert "taken out of the queue" in problem_of(place.run(meanwhile=remove))
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"parameters": {"size": "huge"}}, "doesn't allow 'huge'"),
+        ({"master": "other"}, "no CI system 'other'"),
+        ({"job": "nothing"}, "404"),
+    ],
+)
+def test_what_can_t_be_started_says_why(place: Place, keys: dict[str, Any], said: str) -> None:
+    execution = place.run(**keys)
+
+    assert execution.head.status is Status.TERMINAL
+    assert said in problem_of(execution)
+    assert place.world.runs == []
+
+
+def test_a_system_that_is_down_is_waited_for(place: Place) -> None:
+    place.world.is_down = True
+
+    async def repair(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "jenkins")
+        await services.clock.sleep_until(services.clock.now() + timedelta(minutes=2))
+        place.world.is_down = False
+
+    execution = place.run(meanwhile=repair, waitForCompletion=False)
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert len(place.world.runs) == 1
+
+
+@pytest.mark.parametrize("tells_ids", [True, False])
+def test_a_workflow_s_run_is_found_whether_the_dispatch_says_its_id_or_not(tmp_path: Path, tells_ids: bool) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    world = GitHubWorld()
+    world.tells_ids = tells_ids
+    with served(world):
+        place = Place(world, world.settings(str(tmp_path / "token")), "githubActions")
+
+        execution = place.run(parameters={"branch": "x"}, waitForCompletion=False)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert stage_of(execution).outputs["buildNumber"] == 1
+
+
+@pytest.mark.parametrize("stage_type", ["travis", "wercker", "concourse", "awsCodeBuild", "googleCloudBuild"])
+def test_systems_that_are_not_offered_say_so(place: Place, stage_type: str) -> None:
+    place.stage_type = stage_type
+
+    execution = place.run()
+
+    assert execution.head.status is Status.TERMINAL
+    assert "Gennaker doesn't run builds of" in problem_of(execution)

@@ -1,0 +1,93 @@
+"""The script stage: Spinnaker's parameters for the job that runs scripts."""
+
+from pathlib import Path
+from typing import Any
+
+from tests import make
+from tests.fakes.ci_worlds import TOKEN, JenkinsWorld, served
+from tests.harness import Harness, problem_of, reached
+
+from gennaker.interfaces.services import Services
+from gennaker.model.execution import Execution
+from gennaker.model.statuses import Status
+from gennaker.plugins.ci import plugin as ci
+from gennaker.plugins.jenkins import plugin as jenkins
+from gennaker.settings import Settings
+
+NAMES = (
+    "SCRIPT_PATH",
+    "COMMAND",
+    "IMAGE_ID",
+    "REGION_PARAM",
+    "ENV_PARAM",
+    "CLUSTER_PARAM",
+    "CMC",
+    "REPO_URL",
+    "REPO_BRANCH",
+)
+
+
+def run(
+    tmp_path: Path, *, job: str = "team/job/app", trigger: Any = None, **keys: Any
+) -> tuple[Execution, JenkinsWorld]:
+    (tmp_path / "token").write_text(TOKEN)
+    world = JenkinsWorld()
+    world.definitions = [{"name": name, "type": "StringParameterDefinition"} for name in NAMES]
+
+    async def end(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "script", task="monitorScript")
+        world.finish("success", files={"out.json": b'{"count": 3}'})
+
+    with served(world):
+        settings = Settings(
+            ci={"main": world.settings(str(tmp_path / "token"))}, script_master="main" if job else "", script_job=job
+        )
+        harness = Harness(ci.plugin, jenkins.plugin, settings=settings)
+        stage = make.stage_json("s", type="script", **keys)
+        waits = str(keys.get("waitForCompletion", "")) != "false" and bool(job)
+        return harness.run(make.config(stage), trigger, meanwhile=end if waits else None), world
+
+
+def test_it_runs_the_script_job_with_what_the_stage_says(tmp_path: Path) -> None:
+    execution, world = run(
+        tmp_path,
+        scriptPath="ops",
+        command="clean.sh --all",
+        account="prod",
+        repoUrl="https://e.org/r.git",
+        propertyFile="out.json",
+    )
+
+    stage = next(execution.top_level())
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert [task.name for task in stage.tasks] == [
+        "startScript",
+        "waitForScriptStart",
+        "monitorScript",
+        "getBuildProperties",
+    ]
+    given = {key: value for key, value in world.runs[0].parameters.items() if value}
+    assert given == {
+        "SCRIPT_PATH": "ops",
+        "COMMAND": "clean.sh --all",
+        "ENV_PARAM": "prod",
+        "REPO_URL": "https://e.org/r.git",
+    }
+    assert stage.outputs["count"] == 3
+
+
+def test_a_strategy_s_run_fills_blanks_from_the_trigger(tmp_path: Path) -> None:
+    parameters = {"strategy": True, "cluster": "shop-main", "region": "local", "account": "other"}
+
+    _, world = run(tmp_path, trigger={"parameters": parameters}, command="x", account="prod", waitForCompletion="false")
+
+    given = world.runs[0].parameters
+    assert (given["CLUSTER_PARAM"], given["REGION_PARAM"], given["ENV_PARAM"]) == ("shop-main", "local", "prod")
+
+
+def test_without_a_job_it_says_what_to_set(tmp_path: Path) -> None:
+    execution, world = run(tmp_path, job="", command="x")
+
+    assert execution.head.status is Status.TERMINAL
+    assert "script-master" in problem_of(execution)
+    assert world.runs == []
