@@ -1,9 +1,10 @@
 """Text forms of dates, times, UUIDs and types, as Java prints them; the zone is always UTC."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 from gennaker.expressions.failures import ExpressionError, Kind
-from gennaker.expressions.values import Date, EnumValue, Instant, LocalDate, LocalDateTime, Typed
+from gennaker.expressions.values import Date, EnumValue, Instant, LocalDate, LocalDateTime, Typed, Uuid
 from gennaker.model.codec import Json
 
 DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
@@ -39,7 +40,21 @@ UNITS = (
     "ERAS",
     "FOREVER",
 )
-CONSTANTS = {"DayOfWeek": DAYS, "ChronoUnit": UNITS}
+STATUSES = (
+    "NOT_STARTED",
+    "RUNNING",
+    "PAUSED",
+    "SUSPENDED",
+    "SUCCEEDED",
+    "FAILED_CONTINUE",
+    "TERMINAL",
+    "CANCELED",
+    "REDIRECT",
+    "STOPPED",
+    "SKIPPED",
+    "BUFFERED",
+)
+CONSTANTS = {"DayOfWeek": DAYS, "ChronoUnit": UNITS, "ExecutionStatus": STATUSES}
 
 PACKAGES = {
     "Date": "java.util",
@@ -83,10 +98,29 @@ def constant(kind: str, name: str) -> EnumValue:
     return EnumValue(kind, name, names.index(name))
 
 
+_UNIT_TEXTS = {"HALF_DAYS": "HalfDays"}
+
+
+def unit_text(value: EnumValue) -> str:
+    """What toString gives for an enum's constant: its name, but of units of time a word."""
+    return _UNIT_TEXTS.get(value.name, value.name.title()) if value.type == "ChronoUnit" else value.name
+
+
 def uuid_text(number: int) -> str:
     """The usual form with hyphens."""
     digits = f"{number:032x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def uuid_of(text: str | None) -> Uuid:
+    """A UUID from its usual form; groups may be shorter, as in Java."""
+    groups = (text or "").split("-")
+    if len(groups) != 5 or not all(re.fullmatch("[0-9a-fA-F]{1,16}", group) for group in groups):
+        raise ExpressionError(Kind.JAVA_EXCEPTION, f"{(text or '')[:60]!r} isn't a UUID.")
+    number = 0
+    for group, size in zip(groups, (32, 16, 16, 16, 48), strict=True):
+        number = (number << size) | (int(group, 16) & ((1 << size) - 1))
+    return Uuid(number)
 
 
 def _fraction(nanosecond: int, groups: tuple[int, ...]) -> str:
@@ -146,7 +180,7 @@ def date_text(value: Date) -> str:
 
 
 def fields(value: LocalDate | LocalDateTime) -> list[Json]:
-    """The list that Jackson writes; seconds and nanoseconds only where there are any."""
+    """The list that Jackson writes; seconds and milliseconds only where there are any."""
     day: date = value.day if isinstance(value, LocalDate) else value.at.date()
     found: list[Json] = [day.year, day.month, day.day]
     if isinstance(value, LocalDateTime):
@@ -154,5 +188,5 @@ def fields(value: LocalDate | LocalDateTime) -> list[Json]:
         if value.at.second or value.nanosecond:
             found.append(value.at.second)
         if value.nanosecond:
-            found.append(value.nanosecond)
+            found.append(value.nanosecond // 1_000_000)
     return found

@@ -1,4 +1,4 @@
-"""Conversions between values: to text, to booleans, to the types of a method's parameters, and back to JSON.
+"""Conversions of values: to text, to booleans, and back to JSON.
 
 Two texts exist for a value, as in Java: `java_text` is its `toString()` (`[1, 2]`, `{x=1}`), `text` is what the
 converter makes where text is wanted (`1,2`; a map can't be converted).
@@ -10,11 +10,8 @@ from collections.abc import Callable
 
 from gennaker.expressions import clock_text
 from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.number_text import double_text, float_text
 from gennaker.expressions.values import (
-    INT_MAX,
-    INT_MIN,
-    LONG_MAX,
-    LONG_MIN,
     Array,
     Char,
     Date,
@@ -34,18 +31,12 @@ from gennaker.expressions.values import (
     Typed,
     Uuid,
     Value,
-    double_text,
     entries,
-    float_text,
     is_map,
-    is_number,
     items_of,
     type_name,
 )
 from gennaker.model.codec import Json
-
-EXACT, CLOSE, CONVERTED = 0, 1, 2
-"""How well an argument suits a parameter; smaller is better."""
 
 MAX_TEXT = 10_000_000
 """Characters that a single text may get by methods."""
@@ -55,10 +46,6 @@ MAX_PIECES = 1_000_000
 
 _TRUE = frozenset({"true", "on", "yes", "1"})
 _FALSE = frozenset({"false", "off", "no", "0"})
-_WHOLE = {"int": (INT_MIN, INT_MAX), "long": (LONG_MIN, LONG_MAX), "byte": (-128, 127)}
-_BOXES = {"int": "Integer", "long": "Long", "double": "Double", "float": "Float", "boolean": "Boolean"}
-_BOXES |= {"char": "Character", "byte": "Byte"}
-_PRIMITIVES = frozenset(_BOXES)
 
 
 def java_text(value: Value) -> str:
@@ -123,7 +110,7 @@ def _checked(length: int, pieces: list[str]) -> int:
 _OBJECT_TEXTS: dict[type, Callable[..., str]] = {
     Char: lambda value: value.text,
     Status: lambda value: value.name,
-    EnumValue: lambda value: value.name,
+    EnumValue: clock_text.unit_text,
     Entry: lambda value: f"{java_text(value.key)}={java_text(value.value)}",
     Uuid: lambda value: clock_text.uuid_text(value.number),
     LocalDate: lambda value: value.day.isoformat(),
@@ -200,162 +187,12 @@ def truth(value: Value) -> bool:
     raise unconvertible(value, "Boolean")
 
 
-def suits(kind: str, value: Value) -> int | None:
-    """How well a value suits a parameter of a kind (a Java type's simple name); None: not at all."""
-    if value is None:
-        return None if kind in _PRIMITIVES else EXACT
-    actual = type_name(value)
-    if actual == kind:
-        return EXACT
-    if _BOXES.get(kind) == actual or _is_assignable(kind, value):
-        return CLOSE
-    return CONVERTED if _is_convertible(kind, value) else None
-
-
-_ABOVE: dict[str, Callable[[Value], bool]] = {
-    "Object": lambda value: True,
-    "CharSequence": lambda value: isinstance(value, (str, Status)),
-    "Collection": lambda value: isinstance(value, (list, Group)),
-    "Iterable": lambda value: isinstance(value, (list, Group)),
-    "List": lambda value: isinstance(value, list),
-    "Map": is_map,
-    "Number": is_number,
-    "ChronoLocalDate": lambda value: isinstance(value, LocalDate),
-    "ChronoLocalDateTime": lambda value: isinstance(value, LocalDateTime),
-    "Temporal": lambda value: isinstance(value, (LocalDate, LocalDateTime, Instant)),
-    "TemporalUnit": lambda value: isinstance(value, EnumValue) and value.type == "ChronoUnit",
-}
-"""Which values belong to the types above their own."""
-
-
-def _is_assignable(kind: str, value: Value) -> bool:
-    test = _ABOVE.get(kind)
-    return test is not None and test(value)
-
-
-def _is_convertible(kind: str, value: Value) -> bool:
-    match kind:
-        case "String":
-            return has_text(value)
-        case "int" | "long" | "double" | "float" | "byte" | "Integer" | "Long" | "Double" | "Number":
-            return isinstance(value, (str, Char)) or is_number(value) or _is_listlike(value)
-        case "boolean" | "Boolean":
-            return isinstance(value, str) or _is_listlike(value)
-        case "char":
-            return isinstance(value, str) or is_number(value) or _is_listlike(value)
-        case "List" | "Collection" | "Object[]" | "String[]" | "char[]":
-            return True
-        case "DayOfWeek" | "ChronoUnit" | "UUID" | "Date":
-            return isinstance(value, str)
-    return False
-
-
-def _is_listlike(value: Value) -> bool:
-    return isinstance(value, (list, Group, Array))
-
-
-def convert(kind: str, value: Value) -> Value:
-    """A value as a parameter of a kind; `suits` must have said that it can be tried."""
-    if value is None:
-        return None
-    if kind in _WHOLE or kind in ("Integer", "Long"):
-        return _whole(kind.lower() if kind != "Integer" else "int", value)
-    match kind:
-        case "String":
-            return text(value)
-        case "CharSequence":
-            return java_text(value)
-        case "double" | "Double" | "float":
-            return _real(value)
-        case "boolean" | "Boolean":
-            return truth(value)
-        case "char":
-            return _character(value)
-        case "Collection" | "List" | "Iterable" | "Object[]":
-            return items_of(value) if _is_listlike(value) else [value]
-        case "DayOfWeek" | "ChronoUnit":
-            return value if isinstance(value, EnumValue) else clock_text.constant(kind, java_text(value))
-    return value
-
-
-def _first(value: Value) -> Value:
-    items = items_of(value)
-    if items is None:
-        return value
-    return items[0] if items else None
-
-
-def _whole(kind: str, value: Value) -> int:
-    value = _first(value)
-    low, high = _WHOLE[kind]
-    if isinstance(value, (str, Char)):
-        number = parse_whole(java_text(value).strip(), f"the {kind} parameter", Kind.CONVERSION)
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            return 0 if math.isnan(value) else (high if value > 0 else low)
-        number = int(value)
-    elif isinstance(value, int):
-        number = int(value)
-    else:
-        raise unconvertible(value, kind)
-    if not low <= number <= high:
-        raise ExpressionError(Kind.CONVERSION, f"The number {number} is too large for {kind}.")
-    return number
-
-
-def _real(value: Value) -> float:
-    value = _first(value)
-    if isinstance(value, (str, Char)):
-        return parse_real(java_text(value), Kind.CONVERSION)
-    if isinstance(value, (int, float)):
-        return as_double(value)
-    raise unconvertible(value, "double")
-
-
 def as_double(value: int | float) -> float:
     """A number as a double; whole numbers that are too large become infinite."""
     try:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
-
-
-def _character(value: Value) -> str:
-    value = _first(value)
-    if isinstance(value, int):
-        return chr(int(value) & 0xFFFF)
-    found = java_text(value)
-    if len(found) != 1:
-        raise ExpressionError(Kind.CONVERSION, f"The text {found[:60]!r} isn't one character.")
-    return found
-
-
-def parse_whole(given: str, what: str, kind: Kind = Kind.JAVA_EXCEPTION, radix: int = 10) -> int:
-    """Java's reading of whole numbers: an optional sign and digits, no spaces, no underscores."""
-    digits = given[1:] if given[:1] in ("+", "-") else given
-    if not digits or len(digits) > 400 or not all(character.isalnum() for character in digits):
-        raise ExpressionError(kind, f"{given[:60]!r} isn't a whole number ({what}).")
-    try:
-        return int(given, radix)
-    except ValueError as cause:
-        raise ExpressionError(kind, f"{given[:60]!r} isn't a whole number ({what}).") from cause
-
-
-def parse_real(given: str, kind: Kind = Kind.JAVA_EXCEPTION) -> float:
-    """Java's reading of real numbers: surrounding spaces and the suffixes d and f are allowed."""
-    word = given.strip()
-    if word in ("NaN", "+NaN", "-NaN"):
-        return math.nan
-    if word.lstrip("+-") == "Infinity" and len(word) <= 9:
-        return -math.inf if word[0] == "-" else math.inf
-    if word[-1:] in ("d", "D", "f", "F"):
-        word = word[:-1]
-    if not word or len(word) > 400 or "_" in word or not (word[-1].isdigit() or word[-1] == ".") or "n" in word.lower():
-        raise ExpressionError(kind, f"{given[:60]!r} isn't a number.")
-    try:
-        return float(word)
-    except ValueError as cause:
-        raise ExpressionError(kind, f"{given[:60]!r} isn't a number.") from cause
 
 
 MAX_RESULT = 2_000_000
@@ -365,6 +202,13 @@ MAX_RESULT = 2_000_000
 def to_json(value: Value) -> Json:
     """A result as JSON: what Spinnaker's JSON of the same Java value is. Raises LIMIT or CONVERSION."""
     return _Writer().json(value)
+
+
+def whole_characters(text: str) -> str:
+    """The text without lone halves of characters beyond U+FFFF: Java writes them as question marks."""
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\ufffd", "?")
 
 
 class _Writer:
@@ -380,7 +224,9 @@ class _Writer:
         if self._count > MAX_RESULT:
             raise ExpressionError(Kind.LIMIT, f"The result has more than {MAX_RESULT:,} values.")
         match value:
-            case None | bool() | str():
+            case str():
+                return value if value.isascii() else whole_characters(value)
+            case None | bool():
                 return value
             case Float():
                 return float(float_text(value)) if math.isfinite(value) else double_text(value)
@@ -391,7 +237,7 @@ class _Writer:
             case list() | Group():
                 return [self.json(item) for item in items_of(value) or ()]
             case dict() | LookupMap():
-                return {java_text(key): self.json(item) for key, item in entries(value).items()}
+                return {whole_characters(java_text(key)): self.json(item) for key, item in entries(value).items()}
         return self._holder(value)
 
     def _holder(self, value: Value) -> Json:
@@ -420,10 +266,12 @@ def _object_json(value: Value) -> Json:
             return value.second * 1000 + value.nanosecond // 1_000_000
         case Date():
             return value.milliseconds
+        case EnumValue():
+            return value.name
         case Typed():
             return clock_text.class_name(value)
         case Record():
             return value.raw
     if isinstance(value, (DateFormat, RandomSource)):
         raise ExpressionError(Kind.CONVERSION, f"A value of type {type_name(value)} can't be a result.")
-    return java_text(value)
+    return whole_characters(java_text(value))

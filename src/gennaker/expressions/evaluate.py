@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from gennaker.expressions import members, methods_text, operators, regex, tree, types
-from gennaker.expressions.conversions import convert, java_text, suits, text, truth
+from gennaker.expressions.arguments import convert, suits
+from gennaker.expressions.conversions import java_text, text, truth
 from gennaker.expressions.failures import ExpressionError, Kind, nearest
 from gennaker.expressions.functions import Call, Function, LookupFailed
 from gennaker.expressions.session import Scope, Session

@@ -67,6 +67,11 @@ class ExpressionError(Exception):
         self.nearest = nearest
 
 
+def bad(message: str) -> ExpressionError:
+    """The failure of a method on its arguments, where Java throws an exception."""
+    return ExpressionError(Kind.JAVA_EXCEPTION, message)
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One expression text that failed, or whose result is null."""
 

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gennaker.expressions import yaml_text
-from gennaker.expressions.conversions import parse_real, parse_whole, to_json
+from gennaker.expressions.conversions import to_json
 from gennaker.expressions.execution_view import ExecutionView
 from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.number_text import parse_real, parse_whole
 from gennaker.expressions.root import Scene
 from gennaker.expressions.values import INT_MAX, INT_MIN, Float, LocalDate, LocalDateTime, NotEvaluable, Record, Value
 from gennaker.model.codec import Json, JsonObject

@@ -2,10 +2,18 @@
 
 from collections.abc import Sequence
 
-from gennaker.expressions import methods_collections, methods_text, methods_time, types
+from gennaker.expressions import (
+    methods_calendar,
+    methods_collections,
+    methods_numbers,
+    methods_text,
+    methods_time,
+    types,
+)
+from gennaker.expressions.clock_text import STATUSES
 from gennaker.expressions.conversions import java_text
-from gennaker.expressions.failures import ExpressionError, Kind, nearest
-from gennaker.expressions.methods import Table, chosen, merged, missing, table
+from gennaker.expressions.failures import ExpressionError, Kind, bad, nearest
+from gennaker.expressions.methods import Table, chosen, merged, missing, statics, table
 from gennaker.expressions.values import (
     Array,
     Date,
@@ -28,8 +36,21 @@ from gennaker.expressions.values import (
 )
 from gennaker.model.statuses import Status as ModelStatus
 
-_ORDER = ["NOT_STARTED", "RUNNING", "PAUSED", "SUSPENDED", "SUCCEEDED", "FAILED_CONTINUE", "TERMINAL", "CANCELED"]
-_ORDER += ["REDIRECT", "STOPPED", "SKIPPED", "BUFFERED"]
+
+def _ordinal(status: Status) -> int:
+    return STATUSES.index(status.name) if status.name in STATUSES else 0
+
+
+def _compared(status: Status, other: Value) -> int:
+    if not isinstance(other, Status):
+        raise bad("A status can only be compared with a status.")
+    return _ordinal(status) - _ordinal(other)
+
+
+def _status(name: str | None) -> Status:
+    if name not in STATUSES:
+        raise bad(f"There is no status {name!r}.")
+    return Status(name)
 
 
 def _is(what: str, status: Status) -> bool:
@@ -48,17 +69,24 @@ _STATUS = merged(
     table(
         {
             "name()": java_text,
-            "ordinal()": lambda status: _ORDER.index(status.name) if status.name in _ORDER else 0,
+            "ordinal()": _ordinal,
             "isComplete()": lambda status: _is("complete", status),
             "isHalt()": lambda status: _is("halt", status),
             "isSuccessful()": lambda status: _is("successful", status),
             "isFailure()": lambda status: _is("failure", status),
             "isSkipped()": lambda status: status.name == "SKIPPED",
             "length()": lambda status: len(status.name),
-            "charAt(int)": lambda status, index: methods_text.METHODS.methods["charAt"][0].code(status.name, index),
-            "compareTo(ExecutionStatus)": lambda status, other: _ORDER.index(status.name) - _ORDER.index(other.name),
+            "isEmpty()": lambda status: False,
+            "charAt(int)": lambda status, index: methods_text.char_at(status.name, index),
+            "compareTo(Enum)": _compared,
         },
-        blocked="subSequence getDeclaringClass",
+        blocked="subSequence(int,int) getDeclaringClass() chars() codePoints() describeConstable()",
+    ),
+    statics(
+        {
+            "values()": lambda: Array("ExecutionStatus", [Status(name) for name in STATUSES]),
+            "valueOf(String)": _status,
+        }
     ),
     methods_collections.OBJECT,
 )
@@ -73,9 +101,9 @@ _TABLES: dict[type, Table] = {
     LocalDate: methods_time.LOCAL_DATE,
     LocalDateTime: methods_time.LOCAL_DATE_TIME,
     Instant: methods_time.INSTANT,
-    Date: methods_time.DATE,
-    DateFormat: methods_time.DATE_FORMAT,
-    Uuid: methods_time.UUID,
+    Date: methods_calendar.DATE,
+    DateFormat: methods_calendar.DATE_FORMAT,
+    Uuid: methods_calendar.UUID,
     RandomSource: types.RANDOM,
 }
 
@@ -83,12 +111,14 @@ _TABLES: dict[type, Table] = {
 def _table(value: Value) -> Table:
     found = _TABLES.get(type(value))
     if found is not None:
-        return found
+        return methods_collections.SET if isinstance(value, Group) and value.kind == "Set" else found
     if isinstance(value, LookupMap):
         return methods_collections.MAP
+    if isinstance(value, Array):
+        return methods_collections.ARRAY
     if isinstance(value, EnumValue):
-        return methods_time.DAY_OF_WEEK if value.type == "DayOfWeek" else methods_time.CHRONO_UNIT
-    return methods_collections.NUMBERS.get(type_name(value), methods_collections.OBJECT)
+        return methods_calendar.DAY_OF_WEEK if value.type == "DayOfWeek" else methods_calendar.CHRONO_UNIT
+    return methods_numbers.NUMBERS.get(type_name(value), methods_collections.OBJECT)
 
 
 def property_of(world: types.World, target: Value, name: str) -> Value:
@@ -107,8 +137,8 @@ def property_of(world: types.World, target: Value, name: str) -> Value:
     for getter in _getters(name):
         for method in methods.methods.get(getter, ()):
             if not method.parameters:
-                return method.code(world, target) if isinstance(target, RandomSource) else method.code(target)
-    if any(getter in methods.blocked for getter in _getters(name)):
+                return method.call(world, target, ())
+    if any(getter in methods.blocked_getters for getter in _getters(name)):
         raise _blocked(target, name)
     readable = [
         each for each, overloads in methods.methods.items() if any(not method.parameters for method in overloads)
@@ -144,8 +174,8 @@ def call(world: types.World, target: Value, name: str, arguments: Sequence[Value
         return types.call_static(world, target, name, arguments)
     if isinstance(target, Record):
         return _record_call(target, name, arguments)
-    code, made = chosen(_table(target), name, arguments, type_name(target))
-    return code(world, target, *made) if isinstance(target, RandomSource) else code(target, *made)
+    method, made = chosen(_table(target), name, arguments, type_name(target))
+    return method.call(world, target, made)
 
 
 def _record_call(target: Record, name: str, arguments: Sequence[Value]) -> Value:

@@ -1,7 +1,8 @@
-"""How a method is found: tables of signatures, and Java's choice between overloads.
+"""How a method is found: tables of signatures, and Spring's choice between overloads.
 
 A table maps a name to its methods. Nothing outside the tables can be called. A signature is written as in Java,
-`substring(int,int)`; `Object...` takes the rest of the arguments as one list.
+`substring(int,int)`; `Object...` takes the rest of the arguments as one list. All overloads that Spinnaker allows are
+in the tables, also those that are refused or not offered here, since each can make a call ambiguous.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +10,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from gennaker.expressions.conversions import CLOSE, CONVERTED, EXACT, convert, suits
+from gennaker.expressions.arguments import CLOSE, CONVERTED, EXACT, convert, distance, suits
 from gennaker.expressions.failures import ExpressionError, Kind, nearest
-from gennaker.expressions.values import Array, Group, Value, is_number, items_of, type_name
+from gennaker.expressions.values import Array, Value, items_of, type_name
 
 Code: TypeAlias = Callable[..., Value]
+
+_FAR = 1_000_000
 
 
 class Method(msgspec.Struct, frozen=True):
@@ -23,6 +26,15 @@ class Method(msgspec.Struct, frozen=True):
     code: Code
     is_variable: bool = False
     """The last parameter takes all further arguments as a list."""
+    is_static: bool = False
+    """`code` isn't given the target."""
+    takes_world: bool = False
+    """`code` is given the `World` first: it needs the time or chance."""
+
+    def call(self, world: Value, target: Value, arguments: Sequence[Value]) -> Value:
+        """Runs the code with converted arguments."""
+        given = [] if self.is_static else [target]
+        return self.code(world, *given, *arguments) if self.takes_world else self.code(*given, *arguments)
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -30,71 +42,136 @@ class Table(msgspec.Struct, frozen=True):
 
     methods: Mapping[str, tuple[Method, ...]]
     blocked: frozenset[str] = frozenset()
-    """Methods that Java has and the filter forbids: reading them as properties fails differently."""
+    """Methods that Java has and the filter forbids."""
+    blocked_getters: frozenset[str] = frozenset()
+    """Those of them without arguments: reading them as properties fails differently."""
     mutating: frozenset[str] = frozenset()
     """Methods that Orca would run and that change the context: refused."""
 
 
-def table(signatures: Mapping[str, Code], *, blocked: str = "", mutating: str = "") -> Table:
-    """A table of signatures; the other two are names separated by spaces."""
+def table(
+    signatures: Mapping[str, Code], *, blocked: str = "", mutating: str = "", others: str = "", is_static: bool = False
+) -> Table:
+    """A table of signatures; those that begin with `@` take the world.
+
+    The texts are signatures separated by spaces: `blocked` ones the filter forbids, `mutating` ones are refused, `others`
+    are allowed in Spinnaker and not offered here.
+    """
     found: dict[str, list[Method]] = {}
     for signature, code in signatures.items():
-        name, _, inside = signature.rstrip(")").partition("(")
-        parameters = tuple(part for part in inside.split(",") if part)
-        is_variable = bool(parameters) and parameters[-1].endswith("...")
-        if is_variable:
-            parameters = (*parameters[:-1], parameters[-1].removesuffix("..."))
-        found.setdefault(name, []).append(Method(parameters, code, is_variable))
-    methods = {name: tuple(overloads) for name, overloads in found.items()}
-    return Table(methods, frozenset(blocked.split()) | {"getClass"}, frozenset(mutating.split()))
+        _add(found, signature, code, is_static=is_static)
+    for signature in mutating.split():
+        _add(found, signature, _refusal(_name(signature)), is_static=False)
+    for signature in others.split():
+        _add(found, signature, _absence(_name(signature)), is_static=is_static)
+    words = blocked.split()
+    return Table(
+        {name: tuple(overloads) for name, overloads in found.items()},
+        frozenset(map(_name, words)) | {"getClass"},
+        frozenset(_name(word) for word in words if word.endswith("()")) | {"getClass"},
+        frozenset(map(_name, mutating.split())),
+    )
+
+
+def statics(signatures: Mapping[str, Code], *, blocked: str = "", others: str = "") -> Table:
+    """A table of static methods."""
+    return table(signatures, blocked=blocked, others=others, is_static=True)
+
+
+def _name(signature: str) -> str:
+    return signature.partition("(")[0]
+
+
+def _add(found: dict[str, list[Method]], signature: str, code: Code, *, is_static: bool) -> None:
+    name, _, inside = signature.removeprefix("@").rstrip(")").partition("(")
+    parameters = tuple(part for part in inside.split(",") if part)
+    is_variable = bool(parameters) and parameters[-1].endswith("...")
+    if is_variable:
+        parameters = (*parameters[:-1], parameters[-1].removesuffix("..."))
+    method = Method(parameters, code, is_variable, is_static, takes_world=signature.startswith("@"))
+    found.setdefault(name, []).append(method)
+
+
+def _refusal(name: str) -> Code:
+    def refuse(*_given: Value) -> Value:
+        message = f"The method {name} would change its target; expressions can only read."
+        raise ExpressionError(Kind.MUTATION, message)
+
+    return refuse
+
+
+def _absence(name: str) -> Code:
+    def refuse(*_given: Value) -> Value:
+        raise ExpressionError(Kind.UNSUPPORTED, f"The method {name} with these arguments isn't offered here.")
+
+    return refuse
 
 
 def merged(*tables: Table) -> Table:
-    """One table of several; earlier ones win."""
+    """One table of several; where two have the same signature the earlier wins."""
     methods: dict[str, tuple[Method, ...]] = {}
-    for each in reversed(tables):
-        methods.update(each.methods)
-    blocked = frozenset[str]().union(*(each.blocked for each in tables))
-    mutating = frozenset[str]().union(*(each.mutating for each in tables))
-    return Table(methods, blocked, mutating)
+    for each in tables:
+        for name, overloads in each.methods.items():
+            known = methods.get(name, ())
+            taken = {method.parameters for method in known}
+            methods[name] = (*known, *(method for method in overloads if method.parameters not in taken))
+    return Table(
+        {name: tuple(sorted(overloads, key=_order)) for name, overloads in methods.items()},
+        frozenset[str]().union(*(each.blocked for each in tables)),
+        frozenset[str]().union(*(each.blocked_getters for each in tables)),
+        frozenset[str]().union(*(each.mutating for each in tables)),
+    )
 
 
-def chosen(among: Table, name: str, arguments: Sequence[Value], owner: str) -> tuple[Code, list[Value]]:
+def _order(method: Method) -> tuple[int, bool]:
+    return len(method.parameters), method.is_variable
+
+
+def chosen(among: Table, name: str, arguments: Sequence[Value], owner: str) -> tuple[Method, list[Value]]:
     """The overload for the arguments, and the arguments as it wants them.
 
-    Raises METHOD_MISSING_OR_BLOCKED, METHOD_AMBIGUOUS, MUTATION, or CONVERSION where an argument can't become what
-    its type promised.
+    Raises METHOD_MISSING_OR_BLOCKED, METHOD_AMBIGUOUS, or CONVERSION where an argument can't become what its type
+    promised.
     """
     close: Method | None = None
     close_distance = 0
     converted: list[Method] = []
     for method in among.methods.get(name, ()):
-        rated = _rated(method, arguments)
-        if rated is None:
-            continue
-        quality, distance = rated
+        quality = _quality(method, arguments)
         if quality == EXACT:
-            return method.code, _arguments(method, arguments)
+            return method, _arguments(method, arguments)
         if quality == CONVERTED:
             converted.append(method)
-        elif close is None or distance < close_distance:
-            close, close_distance = method, distance
+        elif quality == CLOSE:
+            far = _distance(method, arguments)
+            if close is None or far < close_distance:
+                close, close_distance = method, far
     if close is not None:
-        return close.code, _arguments(close, arguments)
+        return close, _arguments(close, arguments)
     if len(converted) > 1:
         given = ", ".join(map(type_name, arguments))
         message = f"The method {name} of {owner} is ambiguous for ({given}): convert the arguments to one type."
         raise ExpressionError(Kind.METHOD_AMBIGUOUS, message)
     if converted:
-        return converted[0].code, _arguments(converted[0], arguments)
+        return converted[0], _arguments(converted[0], arguments)
     raise missing(among, name, arguments, owner)
+
+
+def constructor(among: Table, arguments: Sequence[Value], owner: str) -> tuple[Method, list[Value]]:
+    """The constructor for the arguments: where none fits exactly Spring takes the last that can be made to fit."""
+    ranked: dict[int, Method] = {}
+    for method in among.methods.get("new", ()):
+        quality = _quality(method, arguments)
+        if quality is not None and not (quality == EXACT and EXACT in ranked):
+            ranked[quality] = method
+    if not ranked:
+        raise missing(among, "new", arguments, owner)
+    found = ranked[min(ranked)]
+    return found, _arguments(found, arguments)
 
 
 def missing(among: Table, name: str, arguments: Sequence[Value], owner: str) -> ExpressionError:
     """The failure for a method that isn't there for these arguments."""
-    if name in among.mutating:
-        message = f"The method {name} would change the {owner}; expressions can only read."
-        return ExpressionError(Kind.MUTATION, message)
     given = ", ".join(map(type_name, arguments))
     if name in among.methods:
         message = f"The method {name} of {owner} can't be called with ({given})."
@@ -105,38 +182,39 @@ def missing(among: Table, name: str, arguments: Sequence[Value], owner: str) -> 
     return ExpressionError(Kind.METHOD_MISSING_OR_BLOCKED, message, nearest=nearest(name, among.methods))
 
 
-def _rated(method: Method, arguments: Sequence[Value]) -> tuple[int, int] | None:
-    """(quality, distance) of the worst argument; None where the method can't take them."""
+def _quality(method: Method, arguments: Sequence[Value]) -> int | None:
+    """That of the worst argument; None where the method can't take them."""
     expected = method.parameters
     if method.is_variable:
         fixed = len(expected) - 1
         if len(arguments) < fixed:
             return None
-        if len(arguments) == len(expected) and isinstance(arguments[-1], Array):
-            return _rated_each(expected[:-1], arguments[:-1]) or (CLOSE, 0)
-        expected = expected[:-1] + (expected[-1],) * (len(arguments) - fixed)
-        if len(arguments) == fixed + 1 and isinstance(arguments[-1], (list, Group)) and expected[-1] == "CharSequence":
-            return None
+        if len(arguments) == len(expected) and _is_whole_rest(expected[-1], arguments[-1]):
+            expected, arguments = expected[:-1], arguments[:-1]
+        else:
+            expected = expected[:-1] + (expected[-1],) * (len(arguments) - fixed)
     elif len(expected) != len(arguments):
         return None
-    return _rated_each(expected, arguments)
-
-
-def _rated_each(expected: Sequence[str], arguments: Sequence[Value]) -> tuple[int, int] | None:
     worst = EXACT
-    distance = 0
     for kind, value in zip(expected, arguments, strict=True):
         quality = suits(kind, value)
         if quality is None:
             return None
         worst = max(worst, quality)
-        distance += _distance(kind) if quality == CLOSE else 0
-    return worst, distance
+    return worst
 
 
-def _distance(kind: str) -> int:
-    """How far a parameter's type is above the argument's: a box is nearer than an interface, Object is farthest."""
-    return 20 if kind == "Object" else 1 if kind[0].isupper() else 0
+def _is_whole_rest(kind: str, value: Value) -> bool:
+    """The argument is already the array of all that the last parameter takes."""
+    return isinstance(value, Array) and value.component == kind
+
+
+def _distance(method: Method, arguments: Sequence[Value]) -> int:
+    if not method.is_variable:
+        return sum(map(distance, method.parameters, arguments))
+    if len(arguments) == len(method.parameters) and isinstance(arguments[-1], Array):
+        return sum(map(distance, method.parameters[:-1], arguments))
+    return _FAR
 
 
 def _arguments(method: Method, arguments: Sequence[Value]) -> list[Value]:
@@ -149,29 +227,5 @@ def _arguments(method: Method, arguments: Sequence[Value]) -> list[Value]:
     if len(rest) == 1 and (spread := items_of(rest[0])) is not None:
         rest = spread
     kind = method.parameters[-1]
-    made.append([convert(kind, value) if kind != "Object" else value for value in rest])
+    made.append([convert(kind, value) for value in rest])
     return made
-
-
-def java_hash(value: Value) -> int:
-    """Java's hashCode for the types whose hash doesn't depend on the process."""
-    match value:
-        case None:
-            return 0
-        case str():
-            found = 0
-            for unit in memoryview(value.encode("utf-16-le", "surrogatepass")).cast("H"):
-                found = (31 * found + unit) & 0xFFFFFFFF
-            return _signed(found)
-        case bool():
-            return 1231 if value else 1237
-        case int() if is_number(value):
-            number = int(value)
-            return (
-                number if type_name(value) in ("Integer", "Byte") else _signed((number ^ (number >> 32)) & 0xFFFFFFFF)
-            )
-    raise ExpressionError(Kind.UNSUPPORTED, f"hashCode of {type_name(value)} isn't offered.")
-
-
-def _signed(number: int) -> int:
-    return number - (1 << 32) if number >= 1 << 31 else number

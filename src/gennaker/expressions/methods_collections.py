@@ -1,17 +1,12 @@
-"""Methods of lists, maps, sets, their entries and arrays; and of numbers and booleans."""
+"""Methods of lists, maps, sets, their entries and arrays."""
 
-import math
-
-from gennaker.expressions.conversions import as_double, java_text
-from gennaker.expressions.failures import ExpressionError, Kind
-from gennaker.expressions.methods import Table, java_hash, merged, table
-from gennaker.expressions.operators import compare, wrap
+from gennaker.expressions.conversions import java_text
+from gennaker.expressions.failures import bad
+from gennaker.expressions.hashing import java_hash
+from gennaker.expressions.methods import Table, merged, table
 from gennaker.expressions.values import (
-    Byte,
     Entry,
-    Float,
     Group,
-    Long,
     LookupMap,
     Value,
     can_be_key,
@@ -23,7 +18,6 @@ from gennaker.expressions.values import (
 
 OBJECT: Table = table(
     {"toString()": java_text, "equals(Object)": equal, "hashCode()": java_hash},
-    blocked="wait notify notifyAll finalize clone",
 )
 
 
@@ -35,7 +29,7 @@ def _items(value: Value) -> list[Value]:
 
 def _others(value: Value) -> list[Value]:
     if value is None:
-        raise ExpressionError(Kind.JAVA_EXCEPTION, "The other collection is null.")
+        raise bad("The other collection is null.")
     return _items(value)
 
 
@@ -50,8 +44,7 @@ def _last_index_of(target: Value, wanted: Value) -> int:
 
 def _sub_list(target: list[Value], start: int, end: int) -> list[Value]:
     if not 0 <= start <= end <= len(target):
-        message = f"The range {start} to {end} lies outside a list of {len(target)} elements."
-        raise ExpressionError(Kind.JAVA_EXCEPTION, message)
+        raise bad(f"The range {start} to {end} lies outside a list of {len(target)} elements.")
     return target[start:end]
 
 
@@ -64,17 +57,23 @@ _COLLECTION = table(
             contains(_items(target), item) for item in _others(wanted)
         ),
     },
-    blocked="stream parallelStream iterator spliterator toArray",
-    mutating="add addAll clear remove removeAll retainAll removeIf",
+    blocked="stream() parallelStream() iterator() spliterator() toArray() toArray(Object[]) toArray(IntFunction)",
+    mutating="add(Object) addAll(Collection) clear() remove(Object) removeAll(Collection) retainAll(Collection)"
+    " removeIf(Predicate)",
+    others="forEach(Consumer)",
 )
-GROUP: Table = merged(_COLLECTION, OBJECT)
+SET: Table = merged(_COLLECTION, OBJECT)
+GROUP: Table = merged(_COLLECTION, table({"toString()": java_text}))
+"""A collection of a map's values: its class isn't public, so that only what the interface declares can be called."""
+ARRAY: Table = table({"toString()": java_text})
 LIST: Table = merged(
     table(
         {"indexOf(Object)": _index_of, "lastIndexOf(Object)": _last_index_of, "subList(int,int)": _sub_list},
-        blocked="get set listIterator",
-        mutating="sort replaceAll ensureCapacity trimToSize",
+        blocked="get(int) set(int,Object) listIterator() listIterator(int) clone()",
+        mutating="sort(Comparator) replaceAll(UnaryOperator) ensureCapacity(int) trimToSize() add(int,Object)"
+        " addAll(int,Collection)",
     ),
-    GROUP,
+    SET,
 )
 
 
@@ -95,53 +94,12 @@ MAP: Table = merged(
             "values()": lambda target: Group("Collection", list(entries(target).values())),
             "entrySet()": lambda target: Group("Set", [Entry(key, item) for key, item in entries(target).items()]),
         },
-        blocked="get getOrDefault put putIfAbsent compute computeIfAbsent computeIfPresent merge",
-        mutating="clear putAll replaceAll",
+        blocked="get(Object) getOrDefault(Object,Object) put(Object,Object) putIfAbsent(Object,Object) clone()"
+        " compute(Object,BiFunction) computeIfAbsent(Object,Function) computeIfPresent(Object,BiFunction)"
+        " merge(Object,Object,BiFunction) remove(Object) replace(Object,Object)",
+        mutating="clear() putAll(Map) replaceAll(BiFunction) remove(Object,Object) replace(Object,Object,Object)",
+        others="forEach(BiConsumer)",
     ),
     OBJECT,
 )
-ENTRY: Table = merged(table({}, blocked="getKey getValue setValue"), OBJECT)
-
-
-def _cut(value: int | float, low: int, high: int) -> int:
-    """A real number cut to a whole one that stays in range; a whole one wrapped."""
-    if isinstance(value, float):
-        if math.isnan(value):
-            return 0
-        return int(max(min(value, high), low)) if math.isfinite(value) else (high if value > 0 else low)
-    return wrap(int(value), (high + 1).bit_length())
-
-
-def _int_value(value: int | float) -> int:
-    return _cut(value, -(2**31), 2**31 - 1)
-
-
-def _compared(value: Value, other: Value) -> int:
-    if other is None:
-        raise ExpressionError(Kind.JAVA_EXCEPTION, "A value can't be compared with null.")
-    order = compare(value, other)
-    return (order > 0) - (order < 0)
-
-
-_ANY_NUMBER = table(
-    {
-        "intValue()": _int_value,
-        "longValue()": lambda value: Long(_cut(value, -(2**63), 2**63 - 1)),
-        "shortValue()": lambda value: wrap(_int_value(value), 16),
-        "byteValue()": lambda value: Byte(wrap(_int_value(value), 8)),
-        "doubleValue()": as_double,
-        "floatValue()": lambda value: Float.of(as_double(value)),
-    }
-)
-_REAL = table({"isNaN()": math.isnan, "isInfinite()": math.isinf})
-
-NUMBERS: dict[str, Table] = {
-    "Integer": merged(table({"compareTo(Integer)": _compared}), _ANY_NUMBER, OBJECT),
-    "Long": merged(table({"compareTo(Long)": _compared}), _ANY_NUMBER, OBJECT),
-    "Byte": merged(table({"compareTo(Byte)": _compared}), _ANY_NUMBER, OBJECT),
-    "BigInteger": merged(table({"bitLength()": lambda value: int(value).bit_length()}), _ANY_NUMBER, OBJECT),
-    "Double": merged(table({"compareTo(Double)": _compared}), _REAL, _ANY_NUMBER, OBJECT),
-    "Float": merged(table({"compareTo(Float)": _compared}), _REAL, _ANY_NUMBER, OBJECT),
-    "Boolean": merged(table({"booleanValue()": lambda value: value, "compareTo(Boolean)": _compared}), OBJECT),
-    "Character": merged(table({"charValue()": lambda value: value}), OBJECT),
-}
+ENTRY: Table = merged(table({}, blocked="getKey() getValue() setValue(Object)"), OBJECT)

@@ -3,17 +3,20 @@
 Positions count UTF-16 units, as in Java; only texts with characters beyond U+FFFF need the detour for that.
 """
 
-import textwrap
 from collections.abc import Callable
+from typing import Any
 
-from gennaker.expressions import formatting, regex
+from gennaker.expressions import formatting, regex, text_blocks
 from gennaker.expressions.conversions import MAX_TEXT, java_text
 from gennaker.expressions.failures import ExpressionError, Kind
-from gennaker.expressions.methods import Table, java_hash, table
+from gennaker.expressions.hashing import java_hash
+from gennaker.expressions.methods import Table, merged, statics, table
 from gennaker.expressions.operators import compare_text
 from gennaker.expressions.values import Array, Byte, Char, Value, equal, items_of
 
 MAX_ELEMENTS = 200_000
+_WHITESPACE = "\t\n\x0b\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u2028\u2029\u205f\u3000"
+"""Java's Character.isWhitespace: not the spaces that don't break."""
 
 
 def units(text: str) -> str:
@@ -24,10 +27,10 @@ def units(text: str) -> str:
 
 
 def joined(text: str) -> str:
-    """The text of UTF-16 units; a lone half of a pair becomes a question mark, as when Java writes it."""
+    """The text of UTF-16 units; a lone half of a pair stays until the result is written."""
     if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\ufffd", "?")
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _bad_index(start: int, end: int, length: int) -> ExpressionError:
@@ -44,7 +47,8 @@ def _substring(text: str, start: int, end: int | None = None) -> str:
     return joined(each[start:stop])
 
 
-def _char_at(text: str, index: int) -> Char:
+def char_at(text: str, index: int) -> Char:
+    """String.charAt."""
     each = units(text)
     if not 0 <= index < len(each):
         raise _bad_index(index, index + 1, len(each))
@@ -52,7 +56,7 @@ def _char_at(text: str, index: int) -> Char:
 
 
 def _code_point_at(text: str, index: int) -> int:
-    _char_at(text, index)
+    char_at(text, index)
     return ord(joined(units(text)[index : index + 2])[0])
 
 
@@ -103,10 +107,11 @@ def _repeat(text: str, count: int) -> str:
 
 def _replace_pattern(text: str, pattern: str | None, new: str | None, *, is_first_only: bool = False) -> str:
     compiled = regex.compiled(_given(pattern, "pattern"))
-    expand = _replacement(_given(new, "replacement"), compiled)
+    expand: Callable[[str, regex.Spans], str] | None = None
     pieces: list[str] = []
     position = length = 0
     for spans in compiled.finds(text):
+        expand = expand or _replacement(_given(new, "replacement"), compiled)
         piece = text[position : spans[0][0]] + expand(text, spans)
         length += len(piece)
         _room(length)
@@ -176,8 +181,6 @@ def _split(text: str, pattern: str | None, limit: int = 0) -> Array:
             continue
         if 0 < limit <= len(pieces) + 1:
             break
-        if start == end == len(text):
-            break
         pieces.append(text[position:start])
         position = end
     if not pieces and position == 0:
@@ -188,12 +191,17 @@ def _split(text: str, pattern: str | None, limit: int = 0) -> Array:
     return Array("String", pieces)
 
 
-def _bytes(text: str, charset: str | None = "UTF-8") -> Array:
+def codec_of(charset: str | None) -> str:
+    """Python's name of a character set. Raises JAVA_EXCEPTION."""
     name = _given(charset, "character set").lower()
     if name not in ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "utf-16", "utf-16be", "utf-16le"):
         raise ExpressionError(Kind.JAVA_EXCEPTION, f"The character set {name[:40]!r} isn't known.")
+    return name
+
+
+def _bytes(text: str, charset: str | None = "UTF-8") -> Array:
+    codec = name = codec_of(charset)
     _few(text)
-    codec = "utf-16" if name == "utf-16" else name
     encoded = text.encode(codec, "replace")
     if name == "utf-16":
         encoded = b"\xfe\xff" + text.encode("utf-16-be", "replace")
@@ -211,60 +219,110 @@ def _few(text: str) -> None:
         raise ExpressionError(Kind.LIMIT, f"Only texts of up to {MAX_ELEMENTS:,} characters can be taken apart.")
 
 
-def _is_whitespace_only(text: str) -> bool:
-    return not text.strip()
-
-
 def _trim(text: str) -> str:
     return text.strip("".join(map(chr, range(33))))
 
 
-def _region_matches(text: str, at: int, other: str | None, *rest: int) -> bool:
+def _region_equals(text: str, at: int, other: str | None, *rest: int) -> bool:
+    pair = _regions(text, at, other, *rest)
+    return pair is not None and pair[0] == pair[1]
+
+
+def _region_matches(text: str, *given: Any) -> bool:  # noqa: ANN401 - Java's order of arguments
+    ignores_case, *region = given
+    pair = _regions(text, *region)
+    return pair is not None and (pair[0] == pair[1] or (bool(ignores_case) and _folded(pair[0]) == _folded(pair[1])))
+
+
+def _regions(text: str, at: int, other: str | None, *rest: int) -> tuple[str, str] | None:
+    """The two parts to compare; None where one lies outside its text."""
     other_at, length = rest
     mine, theirs = units(text), units(_given(other, "other text"))
     if at < 0 or other_at < 0 or at + length > len(mine) or other_at + length > len(theirs):
-        return False
-    return mine[at : at + length] == theirs[other_at : other_at + length] or length <= 0
+        return None
+    return mine[at : at + max(length, 0)], theirs[other_at : other_at + max(length, 0)]
 
 
 def _indent(text: str, count: int) -> str:
     if not text:
         return ""
-    _room(len(text) + (text.count("\n") + 1) * max(count, 0))
-    lines = [
-        " " * count + line if count > 0 else line[min(-count, len(line) - len(line.lstrip())) :]
-        for line in text.splitlines()
-    ]
+    _room(len(text) + (text.count("\n") + text.count("\r") + 1) * max(count, 0))
+    lines = text_blocks.lines(text)
+    if count > 0:
+        lines = [" " * count + line for line in lines]
+    elif count < 0:
+        lines = [line[min(-count, len(line) - len(line.lstrip(_WHITESPACE))) :] for line in lines]
     return "\n".join(lines) + "\n"
 
 
-def _formatted(text: str, arguments: list[Value]) -> str:
-    return formatting.java_format(text, arguments)
+def _code_point_before(text: str, index: int) -> int:
+    each = units(text)
+    if not 1 <= index <= len(each):
+        raise _bad_index(index - 1, index, len(each))
+    return ord(joined(each[max(index - 2, 0) : index])[-1])
 
 
-METHODS: Table = table(
+def _inner(text: str, start: int, end: int) -> str:
+    each = units(text)
+    if not 0 <= start <= end <= len(each):
+        raise _bad_index(start, end, len(each))
+    return joined(each[start:end])
+
+
+def _offset(text: str, index: int, count: int) -> int:
+    each = units(text)
+    if not 0 <= index <= len(each):
+        raise _bad_index(index, index, len(each))
+    near = joined(each[index:]) if count >= 0 else joined(each[:index])
+    if abs(count) > len(near):
+        raise _bad_index(index, index + count, len(each))
+    passed = near[:count] if count >= 0 else near[len(near) + count :]
+    return index + len(units(passed)) if count >= 0 else index - len(units(passed))
+
+
+def _folded(text: str) -> str:
+    """What Java compares where case doesn't matter: each character alone, first in capitals."""
+    if text.isascii():
+        return text.lower()
+    return "".join(character.upper().lower() if len(character.upper()) == 1 else character for character in text)
+
+
+def _lower(text: str) -> str:
+    return text.lower()
+
+
+def _replace_unit(text: str, old: str, new: str) -> str:
+    return joined(units(text).replace(old, new))
+
+
+_INSTANCE = table(
     {
         "length()": _length,
         "isEmpty()": lambda text: not text,
-        "isBlank()": _is_whitespace_only,
-        "charAt(int)": _char_at,
+        "isBlank()": lambda text: not text.strip(_WHITESPACE),
+        "charAt(int)": char_at,
         "codePointAt(int)": _code_point_at,
+        "codePointBefore(int)": _code_point_before,
+        "codePointCount(int,int)": lambda text, start, end: len(_inner(text, start, end)),
+        "offsetByCodePoints(int,int)": _offset,
         "compareTo(String)": lambda text, other: compare_text(text, _given(other, "other text")),
         "compareToIgnoreCase(String)": lambda text, other: compare_text(
-            text.lower(), _given(other, "other text").lower()
+            _folded(text), _folded(_given(other, "other text"))
         ),
         "concat(String)": lambda text, other: text + _given(other, "text to add"),
         "contains(CharSequence)": lambda text, other: _given(other, "text to look for") in text,
         "contentEquals(CharSequence)": lambda text, other: text == _given(other, "other text"),
+        "contentEquals(StringBuffer)": lambda text, other: text == _given(other, "other text"),
         "endsWith(String)": lambda text, other: text.endswith(_given(other, "ending")),
         "startsWith(String)": lambda text, other: text.startswith(_given(other, "beginning")),
         "startsWith(String,int)": lambda text, other, at: (
-            at >= 0 and units(text)[at:].startswith(units(_given(other, "beginning")))
+            0 <= at <= len(units(text)) and units(text)[at:].startswith(units(_given(other, "beginning")))
         ),
         "equals(Object)": equal,
-        "equalsIgnoreCase(String)": lambda text, other: other is not None and text.lower() == other.lower(),
+        "equalsIgnoreCase(String)": lambda text, other: other is not None and _folded(text) == _folded(other),
         "getBytes()": _bytes,
         "getBytes(String)": _bytes,
+        "getBytes(Charset)": _bytes,
         "hashCode()": java_hash,
         "indent(int)": _indent,
         "indexOf(String)": _index_of,
@@ -279,9 +337,10 @@ METHODS: Table = table(
         "matches(String)": lambda text, pattern: (
             regex.compiled(_given(pattern, "pattern")).match(text, is_whole=True) is not None
         ),
-        "regionMatches(int,String,int,int)": _region_matches,
+        "regionMatches(int,String,int,int)": _region_equals,
+        "regionMatches(boolean,int,String,int,int)": _region_matches,
         "repeat(int)": _repeat,
-        "replace(char,char)": _replace,
+        "replace(char,char)": _replace_unit,
         "replace(CharSequence,CharSequence)": _replace,
         "replaceAll(String,String)": _replace_pattern,
         "replaceFirst(String,String)": lambda text, pattern, new: _replace_pattern(
@@ -289,26 +348,33 @@ METHODS: Table = table(
         ),
         "split(String)": _split,
         "split(String,int)": _split,
-        "strip()": str.strip,
-        "stripLeading()": str.lstrip,
-        "stripTrailing()": str.rstrip,
-        "stripIndent()": textwrap.dedent,
+        "strip()": lambda text: text.strip(_WHITESPACE),
+        "stripLeading()": lambda text: text.lstrip(_WHITESPACE),
+        "stripTrailing()": lambda text: text.rstrip(_WHITESPACE),
+        "stripIndent()": text_blocks.stripped_indent,
         "substring(int)": _substring,
         "substring(int,int)": _substring,
         "toCharArray()": _characters,
-        "toLowerCase()": str.lower,
+        "toLowerCase()": _lower,
+        "toLowerCase(Locale)": lambda text, locale: _lower(text) if _given(locale, "locale") else text,
         "toUpperCase()": str.upper,
+        "toUpperCase(Locale)": lambda text, locale: text.upper() if _given(locale, "locale") else text,
         "toString()": lambda text: text,
+        "translateEscapes()": text_blocks.translated,
         "trim()": _trim,
-        "formatted(Object...)": _formatted,
+        "formatted(Object...)": formatting.java_format,
     },
-    blocked="chars codePoints lines subSequence describeConstable resolveConstantDesc transform",
+    blocked="chars() codePoints() lines() subSequence(int,int) describeConstable() transform(Function)",
+    others="getChars(int,int,char[],int) getBytes(int,int,byte[],int) resolveConstantDesc(Lookup)",
 )
 
 
 def _join(separator: str | None, parts: Value) -> str:
+    items = items_of(parts)
+    if items is None:
+        raise ExpressionError(Kind.JAVA_EXCEPTION, "The texts to join are null.")
     texts: list[str] = []
-    for part in items_of(parts) or ():
+    for part in items:
         if part is not None and not isinstance(part, str):
             raise ExpressionError(Kind.JAVA_EXCEPTION, "String.join takes only texts. Use .![toString()] on the list.")
         texts.append(java_text(part))
@@ -320,12 +386,15 @@ def _join(separator: str | None, parts: Value) -> str:
 def _value_of_characters(value: Value) -> str:
     if value is None:
         raise ExpressionError(Kind.JAVA_EXCEPTION, "String.valueOf can't take null.")
-    return "".join(java_text(item) for item in items_of(value) or [value])
+    return "".join(java_text(item) for item in items_of(value) or ())
 
 
-STATIC: Table = table(
+STATIC: Table = statics(
     {
         "format(String,Object...)": lambda pattern, arguments: formatting.java_format(
+            _given(pattern, "format"), arguments
+        ),
+        "format(Locale,String,Object...)": lambda locale, pattern, arguments: formatting.java_format(
             _given(pattern, "format"), arguments
         ),
         "join(CharSequence,Iterable)": _join,
@@ -336,7 +405,10 @@ STATIC: Table = table(
         "valueOf(char)": java_text,
         "valueOf(int)": java_text,
         "valueOf(long)": java_text,
+        "valueOf(float)": java_text,
         "valueOf(double)": java_text,
         "copyValueOf(char[])": _value_of_characters,
-    }
+    },
+    others="copyValueOf(char[],int,int) valueOf(char[],int,int)",
 )
+METHODS: Table = merged(_INSTANCE, STATIC)

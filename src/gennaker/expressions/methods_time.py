@@ -1,34 +1,28 @@
-"""Methods of days, times, instants, dates, days of the week, units of time and UUIDs; the zone is always UTC."""
+"""Methods of days, times and instants, and the static ones of their types; the zone is always UTC."""
 
 import calendar
-import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
-from gennaker.expressions import date_format
 from gennaker.expressions.clock_text import (
-    CONSTANTS,
     DAYS,
-    constant,
     epoch_second,
     local,
     moment,
     out_of_range,
 )
 from gennaker.expressions.conversions import java_text
-from gennaker.expressions.failures import ExpressionError, Kind
-from gennaker.expressions.methods import Table, merged, table
+from gennaker.expressions.failures import bad
+from gennaker.expressions.iso_text import at_time, day_of, parse_day, parse_instant, parse_local
+from gennaker.expressions.methods import Table, merged, statics, table
 from gennaker.expressions.methods_collections import OBJECT
-from gennaker.expressions.operators import compare, wrap
+from gennaker.expressions.operators import compare
 from gennaker.expressions.values import (
-    Array,
-    Date,
     EnumValue,
     Instant,
     LocalDate,
     LocalDateTime,
     Long,
-    Uuid,
     Value,
     type_name,
 )
@@ -47,53 +41,6 @@ _SECONDS = {
 }
 """Nanoseconds of the units of fixed length."""
 _MONTHS = {"MONTHS": 1, "YEARS": 12, "DECADES": 120, "CENTURIES": 1200, "MILLENNIA": 12_000}
-
-
-def bad(message: str) -> ExpressionError:
-    """The failure of a method on its arguments."""
-    return ExpressionError(Kind.JAVA_EXCEPTION, message)
-
-
-def day_of(year: int, month: int, day: int) -> date:
-    """A day; raises JAVA_EXCEPTION where it doesn't exist."""
-    try:
-        return date(year, month, day)
-    except (ValueError, OverflowError) as cause:
-        raise bad(f"There is no day {year}-{month}-{day}.") from cause
-
-
-def parse_day(text: str | None) -> LocalDate:
-    """`2024-02-29`."""
-    match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text or "", re.ASCII)
-    if match is None:
-        raise bad(f"{(text or '')[:60]!r} isn't a day such as 2024-02-29.")
-    return LocalDate(day_of(int(match[1]), int(match[2]), int(match[3])))
-
-
-def parse_local(text: str | None) -> LocalDateTime:
-    """`2024-02-29T10:15` with optional seconds and fraction."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?", text or "", re.ASCII)
-    if match is None:
-        raise bad(f"{(text or '')[:60]!r} isn't a time such as 2024-02-29T10:15:30.")
-    return at_time(
-        parse_day(match[1]), int(match[2]), int(match[3]), int(match[4] or 0), int((match[5] or "").ljust(9, "0"))
-    )
-
-
-def parse_instant(text: str | None) -> Instant:
-    """`2024-02-29T10:15:30Z`."""
-    if not text or text[-1] not in "Zz":
-        raise bad(f"{(text or '')[:60]!r} isn't an instant such as 2024-02-29T10:15:30Z.")
-    at = parse_local(text[:-1])
-    return Instant(epoch_second(at.at), at.nanosecond)
-
-
-def at_time(day: LocalDate, hour: int, minute: int, *finer: int) -> LocalDateTime:
-    """A day and a time; `finer` are second and nanosecond. Raises JAVA_EXCEPTION for an impossible time."""
-    second, nanosecond = (*finer, 0, 0)[:2]
-    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60 and 0 <= nanosecond < _NANOS):
-        raise bad(f"There is no time {hour}:{minute}:{second}.")
-    return LocalDateTime(datetime(day.day.year, day.day.month, day.day.day, hour, minute, second), nanosecond)  # noqa: DTZ001 - local
 
 
 def _plus_days(value: LocalDate, days: int) -> LocalDate:
@@ -156,7 +103,8 @@ def _nanos(value: Value) -> int:
     raise bad(f"A value of type {type_name(value)} isn't a time.")
 
 
-def _between(unit: EnumValue, start: Value, end: Value) -> Long:
+def between(unit: EnumValue, start: Value, end: Value) -> Long:
+    """Whole units from start to end. Raises JAVA_EXCEPTION where the unit can't measure them."""
     if type_name(start) != type_name(end):
         raise bad(f"There is no span between {type_name(start)} and {type_name(end)}.")
     if unit.name in _SECONDS and not (isinstance(start, LocalDate) and unit.name not in ("DAYS", "WEEKS")):
@@ -185,7 +133,8 @@ def _months(start: LocalDate | LocalDateTime, end: LocalDate | LocalDateTime) ->
     return months
 
 
-def _truncated(value: Value, unit: EnumValue) -> Value:
+def _truncated(value: Value, unit: EnumValue | None) -> Value:
+    unit = _given_unit(unit)
     size = _SECONDS.get(unit.name, 0)
     if not size or unit.name == "WEEKS":
         raise bad(f"A time can't be cut to {unit.name}.")
@@ -208,7 +157,7 @@ def _day_of_week(day: date) -> EnumValue:
 
 
 def _with(day: date, *, year: int | None = None, month: int | None = None) -> LocalDate:
-    new_year, new_month = year or day.year, month or day.month
+    new_year, new_month = day.year if year is None else year, day.month if month is None else month
     if not (1 <= new_month <= 12 and 1 <= new_year <= 9999):
         raise bad(f"There is no month {new_year}-{new_month}.")
     return LocalDate(date(new_year, new_month, min(day.day, calendar.monthrange(new_year, new_month)[1])))
@@ -224,6 +173,70 @@ def _formatted(value: Value, _how: Value) -> str:
     raise bad(
         f"A formatter is needed to format a {type_name(value)}; expressions can't make one. Use T(String).format."
     )
+
+
+def _year_day(year: int, day: int) -> LocalDate:
+    first, last = day_of(year, 1, 1), day_of(year, 12, 31)
+    if not 1 <= day <= (last - first).days + 1:
+        raise bad(f"There is no day {day} in the year {year}.")
+    return LocalDate(first + timedelta(days=day - 1))
+
+
+def _day_from(value: Value) -> LocalDate:
+    if isinstance(value, LocalDateTime):
+        return LocalDate(value.at.date())
+    if isinstance(value, LocalDate):
+        return value
+    raise bad(f"There is no day in a {type_name(value)}.")
+
+
+def _same(kind: type) -> Callable[[Value], Value]:
+    def checked(value: Value) -> Value:
+        if not isinstance(value, kind):
+            raise bad(f"There is no {kind.__name__} in a {type_name(value)}.")
+        return value
+
+    return checked
+
+
+_DAY_STATICS = statics(
+    {
+        "parse(CharSequence)": parse_day,
+        "of(int,int,int)": lambda year, month, day: LocalDate(day_of(year, month, day)),
+        "ofEpochDay(long)": lambda day: LocalDate(local(day * 86_400).at.date()),
+        "ofYearDay(int,int)": _year_day,
+        "from(TemporalAccessor)": _day_from,
+        "@now()": lambda world: LocalDate(local(world.at_ms // 1000).at.date()),
+    },
+    others="of(int,Month,int) parse(CharSequence,DateTimeFormatter) now(ZoneId) now(Clock) ofInstant(Instant,ZoneId)",
+)
+_TIME_STATICS = statics(
+    {
+        "parse(CharSequence)": parse_local,
+        **{
+            f"of({','.join(['int'] * count)})": lambda year, month, day, *time: at_time(
+                LocalDate(day_of(year, month, day)), *time
+            )
+            for count in (5, 6, 7)
+        },
+        "from(TemporalAccessor)": _same(LocalDateTime),
+        "@now()": lambda world: local(world.at_ms // 1000, world.at_ms % 1000 * 1_000_000),
+    },
+    others="of(LocalDate,LocalTime) of(int,Month,int,int,int) of(int,Month,int,int,int,int)"
+    " of(int,Month,int,int,int,int,int) parse(CharSequence,DateTimeFormatter) now(ZoneId) now(Clock)"
+    " ofInstant(Instant,ZoneId) ofEpochSecond(long,int,ZoneOffset)",
+)
+_INSTANT_STATICS = statics(
+    {
+        "parse(CharSequence)": parse_instant,
+        "ofEpochSecond(long)": lambda second: Instant(int(second)),
+        "ofEpochSecond(long,long)": lambda second, nanos: Instant(second + nanos // _NANOS, nanos % _NANOS),
+        "ofEpochMilli(long)": lambda number: Instant(number // 1000, number % 1000 * 1_000_000),
+        "from(TemporalAccessor)": _same(Instant),
+        "@now()": lambda world: Instant(world.at_ms // 1000, world.at_ms % 1000 * 1_000_000),
+    },
+    others="now(Clock)",
+)
 
 
 _DAY_READS: dict[str, Callable[[date], Value]] = {
@@ -253,8 +266,25 @@ def _order(kind: str) -> dict[str, Callable[..., Value]]:
     return {
         f"isBefore({kind})": lambda value, other: compare(value, _other(other)) < 0,
         f"isAfter({kind})": lambda value, other: compare(value, _other(other)) > 0,
-        f"compareTo({kind})": lambda value, other: compare(value, _other(other)),
+        f"compareTo({kind})": lambda value, other: _difference(value, _other(other)),
     }
+
+
+def _difference(value: Value, other: Value) -> int:
+    """Java's compareTo: of days the difference of the first field that differs."""
+    if isinstance(value, Instant) and isinstance(other, Instant):
+        return compare(value, other) if value.second != other.second else value.nanosecond - other.nanosecond
+    ours, theirs = _day_in(value), _day_in(other)
+    fields = zip((ours.year, ours.month, ours.day), (theirs.year, theirs.month, theirs.day), strict=True)
+    found = next((one - two for one, two in fields if one != two), 0)
+    return found or compare(value, other)
+
+
+def _day_in(value: Value) -> date:
+    if isinstance(value, LocalDateTime):
+        return value.at.date()
+    assert isinstance(value, LocalDate)
+    return value.day
 
 
 def _other(value: Value) -> Value:
@@ -263,11 +293,51 @@ def _other(value: Value) -> Value:
     return value
 
 
+def _adjusted(value: Value, adjuster: Value) -> Value:
+    """`value.with(adjuster)`: a day of the week, or the fields of another time."""
+    match _other(adjuster), value:
+        case EnumValue() as day, LocalDate():
+            return _plus_days(value, day.ordinal - value.day.weekday())
+        case EnumValue() as day, LocalDateTime():
+            return _on_day(value, _plus_days(LocalDate(value.at.date()), day.ordinal - value.at.weekday()))
+        case LocalDate() as other, LocalDate():
+            return other
+        case LocalDate() as other, LocalDateTime():
+            return _on_day(value, other)
+        case (LocalDateTime() as other, LocalDateTime()) | (Instant() as other, Instant()):
+            return other
+    raise bad(f"A {type_name(value)} can't be adjusted by a {type_name(adjuster)}.")
+
+
+def _is_supported(value: Value, unit: EnumValue | None) -> bool:
+    if unit is None:
+        return False
+    if isinstance(value, LocalDate):
+        return unit.name in _MONTHS or unit.name in ("DAYS", "WEEKS", "ERAS")
+    if isinstance(value, Instant):
+        return unit.name in _SECONDS and unit.name != "WEEKS"
+    return unit.name != "FOREVER"
+
+
 _COMMON: dict[str, Callable[..., Value]] = {
     "plus(long,TemporalUnit)": _plus,
     "minus(long,TemporalUnit)": lambda value, amount, unit: _plus(value, -amount, unit),
-    "until(Temporal,TemporalUnit)": lambda value, end, unit: _between(unit, value, end),
+    "until(Temporal,TemporalUnit)": lambda value, end, unit: between(_given_unit(unit), value, _other(end)),
+    "with(TemporalAdjuster)": _adjusted,
+    "isSupported(TemporalUnit)": _is_supported,
 }
+_COMMON_OTHERS = (
+    "plus(TemporalAmount) minus(TemporalAmount) with(TemporalField,long) isSupported(TemporalField)"
+    " get(TemporalField) getLong(TemporalField)"
+)
+_COMMON_BLOCKED = "query(TemporalQuery) range(TemporalField) adjustInto(Temporal)"
+
+
+def _given_unit(unit: EnumValue | None) -> EnumValue:
+    if unit is None:
+        raise bad("The unit is null.")
+    return unit
+
 
 LOCAL_DATE: Table = merged(
     table(
@@ -287,8 +357,10 @@ LOCAL_DATE: Table = merged(
             "atTime(int,int,int,int)": at_time,
             "format(DateTimeFormatter)": _formatted,
         },
-        blocked="getMonth getEra getChronology with datesUntil query range adjustInto",
+        blocked=f"getMonth() getEra() getChronology() datesUntil(LocalDate) until(ChronoLocalDate) {_COMMON_BLOCKED}",
+        others=f"atTime(LocalTime) toEpochSecond(LocalTime,ZoneOffset) {_COMMON_OTHERS}",
     ),
+    _DAY_STATICS,
     OBJECT,
 )
 _TIME_READS: dict[str, Callable[[LocalDateTime], Value]] = {
@@ -349,8 +421,10 @@ LOCAL_DATE_TIME: Table = merged(
             "truncatedTo(TemporalUnit)": _truncated,
             "format(DateTimeFormatter)": _formatted,
         },
-        blocked="getMonth getChronology toLocalTime with query range atZone atOffset toInstant",
+        blocked=f"getMonth() getChronology() toLocalTime() atZone(ZoneId) atOffset(ZoneOffset) {_COMMON_BLOCKED}",
+        others=f"toInstant(ZoneOffset) toEpochSecond(ZoneOffset) {_COMMON_OTHERS}",
     ),
+    _TIME_STATICS,
     OBJECT,
 )
 INSTANT: Table = merged(
@@ -369,124 +443,15 @@ INSTANT: Table = merged(
             **_order("Instant"),
             **_COMMON,
         },
-        blocked="with query range atZone atOffset",
+        blocked=f"atZone(ZoneId) atOffset(ZoneOffset) {_COMMON_BLOCKED}",
+        others=_COMMON_OTHERS,
     ),
+    _INSTANT_STATICS,
     OBJECT,
 )
 
-
-def _millisecond(value: Value) -> int:
-    assert isinstance(value, Date)
-    return value.milliseconds
-
-
-def _date_field(read: Callable[[datetime], int]) -> Callable[[Date], int]:
-    return lambda value: read(moment(value.milliseconds // 1000))
-
-
-DATE: Table = merged(
-    table(
-        {
-            "getTime()": lambda value: Long(value.milliseconds),
-            "before(Date)": lambda value, other: value.milliseconds < _millisecond(_other(other)),
-            "after(Date)": lambda value, other: value.milliseconds > _millisecond(_other(other)),
-            "compareTo(Date)": lambda value, other: compare(value, _other(other)),
-            "toInstant()": lambda value: Instant(value.milliseconds // 1000, value.milliseconds % 1000 * 1_000_000),
-            "getYear()": _date_field(lambda at: at.year - 1900),
-            "getMonth()": _date_field(lambda at: at.month - 1),
-            "getDate()": _date_field(lambda at: at.day),
-            "getDay()": _date_field(lambda at: (at.weekday() + 1) % 7),
-            "getHours()": _date_field(lambda at: at.hour),
-            "getMinutes()": _date_field(lambda at: at.minute),
-            "getSeconds()": _date_field(lambda at: at.second),
-            "getTimezoneOffset()": lambda value: 0,
-        },
-        mutating="setTime setYear setMonth setDate setHours setMinutes setSeconds",
-    ),
-    OBJECT,
-)
-DATE_FORMAT: Table = merged(
-    table(
-        {
-            "format(Date)": lambda value, at: date_format.shown(value.pattern, _millisecond(_other(at))),
-            "format(Object)": lambda value, at: date_format.shown(value.pattern, _format_argument(at)),
-            "parse(String)": lambda value, text: Date(date_format.read(value.pattern, text or "")),
-            "toPattern()": lambda value: value.pattern,
-        },
-        blocked="getCalendar getTimeZone getNumberFormat getDateFormatSymbols",
-        mutating="setLenient setTimeZone applyPattern",
-    ),
-    OBJECT,
-)
-
-
-def _format_argument(value: Value) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    raise bad(f"A value of type {type_name(value)} can't be formatted as a date.")
-
-
-def _enum(name: str, extra: dict[str, Callable[..., Value]]) -> Table:
-    return merged(
-        table(
-            {
-                "name()": lambda value: value.name,
-                "ordinal()": lambda value: value.ordinal,
-                f"compareTo({name})": lambda value, other: (
-                    compare(value, _other(other)) and value.ordinal - other.ordinal
-                ),
-                **extra,
-            },
-            blocked="getDeclaringClass getDuration describeConstable query range adjustInto getDisplayName",
-        ),
-        OBJECT,
-    )
-
-
-def _next_day(value: EnumValue, count: int) -> EnumValue:
-    return EnumValue("DayOfWeek", DAYS[(value.ordinal + count) % 7], (value.ordinal + count) % 7)
-
-
-DAY_OF_WEEK: Table = _enum(
-    "DayOfWeek",
-    {
-        "getValue()": lambda value: value.ordinal + 1,
-        "plus(long)": _next_day,
-        "minus(long)": lambda value, count: _next_day(value, -count),
-    },
-)
-CHRONO_UNIT: Table = _enum(
-    "ChronoUnit",
-    {
-        "between(Temporal,Temporal)": lambda unit, start, end: _between(unit, _other(start), _other(end)),
-        "isDateBased()": lambda unit: 7 <= unit.ordinal < 15,
-        "isTimeBased()": lambda unit: unit.ordinal < 7,
-    },
-)
-UUID: Table = merged(
-    table(
-        {
-            "getMostSignificantBits()": lambda value: Long(wrap(value.number >> 64, 64)),
-            "getLeastSignificantBits()": lambda value: Long(wrap(value.number, 64)),
-            "version()": lambda value: (value.number >> 76) & 0xF,
-            "compareTo(UUID)": lambda value, other: compare(value, _other(other)),
-        }
-    ),
-    OBJECT,
-)
-
-
-def every(kind: str) -> Array:
-    """All constants of an enum."""
-    return Array(kind, [constant(kind, name) for name in CONSTANTS[kind]])
-
-
-def uuid_of(text: str | None) -> Uuid:
-    """A UUID from its usual form; groups may be shorter, as in Java."""
-    groups = (text or "").split("-")
-    if len(groups) != 5 or not all(re.fullmatch("[0-9a-fA-F]{1,16}", group) for group in groups):
-        raise bad(f"{(text or '')[:60]!r} isn't a UUID.")
-    number = 0
-    for group, size in zip(groups, (32, 16, 16, 16, 48), strict=True):
-        number = (number << size) | (int(group, 16) & ((1 << size) - 1))
-    return Uuid(number)
+STATICS: dict[str, Table] = {
+    "LocalDate": _DAY_STATICS,
+    "LocalDateTime": _TIME_STATICS,
+    "Instant": _INSTANT_STATICS,
+}

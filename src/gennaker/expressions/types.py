@@ -9,22 +9,27 @@ import math
 from collections.abc import Sequence
 from urllib.parse import quote_plus
 
-from gennaker.expressions import date_format, methods_text, methods_time, types_numbers
-from gennaker.expressions.clock_text import DAYS, constant, local
-from gennaker.expressions.conversions import as_double, convert, java_text, parse_real, suits
-from gennaker.expressions.failures import ExpressionError, Kind
-from gennaker.expressions.methods import Table, chosen, merged, table
+from gennaker.expressions import (
+    date_format,
+    methods_calendar,
+    methods_math,
+    methods_numbers,
+    methods_text,
+    methods_time,
+)
+from gennaker.expressions.arguments import convert, suits
+from gennaker.expressions.conversions import java_text
+from gennaker.expressions.failures import ExpressionError, Kind, bad
+from gennaker.expressions.methods import Table, chosen, constructor, merged, statics, table
 from gennaker.expressions.methods_collections import OBJECT
-from gennaker.expressions.methods_time import bad
-from gennaker.expressions.operators import compare, wrap
+from gennaker.expressions.methods_numbers import real, whole
+from gennaker.expressions.operators import wrap
 from gennaker.expressions.values import (
     Array,
     Byte,
     Date,
     DateFormat,
-    EnumValue,
-    Instant,
-    LocalDate,
+    Float,
     Long,
     RandomSource,
     Typed,
@@ -158,17 +163,16 @@ def resolve(name: str, dimensions: int = 0) -> Typed:
 
 def call_static(world: World, owner: Typed, name: str, arguments: Sequence[Value]) -> Value:
     """Calls a static method of a type."""
-    among = _STATICS.get(owner.name, _NOTHING) if not owner.dimensions else _NOTHING
-    code, made = chosen(among, name, arguments, f"type {owner.name}")
-    needs_world = (owner.name, name) in _WORLDLY
-    return code(world, *made) if needs_world else code(*made)
+    among = STATICS.get(owner.name, _NOTHING) if not owner.dimensions else _NOTHING
+    method, made = chosen(among, name, arguments, f"type {owner.name}")
+    return method.call(world, owner, made)
 
 
 def construct(world: World, owner: Typed, arguments: Sequence[Value]) -> Value:
     """Makes a value of a type."""
     among = _CONSTRUCTORS.get(owner.name, _NOTHING)
-    code, made = chosen(among, "new", arguments, f"type {owner.name}")
-    return code(world, *made)
+    method, made = constructor(among, arguments, f"type {owner.name}")
+    return method.call(world, owner, made)
 
 
 MAX_ARRAY = 100_000
@@ -222,172 +226,101 @@ def _name(name: str | None) -> str:
     return name
 
 
-def _day(number: int) -> EnumValue:
-    if not 1 <= number <= 7:
-        raise bad(f"There is no day of the week {number}.")
-    return constant("DayOfWeek", DAYS[number - 1])
-
-
-_STATICS: dict[str, Table] = {
+STATICS: dict[str, Table] = {
+    **methods_numbers.STATICS,
+    **methods_time.STATICS,
+    **methods_calendar.STATICS,
     "String": methods_text.STATIC,
-    "Integer": types_numbers.whole_statics("int", 32, int),
-    "Long": types_numbers.whole_statics("long", 64, Long),
-    "Byte": table(
+    "Math": methods_math.MATH,
+    "URLEncoder": statics(
         {
-            "parseByte(String)": lambda text: Byte(types_numbers.whole(text, 8)),
-            "valueOf(String)": lambda text: Byte(types_numbers.whole(text, 8)),
-            "valueOf(byte)": Byte,
+            "encode(String)": lambda text: _encoded(text, "UTF-8"),
+            "encode(String,String)": _encoded,
+            "encode(String,Charset)": _encoded,
         }
     ),
-    "Double": table(
-        {
-            "parseDouble(String)": lambda text: parse_real(_name(text)),
-            "valueOf(String)": lambda text: parse_real(_name(text)),
-            "valueOf(double)": lambda number: number,
-            "toString(double)": java_text,
-            "isNaN(double)": math.isnan,
-            "isInfinite(double)": math.isinf,
-            "isFinite(double)": math.isfinite,
-            "compare(double,double)": compare,
-            "max(double,double)": max,
-            "min(double,double)": min,
-            "sum(double,double)": lambda left, right: left + right,
-        }
-    ),
-    "Boolean": table(
-        {
-            "parseBoolean(String)": lambda text: (text or "").lower() == "true",
-            "valueOf(String)": lambda text: (text or "").lower() == "true",
-            "valueOf(boolean)": lambda value: value,
-            "toString(boolean)": java_text,
-            "logicalAnd(boolean,boolean)": lambda left, right: left and right,
-            "logicalOr(boolean,boolean)": lambda left, right: left or right,
-            "logicalXor(boolean,boolean)": lambda left, right: left != right,
-            "compare(boolean,boolean)": lambda left, right: left - right,
-        },
-        blocked="getBoolean",
-    ),
-    "Math": types_numbers.MATH,
-    "UUID": table(
-        {
-            "fromString(String)": methods_time.uuid_of,
-            "randomUUID()": lambda world: Uuid(world.bits() & ~(0xF << 76) & ~(3 << 62) | 4 << 76 | 2 << 62),
-        }
-    ),
-    "LocalDate": table(
-        {
-            "parse(CharSequence)": methods_time.parse_day,
-            "of(int,int,int)": lambda year, month, day: LocalDate(methods_time.day_of(year, month, day)),
-            "ofEpochDay(long)": lambda day: LocalDate(local(day * 86_400).at.date()),
-            "ofYearDay(int,int)": lambda year, day: LocalDate(local(_year_day(year, day) * 86_400).at.date()),
-            "now()": lambda world: LocalDate(local(world.at_ms // 1000).at.date()),
-        },
-        blocked="ofInstant from",
-    ),
-    "LocalDateTime": table(
-        {
-            "parse(CharSequence)": methods_time.parse_local,
-            **{
-                f"of({','.join(['int'] * count)})": lambda year, month, day, *time: methods_time.at_time(
-                    LocalDate(methods_time.day_of(year, month, day)), *time
-                )
-                for count in (5, 6, 7)
-            },
-            "now()": lambda world: local(world.at_ms // 1000, world.at_ms % 1000 * 1_000_000),
-        }
-    ),
-    "Instant": table(
-        {
-            "parse(CharSequence)": methods_time.parse_instant,
-            "ofEpochSecond(long)": Instant,
-            "ofEpochSecond(long,long)": lambda second, nanos: Instant(
-                second + nanos // 1_000_000_000, nanos % 1_000_000_000
-            ),
-            "ofEpochMilli(long)": lambda number: Instant(number // 1000, number % 1000 * 1_000_000),
-            "now()": lambda world: Instant(world.at_ms // 1000, world.at_ms % 1000 * 1_000_000),
-        }
-    ),
-    "DayOfWeek": table(
-        {
-            "of(int)": _day,
-            "valueOf(String)": lambda name: constant("DayOfWeek", _name(name)),
-            "values()": lambda: methods_time.every("DayOfWeek"),
-        }
-    ),
-    "ChronoUnit": table(
-        {
-            "valueOf(String)": lambda name: constant("ChronoUnit", _name(name)),
-            "values()": lambda: methods_time.every("ChronoUnit"),
-        }
-    ),
-    "URLEncoder": table({"encode(String,String)": _encoded}),
-}
-_WORLDLY = {
-    ("Math", "random"),
-    ("UUID", "randomUUID"),
-    ("LocalDate", "now"),
-    ("LocalDateTime", "now"),
-    ("Instant", "now"),
 }
 _NOTHING = table({})
 
 
-def _year_day(year: int, day: int) -> int:
-    first = methods_time.day_of(year, 1, 1)
-    last = methods_time.day_of(year, 12, 31)
-    if not 1 <= day <= (last - first).days + 1:
-        raise bad(f"There is no day {day} in the year {year}.")
-    return first.toordinal() - methods_time.day_of(1970, 1, 1).toordinal() + day - 1
+def _bytes_text(given: Array | None, charset: str | None = "UTF-8") -> str:
+    if given is None:
+        raise bad("The bytes are null.")
+    raw = bytes(int(item) & 0xFF for item in given.items if isinstance(item, int))
+    return raw.decode(methods_text.codec_of(charset), "replace")
 
 
-def _text_of(value: Value) -> str:
-    return java_text(value)
+def _date_in_words(_text: str | None) -> Date:
+    message = "new java.util.Date(text) isn't offered here. Use new java.text.SimpleDateFormat(pattern).parse(text)."
+    raise ExpressionError(Kind.UNSUPPORTED, message)
 
 
 _CONSTRUCTORS: dict[str, Table] = {
-    "String": table({"new()": lambda world: "", "new(String)": lambda world, text: _name(text)}),
-    "Integer": table(
-        {"new(int)": lambda world, number: number, "new(String)": lambda world, text: types_numbers.whole(text, 32)}
-    ),
-    "Long": table(
-        {"new(long)": lambda world, n: Long(n), "new(String)": lambda world, text: Long(types_numbers.whole(text, 64))}
-    ),
-    "Byte": table(
-        {"new(byte)": lambda world, n: Byte(n), "new(String)": lambda world, text: Byte(types_numbers.whole(text, 8))}
-    ),
-    "Double": table(
-        {"new(double)": lambda world, number: number, "new(String)": lambda world, text: parse_real(_name(text))}
-    ),
-    "Boolean": table(
-        {"new(boolean)": lambda world, value: value, "new(String)": lambda world, text: (text or "").lower() == "true"}
-    ),
-    "Date": table({"new()": lambda world: Date(world.at_ms), "new(long)": lambda world, number: Date(number)}),
-    "Random": table(
-        {"new()": lambda world: RandomSource(world.bits()), "new(long)": lambda world, seed: RandomSource(seed)}
-    ),
-    "UUID": table({"new(long,long)": lambda world, high, low: Uuid((high & (2**64 - 1)) << 64 | (low & (2**64 - 1)))}),
-    "SimpleDateFormat": table(
+    "String": statics(
         {
-            "new(String)": lambda world, pattern: DateFormat(date_format.check(_name(pattern))),
-            "new()": lambda world: DateFormat("M/d/yy h:mm a"),
+            "new()": lambda: "",
+            "new(byte[])": _bytes_text,
+            "new(byte[],String)": _bytes_text,
+            "new(byte[],Charset)": _bytes_text,
+            "new(char[])": lambda given: "".join(map(java_text, given.items)),
+            "new(String)": _name,
+        },
+        others="new(StringBuffer) new(StringBuilder) new(byte[],int) new(byte[],int,int) new(char[],int,int)"
+        " new(int[],int,int) new(byte[],int,int,Charset) new(byte[],int,int,String) new(byte[],int,int,int)",
+    ),
+    "Integer": statics({"new(int)": lambda number: number, "new(String)": lambda text: whole(text, 32)}),
+    "Long": statics({"new(long)": Long, "new(String)": lambda text: Long(whole(text, 64))}),
+    "Byte": statics({"new(byte)": Byte, "new(String)": lambda text: Byte(whole(text, 8))}),
+    "Double": statics({"new(double)": lambda number: number, "new(String)": real}),
+    "Boolean": statics(
+        {"new(boolean)": lambda value: value, "new(String)": lambda text: (text or "").lower() == "true"}
+    ),
+    "Date": statics(
+        {
+            "@new()": lambda world: Date(world.at_ms),
+            "new(String)": _date_in_words,
+            "new(long)": lambda number: Date(int(number)),
+            "new(int,int,int)": lambda *fields: Date(methods_calendar.milliseconds_of(*fields)),
+            "new(int,int,int,int,int)": lambda *fields: Date(methods_calendar.milliseconds_of(*fields)),
+            "new(int,int,int,int,int,int)": lambda *fields: Date(methods_calendar.milliseconds_of(*fields)),
         }
+    ),
+    "Random": statics(
+        {"@new()": lambda world: RandomSource(world.bits()), "new(long)": lambda seed: RandomSource(int(seed))}
+    ),
+    "UUID": statics({"new(long,long)": lambda high, low: Uuid((high & (2**64 - 1)) << 64 | (low & (2**64 - 1)))}),
+    "SimpleDateFormat": statics(
+        {
+            "new(String)": lambda pattern: DateFormat(date_format.check(_name(pattern))),
+            "new(String,Locale)": lambda pattern, _locale: DateFormat(date_format.check(_name(pattern))),
+            "new()": lambda: DateFormat("M/d/yy, h:mm a"),
+        },
+        others="new(String,DateFormatSymbols)",
     ),
 }
 
 RANDOM: Table = merged(
     table(
         {
-            "nextInt()": lambda world, source: wrap(world.bits(), 32),
-            "nextInt(int)": lambda world, source, bound: _below(world, bound),
-            "nextLong()": lambda world, source: Long(wrap(world.bits(), 64)),
-            "nextBoolean()": lambda world, source: bool(world.bits() & 1),
-            "nextDouble()": lambda world, source: as_double(world.bits()) / 2**128,
+            "@nextInt()": lambda world, source: wrap(world.bits(), 32),
+            "@nextInt(int)": lambda world, source, bound: _below(world, bound),
+            "@nextInt(int,int)": lambda world, source, low, high: low + _below(world, high - low),
+            "@nextLong()": lambda world, source: Long(wrap(world.bits(), 64)),
+            "@nextBoolean()": lambda world, source: bool(world.bits() & 1),
+            "@nextDouble()": lambda world, source: _fraction(world),
+            "@nextFloat()": lambda world, source: Float.of(_fraction(world)),
         },
-        blocked="ints longs doubles",
-        mutating="setSeed nextBytes",
+        blocked="ints() longs() doubles()",
+        mutating="setSeed(long) nextBytes(byte[])",
+        others="nextLong(long) nextLong(long,long) nextDouble(double) nextDouble(double,double) nextFloat(float)"
+        " nextFloat(float,float) nextGaussian() nextGaussian(double,double) nextExponential()",
     ),
     OBJECT,
 )
+
+
+def _fraction(world: World) -> float:
+    return (world.bits() >> 75) / 2**53
 
 
 def _below(world: World, bound: int) -> int:

@@ -8,8 +8,6 @@ is reached by name: what an expression can read is listed in the tables of metho
 """
 
 import math
-import re
-import struct
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from enum import Enum
@@ -18,6 +16,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.number_text import single
 from gennaker.model.codec import JsonObject
 
 Value: TypeAlias = object
@@ -49,6 +48,12 @@ class BigInteger(int):
 
 class Byte(int):
     """An 8-bit whole number."""
+
+    __slots__ = ()
+
+
+class Short(int):
+    """A 16-bit whole number."""
 
     __slots__ = ()
 
@@ -252,15 +257,6 @@ class Record:
         self.methods = methods or {}
 
 
-def single(value: float) -> float:
-    """The nearest 32-bit float of a number, as a double; infinite where it is too large."""
-    try:
-        rounded: float = struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)
-    return rounded
-
-
 def is_number(value: Value) -> bool:
     """A Java Number (booleans aren't)."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -292,6 +288,7 @@ _SIMPLE = {
     Long: "Long",
     BigInteger: "BigInteger",
     Byte: "Byte",
+    Short: "Short",
     Float: "Float",
     float: "Double",
     list: "ArrayList",
@@ -384,41 +381,3 @@ def _is_nan(value: Value) -> bool:
 def contains(items: Iterable[Value], wanted: Value) -> bool:
     """One of the items equals the wanted value in Java's sense."""
     return any(equal(item, wanted) for item in items)
-
-
-def double_text(value: float) -> str:
-    """Java's Double.toString: `1.0E10`, `5.0`, `NaN`."""
-    return _real_text(value, repr(float(value)))
-
-
-def float_text(value: float) -> str:
-    """Java's Float.toString: the shortest digits that give the same 32-bit number."""
-    for digits in range(1, 10):
-        text = f"{float(value):.{digits}g}"
-        if single(float(text)) == value:
-            return _real_text(value, repr(float(text)))
-    return _real_text(value, repr(float(value)))
-
-
-_REPR = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$")
-
-
-def _real_text(value: float, shortest: str) -> str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    if value == 0:
-        return "-0.0" if math.copysign(1, value) < 0 else "0.0"
-    match = _REPR.match(shortest)
-    assert match is not None
-    sign, whole, fraction, exponent = match[1], match[2], match[3] or "", int(match[4] or 0)
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + exponent - (len(whole + fraction) - len((whole + fraction).lstrip("0")))
-    digits = digits.rstrip("0") or "0"
-    if 1e-3 <= abs(value) < 1e7:
-        if point <= 0:
-            return f"{sign}0.{'0' * -point}{digits}"
-        padded = digits.ljust(point, "0")
-        return f"{sign}{padded[:point]}.{padded[point:] or '0'}"
-    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{point - 1}"

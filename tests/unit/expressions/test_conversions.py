@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from gennaker.expressions.conversions import CLOSE, CONVERTED, EXACT, java_text, suits, text, to_json, truth
+from gennaker.expressions.conversions import java_text, text, to_json, truth
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.values import Array, Byte, Char, Date, Float, LocalDate, Long, Status, Value
 
@@ -36,24 +36,6 @@ def test_all_else_is_neither_true_nor_false(value: Value) -> None:
         truth(value)
 
     assert caught.value.kind is Kind.CONVERSION
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "quality"),
-    [
-        ("String", "x", EXACT),
-        ("int", 1, CLOSE),
-        ("int", "1", CONVERTED),
-        ("int", None, None),
-        ("CharSequence", 1, None),
-        ("Object", {}, CLOSE),
-        ("String", {}, None),
-    ],
-)
-def test_an_argument_suits_a_parameter_exactly_nearly_or_by_conversion(
-    kind: str, value: Value, quality: int | None
-) -> None:
-    assert suits(kind, value) == quality
 
 
 @pytest.mark.parametrize(

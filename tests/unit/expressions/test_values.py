@@ -1,42 +1,9 @@
 """Values, their names and texts."""
 
-import math
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gennaker.expressions.failures import ExpressionError, Kind
-from gennaker.expressions.values import Float, Long, Value, double_text, equal, float_text, single, type_name
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (5.0, "5.0"),
-        (1e10, "1.0E10"),
-        (1e-5, "1.0E-5"),
-        (1e7, "1.0E7"),
-        (1234567.125, "1234567.125"),
-        (0.001, "0.001"),
-        (123456789.5, "1.234567895E8"),
-        (-0.0, "-0.0"),
-        (math.nan, "NaN"),
-        (-math.inf, "-Infinity"),
-    ],
-)
-def test_doubles_are_written_as_java_writes_them(value: float, text: str) -> None:
-    assert double_text(value) == text
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_the_text_of_a_double_reads_back_as_the_same_double(value: float) -> None:
-    assert float(double_text(value)) == value
-
-
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
-def test_the_text_of_a_float_reads_back_as_the_same_float(value: float) -> None:
-    assert single(float(float_text(Float.of(value)))) == single(value)
+from gennaker.expressions.values import Long, Value, equal, type_name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,27 @@
+"""Java's hashes."""
+
+import pytest
+
+from gennaker.expressions.hashing import java_hash
+from gennaker.expressions.values import Char, Date, Float, Long, Value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("hello", 99162322),
+        (True, 1231),
+        (None, 0),
+        (7, 7),
+        (Long(2**40), 256),
+        (2.5, 1074003968),
+        (Float.of(1.5), 1069547520),
+        ([1, "a"], 1089),
+        ({"x": 1}, 121),
+        (Char("a"), 97),
+        (Date(-1), 0),
+        (12345678901234567890, -1436577082),
+    ],
+)
+def test_hashes_are_javas(value: Value, expected: int) -> None:
+    assert java_hash(value) == expected
