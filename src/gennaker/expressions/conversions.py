@@ -142,7 +142,7 @@ def text(value: Value) -> str | None:
 def _text_of_one(value: Value) -> str:
     if not has_text(value):
         raise unconvertible(value, "String")
-    return java_text(value)
+    return value.name if isinstance(value, EnumValue) else java_text(value)
 
 
 def _join(value: Value, pieces: list[str], length: int) -> int:

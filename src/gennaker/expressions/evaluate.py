@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from gennaker.expressions import members, methods_text, operators, regex, tree, types
-from gennaker.expressions.arguments import convert, suits
+from gennaker.expressions.arguments import BOXES, convert, suits
 from gennaker.expressions.conversions import java_text, text, truth
 from gennaker.expressions.failures import ExpressionError, Kind, nearest
 from gennaker.expressions.functions import Call, Function, LookupFailed
@@ -234,7 +234,7 @@ def _index(node: tree.Index, target: Value, scope: Scope) -> Value:
         return _item(items, key)
     if isinstance(target, str):
         return _item(methods_text.units(target), key)
-    if isinstance(key, str) and not isinstance(target, Typed):
+    if isinstance(key, str):
         return members.property_of(scope.session.world, target, key)
     message = f"A value of type {type_name(target)} has no elements to look up by [ ]."
     raise ExpressionError(Kind.INDEX_UNSUPPORTED, message)
@@ -285,7 +285,7 @@ def _selection(node: tree.Selection, target: Value, scope: Scope) -> Value:
     selected = [item for item in items if _is_selected(node, item, scope)]
     if node.which == "$":
         return selected[-1] if selected else None
-    return Array(target.component, selected) if isinstance(target, Array) else selected
+    return Array(BOXES.get(target.component, target.component), selected) if isinstance(target, Array) else selected
 
 
 def _selected_entries(node: tree.Selection, target: Value, scope: Scope) -> Value:

@@ -66,18 +66,21 @@ def trigger_map(raw: JsonObject) -> JsonObject:
     return made
 
 
-def scm_info(trigger: JsonObject) -> Json:
-    """The commit of a build trigger: of several the first that is on neither master nor develop, else the first."""
+def scm_commits(trigger: JsonObject) -> Value:
+    """The commits of a build trigger as objects; none where it isn't one."""
     build = trigger.get("buildInfo")
     entries = build.get("scm") if isinstance(build, dict) and trigger.get("type") in ("jenkins", "concourse") else None
-    if not isinstance(entries, list) or not entries:
-        return None
-    if len(entries) == 1:
-        return entries[0]
-    for entry in entries:
-        if isinstance(entry, dict) and entry.get("branch") not in ("master", "develop"):
-            return entry
-    return entries[0]
+    return [_record("SourceControl", entry, _SOURCE) for entry in _objects(entries)]
+
+
+def scm_info(commits: list[Value]) -> Value:
+    """Of several commits the first that is on neither master nor develop, else the first; null of none."""
+    if len(commits) >= 2:
+        for commit in commits:
+            raw = commit.raw if isinstance(commit, Record) else commit
+            if isinstance(raw, dict) and raw.get("branch") not in ("master", "develop"):
+                return commit
+    return commits[0] if commits else None
 
 
 def _objects(value: Json) -> list[JsonObject]:

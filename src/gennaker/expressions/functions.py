@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gennaker.expressions import yaml_text
-from gennaker.expressions.conversions import to_json
+from gennaker.expressions.conversions import java_text, to_json
 from gennaker.expressions.execution_view import ExecutionView
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.number_text import parse_real, parse_whole
@@ -144,16 +144,39 @@ def _to_json(_call: Call, value: Value) -> str:
     return written
 
 
+_ESCAPES = {number: f"\\u{number:04X}" for number in range(32)}
+_ESCAPES |= {ord(plain): f"\\{letter}" for plain, letter in zip('\b\f\n\r\t"\\', 'bfnrt"\\', strict=True)}
+
+
 def json_text(value: Json) -> str:
-    """JSON without spaces, keys in order, as Jackson writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """JSON without spaces, keys in order, numbers as Java prints them."""
+    pieces: list[str] = []
+    _write_json(value, pieces)
+    return "".join(pieces)
+
+
+def _write_json(value: Json, pieces: list[str]) -> None:
+    if isinstance(value, str):
+        pieces.append(f'"{value.translate(_ESCAPES)}"')
+    elif isinstance(value, dict):
+        for index, (key, item) in enumerate(value.items()):
+            pieces.append(f'{"," if index else "{"}"{key.translate(_ESCAPES)}":')
+            _write_json(item, pieces)
+        pieces.append("}" if value else "{}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            pieces.append("," if index else "[")
+            _write_json(item, pieces)
+        pieces.append("]" if value else "[]")
+    else:
+        pieces.append(java_text(value))
 
 
 def read_json(text: str | None) -> Value:
     """A map or a list (which must begin with `[` at once) from JSON. Raises FUNCTION_FAILED."""
     given = _given(text, "JSON text")
     try:
-        value: Value = json.loads(given, parse_constant=_no_constant)
+        value: Value = _DECODER.raw_decode(given.lstrip(" \t\r\n"))[0]  # what follows it is ignored, as by Jackson
     except (ValueError, RecursionError) as cause:
         raise _failed(f"The text isn't JSON: {given[:60]!r}.") from cause
     fits = isinstance(value, list) if given.startswith("[") else value is None or isinstance(value, dict)
@@ -164,6 +187,9 @@ def read_json(text: str | None) -> Value:
 
 def _no_constant(name: str) -> float:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _read_properties(text: str) -> JsonObject:
@@ -338,8 +364,8 @@ def _pipeline_id_or_null(call: Call, view: ExecutionView, name: str | None) -> V
 
 
 def _reference(call: Call, reference: str | None) -> Value:
-    given = _given(reference, "reference")
-    return _lookup(call).fetch_reference(given) if given.startswith("ref://") else given
+    is_stored = reference is not None and reference.startswith("ref://")
+    return _lookup(call).fetch_reference(reference) if reference is not None and is_stored else reference
 
 
 def _aware_of(code: Code, *parameters: str, is_variable: bool = False) -> Function:

@@ -4,16 +4,18 @@ import math
 from collections.abc import Callable
 
 from gennaker.expressions.conversions import as_double, has_text, java_text, text
-from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.failures import ExpressionError, Kind, bad
+from gennaker.expressions.number_text import single
 from gennaker.expressions.values import (
     INT_MAX,
-    LONG_MAX,
-    LONG_MIN,
     Array,
     BigInteger,
+    Char,
     Date,
+    Entry,
     EnumValue,
     Float,
+    Group,
     Instant,
     LocalDate,
     LocalDateTime,
@@ -75,8 +77,13 @@ def _concatenated(left: Value, right: Value) -> str:
 def _operand_text(value: Value) -> str:
     if isinstance(value, str):
         return value
-    converted = text(value) if has_text(value) else None
+    converted = text(value) if has_text(value) and not _is_of_entries(value) else None
     return java_text(value) if converted is None else converted
+
+
+def _is_of_entries(value: Value) -> bool:
+    """A set of a map's entries: its type says so, and entries can't be converted."""
+    return isinstance(value, Group) and all(isinstance(item, Entry) for item in value.items) and bool(value.items)
 
 
 def _repeated(value: str, count: int) -> str:
@@ -98,7 +105,7 @@ def _numbers(operator: str, left: Number, right: Number) -> Value:
     if kind == "Double":
         return _reals(operator, as_double(left), as_double(right))
     if kind == "Float":
-        return Float.of(_reals(operator, as_double(left), as_double(right)))
+        return Float.of(_reals(operator, single(as_double(left)), single(as_double(right))))
     result = _WHOLE[operator](int(left), int(right))
     if kind == "Integer":
         return wrap(result, 32)
@@ -155,21 +162,32 @@ def _real_quotient(left: float, right: float) -> float:
 def power(left: Number, right: Number) -> Value:
     """`left ^ right`: real where one is, else cut to int or long by the size of the result."""
     kind = _widest(left, right)
-    if kind == "BigInteger":
-        exponent = wrap(int(right), 32)
+    if type_name(left) == "BigInteger":
+        exponent = wrap(int(right), 32) if isinstance(right, int) else cut(right, 32)
         if exponent < 0:
             raise ExpressionError(Kind.JAVA_EXCEPTION, "A large whole number can't have a negative exponent.")
         if int(left).bit_length() * exponent > MAX_BITS and abs(left) > 1:
             raise ExpressionError(Kind.LIMIT, f"The number would have more than {MAX_BITS:,} bits.")
         return _big(int(left) ** exponent)
     result = real_power(as_double(left), as_double(right))
+    if kind == "Float":
+        return real_power(single(as_double(left)), single(as_double(right)))
     if kind in ("Double", "Float"):
         return result
-    whole = 0 if math.isnan(result) else int(max(min(result, float(LONG_MAX)), float(LONG_MIN)))
-    whole = max(min(whole, LONG_MAX), LONG_MIN)
+    whole = cut(result, 64)
     if result > INT_MAX or kind == "Long":
         return Long(whole)
     return max(whole, -(2**31))
+
+
+def cut(value: float, bits: int) -> int:
+    """A real number cut to a whole one that stays in range; NaN is 0."""
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    if math.isnan(value):
+        return 0
+    if math.isinf(value):
+        return high if value > 0 else low
+    return max(min(int(value), high), low)
 
 
 def real_power(left: float, right: float) -> float:
@@ -224,6 +242,8 @@ def is_equal(left: Value, right: Value) -> bool:
         return _order_numbers(left, right) == 0
     if isinstance(left, (str, Status)) and isinstance(right, (str, Status)):
         return java_text(left) == java_text(right)
+    if isinstance(left, (EnumValue, Status)) and isinstance(right, (EnumValue, Status)):
+        return compare(left, right) == 0
     return equal(left, right) or _equal_arrays(left, right)
 
 
@@ -289,6 +309,8 @@ def _sortable(value: Value) -> tuple[float, ...] | None:
             return (value.milliseconds,)
         case EnumValue():
             return (value.ordinal,)
+        case Char():
+            return (ord(value.text),)
         case Uuid():
             return (wrap(value.number >> 64, 64), wrap(value.number, 64))
     return None
@@ -300,6 +322,8 @@ def holds(operator: str, left: Value, right: Value) -> bool:
         return is_equal(left, right)
     if operator == "!=":
         return not is_equal(left, right)
+    if operator in ("<=", ">="):
+        _check_status(left, right)
     if is_number(left) and is_number(right) and _order_numbers(left, right) is None:
         return False
     order = compare(left, right)
@@ -311,6 +335,12 @@ def holds(operator: str, left: Value, right: Value) -> bool:
         case ">":
             return order > 0
     return order >= 0
+
+
+def _check_status(left: Value, right: Value) -> None:
+    """Unlike < and >, <= and >= don't take a status for text; they compare two by their order."""
+    if isinstance(left, Status) != isinstance(right, Status) and left is not None and right is not None:
+        raise bad(f"A value of type {type_name(left)} can't be compared with one of type {type_name(right)} here.")
 
 
 def is_between(value: Value, limits: Value) -> bool:

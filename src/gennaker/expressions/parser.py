@@ -189,7 +189,9 @@ class _Parser:
         start = self._next.start
         first = self._start()
         if first is None:
-            return None
+            if not self._next.is_symbol(".", "?."):
+                return None
+            first = tree.Variable(name="this", start=start, end=start)
         links: list[tree.Node] = []
         while True:
             link = self._link()
@@ -209,7 +211,7 @@ class _Parser:
         self._take()
         is_safe = token.word == "?."
         after = self._next
-        if after.type is Type.NAME:
+        if after.name:
             return self._name(is_safe=is_safe)
         if after.is_symbol("#"):
             return self._variable()
@@ -224,6 +226,8 @@ class _Parser:
         token = self._next
         if token.type is Type.NAME:
             return self._word(token)
+        if token.name:
+            return self._name(is_safe=False)
         if token.type in (Type.NUMBER, Type.TEXT):
             self._take()
             return tree.Literal(value=token.value, **self._span(token.start))
@@ -261,8 +265,8 @@ class _Parser:
         token = self._take()
         if self._next.is_symbol("("):
             arguments = self._arguments()
-            return tree.Call(name=token.word, arguments=arguments, is_safe=is_safe, **self._span(token.start))
-        return tree.Property(name=token.word, is_safe=is_safe, start=token.start, end=token.end)
+            return tree.Call(name=token.name, arguments=arguments, is_safe=is_safe, **self._span(token.start))
+        return tree.Property(name=token.name, is_safe=is_safe, start=token.start, end=token.end)
 
     def _variable(self) -> tree.Node:
         start = self._expect("#").start

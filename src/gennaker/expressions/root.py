@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from gennaker.expressions.execution_view import ExecutionView, scm_info, trigger_map
+from gennaker.expressions.execution_view import ExecutionView, scm_commits, scm_info, trigger_map
 from gennaker.expressions.values import MISSING, LookupMap, Names, PlainNames, Value
 from gennaker.model.codec import Json, JsonObject
 
@@ -108,11 +108,14 @@ class SceneMap(LookupMap):
 
 def _add_derived(extras: dict[str, Value], trigger: Value, context: Names) -> None:
     parameters: Json = None
+    commits: Value = extras.get("scmInfo", MISSING)
+    commits = context.get("scmInfo") if commits is MISSING else commits
     if isinstance(trigger, dict):
         parameters = trigger.get("parameters")
-        if trigger.get("buildInfo") is not None and (commit := scm_info(trigger)) is not None:
-            extras["scmInfo"] = commit
+        if not isinstance(commits, list) and trigger.get("buildInfo") is not None:
+            commits = scm_commits(trigger)
+    extras["scmInfo"] = scm_info(commits) if isinstance(commits, list) else None
     if isinstance(parameters, dict) and parameters:
         extras["parameters"] = parameters
-    elif context.get("parameters") is MISSING:
+    elif "parameters" not in extras and context.get("parameters") is MISSING:
         extras["parameters"] = {}

@@ -1,7 +1,8 @@
 """Tokens of an expression, and the lexer that makes them.
 
 The lexical rules are SpEL's: no escapes in text (quotes are doubled), `.5` and `1.` aren't numbers, the words
-`div eq ge gt le lt mod ne not` are operators in any case wherever they stand, all other words are identifiers.
+`div eq ge gt le lt mod ne not` are operators in any case, or names where only a name can stand; all other words are
+identifiers.
 """
 
 import re
@@ -24,14 +25,15 @@ class Type(StrEnum):
 class Token:
     """One token: its type, its symbol or word, its literal value and its place."""
 
-    __slots__ = ("end", "start", "type", "value", "word")
+    __slots__ = ("end", "name", "start", "type", "value", "word")
 
-    def __init__(self, kind: Type, word: str, value: Value, span: tuple[int, int]) -> None:
-        """`word` is the symbol, or the word as it was written; `value` that of a literal."""
+    def __init__(self, kind: Type, word: str, value: Value, span: tuple[int, int], *, name: str = "") -> None:
+        """`word` is the symbol, or the word as it was written; `value` that of a literal; `name` what it is as a name."""
         self.type = kind
         self.word = word
         self.value = value
         self.start, self.end = span
+        self.name = name
 
     def is_symbol(self, *symbols: str) -> bool:
         """It is one of these operators or brackets."""
@@ -95,8 +97,8 @@ def _token(match: re.Match[str]) -> Token | None:
     if group == "name":
         operator = _WORD_OPERATORS.get(word.lower())
         if operator is not None:
-            return Token(Type.SYMBOL, operator, None, match.span())
-        return Token(Type.NAME, word, None, match.span())
+            return Token(Type.SYMBOL, operator, None, match.span(), name=word)
+        return Token(Type.NAME, word, None, match.span(), name=word)
     if group == "symbol":
         return Token(Type.SYMBOL, word, None, match.span())
     if group == "text":

@@ -1,5 +1,6 @@
 """YAML 1.1 for `#readYaml` and `#readAllYaml`: plain data only, custom tags refused, aliases bounded."""
 
+import re
 from datetime import UTC, date, datetime
 
 import yaml
@@ -54,6 +55,13 @@ class _Loader(yaml.SafeLoader):
         return [blanks]
 
 
+# Numbers such as 1e3 are text to PyYAML and numbers to SnakeYAML; a lone = is text to it.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+_Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+
+
 class _Reader:
     def __init__(self) -> None:
         self._nodes = 0
@@ -65,6 +73,8 @@ class _Reader:
         match node:
             case dict():
                 return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in node.items()}
+            case [(_, _), *_] if all(isinstance(item, tuple) for item in node):  # !!omap
+                return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in node}
             case list() | tuple():
                 return [self.value(item, depth + 1) for item in node]
             case set():

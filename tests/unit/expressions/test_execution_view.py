@@ -3,8 +3,8 @@
 import pytest
 
 from gennaker.expressions import root, template
-from gennaker.expressions.execution_view import ExecutionView, scm_info, trigger_map
-from gennaker.expressions.values import MISSING
+from gennaker.expressions.execution_view import ExecutionView, scm_commits, scm_info, trigger_map
+from gennaker.expressions.values import MISSING, Record, Value
 from gennaker.model.codec import Json, JsonObject
 
 
@@ -114,9 +114,10 @@ def test_a_trigger_has_the_fields_that_every_trigger_has() -> None:
 
 
 def test_the_commit_is_the_first_off_the_main_branches_else_the_first() -> None:
-    def commit(*branches: str) -> Json:
-        found = scm_info({"type": "jenkins", "buildInfo": {"scm": [{"branch": branch} for branch in branches]}})
-        return found["branch"] if isinstance(found, dict) else None
+    def commit(*branches: str) -> Value:
+        trigger: JsonObject = {"type": "jenkins", "buildInfo": {"scm": [{"branch": branch} for branch in branches]}}
+        found = scm_info(scm_commits(trigger))
+        return found.properties["branch"]() if isinstance(found, Record) else None
 
     assert [commit("master", "x"), commit("master", "develop"), commit("master"), commit()] == [
         "x",
