@@ -2,7 +2,8 @@
 
 A case has `expr` (a text) or `value` (a document), a `context` that is the root, and optionally
 `allowUnknownKeys: false` and `statusKeys`. With `context.execution` the execution is parsed and `_evaluateAtStage`
-names the stage (by refId) whose context is the root. The value is evaluated under the key `v`, as the cases were made.
+names the stage (by refId) whose context is the root; where a result is the execution or a stage,
+`{"__execution": id}` or `{"__stage": name}` stands for it. The value is evaluated under the key `v`, as the cases were made.
 """
 
 import msgspec
@@ -11,6 +12,7 @@ from gennaker.expressions import root as roots
 from gennaker.expressions.failures import Failure
 from gennaker.expressions.root import Root
 from gennaker.expressions.template import Evaluated, evaluate
+from gennaker.expressions.trigger_view import objects
 from gennaker.expressions.values import PlainNames, Status, Value
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
@@ -41,10 +43,34 @@ def run_case(case: JsonObject) -> JsonObject:
     assert isinstance(made, dict)
     failure = worst(evaluated.failures)
     return {
-        "value": made.get("v", given),
+        "value": _with_placeholders(made.get("v", given), _live_objects(case)),
         "level": None if failure is None else failure.level,
         "error_kind": None if failure is None else str(failure.kind),
     }
+
+
+def _live_objects(case: JsonObject) -> dict[int, JsonObject]:
+    """What stands for the execution and its stages, by the identity of their JSON."""
+    context = case.get("context")
+    execution = context.get("execution") if isinstance(context, dict) else None
+    found: dict[int, JsonObject] = {}
+    while isinstance(execution, dict):
+        found[id(execution)] = {"__execution": execution.get("id")}
+        for stage in objects(execution.get("stages")):
+            found[id(stage)] = {"__stage": stage.get("name")}
+        trigger = execution.get("trigger")
+        execution = trigger.get("parentExecution") if isinstance(trigger, dict) else None
+    return found
+
+
+def _with_placeholders(value: Json, live: dict[int, JsonObject]) -> Json:
+    if not live or not isinstance(value, (dict, list)):
+        return value
+    if id(value) in live:
+        return live[id(value)]
+    if isinstance(value, list):
+        return [_with_placeholders(item, live) for item in value]
+    return {key: _with_placeholders(item, live) for key, item in value.items()}
 
 
 def evaluated_case(case: JsonObject) -> Evaluated:
@@ -66,7 +92,7 @@ def _root(case: JsonObject) -> Root:
     execution = values.pop("execution", None)
     if isinstance(execution, dict):
         at = roots.at_stage(execution, stage_id if isinstance(stage_id, str) else "")
-        return msgspec.structs.replace(at, extras=values)
+        return msgspec.structs.replace(at, extras={**at.extras, **values})
     names: dict[str, Value] = dict(values)
     status_keys = case.get("statusKeys")
     for key in status_keys if isinstance(status_keys, list) else ():

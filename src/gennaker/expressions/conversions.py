@@ -118,7 +118,7 @@ _OBJECT_TEXTS: dict[type, Callable[..., str]] = {
     Instant: clock_text.instant_text,
     Date: clock_text.date_text,
     Typed: clock_text.type_text,
-    Record: lambda value: f"{value.type_name}({value.label})",
+    Record: lambda value: value.label or value.type_name,
     Array: lambda value: f"{value.component}[{len(value.items)}]",
 }
 
@@ -199,9 +199,9 @@ MAX_RESULT = 2_000_000
 """Values in one result: a list that holds the same list many times is small but writes out large."""
 
 
-def to_json(value: Value) -> Json:
-    """A result as JSON: what Spinnaker's JSON of the same Java value is. Raises LIMIT or CONVERSION."""
-    return _Writer().json(value)
+def to_json(value: Value, *, is_bean: bool = False) -> Json:
+    """A result as JSON: what Spinnaker's JSON of the same Java value is, or `#toJson`'s. Raises LIMIT or CONVERSION."""
+    return _Writer(is_bean=is_bean).json(value)
 
 
 def whole_characters(text: str) -> str:
@@ -214,10 +214,11 @@ def whole_characters(text: str) -> str:
 class _Writer:
     """The JSON of one result, with its size."""
 
-    __slots__ = ("_count",)
+    __slots__ = ("_count", "_is_bean")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_bean: bool) -> None:
         self._count = 0
+        self._is_bean = is_bean
 
     def json(self, value: Value) -> Json:
         self._count += 1
@@ -242,6 +243,8 @@ class _Writer:
 
     def _holder(self, value: Value) -> Json:
         match value:
+            case Record():
+                return value.bean() if self._is_bean else value.raw
             case Array():
                 return self._array(value)
             case Entry():
@@ -270,8 +273,6 @@ def _object_json(value: Value) -> Json:
             return value.name
         case Typed():
             return clock_text.class_name(value)
-        case Record():
-            return value.raw
     if isinstance(value, (DateFormat, RandomSource)):
         raise ExpressionError(Kind.CONVERSION, f"A value of type {type_name(value)} can't be a result.")
     return whole_characters(java_text(value))

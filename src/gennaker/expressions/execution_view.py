@@ -7,84 +7,16 @@ then the stage's own outputs, then those of requisite stages, of all synthetic c
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from gennaker.expressions import trigger_view
 from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.hashing import text_hash
+from gennaker.expressions.operators import wrap
+from gennaker.expressions.trigger_view import objects, reads
 from gennaker.expressions.values import MISSING, Long, LookupMap, Record, Status, Value, equal
 from gennaker.model.codec import Json, JsonObject
 
-_TYPED_FIELDS: dict[str, tuple[str, ...]] = {
-    "jenkins": ("master", "job", "buildNumber", "propertyFile", "buildInfo", "properties"),
-    "concourse": ("buildInfo", "properties"),
-    "docker": ("account", "repository", "tag"),
-    "git": ("hash", "source", "project", "branch", "slug", "action"),
-    "artifactory": ("artifactorySearchName",),
-    "nexus": ("nexusSearchName",),
-    "pipeline": ("parentExecution", "parentPipelineStageId"),
-    "plugin": ("pluginId", "description", "provider", "version", "releaseDate", "requires", "binaryUrl", "preferred"),
-}
-_COMMON_FIELDS: tuple[str, ...] = ("type", "correlationId", "user", "parameters", "artifacts", "notifications")
-_COMMON_FIELDS += ("rebake", "dryRun", "strategy", "resolvedExpectedArtifacts")
-_ARTIFACT: tuple[str, ...] = (
-    "type",
-    "customKind",
-    "name",
-    "version",
-    "location",
-    "reference",
-    "metadata",
-    "artifactAccount",
-)
-_ARTIFACT += ("provenance", "uuid")
-_BUILD = ("name", "number", "url", "result", "artifacts", "scm", "building", "fullDisplayName", "timestamp")
-_SOURCE = ("name", "branch", "sha1")
-_BUILD_ARTIFACT: tuple[str, ...] = ("fileName", "displayPath", "relativePath")
-_STAGE_BLOCKED = frozenset(
-    {"syntheticStageOwner", "lastModified", "requisiteStageRefIdsSet", "contextParameterProcessor"}
-)
-_EXECUTION_BLOCKED = frozenset({"type", "source", "size"})
-
-
-def trigger_map(raw: JsonObject) -> JsonObject:
-    """A trigger as a map with the fields that Orca always gives it."""
-    defaults: JsonObject = {
-        "type": "none",
-        "correlationId": None,
-        "user": "[anonymous]",
-        "parameters": {},
-        "artifacts": [],
-        "notifications": [],
-        "rebake": False,
-        "dryRun": False,
-        "strategy": False,
-        "resolvedExpectedArtifacts": [],
-    }
-    kind = raw.get("type")
-    typed = dict.fromkeys(_TYPED_FIELDS.get(kind, ()) if isinstance(kind, str) else ())
-    made: JsonObject = {**defaults, **typed, **raw}
-    for key in ("user", "parameters", "artifacts", "notifications", "resolvedExpectedArtifacts"):
-        if made[key] is None:
-            made[key] = defaults[key]
-    return made
-
-
-def scm_commits(trigger: JsonObject) -> Value:
-    """The commits of a build trigger as objects; none where it isn't one."""
-    build = trigger.get("buildInfo")
-    entries = build.get("scm") if isinstance(build, dict) and trigger.get("type") in ("jenkins", "concourse") else None
-    return [_record("SourceControl", entry, _SOURCE) for entry in _objects(entries)]
-
-
-def scm_info(commits: list[Value]) -> Value:
-    """Of several commits the first that is on neither master nor develop, else the first; null of none."""
-    if len(commits) >= 2:
-        for commit in commits:
-            raw = commit.raw if isinstance(commit, Record) else commit
-            if isinstance(raw, dict) and raw.get("branch") not in ("master", "develop"):
-                return commit
-    return commits[0] if commits else None
-
-
-def _objects(value: Json) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+_STAGE_BLOCKED = frozenset({"syntheticStageOwner", "lastModified", "size", "timeout", "parentWithTimeout", "class"})
+_EXECUTION_BLOCKED = frozenset({"type", "source", "size", "totalSize", "class"})
 
 
 def _map(raw: JsonObject, key: str) -> JsonObject:
@@ -103,7 +35,7 @@ class ExecutionView:
     def __init__(self, raw: JsonObject) -> None:
         """`raw` is the execution as the API gives it, with all stages (synthetic ones too) in their order."""
         self.raw = raw
-        self.stages = _objects(raw.get("stages"))
+        self.stages = objects(raw.get("stages"))
         self._by_ref = {_text(stage, "refId"): stage for stage in reversed(self.stages)}
         self._by_id = {_text(stage, "id"): stage for stage in reversed(self.stages)}
         self._records: dict[int, Record] = {}
@@ -138,13 +70,13 @@ class ExecutionView:
             known = self._ancestors[id(stage)] = [stage, *self._before(stage)]
         return known
 
-    def _before(self, stage: JsonObject) -> list[JsonObject]:
+    def _before(self, stage: JsonObject, *, only_parents: bool = False) -> list[JsonObject]:
         found: list[JsonObject] = []
         visited = {_text(stage, "refId")}
         listed = {id(stage)}
         pending = [stage]
         while pending:
-            near, onward = self._nearest(pending.pop(0), visited)
+            near, onward = self._nearest(pending.pop(0), visited, only_parents=only_parents)
             for ancestor in near:
                 if id(ancestor) not in listed:
                     listed.add(id(ancestor))
@@ -152,17 +84,19 @@ class ExecutionView:
             pending = onward + pending
         return found
 
-    def _nearest(self, stage: JsonObject, visited: set[str]) -> tuple[list[JsonObject], list[JsonObject]]:
+    def _nearest(
+        self, stage: JsonObject, visited: set[str], *, only_parents: bool
+    ) -> tuple[list[JsonObject], list[JsonObject]]:
         """The stages directly before one, and those of them to go on from."""
         requisites = stage.get("requisiteStageRefIds")
-        wanted = set(map(str, requisites)) - visited if isinstance(requisites, list) else set()
+        wanted = set(map(str, requisites)) - visited if isinstance(requisites, list) and not only_parents else set()
         previous = [other for other in self.stages if other.get("refId") in wanted]
         if previous:
             visited.update(wanted)
             parents = {other.get("id") for other in previous}
             return previous + [other for other in self.stages if other.get("parentStageId") in parents], previous
         parent = self._by_id.get(_text(stage, "parentStageId"))
-        if requisites or parent is None or _text(parent, "refId") in visited:
+        if (requisites and not only_parents) or parent is None or _text(parent, "refId") in visited:
             return [], []
         visited.add(_text(parent, "refId"))
         if stage.get("syntheticStageOwner") != "STAGE_AFTER":
@@ -215,29 +149,55 @@ class ExecutionView:
             found = self._by_id.get(_text(raw, "parentStageId"))
             return None if found is None else self.stage(found)
 
+        context = _map(raw, "context")
         properties: dict[str, Callable[[], Value]] = {
-            **_reads(raw, ("id", "refId", "type", "name", "parentStageId", "additionalMetricTags")),
+            **reads(raw, ("id", "refId", "type", "name", "parentStageId", "additionalMetricTags")),
             **_long_reads(raw, ("startTime", "endTime", "startTimeExpiry", "scheduledTime")),
             "status": lambda: Status(_text(raw, "status") or "NOT_STARTED"),
             "hasSucceeded": lambda: raw.get("status") == "SUCCEEDED",
             "hasFailed": lambda: raw.get("status") == "TERMINAL",
             "context": lambda: LookupMap(self.names(raw), {}),
             "outputs": lambda: _map(raw, "outputs"),
-            "tasks": lambda: [_task(task) for task in _objects(raw.get("tasks"))],
+            "tasks": lambda: [_task(task) for task in objects(raw.get("tasks"))],
             "requisiteStageRefIds": lambda: raw.get("requisiteStageRefIds") or [],
             "parent": parent,
             "topLevelStage": lambda: self.stage(self._top(raw)),
             "execution": self.execution,
-            "ancestors": lambda: [self.stage(ancestor) for ancestor in self.ancestors(raw)],
-            "directAncestors": lambda: [self.stage(ancestor) for ancestor in self._nearest(raw, set())[0]],
-            "syntheticStages": lambda: [
-                self.stage(child) for child in self.stages if child.get("parentStageId") == raw.get("id")
-            ],
+            "ancestors": lambda: self._each(self.ancestors(raw)),
+            "directAncestors": lambda: self._each([raw, *self._before(raw, only_parents=True)]),
+            "downstreamStages": lambda: self._each(self._after(raw)),
+            "allDownstreamStages": lambda: self._each(self._all_after(raw)),
+            "directChildren": lambda: self._each(self._inside(raw)),
             "join": lambda: len(_list(raw, "requisiteStageRefIds")) > 1,
-            "initialStage": lambda: not _list(raw, "requisiteStageRefIds"),
+            "manualJudgmentType": lambda: raw.get("type") == "manualJudgment",
+            "allowSiblingStagesToContinueOnFailure": lambda: _flag(context, "allowSiblingStagesToContinueOnFailure"),
+            "continuePipelineOnFailure": lambda: _flag(context, "continuePipelineOnFailure"),
+            "withPropagateAuthentication": lambda: _flag(context, "propagateAuthenticationContext"),
         }
-        label = _text(raw, "name")
-        return Record("StageExecutionImpl", label, raw, properties, blocked=_STAGE_BLOCKED)
+        label = f"Stage {{id='{_text(raw, 'id')}', executionId='{_text(self.raw, 'id')}'}}"
+        return Record(
+            "StageExecutionImpl", label, raw, properties, blocked=_STAGE_BLOCKED, bean=lambda: _stage_bean(raw)
+        )
+
+    def _each(self, stages: Iterable[JsonObject]) -> Value:
+        return [self.stage(stage) for stage in stages]
+
+    def _after(self, raw: JsonObject) -> list[JsonObject]:
+        ref = raw.get("refId")
+        return [stage for stage in self.stages if ref in _list(stage, "requisiteStageRefIds")]
+
+    def _all_after(self, raw: JsonObject) -> list[JsonObject]:
+        found: list[JsonObject] = []
+        pending = self._after(raw)
+        while pending:
+            stage = pending.pop(0)
+            if not any(stage is known for known in found):
+                found.append(stage)
+                pending += self._after(stage)
+        return found
+
+    def _inside(self, raw: JsonObject) -> list[JsonObject]:
+        return [stage for stage in self.stages if stage.get("parentStageId") == raw.get("id")]
 
     def _top(self, raw: JsonObject) -> JsonObject:
         for _ in range(len(self.stages)):
@@ -255,7 +215,7 @@ class ExecutionView:
 
     def _make_execution(self) -> Record:
         raw = self.raw
-        plain: tuple[str, ...] = (
+        plain = (
             "id",
             "name",
             "application",
@@ -263,23 +223,22 @@ class ExecutionView:
             "canceledBy",
             "cancellationReason",
             "description",
+            "origin",
+            "spelEvaluator",
+            "templateVariables",
+            "partition",
         )
-        plain += ("origin", "rootId", "spelEvaluator", "templateVariables", "partition")
         properties: dict[str, Callable[[], Value]] = {
-            **_reads(raw, plain),
+            **reads(raw, plain),
             **_long_reads(raw, ("buildTime", "startTime", "endTime", "startTimeExpiry")),
             "status": lambda: Status(_text(raw, "status") or "NOT_STARTED"),
-            "stages": lambda: [self.stage(stage) for stage in self.stages],
+            "stages": lambda: self._each(self.stages),
             "context": self.merged_outputs,
-            "trigger": lambda: _trigger(_map(raw, "trigger")),
-            "authentication": lambda: _record(
+            "trigger": lambda: trigger_view.trigger(_map(raw, "trigger"), _parent),
+            "authentication": lambda: trigger_view.record(
                 "AuthenticationDetails", raw.get("authentication"), ("user", "allowedAccounts")
             ),
-            "paused": lambda: _record(
-                "PausedDetails",
-                raw.get("paused"),
-                ("pausedBy", "resumedBy", "pauseTime", "resumeTime", "paused", "pausedMs"),
-            ),
+            "paused": lambda: _paused(raw.get("paused")),
             "canceled": lambda: raw.get("canceled") or False,
             "limitConcurrent": lambda: raw.get("limitConcurrent") or False,
             "keepWaitingPipelines": lambda: raw.get("keepWaitingPipelines") or False,
@@ -287,22 +246,92 @@ class ExecutionView:
             "notifications": lambda: _list(raw, "notifications"),
             "systemNotifications": lambda: _list(raw, "systemNotifications"),
             "initialConfig": lambda: _map(raw, "initialConfig"),
-            "additionalHeaders": lambda: _map(raw, "additionalHeaders"),
+            "hashCode": lambda: wrap(31 + text_hash(_text(raw, "id")), 32),
         }
         finders: dict[str, Callable[..., Value]] = {
             "stageById": lambda wanted: self._found(self._by_id.get(wanted), wanted),
             "stageByRef": lambda wanted: self._found(self._by_ref.get(wanted), wanted),
-            "namedStage": lambda wanted: self._found(
-                next((s for s in self.stages if s.get("type") == wanted), None), wanted
-            ),
+            "namedStage": lambda wanted: next((self.stage(s) for s in self.stages if s.get("type") == wanted), None),
         }
-        label = _text(raw, "id")
-        return Record("PipelineExecutionImpl", label, raw, properties, blocked=_EXECUTION_BLOCKED, methods=finders)
+        number = 31 + text_hash(_text(raw, "id")) & 0xFFFFFFFF
+        label = f"com.netflix.spinnaker.orca.pipeline.model.PipelineExecutionImpl@{number:x}"
+        return Record(
+            "PipelineExecutionImpl",
+            label,
+            raw,
+            properties,
+            blocked=_EXECUTION_BLOCKED,
+            methods=finders,
+            bean=self._bean,
+        )
+
+    def _bean(self) -> JsonObject:
+        """What `#toJson` writes of the execution."""
+        raw = self.raw
+        trigger = trigger_view.trigger(_map(raw, "trigger"), _parent)
+        paused = _paused(raw.get("paused"))
+        return {
+            "type": raw.get("type"),
+            **{key: raw.get(key) for key in ("id", "application", "name", "buildTime")},
+            "canceled": raw.get("canceled") or False,
+            **{key: raw.get(key) for key in ("canceledBy", "cancellationReason")},
+            "limitConcurrent": raw.get("limitConcurrent") or False,
+            "maxConcurrentExecutions": raw.get("maxConcurrentExecutions") or 0,
+            "keepWaitingPipelines": raw.get("keepWaitingPipelines") or False,
+            "stages": [_stage_bean(stage) for stage in self.stages],
+            **{key: raw.get(key) for key in ("startTime", "endTime", "startTimeExpiry")},
+            "status": _text(raw, "status") or "NOT_STARTED",
+            "authentication": raw.get("authentication"),
+            "paused": paused.raw if isinstance(paused, Record) else None,
+            "origin": raw.get("origin"),
+            "trigger": trigger.bean(),
+            **{key: raw.get(key) for key in ("description", "pipelineConfigId", "source")},
+            "notifications": raw.get("notifications") or [],
+            "initialConfig": raw.get("initialConfig") or {},
+            "systemNotifications": raw.get("systemNotifications") or [],
+            **{key: raw.get(key) for key in ("spelEvaluator", "templateVariables", "partition")},
+        }
 
     def _found(self, stage: JsonObject | None, wanted: str) -> Value:
         if stage is None:
             raise ExpressionError(Kind.JAVA_EXCEPTION, f"The execution has no stage {wanted!r}.")
         return self.stage(stage)
+
+
+def _parent(trigger: JsonObject) -> tuple[Value, Value, Json]:
+    """Of a pipeline's trigger: the parent execution, its stage that started this one, and the former's full JSON."""
+    view = ExecutionView(_map(trigger, "parentExecution"))
+    stage = view.find(_text(trigger, "parentPipelineStageId"))
+    execution = view.execution()
+    return execution, None if stage is None else view.stage(stage), execution.bean()
+
+
+def _stage_bean(raw: JsonObject) -> JsonObject:
+    return {
+        **{key: raw.get(key) for key in ("id", "refId", "type", "name", "startTime", "endTime", "startTimeExpiry")},
+        "status": _text(raw, "status") or "NOT_STARTED",
+        "context": _map(raw, "context"),
+        "outputs": _map(raw, "outputs"),
+        "tasks": [_task(task).raw for task in objects(raw.get("tasks"))],
+        **{key: raw.get(key) for key in ("syntheticStageOwner", "parentStageId")},
+        "requisiteStageRefIds": raw.get("requisiteStageRefIds") or [],
+        **{key: raw.get(key) for key in ("scheduledTime", "lastModified", "additionalMetricTags")},
+    }
+
+
+def _paused(raw: Json) -> Value:
+    if not isinstance(raw, dict):
+        return None
+    began, ended = raw.get("pauseTime"), raw.get("resumeTime")
+    full: JsonObject = {key: raw.get(key) for key in ("pausedBy", "resumedBy", "pauseTime", "resumeTime")}
+    full["paused"] = began is not None and ended is None
+    full["pausedMs"] = ended - began if isinstance(began, int) and isinstance(ended, int) else 0
+    properties = {**reads(full, full), **_long_reads(full, ("pauseTime", "resumeTime", "pausedMs"))}
+    return Record("PausedDetails", "", full, properties)
+
+
+def _flag(context: JsonObject, key: str) -> bool:
+    return context.get(key) is True or context.get(key) == "true"
 
 
 def _is_ready(stage: JsonObject, done: set[str]) -> bool:
@@ -339,9 +368,18 @@ class StageNames:
         """Keys of the stage's own context."""
         return self._own.keys()
 
-
-def _reads(raw: JsonObject, keys: Iterable[str]) -> dict[str, Callable[[], Value]]:
-    return {key: partial(raw.get, key) for key in keys}
+    def all_of(self, key: str) -> list[Value]:
+        """Own value, and the outputs of all ancestors that have the key; of artifacts also those of the trigger."""
+        found: list[Value] = [self._own[key]] if key in self._own else []
+        for ancestor in self._view.ancestors(self._stage):
+            outputs = ancestor.get("outputs")
+            if isinstance(outputs, dict) and key in outputs:
+                found.append(outputs[key])
+        execution = self._view.execution()
+        trigger = execution.properties["trigger"]()
+        if key in ("artifacts", "resolvedExpectedArtifacts") and isinstance(trigger, Record):
+            found.append(trigger.properties[key]())
+        return found
 
 
 def _long_reads(raw: JsonObject, keys: Iterable[str]) -> dict[str, Callable[[], Value]]:
@@ -352,67 +390,17 @@ def _long_reads(raw: JsonObject, keys: Iterable[str]) -> dict[str, Callable[[], 
     return {key: partial(read, key) for key in keys}
 
 
-def _record(type_name: str, raw: Json, keys: Iterable[str]) -> Value:
-    if not isinstance(raw, dict):
-        return None
-    return Record(type_name, _text(raw, "name"), raw, _reads(raw, keys))
-
-
 def _task(raw: JsonObject) -> Record:
+    flags = ("stageStart", "stageEnd", "loopStart", "loopEnd")
+    full: JsonObject = {
+        **{key: raw.get(key) for key in ("id", "implementingClass", "name", "startTime", "endTime")},
+        "status": _text(raw, "status") or "NOT_STARTED",
+        **{key: raw.get(key) or False for key in flags},
+        "taskExceptionDetails": raw.get("taskExceptionDetails") or {},
+    }
     properties = {
-        **_reads(raw, ("id", "name", "implementingClass", "taskExceptionDetails")),
-        **_long_reads(raw, ("startTime", "endTime")),
-        "status": lambda: Status(_text(raw, "status") or "NOT_STARTED"),
-        "stageStart": lambda: raw.get("stageStart") or False,
-        "stageEnd": lambda: raw.get("stageEnd") or False,
-        "loopStart": lambda: raw.get("loopStart") or False,
-        "loopEnd": lambda: raw.get("loopEnd") or False,
+        **reads(full, full),
+        **_long_reads(full, ("startTime", "endTime")),
+        "status": lambda: Status(str(full["status"])),
     }
-    return Record("TaskExecutionImpl", _text(raw, "name"), raw, properties)
-
-
-def _artifact(raw: Json) -> Value:
-    return _record("Artifact", raw, _ARTIFACT)
-
-
-def _expected(raw: JsonObject) -> Record:
-    properties: dict[str, Callable[[], Value]] = {
-        "id": lambda: raw.get("id"),
-        "matchArtifact": lambda: _artifact(raw.get("matchArtifact")),
-        "boundArtifact": lambda: _artifact(raw.get("boundArtifact")),
-        "defaultArtifact": lambda: _artifact(raw.get("defaultArtifact")),
-        "usePriorArtifact": lambda: raw.get("usePriorArtifact") or False,
-        "useDefaultArtifact": lambda: raw.get("useDefaultArtifact") or False,
-    }
-    return Record("ExpectedArtifact", _text(raw, "id"), raw, properties)
-
-
-def _build(raw: Json) -> Value:
-    if not isinstance(raw, dict):
-        return None
-    properties = {
-        **_reads(raw, _BUILD),
-        "artifacts": lambda: [
-            _record("JenkinsArtifact", item, _BUILD_ARTIFACT) for item in _objects(raw.get("artifacts"))
-        ],
-        "scm": lambda: [_record("SourceControl", item, _SOURCE) for item in _objects(raw.get("scm"))],
-    }
-    return Record("JenkinsBuildInfo", _text(raw, "name"), raw, properties)
-
-
-def _trigger(raw: JsonObject) -> Record:
-    full = trigger_map(raw)
-    kind = _text(full, "type")
-    properties: dict[str, Callable[[], Value]] = {
-        **_reads(full, _COMMON_FIELDS),
-        **_reads(full, _TYPED_FIELDS.get(kind, ())),
-        "artifacts": lambda: [_artifact(item) for item in _objects(full["artifacts"])],
-        "resolvedExpectedArtifacts": lambda: [_expected(item) for item in _objects(full["resolvedExpectedArtifacts"])],
-        "other": lambda: raw,
-    }
-    if "buildInfo" in properties:
-        properties["buildInfo"] = lambda: _build(full.get("buildInfo"))
-    parent = full.get("parentExecution")
-    if kind == "pipeline" and isinstance(parent, dict):
-        properties["parentExecution"] = ExecutionView(parent).execution
-    return Record(f"{kind.title()}Trigger", kind, raw, properties)
+    return Record("TaskExecutionImpl", _text(raw, "name"), full, properties)

@@ -21,7 +21,18 @@ from gennaker.expressions.execution_view import ExecutionView
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.number_text import parse_real, parse_whole
 from gennaker.expressions.root import Scene
-from gennaker.expressions.values import INT_MAX, INT_MIN, Float, LocalDate, LocalDateTime, NotEvaluable, Record, Value
+from gennaker.expressions.trigger_view import artifact, objects
+from gennaker.expressions.values import (
+    INT_MAX,
+    INT_MIN,
+    MISSING,
+    Float,
+    LocalDate,
+    LocalDateTime,
+    NotEvaluable,
+    Record,
+    Value,
+)
 from gennaker.model.codec import Json, JsonObject
 
 
@@ -138,7 +149,7 @@ def _to_json(_call: Call, value: Value) -> str:
     if isinstance(value, (LocalDate, LocalDateTime)):
         raise _failed("#toJson can't write days and times. Add .toString().")
     is_marked = isinstance(value, NotEvaluable)
-    written = json_text(to_json(value.expression if isinstance(value, NotEvaluable) else value))
+    written = json_text(to_json(value.expression if isinstance(value, NotEvaluable) else value, is_bean=True))
     if not is_marked and "${" in written:
         raise _failed("The result of #toJson would contain an expression. Wrap the value in #doNotEval(…).")
     return written
@@ -209,10 +220,6 @@ def _read_properties(text: str) -> JsonObject:
 # -- the execution ------------------------------------------------------------------------------------------------
 
 
-def _objects(value: Json) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _map(raw: JsonObject, key: str) -> JsonObject:
     value = raw.get(key)
     return value if isinstance(value, dict) else {}
@@ -255,56 +262,61 @@ _DEPLOYING = frozenset({"deploy", "createServerGroup", "cloneServerGroup", "roll
 def _deployed_server_groups(_call: Call, view: ExecutionView, wanted: list[str]) -> Value:
     found: list[Value] = []
     for stage in view.stages:
-        context = _map(stage, "context")
-        groups = view.names(stage).get("deploy.server.groups")
-        if stage.get("type") not in _DEPLOYING or stage.get("status") != "SUCCEEDED" or not isinstance(groups, dict):
+        is_meant = not wanted or stage.get("name") in wanted or stage.get("id") in wanted
+        if stage.get("type") not in _DEPLOYING or stage.get("status") != "SUCCEEDED" or not is_meant:
             continue
-        if wanted and stage.get("name") not in wanted and stage.get("id") not in wanted:
-            continue
-        found.append(_deployed(view, stage, context, groups))
+        if "deploy.server.groups" in _map(stage, "context"):
+            found += _deployed(view, stage)
     return found
 
 
-def _deployed(view: ExecutionView, stage: JsonObject, context: JsonObject, groups: JsonObject) -> Value:
-    zones = context.get("availabilityZones")
-    region = context.get("region") or (next(iter(zones), None) if isinstance(zones, dict) else None)
-    details: JsonObject = {}
-    for detail in _objects(view.value_at(stage, "deploymentDetails")):
+def _deployed(view: ExecutionView, stage: JsonObject) -> list[Value]:
+    names = view.names(stage)
+    zones = names.get("availabilityZones")
+    region = names.get("region")
+    if region in (None, MISSING):
+        region = next(iter(zones), None) if isinstance(zones, dict) else None
+    if not isinstance(region, str):
+        return []
+    made: dict[str, Value] = {key: view.value_at(stage, key) for key in ("account", "capacity", "parentStage")}
+    made["region"] = region
+    for detail in objects(view.value_at(stage, "deploymentDetails")):
         if detail.get("region") == region:
-            details.update(detail)
-    names = groups.get(region) if isinstance(region, str) else None
-    made: dict[str, Value] = {
-        **details,
-        "account": context.get("account"),
-        "capacity": context.get("capacity"),
-        "parentStage": stage.get("parentStageId"),
-        "region": region,
-    }
-    if isinstance(names, list) and names:
-        made["serverGroup"] = names[0]
-    made["deployments"] = context.get("deployments") or []
-    return made
+            made.update(detail)
+    groups = names.get("deploy.server.groups")
+    listed = groups.get(region) if isinstance(groups, dict) else None
+    if isinstance(listed, list):
+        if not listed:
+            raise _failed(f"The stage {stage.get('name')!r} lists no server group for {region}.")
+        made["serverGroup"] = listed[0]
+    results = [
+        result for task in objects(view.value_at(stage, "kato.tasks")) for result in objects(task.get("resultObjects"))
+    ]
+    made["deployments"] = [deployment for result in results for deployment in objects(result.get("deployments"))]
+    return [made]
 
 
 def _manifest_label(_call: Call, view: ExecutionView, name: str | None, kind: str | None, label: str | None) -> Value:
     if kind not in ("Deployment", "ReplicaSet"):
         raise _failed("#manifestLabelValue knows only the kinds Deployment and ReplicaSet.")
+    key = _given(label, "key of the label")
     for stage in view.stages:
         if stage.get("type") != "deployManifest" or stage.get("status") != "SUCCEEDED" or stage.get("name") != name:
             continue
-        for manifest in _objects(view.value_at(stage, "manifests")):
-            template = _map(_map(manifest, "spec"), "template")
-            value = _map(_map(template, "metadata"), "labels").get(label or "")
-            if manifest.get("kind") == kind and value is not None:
-                return value
-    raise _failed(f"No succeeded deployManifest stage {name!r} has a {kind} with the label {label!r}.")
+        manifests = objects(view.value_at(stage, "outputs.manifests"))
+        fitting = next((manifest for manifest in manifests if manifest.get("kind") == kind), {})
+        labels = _map(_map(_map(_map(fitting, "spec"), "template"), "metadata"), "labels")
+        if not isinstance(labels.get(key), str):
+            raise _failed(f"The first {kind} of the stage {name!r} has no label {key!r}.")
+        return labels[key]
+    raise _failed(f"There is no succeeded deployManifest stage named {name!r}.")
 
 
 def _resolved(view: ExecutionView, matches: Callable[[JsonObject], bool], wanted: str | None) -> Value:
-    for expected in _objects(_map(view.raw, "trigger").get("resolvedExpectedArtifacts")):
+    for expected in objects(_map(view.raw, "trigger").get("resolvedExpectedArtifacts")):
         bound = expected.get("boundArtifact")
         if isinstance(bound, dict) and matches(bound):
-            return bound
+            return artifact(bound)
     raise _failed(f"The trigger has no resolved artifact {wanted!r}.")
 
 
@@ -317,7 +329,7 @@ def _resolved_artifact_by_type(_call: Call, view: ExecutionView, kind: str | Non
 
 
 def _resolved_artifacts(_call: Call, view: ExecutionView) -> Value:
-    return [artifact for stage in view.stages for artifact in _objects(_map(stage, "outputs").get("artifacts"))]
+    return [artifact for stage in view.stages for artifact in objects(_map(stage, "outputs").get("artifacts"))]
 
 
 def _service_key(_call: Call, view: ExecutionView, name: str | None) -> Value:

@@ -21,6 +21,7 @@ from gennaker.expressions.values import (
     Entry,
     EnumValue,
     Group,
+    Inheriting,
     Instant,
     LocalDate,
     LocalDateTime,
@@ -94,7 +95,6 @@ _TABLES: dict[type, Table] = {
     str: methods_text.METHODS,
     list: methods_collections.LIST,
     dict: methods_collections.MAP,
-    LookupMap: methods_collections.MAP,
     Group: methods_collections.GROUP,
     Entry: methods_collections.ENTRY,
     Status: _STATUS,
@@ -113,7 +113,7 @@ def _table(value: Value) -> Table:
     if found is not None:
         return methods_collections.SET if isinstance(value, Group) and value.kind == "Set" else found
     if isinstance(value, LookupMap):
-        return methods_collections.MAP
+        return methods_collections.CONTEXT if isinstance(value.names, Inheriting) else methods_collections.MAP
     if isinstance(value, Array):
         return methods_collections.ARRAY
     if isinstance(value, EnumValue):
@@ -195,4 +195,6 @@ def _record_call(target: Record, name: str, arguments: Sequence[Value]) -> Value
                 return target.properties[bare]()
         if name == "toString":
             return java_text(target)
+        if name in target.blocked:
+            raise _blocked(target, name)
     raise missing(table({}), name, arguments, target.type_name)

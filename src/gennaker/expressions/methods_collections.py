@@ -7,6 +7,7 @@ from gennaker.expressions.methods import Table, merged, table
 from gennaker.expressions.values import (
     Entry,
     Group,
+    Inheriting,
     LookupMap,
     Value,
     can_be_key,
@@ -102,4 +103,13 @@ MAP: Table = merged(
     ),
     OBJECT,
 )
+
+
+def _all_of(target: LookupMap, key: Value) -> Value:
+    names = target.names
+    return names.all_of(java_text(key)) if isinstance(names, Inheriting) else []
+
+
+CONTEXT: Table = merged(table({"getAll(Object)": _all_of}, blocked="getCurrentOnly(Object,Object)"), MAP)
+"""Of the context of a stage."""
 ENTRY: Table = merged(table({}, blocked="getKey() getValue() setValue(Object)"), OBJECT)

@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from gennaker.expressions.execution_view import ExecutionView, scm_commits, scm_info, trigger_map
+from gennaker.expressions.execution_view import ExecutionView
+from gennaker.expressions.trigger_view import scm_commits, scm_info, trigger_map
 from gennaker.expressions.values import MISSING, LookupMap, Names, PlainNames, Value
 from gennaker.model.codec import Json, JsonObject
 
@@ -39,7 +40,17 @@ def at_stage(execution: JsonObject, stage_id: str = "", *, trigger: JsonObject |
     view = ExecutionView(execution)
     stage = view.find(stage_id) if stage_id else None
     context: Names = PlainNames({}) if stage is None else view.names(stage)
-    return Root(context=context, execution=execution, trigger=trigger, stage_id=stage_id)
+    authentication = execution.get("authentication")
+    user = authentication.get("user") if isinstance(authentication, dict) and stage is not None else None
+    variables = execution.get("templateVariables")
+    return Root(
+        context=context,
+        execution=execution,
+        trigger=trigger,
+        stage_id=stage_id,
+        user=user if isinstance(user, str) else "anonymous",
+        extras={"templateVariables": variables} if variables and execution.get("spelEvaluator") == "v4" else {},
+    )
 
 
 class Scene:

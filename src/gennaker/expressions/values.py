@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -183,6 +183,15 @@ class Names(Protocol):
         ...
 
 
+@runtime_checkable
+class Inheriting(Protocol):
+    """Names that can also give all values of a key."""
+
+    def all_of(self, key: str) -> list[Value]:
+        """Own value first, then those of ancestors."""
+        ...
+
+
 class LookupMap:
     """A map whose reads may see more than its own keys; extra entries win."""
 
@@ -236,9 +245,9 @@ class PlainNames:
 class Record:
     """An object of the execution: its readable properties, blocked ones and methods; equal by identity."""
 
-    __slots__ = ("blocked", "label", "methods", "properties", "raw", "type_name")
+    __slots__ = ("bean", "blocked", "label", "methods", "properties", "raw", "type_name")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of an object; the last three are optional
         self,
         type_name: str,
         label: str,
@@ -247,14 +256,19 @@ class Record:
         *,
         blocked: frozenset[str] = frozenset(),
         methods: dict[str, Callable[..., Value]] | None = None,
+        bean: Callable[[], JsonObject] | None = None,
     ) -> None:
-        """`raw` is its JSON form; properties are computed when read; `blocked` exist but may not be read."""
+        """`raw` is its JSON form, `bean` that of `#toJson`; properties are computed when read; `blocked` may not be."""
         self.type_name = type_name
         self.label = label
         self.raw = raw
         self.properties = properties
         self.blocked = blocked
         self.methods = methods or {}
+        self.bean = bean or self._plain
+
+    def _plain(self) -> JsonObject:
+        return self.raw
 
 
 def is_number(value: Value) -> bool:

@@ -59,7 +59,13 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
-_Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+
+
+def _scalar(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
+    return loader.construct_scalar(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", _scalar)
 
 
 class _Reader:
@@ -73,8 +79,8 @@ class _Reader:
         match node:
             case dict():
                 return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in node.items()}
-            case [(_, _), *_] if all(isinstance(item, tuple) for item in node):  # !!omap
-                return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in node}
+            case list() if node and all(isinstance(item, tuple) and len(item) == 2 for item in node):  # !!omap
+                return {self.value(item[0], depth + 1): self.value(item[1], depth + 1) for item in node}
             case list() | tuple():
                 return [self.value(item, depth + 1) for item in node]
             case set():

@@ -3,7 +3,8 @@
 import pytest
 
 from gennaker.expressions import root, template
-from gennaker.expressions.execution_view import ExecutionView, scm_commits, scm_info, trigger_map
+from gennaker.expressions.execution_view import ExecutionView
+from gennaker.expressions.trigger_view import scm_commits, scm_info, trigger_map
 from gennaker.expressions.values import MISSING, Record, Value
 from gennaker.model.codec import Json, JsonObject
 
@@ -110,7 +111,8 @@ def test_blocked_and_foreign_properties_cannot_be_read(expression: str) -> None:
 def test_a_trigger_has_the_fields_that_every_trigger_has() -> None:
     made = trigger_map({"type": "docker", "tag": "1", "extra": 1, "user": None})
 
-    assert (made["user"], made["artifacts"], made["repository"], made["extra"]) == ("[anonymous]", [], None, 1)
+    assert (made["user"], made["artifacts"], made["extra"]) == ("[anonymous]", [], 1)
+    assert "repository" not in made
 
 
 def test_the_commit_is_the_first_off_the_main_branches_else_the_first() -> None:
