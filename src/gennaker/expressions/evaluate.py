@@ -118,7 +118,7 @@ def _cost(target: Value, name: str, arguments: Sequence[Value]) -> int:
     """Steps that a method needs beyond one."""
     if isinstance(target, str):
         if name in _REGEX_METHODS and arguments and isinstance(arguments[0], str):
-            return regex.compiled(arguments[0]).steps(target)
+            return regex.steps(arguments[0], target)
         return len(target) >> 8
     items = items_of(target)
     if items is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gennaker.expressions import formatting, regex, text_blocks
 from gennaker.expressions.conversions import MAX_TEXT, java_text
-from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.failures import ExpressionError, Kind, bad
 from gennaker.expressions.hashing import java_hash
 from gennaker.expressions.methods import Table, merged, statics, table
 from gennaker.expressions.operators import compare_text
@@ -105,8 +105,18 @@ def _repeat(text: str, count: int) -> str:
     return text * count
 
 
+def _pattern(pattern: str | None) -> regex.Pattern:
+    """The compiled pattern of a method; a bad one is an exception of Java's here, unlike with `matches`."""
+    try:
+        return regex.compiled(_given(pattern, "pattern"))
+    except ExpressionError as error:
+        if error.kind is not Kind.REGEX:
+            raise
+        raise bad(error.message) from error
+
+
 def _replace_pattern(text: str, pattern: str | None, new: str | None, *, is_first_only: bool = False) -> str:
-    compiled = regex.compiled(_given(pattern, "pattern"))
+    compiled = _pattern(pattern)
     expand: Callable[[str, regex.Spans], str] | None = None
     pieces: list[str] = []
     position = length = 0
@@ -172,7 +182,7 @@ def _group(new: str, index: int, pattern: regex.Pattern) -> tuple[int, int]:
 
 
 def _split(text: str, pattern: str | None, limit: int = 0) -> Array:
-    compiled = regex.compiled(_given(pattern, "pattern"))
+    compiled = _pattern(pattern)
     pieces: list[Value] = []
     position = 0
     for spans in compiled.finds(text):
@@ -334,9 +344,7 @@ _INSTANCE = table(
         "lastIndexOf(int)": lambda text, code: _last_index_of(text, _character(code)),
         "lastIndexOf(int,int)": lambda text, code, start: _last_index_of(text, _character(code), start),
         "intern()": lambda text: text,
-        "matches(String)": lambda text, pattern: (
-            regex.compiled(_given(pattern, "pattern")).match(text, is_whole=True) is not None
-        ),
+        "matches(String)": lambda text, pattern: _pattern(pattern).match(text, is_whole=True) is not None,
         "regionMatches(int,String,int,int)": _region_equals,
         "regionMatches(boolean,int,String,int,int)": _region_matches,
         "repeat(int)": _repeat,

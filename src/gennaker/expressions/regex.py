@@ -122,10 +122,20 @@ def compiled(pattern: str) -> Pattern:
     return Pattern(pattern)
 
 
+def steps(pattern: str, text: str) -> int:
+    """What matching costs at worst, in units of about a microsecond; nothing where the pattern isn't valid."""
+    try:
+        return compiled(pattern).steps(text)
+    except ExpressionError as error:
+        if error.kind is not Kind.REGEX:
+            raise
+        return 0  # whoever uses the pattern will say so
+
+
 def _is_wild(node: Tree) -> bool:
     """It repeats something that can itself match in several ways."""
-    if not isinstance(node, Repeat) or node.most == 1:
-        return False
+    if not isinstance(node, Repeat) or node.most == 1 or (node.mode == "+" and node.least <= 1):
+        return False  # a possessive one never goes back into what it has repeated
     inner = regex_parse.walk(node.inner)
     return any(
         isinstance(part, (Choice, Back)) or (isinstance(part, Repeat) and part.most != part.least) for part in inner

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from gennaker.expressions import regex_classes
 from gennaker.expressions.failures import ExpressionError, Kind
 
 MAX_GROUPS_DEEP = 40
@@ -86,14 +87,6 @@ _CLASSES = {
     "Cntrl": r"[\x00-\x1f\x7f]",
     "XDigit": "[0-9a-fA-F]",
     "Space": r"[ \t\n\x0b\f\r]",
-    "L": r"(?u:[^\W\d_])",
-    "IsL": r"(?u:[^\W\d_])",
-    "IsAlphabetic": r"(?u:[^\W\d_])",
-    "IsLetter": r"(?u:[^\W\d_])",
-    "N": r"(?u:\d)",
-    "Nd": r"(?u:\d)",
-    "IsDigit": r"(?u:\d)",
-    "IsWhite_Space": r"(?u:\s)",
 }
 _SIMPLE_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "a": "\a", "e": "\x1b"}
 _SETS = {
@@ -107,6 +100,7 @@ _SETS = {
     "v": r"[\n\x0b\f\r\x85\u2028\u2029]",
 }
 _QUANTIFIER = re.compile(r"\{(\d{1,5})(,(\d{1,5})?)?\}")
+_OCTAL = re.compile("[0-3]?[0-7]{1,2}")
 _GROUP_NAME = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)>")
 _FLAGS = re.compile(r"([imsxud]*)(?:-([imsxud]+))?([:)])")
 
@@ -197,27 +191,26 @@ class _Parser:
         return One(f"(?i:{source})") if "i" in self._flags else One(source)
 
     def _quantified(self, part: Tree) -> Tree:
-        while True:
-            least, most = 0, None
-            match = _QUANTIFIER.match(self.pattern, self.position)
-            if self._accept("*"):
-                pass
-            elif self._accept("+"):
-                least = 1
-            elif self._accept("?"):
-                most = 1
-            elif match:
-                self.position = match.end()
-                least = int(match[1])
-                most = least if match[2] is None else None if match[3] is None else int(match[3])
-                if most is not None and most < least:
-                    raise self.bad("a quantifier with more at least than at most")
-            elif self._peek() == "{":
-                raise self.bad("an unfinished quantifier")
-            else:
-                return part
-            mode = "?" if self._accept("?") else "+" if self._accept("+") else ""
-            part = Repeat(part, least, most, mode)
+        least, most = 0, None
+        match = _QUANTIFIER.match(self.pattern, self.position)
+        if self._accept("*"):
+            pass
+        elif self._accept("+"):
+            least = 1
+        elif self._accept("?"):
+            most = 1
+        elif match:
+            self.position = match.end()
+            least = int(match[1])
+            most = least if match[2] is None else None if match[3] is None else int(match[3])
+            if most is not None and most < least:
+                raise self.bad("a quantifier with more at least than at most")
+        elif self._peek() == "{":
+            raise self.bad("an unfinished quantifier")
+        else:
+            return part
+        mode = "?" if self._accept("?") else "+" if self._accept("+") else ""
+        return Repeat(part, least, most, mode)
 
     def _atom(self, depth: int) -> Tree | None:
         character = self._take()
@@ -237,7 +230,10 @@ class _Parser:
             case "*" | "+" | "?":
                 raise self.bad(f"a `{character}` with nothing to repeat")
             case "{":
-                raise self.bad("a `{` with nothing to repeat")
+                # Java lets a quantifier in braces repeat nothing.
+                self.position -= 1
+                self._quantified(Sequence(()))
+                return None
         return self._one(re.escape(character))
 
     def _group(self, depth: int) -> Tree | None:
@@ -254,6 +250,8 @@ class _Parser:
             if not match:
                 raise self.bad("a bad name of a group")
             self.position = match.end()
+            if match[1] in self._names:
+                raise self.bad(f"two groups named {match[1][:40]}")
             self._groups += 1
             self._names[match[1]] = self._groups
             return self._closed(depth, self._groups, match[1])
@@ -294,7 +292,7 @@ class _Parser:
             return Back(f"(?:\\{self._names[match[1]]})")
         if character in "123456789":
             if int(character) > self._groups:
-                raise self.bad("a reference to a group that isn't there")
+                return Look("(?!)")  # the group hasn't matched yet, so that nothing equals it
             return Back(f"(?:\\{character})")
         return self._one(self._escaped(character))
 
@@ -310,14 +308,23 @@ class _Parser:
                 end = self.pattern.find("}", self.position)
                 name = self.pattern[self.position : end]
                 self.position = end + 1 if end >= 0 else len(self.pattern)
-            if name not in _CLASSES:
+            known = _CLASSES.get(name) or regex_classes.named(name)
+            if not known:
                 raise self.bad(f"a class of characters that isn't offered ({name[:20]})")
-            return _CLASSES[name] if character == "p" else f"(?!{_CLASSES[name]})[\\s\\S]"
+            return known if character == "p" else f"(?!{known})[\\s\\S]"
         return re.escape(self._character(character))
 
     def _character(self, character: str) -> str:
         if character in _SIMPLE_ESCAPES:
             return _SIMPLE_ESCAPES[character]
+        if character == "0":
+            octal = _OCTAL.match(self.pattern, self.position)
+            if octal is None:
+                raise self.bad("a bad octal escape")
+            self.position = octal.end()
+            return chr(int(octal[0], 8))
+        if character == "c":
+            return chr(ord(self._take()) ^ 64)
         if character in "xu":
             digits = self.pattern[self.position : self.position + (2 if character == "x" else 4)]
             if not re.fullmatch("[0-9a-fA-F]{2}|[0-9a-fA-F]{4}", digits):
@@ -343,8 +350,6 @@ class _Parser:
                 pieces = []
             elif self._accept("["):
                 pieces.append(self._class(depth + 1))
-            elif self._peek() == "]":
-                raise self.bad("an empty class `[]`")
             else:
                 pieces.append(self._range())
         self._take()
