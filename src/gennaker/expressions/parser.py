@@ -188,18 +188,16 @@ class _Parser:
     def _chain(self) -> tree.Node | None:
         start = self._next.start
         first = self._start()
-        if first is None:
-            if not self._next.is_symbol(".", "?."):
-                return None
-            first = tree.Variable(name="this", start=start, end=start)
+        if first is None and not self._next.is_symbol(".", "?."):
+            return None
         links: list[tree.Node] = []
         while True:
             link = self._link()
             if link is None:
                 break
             links.append(link)
-        if not links:
-            return first
+        if first is None or not links:
+            return first  # Spring drops what follows a dot that follows nothing
         return tree.Chain(first=first, links=tuple(links), **self._span(start))
 
     def _link(self) -> tree.Node | None:

@@ -39,7 +39,9 @@ def test_a_pattern_means_what_it_means_in_java(pattern: str, text: str, expected
     assert _matches(pattern, text) is expected
 
 
-@pytest.mark.parametrize("pattern", ["(", ")", "[a", "*a", "a{2,1}", r"\y", "[]", "(?<1>a)", "(?<n>a)(?<n>b)", r"\p{Nope}", "a{x"])
+@pytest.mark.parametrize(
+    "pattern", ["(", ")", "[a", "*a", "a{2,1}", r"\y", "[]", "(?<1>a)", "(?<n>a)(?<n>b)", r"\p{Nope}", "a{x"]
+)
 def test_a_bad_pattern_is_refused_as_such(pattern: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         Pattern(pattern)
