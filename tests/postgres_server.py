@@ -6,6 +6,7 @@ PostgreSQL refuses to run as root; then it runs as Debian's user `postgres`.
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -25,10 +26,53 @@ _numbers = itertools.count(1)
 
 
 class PostgresServer:
-    """A server that runs."""
+    """A server with a cluster of its own."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, folder: Path) -> None:
+        """Makes the cluster; `start` starts it."""
+        programs = max(_PROGRAMS.glob("*/bin"), key=lambda path: int(path.parent.name))
+        self.port = _free_port()
+        self._folder = folder
+        self._as_user: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(folder, _USER, _USER)
+            self._as_user = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", "--"]
+        self._program = programs / "postgres"
+        initdb = [programs / "initdb", "-D", folder / "data", "-U", "gennaker", "-A", "trust", "-E", "UTF8"]
+        command = [*self._as_user, *initdb, "--locale=C.UTF-8"]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "on",
+        }
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            command = [*self._as_user, self._program, "-D", self._folder / "data", *settings]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
+        until = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (self._folder / "log").read_text()
+                assert time.monotonic() < until, (self._folder / "log").read_text()
+                time.sleep(0.05)  # noqa: TID251 - a server of another's starts; it tells nobody when it is ready
+            else:
+                return
+
+    def stop(self) -> None:
+        """Ends it in an orderly way."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """Ends it at once: nothing is written any more, as in a power cut but for the disk's own cache."""
+        self._end(signal.SIGQUIT)
 
     def url(self, database: str) -> str:
         return f"postgresql://gennaker@127.0.0.1:{self.port}/{database}"
@@ -46,31 +90,23 @@ class PostgresServer:
             with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
+    def _end(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(_READY_SECONDS)
+            self._process = None
+
 
 @contextmanager
 def running() -> Iterator[PostgresServer]:
     """Starts a server and stops it again."""
-    programs = max(_PROGRAMS.glob("*/bin"), key=lambda path: int(path.parent.name))
     folder = Path(tempfile.mkdtemp(prefix="gennaker-postgres-"))
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, _USER, _USER)
-        as_user = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", "--"]
-    data, port = folder / "data", _free_port()
-    initdb = [programs / "initdb", "-D", data, "-U", "gennaker", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
-    subprocess.run([*as_user, *initdb], check=True, capture_output=True, cwd=folder)
-    options = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "on"}
-    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [*as_user, programs / "postgres", "-D", data, *settings], stdout=log, stderr=log, cwd=folder
-        )
+    server = PostgresServer(folder)
+    server.start()
     try:
-        _wait(port, server, folder / "log")
-        yield PostgresServer(port)
+        yield server
     finally:
-        server.terminate()
-        server.wait(_READY_SECONDS)
+        server.stop()
         shutil.rmtree(folder)
 
 
@@ -86,19 +122,6 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A new database."""
     with postgres_server.database() as url:
         yield url
-
-
-def _wait(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + _READY_SECONDS
-    while True:
-        try:
-            psycopg.connect(f"postgresql://gennaker@127.0.0.1:{port}/postgres", connect_timeout=2).close()
-        except psycopg.OperationalError:
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.05)  # noqa: TID251 - a server of another's starts; it tells nobody when it is ready
-        else:
-            return
 
 
 def _free_port() -> int:

@@ -84,6 +84,11 @@ class Several:
         self.clients[number].close()
         self.clients[number] = self.servers[number].start()
 
+    def reconnect(self) -> None:
+        """After the database was started again."""
+        self._database.close()
+        self._database = psycopg.connect(self.url, autocommit=True)
+
     def fence(self, number: int) -> int:
         """The present one of a server."""
         pid = self.servers[number].pid

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests import postgres_server
 from tests.e2e.several import LEASE_SECONDS, MOVED_WITHIN_SECONDS, Receiver, Several, eventually, pipeline, running
 
 from gennaker.model.codec import JsonObject
@@ -177,4 +178,30 @@ def test_a_server_that_slept_over_its_lease_does_nothing_more(postgres_url: str,
         assert {str(name) for (name,) in rows} == set(roots)
         assert len(receiver.deliveries) >= len(roots)
         unmarked = Counter(delivery for delivery, is_repeat in receiver.deliveries if not is_repeat)
+        assert set(unmarked.values()) == {1}
+
+
+def test_a_database_that_crashes_ends_the_server_and_loses_nothing(tmp_path: Path) -> None:
+    with (
+        postgres_server.running() as postgres,
+        postgres.database() as url,
+        running(tmp_path, url, 1) as (several, receiver),
+    ):
+        chain = pipeline("chain", receiver, WAIT, WAIT)
+        roots = [run(several.clients[0], {**chain, "name": f"p{n}", "id": f"id-{n}"}) for n in range(10)]
+        (server,) = several.servers
+
+        postgres.crash()
+
+        assert server.wait_for_end(20) == 1
+        assert "PostgreSQL" in server.log_tail()
+        postgres.start()
+        several.reconnect()
+        before = several.versions(set(roots))
+        several.start(0)
+        assert set(before) == set(roots), "all that was answered is there"
+        assert eventually(lambda: not several.unfinished(), 30), several.unfinished()
+        assert {str(row[0]) for row in several.all("SELECT status FROM executions")} == {"SUCCEEDED"}
+        unmarked = Counter(delivery for delivery, is_repeat in receiver.deliveries if not is_repeat)
+        assert len(unmarked) == len(roots)
         assert set(unmarked.values()) == {1}
