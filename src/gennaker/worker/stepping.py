@@ -86,8 +86,9 @@ class Stepper:
         return self._cache.get(execution_id, execution)
 
     def submitted(self, execution: Execution) -> None:
-        """Remembers an execution that this server has just committed: nobody else can have moved it on yet."""
-        self._remember(execution)
+        """Remembers an execution that this server has just committed, unless it has moved on already."""
+        if execution.head.id not in self._cache:
+            self._remember(execution)
 
     async def apply(
         self, execution_id: str, event: Event, *, done_key: str = "", audit: tuple[AuditEntry, ...] = ()

@@ -27,6 +27,7 @@ from gennaker.store.writer import Writer
 
 _READERS = 2
 _CONNECT_SECONDS = 10
+_STANDS_STILL_MILLISECONDS = 5000
 
 Result = TypeVar("Result")
 Raw = psycopg.Connection[tuple[Any, ...]]
@@ -44,7 +45,7 @@ class PostgresDatabase:
         self.sql = statements.compiled(statements.POSTGRES)
         self._head = HeadKeeper(own_folder, PostgresChain(connect(url)), may_join=True)
         self._head_lock = threading.Lock()
-        self._committing = connect(url)
+        self._committing = connect(url, is_writer=True)
         # Autovacuum's statistics are late for tables that grow quickly; every statement here is meant to use an index.
         self._committing.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
         self._engine = sqlalchemy.create_engine(
@@ -55,6 +56,7 @@ class PostgresDatabase:
             max_overflow=0,
         )
         self._changing = self._engine.connect()
+        direct(self._changing).execute(f"SET idle_in_transaction_session_timeout = {_STANDS_STILL_MILLISECONDS}")
         self._commits = Writer(CommitBatches(self._committing, self.place, self.sql), self._keep_head)
         self._changes = Writer(ChangeBatches(self._changing, self.place), self._keep_head)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
@@ -154,12 +156,18 @@ class PostgresChain:
         self._connection.close()
 
 
-def connect(url: str) -> Raw:
-    """A connection in autocommit mode, with every commit synced to the disk."""
+def connect(url: str, *, is_writer: bool = False) -> Raw:
+    """A connection in autocommit mode, with every commit synced to the disk.
+
+    A writer's is ended by PostgreSQL when a transaction on it stands still: a process that is stopped in the midst of a
+    commit must not keep its locks from those who take over.
+    """
     connection = psycopg.connect(
         url, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="gennaker", client_encoding="utf8"
     )
     connection.execute("SET synchronous_commit = on")
+    if is_writer:
+        connection.execute(f"SET idle_in_transaction_session_timeout = {_STANDS_STILL_MILLISECONDS}".encode())
     return connection
 
 

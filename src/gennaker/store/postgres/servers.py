@@ -19,6 +19,7 @@ from typing import TypeVar
 import msgspec
 import psycopg
 import structlog
+from psycopg import errors
 
 from gennaker.model import codec
 from gennaker.model.effect import PendingEffect
@@ -34,6 +35,8 @@ NO_FENCE = 0
 """No server's: whatever is committed with it is refused."""
 _TAKEN_AT_ONCE = 100
 """Executions taken in one transaction: others get their share, and performing begins early."""
+_WAITS_MILLISECONDS = 500
+"""For the rows of a server whose lease has ended: meanwhile this server's own lease isn't extended."""
 _BEATS = 3
 """How often a lease is extended before it would end."""
 _LOOKS_EVERY_SECONDS = 0.05
@@ -59,7 +62,7 @@ class PostgresServers:
         self._database = database
         self._terms = terms
         self._lease_us = int(terms.lease_seconds * 1_000_000)
-        self._connection = connect(database.url)
+        self._connection = connect(database.url, is_writer=True)
         self._listening = connect(database.url)
         self._listening.execute(f"LISTEN {sql.WAKE}".encode())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-lease")
@@ -184,12 +187,21 @@ def _hand_over(connection: Raw, fence: int, row: tuple[str, str, str]) -> bool:
 def _end_expired(connection: Raw) -> list[tuple[int, str]]:
     """Fence and name of the servers whose leases it ended."""
     expired = connection.execute(sql.EXPIRED.encode()).fetchall()
-    return [(fence, name) for fence, name in expired if _end(connection, fence, only_expired=True)]
+    ended = []
+    for fence, name in expired:
+        try:
+            if _end(connection, fence, only_expired=True):
+                ended.append((fence, name))
+        except errors.LockNotAvailable:
+            # Stopped in the midst of a commit, whose connection PostgreSQL soon ends. This server's own lease can't wait.
+            log.warning("server.lease_not_ended", server=name, fence=fence)
+    return ended
 
 
 def _end(connection: Raw, fence: int, *, only_expired: bool = False) -> bool:
     """Ends a lease and clears its fence; False: it was extended meanwhile, or ended by somebody else."""
     with connection.transaction():
+        connection.execute(f"SET LOCAL lock_timeout = {_WAITS_MILLISECONDS}".encode())
         end = sql.END_EXPIRED if only_expired else sql.END
         if connection.execute(end.encode(), (fence,)).rowcount != 1:
             return False

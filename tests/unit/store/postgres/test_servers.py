@@ -222,3 +222,36 @@ def test_what_another_server_has_is_known_by_its_name(join: Joining) -> None:
         assert await servers.elsewhere() == {}
 
     run(check())
+
+
+@pytest.mark.slow
+def test_a_server_that_stopped_in_the_midst_of_a_commit_keeps_nobody_s_lease_from_being_extended(
+    join: Joining, postgres_url: str
+) -> None:
+    (servers, journal), (other, _) = join("a"), join("b")
+
+    async def check() -> None:
+        await journal.commit(begun("e"))
+        with connect(postgres_url) as stopped:
+            stopped.execute("BEGIN")
+            stopped.execute("SELECT 1 FROM servers WHERE fence = %s FOR KEY SHARE", (servers.fence,))
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(other.keep())
+                await asyncio.sleep(3 * LEASE_SECONDS)
+                await other.may_begin()
+                assert await other.take() == ()
+
+                stopped.execute("ROLLBACK")
+                while not (taken := await other.take()):  # noqa: ASYNC110 - a lease ends by the database's clock
+                    await asyncio.sleep(0.02)
+                keeping.cancel()
+        assert taken == (effect("e"),)
+
+    run(check())
+
+
+def test_a_writer_that_stands_still_in_a_transaction_is_cut_off(postgres_url: str) -> None:
+    with connect(postgres_url, is_writer=True) as connection:
+        (limit,) = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone() or ("",)
+
+    assert limit == "5s"
