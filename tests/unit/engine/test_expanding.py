@@ -1,6 +1,9 @@
 """Expanding: finding the template, planning, and running what comes of it."""
 
 import asyncio
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +138,16 @@ def test_one_that_can_not_be_expanded_ends_before_it_begins(fields: JsonObject, 
 
     assert execution.head.status is Status.TERMINAL
     assert said in problem_of(execution)
+
+
+def test_the_guides_example_runs() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "templates.md").read_text()
+    template, config = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", guide, re.DOTALL))
+    harness = Harness(flow.plugin)
+    asyncio.run(harness.definitions.save("template", template["id"], template, author="ada"))
+
+    execution = harness.run(config)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert [stage.name for stage in execution.top_level()] == ["Wait", "Check"]
+    assert next(execution.top_level()).context["comments"] == "Before shop is delivered"
