@@ -18,6 +18,7 @@ RULES = Rules(
         "rescue": StageRule(plans_on_failure=True),
         "both": StageRule(plans_after=True, plans_on_failure=True),
         "skippable": StageRule(is_skippable=True),
+        "taking": StageRule(restart_takes=("size",)),
         "clearing": StageRule(restart_clears=("result", "executionId")),
     }
 )

@@ -6,6 +6,8 @@ through its queue again. One difference: a stage whose requisites haven't ended 
 execution would then wait for something that never happens.
 """
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from gennaker.engine import graph, keys, moves, starting, variables
@@ -42,6 +44,8 @@ def restart(draft: Draft, event: RestartAsked) -> str:
     _reset(draft, stage, details, kept=_CHILD if event.keeps_child else frozenset())
     for one in following:
         _reset(draft, one, {}, kept=frozenset())
+    for one in (stage, *following):
+        _take(draft, one, event.stages)
     _restart_parent(draft, event)
     _run_again(draft, stage)
     return ""
@@ -124,6 +128,15 @@ def _reset(draft: Draft, stage: Stage, details: JsonObject, *, kept: frozenset[s
         attempt=stage.attempt + 1,
     )
     draft.put(fresh)
+
+
+def _take(draft: Draft, stage: Stage, saved: Sequence[JsonObject]) -> None:
+    """Keys that the stage's type takes from the pipeline as it is saved now, e.g. preconditions that were corrected."""
+    wanted = draft.rules.of(stage).restart_takes
+    now = next((one for one in saved if str(one.get("refId")) == stage.ref_id and one.get("type") == stage.type), None)
+    taken: JsonObject = {key: now[key] for key in wanted if now is not None and key in now}
+    if taken:
+        draft.put_context(stage.id, {**draft.stages[stage.id].context, **taken})
 
 
 def _run_again(draft: Draft, stage: Stage) -> None:

@@ -16,6 +16,8 @@ class StageRule(msgspec.Struct, frozen=True, kw_only=True):
 
     restart_clears: tuple[str, ...] = ()
     """Keys of context and outputs that a restart removes."""
+    restart_takes: tuple[str, ...] = ()
+    """Keys of the context that a restart takes from the pipeline as it is saved now."""
     evaluates_in_order: str = ""
     """Key of the list of variables that are evaluated one after another (see `engine.variables`)."""
     is_skippable: bool = False
@@ -51,6 +53,7 @@ def from_stage_types(types: Iterable[StageType]) -> Rules:
     for stage_type in types:
         rule = StageRule(
             restart_clears=stage_type.restart_clears,
+            restart_takes=stage_type.restart_takes,
             evaluates_in_order=stage_type.evaluates_in_order,
             is_skippable=stage_type.is_skippable,
             plans_after=stage_type.plan_after is not None,

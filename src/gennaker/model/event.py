@@ -261,6 +261,8 @@ class RestartAsked(_Event, frozen=True, kw_only=True, tag="RestartAsked"):
     by: str
     keeps_child: bool = False
     """The execution that the stage had started was itself restarted: the stage follows it and starts no other."""
+    stages: tuple[JsonObject, ...] = ()
+    """Stages of the pipeline as it is saved now: some types take keys over from there (`StageType.restart_takes`)."""
 
 
 class IgnoreFailureAsked(_Event, frozen=True, kw_only=True, tag="IgnoreFailureAsked"):

@@ -146,3 +146,23 @@ def test_only_failures_are_ignored_and_nothing_while_paused() -> None:
     play.send(PauseAsked(at=AT, by="ada"))
 
     assert restart(play, "a") == "the execution is paused: resume it first"
+
+
+def test_a_restart_takes_what_its_type_says_from_the_pipeline_as_it_is_saved_now() -> None:
+    play = Playbook(
+        stage_json("a", type="taking", size=1, other=1),
+        stage_json("b", "a", size=1),
+        stage_json("c", "b", type="taking"),
+    )
+    play.prepared("a", task())
+    play.reported("a", BROKEN)
+    play.clear()
+    saved = tuple(
+        stage_json(ref, type=kind, size=2, other=2) for ref, kind in (("a", "taking"), ("b", "work"), ("c", "x"))
+    )
+
+    restart(play, "a", stages=saved)
+
+    contexts = [play.stage(ref).context for ref in "abc"]
+    assert [(one.get("size"), one.get("other")) for one in contexts] == [(2, 1), (1, None), (None, None)]
+    play.replayed()

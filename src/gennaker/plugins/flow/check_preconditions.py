@@ -151,4 +151,5 @@ stage = StageType(
     spec=Spec,
     tasks=(_TASK,),
     plan=plan,
+    restart_takes=("preconditions",),
 )

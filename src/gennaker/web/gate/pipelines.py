@@ -15,7 +15,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.web.native.executions import existing, existing_stage
 from gennaker.web.native.pipelines import save_pipeline
-from gennaker.web.ports import Asking, Ports
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 
 class GatePipelinesController(Controller):
@@ -117,10 +117,20 @@ class GatePipelinesController(Controller):
     async def restart(
         self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage_id: FromPath[str]
     ) -> JsonObject:
-        """Restarts a stage and all that follows it."""
-        stage = existing_stage(await existing(ports, execution_id), stage_id)
-        event = RestartAsked(at=ports.services.clock.now(), stage_id=stage.id, by=principal.name)
+        """Restarts a stage and all that follows it; the body is replaced by the pipeline as it is saved now, as in Gate."""
+        execution = await existing(ports, execution_id)
+        stage = existing_stage(execution, stage_id)
+        saved = await _saved_stages(ports, execution.head.pipeline_config_id)
+        event = RestartAsked(at=ports.services.clock.now(), stage_id=stage.id, by=principal.name, stages=saved)
         return orca_json.execution_json(await ports.services.executions.tell(execution_id, event, principal))
+
+
+async def _saved_stages(ports: WebPorts, config_id: str | None) -> tuple[JsonObject, ...]:
+    definition = await ports.services.definitions.get("pipeline", config_id) if config_id else None
+    if definition is None:
+        return ()
+    stages = (await ports.services.checks.expanded(definition.body)).get("stages")
+    return tuple(one for one in stages if isinstance(one, dict)) if isinstance(stages, list) else ()
 
 
 def _trigger(body: bytes) -> JsonObject:

@@ -94,3 +94,24 @@ def test_a_trigger_that_is_no_object_is_refused() -> None:
             assert answer.headers["content-type"] == "application/problem+json"
 
     visit(work, harness=installed())
+
+
+def test_a_restart_checks_the_preconditions_as_they_are_saved_now() -> None:
+    def checking(expression: str) -> dict[str, Any]:
+        wanted = [{"type": "expression", "context": {"expression": expression}}]
+        return {**WAIT, "stages": [make.stage_json("c", type="checkPreconditions", preconditions=wanted)]}
+
+    async def work(site: Website) -> None:
+        await call(site, "POST", "/pipelines", checking("false"))
+        ref: str = (await call(site, "POST", "/pipelines/shop/w"))["ref"]
+        execution = await ended(site.ports.services, ref.removeprefix("/pipelines/"))
+        assert execution.head.status.value == "TERMINAL"
+        await call(site, "POST", "/pipelines", checking("true"))
+
+        stage_id = next(execution.top_level()).id
+        await call(site, "PUT", f"{ref}/stages/{stage_id}/restart", {"skip": False})
+
+        again = await ended(site.ports.services, execution.head.id)
+        assert again.head.status.value == "SUCCEEDED"
+
+    visit(work, harness=installed())
