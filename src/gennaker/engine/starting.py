@@ -266,6 +266,7 @@ def _completed(head: Head, event: SubmissionPrepared) -> Head:
         trigger=event.trigger or head.trigger,
         name=_text(config.get("name")) or head.name,
         description=_text(config.get("description")) or head.description,
+        start_time_expiry=synthetics.expiry(config.get("startTimeExpiry")) or head.start_time_expiry,
         limit_concurrent=_flag(config.get("limitConcurrent"), default=head.limit_concurrent),
         max_concurrent_executions=_count(config.get("maxConcurrentExecutions")) or head.max_concurrent_executions,
         keep_waiting_pipelines=_flag(config.get("keepWaitingPipelines"), default=head.keep_waiting_pipelines),

@@ -124,12 +124,13 @@ def _own(execution_id: str, place: int, config: JsonObject) -> Stage:
         type=kind,
         name=name if isinstance(name, str) and name else kind,
         requisite_ref_ids=tuple(dict.fromkeys(str(one) for one in required)) if isinstance(required, list) else (),
-        start_time_expiry=_expiry(config.get("startTimeExpiry")),
+        start_time_expiry=expiry(config.get("startTimeExpiry")),
         context={key: value for key, value in config.items() if key not in _OWN_KEYS},
     )
 
 
-def _expiry(value: Json) -> datetime | None:
+def expiry(value: Json) -> datetime | None:
+    """A `startTimeExpiry`: epoch milliseconds, as a number or as text; None for anything else."""
     try:
         return from_milliseconds(int(value)) if isinstance(value, str | int) and value else None
     except (ValueError, OverflowError):

@@ -21,7 +21,7 @@ from gennaker.model.event import Again, Done, Failed, TaskPrepared, TaskReported
 from gennaker.model.execution import Stage, Task
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.model.waiting import ForPause, ForRetry, ForWork, begun
+from gennaker.model.waiting import ForPause, ForRetry, ForWindow, ForWork, begun
 
 RESUMING = "someone to resume the execution"
 _ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
@@ -154,6 +154,8 @@ def reported(draft: Draft, event: TaskReported) -> str:
 
 def _poll_again(draft: Draft, stage: Stage, task: Task, result: Again) -> None:
     pause = timedelta() if task.is_nudged else timing.poll_pause(stage, result.after)
+    if isinstance(result.waiting_for, ForWindow):
+        stage = draft.put(replace(stage, scheduled_time=result.waiting_for.opens_at))
     task = replace(
         task,
         memory=result.memory,

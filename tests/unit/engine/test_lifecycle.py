@@ -1,8 +1,10 @@
 """The life of an execution: accepted, admitted, cancelled, paused, resumed."""
 
+import pytest
 from tests.make import AT, child, config, seconds, stage_json, task
 from tests.playbook import Playbook
 
+from gennaker.model.codec import Json, milliseconds
 from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Queued, ResumeAsked, Started
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
@@ -44,6 +46,26 @@ def test_the_definition_completes_the_head() -> None:
     head = play.execution.head
     assert (head.limit_concurrent, head.keep_waiting_pipelines, head.max_concurrent_executions) == (True, True, 3)
     assert (head.spel_evaluator, head.trigger) == ("v4", {"type": "git"})
+
+
+@pytest.mark.parametrize("expiry", ["1764028800000", 1764028800000])
+def test_one_whose_start_has_expired_is_cancelled_before_anything_begins(expiry: Json) -> None:
+    play = Playbook(is_prepared=False)
+
+    play.submission_prepared(config(stage_json("a"), startTimeExpiry=expiry))
+
+    head = play.execution.head
+    assert (play.status, head.canceled_by) == (Status.CANCELED, "spinnaker")
+    assert head.cancellation_reason == "Could not begin execution before start time expiry"
+    assert play.statuses() == {"a": "NOT_STARTED"}
+
+
+def test_a_start_that_expires_later_holds_nothing_up() -> None:
+    play = Playbook(is_prepared=False)
+
+    play.submission_prepared(config(stage_json("a"), startTimeExpiry=str(milliseconds(AT + seconds(1)))))
+
+    play.wants("prepare a")
 
 
 def test_a_pipeline_without_a_first_stage_fails() -> None:

@@ -6,6 +6,7 @@ from gennaker.plugins.flow import (
     depends_on_execution,
     evaluate_artifacts,
     evaluate_variables,
+    execution_window,
     find_artifact_from_execution,
     manual_judgment,
     monitor_pipeline,
@@ -29,5 +30,6 @@ plugin = Plugin(
         depends_on_execution.stage,
         pipeline.stage,
         monitor_pipeline.stage,
+        execution_window.stage,
     ),
 )
