@@ -17,6 +17,7 @@ RULES = Rules(
         "after": StageRule(plans_after=True),
         "rescue": StageRule(plans_on_failure=True),
         "both": StageRule(plans_after=True, plans_on_failure=True),
+        "reading": StageRule(runs_in_dry_run=True),
         "skippable": StageRule(is_skippable=True),
         "taking": StageRule(restart_takes=("size",)),
         "clearing": StageRule(restart_clears=("result", "executionId")),

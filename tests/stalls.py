@@ -239,7 +239,6 @@ def _odd(name: str, plan: Callable[[StageSpec, StageContext], Awaitable[Plan]]) 
 
 STAGES = (
     scripted.stage("says", _says),
-    scripted.stage("restrictExecutionDuringTimeWindow", _says),
     scripted.stage("refused", _refused, effect_class=EffectClass.REPEATABLE),
     _odd("unplannable", _unplannable),
     _odd("neverPlanned", _never_planned),

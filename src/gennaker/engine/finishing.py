@@ -114,7 +114,11 @@ def after_prepared(draft: Draft, event: AfterStagesPrepared) -> str:
         stage = draft.put(replace(stage, are_after_stages_planned=True))
     else:
         stage = draft.put(replace(stage, are_failure_stages_planned=True))
-    if event.problem is not None:
+    if event.problem is not None and tasks.is_dry(draft, stage):
+        # Such a plan may need what the tasks put out, and in a dry run they put out nothing.
+        draft.put_context(stage.id, {**stage.context, "dryRunNotPlanned": event.problem.message})
+        draft.then(moves.CompleteStage(stage.id))
+    elif event.problem is not None:
         shape = failures.exception(event.problem, at=draft.at, operation=stage.type)
         draft.put_context(stage.id, failures.in_context(stage.context, event.problem, shape))
         _finish(draft, draft.stages[stage.id], Status.TERMINAL)

@@ -20,6 +20,8 @@ class StageRule(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of the context that a restart takes from the pipeline as it is saved now."""
     evaluates_in_order: str = ""
     """Key of the list of variables that are evaluated one after another (see `engine.variables`)."""
+    runs_in_dry_run: bool = False
+    """Its tasks run in a dry run too (`trigger.dryRun`)."""
     is_skippable: bool = False
     """A person may skip such a stage if its context says `skippable: true`."""
     plans_after: bool = False
@@ -55,6 +57,7 @@ def from_stage_types(types: Iterable[StageType]) -> Rules:
             restart_clears=stage_type.restart_clears,
             restart_takes=stage_type.restart_takes,
             evaluates_in_order=stage_type.evaluates_in_order,
+            runs_in_dry_run=stage_type.runs_in_dry_run,
             is_skippable=stage_type.is_skippable,
             plans_after=stage_type.plan_after is not None,
             plans_on_failure=stage_type.plan_on_failure is not None,

@@ -165,5 +165,7 @@ class StageType(msgspec.Struct, frozen=True, kw_only=True):
     evaluates_in_order: str = ""
     """Key of a list of `{key, value}` whose values are evaluated one after another, each seen by those that follow (with
     the evaluator v4); a restart begins with what was written there, and without outputs."""
+    runs_in_dry_run: bool = False
+    """It changes nothing outside, so a dry run does it too; of all others a dry run only makes the plan."""
     is_skippable: bool = False
     """A person may skip it by `manualSkip`."""

@@ -1,12 +1,12 @@
 """Tasks: polling, retrying, timing out, looping, holding."""
 
-from tests.make import seconds, stage_json, task
+from tests.make import child, seconds, stage_json, task
 from tests.playbook import Playbook, stage_id, without_version
 
 from gennaker.model.event import Again, ChildEnded, Done, Failed, PauseAsked, ResumeAsked, StagePatched, TaskReported
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.model.waiting import ForOther, said
+from gennaker.model.waiting import ForOther, ForWindow, said
 
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
 AWAY = Failed(problem=Problem(code="test.away", message="Nobody answers."), retryable=True)
@@ -275,3 +275,54 @@ def test_a_result_for_a_task_that_is_not_there_is_ignored() -> None:
     step = play.send(TaskReported(at=play.at, key="x", stage_id="nowhere", task_id="1", result=Done()))
 
     assert step.ignored == "stage nowhere has no task 1"
+
+
+def test_a_dry_run_plans_and_evaluates_but_runs_only_what_changes_nothing() -> None:
+    play = Playbook(
+        stage_json("act", said="${1 + 1}"), stage_json("look", "act", type="reading"), trigger={"dryRun": True}
+    )
+
+    play.prepared("act", task("first"), task("second"), before=[child("early")])
+    play.prepared("early", task())
+    play.task_prepared("act", {"said": "2"})
+    play.prepared("look", task("see"))
+
+    play.wants("run look.see")
+    assert play.statuses() == {"early": "SUCCEEDED", "act": "SUCCEEDED", "look": "RUNNING"}
+    assert [one.status for one in play.stage("act").tasks] == [Status.SUCCEEDED] * 2
+    assert play.stage("act").context == {"said": "2"}
+    play.reported("look", Done())
+    assert play.status is Status.SUCCEEDED
+    play.replayed()
+
+
+def test_late_stages_that_a_dry_run_cannot_plan_are_named_and_left_out() -> None:
+    play = Playbook(stage_json("a", type="after"), trigger={"dryRun": True})
+    play.prepared("a", task())
+
+    play.planned_late("a", problem=Problem(code="test.none", message="There is no server group."))
+
+    assert play.status is Status.SUCCEEDED
+    assert play.stage("a").context == {"dryRunNotPlanned": "There is no server group."}
+
+
+def test_a_paused_dry_run_waits_and_then_goes_on() -> None:
+    play = Playbook(stage_json("a", said="${1}"), trigger={"dryRun": True})
+    play.prepared("a", task())
+    play.send(PauseAsked(at=play.at, by="ada"))
+    play.task_prepared("a", {"said": "1"})
+    assert play.status is Status.PAUSED
+
+    play.send(ResumeAsked(at=play.later(seconds(60)), by="ada"))
+
+    assert play.status is Status.SUCCEEDED
+
+
+def test_where_a_window_is_waited_for_the_stage_says_when_it_goes_on() -> None:
+    play = running()
+    opens = play.at + seconds(3600)
+
+    play.reported("a", Again(after=seconds(600), waiting_for=ForWindow(reason="the window", opens_at=opens)))
+
+    assert play.stage("a").scheduled_time == opens
+    assert play.due("a") == seconds(600)

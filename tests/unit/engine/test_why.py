@@ -14,7 +14,7 @@ from tests.stalls import JOB, JUDGE, SICK_DEPLOY, WAIT, Site, Stalls, stage
 from gennaker.engine.answers import Answer
 from gennaker.interfaces.inspection import Facts, Work, Workforce
 from gennaker.interfaces.journal import Commit
-from gennaker.model.codec import to_json
+from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.event import SkipAsked
 
 SERVER = Workforce(name="another server", hands=64)
@@ -210,7 +210,8 @@ def as_seen_by(workforce: Workforce) -> Callable[[Facts], Facts]:
 MAIL = {"type": "test", "address": "team", "when": ["pipeline.starting"]}
 ROLES = stage("a", type="manualJudgment", requiredJudgmentRoles=["ops", "lead"])
 CHOICES = stage("a", type="manualJudgment", judgmentInputs=[{"value": "all at once"}])
-WINDOW = stage("a", restrictExecutionDuringTimeWindow=True, says="window")
+EVENING: JsonObject = {"whitelist": [{"startHour": 18, "startMin": 0, "endHour": 20, "endMin": 0}]}
+WINDOW = stage("a", restrictExecutionDuringTimeWindow=True, restrictedExecutionWindow=EVENING)
 UNFIT = "${ #noSuchThing('x') }"
 CASES = (
     # what ends by itself

@@ -152,4 +152,5 @@ stage = StageType(
     tasks=(_TASK,),
     plan=plan,
     restart_takes=("preconditions",),
+    runs_in_dry_run=True,
 )

@@ -50,4 +50,5 @@ stage = StageType(
         TaskType(name="bindArtifacts", run=binding.bind),
     ),
     restart_clears=("artifacts", "resolvedExpectedArtifacts"),
+    runs_in_dry_run=True,
 )

@@ -34,4 +34,5 @@ stage = StageType(
     spec=Spec,
     tasks=(TaskType(name="evaluateVariables", run=hand_out),),
     evaluates_in_order="variables",
+    runs_in_dry_run=True,
 )

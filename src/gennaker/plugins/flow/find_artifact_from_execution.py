@@ -99,4 +99,5 @@ stage = StageType(
     spec=Spec,
     tasks=(TaskType(name="findArtifactFromExecution", run=find),),
     restart_clears=("artifacts", "resolvedExpectedArtifacts", "foundInExecution"),
+    runs_in_dry_run=True,
 )

@@ -220,6 +220,7 @@ stage = StageType(
     spec=Spec,
     tasks=(_START, _MONITOR, binding.task),
     plan=plan,
+    runs_in_dry_run=True,
     is_skippable=True,
     restart_clears=("executionId", "executionName", "status"),
 )

@@ -241,3 +241,23 @@ def test_a_child_made_from_a_template_gets_what_its_template_expects() -> None:
     assert parent.head.status is Status.SUCCEEDED
     assert [one["boundArtifact"]["version"] for one in resolved] == ["7"]
     assert child.head.source == {"type": "templatedPipeline", "version": "v2"}
+
+
+def test_a_dry_run_goes_through_child_pipelines_too_and_changes_nothing() -> None:
+    target = Target()
+    harness = Harness(flow.plugin, scripted.plugin(target))
+    stages: list[Any] = [MAKE, make.stage_json("h", "m", type="hang"), make.stage_json("j", "h", type="manualJudgment")]
+    body: JsonObject = {"application": "shop", "name": "the child", "stages": stages}
+    asyncio.run(harness.definitions.save("pipeline", "child", body, author="ada"))
+    own: list[Any] = [
+        make.stage_json("w", type="wait", waitTime=3600),
+        make.stage_json("v", "w", type="evaluateVariables", variables=[{"key": "two", "value": "${1 + 1}"}]),
+        make.stage_json("p", "v", type="pipeline", pipeline="child", application="shop"),
+    ]
+
+    parent = harness.run({"application": "shop", "name": "parent", "stages": own}, {"dryRun": True})
+
+    (child,) = [one for one in harness.executions() if one.head.name == "the child"]
+    assert (parent.head.status, child.head.status) == (Status.SUCCEEDED, Status.SUCCEEDED)
+    assert next(one for one in parent.in_order() if one.ref_id == "v").outputs["two"] in (2, "2")
+    assert (target.made, target.order) == ({}, [])
