@@ -264,7 +264,7 @@ class _Server:
             stage_types=self._core.stage_types,
             doors=self._doors,
             verify_audit=self._verify_audit,
-            stop=self._ending.set,
+            ending=self._ending,
             is_ready=lambda: self._core.worker.is_ready,
             page=Path(web_application.__file__).parent / "static",
         )

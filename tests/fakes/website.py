@@ -37,14 +37,13 @@ class Website:
 
     def __init__(self, harness: Harness, core: Core, *, page: Path = Path("/nonexistent/page")) -> None:
         self.doors = Doors(token=TOKEN, clock=harness.time, new_token=harness.ids.token)
-        self.stops = 0
         self.is_ready = True
         self.ports = WebPorts(
             services=core.services,
             stage_types=core.stage_types,
             doors=self.doors,
             verify_audit=self._verified,
-            stop=self._stopped,
+            ending=asyncio.Event(),
             is_ready=lambda: self.is_ready,
             page=page,
         )
@@ -137,9 +136,6 @@ class Website:
 
     async def _verified(self) -> JsonObject:
         return {"isIntact": True}
-
-    def _stopped(self) -> None:
-        self.stops += 1
 
 
 async def _events(messages: "asyncio.Queue[dict[str, Any]]") -> AsyncIterator[str]:

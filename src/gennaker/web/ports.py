@@ -1,5 +1,6 @@
 """What the web is given: it knows no plugin, no store and no worker."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -22,16 +23,19 @@ class WebPorts:
         stage_types: Mapping[str, StageType],
         doors: Doors,
         verify_audit: Callable[[], Awaitable[JsonObject]],
-        stop: Callable[[], None],
+        ending: asyncio.Event,
         is_ready: Callable[[], bool],
         page: Path,
     ) -> None:
-        """`page`: folder of the built user interface; `stop` ends the server, soon after the answer."""
+        """`page`: folder of the built user interface; setting `ending` ends the server, soon after the answer.
+
+        A stream that has no end of its own must end with it: the server waits for open answers.
+        """
         self.services = services
         self.stage_types = stage_types
         self.doors = doors
         self.verify_audit = verify_audit
-        self.stop = stop
+        self.ending = ending
         self.is_ready = is_ready
         self.page = page
 

@@ -127,7 +127,7 @@ def test_everything_else_needs_them(token: str | None) -> None:
             method, _, path = route.partition(" ")
             answer = await site.call(method, path, token=token, json=None if method == "GET" else {})
             assert (answer.status, answer.json["code"]) == (401, "request.no_credentials"), route
-        assert site.stops == 0
+        assert not site.ports.ending.is_set()
 
     visit(work)
 
@@ -179,7 +179,7 @@ def test_a_foreign_page_changes_nothing(headers: dict[str, str]) -> None:
         for path in ("/api/v1/stop", "/pipelines/shop/x", "/webhooks/webhook/ci"):
             answer = await site.post(path, headers=headers)
             assert (answer.status, answer.json["code"]) == (403, "request.foreign_origin")
-        assert site.stops == 0
+        assert not site.ports.ending.is_set()
         assert (await site.get("/health/live", headers=headers)).status == 200
 
     visit(work)
@@ -189,7 +189,7 @@ def test_a_foreign_page_changes_nothing(headers: dict[str, str]) -> None:
 def test_a_program_and_the_own_page_may(headers: dict[str, str]) -> None:
     async def work(site: Website) -> None:
         assert (await site.post("/api/v1/stop", headers=headers)).status == 202
-        assert site.stops == 1
+        assert site.ports.ending.is_set()
 
     visit(work)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import codecs
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -67,7 +68,7 @@ async def _registered(ports: WebPorts, execution_id: str, path: str) -> LogFile:
 async def _lines(ports: WebPorts, log: LogFile) -> AsyncIterator[ServerSentEventMessage]:
     reader = _Growing(ports.services.data / log.path)
     try:
-        while True:
+        while not ports.ending.is_set():
             is_over = await _is_over(ports, log)  # asked before reading: what was written until then is still sent
             text = await asyncio.to_thread(reader.read)
             if text:
@@ -76,7 +77,8 @@ async def _lines(ports: WebPorts, log: LogFile) -> AsyncIterator[ServerSentEvent
                 yield ServerSentEventMessage(event="end", data="{}")
                 return
             else:
-                await asyncio.sleep(_LOOKS_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ports.ending.wait(), _LOOKS_SECONDS)
     finally:
         reader.close()
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, QueryParameter
@@ -70,7 +70,7 @@ class SystemController(Controller):
         await ports.services.audit.record(
             AuditEntry(at=at, actor=principal.name, action="server.stopped", subject="server")
         )
-        ports.stop()
+        ports.ending.set()
         return {"stopping": True}
 
 
@@ -78,16 +78,24 @@ async def _updates(ports: WebPorts) -> AsyncIterator[ServerSentEventMessage]:
     follower = ports.services.updates.follow()
     # There is always one that waits: cancelling it is what tells the follower that nobody listens any more.
     waiting: asyncio.Future[Update] = asyncio.ensure_future(anext(follower))
+    ending = asyncio.ensure_future(ports.ending.wait())
     try:
         await asyncio.sleep(0)  # from here on it follows: who fetches the state after the greeting misses nothing
         yield ServerSentEventMessage(event="hello", data="{}")
         for number in itertools.count(1):
-            while not waiting.done():
-                await asyncio.wait((waiting,), timeout=_HEARTBEAT_SECONDS)
-                if not waiting.done():
-                    yield ServerSentEventMessage(comment="still here", data=None)
+            while not (done := await _first_of(waiting, ending)):
+                yield ServerSentEventMessage(comment="still here", data=None)
+            if ending in done:
+                return
             update = waiting.result()
             waiting = asyncio.ensure_future(anext(follower))
             yield ServerSentEventMessage(id=number, event=update.topic, data=encode(to_json(update)).decode())
     finally:
         waiting.cancel()
+        ending.cancel()
+
+
+async def _first_of(*awaited: asyncio.Future[Any]) -> set[asyncio.Future[Any]]:
+    """What is done; nothing: it is time for a heartbeat."""
+    done, _ = await asyncio.wait(awaited, timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    return done

@@ -141,6 +141,21 @@ def test_a_log_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     follow(tmp_path, work)
 
 
+@pytest.mark.slow
+def test_a_log_is_followed_no_longer_than_the_server_runs(tmp_path: Path) -> None:
+    async def work(log: Log) -> None:
+        log.write("one\n")
+        async with log.site.stream(log.path) as events:
+            await log.read(events, "one\n")
+
+            log.site.ports.ending.set()
+
+            async with asyncio.timeout(5):
+                assert await anext(events, "over") == "over"
+
+    follow(tmp_path, work)
+
+
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "logs/x/log.1", "token", ""])
 def test_only_registered_logs_are_read(tmp_path: Path, path: str) -> None:
     async def work(log: Log) -> None:

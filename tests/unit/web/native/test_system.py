@@ -61,6 +61,23 @@ def test_one_who_has_left_is_told_nothing_more() -> None:
     visit(work)
 
 
+def test_a_stream_ends_with_the_server() -> None:
+    async def work(site: Website) -> None:
+        async with site.stream("/api/v1/events") as events:
+            await anext(events)
+            reading = asyncio.ensure_future(anext(events, "over"))  # noqa: TID251 - awaited below
+            await asyncio.sleep(1)
+
+            await site.post("/api/v1/stop")
+
+            async with asyncio.timeout(1):
+                assert await reading == "over"
+        async with site.stream("/api/v1/events") as late, asyncio.timeout(1):
+            assert [event async for event in late] == ["event: hello\ndata: {}"]
+
+    visit(work)
+
+
 def test_a_run_is_told_step_by_step() -> None:
     harness = Harness(flow.plugin, scripted.plugin(Target()))
 
@@ -95,7 +112,7 @@ def test_stopping_is_recorded_and_done() -> None:
 
     async def work(site: Website) -> None:
         assert (await site.post("/api/v1/stop")).json == {"stopping": True}
-        assert site.stops == 1
+        assert site.ports.ending.is_set()
         (record,) = await harness.audit.records()
         assert (record.entry.actor, record.entry.action) == ("operator", "server.stopped")
 
