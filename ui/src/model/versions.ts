@@ -32,7 +32,7 @@ export function hueOf(serverGroup: string): Hue {
 export function balancersOf(all: LoadBalancer[], application: string, releases: Release[]): LoadBalancer[] {
   const used = new Set(releases.flatMap((release) => release.loadBalancers ?? []))
   const own = all.filter((one) => used.has(one.name) || one.name === application || one.name.startsWith(`${application}-`))
-  return own.sort((a, b) => Number(isStaging(a)) - Number(isStaging(b)) || a.name.localeCompare(b.name))
+  return own.toSorted((a, b) => Number(isStaging(a)) - Number(isStaging(b)) || a.name.localeCompare(b.name))
 }
 
 function isStaging(balancer: LoadBalancer): boolean {

@@ -54,6 +54,7 @@ export function LogText({ name, followed }: { name: string; followed: Followed }
   const [isAtEnd, setIsAtEnd] = useState(true)
   useLayoutEffect(() => {
     if (isAtEnd && box.current) box.current.scrollTop = box.current.scrollHeight
+    // oxlint-disable-next-line exhaustive-effect-dependencies -- new text makes the box higher
   }, [isAtEnd, followed.text])
   const look = (): void => {
     const { current } = box

@@ -36,7 +36,6 @@ export function Loading({ label, lines = 4 }: { label: string; lines?: number })
   return (
     <div className="loading" role="status" aria-label={label}>
       {Array.from({ length: lines }, (_, index) => (
-        // oxlint-disable-next-line no-array-index-key
         <span key={index} className="loading-line" style={{ width: `${92 - ((index * 23) % 55)}%` }} />
       ))}
     </div>

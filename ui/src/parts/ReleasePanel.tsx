@@ -60,7 +60,7 @@ function Serving({ release, now, onRollback }: { release: Release; now: number; 
 /** The newest release of each cluster that serves; production before staging. */
 export function servingNow(releases: Release[]): Release[] {
   const serving = releases.filter((one) => ['current', 'settled'].includes(one.state ?? 'current'))
-  return serving.sort((a, b) => Number(Boolean(b.replaced)) - Number(Boolean(a.replaced)) || a.cluster.localeCompare(b.cluster))
+  return serving.toSorted((a, b) => Number(Boolean(b.replaced)) - Number(Boolean(a.replaced)) || a.cluster.localeCompare(b.cluster))
 }
 
 export function canGoBack(release: Release): boolean {
