@@ -30,15 +30,17 @@ serve: setup ## the same, then left running to play with until Ctrl-C
 
 # Cheap tests first, whatever their folder; the slow ones share two processes (tests/conftest.py).
 test: develop check ## all checks and all tests; an ordinary user's run lists the tests that need root
+	@$(BIN)/python setup/page.py test
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-check: develop ## format, lint, types, import contracts, the house's rules
+check: develop ## format, lint, types, import contracts, the house's rules, the page's types and lint
 	@failed=; \
 	$(BIN)/ruff format --check --quiet . || failed="$$failed format (make format);"; \
 	$(BIN)/ruff check --quiet . || failed="$$failed lint;"; \
 	$(BIN)/mypy || failed="$$failed types;"; \
 	$(BIN)/lint-imports --no-logo || failed="$$failed imports;"; \
 	$(BIN)/pytest --quiet -p no:randomly tests/unit/test_house.py || failed="$$failed house;"; \
+	$(BIN)/python setup/page.py check || failed="$$failed page;"; \
 	[ -z "$$failed" ] || { echo "make check failed:$$failed see above" >&2; exit 1; }
 
 format: develop ## formats, and mends what lint can mend

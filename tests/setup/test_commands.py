@@ -29,19 +29,42 @@ def make(checkout: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> subpr
 
 
 @pytest.mark.root
-def test_a_fresh_clone_is_set_up_in_time_and_the_second_time_without_network(checkout: Path) -> None:
+def test_a_fresh_clone_is_set_up_in_time_and_the_second_time_without_network(checkout: Path, tmp_path: Path) -> None:
+    """On a machine without node: what is installed for the page then serves its checks and tests as well."""
+    without_node = ("env", f"PATH={programs_but(tmp_path, 'node', 'npm')}")
+    without_network = ("unshare", "--net", *without_node)
     started = time.monotonic()
 
-    first = make(checkout, "setup")
+    first = make(checkout, "setup", prefix=without_node)
 
     assert first.returncode == 0, first.stderr
     assert time.monotonic() - started < SET_UP_SECONDS
-    second = make(checkout, "setup", prefix=("unshare", "--net"))
+    second = make(checkout, "setup", prefix=without_network)
     assert (second.returncode, second.stderr) == (0, "")
     assert "Setting up" not in second.stdout
     assert "Building" not in second.stdout
+    for task in ("check", "test"):
+        done = page(checkout, task, prefix=without_network)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "installing" not in done.stdout
     version = subprocess.run([checkout / ".venv/bin/gennaker", "--help"], check=False, capture_output=True, text=True)
     assert version.returncode == 0, version.stderr
+
+
+def programs_but(tmp_path: Path, *left_out: str) -> Path:
+    """A folder of all programs of this machine's PATH but some."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for place in os.environ["PATH"].split(os.pathsep):
+        for program in Path(place).iterdir() if Path(place).is_dir() else ():
+            if program.name not in left_out and not (folder / program.name).exists():
+                (folder / program.name).symlink_to(program)
+    return folder
+
+
+def page(checkout: Path, task: str, *, prefix: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = [*prefix, checkout / ".venv/bin/python", "setup/page.py", task]
+    return subprocess.run(command, check=False, cwd=checkout, capture_output=True, text=True, timeout=SET_UP_SECONDS)
 
 
 @pytest.mark.root
