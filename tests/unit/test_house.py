@@ -4,8 +4,10 @@ import ast
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -190,6 +192,35 @@ def test_each_level_holds_the_ones_before_it(narrower: str, wider: str) -> None:
 def _locked(level: str) -> dict[str, str]:
     text = (ROOT / "requirements" / f"{level}.txt").read_text()
     return dict(re.findall(r"^([a-z0-9][a-z0-9-]*)==([^\s;]+)", text, re.MULTILINE))
+
+
+def test_a_plain_installation_has_what_the_package_imports() -> None:
+    """Also where it is imported late: what is built in works without an extra; the demo has one of its own."""
+    distributions = packages_distributions()
+    installed = {level: _locked(level) for level in ("runtime", "demo")}
+
+    missing = [
+        f"{named(path)}: {name}"
+        for path in SOURCES
+        for name in _imported_from_others(path)
+        if not any(
+            canonicalize_name(distribution) in installed["demo" if path.is_relative_to(PACKAGE / "demo") else "runtime"]
+            for distribution in distributions.get(name, ())
+        )
+    ]
+
+    assert missing == []
+
+
+def _imported_from_others(path: Path) -> set[str]:
+    """Top-level names of what a file imports, the standard library and ourselves apart."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module)
+    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - {"gennaker"}
 
 
 @pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""CycloneDX documents by cyclonedx-python-lib; imported when one is written, as the library belongs to an extra."""
+"""CycloneDX documents by cyclonedx-python-lib; imported when one is written, as little else needs so large a library."""
 
 from datetime import datetime
 from uuid import UUID
