@@ -14,6 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from gennaker.cli.main import DEMO_PACKAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "gennaker"
 SAMPLE = PACKAGE / "demo" / "sample"
@@ -210,6 +212,12 @@ def test_a_plain_installation_has_what_the_package_imports() -> None:
     ]
 
     assert missing == []
+
+
+def test_the_demo_asks_for_what_its_extra_brings() -> None:
+    extra = {Requirement(text).name for text in PROJECT["project"]["optional-dependencies"]["demo"]}
+
+    assert extra == set(DEMO_PACKAGES)
 
 
 def _imported_from_others(path: Path) -> set[str]:

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,8 @@ class Place:
 
 
 _HERE = Place()
+DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
+"""What the extra `demo` brings."""
 
 
 @app.command
@@ -70,6 +73,7 @@ def demo(
     keep: Annotated[bool, Parameter(help="Leave everything running to play with.", negative="")] = False,
 ) -> int:
     """Take one commit all the way to production, and three bad ones as far as they may come."""
+    _check_demo_packages()
     from gennaker.demo import story
 
     return story.tell(data=place.data, flags=tuple(place.set), keep=keep)
@@ -246,6 +250,18 @@ def evaluate(*, cases: Path) -> int:
 
     sys.stdout.write(evaluating.run_cases(_read(cases)) + "\n")
     return 0
+
+
+def _check_demo_packages() -> None:
+    missing = [name for name in DEMO_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise Refused(
+            Problem(
+                code="demo.packages",
+                message=f"The demo needs packages that are not installed here: {', '.join(missing)}.",
+                remedy="Run `pip install 'gennaker[demo]'`.",
+            )
+        )
 
 
 def _read(file: Path) -> str:

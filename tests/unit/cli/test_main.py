@@ -40,6 +40,19 @@ def test_settings_are_shown_with_where_they_came_from(tmp_path: Path) -> None:
     assert found["server.host"] == ("127.0.0.1", "default")
 
 
+@pytest.mark.parametrize("missing", ["aiosmtpd", "bandit"])
+def test_the_demo_says_what_a_plain_installation_lacks(tmp_path: Path, missing: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n")
+
+    done = gennaker("demo", "--data", str(tmp_path / "data"), PYTHONPATH=str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"gennaker: The demo needs packages that are not installed here: {missing}. Run `pip install 'gennaker[demo]'`.\n"
+    )
+    assert not (tmp_path / "data").exists()
+
+
 def test_settings_are_shown_as_a_table(tmp_path: Path) -> None:
     done = gennaker("config", "show", GENNAKER_DATA=str(tmp_path))
 
