@@ -46,6 +46,7 @@ from gennaker.store.searches import DatabaseSearches
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.transport import reporting
 from gennaker.transport.folder import DataFolder
+from gennaker.transport.permissions import private_files
 from gennaker.transport.processes import Processes
 from gennaker.web import application as web_application
 from gennaker.web import registry as web_registry
@@ -72,13 +73,14 @@ def serve(settings: Settings, data: Path, environment: Mapping[str, str]) -> int
     """Runs a server until SIGTERM or SIGINT; returns the exit status."""
     reporting.configure(is_terminal=os.isatty(2))
     check_addresses(settings)
-    folder = DataFolder(data)
-    try:
-        asyncio.run(_serve(settings, folder, _probe(environment)))
-    except* (Refused, StoreUnusable) as group:
-        raise _first_cause(group) from None
-    finally:
-        folder.close()
+    with private_files():
+        folder = DataFolder(data)
+        try:
+            asyncio.run(_serve(settings, folder, _probe(environment)))
+        except* (Refused, StoreUnusable) as group:
+            raise _first_cause(group) from None
+        finally:
+            folder.close()
     return 0
 
 
@@ -137,11 +139,12 @@ def _offline(settings: Settings, data: Path, look: Callable[[OpenStore], Corouti
 
 def stop_everything(settings: Settings, data: Path) -> int:
     """Stops all that a server of this folder has started and that outlives it; returns how many processes."""
-    folder = DataFolder(data)
-    try:
-        return len(asyncio.run(Processes(opening.shared_folder(settings.store, data)).stop_all()))
-    finally:
-        folder.close()
+    with private_files():
+        folder = DataFolder(data)
+        try:
+            return len(asyncio.run(Processes(opening.shared_folder(settings.store, data)).stop_all()))
+        finally:
+            folder.close()
 
 
 def check_addresses(settings: Settings) -> None:

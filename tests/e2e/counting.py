@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 from collections import Counter
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx2
@@ -12,6 +14,7 @@ from tests.e2e.shop_story import ShopStory
 from gennaker.model.codec import Json, JsonObject
 
 _UNAVAILABLE = (502, 503, 504)
+_FOREIGN_CONTENT = {"rootfs", "files", "workspace", "history"}
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
 
 
@@ -99,6 +102,22 @@ def trouble_of_visitors(story: ShopStory) -> list[str]:
         is_bad = "transport_error" in line or line.get("error") in _UNAVAILABLE
         if is_bad or (isinstance(second, dict) and not second.get("requests")):
             found.append(json.dumps(line))
+    return found
+
+
+def open_to_others(story: ShopStory) -> list[str]:
+    """Of the data folder what others than its owner may read or enter, wherever the folder is.
+
+    What images and commits hold has the permissions that it has there; the folders in which they are have ours.
+    """
+    found = []
+    for place, folders, files in os.walk(story.data):
+        for name in (*folders, *files):
+            path = Path(place) / name
+            if not path.is_symlink() and path.stat().st_mode & 0o077:
+                found.append(f"{path.stat().st_mode:o} {path.relative_to(story.data)}")
+        # A copy that a kill has cut off has a number behind its name.
+        folders[:] = [name for name in folders if name.partition(".")[0] not in _FOREIGN_CONTENT]
     return found
 
 

@@ -112,6 +112,7 @@ class Told:
         self.call_ids = counting.normalised_ids(story, self.calls)
         self.trouble = counting.trouble_of_visitors(story)
         self.requests = counting.requests(story)
+        self.open_to_others = counting.open_to_others(story)
         self.still_running = is_named_in_a_process(str(folder))
 
 
@@ -243,6 +244,12 @@ def test_production_served_all_the_time(stories: tuple[Told, Told, Told]) -> Non
 
     assert (undisturbed.trouble, killed.trouble) == ([], [])
     assert killed.requests > 0
+
+
+def test_the_data_folder_is_its_owners_alone(stories: tuple[Told, Told, Told]) -> None:
+    undisturbed, killed, _ = stories
+
+    assert (undisturbed.open_to_others, killed.open_to_others) == ([], [])
 
 
 def test_nothing_is_left_running(stories: tuple[Told, Told, Told]) -> None:

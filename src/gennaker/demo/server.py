@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport.client import Client
+from gennaker.transport.permissions import open_private
 
 _STARTS_WITHIN_SECONDS = 30.0
 _STOPS_WITHIN_SECONDS = 30.0
@@ -33,8 +34,8 @@ class DemoServer:
     def start(self, environment: dict[str, str] | None = None) -> Client:
         """Starts the server and waits until it is ready. Raises Refused with the end of its log if it isn't."""
         settings = [word for flag in self._flags for word in ("--set", flag)]
-        self.data.mkdir(parents=True, exist_ok=True)
-        with (self.data / "server.log").open("ab") as log:
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(self.data / "server.log", "ab", opener=open_private) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gennaker.cli.main", "serve", "--data", str(self.data), *settings],
                 stdin=subprocess.DEVNULL,

@@ -17,6 +17,8 @@ import msgspec
 import psycopg
 import structlog
 
+from gennaker.transport.permissions import open_private
+
 log = structlog.get_logger()
 
 NAME = "audit-head.json"
@@ -147,7 +149,7 @@ class HeadKeeper:
 
 def _replace(file: Path, content: bytes) -> None:
     fresh = file.with_name(f".{file.name}.new")
-    with fresh.open("wb") as opened:
+    with open(fresh, "wb", opener=open_private) as opened:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())

@@ -20,6 +20,7 @@ from gennaker.store import failures, migrations, statements
 from gennaker.store.audit_head import HeadKeeper, SqliteChain
 from gennaker.store.statements import SQLITE
 from gennaker.store.writer import SqliteBatches, Writer, driver
+from gennaker.transport.permissions import open_private
 
 NAME = "gennaker.db"
 _READERS = 2
@@ -51,6 +52,8 @@ class Database:
         path = folder / NAME
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # SQLite gives the files beside it the same permissions.
+            open(path, "ab", opener=open_private).close()
             checked = sqlite3.connect(path, isolation_level=None)
             try:
                 _prepare(checked, path)

@@ -9,6 +9,7 @@ import msgspec
 
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import ServerFile
+from gennaker.transport.permissions import open_private
 
 
 class DataFolder:
@@ -19,7 +20,7 @@ class DataFolder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock: IO[str] = (path / "gennaker.lock").open("a+")
+            self._lock: IO[str] = open(path / "gennaker.lock", "a+", opener=open_private)  # noqa: SIM115 - as long as the server
         except OSError as error:
             raise Refused(_unusable(path, error)) from error
         try:
@@ -90,8 +91,7 @@ def holder(path: Path) -> int | None:
 def write_private(file: Path, content: str) -> None:
     """Writes a 0600 file so that readers see the old or the new content, never a part."""
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
+    with open(fresh, "w", opener=open_private) as opened:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gennaker.model.problems import Problem, Refused
+from gennaker.transport.permissions import ORDINARY_UMASK
 
 _HASH = re.compile(r"[0-9a-f]{7,64}\Z")
 _ADDRESS = re.compile(r"(https?|ssh|git|file)://", re.IGNORECASE)
@@ -146,6 +147,7 @@ class Git:
             cwd=self._home,
             env=_environment(self._path, self._home),
             start_new_session=True,
+            umask=ORDINARY_UMASK,
         )
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):

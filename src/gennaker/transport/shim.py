@@ -38,6 +38,8 @@ EXIT = "exit.json"
 LOG = "output.log"
 SHIM_LOG = "shim.log"
 
+CHILD_UMASK = 0o022
+"""The usual one, whatever its starter's: what a build makes must not depend on it."""
 _CHUNK = 65536
 _LEFT_OVER_SECONDS = 1.0
 """How long output is still read after the child has ended."""
@@ -222,6 +224,7 @@ class _Shim:
             for number in (*_HANDLED, signal.SIGHUP, signal.SIGPIPE):
                 signal.signal(number, signal.SIG_DFL)
             environment = self._spec["environment"]
+            os.umask(CHILD_UMASK)
             os.chdir(self._spec["working_folder"])
             os.execvpe(self._spec["argv"][0], self._spec["argv"], environment)
         except OSError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gennaker.store import audit_head
 from gennaker.store.database import NAME, Database
 from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.failures import StoreUnusable
@@ -73,6 +74,17 @@ def test_a_database_is_made_where_there_is_none(tmp_path: Path) -> None:
 
     assert read_all(tmp_path / "deep" / "folder") == 3
     assert (tmp_path / "deep" / "folder").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_all_files_of_the_store_are_their_owners_alone(tmp_path: Path) -> None:
+    database = Database.open(tmp_path)
+    asyncio.run(DatabaseDocuments(database, "test").put("k", {"secret": "x"}))
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+
+    assert modes == dict.fromkeys((NAME, f"{NAME}-wal", f"{NAME}-shm", audit_head.NAME), 0o600)
+    database.close()
 
 
 def test_commits_are_synced_to_the_disk(tmp_path: Path) -> None:

@@ -34,10 +34,12 @@ def test_the_lock_knows_who_holds_the_folder(tmp_path: Path) -> None:
     assert (tmp_path / "gennaker.lock").read_text().strip() == str(os.getpid())
 
 
-def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("open_to_all")
+def test_the_folder_and_its_lock_are_its_owners_alone(tmp_path: Path) -> None:
     DataFolder(tmp_path / "deep" / "data").close()
 
     assert stat.S_IMODE((tmp_path / "deep" / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "deep" / "data" / "gennaker.lock").stat().st_mode) == 0o600
 
 
 def test_the_token_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:

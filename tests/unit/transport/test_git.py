@@ -9,6 +9,7 @@ from tests.git_repositories import GitRepository
 
 from gennaker.model.problems import Refused
 from gennaker.transport.git import Git, Wanted, without_credentials
+from gennaker.transport.permissions import private_files
 from gennaker.transport.processes import host_path
 
 pytestmark = pytest.mark.slow
@@ -48,6 +49,17 @@ def test_the_files_are_exactly_the_commits(git: Git, repository: GitRepository, 
     assert checked_out(git, Wanted(repository=name, commit=second[:10]), tmp_path / "2") == {"a/b.txt": "2"}
     assert checked_out(git, Wanted(repository=name, branch="main"), tmp_path / "3") == {"a/b.txt": "2"}
     assert checked_out(git, Wanted(repository=f"file://{name}"), tmp_path / "4") == {"a/b.txt": "2"}
+
+
+def test_the_files_are_as_on_any_machine_whoever_asks(git: Git, repository: GitRepository, tmp_path: Path) -> None:
+    """A tool that builds an image takes their permissions over."""
+    repository.commit("One", {"folder/file": "1"})
+
+    with private_files():
+        checked_out(git, Wanted(repository=str(repository.folder)), tmp_path / "1")
+
+    modes = [(tmp_path / "1" / "files" / name).stat().st_mode & 0o777 for name in ("folder", "folder/file")]
+    assert modes == [0o755, 0o644]
 
 
 def test_a_commit_that_no_branch_holds_any_more_is_found(git: Git, repository: GitRepository, tmp_path: Path) -> None:

@@ -16,14 +16,15 @@ import psutil
 import pytest
 
 from gennaker.transport import shim
+from gennaker.transport.permissions import private_files
 from gennaker.transport.processes import EndReason, Processes, ProcessSpec, ProcessState, ProcessStatus
 
 pytestmark = pytest.mark.slow
 SOON = timedelta(seconds=10)
 
 
-def shell(line: str, **fields: object) -> ProcessSpec:
-    return ProcessSpec(argv=("sh", "-c", line), working_folder="/", **fields)  # type: ignore[arg-type]  # its fields
+def shell(line: str, working_folder: str = "/", **fields: object) -> ProcessSpec:
+    return ProcessSpec(argv=("sh", "-c", line), working_folder=working_folder, **fields)  # type: ignore[arg-type]  # its fields
 
 
 def ended(folder: Path, spec: ProcessSpec, name: str = "run") -> ProcessStatus:
@@ -55,6 +56,15 @@ def test_output_and_exit_status_are_kept(tmp_path: Path) -> None:
 
     assert (status.state, status.reason, status.exit_status) == (ProcessState.ENDED, EndReason.EXITED, 3)
     assert (tmp_path / "run" / "output.log").read_text() == "out\nerr\n"
+
+
+def test_a_child_writes_as_on_any_machine_and_the_shim_for_its_owner_alone(tmp_path: Path) -> None:
+    with private_files():
+        ended(tmp_path, shell("umask; echo x > made; mkdir folder", working_folder=str(tmp_path)))
+
+    assert (tmp_path / "run" / "output.log").read_text() == "0022\n"
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("made", "folder")] == [0o644, 0o755]
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "run").iterdir()} == {0o600}
 
 
 def test_the_end_by_a_signal_is_told_from_an_exit(tmp_path: Path) -> None:

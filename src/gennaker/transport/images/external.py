@@ -24,6 +24,7 @@ from gennaker.transport.images import layout as layouts
 from gennaker.transport.images.building import BaseImage, BuildRequest, BuiltImage
 from gennaker.transport.images.manifests import Descriptor, Manifest
 from gennaker.transport.images.trees import FolderTree
+from gennaker.transport.permissions import ORDINARY_UMASK
 
 _TAIL_LINES = 30
 
@@ -149,6 +150,7 @@ class _Tool:
             env={**self._environment, "SOURCE_DATE_EPOCH": self._epoch},
             cwd=self._scratch,
             start_new_session=True,
+            umask=ORDINARY_UMASK,
         )
         try:
             output, _ = await process.communicate()

@@ -70,7 +70,6 @@ def adopt_blob(layout: Path, file: Path, descriptor: Descriptor) -> None:
     """Moves a file whose digest is known into the layout, which must be on the same file system."""
     with file.open("rb") as opened:
         os.fsync(opened.fileno())
-    file.chmod(0o644)
     file.replace(blob_path(layout, descriptor.digest))
 
 
@@ -160,7 +159,6 @@ def _write(path: Path, content: bytes) -> None:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())
-    Path(opened.name).chmod(0o644)
     Path(opened.name).replace(path)
 
 

@@ -63,7 +63,6 @@ def find_unpacked(folder: Path, digest: str) -> UnpackedImage | None:
 def _unpack(layout: Path, image: layouts.Image, home: Path, limits: ArchiveLimits) -> None:
     home.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(mkdtemp(dir=home.parent, prefix=".unpacking-"))
-    fresh.chmod(0o755)
     try:
         (fresh / "rootfs").mkdir()
         diff_ids = image.configuration.rootfs.diff_ids

@@ -14,6 +14,7 @@ from gennaker.transport.images import building, external, unpacking
 from gennaker.transport.images import layout as layouts
 from gennaker.transport.images.building import BaseImage, BuildRequest, BuiltImage
 from gennaker.transport.images.external import Tool, ToolKind
+from gennaker.transport.permissions import private_files
 
 ENVIRONMENT = {"PATH": f"{os.defpath}:/usr/sbin:/sbin", "HOME": "/root"}
 BASE = "registry.example/base:1"
@@ -76,6 +77,13 @@ def test_a_tools_failure_is_shown_with_the_end_of_its_output(tmp_path: Path) -> 
 
     assert refused.value.problems[0].details == {"log": "one\nno such program: make", "exitStatus": 3}
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_tool_writes_as_on_any_machine(tmp_path: Path) -> None:
+    tool = script(tmp_path, "umask >&2; exit 3")
+
+    with private_files(), pytest.raises(Refused, match="0022"):
+        build(request(tmp_path, "FROM scratch\nRUN make\n"), tool)
 
 
 def test_a_tool_that_takes_too_long_is_ended(tmp_path: Path) -> None:
