@@ -12,12 +12,12 @@ import msgspec
 from gennaker.engine import specs
 from gennaker.engine.contexts import has_expressions
 from gennaker.interfaces.stages import StageType
-from gennaker.model import artifact_matching
+from gennaker.model import artifact_matching, names
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 
 _FLAGS = ("limitConcurrent", "keepWaitingPipelines", "disabled")
-_TEXTS = ("name", "application", "description", "spelEvaluator")
+_TEXTS = ("name", "description", "spelEvaluator")
 _PLAIN_PROVIDERS = ("aws", "titus")
 
 
@@ -36,6 +36,7 @@ def validate(config: JsonObject, stage_types: Mapping[str, StageType]) -> Valida
     for key in _TEXTS:
         if config.get(key) is not None and not isinstance(config[key], str):
             found.wrong(f"/{key}", f"`{key}` must be text.")
+    _names(config, found)
     for key in _FLAGS:
         if config.get(key) is not None and not isinstance(config[key], bool):
             found.wrong(f"/{key}", f"`{key}` must be true or false.")
@@ -77,6 +78,16 @@ class _Found:
         return listed
 
 
+def _names(config: JsonObject, found: _Found) -> None:
+    """Of the application and the id where they are given: which must be is the business of whoever stores it."""
+    checks = {"application": names.application_problem, "id": names.pipeline_id_problem}
+    for key, check in checks.items():
+        value = config.get(key)
+        problem = None if value in (None, "") else check(value)
+        if problem is not None:
+            found.problems.append(problem)
+
+
 def _triggers(config: JsonObject, found: _Found) -> None:
     for pointer, trigger in found.objects(config.get("triggers"), "/triggers", "triggers"):
         if not isinstance(trigger.get("type"), str) or not trigger["type"]:
@@ -89,15 +100,15 @@ def _triggers(config: JsonObject, found: _Found) -> None:
 
 
 def _parameters(config: JsonObject, found: _Found) -> None:
-    names: set[str] = set()
+    seen: set[str] = set()
     for pointer, declared in found.objects(config.get("parameterConfig"), "/parameterConfig", "parameters"):
         name = declared.get("name")
         if not isinstance(name, str) or not name:
             found.wrong(f"{pointer}/name", "A parameter needs a `name`.")
-        elif name in names:
+        elif name in seen:
             found.wrong(f"{pointer}/name", f"There are two parameters named {name!r}.")
         else:
-            names.add(name)
+            seen.add(name)
         found.objects(declared.get("options"), f"{pointer}/options", "options")
 
 

@@ -126,10 +126,12 @@ def of_json(value: JsonObject, services: Services, *, application: str) -> Clust
     )
     if not location.account or not location.region or not location.application:
         raise Refused(_nowhere(location))
+    name = moniker.cluster_name(location.application, spec.stack, spec.free_form_details)
+    _check_names(location, name)
     return Cluster(
         spec=spec,
         location=location,
-        name=moniker.cluster_name(location.application, spec.stack, spec.free_form_details),
+        name=name,
         strategy=_strategy(spec.strategy or ""),
         capacity=spec.capacity.filled(),
         load_balancers=spec.load_balancers or (),
@@ -189,6 +191,30 @@ def place_json(location: Location) -> JsonObject:
 def capacity_json(capacity: Capacity) -> JsonObject:
     """The capacity as the context of a stage holds it."""
     return {"min": capacity.min, "max": capacity.max, "desired": capacity.desired}
+
+
+def _check_names(location: Location, cluster: str) -> None:
+    """They are parts of releases' keys, and server groups' names folders of the local provider. Raises Refused."""
+    problems = [
+        Problem(
+            code="deploy.name",
+            message=f"{text!r} can't be the {key} of a cluster.",
+            remedy="Take out the slashes.",
+            pointer=f"/{key}",
+        )
+        for key, text in (("account", location.account), ("region", location.region))
+        if "/" in text
+    ]
+    if moniker.parse(cluster).cluster is None:
+        problems.append(
+            Problem(
+                code="deploy.name",
+                message=f"{cluster!r} can't be the name of a cluster.",
+                remedy="Use letters, digits, dots and underscores in `application` and `stack`, in `freeFormDetails` also hyphens.",
+            )
+        )
+    if problems:
+        raise Refused(*problems)
 
 
 def _strategy(named: str) -> str:

@@ -2,7 +2,9 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
+import pytest
 from tests import make
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
@@ -43,6 +45,27 @@ def test_a_pipeline_is_saved_listed_found_and_deleted() -> None:
 
         assert await call(site, "GET", "/applications/shop/pipelineConfigs") == []
         assert (await site.get("/applications/shop/pipelineConfigs/w", token=None)).status == 404
+
+    visit(work, harness=installed())
+
+
+@pytest.mark.parametrize("pipeline_id", ["9f2c1b1e-5a5c-4a43-9d0b-3b2f6f3c6f0e", "deliver-shop", "Deliver the shop"])
+def test_a_pipeline_keeps_the_id_that_it_is_given(pipeline_id: str) -> None:
+    async def work(site: Website) -> None:
+        assert (await call(site, "POST", "/pipelines", {**WAIT, "id": pipeline_id}))["id"] == pipeline_id
+        ref = (await call(site, "POST", f"/pipelines/shop/{quote(pipeline_id)}"))["ref"]
+        await asyncio.sleep(1)
+        assert (await call(site, "GET", ref))["pipelineConfigId"] == pipeline_id
+
+    visit(work, harness=installed())
+
+
+def test_an_application_or_id_that_would_be_several_parts_of_a_path_is_refused_and_not_stored() -> None:
+    async def work(site: Website) -> None:
+        answer = await site.post("/pipelines", {**WAIT, "application": "shop/x", "id": "../other"}, token=None)
+        assert answer.status == 422
+        assert {one["pointer"] for one in answer.json["problems"]} == {"/application", "/id"}
+        assert await site.ports.services.definitions.list("pipeline") == ()
 
     visit(work, harness=installed())
 
