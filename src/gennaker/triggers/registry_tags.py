@@ -5,6 +5,7 @@ tracked and it names another image.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -30,13 +31,22 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
     remembered: dict[str, str | None]
     """Tag to digest: the new memory, all of it."""
+    moves: dict[str, int] = {}
+    """How often each tag that was ever moved to another image was: the new memory as well."""
     events: tuple[str, ...]
     """Tags that start something."""
 
 
-def delta(known: Mapping[str, str | None], found: Mapping[str, str | None], *, tracks_digests: bool) -> Delta:
-    """Compares what was known of a repository with what it lists now."""
+def delta(
+    known: Mapping[str, str | None],
+    found: Mapping[str, str | None],
+    *,
+    tracks_digests: bool,
+    moves: Mapping[str, int] = MappingProxyType({}),
+) -> Delta:
+    """Compares what was known of a repository with what it lists now; `moves`: how often tags were moved before."""
     remembered = dict(known)
+    moved = dict(moves)
     events = []
     for tag, digest in found.items():
         if not tag:
@@ -48,4 +58,15 @@ def delta(known: Mapping[str, str | None], found: Mapping[str, str | None], *, t
             remembered[tag] = digest
         if decision.is_event:
             events.append(tag)
-    return Delta(remembered=remembered, events=tuple(events))
+            if tag in known:
+                moved[tag] = moved.get(tag, 0) + 1
+    return Delta(remembered=remembered, moves=moved, events=tuple(events))
+
+
+def event_id(account: str, repository: str, tag: str, *, digest: str | None, moves: int) -> str:
+    """Says what the event is about: the same look at the same memory gives the same id, wherever it was cut off.
+
+    A tag that is moved from one image to another and back is an event each time: hence the number of its moves.
+    """
+    said = f"docker/{account}/{repository}/{tag}/{digest or '~'}"
+    return f"{said}/{moves}" if moves else said

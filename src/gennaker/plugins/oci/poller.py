@@ -2,7 +2,8 @@
 
 An account that is indexed for the first time starts nothing; a new repository or tag of a known account does. What was
 seen is kept in Documents, written only after everything that it starts is durable: killed in between, the same events
-are given again, and the intake starts nothing twice because their ids say what they are about.
+are given again, and the intake starts nothing twice because their ids say what they are about and how often the tag was
+moved before.
 
 The images of tags that are already known are asked for only every `_DIGEST_ROUND` polls: a tag that is moved to another
 image is noticed a little later than a new tag.
@@ -84,17 +85,19 @@ async def _poll_repository(
             digest = await registry.resolve(repository, tag)
             if digest is not None:  # else it was deleted since it was listed
                 found[tag] = digest
-    change = registry_tags.delta(known, found, tracks_digests=True)
+    change = registry_tags.delta(known, found, tracks_digests=True, moves=_moves(before))
     if change.remembered == known:
         return 0
     started = 0
     if not is_first:
         for tag in change.events:
-            started += len(
-                await services.intake.take(_event(services, account, repository, tag=tag, digest=found[tag]))
+            identity = registry_tags.event_id(
+                account, repository, tag, digest=found[tag], moves=change.moves.get(tag, 0)
             )
+            event = _event(services, account, repository, tag=tag, digest=found[tag], event_id=identity)
+            started += len(await services.intake.take(event))
             services.updates.publish(Update(topic="image", id=f"{repository}:{tag}"))
-    body: JsonObject = {"tags": dict(change.remembered)}
+    body: JsonObject = {"tags": dict(change.remembered), "moves": dict(change.moves)}
     await documents.put(key, body, if_version=before.version if before else 0)
     return started
 
@@ -106,7 +109,16 @@ def _known(document: Document | None) -> dict[str, str | None]:
     return {tag: digest if isinstance(digest, str) else None for tag, digest in tags.items()}
 
 
-def _event(services: Services, account: str, repository: str, *, tag: str, digest: str | None) -> OutsideEvent:
+def _moves(document: Document | None) -> dict[str, int]:
+    moves = document.body.get("moves") if document else None
+    if not isinstance(moves, dict):
+        return {}
+    return {tag: number for tag, number in moves.items() if isinstance(number, int)}
+
+
+def _event(
+    services: Services, account: str, repository: str, *, tag: str, digest: str | None, event_id: str
+) -> OutsideEvent:
     host = services.registries[account].host
     name = f"{host}/{repository}"
     content: JsonObject = {
@@ -121,7 +133,7 @@ def _event(services: Services, account: str, repository: str, *, tag: str, diges
         type="docker",
         source="gennaker",
         content=content,
-        event_id=f"docker/{account}/{repository}/{tag}/{digest or '~'}",
+        event_id=event_id,
         at=services.clock.now(),
     )
 

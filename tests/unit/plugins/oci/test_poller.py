@@ -1,9 +1,13 @@
 """The poller: new tags start something once; the first look at an account starts nothing; kills lose no tag."""
 
 import asyncio
+import contextlib
+import itertools
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 from tests import make
@@ -12,6 +16,7 @@ from tests.fakes.scripted import Target
 from tests.harness import Harness, Killed
 
 from gennaker.interfaces.documents import Document
+from gennaker.interfaces.intake import OutsideEvent
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import JsonObject
@@ -78,6 +83,10 @@ class Site:
         found = [one.head.trigger for one in self.harness.executions()]
         return [(trigger["repository"], trigger["tag"]) for trigger in found]
 
+    @property
+    def digests(self) -> list[Any]:
+        return [one.head.trigger["digest"] for one in self.harness.executions()]
+
 
 def test_an_account_that_is_seen_for_the_first_time_starts_nothing() -> None:
     site = Site()
@@ -121,6 +130,74 @@ def test_the_same_tag_with_the_same_image_starts_nothing_and_with_another_it_doe
     assert len(site.started) == 1
     site.poll()
     assert len(site.started) == 2
+
+
+def test_a_tag_that_is_moved_to_and_fro_starts_each_time() -> None:
+    site = Site()
+    site.poll()
+    for digest in (DIGEST, OTHER, DIGEST, OTHER, DIGEST):
+        site.registry.images = {"shop": {"main": digest}}
+        for _ in range(3):
+            site.poll()
+
+    assert site.digests == [DIGEST, OTHER, DIGEST, OTHER, DIGEST]
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
+@given(
+    rounds=st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from(["1", "main"]), st.sampled_from("abc")),
+            st.lists(st.integers(min_value=0, max_value=2), max_size=2),
+        ),
+        max_size=8,
+    )
+)
+def test_each_move_of_a_tag_that_is_seen_starts_once_wherever_polls_are_killed(
+    rounds: list[tuple[dict[str, str], list[int]]],
+) -> None:
+    """Each round: what the registry lists, and after how many events its polls are killed before one is not."""
+    site = Site()
+    services = site.harness.built().services
+    intake = CountingIntake()
+    watched = cast("ImageRegistry", site.registry)
+    asyncio.run(poller.poll(services, "local-registry", watched))
+    for listed, kills in rounds:
+        site.registry.images = {"shop": listed}
+        for after in (*kills, None, None):
+            intake.dies_after = after
+            looking = replace(
+                services,
+                intake=cast("Any", intake),
+                documents=services.documents if after is None else cast("Any", lambda _: Cut(site)),
+            )
+            with contextlib.nullcontext() if after is None else contextlib.suppress(Killed):
+                asyncio.run(poller.poll(looking, "local-registry", watched))
+
+    for tag in ("1", "main"):
+        seen = [listed[tag] for listed, _ in rounds if tag in listed]
+        moves = [digest for digest, _ in itertools.groupby(seen)]
+        assert [digest for name, digest in intake.started if name == tag] == moves
+
+
+class CountingIntake:
+    """Starts something once per event, as the real one does."""
+
+    def __init__(self) -> None:
+        self.dies_after: int | None = None
+        self.started: list[tuple[Any, Any]] = []
+        self._ids: set[str] = set()
+
+    async def take(self, event: OutsideEvent) -> tuple[str, ...]:
+        if self.dies_after == 0:
+            raise Killed(event.event_id)
+        if self.dies_after is not None:
+            self.dies_after -= 1
+        if event.event_id not in self._ids:
+            self._ids.add(event.event_id)
+            self.started.append((event.content["tag"], event.content["digest"]))
+        return (event.event_id,)
 
 
 class Cut:
