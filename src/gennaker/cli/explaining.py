@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gennaker.cli import terminal
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import Settings
@@ -26,7 +27,7 @@ def show(
 ) -> int:
     """Prints the answers, the most important first. `settings` say where the store of the folder is."""
     found = _asked(data, execution_id, stage, settings)
-    answers = _objects(found.get("answers"))
+    answers = foreign.mappings(found.get("answers"))
     if not answers:
         raise Refused(Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}."))
     if as_json:
@@ -55,7 +56,7 @@ def _asked(data: Path, execution_id: str, stage: str, settings: Settings) -> Jso
 
 
 def _show(answer: JsonObject, now: datetime | None) -> None:
-    for link in _objects(answer.get("chain")):
+    for link in foreign.mappings(answer.get("chain")):
         terminal.say(f"  {link['sentence']}  [{link['executionId']}]")
         terminal.say("  because:")
     terminal.say(f"  {answer['sentence']}")
@@ -68,7 +69,7 @@ def _show(answer: JsonObject, now: datetime | None) -> None:
     notes = answer.get("notes")
     for note in notes if isinstance(notes, list) else []:
         _fact("note", note)
-    for way in _objects(answer.get("ways")):
+    for way in foreign.mappings(answer.get("ways")):
         command = f"    {way['command']}" if way.get("command") else ""
         terminal.say(f"    {way['who']}: {way['how']}{command}".rstrip())
 
@@ -98,7 +99,3 @@ def _length(seconds: int) -> str:
 
 def _instant(value: Json) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) and value else None
-
-
-def _objects(value: Json) -> list[JsonObject]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -9,6 +9,7 @@ import msgspec
 
 from gennaker.cli import terminal
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.foreign import mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.settings import Settings
@@ -34,9 +35,9 @@ def run_file(client: Client, file: Path) -> int:
             Problem(code="file.not_pipeline", message=f"{file} holds no JSON object.", remedy="Give a pipeline.")
         )
     answer = client.post("/api/v1/run", body)
-    execution_id = _text(answer, "executionId")
-    for warning in _list(answer, "warnings"):
-        terminal.say(f"warning: {_text(warning, 'message')}")
+    execution_id = text_at(answer, "executionId")
+    for warning in mappings_at(answer, "warnings"):
+        terminal.say(f"warning: {text_at(warning, 'message')}")
     terminal.say(f"{execution_id}  {client.address}/ui/#/executions/{execution_id}")
     return _follow(client, execution_id)
 
@@ -45,19 +46,19 @@ def _follow(client: Client, execution_id: str) -> int:
     shown: dict[str, str] = {}
     while True:
         execution = client.get(f"/api/v1/executions/{execution_id}")
-        for stage in _list(execution, "stages"):
-            state = f"{_text(stage, 'status'):<15} {_text(stage, 'name')}"
-            waiting = _text(stage, "waitingFor")
-            line = f"{state}  waits for {waiting}" if waiting and _text(stage, "status") == "RUNNING" else state
-            if _text(stage, "status") != "NOT_STARTED" and shown.get(_text(stage, "id")) != line:
-                shown[_text(stage, "id")] = line
+        for stage in mappings_at(execution, "stages"):
+            state = f"{text_at(stage, 'status'):<15} {text_at(stage, 'name')}"
+            waiting = text_at(stage, "waitingFor")
+            line = f"{state}  waits for {waiting}" if waiting and text_at(stage, "status") == "RUNNING" else state
+            if text_at(stage, "status") != "NOT_STARTED" and shown.get(text_at(stage, "id")) != line:
+                shown[text_at(stage, "id")] = line
                 terminal.say(f"  {line}")
-                for problem in _list(stage, "problems"):
-                    terminal.say(f"    {_text(problem, 'message')} {_text(problem, 'remedy')}".rstrip())
-        status = Status(_text(execution, "status"))
+                for problem in mappings_at(stage, "problems"):
+                    terminal.say(f"    {text_at(problem, 'message')} {text_at(problem, 'remedy')}".rstrip())
+        status = Status(text_at(execution, "status"))
         if status.is_complete:
-            for problem in _list(execution, "problems"):
-                terminal.say(f"  {_text(problem, 'message')} {_text(problem, 'remedy')}".rstrip())
+            for problem in mappings_at(execution, "problems"):
+                terminal.say(f"  {text_at(problem, 'message')} {text_at(problem, 'remedy')}".rstrip())
             terminal.say(str(status))
             return 0 if status is Status.SUCCEEDED else 1
         time.sleep(_LOOKS_EVERY_SECONDS * 3)
@@ -68,17 +69,17 @@ def judge(client: Client, execution_id: str, stage: str, *, judgment: str, choic
     execution = client.get(f"/api/v1/executions/{execution_id}")
     waiting = [
         found
-        for found in _list(execution, "stages")
-        if _text(found, "type") == "manualJudgment"
-        and _text(found, "status") == "RUNNING"
-        and stage in ("", _text(found, "id"), _text(found, "refId"), _text(found, "name"))
+        for found in mappings_at(execution, "stages")
+        if text_at(found, "type") == "manualJudgment"
+        and text_at(found, "status") == "RUNNING"
+        and stage in ("", text_at(found, "id"), text_at(found, "refId"), text_at(found, "name"))
     ]
     if len(waiting) != 1:
-        raise Refused(_not_one(execution_id, [_text(found, "name") for found in waiting]))
-    stage_id = _text(waiting[0], "id")
+        raise Refused(_not_one(execution_id, [text_at(found, "name") for found in waiting]))
+    stage_id = text_at(waiting[0], "id")
     body: JsonObject = {"judgment": judgment, "judgmentInput": choice, "comment": comment}
     client.post(f"/api/v1/executions/{execution_id}/stages/{stage_id}/judgment", body)
-    terminal.say(f"{_text(waiting[0], 'name')}: {judgment}")
+    terminal.say(f"{text_at(waiting[0], 'name')}: {judgment}")
     return 0
 
 
@@ -88,14 +89,14 @@ def command(client: Client, execution_id: str, what: str, body: JsonObject | Non
     if stage:
         found = [
             one
-            for one in _list(client.get(path), "stages")
-            if stage in (_text(one, "id"), _text(one, "refId"), _text(one, "name"))
+            for one in mappings_at(client.get(path), "stages")
+            if stage in (text_at(one, "id"), text_at(one, "refId"), text_at(one, "name"))
         ]
         if len(found) != 1:
             raise Refused(_no_such_stage(execution_id, stage, len(found)))
-        path = f"{path}/stages/{_text(found[0], 'id')}"
+        path = f"{path}/stages/{text_at(found[0], 'id')}"
     answer = client.post(f"{path}/{what}", body)
-    terminal.say(f"{execution_id}: {_text(answer, 'status')}")
+    terminal.say(f"{execution_id}: {text_at(answer, 'status')}")
     return 0
 
 
@@ -103,13 +104,13 @@ def roll_back(client: Client, application: str, *, cluster: str, account: str, r
     """Rolls back and waits until it is done."""
     body: JsonObject = {"cluster": cluster, "account": account, "region": region}
     answer = client.post(f"/api/v1/applications/{application}/rollback", body)
-    terminal.say(_text(answer, "sentence"))
-    return _follow(client, _text(answer, "executionId"))
+    terminal.say(text_at(answer, "sentence"))
+    return _follow(client, text_at(answer, "executionId"))
 
 
 def print_link(client: Client) -> int:
     """A one-time link to the page."""
-    terminal.say(_text(client.post("/api/v1/links"), "url"))
+    terminal.say(text_at(client.post("/api/v1/links"), "url"))
     return 0
 
 
@@ -176,13 +177,3 @@ def _not_one(execution_id: str, names: list[str]) -> Problem:
             remedy="Name one with --stage.",
         )
     return Problem(code="judgment.none", message=f"No manual judgment waits in {execution_id}.")
-
-
-def _text(value: Json, key: str) -> str:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, str) else ""
-
-
-def _list(value: Json, key: str) -> list[Json]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, list) else []

@@ -84,12 +84,6 @@ def scores(execution: JsonObject) -> str:
     return ", ".join(str(score) for score in found) if isinstance(found, list) else ""
 
 
-def listed(value: Json, key: str) -> list[JsonObject]:
-    """The objects of a list in an answer."""
-    found = value.get(key) if isinstance(value, dict) else None
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
 def text(value: Json, key: str) -> str:
     """A text in an answer."""
     return str(value.get(key)) if isinstance(value, dict) else ""

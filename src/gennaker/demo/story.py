@@ -27,6 +27,7 @@ from gennaker.demo.server import DemoServer
 from gennaker.demo.sinks import MailSink, WebhookSink
 from gennaker.demo.watching import Watcher
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.foreign import mappings_at
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport import ports
 from gennaker.transport.client import Client
@@ -322,7 +323,7 @@ class Story:
 
     def _roll_back(self) -> None:
         address = self._address("shop-prod")
-        releases = reckoning.listed(self._client.get("/api/v1/applications/shop/releases"), "releases")
+        releases = mappings_at(self._client.get("/api/v1/applications/shop/releases"), "releases")
         production = next(one for one in releases if one["cluster"] == "shop-prod" and one["state"] == "current")
         wanted = str(production["replacedVersion"])
         with self._teller.step(f"gennaker rollback shop --cluster shop-prod (to {wanted})"):
@@ -341,7 +342,7 @@ class Story:
         until = time.monotonic() + _ARRIVES_WITHIN_SECONDS
         while time.monotonic() < until:
             answer = self._client.get("/api/v1/executions", application="shop", limit="1")
-            newest = reckoning.listed(answer, "executions")[0]
+            newest = mappings_at(answer, "executions")[0]
             if str(newest["name"]).startswith("Rolling shop-prod back"):
                 ago = datetime.now(UTC) - datetime.fromisoformat(str(newest["buildTime"]))
                 return time.monotonic() - ago.total_seconds()
@@ -430,7 +431,7 @@ class Story:
         self._client.post("/api/v1/pipelines", pipeline)
 
     def _balancer(self, name: str) -> JsonObject:
-        for balancer in reckoning.listed(self._client.get("/api/v1/traffic"), "loadBalancers"):
+        for balancer in mappings_at(self._client.get("/api/v1/traffic"), "loadBalancers"):
             if balancer.get("name") == name:
                 return balancer
         raise Refused(Problem(code="demo.no_load_balancer", message=f"There is no load balancer {name}."))
@@ -439,7 +440,7 @@ class Story:
         return str(self._balancer(name)["address"])
 
     def _shares(self, name: str) -> list[str]:
-        shares = reckoning.listed(self._balancer(name), "shares")
+        shares = mappings_at(self._balancer(name), "shares")
         return [str(share["serverGroup"]) for share in shares if share.get("weight")]
 
     def _tell_scores(self, tag: str, execution: JsonObject) -> None:

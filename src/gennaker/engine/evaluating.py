@@ -18,6 +18,7 @@ from gennaker.expressions.functions import LookupFailed
 from gennaker.expressions.root import Root
 from gennaker.expressions.values import MISSING, Value
 from gennaker.interfaces.stages import Evaluation
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.effect import Notify
 from gennaker.model.execution import Execution, ExecutionKind, Stage
@@ -145,7 +146,7 @@ class _Work:
         self.failures += done.failures
         for expression, entries in done.summary.items():
             before = self.summary.get(expression)
-            self.summary[expression] = [*_listed(before), *_listed(entries)]
+            self.summary[expression] = [*foreign.items(before), *foreign.items(entries)]
         return done.value
 
     def variable(self, variable: JsonObject, known: JsonObject) -> tuple[JsonObject, bool]:
@@ -153,10 +154,6 @@ class _Work:
         failures = len(self.failures)
         made = self.evaluated(variable, known)
         return (made if isinstance(made, dict) else variable), len(self.failures) == failures
-
-
-def _listed(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 def value_of(execution: Execution, stage: Stage, value: Json, *, at: datetime) -> Json:

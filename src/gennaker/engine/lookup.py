@@ -9,6 +9,7 @@ turn; a stage that requires none goes on with its parent (an after-stage with it
 from collections.abc import Callable, Iterator
 
 from gennaker.engine import graph
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution, Side, Stage
 
@@ -96,11 +97,11 @@ def artifacts_of_run(execution: Execution, *, without_ref_id: str = "") -> list[
     own: list[JsonObject] = []
     found: list[JsonObject] = []
     for stage in reversed(in_topological_order(execution)):
-        listed = _objects(stage.outputs.get("artifacts"))
+        listed = foreign.mappings(stage.outputs.get("artifacts"))
         if without_ref_id and stage.ref_id == without_ref_id:
             own += listed
         found += [one for one in listed if one not in found]
-    found += [one for one in _objects(execution.head.trigger.get("artifacts")) if one not in found]
+    found += [one for one in foreign.mappings(execution.head.trigger.get("artifacts")) if one not in found]
     return [one for one in found if one not in own]
 
 
@@ -128,11 +129,7 @@ def _with_account(bound: JsonObject, match: Json) -> JsonObject:
 
 
 def _artifact_lists(execution: Execution, stage: Stage, key: str) -> Iterator[list[JsonObject]]:
-    yield _objects(stage.context.get(key))
+    yield foreign.mappings(stage.context.get(key))
     for one in ancestors(execution, stage):
-        yield _objects(one.outputs.get(key))
-    yield _objects(execution.head.trigger.get(key))
-
-
-def _objects(value: Json) -> list[JsonObject]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+        yield foreign.mappings(one.outputs.get(key))
+    yield foreign.mappings(execution.head.trigger.get(key))

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from gennaker.engine import keys
 from gennaker.engine.draft import Draft
-from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model import foreign
+from gennaker.model.codec import JsonObject, milliseconds
 from gennaker.model.effect import Notify
 from gennaker.model.execution import ExecutionKind, Stage, Task
 from gennaker.model.statuses import Status
@@ -50,7 +51,7 @@ def announced(draft: Draft, stage: Stage, task: Task, moment: str) -> None:
         return
     occasion = f"{stage.attempt}.{task.attempt}.{task.poll}"
     listed = stage.context.get("notifications")
-    noted: list[Json] = list(listed) if isinstance(listed, list) else []
+    noted = list(foreign.items(listed))
     number = -1
     for place, notification in enumerate(noted):
         if not isinstance(notification, dict):
@@ -103,7 +104,7 @@ def _of_execution(draft: Draft, what: str) -> None:
 def _of_stage(draft: Draft, stage: Stage, moment: str) -> None:
     if stage.is_synthetic or draft.head.is_canceled or stage.context.get("sendNotifications") is not True:
         return
-    for number, notification in enumerate(_list(stage.context.get("notifications"))):
+    for number, notification in enumerate(foreign.mappings(stage.context.get("notifications"))):
         if wants(notification, moment):
             key = keys.notify_stage(draft.id, stage, moment=moment, occasion=str(stage.attempt), number=number)
             _send(draft, key, notification, moment=moment, stage=stage)
@@ -123,7 +124,3 @@ def _send(draft: Draft, key: str, notification: JsonObject, *, moment: str, stag
 def _names(notification: JsonObject, moment: str) -> bool:
     when = notification.get("when")
     return isinstance(when, str | list) and moment in when
-
-
-def _list(value: Json) -> list[JsonObject]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -15,7 +15,8 @@ from gennaker.engine import (
     timing,
 )
 from gennaker.engine.draft import Draft
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import foreign
+from gennaker.model.codec import Json
 from gennaker.model.effect import (
     AfterKind,
     PrepareStage,
@@ -264,21 +265,17 @@ def _completed(head: Head, event: SubmissionPrepared) -> Head:
         is_submitted=True,
         waiting_for=None,
         trigger=event.trigger or head.trigger,
-        name=_text(config.get("name")) or head.name,
-        description=_text(config.get("description")) or head.description,
+        name=foreign.text(config.get("name")) or head.name,
+        description=foreign.text(config.get("description")) or head.description,
         start_time_expiry=synthetics.expiry(config.get("startTimeExpiry")) or head.start_time_expiry,
         limit_concurrent=_flag(config.get("limitConcurrent"), default=head.limit_concurrent),
         max_concurrent_executions=_count(config.get("maxConcurrentExecutions")) or head.max_concurrent_executions,
         keep_waiting_pipelines=_flag(config.get("keepWaitingPipelines"), default=head.keep_waiting_pipelines),
-        notifications=_objects(config.get("notifications")) or head.notifications,
-        spel_evaluator=_text(config.get("spelEvaluator")) or head.spel_evaluator,
-        template_variables=_object(config.get("templateVariables")) or head.template_variables,
+        notifications=tuple(foreign.mappings(config.get("notifications"))) or head.notifications,
+        spel_evaluator=foreign.text(config.get("spelEvaluator")) or head.spel_evaluator,
+        template_variables=foreign.mapping(config.get("templateVariables")) or head.template_variables,
         source=config.get("source") or head.source,
     )
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _flag(value: Json, *, default: bool) -> bool:
@@ -287,11 +284,3 @@ def _flag(value: Json, *, default: bool) -> bool:
 
 def _count(value: Json) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def _object(value: Json) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: Json) -> tuple[JsonObject, ...]:
-    return tuple(one for one in value if isinstance(one, dict)) if isinstance(value, list) else ()

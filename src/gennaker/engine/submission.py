@@ -17,7 +17,7 @@ from gennaker.expressions.root import plain
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
-from gennaker.model import artifact_matching
+from gennaker.model import artifact_matching, foreign
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
 from gennaker.model.event import SubmissionPrepared
@@ -46,9 +46,9 @@ async def prepare(
     trigger, problems = await _with_artifacts(execution, trigger, config, services)
     problems = [*expansion.problems, *problems, *_refusals(config)]
     is_pipeline = head.kind is ExecutionKind.PIPELINE
-    notifications = objects(trigger.get("notifications"))
+    notifications = foreign.mappings(trigger.get("notifications"))
     if is_pipeline:
-        own = [*objects(config.get("notifications")), *notifications]
+        own = [*foreign.mappings(config.get("notifications")), *notifications]
         notifications = merged_notifications(own, await _application_notifications(head.application, services))
     config = evaluated({**config, "notifications": list(notifications)}, trigger, at=at)
     problems += validation.validate(config, stage_types).problems
@@ -68,7 +68,7 @@ def with_parameters(trigger: JsonObject, config: JsonObject) -> JsonObject:
     """The trigger with all declared parameters: the given value, even an empty one, else the default."""
     given = trigger.get("parameters")
     parameters: JsonObject = dict(given) if isinstance(given, dict) else {}
-    for declared in objects(config.get("parameterConfig")):
+    for declared in foreign.mappings(config.get("parameterConfig")):
         name = declared.get("name")
         if isinstance(name, str) and name not in parameters:
             parameters[name] = declared.get("default")
@@ -129,7 +129,7 @@ def _moments(notification: JsonObject) -> list[Json]:
 
 async def _application_notifications(application: str, services: Services) -> list[JsonObject]:
     found = await services.definitions.get("application", application) if application else None
-    return objects(found.body.get("notifications")) if found else []
+    return foreign.mappings(found.body.get("notifications")) if found else []
 
 
 async def _with_parent(trigger: JsonObject, services: Services) -> JsonObject:
@@ -168,9 +168,12 @@ async def _with_artifacts(
     problems: list[Problem] = []
     expected = _expected(config, trigger, problems)
     received: list[Artifact] = []
-    for one in [*objects(config.get("receivedArtifacts")), *objects(trigger.get("receivedArtifacts"))]:
+    for one in [
+        *foreign.mappings(config.get("receivedArtifacts")),
+        *foreign.mappings(trigger.get("receivedArtifacts")),
+    ]:
         _collect(one, received, problems)
-    for one in objects(trigger.get("artifacts")):
+    for one in foreign.mappings(trigger.get("artifacts")):
         _collect(one, received, problems)
     prior: list[Artifact] = []
     if any(one.use_prior_artifact for one in expected):
@@ -190,7 +193,7 @@ def _expected(config: JsonObject, trigger: JsonObject, problems: list[Problem]) 
     named = trigger.get("expectedArtifactIds")
     ids = named if isinstance(named, list) else []
     found: list[ExpectedArtifact] = []
-    for place, one in enumerate(objects(config.get("expectedArtifacts"))):
+    for place, one in enumerate(foreign.mappings(config.get("expectedArtifacts"))):
         try:
             expected = artifact_matching.read_expected(one)
         except msgspec.ValidationError as error:
@@ -245,8 +248,3 @@ def _refusals(config: JsonObject) -> list[Problem]:
             Problem(code="pipeline.template_errors", message=f"The pipeline's template has errors: {errors}.")
         )
     return problems
-
-
-def objects(value: Json) -> list[JsonObject]:
-    """The maps of a list; nothing where there is no list."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

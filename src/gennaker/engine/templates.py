@@ -8,6 +8,7 @@ values of the template's variables as `templateVariables`, where expressions fin
 import msgspec
 
 from gennaker.engine import template_stages, template_variables
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 
@@ -91,18 +92,18 @@ def expand(config: JsonObject, template: JsonObject) -> Expanded:
     problems = check(template)
     if problems:
         return Expanded(config=config, problems=problems)
-    own_stages = _maps(config.get("stages"))
+    own_stages = foreign.mappings(config.get("stages"))
     if template.get("protect") is True and own_stages:
         return Expanded(config=config, problems=(_protected(template),))
     given = config.get("variables")
     values, problems = template_variables.assigned(
-        _maps(template.get("variables")), given if isinstance(given, dict) else {}
+        foreign.mappings(template.get("variables")), given if isinstance(given, dict) else {}
     )
     pipeline = template["pipeline"]
     assert isinstance(pipeline, dict)
     stages: list[Json] = []
     try:
-        stages += template_stages.combined(_maps(pipeline.get("stages")), own_stages)
+        stages += template_stages.combined(foreign.mappings(pipeline.get("stages")), own_stages)
     except template_stages.Misplaced as misplaced:
         problems = (*problems, misplaced.problem)
     if problems:
@@ -120,10 +121,12 @@ def _merged(config: JsonObject, pipeline: JsonObject, *, stages: list[Json], val
     merged["name"] = config.get("name") or "Unnamed Execution"
     merged["application"] = config.get("application")
     for key, names in _COLLECTIONS:
-        own: list[Json] = [one for name in names for one in _maps(config.get(name))]
-        inherited: list[Json] = [{**one, "inherited": True} for one in _maps(pipeline.get(key))]
+        own: list[Json] = [one for name in names for one in foreign.mappings(config.get(name))]
+        inherited: list[Json] = [{**one, "inherited": True} for one in foreign.mappings(pipeline.get(key))]
         merged[key] = own if names[0] in excludes else _distinct([*inherited, *own])
-    expected = _distinct([*_maps(pipeline.get("expectedArtifacts")), *_maps(config.get("expectedArtifacts"))])
+    expected = _distinct(
+        [*foreign.mappings(pipeline.get("expectedArtifacts")), *foreign.mappings(config.get("expectedArtifacts"))]
+    )
     if expected:
         merged["expectedArtifacts"] = expected
     return {**merged, "stages": stages, "templateVariables": values, "source": dict(_SOURCE)}
@@ -133,10 +136,6 @@ def _distinct(listed: list[Json]) -> list[Json]:
     found: list[Json] = []
     found += [one for place, one in enumerate(listed) if one not in listed[:place]]
     return found
-
-
-def _maps(value: Json) -> list[JsonObject]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _wrong(pointer: str, message: str) -> Problem:

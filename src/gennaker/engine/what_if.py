@@ -22,7 +22,7 @@ from gennaker.engine import advance, replay, submission
 from gennaker.engine.contexts import has_expressions
 from gennaker.engine.recording import Recording
 from gennaker.interfaces.journal import RecordedEvent
-from gennaker.model import stored
+from gennaker.model import foreign, stored
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.effect import Deliver, Effect, Notify, PendingEffect, StartTimer, StopTask, TellQueue
 from gennaker.model.event import Event, StagePrepared, SubmissionPrepared, Submitted, TimerRang
@@ -68,14 +68,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def with_definition(recording: Recording, config: JsonObject) -> tuple[Outcome, Execution]:
     """The run with another definition."""
     numbered = submission.with_ref_ids(config)
-    new = {str(one.get("refId")): one for one in submission.objects(numbered.get("stages"))}
+    new = {str(one.get("refId")): one for one in foreign.mappings(numbered.get("stages"))}
     notes: list[str] = []
     events: list[RecordedEvent] = []
     old: dict[str, JsonObject] = {}
     for recorded in recording.events:
         event = recorded.event
         if isinstance(event, SubmissionPrepared):
-            old = {str(one.get("refId")): one for one in submission.objects(event.config.get("stages"))}
+            old = {str(one.get("refId")): one for one in foreign.mappings(event.config.get("stages"))}
             event = replace(event, config={**event.config, **numbered})
         elif isinstance(event, StagePrepared):
             stage = recording.execution.stages.get(event.stage_id)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gennaker.engine import graph
 from gennaker.engine.answers import Answer, Link, Way
 from gennaker.interfaces.inspection import Facts, Known
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import NotificationReported, Outcome, StagePrepared
 from gennaker.model.execution import Execution, Stage
@@ -188,8 +189,7 @@ def _failed_below(execution: Execution, stage: Stage) -> Iterator[Stage]:
 
 
 def _problem(stage: Stage) -> JsonObject:
-    listed = stage.context.get("problems")
-    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    found = foreign.mappings(stage.context.get("problems"))
     if found:
         return found[0]
     exception = stage.context.get("exception")

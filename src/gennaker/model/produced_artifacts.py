@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gennaker.model import artifact_matching
+from gennaker.model import artifact_matching, foreign
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import Done, Failed, TaskResult
@@ -16,7 +16,7 @@ from gennaker.model.problems import Problem
 
 def bound(expected: Json, artifacts: Sequence[JsonObject]) -> TaskResult:
     """The task's result: `artifacts` and `resolvedExpectedArtifacts` in context and outputs, or what isn't there."""
-    listed = [one for one in expected if isinstance(one, dict)] if isinstance(expected, list) else []
+    listed = foreign.mappings(expected)
     if not listed:
         return Done()
     found = resolved(listed, artifacts)

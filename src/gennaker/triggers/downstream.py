@@ -6,6 +6,7 @@ from gennaker.model import artifact_matching
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
 from gennaker.model.execution import Execution
+from gennaker.model.foreign import items, mappings
 from gennaker.model.statuses import Status
 
 _WORDS = {
@@ -21,7 +22,7 @@ def trigger_for(config: JsonObject, ended: Execution) -> JsonObject | None:
     if config.get("disabled") is True:
         return None
     word = _WORDS.get(ended.head.status, "failed")
-    for trigger in _maps(config.get("triggers")):
+    for trigger in mappings(config.get("triggers")):
         statuses = trigger.get("status")
         if (
             trigger.get("enabled") is True
@@ -39,7 +40,7 @@ def artifacts_of(execution: Execution) -> list[Json]:
     found: list[Json] = []
     sources = [stage.outputs.get("artifacts") for stage in reversed(list(execution.top_level()))]
     for listed in (*sources, execution.head.trigger.get("artifacts")):
-        found.extend(item for item in (listed if isinstance(listed, list) else []) if item not in found)
+        found.extend(item for item in items(listed) if item not in found)
     return found
 
 
@@ -88,10 +89,9 @@ def _parent(ended: Execution) -> JsonObject:
 
 
 def _expected_ids(config: JsonObject, trigger: JsonObject, received: list[Json]) -> list[Json]:
-    named = trigger.get("expectedArtifactIds")
-    ids: list[Json] = list(named) if isinstance(named, list) else []
-    artifacts = [artifact_matching.read(item) for item in received if isinstance(item, dict)]
-    for expected in _maps(config.get("expectedArtifacts")):
+    ids = list(items(trigger.get("expectedArtifactIds")))
+    artifacts = [artifact_matching.read(one) for one in mappings(received)]
+    for expected in mappings(config.get("expectedArtifacts")):
         wanted = artifact_matching.read_expected(expected)
         if wanted.id not in ids and _is_met(wanted, artifacts):
             ids.append(wanted.id)
@@ -103,7 +103,3 @@ def _is_met(wanted: ExpectedArtifact, artifacts: Sequence[Artifact]) -> bool:
         return any(artifact_matching.matches(wanted.match_artifact, artifact) for artifact in artifacts)
     except artifact_matching.InvalidPattern:
         return False
-
-
-def _maps(value: Json) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

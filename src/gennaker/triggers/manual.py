@@ -1,6 +1,7 @@
 """Manual starts: what must be right before a person's request becomes an execution."""
 
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.foreign import mapping, mappings
 from gennaker.model.problems import Problem
 
 
@@ -15,9 +16,8 @@ def problems(pipeline: JsonObject, trigger: JsonObject) -> list[Problem]:
                 remedy="Enable it first.",
             )
         )
-    given = trigger.get("parameters")
-    supplied = given if isinstance(given, dict) else {}
-    for parameter in _maps(pipeline.get("parameterConfig")):
+    supplied = mapping(trigger.get("parameters"))
+    for parameter in mappings(pipeline.get("parameterConfig")):
         found += _parameter_problems(parameter, supplied)
     return found
 
@@ -34,7 +34,7 @@ def _parameter_problems(parameter: JsonObject, supplied: dict[str, Json]) -> lis
                 pointer=f"/parameters/{name}",
             )
         ]
-    options = [option.get("value") for option in _maps(parameter.get("options"))]
+    options = [option.get("value") for option in mappings(parameter.get("options"))]
     if parameter.get("hasOptions") is True and name in supplied and options and value not in options:
         return [
             Problem(
@@ -45,7 +45,3 @@ def _parameter_problems(parameter: JsonObject, supplied: dict[str, Json]) -> lis
             )
         ]
     return []
-
-
-def _maps(value: Json) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

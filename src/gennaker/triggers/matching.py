@@ -8,7 +8,7 @@ Signatures are the one thing that isn't a plain yes or no: the caller must know 
 its signature. Hence `Matches.unsigned`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from gennaker.model import artifact_matching
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
+from gennaker.model.foreign import mapping, mappings, said_at
 from gennaker.triggers import constraints, patterns, signatures
 
 
@@ -105,11 +106,10 @@ def _satisfies_artifacts(pipeline: JsonObject, trigger: JsonObject, artifacts: t
     ids = trigger.get("expectedArtifactIds")
     if not isinstance(ids, list) or not ids:
         return True
-    declared = pipeline.get("expectedArtifacts")
     expected: list[ExpectedArtifact] = [
-        artifact_matching.read_expected(item)
-        for item in (declared if isinstance(declared, list) else [])
-        if isinstance(item, dict) and item.get("id") in ids
+        artifact_matching.read_expected(one)
+        for one in mappings(pipeline.get("expectedArtifacts"))
+        if one.get("id") in ids
     ]
     try:
         return any(
@@ -122,7 +122,7 @@ def _satisfies_artifacts(pipeline: JsonObject, trigger: JsonObject, artifacts: t
 def _is_signed(trigger: JsonObject, event: EventFacts, shared_secret: str) -> bool:
     if trigger["type"] != "git":
         return True
-    secret = _text(trigger, "secret") or shared_secret
+    secret = said_at(trigger, "secret") or shared_secret
     return signatures.is_accepted(secret, event.headers, event.raw)
 
 
@@ -136,8 +136,8 @@ def _git_matches(trigger: JsonObject, event: EventFacts) -> bool:
         wanted = trigger.get(key)
         if wanted is None or str(wanted).lower() != str(value or "").lower():
             return False
-    branch, events = _text(trigger, "branch"), trigger.get("events")
-    if branch and not patterns.is_full_match(branch, _text(content, "branch")):
+    branch, events = said_at(trigger, "branch"), trigger.get("events")
+    if branch and not patterns.is_full_match(branch, said_at(content, "branch")):
         return False
     if isinstance(events, list) and events and content.get("action") not in events:
         return False
@@ -179,9 +179,9 @@ def _git_fields(trigger: JsonObject, event: EventFacts) -> JsonObject:
 def _registry(event_type: str, artifact_type: str) -> _Handler:
     def artifacts(event: EventFacts) -> list[JsonObject]:
         content = event.content
-        name = f"{_text(content, 'registry')}/{_text(content, 'repository')}"
-        tag = _text(content, "tag")
-        pinned = _text(content, "pinned")
+        name = f"{said_at(content, 'registry')}/{said_at(content, 'repository')}"
+        tag = said_at(content, "tag")
+        pinned = said_at(content, "pinned")
         return [
             {
                 "type": artifact_type,
@@ -194,7 +194,7 @@ def _registry(event_type: str, artifact_type: str) -> _Handler:
     return _Handler(
         types=(event_type,),
         takes=lambda event: event.type.lower() == event_type,
-        is_successful=lambda event: bool(_text(event.content, "tag")),
+        is_successful=lambda event: bool(said_at(event.content, "tag")),
         matches=_tag_matches,
         fields=lambda _, event: {"tag": event.content.get("tag"), "digest": event.content.get("digest")},
         artifacts=artifacts,
@@ -205,7 +205,7 @@ def _tag_matches(trigger: JsonObject, event: EventFacts) -> bool:
     for key in ("account", "repository"):
         if trigger.get(key) is None or trigger[key] != event.content.get(key):
             return False
-    pattern, tag = _text(trigger, "tag").strip(), _text(event.content, "tag")
+    pattern, tag = said_at(trigger, "tag").strip(), said_at(event.content, "tag")
     return patterns.is_full_match(pattern, tag) if pattern else tag != "latest"
 
 
@@ -213,9 +213,7 @@ def _tag_matches(trigger: JsonObject, event: EventFacts) -> bool:
 
 
 def _build(event: EventFacts) -> JsonObject:
-    project = event.content.get("project")
-    build = project.get("lastBuild") if isinstance(project, dict) else None
-    return build if isinstance(build, dict) else {}
+    return mapping(mapping(event.content.get("project")).get("lastBuild"))
 
 
 def _build_matches(trigger: JsonObject, event: EventFacts) -> bool:
@@ -227,7 +225,7 @@ def _build_matches(trigger: JsonObject, event: EventFacts) -> bool:
         return False
     properties = event.content.get("properties")
     wanted = trigger.get("payloadConstraints")
-    return constraints.hold_flat(_mapping(wanted), _mapping(properties))
+    return constraints.hold_flat(mapping(wanted), mapping(properties))
 
 
 def _build_fields(_: JsonObject, event: EventFacts) -> JsonObject:
@@ -246,32 +244,31 @@ def _build_fields(_: JsonObject, event: EventFacts) -> JsonObject:
 
 
 def _webhook_matches(trigger: JsonObject, event: EventFacts) -> bool:
-    if _text(trigger, "type").lower() != event.type.lower() or trigger.get("source") != event.source:
+    if said_at(trigger, "type").lower() != event.type.lower() or trigger.get("source") != event.source:
         return False
     if trigger["type"] == "cdevents" and not _headers_hold(trigger, event):
         return False
-    return constraints.hold(_mapping(trigger.get("payloadConstraints")), event.payload)
+    return constraints.hold(mapping(trigger.get("payloadConstraints")), event.payload)
 
 
 def _headers_hold(trigger: JsonObject, event: EventFacts) -> bool:
-    wanted = _mapping(trigger.get("attributeConstraints"))
+    wanted = mapping(trigger.get("attributeConstraints"))
     return all(constraints.java_text(value) in event.headers.get(key.lower(), ()) for key, value in wanted.items())
 
 
 def _message(event: EventFacts) -> JsonObject:
-    message = event.content.get("messageDescription")
-    return message if isinstance(message, dict) else {}
+    return mapping(event.content.get("messageDescription"))
 
 
 def _pubsub_matches(trigger: JsonObject, event: EventFacts) -> bool:
     message = _message(event)
     for key in ("subscriptionName", "pubsubSystem"):
-        wanted = _text(trigger, key)
-        if not wanted or wanted.lower() != _text(message, key).lower():
+        wanted = said_at(trigger, key)
+        if not wanted or wanted.lower() != said_at(message, key).lower():
             return False
-    attributes = _mapping(message.get("messageAttributes"))
-    return constraints.hold_flat(_mapping(trigger.get("payloadConstraints")), event.payload) and constraints.hold_flat(
-        _mapping(trigger.get("attributeConstraints")), attributes
+    attributes = mapping(message.get("messageAttributes"))
+    return constraints.hold_flat(mapping(trigger.get("payloadConstraints")), event.payload) and constraints.hold_flat(
+        mapping(trigger.get("attributeConstraints")), attributes
     )
 
 
@@ -297,12 +294,12 @@ def _published(event_type: str, key: str) -> _Handler:
         takes=lambda event: event.type.lower() == event_type,
         matches=lambda trigger, event: trigger.get(key) is not None and trigger[key] == event.content.get("name"),
         fields=lambda _, event: {key: event.content.get("name")},
-        artifacts=lambda event: _listed([event.content.get("artifact")]),
+        artifacts=lambda event: mappings([event.content.get("artifact")]),
     )
 
 
 def _plugin_matches(trigger: JsonObject, event: EventFacts) -> bool:
-    wanted = _text(trigger, "pluginEventType") or "PUBLISHED"
+    wanted = said_at(trigger, "pluginEventType") or "PUBLISHED"
     return wanted.lower() == (event.attributes.get("pluginEventType") or "PUBLISHED").lower()
 
 
@@ -330,7 +327,7 @@ _HANDLERS = (
         takes=lambda event: event.type.lower() == "git",
         matches=_git_matches,
         fields=_git_fields,
-        artifacts=lambda event: _listed(event.content.get("artifacts")),
+        artifacts=lambda event: mappings(event.content.get("artifacts")),
     ),
     _registry("docker", "docker/image"),
     _registry("helm/oci", "helm/image"),
@@ -342,21 +339,21 @@ _HANDLERS = (
         ),
         matches=_build_matches,
         fields=_build_fields,
-        artifacts=lambda event: _listed(_build(event).get("artifacts")),
+        artifacts=lambda event: mappings(_build(event).get("artifacts")),
     ),
     _Handler(
         types=("webhook", "cdevents"),
         takes=lambda event: event.type.lower() != "manual",
         matches=_webhook_matches,
         fields=lambda _, event: {"parameters": event.content.get("parameters"), "payload": event.payload},
-        artifacts=lambda event: _listed(event.content.get("artifacts")),
+        artifacts=lambda event: mappings(event.content.get("artifacts")),
     ),
     _Handler(
         types=("pubsub",),
         takes=lambda event: event.type.lower() == "pubsub",
         matches=_pubsub_matches,
         fields=_pubsub_fields,
-        artifacts=lambda event: _listed(_message(event).get("artifacts")),
+        artifacts=lambda event: mappings(_message(event).get("artifacts")),
     ),
     _published("artifactory", "artifactorySearchName"),
     _published("nexus", "nexusSearchName"),
@@ -370,19 +367,6 @@ _HANDLERS = (
 )
 SUPPORTED = frozenset({"manual", "pipeline", *(kind for handler in _HANDLERS for kind in handler.types)})
 """Trigger types that can fire here; others are kept and warned about."""
-
-
-def _listed(value: Json) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Mapping[str, Json], key: str) -> str:
-    found = value.get(key)
-    return "" if found is None else str(found)
 
 
 def artifacts_json(artifacts: Iterable[Artifact]) -> list[Json]:

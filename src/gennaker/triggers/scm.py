@@ -7,6 +7,7 @@ touches, or null where the payload doesn't tell them all.
 from collections.abc import Callable, Mapping, Sequence
 
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.foreign import needed, said_at
 from gennaker.model.problems import Problem, Refused
 
 _NO_HASH = "0" * 40
@@ -47,37 +48,37 @@ def normalise(source: str, body: JsonObject, headers: Headers) -> JsonObject | N
 def _github(body: JsonObject, headers: Headers) -> JsonObject | None:
     if "hook_id" in body:
         return None
-    repository = _map(body, "repository")
-    owner = _map(repository, "owner")
+    repository = needed(body, "repository")
+    owner = needed(repository, "owner")
     if "pull_request" in body:
         return _github_pull_request(body, repository, owner)
     if body.get("ref_type") == "branch":
         return {
-            "repoProject": _text(owner, "login"),
-            "slug": _text(repository, "name"),
+            "repoProject": said_at(owner, "login"),
+            "slug": said_at(repository, "name"),
             "hash": "",
-            "branch": _text(body, "ref"),
+            "branch": said_at(body, "ref"),
             "action": f"branch:{headers['x-github-event'][0]}",
         }
     return {
-        "repoProject": _text(owner, "name"),
-        "slug": _text(repository, "name"),
-        "hash": _text(body, "after"),
-        "branch": _branch(_text(body, "ref")),
+        "repoProject": said_at(owner, "name"),
+        "slug": said_at(repository, "name"),
+        "hash": said_at(body, "after"),
+        "branch": _branch(said_at(body, "ref")),
         "action": "push:push",
         "changedFiles": _changed_files(body),
     }
 
 
 def _github_pull_request(body: JsonObject, repository: JsonObject, owner: JsonObject) -> JsonObject:
-    request = _map(body, "pull_request")
-    head = _map(request, "head")
+    request = needed(body, "pull_request")
+    head = needed(request, "head")
     found: JsonObject = {
-        "repoProject": _text(owner, "login"),
-        "slug": _text(repository, "name"),
-        "hash": _text(head, "sha"),
-        "branch": _text(head, "ref"),
-        "action": f"pull_request:{_text(body, 'action')}",
+        "repoProject": said_at(owner, "login"),
+        "slug": said_at(repository, "name"),
+        "hash": said_at(head, "sha"),
+        "branch": said_at(head, "ref"),
+        "action": f"pull_request:{said_at(body, 'action')}",
     }
     for key in ("number", "draft", "state", "title"):
         value = body.get(key) if key == "number" else request.get(key)
@@ -108,13 +109,13 @@ def _changed_files(body: JsonObject) -> Json:
 
 
 def _gitlab(body: JsonObject, headers: Headers) -> JsonObject | None:
-    project = _map(body, "project")
+    project = needed(body, "project")
     return {
         "repoProject": project["namespace"],
         "slug": project["name"],
         "hash": body["after"],
         "branch": _branch(str(body["ref"])),
-        "action": _text(body, "object_kind"),
+        "action": said_at(body, "object_kind"),
         "changedFiles": _changed_files(body),
     }
 
@@ -129,11 +130,11 @@ def _bitbucket(body: JsonObject, headers: Headers) -> JsonObject | None:
     elif key == "pullrequest:fulfilled":
         found = _bitbucket_cloud_merged(body)
     elif key == "pr:merged":
-        found = _bitbucket_server_request(_map(_map(body, "pullRequest"), "toRef"))
-        merge = _map(_map(_map(body, "pullRequest"), "properties"), "mergeCommit")
-        found["hash"] = _text(merge, "id")
+        found = _bitbucket_server_request(needed(needed(body, "pullRequest"), "toRef"))
+        merge = needed(needed(needed(body, "pullRequest"), "properties"), "mergeCommit")
+        found["hash"] = said_at(merge, "id")
     elif key in ("pr:opened", "pr:from_ref_updated", "pr:declined", "pr:deleted"):
-        found = _bitbucket_server_request(_map(_map(body, "pullRequest"), "fromRef"))
+        found = _bitbucket_server_request(needed(needed(body, "pullRequest"), "fromRef"))
     elif key == "repo:refs_changed":
         found = _bitbucket_server_push(body)
     if str(found.get("hash", "")).startswith("0" * 9):
@@ -142,52 +143,52 @@ def _bitbucket(body: JsonObject, headers: Headers) -> JsonObject | None:
 
 
 def _bitbucket_cloud_push(body: JsonObject) -> JsonObject:
-    change = _first(_map(body, "push"), "changes")
+    change = _first(needed(body, "push"), "changes")
     commit = _first(change, "commits")
     return {
         **_bitbucket_cloud_repository(body),
-        "hash": _text(commit, "hash"),
-        "branch": _text(_map(change, "new"), "name"),
+        "hash": said_at(commit, "hash"),
+        "branch": said_at(needed(change, "new"), "name"),
     }
 
 
 def _bitbucket_cloud_merged(body: JsonObject) -> JsonObject:
-    request = _map(body, "pullrequest")
+    request = needed(body, "pullrequest")
     return {
         **_bitbucket_cloud_repository(body),
-        "hash": _text(_map(request, "merge_commit"), "hash"),
-        "branch": _text(_map(_map(request, "destination"), "branch"), "name"),
+        "hash": said_at(needed(request, "merge_commit"), "hash"),
+        "branch": said_at(needed(needed(request, "destination"), "branch"), "name"),
     }
 
 
 def _bitbucket_cloud_repository(body: JsonObject) -> JsonObject:
-    repository = _map(body, "repository")
+    repository = needed(body, "repository")
     owner = repository.get("owner")
-    name = _text(owner, "username") if isinstance(owner, dict) else ""
+    name = said_at(owner, "username") if isinstance(owner, dict) else ""
     return {
-        "repoProject": name or _text(_map(repository, "project"), "key"),
+        "repoProject": name or said_at(needed(repository, "project"), "key"),
         "slug": repository["full_name"],
     }
 
 
 def _bitbucket_server_request(ref: JsonObject) -> JsonObject:
-    repository = _map(ref, "repository")
+    repository = needed(ref, "repository")
     return {
-        "repoProject": _text(_map(repository, "project"), "key"),
-        "slug": _text(repository, "slug"),
-        "hash": _text(ref, "latestCommit"),
-        "branch": _branch(_text(ref, "id")),
+        "repoProject": said_at(needed(repository, "project"), "key"),
+        "slug": said_at(repository, "slug"),
+        "hash": said_at(ref, "latestCommit"),
+        "branch": _branch(said_at(ref, "id")),
     }
 
 
 def _bitbucket_server_push(body: JsonObject) -> JsonObject:
-    repository = _map(body, "repository")
+    repository = needed(body, "repository")
     change = _first(body, "changes")
     return {
-        "repoProject": _text(_map(repository, "project"), "key"),
-        "slug": _text(repository, "slug"),
-        "hash": _text(change, "toHash"),
-        "branch": _branch(_text(_map(change, "ref"), "id")),
+        "repoProject": said_at(needed(repository, "project"), "key"),
+        "slug": said_at(repository, "slug"),
+        "hash": said_at(change, "toHash"),
+        "branch": _branch(said_at(needed(change, "ref"), "id")),
     }
 
 
@@ -195,9 +196,9 @@ def _stash(body: JsonObject, headers: Headers) -> JsonObject | None:
     change = _first(body, "refChanges") if body.get("refChanges") else _first(body, "changes")
     if change["toHash"] == _NO_HASH:
         return None
-    repository = _map(body, "repository")
+    repository = needed(body, "repository")
     return {
-        "repoProject": _map(repository, "project")["key"],
+        "repoProject": needed(repository, "project")["key"],
         "slug": repository["slug"],
         "hash": change["toHash"],
         "branch": _branch(str(change["refId"])),
@@ -217,20 +218,8 @@ def _branch(ref: str) -> str:
     return ref.removeprefix("refs/heads/")
 
 
-def _map(value: Json, key: str) -> JsonObject:
-    found = value[key] if isinstance(value, dict) else None
-    if not isinstance(found, dict):
-        raise KeyError(key)
-    return found
-
-
 def _first(value: JsonObject, key: str) -> JsonObject:
     found = value[key]
     if not isinstance(found, list) or not found or not isinstance(found[0], dict):
         raise KeyError(f"{key}[0]")
     return found[0]
-
-
-def _text(value: Json, key: str) -> str:
-    found = value.get(key) if isinstance(value, dict) else None
-    return "" if found is None else str(found)

@@ -2,7 +2,8 @@
 
 from urllib.parse import quote
 
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import JsonObject
+from gennaker.model.foreign import items, mappings, needed
 
 _DOCKER_MANIFESTS = frozenset(
     f"application/vnd.docker.distribution.manifest.v{version}+json" for version in ("1", "2")
@@ -37,15 +38,14 @@ def _extract(event_type: str, source: str, body: JsonObject) -> list[JsonObject]
 
 def _files(body: JsonObject) -> list[str]:
     files: dict[str, None] = {}
-    for commit in _maps(body.get("commits")):
+    for commit in mappings(body.get("commits")):
         for kind in ("added", "modified"):
-            touched = commit.get(kind)
-            files.update((str(file), None) for file in (touched if isinstance(touched, list) else []))
+            files.update((str(file), None) for file in items(commit.get(kind)))
     return list(files)
 
 
 def _github(body: JsonObject) -> list[JsonObject]:
-    base = str(_map(body, "repository")["contents_url"])
+    base = str(needed(body, "repository")["contents_url"])
     return [
         {"type": "github/file", "name": file, "version": body["after"], "reference": base.replace("{+path}", file)}
         for file in _files(body)
@@ -53,7 +53,7 @@ def _github(body: JsonObject) -> list[JsonObject]:
 
 
 def _gitlab(body: JsonObject) -> list[JsonObject]:
-    project = _map(body, "project")
+    project = needed(body, "project")
     path = str(project["path_with_namespace"])
     base = str(project["homepage"]).removesuffix(f"/{path}")
     api = f"{base}/api/v4/projects/{quote(path, safe='')}/repository/files"
@@ -69,8 +69,8 @@ def _gitlab(body: JsonObject) -> list[JsonObject]:
 
 
 def _docker_hub(body: JsonObject) -> list[JsonObject]:
-    name = f"index.docker.io/{_map(body, 'repository')['repo_name']}"
-    push = _map(body, "push_data")
+    name = f"index.docker.io/{needed(body, 'repository')['repo_name']}"
+    push = needed(body, "push_data")
     return [
         {
             "type": "docker/image",
@@ -84,7 +84,7 @@ def _docker_hub(body: JsonObject) -> list[JsonObject]:
 
 
 def _quay(body: JsonObject) -> list[JsonObject]:
-    tags = body["updated_tags"]
+    tags = items(body["updated_tags"])
     return [
         {
             "type": "docker/image",
@@ -93,26 +93,26 @@ def _quay(body: JsonObject) -> list[JsonObject]:
             "reference": f"{body['docker_url']}:{tag}",
             "provenance": body.get("homepage"),
         }
-        for tag in (tags if isinstance(tags, list) else [])
+        for tag in tags
     ]
 
 
 def _registry(body: JsonObject) -> list[JsonObject]:
     found: list[JsonObject] = []
-    for event in _maps(body.get("events")):
-        target = _map(event, "target")
+    for event in mappings(body.get("events")):
+        target = needed(event, "target")
         version, sign = target.get("tag"), ":"
         if not version:
             version, sign = target.get("digest"), "@"
         if event.get("action") != "push" or target.get("mediaType") not in _DOCKER_MANIFESTS or not version:
             continue
-        name = f"{_map(event, 'request')['host']}/{target['repository']}"
+        name = f"{needed(event, 'request')['host']}/{target['repository']}"
         found.append({"type": "docker/image", "name": name, "version": version, "reference": f"{name}{sign}{version}"})
     return found
 
 
 def _nexus(body: JsonObject) -> list[JsonObject]:
-    component = _map(body, "component")
+    component = needed(body, "component")
     name = f"{component['group']}:{component['name']}"
     return [
         {
@@ -123,14 +123,3 @@ def _nexus(body: JsonObject) -> list[JsonObject]:
             "provenance": body.get("repositoryName"),
         }
     ]
-
-
-def _map(value: JsonObject, key: str) -> JsonObject:
-    found = value[key]
-    if not isinstance(found, dict):
-        raise KeyError(key)
-    return found
-
-
-def _maps(value: Json) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

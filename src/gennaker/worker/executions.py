@@ -22,8 +22,9 @@ from gennaker.interfaces.journal import (
     SubmissionExists,
 )
 from gennaker.interfaces.servers import Servers
+from gennaker.model import foreign
 from gennaker.model.audit import AuditEntry
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Deliver, PendingEffect, PrepareSubmission
 from gennaker.model.event import Event, NumberAsked, NumberReturned, Submitted
 from gennaker.model.execution import Authentication, Execution, Head
@@ -211,25 +212,25 @@ class LocalExecutions:
 
     def _head(self, submission: Submission, principal: Principal) -> Head:
         config, trigger = submission.config, submission.trigger
-        wanted = _text(trigger.get("executionId")) or _text(config.get("executionId"))
+        wanted = foreign.text(trigger.get("executionId")) or foreign.text(config.get("executionId"))
         if wanted and not _EXECUTION_ID.fullmatch(wanted):
             raise Refused(_no_id(wanted))
         execution_id = wanted or self._ids.ulid()
         parent = trigger.get("parentExecution")
-        root = _text(parent.get("rootId")) or _text(parent.get("id")) if isinstance(parent, dict) else ""
+        root = foreign.text(parent.get("rootId")) or foreign.text(parent.get("id")) if isinstance(parent, dict) else ""
         build_time = self._clock.now()
         return Head(
             id=execution_id,
             kind=submission.kind,
-            application=_text(config.get("application")),
-            name=_text(config.get("name")),
-            description=_text(config.get("description")),
+            application=foreign.text(config.get("application")),
+            name=foreign.text(config.get("name")),
+            description=foreign.text(config.get("description")),
             root_id=root or execution_id,
             build_time=build_time,
             trigger=trigger,
-            authentication=Authentication(user=_text(trigger.get("runAsUser")) or principal.name),
-            origin=_text(config.get("origin")) or principal.via or "api",
-            pipeline_config_id=_text(config.get("id")) or None,
+            authentication=Authentication(user=foreign.text(trigger.get("runAsUser")) or principal.name),
+            origin=foreign.text(config.get("origin")) or principal.via or "api",
+            pipeline_config_id=foreign.text(config.get("id")) or None,
             initial_config=config,
             waiting_for=ForWork(reason="the submission to be prepared", what="submission", since=build_time),
             version=1,
@@ -253,12 +254,8 @@ def _submitted(head: Head, principal: Principal) -> AuditEntry:
     )
 
 
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _correlation_id(submission: Submission) -> str:
-    return _text(submission.trigger.get("correlationId"))
+    return foreign.text(submission.trigger.get("correlationId"))
 
 
 def _no_id(wanted: str) -> Problem:

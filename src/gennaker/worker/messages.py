@@ -4,6 +4,7 @@ from datetime import datetime
 
 from gennaker.engine import evaluating
 from gennaker.interfaces.notifiers import Message
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.effect import Notify
 from gennaker.model.execution import Execution, Stage
@@ -24,13 +25,13 @@ def compose(effect: Notify, execution: Execution, *, base_url: str, is_repeat: b
     options = evaluating.notification_of(execution, effect, at=at)
     return Message(
         delivery_id=effect.key,
-        address=_text(options, "address"),
-        subject=_text(options, "customSubject") or _subject(effect.moment, execution, stage),
+        address=foreign.text_at(options, "address"),
+        subject=foreign.text_at(options, "customSubject") or _subject(effect.moment, execution, stage),
         text=_body(options, effect.moment, execution, stage, link),
         link=link,
         moment=effect.moment,
         is_repeat=is_repeat,
-        cc=_text(options, "cc"),
+        cc=foreign.text_at(options, "cc"),
         facts=_facts(execution, stage),
         options=options,
     )
@@ -51,7 +52,7 @@ def _subject(moment: str, execution: Execution, stage: Stage | None) -> str:
 def _body(  # noqa: PLR0917 - private, called once
     options: JsonObject, moment: str, execution: Execution, stage: Stage | None, link: str
 ) -> str:
-    custom = _text(options, "customMessage") or _text(options, "customBody")
+    custom = foreign.text_at(options, "customMessage") or foreign.text_at(options, "customBody")
     if custom:
         return custom.replace("{{executionId}}", execution.head.id).replace("{{link}}", link)
     lines = [_subject(moment, execution, stage)]
@@ -77,8 +78,3 @@ def _facts(execution: Execution, stage: Stage | None) -> JsonObject:
     if stage is not None:
         facts |= {"stageId": stage.id, "stage": stage.name, "stageType": stage.type}
     return facts
-
-
-def _text(options: JsonObject, key: str) -> str:
-    value = options.get(key)
-    return value if isinstance(value, str) else ""

@@ -13,6 +13,7 @@ from gennaker.canary.findings import Severity
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.metrics import MetricScope
 from gennaker.interfaces.stages import StageContext
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 
@@ -68,8 +69,7 @@ async def check(config: JsonObject, *, scope_names: Collection[str], context: St
 
 def metrics(config: JsonObject) -> list[JsonObject]:
     """The metrics of a config that was checked."""
-    listed = config.get("metrics")
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return foreign.mappings(config.get("metrics"))
 
 
 def templates(config: JsonObject) -> dict[str, str]:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.interfaces.services import Services
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import foreign
+from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Execution, Stage
 from gennaker.plugins.analysis.stage_settings import ClusterPlace
 
@@ -20,7 +21,7 @@ def pairs(execution: Execution, stage: Stage) -> list[JsonObject]:
     for one in _descendants(execution, root):
         side = one.context.get(SIDE)
         if one.type == "deploy" and isinstance(side, str):
-            sides[side] += _groups(one.outputs.get("deployedServerGroups"))
+            sides[side] += foreign.mappings(one.outputs.get("deployedServerGroups"))
     return [
         {f"{side}{key}": value for side, group in both for key, value in _described(group).items()}
         for both in (
@@ -57,10 +58,6 @@ def _descendants(execution: Execution, stage_id: str) -> Iterator[Stage]:
     for child in execution.children(stage_id):
         yield child
         yield from _descendants(execution, child.id)
-
-
-def _groups(value: Json) -> list[JsonObject]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _described(group: JsonObject) -> JsonObject:

@@ -10,6 +10,7 @@ import binascii
 import msgspec
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.event import Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -95,8 +96,7 @@ async def complete(context: TaskContext) -> TaskResult:
 
 
 def _left(context: TaskContext) -> list[JsonObject]:
-    listed = context.stage.context.get("pipelinesToSave")
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return foreign.mappings(context.stage.context.get("pipelinesToSave"))
 
 
 def _artifact(context: TaskContext) -> JsonObject:

@@ -1,6 +1,7 @@
 """Deploy: one server group in each of its clusters, side by side, each as its strategy says."""
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, PlannedStage, TaskResult
 from gennaker.model.execution import Side, Stage
@@ -23,8 +24,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 async def plan(_: StageSpec, context: StageContext) -> Plan:
     """A child for each cluster; what is wrong with any of them is said before anything is done."""
     own = context.stage.context
-    listed = own.get("clusters")
-    wanted = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    wanted = foreign.mappings(own.get("clusters"))
     if not wanted:
         wanted = [{key: value for key, value in own.items() if key not in (*_OWN, *_FLAGS)}]
     shared: JsonObject = {key: own[key] for key in _SHARED if key in own}

@@ -5,10 +5,9 @@ moves the traffic, then the newer one is drained and disabled. A region with few
 enabled, is left out.
 """
 
-from collections.abc import Iterator
-
 from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.stages import StageContext, StageType, TaskContext, TaskType
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -116,7 +115,7 @@ def _pair(groups: tuple[ServerGroup, ...], own: JsonObject) -> tuple[ServerGroup
 async def _pairs(context: StageContext) -> list[tuple[Location, ServerGroup, ServerGroup]]:
     found: list[tuple[Location, ServerGroup, ServerGroup]] = []
     own = context.stage.context
-    for one in _rollbacks(own):
+    for one in foreign.mappings(own.get("rollbacks")):
         location = targets.location_of(
             {**own, "region": one["region"]},
             context.services,
@@ -130,11 +129,6 @@ async def _pairs(context: StageContext) -> list[tuple[Location, ServerGroup, Ser
             raise Refused(Problem(code="server_group.vanished", message=message))
         found.append((location, groups[str(one["from"])], groups[str(one["to"])]))
     return found
-
-
-def _rollbacks(own: JsonObject) -> Iterator[JsonObject]:
-    listed = own.get("rollbacks")
-    yield from (one for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict))
 
 
 def _larger(first: Capacity, second: Capacity) -> Capacity:

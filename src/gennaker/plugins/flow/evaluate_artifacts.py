@@ -3,6 +3,7 @@
 import base64
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.model.event import Done, TaskResult
 from gennaker.plugins.flow import binding
@@ -20,8 +21,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 
 async def make(context: TaskContext) -> TaskResult:
     """One artifact an entry, its content in base64."""
-    listed = context.stage.context.get("artifactContents")
-    entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    entries = foreign.mappings(context.stage.context.get("artifactContents"))
     artifacts: list[Json] = [_artifact(one) for one in entries]
     return Done(context={"artifacts": artifacts}, outputs={"artifacts": artifacts})
 

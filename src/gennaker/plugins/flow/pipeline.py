@@ -9,7 +9,7 @@ import msgspec
 
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import artifact_matching
+from gennaker.model import artifact_matching, foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, CancelAsked, Done, Failed, TaskResult
 from gennaker.model.execution import Execution
@@ -146,13 +146,13 @@ def _trigger(context: TaskContext, config: JsonObject, *, depth: int) -> JsonObj
 def _expected_ids(config: JsonObject, parent_id: str, artifacts: list[Json]) -> list[str]:
     """What the child's triggers for this parent name, and every expectation that some artifact fits."""
     ids: list[str] = []
-    for trigger in _maps(config.get("triggers")):
+    for trigger in foreign.mappings(config.get("triggers")):
         if trigger.get("type") == "pipeline" and trigger.get("pipeline") == parent_id:
             named = trigger.get("expectedArtifactIds")
             ids += [str(one) for one in named] if isinstance(named, list) else []
     try:
         received = [artifact_matching.read(one) for one in artifacts if isinstance(one, dict)]
-        expected = [artifact_matching.read_expected(one) for one in _maps(config.get("expectedArtifacts"))]
+        expected = [artifact_matching.read_expected(one) for one in foreign.mappings(config.get("expectedArtifacts"))]
         ids += [
             one.id
             for one in expected
@@ -162,10 +162,6 @@ def _expected_ids(config: JsonObject, parent_id: str, artifacts: list[Json]) -> 
         # Said where it belongs: the child's submission reads the same artifacts and lists what is wrong with each.
         return list(dict.fromkeys(ids))
     return list(dict.fromkeys(ids))
-
-
-def _maps(value: Json) -> list[JsonObject]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _exception(child: Execution) -> JsonObject:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gennaker.model import foreign
 from gennaker.model.codec import Json
 from gennaker.transport.reports.broken import BrokenReport
 
@@ -49,8 +50,6 @@ def read(content: bytes) -> ComponentsReport:
 def _component(item: Json, number: int) -> Component:
     if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
         raise BrokenReport(f"its component {number} has no name")
-    return Component(name=str(item["name"]), version=_text(item.get("version")), purl=_text(item.get("purl")))
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""
+    return Component(
+        name=str(item["name"]), version=foreign.text(item.get("version")), purl=foreign.text(item.get("purl"))
+    )

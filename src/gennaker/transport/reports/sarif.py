@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.foreign import mapping, mappings, text_at
 from gennaker.transport.reports.broken import BrokenReport
 
 _MOST_FINDINGS = 50
@@ -71,7 +72,7 @@ def read(content: bytes) -> FindingsReport:
     order = list(Level)
     found.sort(key=lambda finding: order.index(finding.level))
     return FindingsReport(
-        tools=tuple(_text(_map(run.get("tool")), "driver", "name") for run in runs),
+        tools=tuple(_text(mapping(run.get("tool")), "driver", "name") for run in runs),
         findings=len(found),
         by_level={level.value: count for level in Level if (count := sum(f.level is level for f in found))},
         suppressed=suppressed,
@@ -84,10 +85,10 @@ def _findings(runs: list[JsonObject]) -> tuple[list[Finding], int]:
     found, suppressed = [], 0
     for run in runs:
         defaults = _default_levels(run)
-        for result in _maps(run.get("results")):
+        for result in mappings(run.get("results")):
             if result.get("kind", "fail") != "fail" or result.get("baselineState") == "absent":
                 continue
-            if any(one.get("status", "accepted") == "accepted" for one in _maps(result.get("suppressions"))):
+            if any(one.get("status", "accepted") == "accepted" for one in mappings(result.get("suppressions"))):
                 suppressed += 1
                 continue
             found.append(_finding(result, defaults))
@@ -95,12 +96,12 @@ def _findings(runs: list[JsonObject]) -> tuple[list[Finding], int]:
 
 
 def _finding(result: JsonObject, defaults: dict[str, Json]) -> Finding:
-    rule = result.get("ruleId") or _map(result.get("rule")).get("id") or ""
+    rule = result.get("ruleId") or mapping(result.get("rule")).get("id") or ""
     level = result.get("level") or defaults.get(str(rule)) or Level.WARNING
-    place = next(iter(_maps(result.get("locations"))), {})
-    physical = _map(place.get("physicalLocation"))
+    place = next(iter(mappings(result.get("locations"))), {})
+    physical = mapping(place.get("physicalLocation"))
     file = _text(physical, "artifactLocation", "uri")
-    line = _map(physical.get("region")).get("startLine")
+    line = mapping(physical.get("region")).get("startLine")
     return Finding(
         level=Level(level) if isinstance(level, str) and level in list(Level) else Level.WARNING,
         rule=str(rule)[:_MOST_CHARACTERS],
@@ -110,32 +111,23 @@ def _finding(result: JsonObject, defaults: dict[str, Json]) -> Finding:
 
 
 def _default_levels(run: JsonObject) -> dict[str, Json]:
-    tool = _map(run.get("tool"))
-    components = [_map(tool.get("driver")), *_maps(tool.get("extensions"))]
-    rules = [rule for component in components for rule in _maps(component.get("rules"))]
-    return {str(rule.get("id")): _map(rule.get("defaultConfiguration")).get("level") for rule in rules}
+    tool = mapping(run.get("tool"))
+    components = [mapping(tool.get("driver")), *mappings(tool.get("extensions"))]
+    rules = [rule for component in components for rule in mappings(component.get("rules"))]
+    return {str(rule.get("id")): mapping(rule.get("defaultConfiguration")).get("level") for rule in rules}
 
 
 def _failures(runs: list[JsonObject]) -> Iterator[str]:
     for run in runs:
-        for invocation in _maps(run.get("invocations")):
+        for invocation in mappings(run.get("invocations")):
             said = [
                 _text(notification, "message", "text")
-                for notification in _maps(invocation.get("toolExecutionNotifications"))
+                for notification in mappings(invocation.get("toolExecutionNotifications"))
                 if notification.get("level") == "error"
             ]
             if invocation.get("executionSuccessful") is False or said:
                 yield next((text for text in said if text), "The tool says that it did not succeed.")[:_MOST_CHARACTERS]
 
 
-def _map(value: Json) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _maps(value: Json) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _text(value: JsonObject, first: str, second: str) -> str:
-    found = _map(value.get(first)).get(second)
-    return found if isinstance(found, str) else ""
+    return text_at(value.get(first), second)
