@@ -95,9 +95,8 @@ def expand(config: JsonObject, template: JsonObject) -> Expanded:
     own_stages = foreign.mappings(config.get("stages"))
     if template.get("protect") is True and own_stages:
         return Expanded(config=config, problems=(_protected(template),))
-    given = config.get("variables")
     values, problems = template_variables.assigned(
-        foreign.mappings(template.get("variables")), given if isinstance(given, dict) else {}
+        foreign.mappings(template.get("variables")), foreign.mapping(config.get("variables"))
     )
     pipeline = template["pipeline"]
     assert isinstance(pipeline, dict)

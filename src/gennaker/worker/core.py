@@ -78,12 +78,8 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     updates = LocalUpdates()
     servers = servers or Alone(store.journal)
     executions = LocalExecutions(journal=store.journal, searches=store.searches, clock=clock, ids=ids, servers=servers)
-    clouds: dict[str, CloudProvider] = {}
-    traffic: dict[str, TrafficProvider] = {}
-    notifiers: dict[str, Notifier] = {}
-    metrics: dict[str, MetricSource] = {}
     stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
-    ci: dict[str, CiSystem] = {}
+    offered = _Offered()
     services = Services(
         clock=clock,
         ids=ids,
@@ -100,35 +96,17 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         logs=store.logs,
         audit=store.audit,
         updates=updates,
-        clouds=clouds,
-        traffic=traffic,
+        clouds=offered.clouds,
+        traffic=offered.traffic,
         registries=registries,
-        notifiers=notifiers,
-        metrics=metrics,
-        ci=ci,
+        notifiers=offered.notifiers,
+        metrics=offered.metrics,
+        ci=offered.ci,
     )
-    _fill(services, plugins, clouds=clouds, traffic=traffic, notifiers=notifiers, metrics=metrics)
-    ci.update((made.name, made) for plugin in plugins for factory in plugin.ci for made in factory(services))
+    _fill(offered, services, plugins)
     performer = Performer(stage_types=stage_types, services=services, probe=probe)
-    stepper = Stepper(
-        journal=store.journal,
-        rules=rules.from_stage_types({id(stage): stage for stage in stage_types.values()}.values()),
-        prepare_now=performer.prepare_now,
-        probe=probe,
-        cached=settings.engine.cached_executions,
-        is_shared=not servers.is_alone,
-    )
-    worker = Worker(
-        stepper=stepper,
-        performer=performer,
-        journal=store.journal,
-        clock=clock,
-        updates=updates,
-        announced=Dependents(definitions=store.definitions, executions=executions).announced,
-        probe=probe,
-        concurrent=settings.engine.concurrent_tasks,
-        servers=servers,
-    )
+    stepper = _stepper(services, store.journal, stage_types, performer, probe=probe, is_shared=not servers.is_alone)
+    worker = _worker(services, store.journal, stepper, performer, probe=probe, servers=servers)
     executions.connect(worker, stepper)
     return Core(
         worker=worker,
@@ -139,21 +117,61 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     )
 
 
-def _fill(
-    services: Services,
-    plugins: Sequence[Plugin],
-    *,
-    clouds: dict[str, CloudProvider],
-    traffic: dict[str, TrafficProvider],
-    notifiers: dict[str, Notifier],
-    metrics: dict[str, MetricSource],
-) -> None:
+class _Offered:
+    """What plugins offer, by name: handed to the services empty, as the factories want the services."""
+
+    def __init__(self) -> None:
+        self.clouds: dict[str, CloudProvider] = {}
+        self.traffic: dict[str, TrafficProvider] = {}
+        self.notifiers: dict[str, Notifier] = {}
+        self.metrics: dict[str, MetricSource] = {}
+        self.ci: dict[str, CiSystem] = {}
+
+
+def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> None:
     """Makes what the plugins offer. Factories must not use what other factories make, so the order doesn't matter."""
     for plugin in plugins:
-        clouds.update((made.name, made) for made in (factory(services) for factory in plugin.clouds))
-        traffic.update((made.name, made) for made in (factory(services) for factory in plugin.traffic))
-        notifiers.update((made.type, made) for made in (factory(services) for factory in plugin.notifiers))
-        metrics.update((made.type, made) for made in (factory(services) for factory in plugin.metrics))
+        offered.clouds.update((made.name, made) for made in (factory(services) for factory in plugin.clouds))
+        offered.traffic.update((made.name, made) for made in (factory(services) for factory in plugin.traffic))
+        offered.notifiers.update((made.type, made) for made in (factory(services) for factory in plugin.notifiers))
+        offered.metrics.update((made.type, made) for made in (factory(services) for factory in plugin.metrics))
+        offered.ci.update((made.name, made) for factory in plugin.ci for made in factory(services))
+
+
+def _stepper(
+    services: Services,
+    journal: Journal,
+    stage_types: Mapping[str, StageType],
+    performer: Performer,
+    *,
+    probe: Probe,
+    is_shared: bool,
+) -> Stepper:
+    once = {id(stage): stage for stage in stage_types.values()}  # an alias names the same one again
+    return Stepper(
+        journal=journal,
+        rules=rules.from_stage_types(once.values()),
+        prepare_now=performer.prepare_now,
+        probe=probe,
+        cached=services.settings.engine.cached_executions,
+        is_shared=is_shared,
+    )
+
+
+def _worker(
+    services: Services, journal: Journal, stepper: Stepper, performer: Performer, *, probe: Probe, servers: Servers
+) -> Worker:
+    return Worker(
+        stepper=stepper,
+        performer=performer,
+        journal=journal,
+        clock=services.clock,
+        updates=services.updates,
+        announced=Dependents(definitions=services.definitions, executions=services.executions).announced,
+        probe=probe,
+        concurrent=services.settings.engine.concurrent_tasks,
+        servers=servers,
+    )
 
 
 def _stages(plugin: Plugin, settings: Settings) -> tuple[StageType, ...]:
