@@ -4,6 +4,8 @@ Records only. `cli/configuration.py` reads them from `gennaker.toml`, environmen
 knows where each value came from; everybody else is handed a `Settings`.
 """
 
+from typing import Literal
+
 import msgspec
 
 
@@ -156,8 +158,7 @@ class PreconfiguredWebhookSettings(msgspec.Struct, frozen=True, kw_only=True, re
 class CiSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """A CI system that pipelines may name as `master`."""
 
-    type: str
-    """`jenkins`, `github`, `gitlab` or `azure-devops`."""
+    type: Literal["jenkins", "github", "gitlab", "azure-devops"]
     address: str = ""
     """Of Jenkins; of GitHub's or GitLab's API; of an Azure DevOps organisation. Empty: the vendor's public one."""
     username: str = ""

@@ -1,13 +1,19 @@
 """One suite for every CI system: what they promise to the stages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from msgspec.structs import replace
+from tests import building
+from tests.building import SERVICE
 from tests.fakes.ci_worlds import TOKEN, AzureWorld, GitHubWorld, GitLabWorld, JenkinsWorld, World, served
+from tests.git_repositories import GitRepository
+from tests.harness import TESTER, ended
 
 from gennaker.interfaces.ci import (
     BuildRequest,
@@ -19,12 +25,17 @@ from gennaker.interfaces.ci import (
     CiUnavailable,
     Started,
 )
+from gennaker.interfaces.executions import Executions, Found
+from gennaker.model.event import CancelAsked
+from gennaker.model.execution import Execution
 from gennaker.model.problems import Refused
 from gennaker.plugins.azure_devops.pipelines import AzureDevOps
+from gennaker.plugins.build.ci_system import Builder
 from gennaker.plugins.github.actions import GitHubActions
 from gennaker.plugins.gitlab.pipelines import GitLab
 from gennaker.plugins.jenkins.system import Jenkins
 from gennaker.settings import CiSettings
+from gennaker.worker.core import Core
 
 Value = TypeVar("Value")
 SYSTEMS: dict[str, tuple[type[World], Callable[[str, CiSettings], CiSystem]]] = {
@@ -38,6 +49,9 @@ SYSTEMS: dict[str, tuple[type[World], Callable[[str, CiSettings], CiSystem]]] = 
 class Bench:
     """A system and the world behind it."""
 
+    sha = "abc123"
+    artifact_kinds: tuple[str, ...]
+
     def __init__(
         self, world: World, system: CiSystem, made: Callable[[CiSettings], CiSystem], settings: CiSettings
     ) -> None:
@@ -45,11 +59,16 @@ class Bench:
         self.system = system
         self.made = made
         self.settings = settings
+        self.artifact_kinds = (settings.type,)
         self.request = BuildRequest(job=world.job, parameters={"branch": "main", "size": "large"}, key="gnk-0123456789")
 
-    def started(self) -> Started:
-        started = do(self.system.start(self.request))
-        return do(self.system.numbered(self.request, started))
+    def do(self, work: Coroutine[Any, Any, Value]) -> Value:
+        return asyncio.run(work)
+
+    def started(self, key: str = "gnk-0123456789") -> Started:
+        request = replace(self.request, key=key)
+        started = self.do(self.system.start(request))
+        return self.do(self.system.numbered(request, started))
 
     def number(self) -> str:
         number = self.started().number
@@ -57,16 +76,100 @@ class Bench:
         return number
 
 
-def do(work: Awaitable[Value]) -> Value:
-    async def main() -> Value:
-        return await work
+class BuilderWorld(World):
+    """The built-in builder in a running installation; each build waits until the test says how it ends."""
 
-    return asyncio.run(main())
+    job = SERVICE
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._ending = folder / "ending"
+        self.repository = GitRepository(folder / "repository")
+        script = (
+            f"while [ ! -s {self._ending} ]; do sleep 0.05; done; cat {self._ending}; ! grep -q failure {self._ending}"
+        )
+        build_file = f"service: shop\nsteps:\n  - name: Wait\n    run: [sh, -c, '{script}']\n"
+        self.sha = self.repository.commit("Begin", {f"{SERVICE}/build.yaml": build_file, f"{SERVICE}/VERSION": "1.2.3"})
+        self._harness = building.harness(folder / "data")
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._over: asyncio.Event
+        self.core: Core
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._live(),))
+        self._thread.start()
+        assert self._ready.wait(30)
+
+    async def _live(self) -> None:
+        self._over = asyncio.Event()
+        async with self._harness.process() as self.core:
+            self._ready.set()
+            await self._over.wait()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(30)
+        self._loop.close()
+
+    def do(self, work: Coroutine[Any, Any, Value]) -> Value:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def finish(self, result: str = "success", *, files: dict[str, bytes] | None = None, log: str = "") -> None:
+        executions = self.core.services.executions
+        [newest] = self.do(found(executions, limit=1))
+        if result == "aborted":
+            asked = CancelAsked(at=self.core.services.clock.now(), by="ada")
+            self.do(executions.tell(newest.head.id, asked, TESTER))
+        self._ending.write_text(f"{result}\n{log}")
+        self.do(ended(self.core.services, newest.head.id))
+        self._ending.unlink()
+
+    def leave_properties(self, file: str, properties: dict[str, str]) -> dict[str, Any]:
+        return {}
+
+
+async def found(executions: Executions, *, limit: int) -> Sequence[Execution]:
+    return await executions.find(Found(limit=limit))
+
+
+class BuilderBench(Bench):
+    """The builder; what only HTTP can do is left to the others."""
+
+    def __init__(self, world: BuilderWorld) -> None:
+        self._world = world
+        self.world = world
+        self.system = Builder(world.core.services)
+        self.sha = world.sha
+        self.artifact_kinds = ()
+        parameters = {"repository": str(world.repository.folder), "branch": "main"}
+        self.request = BuildRequest(job=SERVICE, parameters=parameters, key="gnk-0123456789")
+
+    def do(self, work: Coroutine[Any, Any, Value]) -> Value:
+        return self._world.do(work)
+
+
+@pytest.fixture(params=[*SYSTEMS, pytest.param("builder", marks=pytest.mark.slow)])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    if request.param == "builder":
+        world = BuilderWorld(tmp_path)
+        try:
+            yield BuilderBench(world)
+        finally:
+            world.close()
+    else:
+        with served_bench(request.param, tmp_path) as one:
+            yield one
 
 
 @pytest.fixture(params=SYSTEMS)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    world_type, made = SYSTEMS[request.param]
+def foreign(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """Those that are asked over HTTP."""
+    with served_bench(request.param, tmp_path) as one:
+        yield one
+
+
+@contextmanager
+def served_bench(name: str, tmp_path: Path) -> Iterator[Bench]:
+    world_type, made = SYSTEMS[name]
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     with served(world_type()) as world:
         settings = world.settings(str(tmp_path / "token"))
@@ -74,13 +177,14 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 
 def test_it_says_its_name_and_type(bench: Bench) -> None:
-    assert (bench.system.name, bench.system.type) == ("ci", bench.settings.type)
+    assert bench.system.name
+    assert bench.system.type in {"jenkins", "github", "gitlab", "azure-devops", "builder"}
 
 
-def test_a_started_build_has_its_parameters_and_gets_a_number(bench: Bench) -> None:
-    number = bench.number()
+def test_a_started_build_has_its_parameters_and_gets_a_number(foreign: Bench) -> None:
+    number = foreign.number()
 
-    [run] = bench.world.runs
+    [run] = foreign.world.runs
     assert number == str(run.number)
     assert (run.parameters["branch"], run.parameters["size"]) == ("main", "large")
 
@@ -88,17 +192,17 @@ def test_a_started_build_has_its_parameters_and_gets_a_number(bench: Bench) -> N
 def test_a_build_runs_until_it_has_ended(bench: Bench) -> None:
     number = bench.number()
 
-    running = do(bench.system.build(bench.world.job, number))
+    running = bench.do(bench.system.build(bench.world.job, number))
     bench.world.finish(files={"app.jar": b"jar"})
-    done = do(bench.system.build(bench.world.job, number))
+    done = bench.do(bench.system.build(bench.world.job, number))
 
     assert (running.result, running.info["building"]) == (BuildResult.BUILDING, True)
     assert (done.result, done.info["building"], done.info["result"]) == (BuildResult.SUCCESS, False, "SUCCESS")
-    assert (done.info["number"], done.info["name"]) == (int(number), bench.world.job)
+    assert (str(done.info["number"]), done.info["name"]) == (number, bench.world.job)
     assert done.info["url"] == done.url != ""
-    assert done.info["scm"][0]["sha1"] == "abc123"  # type: ignore[index, call-overload]  # JSON
-    [artifact] = done.info["artifacts"]  # type: ignore[misc]  # JSON
-    assert artifact["type"].partition("/")[0] == bench.settings.type  # type: ignore[index, union-attr, call-overload]  # JSON
+    assert done.info["scm"][0]["sha1"] == bench.sha  # type: ignore[index, call-overload]  # JSON
+    kinds = tuple(one["type"].partition("/")[0] for one in done.info["artifacts"])  # type: ignore[index, union-attr, call-overload]  # JSON
+    assert kinds == bench.artifact_kinds
 
 
 @pytest.mark.parametrize(
@@ -111,14 +215,14 @@ def test_endings_are_told_apart(bench: Bench, ending: str, result: BuildResult) 
 
     bench.world.finish(ending if is_known else "failure")
 
-    assert do(bench.system.build(bench.world.job, number)).result is (result if is_known else BuildResult.FAILURE)
+    assert bench.do(bench.system.build(bench.world.job, number)).result is (result if is_known else BuildResult.FAILURE)
 
 
 def test_properties_come_from_what_the_build_left(bench: Bench) -> None:
     number = bench.number()
     bench.world.finish(**bench.world.leave_properties("build.json", {"version": "1.2.3"}))
 
-    assert do(bench.system.properties(bench.world.job, number, "build.json")) == {"version": "1.2.3"}
+    assert bench.do(bench.system.properties(bench.world.job, number, "build.json"))["version"] == "1.2.3"
 
 
 def test_properties_that_aren_t_there_are_missing(bench: Bench) -> None:
@@ -126,71 +230,90 @@ def test_properties_that_aren_t_there_are_missing(bench: Bench) -> None:
     bench.world.finish()
 
     with pytest.raises(CiMissing):
-        do(bench.system.properties(bench.world.job, number, "build.json"))
+        bench.do(bench.system.properties(bench.world.job, number, "other.json"))
 
 
 def test_the_log_is_read(bench: Bench) -> None:
     number = bench.number()
     bench.world.finish(log="compiled\nall well\n")
 
-    assert "all well" in do(bench.system.log(bench.world.job, number))
+    assert "all well" in bench.do(bench.system.log(bench.world.job, number))
 
 
 def test_a_running_build_is_stopped_and_an_ended_one_left_alone(bench: Bench) -> None:
     started = bench.started()
 
-    do(bench.system.stop(bench.world.job, started))
-    do(bench.system.stop(bench.world.job, started))
-    aborted = do(bench.system.build(bench.world.job, started.number or ""))
-    second = bench.started()
+    bench.do(bench.system.stop(bench.world.job, started))
+    bench.do(bench.system.stop(bench.world.job, started))
+    aborted = bench.do(bench.system.build(bench.world.job, started.number or ""))
+    second = bench.started("gnk-second")
     bench.world.finish()
-    do(bench.system.stop(bench.world.job, second))
+    bench.do(bench.system.stop(bench.world.job, second))
 
     assert aborted.result is BuildResult.ABORTED
-    assert do(bench.system.build(bench.world.job, second.number or "")).result is BuildResult.SUCCESS
+    assert bench.do(bench.system.build(bench.world.job, second.number or "")).result is BuildResult.SUCCESS
 
 
-def test_a_start_whose_answer_was_lost_is_found_by_its_key(bench: Bench) -> None:
-    assert do(bench.system.find(bench.request)) is None
-    bench.world.loses_next_start = True
+def test_a_start_whose_answer_was_lost_is_found_by_its_key(foreign: Bench) -> None:
+    assert foreign.do(foreign.system.find(foreign.request)) is None
+    foreign.world.loses_next_start = True
 
     with pytest.raises(CiUnanswered):
-        do(bench.system.start(bench.request))
-    found = do(bench.system.find(bench.request))
+        foreign.do(foreign.system.start(foreign.request))
+    found = foreign.do(foreign.system.find(foreign.request))
 
     assert found is not None
-    assert do(bench.system.numbered(bench.request, found)).number == "1"
-    assert do(bench.system.find(replace(bench.request, key="gnk-other"))) is None
+    assert foreign.do(foreign.system.numbered(foreign.request, found)).number == "1"
+    assert foreign.do(foreign.system.find(replace(foreign.request, key="gnk-other"))) is None
 
 
-def test_without_a_parameter_for_the_key_it_says_that_it_can_t_tell(bench: Bench) -> None:
-    system = bench.made(replace(bench.settings, key_parameter=""))
-    do(system.start(bench.request))
+def test_the_number_is_found_by_the_queue_s_id_alone(bench: Bench) -> None:
+    started = bench.started()
+
+    found_again = bench.do(bench.system.numbered(bench.request, Started(queue_id=started.queue_id)))
+
+    assert found_again == started
+
+
+def test_the_same_key_is_found_again(bench: Bench) -> None:
+    started = bench.started()
+
+    found_again = bench.do(bench.system.find(bench.request))
+    other = bench.do(bench.system.find(replace(bench.request, key="gnk-other")))
+
+    assert found_again is not None
+    assert bench.do(bench.system.numbered(bench.request, found_again)).number == started.number
+    assert other is None
+
+
+def test_without_a_parameter_for_the_key_it_says_that_it_can_t_tell(foreign: Bench) -> None:
+    system = foreign.made(replace(foreign.settings, key_parameter=""))
+    foreign.do(system.start(foreign.request))
 
     with pytest.raises(CannotTell):
-        do(system.find(bench.request))
+        foreign.do(system.find(foreign.request))
 
 
-def test_a_system_that_is_down_is_unavailable(bench: Bench) -> None:
-    number = bench.number()
-    bench.world.is_down = True
+def test_a_system_that_is_down_is_unavailable(foreign: Bench) -> None:
+    number = foreign.number()
+    foreign.world.is_down = True
 
     with pytest.raises(CiUnavailable):
-        do(bench.system.start(bench.request))
+        foreign.do(foreign.system.start(foreign.request))
     with pytest.raises(CiUnavailable):
-        do(bench.system.build(bench.world.job, number))
-    assert len(bench.world.runs) == 1
+        foreign.do(foreign.system.build(foreign.world.job, number))
+    assert len(foreign.world.runs) == 1
 
 
-def test_a_wrong_token_is_refused_and_an_unreadable_one_too(bench: Bench, tmp_path: Path) -> None:
+def test_a_wrong_token_is_refused_and_an_unreadable_one_too(foreign: Bench, tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text("wrong")
 
     with pytest.raises(Refused, match="401"):
-        do(bench.made(replace(bench.settings, token_file=str(tmp_path / "wrong"))).start(bench.request))
+        foreign.do(foreign.made(replace(foreign.settings, token_file=str(tmp_path / "wrong"))).start(foreign.request))
     with pytest.raises(Refused, match="token-file"):
-        do(bench.made(replace(bench.settings, token_file=str(tmp_path / "none"))).start(bench.request))
+        foreign.do(foreign.made(replace(foreign.settings, token_file=str(tmp_path / "none"))).start(foreign.request))
 
 
 def test_unknown_builds_are_missing(bench: Bench) -> None:
     with pytest.raises(CiMissing):
-        do(bench.system.build(bench.world.job, "77"))
+        bench.do(bench.system.build(bench.world.job, "77"))

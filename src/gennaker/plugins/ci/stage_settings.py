@@ -78,8 +78,8 @@ def property_file(context: StageContext) -> str:
 
 
 def shown_number(number: str) -> Json:
-    """As a number where it is one."""
-    return int(number) if number.isdecimal() else number
+    """As a number where that loses nothing: an execution's id may have digits only, and begins with a zero."""
+    return int(number) if number.isdecimal() and str(int(number)) == number else number
 
 
 def written(value: Json) -> str:

@@ -111,6 +111,8 @@ async def _numbered(system: CiSystem, request: BuildRequest, begun: Started) -> 
 
 def _begun(started: Started) -> Done:
     shown: JsonObject = {"queuedBuild": stage_settings.shown_number(started.queue_id)}
+    if started.number is not None:
+        shown["buildNumber"] = stage_settings.shown_number(started.number)
     return Done(context=shown, outputs=shown)
 
 

@@ -76,7 +76,7 @@ class GitLab:
 
     async def numbered(self, request: BuildRequest, started: Started) -> Started:
         """It has its number from the beginning."""
-        return started
+        return Started(queue_id=started.queue_id, number=started.queue_id)
 
     async def build(self, job: str, number: str) -> BuildState:
         """The pipeline in Igor's form."""

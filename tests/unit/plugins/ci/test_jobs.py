@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests import make
-from tests.fakes.ci_worlds import TOKEN, GitHubWorld, JenkinsWorld, World, served
+from tests.fakes.ci_worlds import TOKEN, AzureWorld, GitHubWorld, GitLabWorld, JenkinsWorld, World, served
 from tests.harness import TESTER, Harness, problem_of, reached
 
 from gennaker.interfaces.services import Services
 from gennaker.model.event import CancelAsked
 from gennaker.model.execution import Execution, Stage
 from gennaker.model.statuses import Status
+from gennaker.plugins.azure_devops import plugin as azure_devops
 from gennaker.plugins.ci import plugin as ci
 from gennaker.plugins.github import plugin as github
+from gennaker.plugins.gitlab import plugin as gitlab
 from gennaker.plugins.jenkins import plugin as jenkins
 from gennaker.settings import CiSettings, Settings
 
@@ -33,7 +35,9 @@ class Place:
 
     def run(self, *, kill_at: tuple[str, ...] = (), meanwhile: Any = None, **keys: Any) -> Execution:
         installed = Settings(ci={"main": self.settings})
-        harness = Harness(ci.plugin, jenkins.plugin, github.plugin, settings=installed)
+        harness = Harness(
+            ci.plugin, jenkins.plugin, github.plugin, gitlab.plugin, azure_devops.plugin, settings=installed
+        )
         stage = make.stage_json("b", type=self.stage_type, **{"master": "main", "job": self.world.job, **keys})
         return harness.run(make.config(stage), kill_at=kill_at, meanwhile=meanwhile, afterwards=timedelta(seconds=1))
 
@@ -240,6 +244,31 @@ def test_a_workflow_s_run_is_found_whether_the_dispatch_says_its_id_or_not(tmp_p
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert stage_of(execution).outputs["buildNumber"] == 1
+
+
+@pytest.mark.parametrize(
+    ("world", "stage_type", "task"),
+    [
+        (GitLabWorld(), "gitlabCi", "monitorGitlabCiJob"),
+        (AzureWorld(), "azureDevOps", "monitorAzureDevOpsJob"),
+        (GitHubWorld(), "githubActions", "monitorGithubActionsJob"),
+    ],
+)
+def test_other_systems_builds_are_followed_to_their_ends(
+    tmp_path: Path, world: World, stage_type: str, task: str
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+
+    async def end(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, stage_type, task=task)
+        world.finish(**world.leave_properties("out.json", {"version": "1.2.3"}))
+
+    with served(world):
+        place = Place(world, world.settings(str(tmp_path / "token")), stage_type)
+        execution = place.run(parameters={"branch": "x"}, propertyFile="out.json", meanwhile=end)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert stage_of(execution).outputs["version"] == "1.2.3"
 
 
 @pytest.mark.parametrize("stage_type", ["travis", "wercker", "concourse", "awsCodeBuild", "googleCloudBuild"])

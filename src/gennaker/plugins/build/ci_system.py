@@ -1,0 +1,164 @@
+"""The built-in builder as a CI system: CI stages may name it as `master` `builder`.
+
+A job is a service's folder; the parameters `repository`, `branch`, `commit` and `registryAccount` say of what. Each build is an
+execution of its own with one build stage, so its id is the number. It leaves one file, `build.json`: version, commit and image.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, Started
+from gennaker.interfaces.executions import Found, Submission
+from gennaker.interfaces.services import Services
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model.event import CancelAsked
+from gennaker.model.execution import Execution, Stage
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import Status
+
+PROPERTIES = "build.json"
+_APPLICATION = "builder"
+_PARAMETERS = ("repository", "branch", "commit", "registryAccount")
+_LOG_LIMIT_BYTES = 1_000_000
+_WHO = Principal(name="CI stage", via="engine")
+
+
+class Builder:
+    """The builder of this installation."""
+
+    name = "builder"
+    type = "builder"
+    settles_after = timedelta()
+
+    def __init__(self, services: Services) -> None:
+        """Builds are executions of these services."""
+        self._services = services
+
+    async def start(self, request: BuildRequest) -> Started:
+        """Starts an execution; the same key never starts two."""
+        unknown = sorted(set(request.parameters) - set(_PARAMETERS))
+        if unknown or not request.parameters.get("repository"):
+            said = f"doesn't take {', '.join(unknown)}" if unknown else "needs the parameter repository"
+            remedy = f"It takes {', '.join(_PARAMETERS)}."
+            raise Refused(Problem(code="ci.parameters", message=f"The builder {said}.", remedy=remedy))
+        stage: JsonObject = {
+            "refId": "1",
+            "type": "build",
+            "name": "Build",
+            "service": request.job,
+            **request.parameters,
+        }
+        config: JsonObject = {"application": _APPLICATION, "name": f"Build {request.job}", "stages": [stage]}
+        trigger: JsonObject = {"type": "manual", "correlationId": request.key}
+        submission = Submission(config=config, trigger=trigger, key=f"ci/{request.key}")
+        execution_id = await self._services.executions.submit(submission, _WHO)
+        return Started(queue_id=execution_id, number=execution_id)
+
+    async def find(self, request: BuildRequest) -> Started | None:
+        """By the key, which is the execution's correlation id."""
+        wanted = Found(application=_APPLICATION, correlation_id=request.key, limit=1)
+        found = await self._services.executions.find(wanted)
+        return Started(queue_id=found[0].head.id, number=found[0].head.id) if found else None
+
+    async def numbered(self, request: BuildRequest, started: Started) -> Started:
+        """It has its number from the beginning."""
+        return Started(queue_id=started.queue_id, number=started.queue_id)
+
+    async def build(self, job: str, number: str) -> BuildState:
+        """The execution in Igor's form."""
+        execution = await self._execution(job, number)
+        result = _result(execution.head.status)
+        url = f"{self._services.settings.server.base_url}/ui/#/executions/{number}"
+        return BuildState(result=result, url=url, info=_info(execution, job, result, url))
+
+    async def properties(self, job: str, number: str, file: str) -> JsonObject:
+        """Version, commit and image, once the build has them."""
+        stage = _stage(await self._execution(job, number))
+        version = stage.outputs.get("version")
+        if file != PROPERTIES or version is None:
+            raise CiMissing(f"Build {number} of {job} has left no file {file!r}; the builder's is {PROPERTIES}.")
+        left: JsonObject = {"version": version, "commit": _sha(stage)}
+        artifacts = foreign.mappings(stage.outputs.get("artifacts"))
+        return {**left, "image": artifacts[0].get("reference")} if artifacts else left
+
+    async def log(self, job: str, number: str) -> str:
+        """The steps' logs, one after another."""
+        await self._execution(job, number)
+        files = await self._services.logs.list(number)
+        return await asyncio.to_thread(_read, [(one.name, self._services.data / one.path) for one in files])
+
+    async def stop(self, job: str, started: Started) -> None:
+        """Cancels the execution."""
+        execution = await self._execution(job, started.queue_id)
+        if execution.head.status.is_complete:
+            return
+        event = CancelAsked(
+            at=self._services.clock.now(), by=_WHO.name, reason="The stage that started it was stopped."
+        )
+        await self._services.executions.tell(execution.head.id, event, _WHO)
+
+    async def _execution(self, job: str, number: str) -> Execution:
+        found = await self._services.executions.get(number)
+        if found is None or found.head.application != _APPLICATION:
+            raise CiMissing(f"The builder has no build {number} of {job}.")
+        return found
+
+
+def systems(services: Services) -> tuple[Builder, ...]:
+    """There is one."""
+    return (Builder(services),)
+
+
+def _result(status: Status) -> BuildResult:
+    if not status.is_complete:
+        return BuildResult.BUILDING
+    match status:
+        case Status.SUCCEEDED:
+            return BuildResult.SUCCESS
+        case Status.CANCELED:
+            return BuildResult.ABORTED
+        case _:
+            return BuildResult.FAILURE
+
+
+def _info(execution: Execution, job: str, result: BuildResult, url: str) -> JsonObject:
+    head, stage = execution.head, _stage(execution)
+    artifacts: list[Json] = [
+        {**one, "fileName": one.get("name")} for one in foreign.mappings(stage.outputs.get("artifacts"))
+    ]
+    sha, branch = _sha(stage), stage.context.get("branch")
+    began, ended = head.start_time, head.end_time
+    return {
+        "building": result is BuildResult.BUILDING,
+        "fullDisplayName": head.name,
+        "name": job,
+        "number": head.id,
+        "id": head.id,
+        "duration": (ended - began) // timedelta(milliseconds=1) if began and ended else None,
+        "timestamp": str(milliseconds(began) or ""),
+        "result": result.value,
+        "url": url,
+        "artifacts": artifacts,
+        "testResults": [],
+        "scm": [{"name": branch, "branch": branch, "sha1": sha}] if sha else [],
+    }
+
+
+def _stage(execution: Execution) -> Stage:
+    return next(execution.top_level(), Stage(id="", ref_id="1", type="build", name="Build"))
+
+
+def _sha(stage: Stage) -> Json:
+    return foreign.mapping(stage.outputs.get("commit")).get("hash")
+
+
+def _read(files: Sequence[tuple[str, Path]]) -> str:
+    texts = []
+    for name, path in files:
+        if path.is_file():
+            texts.append(f"== {name}\n{path.read_bytes()[-_LOG_LIMIT_BYTES:].decode(errors='replace')}")
+    return "\n".join(texts)[-_LOG_LIMIT_BYTES:]
