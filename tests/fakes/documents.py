@@ -1,44 +1,5 @@
-"""Documents in memory."""
+"""Documents in memory, which users get too."""
 
-from gennaker.interfaces.documents import Document, VersionMismatch
-from gennaker.model.codec import JsonObject, decode_json, encode
+from gennaker.testing.documents import MemoryDocuments, MemoryStore
 
-
-class MemoryDocuments:
-    """One namespace. Bodies are copied through JSON, as a store would."""
-
-    def __init__(self) -> None:
-        self._documents: dict[str, Document] = {}
-
-    async def get(self, key: str) -> Document | None:
-        return self._documents.get(key)
-
-    async def put(self, key: str, body: JsonObject, *, if_version: int | None = None) -> Document:
-        found = self._check(key, if_version)
-        copied = decode_json(encode(body))
-        assert isinstance(copied, dict)
-        self._documents[key] = Document(key=key, body=copied, version=found + 1)
-        return self._documents[key]
-
-    async def delete(self, key: str, *, if_version: int | None = None) -> None:
-        self._check(key, if_version)
-        self._documents.pop(key, None)
-
-    async def list(self, prefix: str = "") -> tuple[Document, ...]:
-        return tuple(document for key, document in sorted(self._documents.items()) if key.startswith(prefix))
-
-    def _check(self, key: str, if_version: int | None) -> int:
-        found = self._documents[key].version if key in self._documents else 0
-        if if_version is not None and if_version != found:
-            raise VersionMismatch(key, expected=if_version, found=found)
-        return found
-
-
-class MemoryStore:
-    """Namespaces of documents, as `Services.documents` hands them out."""
-
-    def __init__(self) -> None:
-        self._namespaces: dict[str, MemoryDocuments] = {}
-
-    def __call__(self, namespace: str) -> MemoryDocuments:
-        return self._namespaces.setdefault(namespace, MemoryDocuments())
+__all__ = ["MemoryDocuments", "MemoryStore"]

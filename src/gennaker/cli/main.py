@@ -164,6 +164,27 @@ def replay(
 
 
 @app.command
+def simulate(
+    file: Path,
+    *,
+    outcomes: Annotated[
+        Path | None, Parameter(help="Declared outcomes (JSON or YAML): see docs/guides/testing-pipelines.md.")
+    ] = None,
+    outcome: Annotated[
+        list[str], Parameter(help="STAGE=STATUS[:DURATION], e.g. Canary=TERMINAL:1h.", negative="")
+    ] = (),  # type: ignore[assignment]  # read only
+    judge: Annotated[list[str] | None, Parameter(help="STAGE=continue|stop[:AFTER].", negative="")] = None,
+    trigger: Annotated[list[str] | None, Parameter(help="A field of the trigger: tag=1.2.3.", negative="")] = None,
+    json: bool = False,
+) -> int:
+    """Run the pipeline in FILE on virtual time, nothing outside touched, and print what would happen when."""
+    from gennaker.cli import simulating
+
+    flags = simulating.Flags(stages=outcome or [], judgments=judge or [], trigger=trigger or [])
+    return simulating.simulate(file, outcomes, flags, as_json=json)
+
+
+@app.command
 def cancel(execution: str, *, reason: str = "", place: Place = _HERE) -> int:
     """Cancel EXECUTION at once."""
     return running.command(place.client(), execution, "cancel", {"reason": reason})

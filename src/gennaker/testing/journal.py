@@ -1,0 +1,145 @@
+"""A journal in memory, and searches in it: for tests of whatever stands on the journal."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from gennaker.interfaces.executions import Found
+from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, RecordedEvent, SubmissionExists
+from gennaker.model.audit import AuditEntry
+from gennaker.model.effect import PendingEffect
+from gennaker.model.execution import Execution, StageMap
+from gennaker.model.queue import Queue
+
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
+
+
+class MemoryJournal:
+    """Commits change a copy, which replaces the old state when all of it went well."""
+
+    def __init__(self) -> None:
+        self._state = _State()
+
+    @property
+    def audit(self) -> tuple[AuditEntry, ...]:
+        """All audit entries of all commits."""
+        return tuple(self._state.audit)
+
+    async def commit(self, commit: Commit) -> None:
+        await asyncio.sleep(0)  # a real one always gives way, too
+        state = self._state.copied()
+        for change in commit.executions:
+            state.change(change)
+        for queue in commit.queues:
+            state.put_queue(queue)
+        for key in commit.dropped_effects:
+            state.outbox.pop(key, None)
+        for pending in commit.effects:
+            state.outbox[pending.effect.key] = pending
+        state.audit += commit.audit
+        self._state = state
+
+    async def load(self, execution_id: str) -> Execution | None:
+        return self._state.executions.get(execution_id)
+
+    async def load_queue(self, key: str) -> Queue:
+        return self._state.queues.get(key, Queue(key=key))
+
+    async def events(self, execution_id: str, *, after: int = 0) -> tuple[RecordedEvent, ...]:
+        recorded = self._state.events.get(execution_id, ())
+        return tuple(event for event in recorded if event.number > after)
+
+    async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
+        return ("memory",) if execution_id in self._state.events else ()
+
+    async def pending(self) -> tuple[PendingEffect, ...]:
+        return tuple(sorted(self._state.outbox.values(), key=lambda pending: pending.due or _AT_ONCE))
+
+    async def raise_tries(self, key: str) -> int:
+        pending = self._state.outbox.get(key)
+        if pending is None:
+            raise Conflict(f"effect {key!r} is no longer in the outbox")
+        self._state.outbox[key] = msgspec.structs.replace(pending, tries=pending.tries + 1)
+        return pending.tries + 1
+
+    async def find(self, wanted: Found) -> Sequence[Execution]:
+        found = [execution for execution in self._state.executions.values() if _is_wanted(execution, wanted)]
+        found.sort(key=_age, reverse=True)
+        last = self._state.executions.get(wanted.before_id or "")
+        if last is not None:
+            found = [execution for execution in found if _age(execution) < _age(last)]
+        elif wanted.before_id is not None:
+            found = [execution for execution in found if execution.head.id < wanted.before_id]
+        return tuple(found[: wanted.limit])
+
+
+class _State:
+    def __init__(self) -> None:
+        self.executions: dict[str, Execution] = {}
+        self.submissions: dict[str, str] = {}
+        self.events: dict[str, tuple[RecordedEvent, ...]] = {}
+        self.queues: dict[str, Queue] = {}
+        self.outbox: dict[str, PendingEffect] = {}
+        self.audit: list[AuditEntry] = []
+
+    def copied(self) -> "_State":
+        state = _State()
+        state.executions = dict(self.executions)
+        state.submissions = dict(self.submissions)
+        state.events = dict(self.events)
+        state.queues = dict(self.queues)
+        state.outbox = dict(self.outbox)
+        state.audit = list(self.audit)
+        return state
+
+    def change(self, change: ExecutionChange) -> None:
+        execution_id = change.head.id
+        stored = self.executions.get(execution_id)
+        if change.expected_version == 0 and change.submission_key in self.submissions:
+            raise SubmissionExists(change.submission_key, self.submissions[change.submission_key])
+        if change.expected_version != (0 if stored is None else stored.head.version):
+            raise Conflict(f"execution {execution_id} is no longer at version {change.expected_version}")
+        if change.submission_key and stored is None:
+            self.submissions[change.submission_key] = execution_id
+        stages = StageMap() if stored is None else stored.stages
+        for stage_id in change.removed_stages:
+            stages = stages.delete(stage_id) if stage_id in stages else stages
+        for stage in change.stages:
+            stages = stages.set(stage.id, stage)
+        self.executions[execution_id] = Execution(head=change.head, stages=stages)
+        self._add_events(execution_id, change.events)
+
+    def _add_events(self, execution_id: str, added: Sequence[RecordedEvent]) -> None:
+        recorded = self.events.get(execution_id, ())
+        numbers = {event.number for event in recorded}
+        for event in added:
+            if event.number in numbers:
+                raise Conflict(f"execution {execution_id} has an event of this number")
+            numbers.add(event.number)
+        self.events[execution_id] = tuple(sorted((*recorded, *added), key=lambda event: event.number))
+
+    def put_queue(self, queue: Queue) -> None:
+        stored = self.queues.get(queue.key)
+        if queue.version != (0 if stored is None else stored.version) + 1:
+            raise Conflict(f"queue {queue.key} is no longer at version {queue.version - 1}")
+        self.queues[queue.key] = queue
+
+
+def _age(execution: Execution) -> tuple[datetime, str]:
+    return execution.head.build_time, execution.head.id
+
+
+def _is_wanted(execution: Execution, wanted: Found) -> bool:
+    head = execution.head
+    return all(
+        (
+            wanted.application in (None, head.application),
+            not wanted.config_ids or head.pipeline_config_id in wanted.config_ids,
+            not wanted.statuses or head.status in wanted.statuses,
+            wanted.kind in (None, head.kind),
+            wanted.name in (None, head.name),
+            wanted.correlation_id in (None, head.trigger.get("correlationId")),
+        )
+    )

@@ -1,0 +1,151 @@
+"""Simulating: any pipeline on virtual time, ending as it is declared."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.make import stage_json
+
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Refused
+from gennaker.model.statuses import Status
+from gennaker.testing import lab, outcomes, simulating
+from gennaker.testing.simulating import Run
+
+CANARY = lab.load(Path(__file__).parent / "canary.json")
+"""As Spinnaker has it: bake, deploy a canary, analyse it for two hours, ask, deploy; or roll back."""
+LENGTHS: JsonObject = {
+    "Bake": {"duration": "5m"},
+    "Deploy canary": {"duration": "3m"},
+    "Canary": {"duration": "2h"},
+    "Deploy": {"duration": "10m"},
+}
+
+
+def run(pipeline: JsonObject, **declared: object) -> Run:
+    return simulating.simulate(pipeline, outcomes.read(declared))  # type: ignore[arg-type]  # JSON
+
+
+def pipeline(*stages: JsonObject, **keys: object) -> JsonObject:
+    return {"application": "shop", "name": "p", "stages": list(stages), **keys}  # type: ignore[dict-item]  # JSON
+
+
+def test_three_hours_with_an_approval_pass_in_less_than_a_second() -> None:
+    begins = time.process_time()
+
+    found = run(CANARY, stages=LENGTHS, judgments={"Approve": {"after": "42m", "by": "ada"}})
+
+    assert time.process_time() - begins < 1
+    assert found.took == timedelta(hours=3)
+    assert found.statuses()["Deploy"] == "SUCCEEDED"
+    assert found.statuses()["Roll back"] == "SKIPPED"
+
+
+def test_a_bad_canary_is_rolled_back_and_nobody_is_asked() -> None:
+    bad = {**LENGTHS, "Canary": {"status": "TERMINAL", "duration": "1h", "message": "The score is 40."}}
+
+    found = run(CANARY, stages=bad)
+
+    assert found.statuses() == {
+        "Bake": "SUCCEEDED",
+        "Deploy canary": "SUCCEEDED",
+        "Canary": "FAILED_CONTINUE",
+        "Approve": "SKIPPED",
+        "Deploy": "SKIPPED",
+        "Roll back": "SUCCEEDED",
+    }
+    assert [one.note for one in found.timeline if one.stage == "Canary"] == ["", "The score is 40."]
+
+
+def test_the_timeline_says_when_what_started_and_ended() -> None:
+    found = run(pipeline(stage_json("a", type="deploy"), stage_json("b", "a", type="wait", waitTime=60)))
+
+    assert [(one.at, one.stage, one.what) for one in found.timeline] == [
+        (0.0, "a", "SUCCEEDED"),
+        (0.0, "b", "starts"),
+        (60.0, "b", "SUCCEEDED"),
+    ]
+
+
+def test_outputs_that_are_declared_are_seen_downstream() -> None:
+    found = run(
+        pipeline(
+            stage_json("a", type="bake"), stage_json("b", "a", type="deploy", image="${ #stage('a').outputs.ami }")
+        ),
+        stages={"a": {"outputs": {"ami": "ami-1"}}},
+    )
+
+    assert found.stage("b").context["image"] == "ami-1"
+
+
+def test_a_stage_that_never_ends_meets_its_time_limit() -> None:
+    found = run(pipeline(stage_json("a", type="deploy", stageTimeoutMs=3_600_000)), stages={"a": {"status": "RUNNING"}})
+
+    assert (found.execution.head.status, found.took) == (Status.TERMINAL, timedelta(hours=1))
+
+
+def test_a_judgment_that_nobody_answers_times_out_after_three_days() -> None:
+    found = run(pipeline(stage_json("a", type="manualJudgment")))
+
+    assert (found.execution.head.status, found.took) == (Status.TERMINAL, timedelta(days=3))
+
+
+def test_someone_cancels_pauses_and_resumes() -> None:
+    wait = pipeline(stage_json("a", type="wait", waitTime=600))
+    held = [{"at": 60, "do": "pause"}, {"at": 120, "do": "resume"}, {"at": "5m", "do": "cancel", "reason": "enough"}]
+
+    found = run(wait, commands=held)
+
+    assert (found.execution.head.status, found.took) == (Status.CANCELED, timedelta(minutes=5))
+    assert found.execution.head.cancellation_reason == "enough"
+
+
+def test_a_restarted_stage_ends_as_its_second_attempt_is_declared() -> None:
+    found = run(
+        pipeline(stage_json("a", type="deploy"), stage_json("b", "a", type="deploy")),
+        stages={"a": [{"status": "TERMINAL"}, {"duration": "1m"}]},
+        commands=[{"at": "10m", "do": "restart", "stage": "a"}],
+    )
+
+    assert found.statuses() == {"a": "SUCCEEDED", "b": "SUCCEEDED"}
+    assert found.took == timedelta(minutes=11)
+
+
+def test_a_child_that_is_given_runs_for_real_and_is_judged_too() -> None:
+    child = {"id": "c1", "application": "shop", "name": "child", "stages": [stage_json("x", type="manualJudgment")]}
+    call = stage_json("a", type="pipeline", pipeline="c1", application="shop")
+
+    found = run(pipeline(call), pipelines=[child], judgments={"x": {"judgment": "stop", "after": "1h"}})
+
+    assert (found.execution.head.status, found.took) == (Status.TERMINAL, timedelta(hours=1))
+
+
+def test_a_child_that_is_not_given_ends_as_its_stage_is_declared() -> None:
+    call = stage_json("a", type="pipeline", pipeline="elsewhere", application="shop")
+
+    found = run(pipeline(call, stage_json("b", "a")), stages={"a": {"duration": "1h", "outputs": {"v": 1}}})
+
+    assert (found.took, found.stage("a").outputs) == (timedelta(hours=1), {"v": 1})
+
+
+def test_a_command_that_the_engine_does_not_take_is_said() -> None:
+    found = run(
+        pipeline(stage_json("a", type="wait", waitTime=60)), commands=[{"at": 1, "do": "restart", "stage": "a"}]
+    )
+
+    assert found.refused == ("restart a: stage a is RUNNING: only a stage that has ended can be restarted",)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"stages": {"a": {"status": "FINE"}}},
+        {"stage": {}},
+        {"commands": [{"at": 1, "do": "explode"}]},
+        {"commands": [{"at": "soon", "do": "cancel"}]},
+    ],
+)
+def test_what_cannot_be_declared_is_refused(declared: dict[str, object]) -> None:
+    with pytest.raises(Refused):
+        run(pipeline(stage_json("a")), **declared)
