@@ -16,7 +16,7 @@ from gennaker.engine import (
 )
 from gennaker.engine.draft import Draft
 from gennaker.model import foreign
-from gennaker.model.codec import Json
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.effect import (
     AfterKind,
     PrepareStage,
@@ -260,11 +260,13 @@ def forget(draft: Draft, stage: Stage) -> None:
 def _completed(head: Head, event: SubmissionPrepared) -> Head:
     """The head with what the definition says."""
     config = event.config
+    trigger = event.trigger or head.trigger
     return replace(
         head,
+        root_id=_root(trigger) or head.root_id,
         is_submitted=True,
         waiting_for=None,
-        trigger=event.trigger or head.trigger,
+        trigger=trigger,
         name=foreign.text(config.get("name")) or head.name,
         description=foreign.text(config.get("description")) or head.description,
         start_time_expiry=synthetics.expiry(config.get("startTimeExpiry")) or head.start_time_expiry,
@@ -276,6 +278,14 @@ def _completed(head: Head, event: SubmissionPrepared) -> Head:
         template_variables=foreign.mapping(config.get("templateVariables")) or head.template_variables,
         source=config.get("source") or head.source,
     )
+
+
+def _root(trigger: JsonObject) -> str:
+    """The execution from which the parent descends, where the submission has found a parent; else nothing."""
+    parent = trigger.get("parentExecution")
+    if not isinstance(parent, dict):
+        return ""
+    return foreign.text(parent.get("rootId")) or foreign.text(parent.get("id"))
 
 
 def _flag(value: Json, *, default: bool) -> bool:

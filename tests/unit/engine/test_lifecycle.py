@@ -4,7 +4,7 @@ import pytest
 from tests.make import AT, child, config, seconds, stage_json, task
 from tests.playbook import Playbook
 
-from gennaker.model.codec import Json, milliseconds
+from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Queued, ResumeAsked, Started
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
@@ -66,6 +66,15 @@ def test_a_start_that_expires_later_holds_nothing_up() -> None:
     play.submission_prepared(config(stage_json("a"), startTimeExpiry=str(milliseconds(AT + seconds(1)))))
 
     play.wants("prepare a")
+
+
+def test_an_execution_whose_parent_was_found_belongs_to_the_same_family() -> None:
+    play = Playbook(is_prepared=False)
+    parent: JsonObject = {"id": "parent", "rootId": "first"}
+
+    play.submission_prepared(config(stage_json("a")), trigger={"type": "manual", "parentExecution": parent})
+
+    assert play.execution.head.root_id == "first"
 
 
 def test_a_pipeline_without_a_first_stage_fails() -> None:

@@ -1,9 +1,11 @@
 """Restarts: running a stage again with all that follows it; ignoring a failure."""
 
-from tests.make import AT, child, seconds, stage_json, task
+from tests.make import AT, child, config, seconds, stage_json, task
 from tests.playbook import Playbook, stage_id
 
-from gennaker.model.event import Done, Failed, IgnoreFailureAsked, PauseAsked, RestartAsked
+from gennaker.engine import admit
+from gennaker.model.effect import Deliver
+from gennaker.model.event import Done, EnterAsked, Failed, IgnoreFailureAsked, Left, PauseAsked, RestartAsked
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
@@ -166,3 +168,24 @@ def test_a_restart_takes_what_its_type_says_from_the_pipeline_as_it_is_saved_now
     contexts = [play.stage(ref).context for ref in "abc"]
     assert [(one.get("size"), one.get("other")) for one in contexts] == [(2, 1), (1, None), (None, None)]
     play.replayed()
+
+
+def test_a_restart_that_is_superseded_in_its_queue_cancels_the_execution_with_the_reason() -> None:
+    play = Playbook(is_prepared=False, pipeline_config_id="config")
+    play.submission_prepared(config(stage_json("a"), limitConcurrent=True))
+    play.prepared("a", task())
+    play.reported("a", Done())
+    play.queue = Queue(key="pipeline:config", running=("other",))
+    play.send(RestartAsked(at=play.at, stage_id=play.stage("a").id, by="ada"))
+    assert play.status is Status.NOT_STARTED
+    newest = EnterAsked(at=play.at, execution_id="newest", limit_concurrent=True, max_concurrent=0)
+
+    entered = admit.admit(play.queue, newest).queue
+    told = admit.admit(entered, Left(at=play.at, execution_id="other", keep_waiting=False))
+
+    for one in told.effects:
+        assert isinstance(one.effect, Deliver)
+        if one.effect.execution_id == play.execution.head.id:
+            play.send(one.effect.event)
+    assert (play.status, play.execution.head.canceled_by) == (Status.CANCELED, "spinnaker")
+    assert str(play.execution.head.cancellation_reason).endswith("superceded it: newest")
