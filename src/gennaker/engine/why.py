@@ -24,7 +24,7 @@ from gennaker.interfaces.inspection import Facts, Known
 from gennaker.model.effect import Deliver, PendingEffect
 from gennaker.model.execution import Execution, Stage, Task
 from gennaker.model.statuses import Status
-from gennaker.model.waiting import ForExecution, ForLock, ForTurn, ForWork, Waiting
+from gennaker.model.waiting import ForExecution, ForLock, ForRetry, ForTime, ForTurn, ForWindow, ForWork, Waiting
 
 _ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
 _GRACE = timedelta(seconds=5)
@@ -260,7 +260,9 @@ class _Search:
         if pending.due is not None and pending.due > facts.at:
             if not facts.workforce.name:
                 return why_waiting.no_worker(base, facts.workforce)
-            return replace(base, goes_on_at=base.goes_on_at or pending.due)
+            # The next look at anything else moves nothing on unless that has changed.
+            ends_by_itself = isinstance(wait, ForTime | ForWindow | ForRetry)
+            return replace(base, goes_on_at=base.goes_on_at or pending.due) if ends_by_itself else base
         work = facts.workforce.at_work.get(key)
         if not facts.workforce.name or not facts.workforce.is_ready:
             return why_waiting.no_worker(base, facts.workforce)

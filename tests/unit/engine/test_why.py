@@ -220,7 +220,14 @@ CASES = (
     Case(name="a wait in a child", drive=child(WAIT), path="execution>time", says="a waits for", times_out=True),
     Case(name="a wait in a grandchild", drive=child(WAIT, depth=2), path="execution>execution>time"),
     # people
-    Case(name="a judgment", drive=running(JUDGE), path="judgment", command="gennaker approve", times_out=True),
+    Case(
+        name="a judgment",
+        drive=running(JUDGE),
+        path="judgment",
+        command="gennaker approve",
+        times_out=True,
+        goes_on=False,
+    ),
     Case(name="a judgment by roles", drive=running(ROLES), path="judgment", says="judge", command="gennaker reject"),
     Case(name="a judgment with choices", drive=running(CHOICES), path="judgment", command="--input 'all at once'"),
     Case(name="a judgment by who may not", drive=judged_by_the_wrong_one, path="judgment.refused", says="bob"),
