@@ -20,7 +20,9 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "ordinary_user.py").write_text(ORDINARY_USER)
     shutil.copy(TESTS / "conftest.py", tmp_path)
     (tmp_path / "tests").mkdir()
-    shutil.copy(TESTS / "grouping.py", tmp_path / "tests")
+    for module in TESTS.glob("*.py"):  # what the conftest imports, directly or not
+        shutil.copy(module, tmp_path / "tests")
+    (tmp_path / "tests" / "conftest.py").unlink()
     return tmp_path
 
 
