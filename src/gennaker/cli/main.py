@@ -5,6 +5,7 @@ Exit status: 0 done; 1 refused or failed, with a sentence on standard error; 2 w
 
 import os
 import sys
+import time
 import traceback
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -265,12 +266,38 @@ def canary_judge(cases: Path) -> int:
 
 
 @app.command(name="eval")
-def evaluate(*, cases: Path) -> int:
-    """Evaluate expressions: an array of cases in, an array of `{value, level, error_kind}` out."""
-    from gennaker.expressions import cases as evaluating
+def evaluate(  # noqa: PLR0913 - the options of a command
+    expression: Annotated[str, Parameter(help="With or without ${ and }.")] = "",
+    *,
+    cases: Annotated[Path | None, Parameter(help="An array of cases, as in the golden files.")] = None,
+    execution: Annotated[str, Parameter(help="What it sees: an execution's id, or a file with its JSON.")] = "",
+    stage: Annotated[str, Parameter(help="At which stage: refId, id or name.")] = "",
+    context: Annotated[Path | None, Parameter(help="A JSON object whose keys it sees before all others.")] = None,
+    explain: Annotated[bool, Parameter(help="Show the value of each part.", negative="")] = False,
+    strict: Annotated[
+        bool, Parameter(help="Without EXPRESSION: list what would stay as text in the execution.", negative="")
+    ] = False,
+    json: bool = False,
+    place: Place = _HERE,
+) -> int:
+    """Evaluate EXPRESSION, or the cases of a file: an array of `{value, level, error_kind}` comes out."""
+    from gennaker.cli import evaluating
+    from gennaker.expressions import cases as running_cases
 
-    sys.stdout.write(evaluating.run_cases(_read(cases)) + "\n")
-    return 0
+    if cases is not None:
+        sys.stdout.write(running_cases.run_cases(_read(cases)) + "\n")
+        return 0
+    configured = place.configured()
+    wanted = evaluating.Wanted(
+        expression=expression,
+        execution=execution,
+        stage=stage,
+        context=context,
+        explains=explain,
+        is_strict=strict,
+        as_json=json,
+    )
+    return evaluating.evaluate(configured.data, wanted, at_ms=int(time.time() * 1000), settings=configured.settings)
 
 
 def _check_demo_packages() -> None:

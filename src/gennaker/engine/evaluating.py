@@ -25,8 +25,15 @@ from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.problems import Problem
 
 _SUMMARY = "expressionEvaluationSummary"
+_FAILURES = "expressionFailures"
+"""Beside Orca's summary: the place of each failure, the value of each part, and the key that was probably meant."""
+_EXPLAINED = 10
+"""Failures of one pass whose parts are found out."""
 _IN_ORDER = "v4"
 """With this evaluator variables are evaluated one after another, with the others all at once."""
+
+
+_OF_TRIGGER = ("artifacts", "resolvedExpectedArtifacts")
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +57,18 @@ class _StageNames:
 
     def own_keys(self) -> Iterable[str]:
         return self._stage.context.keys()
+
+    def all_keys(self) -> Iterable[str]:
+        return [*self._stage.context, *(key for one in self._ancestors() for key in one.outputs)]
+
+    def all_of(self, key: str) -> list[Value]:
+        own: list[Value] = [self._stage.context[key]] if key in self._stage.context else []
+        found = [*own, *(one.outputs[key] for one in self._ancestors() if key in one.outputs)]
+        trigger = self._execution.head.trigger
+        return [*found, trigger[key]] if key in _OF_TRIGGER and trigger.get(key) else found
+
+    def _ancestors(self) -> Iterable[Stage]:
+        return {one.id: one for one in lookup.ancestors(self._execution, self._stage)}.values()
 
 
 class _NobodyToAsk:
@@ -99,7 +118,7 @@ def root_of(execution: Execution, stage: Stage, *, known: JsonObject | None = No
 
 def context_of(execution: Execution, stage: Stage, *, at: datetime, in_order: str = "") -> Evaluated:
     """The stage's context with everything evaluated that can be; `in_order` names its list of variables, if it has one."""
-    context = {key: value for key, value in stage.context.items() if key != _SUMMARY}
+    context = {key: value for key, value in stage.context.items() if key not in (_SUMMARY, _FAILURES)}
     if not has_expressions(context):
         return Evaluated(context=context)
     work = _Work(execution, stage, at)
@@ -109,7 +128,8 @@ def context_of(execution: Execution, stage: Stage, *, at: datetime, in_order: st
     if listed is not None:
         done = {**done, in_order: variables.evaluated(listed, work.variable)}
     if work.summary:
-        done = {**done, _SUMMARY: work.summary}
+        told: list[Json] = [failure.as_json() for failure in work.failures]
+        done = {**done, _SUMMARY: work.summary, _FAILURES: told}
     return Evaluated(context=done, problem=_unsupported(work.failures, work.nobody.refused))
 
 
@@ -142,6 +162,7 @@ class _Work:
             lookup=self.nobody,
             at_ms=self._at_ms,
             seed=f"{self._execution.head.id}/{self._stage.ref_id}",
+            explains=max(_EXPLAINED - len(self.failures), 0),
         )
         self.failures += done.failures
         for expression, entries in done.summary.items():

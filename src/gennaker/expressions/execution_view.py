@@ -368,6 +368,11 @@ class StageNames:
         """Keys of the stage's own context."""
         return self._own.keys()
 
+    def all_keys(self) -> Iterable[str]:
+        """Own keys and those of ancestors' outputs."""
+        outputs = (_map(ancestor, "outputs") for ancestor in self._view.ancestors(self._stage))
+        return dict.fromkeys(key for keys in (self._own, *outputs) for key in keys)
+
     def all_of(self, key: str) -> list[Value]:
         """Own value, and the outputs of all ancestors that have the key; of artifacts also those of the trigger."""
         found: list[Value] = [self._own[key]] if key in self._own else []

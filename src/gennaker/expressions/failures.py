@@ -72,6 +72,25 @@ def bad(message: str) -> ExpressionError:
     return ExpressionError(Kind.JAVA_EXCEPTION, message)
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """The value of one part of an expression."""
+
+    position: int
+    """Offset in the text where the part begins."""
+    part: str
+    value: str
+    """Short JSON; empty where the part failed."""
+    type: str = ""
+    """Simple name of the value's Java type."""
+    problem: str = ""
+    """Why the part failed."""
+
+    def as_json(self) -> JsonObject:
+        """The form that is kept in events and shown by the API."""
+        shown: JsonObject = {"position": self.position, "part": self.part}
+        return shown | ({"problem": self.problem} if self.problem else {"value": self.value, "type": self.type})
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One expression text that failed, or whose result is null."""
 
@@ -89,6 +108,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """The existing key, function or property that was probably meant."""
     pointer: str = ""
     """JSON pointer of the text in the value that was evaluated."""
+    parts: tuple[Part, ...] = ()
+    """What each part of the failed expression was worth, inner parts first."""
 
     @property
     def code(self) -> str:
@@ -106,6 +127,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
             "part": self.part,
             "nearest": self.nearest,
             "pointer": self.pointer,
+            "parts": [part.as_json() for part in self.parts],
         }
 
 
@@ -115,5 +137,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in names}
     if name.lower() in by_lower:
         return by_lower[name.lower()]
-    found = difflib.get_close_matches(name, names[:500], n=1, cutoff=0.7)
+    found = difflib.get_close_matches(name, names[:500], n=1, cutoff=0.65)
     return found[0] if found else ""

@@ -107,6 +107,24 @@ def rewritten(text: str, functions: Mapping[str, Function]) -> str:
     return text
 
 
+def places_of(text: str, expanded: str) -> list[int]:
+    """For each offset in a rewritten text, and its end, the offset in the text as it was written."""
+    places: list[int] = []
+    here = 0
+    while len(places) < len(expanded):
+        there = len(places)
+        if expanded.startswith(_NEEDLE, there) and not text.startswith(_NEEDLE, here):
+            places += [here, *[here + 1] * (len(_NEEDLE) - 1)]
+            here += 1
+        elif expanded.startswith(f"#{_ALIAS}( #root.execution)", there) and not text.startswith("#", here):
+            places += [here, *range(here, here + len(_ALIAS)), *[here + len(_ALIAS)] * len("( #root.execution)")]
+            here += len(_ALIAS)
+        else:
+            places.append(here)
+            here += 1
+    return [*places, here]
+
+
 def _aware(functions: Mapping[str, Function]) -> Iterable[str]:
     if functions is FUNCTIONS:
         return _AWARE

@@ -7,7 +7,7 @@ from gennaker.expressions.failures import ExpressionError, Kind, nearest
 from gennaker.expressions.functions import Function, Lookup
 from gennaker.expressions.root import Scene
 from gennaker.expressions.types import World
-from gennaker.expressions.values import Array, Group, LookupMap, Value, entries
+from gennaker.expressions.values import Array, Group, Inheriting, LookupMap, Value, entries
 
 MAX_STEPS = 1_000_000
 """Of one text: nodes evaluated, plus elements and 64ths of characters made; about a second."""
@@ -50,6 +50,8 @@ class Session:
         if self.missed is None:
             return ""
         _, name, owner = self.missed
+        if not name:
+            return ""
         return nearest(name, (key for key in known_keys(owner) if isinstance(key, str)))
 
     def made(self, value: Value) -> Value:
@@ -76,7 +78,9 @@ class Scope:
 
 
 def known_keys(owner: Value) -> list[Value]:
-    """The keys of a map, of a stage's context its own ones."""
+    """The keys of a map, of a stage's context also what it inherits."""
     if isinstance(owner, LookupMap):
-        return [*owner.names.own_keys(), *owner.extras]
+        names = owner.names
+        own = names.all_keys() if isinstance(names, Inheriting) else names.own_keys()
+        return [*own, *owner.extras]
     return list(entries(owner))

@@ -4,15 +4,16 @@
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 
 from gennaker.expressions import parser, tree
 from gennaker.expressions.conversions import java_text, text, to_json
 from gennaker.expressions.evaluate import evaluate as evaluate_tree
-from gennaker.expressions.failures import ExpressionError, Failure, Kind
-from gennaker.expressions.functions import FUNCTIONS, Function, Lookup, rewritten
+from gennaker.expressions.explaining import MAX_PARTS, explained
+from gennaker.expressions.failures import ExpressionError, Failure, Kind, Part
+from gennaker.expressions.functions import FUNCTIONS, Function, Lookup, places_of, rewritten
 from gennaker.expressions.root import Root, Scene
 from gennaker.expressions.session import Session
 from gennaker.expressions.types import World
@@ -113,15 +114,24 @@ def evaluate(  # noqa: PLR0913 - a pass has this many independent inputs, all bu
     lookup: Lookup | None = None,
     at_ms: int = 0,
     seed: str = "",
+    explains: int = 0,
 ) -> Evaluated:
     """A document with all its expressions evaluated, map keys included.
 
     A failed text stays as it was, and so does a null part of one. `at_ms` is the time for the summary and for
-    `new java.util.Date()`; `seed` makes random values repeatable. Raises nothing.
+    `new java.util.Date()`; `seed` makes random values repeatable; of the first `explains` failures the value of each part
+    is found out. Raises nothing.
     """
     work = _Pass(Scene(root), functions, lookup, World(at_ms, seed), is_strict=not allow_unknown_keys)
+    work.explains = explains
     result = work.walked(value, "", "", 0)
     return Evaluated(value=result, summary=work.summary, failures=tuple(work.failures))
+
+
+def explain(text: str, root: Root, *, lookup: Lookup | None = None, at_ms: int = 0) -> tuple[Part, ...]:
+    """What each part of the expressions in a text is worth, inner parts first. Raises nothing."""
+    work = _Pass(Scene(root), FUNCTIONS, lookup, World(at_ms, ""), is_strict=False)
+    return work.parts(_Place(text, "", "", FUNCTIONS))
 
 
 class _Pass:
@@ -136,6 +146,7 @@ class _Pass:
         self._world = world
         self._is_strict = is_strict
         self._allowance = MAX_STEPS
+        self.explains = 0
         self.summary: JsonObject = {}
         self.failures: list[Failure] = []
 
@@ -182,14 +193,7 @@ class _Pass:
 
     def _value(self, place: "_Place") -> Value:
         """The value of a text; None where it stays, which has been noted then."""
-        session = Session(
-            self._scene,
-            self._functions,
-            self._lookup,
-            self._world,
-            is_strict=self._is_strict,
-            allowance=self._allowance,
-        )
+        session = self._session()
         try:
             pieces = parse(place.expanded)
             if len(pieces) == 1 and isinstance(pieces[0], Hole):
@@ -199,6 +203,7 @@ class _Pass:
                 return result.name if isinstance(result, Status) else result
             made, has_null = _joined(pieces, session)
         except ExpressionError as error:
+            error.nearest = error.nearest or session.nearest_key()
             self._note(place, error)
             return None
         except RecursionError:
@@ -209,6 +214,16 @@ class _Pass:
         if has_null:
             self._note_null(place, pieces, session)
         return made
+
+    def _session(self) -> Session:
+        return Session(
+            self._scene,
+            self._functions,
+            self._lookup,
+            self._world,
+            is_strict=self._is_strict,
+            allowance=self._allowance,
+        )
 
     def _note_null(self, place: "_Place", pieces: tuple[str | Hole, ...], session: Session) -> None:
         node, name, _ = session.missed or (None, "", None)
@@ -223,22 +238,39 @@ class _Pass:
             part=name,
             nearest=session.nearest_key(),
             pointer=place.pointer,
+            parts=self._parts_of_failure(place),
         )
         self.failures.append(failure)
 
+    def _parts_of_failure(self, place: "_Place") -> tuple[Part, ...]:
+        """As long as they are wanted."""
+        return self.parts(place) if len(self.failures) < self.explains else ()
+
+    def parts(self, place: "_Place") -> tuple[Part, ...]:
+        """What each part of the expressions in a text is worth."""
+        try:
+            pieces = parse(place.expanded)
+        except ExpressionError:
+            return ()
+        found: list[Part] = []
+        for hole in pieces:
+            if isinstance(hole, Hole):
+                found += explained(hole.node, partial(place.located, hole.offset), self._session())
+        return tuple(found[:MAX_PARTS])
+
     def _note(self, place: "_Place", error: ExpressionError) -> None:
-        part = place.expanded[error.start : error.end] if error.start >= 0 else ""
-        is_same = place.expanded == place.template
+        position, part = place.located(0, error.start, error.end) if error.start >= 0 else (-1, "")
         self._entry("ERROR", _bare(place.expanded), f"{place.named} {error.message}", error.kind)
         failure = Failure(
             kind=error.kind,
             level="ERROR",
             message=error.message,
             text=place.template,
-            position=error.start if is_same else place.template.find(part) if part else -1,
+            position=position,
             part=part,
             nearest=error.nearest,
             pointer=place.pointer,
+            parts=() if error.kind is Kind.PARSE else self._parts_of_failure(place),
         )
         self.failures.append(failure)
 
@@ -264,6 +296,14 @@ class _Place:
         self._key = key
         self.pointer = pointer
         self.expanded = rewritten(template, functions)
+
+    def located(self, offset: int, start: int, end: int) -> tuple[int, str]:
+        """Where a piece of the expanded text stands in the text as it was written, and what was written there."""
+        if self.expanded == self.template:
+            return offset + start, self.template[offset + start : offset + end]
+        places = places_of(self.template, self.expanded)
+        begin, stop = places[min(offset + start, len(places) - 1)], places[min(offset + end, len(places) - 1)]
+        return begin, self.template[begin:stop]
 
     @property
     def named(self) -> str:

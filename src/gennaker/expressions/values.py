@@ -185,7 +185,11 @@ class Names(Protocol):
 
 @runtime_checkable
 class Inheriting(Protocol):
-    """Names that can also give all values of a key."""
+    """Names that can also give all values of a key, and all keys."""
+
+    def all_keys(self) -> Iterable[str]:
+        """Own keys and those of ancestors' outputs."""
+        ...
 
     def all_of(self, key: str) -> list[Value]:
         """Own value first, then those of ancestors."""

@@ -1,10 +1,13 @@
 """Evaluating: what expressions of a stage and of a notification see."""
 
+from typing import cast
+
 from msgspec.structs import replace
 from tests.make import AT, execution, stage_json
 from tests.playbook import stage_id
 
 from gennaker.engine import evaluating
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Notify
 from gennaker.model.execution import ExecutionKind
 
@@ -41,8 +44,27 @@ def test_a_function_that_would_have_to_ask_somebody_is_a_problem_and_not_text() 
     assert "isn't offered yet" in problem.message
 
 
+def test_a_failure_is_told_with_its_place_its_parts_and_what_was_meant() -> None:
+    found = execution(stage_json("a", colour="blue", title="${ coluor.length() }"))
+
+    context = evaluating.context_of(found, found.stages[stage_id("a")], at=AT).context
+
+    (told,) = cast("list[JsonObject]", context["expressionFailures"])
+    assert (told["code"], told["pointer"], told["position"]) == ("expression.null_dereference", "/title", 3)
+    assert told["nearest"] == "colour"
+    assert told["parts"] == [
+        {"position": 3, "part": "coluor", "value": "null", "type": "null"},
+        {
+            "position": 3,
+            "part": "coluor.length()",
+            "problem": "The method length can't be called: coluor doesn't exist.",
+        },
+    ]
+    assert list(cast("JsonObject", context["expressionEvaluationSummary"])) == ["coluor.length()"]
+
+
 def test_a_summary_goes_when_nothing_is_left_to_evaluate() -> None:
-    found = execution(stage_json("a", title="done", expressionEvaluationSummary={"x": []}))
+    found = execution(stage_json("a", title="done", expressionEvaluationSummary={"x": []}, expressionFailures=[]))
 
     assert evaluating.context_of(found, found.stages[stage_id("a")], at=AT).context == {"title": "done"}
 
