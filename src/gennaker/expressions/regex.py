@@ -7,7 +7,7 @@ from within. So the structure of a pattern decides who runs it:
   few to cost more than `MAX_COST` on this text, run in `re`.
 * *Wild* ones run in a matcher of our own that tries the same ways in the same order but never the same place of the
   pattern at the same place of the text twice: time is bounded by pattern length times text length. It knows no
-  look-around, back references, atomic groups and possessive quantifiers.
+  look-around, back references, atomic groups, possessive quantifiers and loops over what may be empty and lazy.
 * Wild patterns with those are refused (`expression.limit`) with a sentence that says why.
 
 Case-insensitivity and `\w \d \s \b` are ASCII, as in Java without flags.
@@ -56,7 +56,8 @@ class Pattern:
         self._repeats = sum(1 for node in repeats if node.most is None or node.most > 8)
         self._is_wild = len(repeats) > 8 + self._repeats or any(_is_wild(node) for node in nodes)
         self._is_only_for_re = any(
-            isinstance(node, (Around, Back)) or (isinstance(node, Repeat) and node.mode == "+") for node in nodes
+            isinstance(node, (Around, Back)) or (isinstance(node, Repeat) and node.mode == "+") or _is_moody(node)
+            for node in nodes
         )
         self._program: list[_Step] | None = None
         try:
@@ -142,6 +143,28 @@ def _is_wild(node: Tree) -> bool:
     )
 
 
+def _is_moody(node: Tree) -> bool:
+    """A loop over something that may be empty and prefers few: what it takes depends on where each round began."""
+    if not isinstance(node, Repeat) or node.most is not None or not _may_be_empty(node.inner):
+        return False
+    return any(isinstance(part, Repeat) and part.mode == "?" for part in regex_parse.walk(node.inner))
+
+
+def _may_be_empty(tree: Tree) -> bool:
+    match tree:
+        case One():
+            return False
+        case Sequence():
+            return all(map(_may_be_empty, tree.parts))
+        case Choice():
+            return any(map(_may_be_empty, tree.options))
+        case Group():
+            return _may_be_empty(tree.inner)
+        case Repeat():
+            return tree.least == 0 or _may_be_empty(tree.inner)
+    return True
+
+
 # -- the matcher for wild patterns --------------------------------------------------------------------------------
 
 _Step: TypeAlias = tuple[str, Callable[[str, int], bool] | None, tuple[int, ...]]
@@ -197,14 +220,15 @@ class _Compiler:
             self._steps[leaf] = ("split", None, (len(self._steps),))
 
     def _repeat(self, tree: Repeat) -> None:
-        if tree.mode == "+":
+        if tree.mode == "+" or _is_moody(tree):
             raise _refused()
         for _ in range(tree.least):
             self._emit(tree.inner)
         if tree.most is None:
             split = self._add("split", None, ())
             self._emit(tree.inner)
-            self._add("split", None, (split,))
+            # Where the inner part took nothing, the loop was here before, and goes on behind itself.
+            self._add("split", None, (split, len(self._steps) + 1))
             self._steps[split] = self._fork(tree, split + 1, len(self._steps))
             return
         splits = []
@@ -220,8 +244,8 @@ class _Compiler:
 
 def _refused() -> ExpressionError:
     message = (
-        "The pattern repeats something that itself can match in several ways and uses look-around, back references "
-        "or possessive quantifiers: it could run for ever. Write it without one of the two."
+        "The pattern repeats something that itself can match in several ways and uses look-around, back references, "
+        "possessive quantifiers, or takes few and maybe nothing: it could run for ever. Write it without one of the two."
     )
     return ExpressionError(Kind.LIMIT, message)
 
