@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from gennaker.engine import graph, keys
 from gennaker.engine.draft import Draft
+from gennaker.model import lengths
 from gennaker.model.codec import Json
 from gennaker.model.execution import Stage, Task
 
@@ -19,25 +20,22 @@ _SPREAD = 0.1
 
 
 def from_context(value: Json) -> timedelta | None:
-    """Positive milliseconds of a context as a length of time; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    """Positive milliseconds of a context as a length of time, at most `lengths.LONGEST`; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:  # nor NaN
         return None
-    return timedelta(milliseconds=value)
+    return lengths.of_milliseconds(value)
 
 
 def poll_pause(stage: Stage, asked: timedelta) -> timedelta:
     """How long a task that said "again" rests: what it asked for, or more if the stage wants (`backoffPeriodMs`)."""
-    return max(
-        asked,
-        from_context(stage.context.get("backoffPeriodMs")) or timedelta(),
-        timedelta(),
-    )
+    wanted = max(asked, from_context(stage.context.get("backoffPeriodMs")) or timedelta(), timedelta())
+    return min(wanted, lengths.LONGEST)
 
 
 def retry_pause(task: Task, key: str) -> timedelta:
     """The pause before the retry that follows the task's latest failure: doubled each time, up to a minute."""
     doublings = min(max(task.failures - 1, 0), 20)
-    doubled = task.retry_after * (1 << doublings)
+    doubled = min(task.retry_after, _LONGEST_RETRY_PAUSE) * (1 << doublings)
     return min(doubled, _LONGEST_RETRY_PAUSE) * (1 - _SPREAD * keys.fraction(key))
 
 
@@ -50,7 +48,7 @@ def task_deadline(draft: Draft, stage: Stage, task: Task) -> datetime | None:
         owner = limiting_stage(draft, stage)
         override = from_context(owner.context.get("stageTimeoutMs")) if owner else None
         limit = override or limit
-    return None if limit is None else task.start_time + limit + task.paused_for
+    return None if limit is None else task.start_time + min(limit, lengths.LONGEST) + task.paused_for
 
 
 def limiting_stage(draft: Draft, stage: Stage) -> Stage | None:

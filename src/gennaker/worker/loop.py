@@ -37,7 +37,7 @@ from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Announce, Deliver, PendingEffect, RunTask, StopTask
-from gennaker.model.event import Event
+from gennaker.model.event import CancelAsked, Event
 from gennaker.model.execution import EffectClass, Execution
 from gennaker.model.problems import Refused
 from gennaker.worker.performing import Performer, Run
@@ -49,6 +49,9 @@ Result = TypeVar("Result")
 _NAME = "this server"
 _STALE_AT_MOST = 1000
 """Forgotten timers that may stay in the heap, besides as many as there are live ones."""
+
+_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What applying an event raises only by a fault of ours; what the store and its leases raise is none of these."""
 
 Announced = Callable[[Execution, Announce], Awaitable[None]]
 """Told about an Announce effect; may be told twice."""
@@ -288,6 +291,8 @@ class Worker:
                 self._performing[effect.key].is_interruptible = False
                 try:
                     await self.apply(pending.execution_id, event, done_key=effect.key)
+                except _FAULTS as fault:
+                    await self._end_faulty(pending.execution_id, effect.key, fault)
                 except OwnedElsewhere:
                     await self._hand_over(Deliver(key=effect.key, execution_id=pending.execution_id, event=event))
 
@@ -298,8 +303,23 @@ class Worker:
         except Refused as refused:
             log.warning("event.undeliverable", key=deliver.key, execution=deliver.execution_id, reason=str(refused))
             await self._journal.commit(Commit(dropped_effects=(deliver.key,)))
+        except _FAULTS as fault:
+            await self._end_faulty(deliver.execution_id, deliver.key, fault)
         except OwnedElsewhere:
             await self._hand_over(deliver)
+
+    async def _end_faulty(self, execution_id: str, key: str, fault: Exception) -> None:
+        """A fault of the engine's own costs the execution that has met it, never the others.
+
+        Where even its end can't be recorded it stands still; its effect stays in the outbox for a mended version.
+        """
+        log.error("engine.fault", key=key, execution=execution_id, exc_info=fault)
+        reason = f"A fault in the engine: {type(fault).__name__}: {fault}. The server's log has the trace."
+        asked = CancelAsked(at=self._clock.now(), by="gennaker", reason=reason)
+        try:
+            await self.apply(execution_id, asked, done_key=key)
+        except _FAULTS:
+            log.exception("engine.stuck", key=key, execution=execution_id)
 
     async def _hand_over(self, deliver: Deliver) -> None:
         """To the server that owns the execution; the outbox keeps it until that one has applied the event."""

@@ -1,5 +1,7 @@
 """Timing: limits, pauses between polls and retries, lengths in words."""
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 from tests.make import AT, RULES, child, execution, seconds, stage_json, task
@@ -8,6 +10,7 @@ from tests.playbook import Playbook
 from gennaker.engine import timing
 from gennaker.engine.draft import Draft
 from gennaker.engine.synthetics import tasks_of
+from gennaker.model import lengths
 from gennaker.model.codec import Json
 from gennaker.model.execution import Stage
 
@@ -65,3 +68,12 @@ def test_waiting_for_an_execution_window_counts_against_no_limit() -> None:
 )
 def test_lengths_are_said_in_two_units(length: float, said: str) -> None:
     assert timing.in_words(seconds(length)) == said
+
+
+@pytest.mark.parametrize("number", [1e30, 3e14, 10**400])
+def test_numbers_beyond_the_calendar_are_bounded(number: float) -> None:
+    stage = Stage(id="s", ref_id="s", type="t", name="t", context={"backoffPeriodMs": number})
+
+    assert timing.from_context(number) == lengths.LONGEST
+    assert timing.poll_pause(stage, timedelta.max) == lengths.LONGEST
+    assert timing.poll_pause(stage, timedelta()) == lengths.LONGEST

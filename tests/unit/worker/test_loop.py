@@ -9,7 +9,7 @@ from tests import make
 from tests.fakes import scripted
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.scripted import Target
-from tests.harness import TESTER, Harness, problem_of, reached
+from tests.harness import TESTER, Harness, KillingProbe, ended, problem_of, reached
 
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.journal import Commit, Conflict
@@ -408,3 +408,52 @@ def flattened(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for one in error.exceptions for leaf in flattened(one)]
     return [error]
+
+
+# -- faults of our own ------------------------------------------------------------------------------------------------
+
+
+class FaultyProbe(KillingProbe):
+    """The engine raises once at each of these points, as it would for a fault of its own."""
+
+    def __init__(self, *points: str) -> None:
+        super().__init__()
+        self.left = list(points)
+
+    def reached(self, point: str) -> None:
+        super().reached(point)
+        if point in self.left:
+            self.left.remove(point)
+            raise OverflowError("date value out of range")
+
+
+def test_a_fault_of_the_engine_costs_the_execution_that_has_met_it_and_no_other(harness: Harness) -> None:
+    harness.probe = FaultyProbe("commit.before:TaskReported")
+
+    met = harness.run(MAKE)
+    other = harness.run(MAKE)
+
+    assert met.head.status is Status.CANCELED
+    assert met.head.cancellation_reason is not None
+    assert "A fault in the engine: OverflowError: date value out of range" in met.head.cancellation_reason
+    assert other.head.status is Status.SUCCEEDED
+
+
+def test_an_execution_whose_end_meets_a_fault_too_stands_still_until_a_mended_server_starts(harness: Harness) -> None:
+    probe = harness.probe = FaultyProbe("commit.before:TaskReported", "commit.before:CancelAsked")
+    ids: list[str] = []
+
+    async def two(services: Services) -> None:
+        ids.append(await services.executions.submit(Submission(config=MAKE, trigger={}, key="met"), TESTER))
+        await asyncio.sleep(60)
+        assert probe.left == []
+        ids.append(await services.executions.submit(Submission(config=MAKE, trigger={}, key="other"), TESTER))
+        await ended(services, ids[1])
+
+    async def mended(services: Services) -> None:
+        await ended(services, ids[0])
+
+    harness.do(two)
+    harness.do(mended)
+
+    assert [one.head.status for one in harness.executions()] == [Status.SUCCEEDED, Status.SUCCEEDED]

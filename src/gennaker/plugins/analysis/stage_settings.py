@@ -11,7 +11,7 @@ from gennaker.canary import coercion, durations, verdict, windows
 from gennaker.canary.coercion import Unreadable
 from gennaker.canary.errors import CanaryError
 from gennaker.canary.verdict import StageThresholds
-from gennaker.model import moniker
+from gennaker.model import lengths, moniker
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 
@@ -203,7 +203,7 @@ def _delay(document: JsonObject) -> timedelta:
     """An ISO duration, or a number of seconds."""
     value = document.get("delayBeforeCleanup")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=float(value))
+        return lengths.of_seconds(value)
     try:
         return durations.iso(document, "delayBeforeCleanup") or timedelta()
     except CanaryError as error:

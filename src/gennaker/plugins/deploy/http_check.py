@@ -7,14 +7,13 @@ if the setting webhook-hosts allows them. Kept as evidence whatever comes of it.
 
 import asyncio
 import hashlib
-from datetime import timedelta
 
 import msgspec
 
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import waiting
+from gennaker.model import lengths, waiting
 from gennaker.model.codec import Json, JsonObject, encode, to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -62,7 +61,7 @@ async def check(context: TaskContext) -> TaskResult:
     bad = [one for one in asked if one.problem]
     if bad and attempt < spec.attempts:
         return Again(
-            after=timedelta(seconds=spec.interval_seconds),
+            after=lengths.of_seconds(spec.interval_seconds),
             waiting_for=waiting.ForObject(
                 reason=f"attempt {attempt + 1} of {spec.attempts}: {bad[0].url} {bad[0].problem}",
                 kind="url",

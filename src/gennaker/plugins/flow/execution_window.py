@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import waiting
+from gennaker.model import lengths, waiting
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -90,7 +90,7 @@ async def delay(context: TaskContext) -> TaskResult:
     seconds = own.get("waitTime")
     if _is_skipped(own) or not isinstance(seconds, int | float):
         return Done()
-    ends = (context.task.start_time or context.at) + timedelta(seconds=seconds)
+    ends = (context.task.start_time or context.at) + lengths.of_seconds(seconds)
     if ends <= context.at:
         return Done()
     return Again(after=ends - context.at, waiting_for=waiting.ForTime(reason=f"{ends:%H:%M:%S} UTC", until=ends))

@@ -8,7 +8,7 @@ engine sends each notification once, and again after its `notifyEveryMs` (`engin
 from datetime import timedelta
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import waiting
+from gennaker.model import lengths, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -71,7 +71,7 @@ def _pause(notifications: Json) -> timedelta:
     for one in notifications if isinstance(notifications, list) else ():
         every = one.get("notifyEveryMs") if isinstance(one, dict) else None
         if isinstance(every, int | float) and every > 0:
-            pause = min(pause, max(_SOONEST, timedelta(milliseconds=every)))
+            pause = min(pause, max(_SOONEST, lengths.of_milliseconds(every)))
     return pause
 
 

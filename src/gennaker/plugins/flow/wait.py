@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import waiting
-from gennaker.model.event import Again, Done, TaskResult
+from gennaker.model import lengths, waiting
+from gennaker.model.codec import Json
+from gennaker.model.event import Again, Done, Failed, TaskResult
+from gennaker.model.problems import Problem
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
@@ -21,11 +23,32 @@ async def until(context: TaskContext) -> TaskResult:
     if context.lookup("skipRemainingWait") is True:
         return Done()
     began = context.stage.start_time or context.at
-    seconds = context.lookup("waitTime")
-    ends = began + timedelta(seconds=float(seconds) if isinstance(seconds, int | float | str) else 30)
+    try:
+        ends = began + _length(context.lookup("waitTime"))
+    except ValueError as error:
+        return Failed(problem=_wrong(error))
     if ends <= context.at:
         return Done()
     return Again(after=ends - context.at, waiting_for=waiting.ForTime(reason=f"{ends:%H:%M:%S} UTC", until=ends))
+
+
+def _length(value: Json) -> timedelta:
+    """A number of seconds, also as text; half a minute where there is none. Raises ValueError."""
+    if value is None:
+        return timedelta(seconds=30)
+    number = float(value) if isinstance(value, str) else value
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        return lengths.of_seconds(number)
+    raise ValueError(f"{value!r} is no number of seconds")
+
+
+def _wrong(error: ValueError) -> Problem:
+    return Problem(
+        code="stage.field_wrong",
+        message=f"`waitTime` is wrong: {error}.",
+        remedy="Give it as a number of seconds.",
+        pointer="/waitTime",
+    )
 
 
 stage = StageType(

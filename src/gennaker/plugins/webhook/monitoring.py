@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from gennaker.interfaces.stages import TaskContext, TaskType
-from gennaker.model import waiting
+from gennaker.model import lengths, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -29,7 +29,7 @@ async def wait_before(context: TaskContext) -> TaskResult:
     """Done when `waitBeforeMonitor` seconds are over."""
     spec = stage_settings.read(context)
     began = context.task.start_time or context.at
-    ends = began + timedelta(seconds=max(spec.wait_before_monitor, 0))
+    ends = began + lengths.of_seconds(spec.wait_before_monitor)
     if ends <= context.at:
         return Done()
     reason = f"{ends:%H:%M:%S} UTC, before the status is asked for"

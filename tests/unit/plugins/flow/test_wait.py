@@ -68,3 +68,19 @@ def test_the_rest_can_be_skipped(how: str) -> None:
         await services.executions.tell(execution_id, event, TESTER)
 
     assert lasted(run(skip, waitTime=600)) < timedelta(seconds=7)
+
+
+@pytest.mark.parametrize("key", ["stageTimeoutMs", "backoffPeriodMs"])
+@pytest.mark.parametrize("number", [1e30, 3e14, 10**400])
+def test_no_number_of_a_pipeline_leads_out_of_the_calendar(key: str, number: float) -> None:
+    execution = run(waitTime=0, **{key: number})
+
+    assert execution.head.status is Status.SUCCEEDED
+
+
+def test_what_is_no_number_of_seconds_fails_the_stage_with_a_sentence() -> None:
+    execution = run(waitTime="${'soon'}")
+
+    assert execution.head.status is Status.TERMINAL
+    assert "waitTime" in problem_of(execution)
+    assert "fault in the code" not in problem_of(execution)
