@@ -59,7 +59,11 @@ def _literal(node: tree.Literal, _scope: Scope) -> Value:
 
 
 def _start_property(node: tree.Property, scope: Scope) -> Value:
-    return _read(node, scope.this, scope)
+    target = scope.this
+    if type(target) is dict:
+        found = target.get(node.name, MISSING)
+        return _missing_key(node, node.name, target, scope) if found is MISSING else found
+    return _read(node, target, scope)
 
 
 def _read(node: tree.Property, target: Value, scope: Scope) -> Value:
@@ -263,26 +267,29 @@ def _start_selection(node: tree.Selection, scope: Scope) -> Value:
 
 
 def _is_selected(node: tree.Selection, element: Value, scope: Scope) -> bool:
-    found = run(node.criterion, Scope(scope.session, element, element))
-    if not isinstance(found, bool):
-        message = f"The condition of a selection must be true or false, not of type {type_name(found)}."
-        raise ExpressionError(Kind.SELECTION_NOT_BOOLEAN, message)
-    return found
+    """`scope` is that of the elements: it is moved on to this one."""
+    scope.this = scope.outer = element
+    found = run(node.criterion, scope)
+    if found is True or found is False:
+        return found
+    message = f"The condition of a selection must be true or false, not of type {type_name(found)}."
+    raise ExpressionError(Kind.SELECTION_NOT_BOOLEAN, message)
 
 
 def _selection(node: tree.Selection, target: Value, scope: Scope) -> Value:
     """`target.?[…]`, `.^[…]`, `.$[…]`."""
     if target is None and node.is_safe:
         return None
+    inner = Scope(scope.session, None, None)
     if is_map(target):
-        return _selected_entries(node, target, scope)
+        return _selected_entries(node, target, inner)
     items = items_of(target)
     if items is None:
         message = f"A value of type {type_name(target)} has no elements to select from."
         raise ExpressionError(Kind.SELECTION_TARGET, message)
     if node.which == "^":
-        return next((item for item in items if _is_selected(node, item, scope)), None)
-    selected = [item for item in items if _is_selected(node, item, scope)]
+        return next((item for item in items if _is_selected(node, item, inner)), None)
+    selected = [item for item in items if _is_selected(node, item, inner)]
     if node.which == "$":
         return selected[-1] if selected else None
     return Array(BOXES.get(target.component, target.component), selected) if isinstance(target, Array) else selected
@@ -311,7 +318,11 @@ def _projection(node: tree.Projection, target: Value, scope: Scope) -> Value:
     items = [Entry(key, value) for key, value in entries(target).items()] if is_map(target) else items_of(target)
     if items is None:
         raise ExpressionError(Kind.PROJECTION_TARGET, f"A value of type {type_name(target)} has no elements.")
-    made = [run(node.each, Scope(scope.session, item, item)) for item in items]
+    inner = Scope(scope.session, None, None)
+    made: list[Value] = []
+    for item in items:
+        inner.this = inner.outer = item
+        made.append(run(node.each, inner))
     if not isinstance(target, Array):
         return made
     components = {type_name(item) for item in made if item is not None}
@@ -338,23 +349,23 @@ def _arithmetic(node: tree.Arithmetic, scope: Scope) -> Value:
 def _logic(node: tree.Logic, scope: Scope) -> Value:
     decides = node.operator == "||"
     for operand in node.operands:
-        if truth(run(operand, scope)) is decides:
+        found = run(operand, scope)
+        if found is decides or (found is not (not decides) and truth(found) is decides):
             return decides
     return not decides
 
 
 def _comparison(node: tree.Comparison, scope: Scope) -> Value:
     left, right = run(node.left, scope), run(node.right, scope)
-    match node.operator:
-        case "matches":
-            return _matches(left, right, scope.session)
-        case "between":
-            return operators.is_between(left, right)
-        case "instanceof":
-            if not isinstance(right, Typed):
-                raise ExpressionError(Kind.INSTANCEOF_OPERAND, "`instanceof` needs a type, e.g. T(String).")
-            return types.is_instance(left, right, type_name(left))
-    return operators.holds(node.operator, left, right)
+    if node.operator in operators.TESTS:
+        return operators.holds(node.operator, left, right)
+    if node.operator == "matches":
+        return _matches(left, right, scope.session)
+    if node.operator == "between":
+        return operators.is_between(left, right)
+    if not isinstance(right, Typed):
+        raise ExpressionError(Kind.INSTANCEOF_OPERAND, "`instanceof` needs a type, e.g. T(String).")
+    return types.is_instance(left, right, type_name(left))
 
 
 def _matches(left: Value, right: Value, session: Session) -> bool:
@@ -364,7 +375,7 @@ def _matches(left: Value, right: Value, session: Session) -> bool:
         raise ExpressionError(Kind.REGEX, f"The pattern must be text, not of type {type_name(right)}.")
     pattern, subject = regex.compiled(right), text(left) or ""
     session.charge(pattern.steps(subject))
-    return pattern.match(subject, is_whole=True) is not None
+    return pattern.fits(subject)
 
 
 def _ternary(node: tree.Ternary, scope: Scope) -> Value:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from operator import eq, ge, gt, le, lt, ne
 
 from gennaker.expressions.conversions import as_double, has_text, java_text, text
 from gennaker.expressions.failures import ExpressionError, Kind, bad
@@ -238,6 +239,8 @@ def positive(value: Value) -> Value:
 
 def is_equal(left: Value, right: Value) -> bool:
     """`left == right`: numbers by value, text-like by text, all else as Java's equals."""
+    if type(left) is str and type(right) is str:
+        return left == right
     if is_number(left) and is_number(right):
         return _order_numbers(left, right) == 0
     if isinstance(left, (str, Status)) and isinstance(right, (str, Status)):
@@ -316,8 +319,22 @@ def _sortable(value: Value) -> tuple[float, ...] | None:
     return None
 
 
+_PLAIN = frozenset({int, Long})
+TESTS: dict[str, Callable[..., bool]] = {
+    "==": eq,
+    "!=": ne,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+}
+"""Whole numbers of one type compare as they are; most comparisons are of such, or of texts for being equal."""
+
+
 def holds(operator: str, left: Value, right: Value) -> bool:
     """`left operator right` for == != < <= > >=."""
+    if type(left) is type(right) and type(left) in _PLAIN:
+        return TESTS[operator](left, right)
     if operator == "==":
         return is_equal(left, right)
     if operator == "!=":

@@ -72,6 +72,12 @@ class Pattern:
             return None if found is None else tuple(found.span(index) for index in range(self.groups + 1))
         return self._walked(text, start, {}, is_whole=is_whole)
 
+    def fits(self, text: str) -> bool:
+        """The whole text matches."""
+        if self._is_tame_for(text):
+            return self._compiled.fullmatch(text) is not None
+        return self._walked(text, 0, {}, is_whole=True) is not None
+
     def finds(self, text: str) -> Iterator[Spans]:
         """All matches from left to right that don't overlap, as Java's Matcher.find gives them."""
         position = 0

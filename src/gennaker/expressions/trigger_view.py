@@ -58,6 +58,8 @@ def trigger_map(raw: JsonObject) -> JsonObject:
 
 def _without_nulls(value: Json) -> Json:
     if isinstance(value, dict):
+        if not any(item is None or isinstance(item, (dict, list)) for item in value.values()):
+            return value
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
