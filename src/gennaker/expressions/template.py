@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache, partial
+from typing import TypeAlias
 
 import msgspec
 
@@ -124,14 +125,18 @@ def evaluate(  # noqa: PLR0913 - a pass has this many independent inputs, all bu
     """
     work = _Pass(Scene(root), functions, lookup, World(at_ms, seed), is_strict=not allow_unknown_keys)
     work.explains = explains
-    result = work.walked(value, "", "", 0)
+    result = work.walked(value, "", None, 0)
     return Evaluated(value=result, summary=work.summary, failures=tuple(work.failures))
 
 
 def explain(text: str, root: Root, *, lookup: Lookup | None = None, at_ms: int = 0) -> tuple[Part, ...]:
     """What each part of the expressions in a text is worth, inner parts first. Raises nothing."""
     work = _Pass(Scene(root), FUNCTIONS, lookup, World(at_ms, ""), is_strict=False)
-    return work.parts(_Place(text, "", "", FUNCTIONS))
+    return work.parts(_Place(text, "", None, FUNCTIONS))
+
+
+_Path: TypeAlias = "tuple[_Path, str] | None"
+"""The steps from the document to a value, the last first: made into a pointer only where something failed."""
 
 
 class _Pass:
@@ -150,33 +155,42 @@ class _Pass:
         self.summary: JsonObject = {}
         self.failures: list[Failure] = []
 
-    def walked(self, value: Json, key: str, pointer: str, depth: int) -> Json:
+    def walked(self, value: Json, key: str, path: "_Path", depth: int) -> Json:
         """The value with expressions evaluated; `key` names it in the summary."""
-        if isinstance(value, str):
-            return self._text(_Place(value, key, pointer, self._functions)) if "${" in value else value
-        if not isinstance(value, (dict, list)):
+        kind = type(value)
+        if kind is str:
+            assert isinstance(value, str)
+            return self._text(_Place(value, key, path, self._functions)) if "${" in value else value
+        if kind is not dict and kind is not list:
             return value
         if depth >= MAX_DEPTH:
             message = f"The document is nested more than {MAX_DEPTH} levels deep; what is deeper wasn't evaluated."
-            self._note(_Place("", "", pointer, self._functions), ExpressionError(Kind.LIMIT, message))
+            self._note(_Place("", "", path, self._functions), ExpressionError(Kind.LIMIT, message))
             return value
         if isinstance(value, list):
-            return [self.walked(item, "", f"{pointer}/{index}", depth + 1) for index, item in enumerate(value)]
-        return self._map(value, pointer, depth)
+            return [
+                item if type(item) is str and "${" not in item else self.walked(item, "", (path, str(index)), depth + 1)
+                for index, item in enumerate(value)
+            ]
+        assert isinstance(value, dict)
+        return self._map(value, path, depth)
 
-    def _map(self, value: JsonObject, pointer: str, depth: int) -> JsonObject:
+    def _map(self, value: JsonObject, path: "_Path", depth: int) -> JsonObject:
         made: JsonObject = {}
         for name, item in value.items():
-            shown = self._key(name, pointer) if "${" in name else name
             # Most values are plain; going round them here saves a call each.
-            if isinstance(item, (dict, list)) or (isinstance(item, str) and "${" in item):
-                made[shown] = self.walked(item, name, f"{pointer}/{_escaped(name)}", depth + 1)
+            kind = type(item)
+            if kind is str:
+                done: Json = item if "${" not in item else self.walked(item, name, (path, name), depth)  # type: ignore[operator]  # text
+            elif kind is dict or kind is list:
+                done = self.walked(item, name, (path, name), depth + 1)
             else:
-                made[shown] = item
+                done = item
+            made[self._key(name, path) if "${" in name else name] = done
         return made
 
-    def _key(self, name: str, pointer: str) -> str:
-        result = self._value(_Place(name, "", pointer, self._functions))
+    def _key(self, name: str, path: "_Path") -> str:
+        result = self._value(_Place(name, "", path, self._functions))
         return name if result is None else java_text(result)
 
     def _text(self, place: "_Place") -> Json:
@@ -289,13 +303,23 @@ class _Pass:
 class _Place:
     """A text and where it stands."""
 
-    __slots__ = ("_key", "expanded", "pointer", "template")
+    __slots__ = ("_key", "_path", "expanded", "template")
 
-    def __init__(self, template: str, key: str, pointer: str, functions: Mapping[str, Function]) -> None:
+    def __init__(self, template: str, key: str, path: "_Path", functions: Mapping[str, Function]) -> None:
         self.template = template
         self._key = key
-        self.pointer = pointer
+        self._path = path
         self.expanded = rewritten(template, functions)
+
+    @property
+    def pointer(self) -> str:
+        """JSON pointer of the text."""
+        pieces: list[str] = []
+        path = self._path
+        while path is not None:
+            path, step = path
+            pieces.append(f"/{_escaped(step)}")
+        return "".join(reversed(pieces))
 
     def located(self, offset: int, start: int, end: int) -> tuple[int, str]:
         """Where a piece of the expanded text stands in the text as it was written, and what was written there."""
