@@ -9,7 +9,7 @@ repository's own git configuration:
     gennaker.slug     repository name, e.g. storefront
 
 The body has the parts of GitHub's push payload that triggers read. A delivery that nobody answers, or with 5xx, is tried
-three times under the same delivery id; what is not answered with 2xx in the end is said on the pusher's terminal. The
+again and again for some seconds, under the same delivery id; what is not answered with 2xx in the end is said on the pusher's terminal. The
 push itself is never undone by it. Only the standard library is used: the hook runs wherever git runs.
 """
 
@@ -26,8 +26,9 @@ import urllib.request
 from collections.abc import Sequence
 
 _NO_HASH = "0" * 40
-_PAUSES_SECONDS = (1.0, 2.0)
-"""Between the three attempts."""
+_PAUSES_SECONDS = (0.5,) * 8 + (1.0,) * 16
+"""Between the attempts, which go on for 20 seconds: a server that is killed and started again, even several times, is
+told all the same."""
 _UNAVAILABLE = 500
 _TIMEOUT_SECONDS = 30
 _MOST_COMMITS = 20
