@@ -235,8 +235,10 @@ class ShopStory:
             self.client.post("/api/v1/pipelines", pipeline)
 
     def _push(self) -> None:
+        # Killed before each answer the hook gives up; that the push arrived all the same shows the build it has started.
+        kills = self.supervisor.kills
         said = self.repository.push()
-        assert not said, said
+        assert not said or self.supervisor.kills > kills, said
 
     def _built(self, number: int) -> JsonObject:
         build = self._ended("build-shop", number)
