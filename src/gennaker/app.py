@@ -366,6 +366,7 @@ def _listening(host: str, port: int, setting: str) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # at once: with SO_REUSEADDR two may bind, and only one may listen
     except OSError as error:
         bound.close()
         raise Refused(

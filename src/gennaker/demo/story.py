@@ -5,9 +5,11 @@ processes behind a load balancer, visitors all the time. The story only does wha
 back) and looks from outside whether what must happen happens. Exit status 0 only if all of it did.
 """
 
+import contextlib
 import hashlib
 import hmac
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -86,8 +88,9 @@ class Story:
         self._teller = teller
         self._mail = MailSink()
         self._hooks = WebhookSink()
-        self._api_port = ports.free("demo-api")
-        self._registry_port = ports.free("demo-registry", taken={self._api_port})
+        # By process: demos that start together must not look at the same ports.
+        self._api_port = ports.free(f"demo-api/{os.getpid()}")
+        self._registry_port = ports.free(f"demo-registry/{os.getpid()}", taken={self._api_port})
         self._server = DemoServer(folder / "data", (*self._settings(), *flags))
         self._repository = DemoRepository(folder)
         self._load: subprocess.Popen[bytes] | None = None
@@ -120,14 +123,16 @@ class Story:
         self._tell_report()
 
     def stay(self) -> None:
-        """Leaves everything running until Ctrl-C."""
+        """Leaves everything running, visitors too, until Ctrl-C: that is how it is meant to end."""
+        self._send_visitors(self._folder / "load-after.jsonl")
         link = self._client.post("/api/v1/links")
         url = link.get("url") if isinstance(link, dict) else ""
         self._teller.console.print(
             f"\nEverything is left running. The page: {url}\nCtrl-C ends all of it.", markup=False
         )
-        while self._server.is_running():
-            time.sleep(1)
+        with contextlib.suppress(KeyboardInterrupt):
+            while self._server.is_running():
+                time.sleep(1)
 
     def end(self) -> None:
         """Leaves nothing running."""
@@ -192,19 +197,7 @@ class Story:
     def _visitors_come(self) -> None:
         with self._teller.step("Visitors come"):
             log = self._folder / "load.jsonl"
-            self._load = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "gennaker.demo.load",
-                    "--url",
-                    f"http://{self._address('shop-prod')}",
-                    "--rate",
-                    str(_RATE),
-                    "--log",
-                    str(log),
-                ]
-            )
+            self._send_visitors(log)
             time.sleep(3)
             rate = reckoning.rate_of(log)
         percent = reckoning.share_needed(rate)
@@ -458,6 +451,10 @@ class Story:
             stdout=subprocess.PIPE if capture else subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )
+
+    def _send_visitors(self, log: Path) -> None:
+        words = ["--url", f"http://{self._address('shop-prod')}", "--rate", str(_RATE), "--log", str(log)]
+        self._load = subprocess.Popen([sys.executable, "-m", "gennaker.demo.load", *words])
 
     def _stop_load(self) -> None:
         if self._load is not None:

@@ -17,6 +17,8 @@ import msgspec
 import psycopg
 import structlog
 
+from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model.problems import Problem
 from gennaker.transport.permissions import open_private
 
 log = structlog.get_logger()
@@ -86,7 +88,8 @@ class HeadKeeper:
     def __init__(self, folder: Path, chain: Chain, *, may_join: bool = False) -> None:
         """Reads the file; where the chain contradicts it, it is never written again: it is the evidence.
 
-        `may_join`: this may be a new server's folder, whose chain others have begun.
+        `may_join`: this may be a new server's folder, whose chain others have begun. Raises StoreUnusable if the file
+        knows records and the database has none at all: it was lost or emptied, and a server must not begin anew over it.
         """
         self._may_join = may_join
         self._folder = folder
@@ -116,6 +119,9 @@ class HeadKeeper:
     def _begin(self) -> None:
         """An empty chain has a head as well: from the first record on, a missing file says something."""
         self._compare()
+        if self._kept is not None and self._kept.number > 0 and self._chain.newest() is None:
+            self._chain.close()
+            raise StoreUnusable(_emptied(self._folder / NAME, self._kept.number))
         if self._kept is None and not self._is_contradicted:
             self._kept = self._chain.newest() or Head(number=0, hash=NO_HASH)
             _replace(self._folder / NAME, msgspec.json.encode(self._kept))
@@ -145,6 +151,14 @@ class HeadKeeper:
             return True
         self._kept = head
         return True
+
+
+def _emptied(file: Path, number: int) -> Problem:
+    return Problem(
+        code="store.emptied",
+        message=f"{file} knows {number} audit records, but the database has none: it was lost or emptied.",
+        remedy=f"Put the database back from a backup; or, to begin anew without what was in it, move {file.name} away.",
+    )
 
 
 def _replace(file: Path, content: bytes) -> None:

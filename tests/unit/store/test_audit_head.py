@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.audit import AuditEntry
 from gennaker.store import audit, audit_head
 from gennaker.store.database import NAME, Database
@@ -77,3 +78,21 @@ def test_a_head_that_contradicts_the_database_is_kept_as_evidence(tmp_path: Path
 
     assert (file.read_bytes() if file.exists() else None) == before
     assert not audit.verify(tmp_path).is_intact
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_nothing_begins_anew_over_a_database_that_was_lost_or_emptied(tmp_path: Path, *, is_gone: bool) -> None:
+    database = Database.open(tmp_path)
+    record(database, 5)
+    database.close()
+    if is_gone:
+        (tmp_path / NAME).unlink()
+    else:
+        with closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
+            connection.execute("DELETE FROM audit")
+
+    with pytest.raises(StoreUnusable, match="knows 5 audit records, but the database has none"):
+        Database.open(tmp_path)
+
+    (tmp_path / audit_head.NAME).unlink()
+    Database.open(tmp_path).close()
