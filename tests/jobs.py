@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import timedelta
 from typing import Any
 
 from tests.harness import Harness, problem_of
@@ -27,9 +28,13 @@ class Installation:
         self.harness = Harness(flow.plugin, definitions.plugin, *plugins)
 
     def job(self, kind: str, *, kill_at: tuple[str, ...] = (), **fields: Any) -> Execution:
-        """Runs a job to its end."""
+        """Runs a job to its end, and a second more: what the next one writes is newer."""
         listed: list[Json] = [{"type": kind, **fields}]
-        done = self.harness.run({"application": "shop", "name": f"a {kind}", "job": listed}, kill_at=kill_at)
+        done = self.harness.run(
+            {"application": "shop", "name": f"a {kind}", "job": listed},
+            kill_at=kill_at,
+            afterwards=timedelta(seconds=1),
+        )
         unseen = [point for point in kill_at if point.partition("#")[0] not in self.harness.probe.seen]
         assert unseen == [], "nothing was killed there"
         return done
