@@ -2,11 +2,11 @@
 
 import base64
 
+from gennaker.interfaces import produced
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.model.event import Done, TaskResult
-from gennaker.plugins.flow import binding
 
 _ACCOUNT = "embedded-artifact"
 
@@ -47,7 +47,7 @@ stage = StageType(
     spec=Spec,
     tasks=(
         TaskType(name="evaluateArtifacts", run=make),
-        TaskType(name="bindArtifacts", run=binding.bind),
+        TaskType(name="bindArtifacts", run=produced.bind),
     ),
     restart_clears=("artifacts", "resolvedExpectedArtifacts"),
     runs_in_dry_run=True,

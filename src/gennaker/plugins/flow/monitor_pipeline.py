@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import msgspec
 
+from gennaker.interfaces import produced
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.plugins.flow import binding, children
+from gennaker.plugins.flow import children
 
 _LOOKS_AGAIN = timedelta(seconds=15)
 _FAIL_FAST = "FailFast"
@@ -30,7 +31,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 async def plan(_: StageSpec, context: StageContext) -> Plan:
     """Bind artifacts only where some are expected."""
     binds = "expectedArtifacts" in context.stage.context
-    return Plan(tasks=(_MONITOR.planned(), *((binding.task.planned(),) if binds else ())))
+    return Plan(tasks=(_MONITOR.planned(), *((produced.task.planned(),) if binds else ())))
 
 
 async def monitor(context: TaskContext) -> TaskResult:
@@ -97,6 +98,6 @@ stage = StageType(
     label="Monitor Pipeline",
     about=__doc__,
     spec=Spec,
-    tasks=(_MONITOR, binding.task),
+    tasks=(_MONITOR, produced.task),
     plan=plan,
 )

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import msgspec
 
+from gennaker.interfaces import produced
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import artifact_matching, foreign
@@ -16,7 +17,7 @@ from gennaker.model.execution import Execution
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.plugins.flow import binding, children
+from gennaker.plugins.flow import children
 
 _LOOKS_AGAIN = timedelta(seconds=15)
 """The child's end wakes the task; this is for an end that was told while this execution was paused."""
@@ -49,7 +50,7 @@ async def plan(spec: StageSpec, context: StageContext) -> Plan:
     own = context.stage.context
     waits = str(spec.wait_for_completion).lower() != "false"
     tasks = () if own.get("executionId") else (_START.planned(),)
-    binds = (binding.task.planned(),) if "expectedArtifacts" in own else ()
+    binds = (produced.task.planned(),) if "expectedArtifacts" in own else ()
     return Plan(tasks=(*tasks, *((_MONITOR.planned(),) if waits else ()), *binds))
 
 
@@ -214,7 +215,7 @@ stage = StageType(
     label="Pipeline",
     about=__doc__,
     spec=Spec,
-    tasks=(_START, _MONITOR, binding.task),
+    tasks=(_START, _MONITOR, produced.task),
     plan=plan,
     runs_in_dry_run=True,
     is_skippable=True,
