@@ -14,7 +14,7 @@ from gennaker.engine import identity, lookup, orca_json, variables
 from gennaker.engine.contexts import has_expressions, mentions
 from gennaker.expressions import template
 from gennaker.expressions.failures import Failure, Kind
-from gennaker.expressions.functions import LookupFailed
+from gennaker.expressions.functions import Lookup, LookupFailed
 from gennaker.expressions.root import Root
 from gennaker.expressions.values import MISSING, Value
 from gennaker.interfaces.stages import Evaluation
@@ -93,7 +93,7 @@ class _NobodyToAsk:
         raise self._refusal(f"Looking up the canary config {name!r} {application}".rstrip())
 
     def _refusal(self, what: str) -> LookupFailed:
-        said = f"{what} in an expression isn't offered yet."
+        said = f"{what} in an expression isn't offered here."
         self.refused.append(said)
         return LookupFailed(said)
 
@@ -116,12 +116,17 @@ def root_of(execution: Execution, stage: Stage, *, known: JsonObject | None = No
     )
 
 
-def context_of(execution: Execution, stage: Stage, *, at: datetime, in_order: str = "") -> Evaluated:
-    """The stage's context with everything evaluated that can be; `in_order` names its list of variables, if it has one."""
+def context_of(
+    execution: Execution, stage: Stage, *, at: datetime, in_order: str = "", lookup: Lookup | None = None
+) -> Evaluated:
+    """The stage's context with everything evaluated that can be.
+
+    `in_order` names its list of variables, if it has one; without `lookup` nobody can be asked, and what has to is a problem.
+    """
     context = {key: value for key, value in stage.context.items() if key not in (_SUMMARY, _FAILURES)}
     if not has_expressions(context):
         return Evaluated(context=context)
-    work = _Work(execution, stage, at)
+    work = _Work(execution, stage, at, lookup)
     listed = context.pop(in_order) if in_order in context and execution.head.spel_evaluator == _IN_ORDER else None
     value = work.evaluated(context)
     done: JsonObject = value if isinstance(value, dict) else context
@@ -145,9 +150,10 @@ def evaluation_of(execution: Execution, stage: Stage, value: Json, *, at: dateti
 class _Work:
     """Passes over parts of one stage's context, with one summary."""
 
-    def __init__(self, execution: Execution, stage: Stage, at: datetime) -> None:
+    def __init__(self, execution: Execution, stage: Stage, at: datetime, lookup: Lookup | None = None) -> None:
         self._execution = execution
         self._stage = stage
+        self._lookup = lookup
         self._at_ms = milliseconds(at) or 0
         self.nobody = _NobodyToAsk()
         self.summary: JsonObject = {}
@@ -159,7 +165,7 @@ class _Work:
         done = template.evaluate(
             value,
             root_of(self._execution, self._stage, known=known, user=user),
-            lookup=self.nobody,
+            lookup=self._lookup or self.nobody,
             at_ms=self._at_ms,
             seed=f"{self._execution.head.id}/{self._stage.ref_id}",
             explains=max(_EXPLAINED - len(self.failures), 0),

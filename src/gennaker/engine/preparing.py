@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from gennaker.engine import conditions, contexts, evaluating, keys, lookup, rules, specs, submission, timing
+from gennaker.engine import asking, conditions, contexts, evaluating, keys, lookup, rules, specs, submission, timing
 from gennaker.engine.sight import StageSight
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, Unplannable
@@ -35,10 +35,13 @@ Prepare = PrepareSubmission | PrepareStage | PrepareAfterStages | PrepareTask
 def needs_io(effect: Effect, execution: Execution, stage_types: Mapping[str, StageType]) -> bool:
     """Whether performing the effect may ask anybody outside. False only for preparing that is pure calculation."""
     match effect:
-        case PrepareTask():
-            return False
+        case PrepareTask(stage_id=stage_id):
+            stage = execution.stages.get(stage_id)
+            return stage is not None and asking.asks(stage.context)
         case PrepareStage(stage_id=stage_id) | PrepareAfterStages(stage_id=stage_id):
             stage = execution.stages.get(stage_id)
+            if stage is not None and asking.asks(stage.context):
+                return True
             stage_type = None if stage is None else specs.find(stage_types, rules.type_name(stage))
             return stage_type is not None and not stage_type.plans_without_io
         case _:
@@ -72,20 +75,38 @@ async def prepare(
                 effect
             )
         case PrepareTask():
-            return _task(effect, execution, stage_types, at)
+            return await _task(effect, execution, stage_types, services=services, at=at)
         case _:
             raise AssertionError(f"{type(effect).__name__} needs no preparing")  # our own bug
 
 
-def _task(
-    effect: PrepareTask, execution: Execution, stage_types: Mapping[str, StageType], at: datetime
+async def _task(
+    effect: PrepareTask,
+    execution: Execution,
+    stage_types: Mapping[str, StageType],
+    *,
+    services: Services,
+    at: datetime,
 ) -> TaskPrepared:
     prepared = TaskPrepared(at=at, key=effect.key, stage_id=effect.stage_id, task_id=effect.task_id)
     stage = execution.stages.get(effect.stage_id)
     if stage is None:
         return replace(prepared, problem=_gone(effect))
-    evaluated = evaluating.context_of(execution, stage, at=at, in_order=_in_order(stage, stage_types))
+    evaluated = await _evaluated(execution, stage, stage_types, services=services, at=at)
     return replace(prepared, context=evaluated.context, problem=evaluated.problem)
+
+
+async def _evaluated(
+    execution: Execution, stage: Stage, stage_types: Mapping[str, StageType], *, services: Services, at: datetime
+) -> evaluating.Evaluated:
+    """The stage's context, with answers to what its expressions ask outside."""
+    in_order = _in_order(stage, stage_types)
+    if services.outside is None or not asking.asks(stage.context):
+        return evaluating.context_of(execution, stage, at=at, in_order=in_order)
+    return await asking.with_answers(
+        lambda answers: evaluating.context_of(execution, stage, at=at, in_order=in_order, lookup=answers),
+        services.outside,
+    )
 
 
 def _in_order(stage: Stage, stage_types: Mapping[str, StageType]) -> str:
@@ -120,8 +141,7 @@ class _Stage:
         stage = self._stage
         problem: Problem | None = None
         if stage.parent_id is None:  # children were evaluated when they were planned
-            in_order = _in_order(stage, self._stage_types)
-            evaluated = evaluating.context_of(self._execution, stage, at=self._at, in_order=in_order)
+            evaluated = await self._context_of(stage)
             problem = evaluated.problem
             stage = self._set(replace(stage, context=evaluated.context))
         answer = StagePrepared(at=self._at, key=key, stage_id=stage.id, context=stage.context)
@@ -135,7 +155,7 @@ class _Stage:
             return replace(answer, problem=problem, is_retryable=is_retryable)
         if not _is_acyclic(plan.before):
             return replace(answer, problem=_circle(stage))
-        before, problem = self._evaluated(_with_window(stage, plan.before))
+        before, problem = await self._evaluated(_with_window(stage, plan.before))
         context = {**stage.context, **plan.context}
         return replace(answer, context=context, tasks=plan.tasks, before=before, problem=problem)
 
@@ -175,7 +195,10 @@ class _Stage:
         except Exception as error:  # noqa: BLE001 - a plugin's fault fails its stage, not the worker
             return None, _fault(stage_type, error), False
 
-    def _evaluated(self, planned: Sequence[PlannedStage]) -> tuple[tuple[PlannedStage, ...], Problem | None]:
+    async def _context_of(self, stage: Stage) -> evaluating.Evaluated:
+        return await _evaluated(self._execution, stage, self._stage_types, services=self._services, at=self._at)
+
+    async def _evaluated(self, planned: Sequence[PlannedStage]) -> tuple[tuple[PlannedStage, ...], Problem | None]:
         """The before-stages with their contexts evaluated as they will see their ancestors."""
         done: list[PlannedStage] = []
         for one in planned:
@@ -191,8 +214,7 @@ class _Stage:
                 side=Side.BEFORE,
                 parent_id=self._stage.id,
             )
-            in_order = _in_order(child, self._stage_types)
-            evaluated = evaluating.context_of(self._execution, child, at=self._at, in_order=in_order)
+            evaluated = await self._context_of(child)
             if evaluated.problem is not None:
                 return (), evaluated.problem
             done.append(replace(one, context=evaluated.context))

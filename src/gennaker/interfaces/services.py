@@ -14,6 +14,7 @@ from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.evidence import Evidence, Logs
 from gennaker.interfaces.executions import Executions, Updates
 from gennaker.interfaces.intake import Intake
+from gennaker.interfaces.lookups import Outside
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.pipelines import PipelineChecks
@@ -50,3 +51,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """By query type."""
     ci: Mapping[str, CiSystem] = {}
     """By the name that pipelines write as `master`."""
+    outside: Outside | None = None
+    """Answers what functions of expressions ask; None: nobody can be asked."""

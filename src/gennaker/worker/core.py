@@ -32,6 +32,7 @@ from gennaker.worker.checking import LocalChecks
 from gennaker.worker.dependents import Dependents
 from gennaker.worker.executions import LocalExecutions, Searches
 from gennaker.worker.intake import LocalIntake
+from gennaker.worker.lookups import LocalOutside
 from gennaker.worker.loop import Worker
 from gennaker.worker.performing import Performer
 from gennaker.worker.stepping import Stepper
@@ -102,6 +103,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         notifiers=offered.notifiers,
         metrics=offered.metrics,
         ci=offered.ci,
+        outside=LocalOutside(store.definitions, allowed=settings.webhook_hosts),
     )
     _fill(offered, services, plugins)
     performer = Performer(stage_types=stage_types, services=services, probe=probe)

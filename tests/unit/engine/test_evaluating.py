@@ -41,7 +41,7 @@ def test_a_function_that_would_have_to_ask_somebody_is_a_problem_and_not_text() 
 
     assert problem is not None
     assert (problem.code, problem.pointer) == ("expression.unsupported", "/child")
-    assert "isn't offered yet" in problem.message
+    assert "isn't offered here" in problem.message
 
 
 def test_a_failure_is_told_with_its_place_its_parts_and_what_was_meant() -> None:

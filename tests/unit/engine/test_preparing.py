@@ -1,14 +1,17 @@
 """Preparing: evaluating, conditions, strict reading, planning, windows, submissions."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, cast
 
+import pytest
 from msgspec.structs import replace
 from tests.make import AT, EXECUTION, child, config, execution, head, stage_json
 from tests.playbook import stage_id
 
 from gennaker.engine import preparing
 from gennaker.interfaces.definitions import Definition
+from gennaker.interfaces.lookups import Answer, Question
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskType, Unplannable
 from gennaker.model.codec import Json, JsonObject
@@ -119,6 +122,31 @@ def test_an_expression_that_fails_stays_and_is_summed_up() -> None:
     assert prepared.context["note"] == "${ no.such.thing }"
     assert list(cast("JsonObject", prepared.context["expressionEvaluationSummary"])) == ["no.such.thing"]
     assert prepared.problem is None
+
+
+class Told:
+    """An outside that knows one text."""
+
+    async def answers(self, questions: Sequence[Question]) -> list[Answer]:
+        """The same for all."""
+        return ["shop:7" for _ in questions]
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        PrepareStage(key="k", stage_id=stage_id("a")),
+        PrepareTask(key="k", stage_id=stage_id("a"), task_id="1"),
+    ],
+)
+def test_what_an_expression_asks_outside_is_answered_first(effect: PrepareStage | PrepareTask) -> None:
+    found = execution(stage_json("a", type="work", image="${ #fromUrl('https://example.com/tag') }"))
+    asked = replace(services(), outside=Told())
+
+    prepared = asyncio.run(preparing.prepare(effect, found, stage_types=TYPES, services=asked, at=AT))
+
+    assert preparing.needs_io(effect, found, TYPES)
+    assert cast("StagePrepared", prepared).context["image"] == "shop:7"
 
 
 def test_wrong_and_missing_fields_are_said_together_with_pointers() -> None:
