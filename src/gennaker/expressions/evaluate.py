@@ -339,10 +339,22 @@ def _unary(node: tree.Unary, scope: Scope) -> Value:
     return operators.negative(value) if node.operator == "-" else operators.positive(value)
 
 
+def _operand(node: tree.Node, scope: Scope) -> Value:
+    """As `run`, with a short way for what most operands are: literals and keys of the map at hand."""
+    kind = type(node)
+    if kind is tree.Literal:
+        return node.value  # type: ignore[union-attr]  # a literal, which mypy doesn't see from its type being compared
+    if kind is tree.Property and type(scope.this) is dict:
+        found = scope.this.get(node.name, MISSING)  # type: ignore[union-attr]  # as above
+        if found is not MISSING:
+            return found
+    return run(node, scope)
+
+
 def _arithmetic(node: tree.Arithmetic, scope: Scope) -> Value:
-    value = run(node.first, scope)
+    value = _operand(node.first, scope)
     for operator, operand in node.rest:
-        value = scope.session.made(operators.binary(operator, value, run(operand, scope)))
+        value = scope.session.made(operators.binary(operator, value, _operand(operand, scope)))
     return value
 
 
@@ -356,7 +368,7 @@ def _logic(node: tree.Logic, scope: Scope) -> Value:
 
 
 def _comparison(node: tree.Comparison, scope: Scope) -> Value:
-    left, right = run(node.left, scope), run(node.right, scope)
+    left, right = _operand(node.left, scope), _operand(node.right, scope)
     if node.operator in operators.TESTS:
         return operators.holds(node.operator, left, right)
     if node.operator == "matches":
@@ -374,7 +386,8 @@ def _matches(left: Value, right: Value, session: Session) -> bool:
     if not isinstance(right, str):
         raise ExpressionError(Kind.REGEX, f"The pattern must be text, not of type {type_name(right)}.")
     pattern, subject = regex.compiled(right), text(left) or ""
-    session.charge(pattern.steps(subject))
+    if not pattern.is_cheap_for(subject):
+        session.charge(pattern.steps(subject))
     return pattern.fits(subject)
 
 

@@ -76,8 +76,9 @@ def _concatenated(left: Value, right: Value) -> str:
 
 
 def _operand_text(value: Value) -> str:
-    if isinstance(value, str):
-        return value
+    kind = type(value)
+    if kind is str or kind is int:
+        return str(value)
     converted = text(value) if has_text(value) and not _is_of_entries(value) else None
     return java_text(value) if converted is None else converted
 

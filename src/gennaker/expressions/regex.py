@@ -26,6 +26,8 @@ MAX_PATTERN = 1_000
 """Characters; Orca's limit for `matches`, here for all patterns."""
 MAX_COST = 100_000
 """Steps that `re` may need in the worst case before the matcher of our own, slower but never worse, takes over."""
+_CHEAP = 2_000
+"""Steps in the worst case that aren't worth counting."""
 MAX_COST_ALONE = 20_000_000
 """The same for patterns that only `re` can run; about a third of a second."""
 MAX_RISK = 8
@@ -41,7 +43,17 @@ Spans: TypeAlias = tuple[tuple[int, int], ...]
 class Pattern:
     """A compiled pattern."""
 
-    __slots__ = ("_compiled", "_is_only_for_re", "_is_wild", "_program", "_repeats", "_tree", "groups", "names")
+    __slots__ = (
+        "_cheap_length",
+        "_compiled",
+        "_is_only_for_re",
+        "_is_wild",
+        "_program",
+        "_repeats",
+        "_tree",
+        "groups",
+        "names",
+    )
 
     def __init__(self, pattern: str) -> None:
         """Raises `ExpressionError` of kind REGEX or LIMIT."""
@@ -59,6 +71,7 @@ class Pattern:
             isinstance(node, (Around, Back)) or (isinstance(node, Repeat) and node.mode == "+") or _is_moody(node)
             for node in nodes
         )
+        self._cheap_length = -1 if self._is_wild else int(_CHEAP ** (1 / min(self._repeats + 1, 8))) - 1
         self._program: list[_Step] | None = None
         try:
             self._compiled = re.compile(regex_parse.source(self._tree), re.ASCII)
@@ -72,9 +85,13 @@ class Pattern:
             return None if found is None else tuple(found.span(index) for index in range(self.groups + 1))
         return self._walked(text, start, {}, is_whole=is_whole)
 
+    def is_cheap_for(self, text: str) -> bool:
+        """Matching the text costs next to nothing, whatever it is."""
+        return len(text) <= self._cheap_length
+
     def fits(self, text: str) -> bool:
         """The whole text matches."""
-        if self._is_tame_for(text):
+        if len(text) <= self._cheap_length or self._is_tame_for(text):
             return self._compiled.fullmatch(text) is not None
         return self._walked(text, 0, {}, is_whole=True) is not None
 
