@@ -201,6 +201,9 @@ MAX_RESULT = 2_000_000
 
 def to_json(value: Value, *, is_bean: bool = False) -> Json:
     """A result as JSON: what Spinnaker's JSON of the same Java value is, or `#toJson`'s. Raises LIMIT or CONVERSION."""
+    kind = type(value)
+    if kind is int or kind is bool or (kind is str and value.isascii()):  # type: ignore[attr-defined]  # it is text
+        return value  # type: ignore[return-value]  # as it is
     return _Writer(is_bean=is_bean).json(value)
 
 

@@ -39,6 +39,12 @@ class Session:
         self.missed: tuple[tree.Node, str, Value] | None = None
         """The last key that wasn't found: its node, its name, and the map that doesn't have it."""
 
+    def begin(self, allowance: int) -> None:
+        """Makes the session as new, for the next text of a pass."""
+        self.steps = 0
+        self.allowance = min(allowance, MAX_STEPS)
+        self.missed = None
+
     def charge(self, steps: int) -> None:
         """Takes steps from the budget. Raises LIMIT when it is used up."""
         self.steps += steps

@@ -125,7 +125,7 @@ def evaluate(  # noqa: PLR0913 - a pass has this many independent inputs, all bu
     """
     work = _Pass(Scene(root), functions, lookup, World(at_ms, seed), is_strict=not allow_unknown_keys)
     work.explains = explains
-    result = work.walked(value, "", None, 0)
+    result = work.walked(value, "", None, 1)
     return Evaluated(value=result, summary=work.summary, failures=tuple(work.failures))
 
 
@@ -151,6 +151,7 @@ class _Pass:
         self._world = world
         self._is_strict = is_strict
         self._allowance = MAX_STEPS
+        self._kept = self._session()
         self.explains = 0
         self.summary: JsonObject = {}
         self.failures: list[Failure] = []
@@ -163,31 +164,51 @@ class _Pass:
             return self._text(_Place(value, key, path, self._functions)) if "${" in value else value
         if kind is not dict and kind is not list:
             return value
-        if depth >= MAX_DEPTH:
+        if depth > MAX_DEPTH:
             message = f"The document is nested more than {MAX_DEPTH} levels deep; what is deeper wasn't evaluated."
             self._note(_Place("", "", path, self._functions), ExpressionError(Kind.LIMIT, message))
             return value
         if isinstance(value, list):
-            return [
-                item if type(item) is str and "${" not in item else self.walked(item, "", (path, str(index)), depth + 1)
-                for index, item in enumerate(value)
-            ]
+            return self._list(value, path, depth)
         assert isinstance(value, dict)
         return self._map(value, path, depth)
 
+    def _list(self, value: list[Json], path: "_Path", depth: int) -> list[Json]:
+        """The list with its items evaluated; the list itself where nothing in it changes."""
+        made: list[Json] | None = None
+        for index, item in enumerate(value):
+            if type(item) is str and "${" not in item:
+                continue
+            done = self.walked(item, "", (path, str(index)), depth + 1)
+            if done is not item:
+                made = list(value) if made is None else made
+                made[index] = done
+        return value if made is None else made
+
     def _map(self, value: JsonObject, path: "_Path", depth: int) -> JsonObject:
-        made: JsonObject = {}
+        """As `_list`. Most values are plain; going round them here saves a call each."""
+        if "${" in "".join(value):
+            return self._with_keys(value, path, depth)
+        made: JsonObject | None = None
         for name, item in value.items():
-            # Most values are plain; going round them here saves a call each.
             kind = type(item)
             if kind is str:
-                done: Json = item if "${" not in item else self.walked(item, name, (path, name), depth)  # type: ignore[operator]  # text
-            elif kind is dict or kind is list:
-                done = self.walked(item, name, (path, name), depth + 1)
-            else:
-                done = item
-            made[self._key(name, path) if "${" in name else name] = done
-        return made
+                if "${" not in item:  # type: ignore[operator]  # it is text
+                    continue
+            elif kind is not dict and kind is not list:
+                continue
+            done = self.walked(item, name, (path, name), depth + 1)
+            if done is not item:
+                made = dict(value) if made is None else made
+                made[name] = done
+        return value if made is None else made
+
+    def _with_keys(self, value: JsonObject, path: "_Path", depth: int) -> JsonObject:
+        """A map some of whose keys hold expressions; where two come out the same, the later wins."""
+        return {
+            self._key(name, path) if "${" in name else name: self.walked(item, name, (path, name), depth + 1)
+            for name, item in value.items()
+        }
 
     def _key(self, name: str, path: "_Path") -> str:
         result = self._value(_Place(name, "", path, self._functions))
@@ -207,9 +228,10 @@ class _Pass:
 
     def _value(self, place: "_Place") -> Value:
         """The value of a text; None where it stays, which has been noted then."""
-        session = self._session()
+        session = self._kept
+        session.begin(self._allowance)
         try:
-            pieces = parse(place.expanded)
+            pieces = place.pieces()
             if len(pieces) == 1 and isinstance(pieces[0], Hole):
                 result = _evaluated(pieces[0], session)
                 if result is None:
@@ -263,7 +285,7 @@ class _Pass:
     def parts(self, place: "_Place") -> tuple[Part, ...]:
         """What each part of the expressions in a text is worth."""
         try:
-            pieces = parse(place.expanded)
+            pieces = place.pieces()
         except ExpressionError:
             return ()
         found: list[Part] = []
@@ -303,13 +325,24 @@ class _Pass:
 class _Place:
     """A text and where it stands."""
 
-    __slots__ = ("_key", "_path", "expanded", "template")
+    __slots__ = ("_functions", "_key", "_path", "template")
 
     def __init__(self, template: str, key: str, path: "_Path", functions: Mapping[str, Function]) -> None:
         self.template = template
         self._key = key
         self._path = path
-        self.expanded = rewritten(template, functions)
+        self._functions = functions
+
+    @property
+    def expanded(self) -> str:
+        """The text with the execution added to the calls that need it."""
+        return rewritten(self.template, self._functions)
+
+    def pieces(self) -> tuple[str | Hole, ...]:
+        """The literal pieces and expressions. Raises `ExpressionError` of kind PARSE or LIMIT."""
+        if self._functions is FUNCTIONS and len(self.template) <= MAX_CACHED:
+            return _rewritten_and_parsed(self.template)
+        return parse(self.expanded)
 
     @property
     def pointer(self) -> str:
@@ -323,9 +356,10 @@ class _Place:
 
     def located(self, offset: int, start: int, end: int) -> tuple[int, str]:
         """Where a piece of the expanded text stands in the text as it was written, and what was written there."""
-        if self.expanded == self.template:
+        expanded = self.expanded
+        if expanded == self.template:
             return offset + start, self.template[offset + start : offset + end]
-        places = places_of(self.template, self.expanded)
+        places = places_of(self.template, expanded)
         begin, stop = places[min(offset + start, len(places) - 1)], places[min(offset + end, len(places) - 1)]
         return begin, self.template[begin:stop]
 
@@ -333,6 +367,11 @@ class _Place:
     def named(self) -> str:
         """The beginning of a description, as in Orca: the key that holds the text, else the text."""
         return f"Failed to evaluate [{self._key}]" if self._key else f"Failed to evaluate {self.template}"
+
+
+@lru_cache(maxsize=1024)
+def _rewritten_and_parsed(template: str) -> tuple[str | Hole, ...]:
+    return _parse(rewritten(template, FUNCTIONS))
 
 
 def _joined(pieces: tuple[str | Hole, ...], session: Session) -> tuple[str, bool]:
