@@ -103,9 +103,8 @@ class PostgresDatabase:
         self._readers.shutdown()
         self._head.close()
         self._committing.close()
-        self._changing.close()
-        for connection in self._reads:
-            connection.close()
+        for connection in (self._changing, *self._reads):
+            _drop(connection)
         self._engine.dispose()
 
     def _keep_head(self) -> float | None:
@@ -154,6 +153,12 @@ class PostgresChain:
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()
+
+
+def _drop(connection: Connection) -> None:
+    """Closes it without the `ROLLBACK` that a pool sends first, which fails where the connection is lost."""
+    connection.invalidate()
+    connection.close()
 
 
 def connect(url: str, *, is_writer: bool = False) -> Raw:

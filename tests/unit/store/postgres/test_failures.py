@@ -1,10 +1,12 @@
 """Failures of PostgreSQL: sentences, without the password."""
 
+import asyncio
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import errors
+from sqlalchemy import text
 
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.problems import Refused
@@ -63,3 +65,20 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path: P
 
     assert caught.value.problem.code == "store.unreachable"
     assert "secret" not in str(caught.value)
+
+
+def test_connections_that_were_lost_are_closed_without_another_error(postgres_url: str, tmp_path: Path) -> None:
+    database = PostgresDatabase.open(postgres_url, folder=tmp_path)
+    read_one(database)
+
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    with pytest.raises(StoreUnusable) as caught:
+        read_one(database)
+    assert caught.value.problem.code == "store.unreachable"
+
+    database.close()
+
+
+def read_one(database: PostgresDatabase) -> None:
+    asyncio.run(database.read(lambda connection: connection.execute(text("SELECT 1")).all()))
