@@ -9,15 +9,15 @@ knows a newer head. `verify` walks the chain and names the first record that isn
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import psycopg
 from sqlalchemy import Connection, select
 
 from gennaker.model import codec
 from gennaker.model.audit import AuditEntry, AuditRecord
-from gennaker.store import audit_head, failures, tables
+from gennaker.store import audit_head, read_only, tables
 from gennaker.store.audit_head import NO_HASH, Head
 from gennaker.store.database import NAME
 from gennaker.store.statements import Statements
@@ -36,7 +36,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     first_bad: int | None = None
     """Number of the first record that isn't as it was written."""
     finding: str = ""
-    """`changed`, `dropped`, `reordered`, `cut-off`, `rewritten`, `no-head`"""
+    """`changed`, `dropped`, `reordered`, `cut-off`, `rewritten`, `no-head`, `no-table`"""
     sentence: str
 
 
@@ -66,20 +66,22 @@ class DatabaseAuditTrail:
         """As `verify`, while the server runs."""
         # The file first: it is never ahead of the records that are read after it.
         head = await self._database.read(lambda _: read_head(self._database.own_folder))
-        return await self._database.read(lambda connection: judge(chain_rows(direct(connection)), head))
+        return await self._database.read(lambda connection: walk(direct(connection), head))
 
 
 def verify(folder: Path) -> Verdict:
     """Walks the whole chain of a data folder, whether a server runs on it or not. Raises StoreUnusable."""
-    path = folder / NAME
-    if not path.exists():
-        raise failures.missing(path)
+    return read_only.look(folder / NAME, lambda connection: walk(connection, read_head(folder)))
+
+
+def walk(connection: Direct, head: "Head | str | None") -> Verdict:
+    """The verdict on the records of a database, and a head as in `judge`."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-            head = read_head(folder)
-            return judge(chain_rows(connection), head)
-    except (sqlite3.Error, OSError) as error:
-        raise failures.translated(error, path) from error
+        return judge(_chain_rows(connection), head)
+    except (sqlite3.OperationalError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
+            raise
+        return _no_table(str(error).partition("\n")[0], head)
 
 
 def judge(rows: Iterable[Row], head: "Head | str | None") -> Verdict:
@@ -127,11 +129,6 @@ def chained(number: int, previous: str, entry: str) -> str:
     return hashlib.sha256(f"{number}\n{previous}\n{entry}".encode()).hexdigest()
 
 
-def chain_rows(connection: Direct) -> Iterable[Row]:
-    """All records, in order."""
-    return connection.execute("SELECT number, previous, hash, entry FROM audit ORDER BY number")
-
-
 def _record(number: int, previous: str, its_hash: str, entry: str) -> AuditRecord:
     return AuditRecord(number=number, entry=codec.decode(entry, AuditEntry), previous=previous, hash=its_hash)
 
@@ -142,6 +139,25 @@ def read_head(folder: Path) -> Head | str:
         return audit_head.read(folder) or "is missing"
     except msgspec.MsgspecError:
         return "can't be understood"
+
+
+def _chain_rows(connection: Direct) -> Iterable[Row]:
+    """All records, in order."""
+    return connection.execute("SELECT number, previous, hash, entry FROM audit ORDER BY number")
+
+
+def _no_table(reason: str, head: Head | str | None) -> Verdict:
+    known = f"{audit_head.NAME} knows {head.number}" if isinstance(head, Head) else f"{audit_head.NAME} {head}"
+    return Verdict(
+        is_intact=False,
+        records=0,
+        first_bad=1,
+        finding="no-table",
+        sentence=(
+            f"The table of audit records is gone, or isn't the one that Gennaker made ({reason}); {known} records. "
+            "Put the database back from a backup."
+        ),
+    )
 
 
 def _broken(row: Row, expected: int, last: str) -> Verdict | None:

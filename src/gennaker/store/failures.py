@@ -17,6 +17,10 @@ from gennaker.model.problems import Problem
 
 __all__ = ["StoreUnusable", "translated"]
 
+_NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NOT_PERMITTED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH})
+"""SQLite's primary codes for the same."""
+
 
 def translated(error: BaseException, path: Path) -> BaseException:
     """StoreUnusable for what the disk or the database file did; every other error as it is (our own bugs)."""
@@ -27,6 +31,15 @@ def translated(error: BaseException, path: Path) -> BaseException:
     if isinstance(error, OSError):
         return _of_system(error, path)
     return error
+
+
+def of_reading(error: BaseException, path: Path) -> BaseException:
+    """As `translated`, for those who only read: what they lack is the permission to read."""
+    code = getattr(error, "sqlite_errorcode", None)
+    is_kept_out = isinstance(error, OSError) and error.errno in _NO_PERMISSION
+    if is_kept_out or (code is not None and code & 0xFF in _NOT_PERMITTED):
+        return _unreadable(path, (error.strerror if isinstance(error, OSError) else "") or str(error))
+    return translated(error, path)
 
 
 def corrupt(path: Path, finding: str) -> StoreUnusable:
@@ -50,6 +63,17 @@ def damaged_file(path: Path) -> StoreUnusable:
             code="store.file_damaged",
             message=f"The file {path} was changed since it was kept: its content no longer has the digest in its name.",
             remedy="Restore it from a backup of the data folder.",
+        )
+    )
+
+
+def busy(path: Path) -> StoreUnusable:
+    """Somebody else has it."""
+    return StoreUnusable(
+        Problem(
+            code="store.busy",
+            message=f"Another program holds the database {path} and doesn't let go of it.",
+            remedy="Close whatever else has the file open (a shell, a backup) and start Gennaker again.",
         )
     )
 
@@ -110,6 +134,16 @@ def _not_writable(path: Path, reason: str) -> StoreUnusable:
     )
 
 
+def _unreadable(path: Path, reason: str) -> StoreUnusable:
+    return StoreUnusable(
+        Problem(
+            code="store.unreadable",
+            message=f"The file {path} can't be read: {reason}.",
+            remedy=f"Run the command as a user who may read {path.parent} and all that is in it, or on a copy of it.",
+        )
+    )
+
+
 def _of_sqlite(error: sqlite3.Error, path: Path) -> BaseException:
     # Not every sqlite3.Error comes from the library: misuse of the Python module has no code, and is our own bug.
     code = getattr(error, "sqlite_errorcode", None)
@@ -120,16 +154,10 @@ def _of_sqlite(error: sqlite3.Error, path: Path) -> BaseException:
             return _full(path)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return corrupt(path, str(error))
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
+        case code if code in _NOT_PERMITTED:
             return _not_writable(path, str(error))
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreUnusable(
-                Problem(
-                    code="store.busy",
-                    message=f"Another program holds the database {path} and doesn't let go of it.",
-                    remedy="Close whatever else has the file open (a shell, a backup) and start Gennaker again.",
-                )
-            )
+            return busy(path)
         case sqlite3.SQLITE_IOERR:
             return StoreUnusable(
                 Problem(
@@ -145,7 +173,7 @@ def _of_sqlite(error: sqlite3.Error, path: Path) -> BaseException:
 def _of_system(error: OSError, path: Path) -> BaseException:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _full(path)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in _NO_PERMISSION:
         return _not_writable(path, error.strerror or str(error))
     return StoreUnusable(
         Problem(

@@ -1,5 +1,6 @@
 """Cases as JSON text: one or many, problems in place of results, special numbers as texts."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gennaker.canary.cases import run_cases
+from gennaker.model.problems import Refused
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "kayenta_judge.json"
 CASE = {
@@ -57,10 +59,23 @@ def test_bare_special_numbers_and_numbers_beyond_doubles_are_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "9" * 10_000, "nonsense"])
-def test_text_that_is_no_json_is_a_problem(text: str) -> None:
-    assert "problem" in json.loads(run_cases(text))
+def test_text_that_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="The cases aren't JSON"):
+        run_cases(text)
+
+
+@pytest.mark.parametrize("text", ["3", "null", '"x"', "NaN"])
+def test_a_document_that_can_be_no_case_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="The cases must be an object or an array, not"):
+        run_cases(text)
+
+
+def test_a_case_that_cannot_be_judged_is_a_result() -> None:
+    assert list(answered({})) == ["problem"]
+    assert answered([]) == []
 
 
 @given(text=st.text())
-def test_any_text_gets_an_answer_in_json(text: str) -> None:
-    assert json.loads(run_cases(text)) is not None
+def test_any_text_is_answered_in_json_or_refused(text: str) -> None:
+    with contextlib.suppress(Refused):
+        assert isinstance(json.loads(run_cases(text)), dict | list)

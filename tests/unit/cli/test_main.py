@@ -84,6 +84,28 @@ def test_what_goes_wrong_is_a_sentence_and_a_status(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("content", ["", "{", "nonsense", "3"])
+def test_a_file_without_canary_cases_is_a_sentence_and_a_status(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "cases.json"
+    file.write_text(content)
+
+    done = gennaker("canary", "judge", str(file))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("gennaker: The cases ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_case_that_cannot_be_judged_is_printed_as_the_others_are(tmp_path: Path) -> None:
+    file = tmp_path / "cases.json"
+    file.write_text("[{}, 3]")
+
+    done = gennaker("canary", "judge", str(file))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [list(found) for found in json.loads(done.stdout)] == [["problem"], ["problem"]]
+
+
 def test_a_folder_in_use_is_a_sentence(tmp_path: Path) -> None:
     held = DataFolder(tmp_path)
     done = gennaker("serve", "--data", str(tmp_path))

@@ -1,10 +1,13 @@
 """Verifying the audit chain: whatever was done to the records afterwards is found and named."""
 
 import asyncio
+import os
+import shutil
 import sqlite3
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from gennaker.store.failures import StoreUnusable
 from gennaker.worker.clock import SystemClock
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
+_NOBODY = 65_534
 Rows = list[tuple[int, str, str, str]]
 
 
@@ -45,6 +49,36 @@ def rechained(rows: Rows) -> Rows:
         previous, last = last, audit.chained(number, last, entry)
         made.append((number, previous, last, entry))
     return made
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A folder that other users can reach, unlike those of tests."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def only_reading(folder: Path, *, but: str = "") -> Iterator[None]:
+    """Meanwhile this process may read the folder and its files (`but` one), and write nothing; nor is it root."""
+    for file in folder.iterdir():
+        file.chmod(0o444 if file.name != but else 0o000)
+    folder.chmod(0o555)
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        if was == 0:
+            os.seteuid(was)
+        folder.chmod(0o755)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 def changed(rows: Rows, at: int) -> Rows:
@@ -141,6 +175,96 @@ def test_a_running_server_verifies_too(tmp_path: Path) -> None:
 
     assert (inside.is_intact, inside.records) == (True, 4)
     assert outside == inside
+
+
+def test_a_copy_of_a_running_servers_files_is_verified_without_a_write(tmp_path: Path) -> None:
+    live, copy = tmp_path / "live", tmp_path / "copy"
+    database = Database.open(live)
+    asyncio.run(audit.DatabaseAuditTrail(database).record(AuditEntry(at=AT, actor="ada", action="a", subject="s")))
+    copy.mkdir()
+    for name in (NAME, f"{NAME}-wal", audit_head.NAME):
+        shutil.copy(live / name, copy)
+    database.close()
+    assert (copy / f"{NAME}-wal").stat().st_size > 0
+    before = content(copy)
+
+    verdict = audit.verify(copy)
+
+    assert (verdict.is_intact, verdict.records) == (True, 1)
+    assert content(copy) == before
+
+
+@pytest.mark.parametrize("is_left_open", [False, True])
+def test_who_may_only_read_verifies_too(readable: Path, is_left_open: bool) -> None:
+    fill(readable, 3)
+    database = Database.open(readable) if is_left_open else None
+    before = content(readable)
+
+    with only_reading(readable):
+        verdict = audit.verify(readable)
+
+    assert (verdict.is_intact, verdict.records) == (True, 3)
+    assert content(readable) == before
+    if database is not None:
+        database.close()
+
+
+@pytest.mark.parametrize("name", [NAME, audit_head.NAME])
+def test_who_may_not_read_is_told(readable: Path, name: str) -> None:
+    fill(readable, 3)
+
+    with (
+        only_reading(readable, but=name),
+        pytest.raises(StoreUnusable, match=f"The file .*{NAME} can't be read") as told,
+    ):
+        audit.verify(readable)
+
+    assert "user who may read" in told.value.problem.remedy
+
+
+@pytest.mark.parametrize(
+    "done", ["DROP TABLE audit", "ALTER TABLE audit RENAME TO other", "ALTER TABLE audit RENAME COLUMN hash TO trash"]
+)
+def test_a_table_that_is_gone_or_another_is_not_called_intact(tmp_path: Path, done: str) -> None:
+    fill(tmp_path, 0)
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
+        connection.execute(done)
+
+    verdict = audit.verify(tmp_path)
+
+    assert (verdict.is_intact, verdict.finding, verdict.first_bad) == (False, "no-table", 1)
+    assert "no such" in verdict.sentence
+    assert f"{audit_head.NAME} knows 0 records" in verdict.sentence
+
+
+def test_the_server_too_misses_the_table(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    database = Database.open(tmp_path)
+
+    async def check() -> audit.Verdict:
+        await database.write(lambda connection: connection.exec_driver_sql("DROP TABLE audit"))
+        return await audit.DatabaseAuditTrail(database).verify()
+
+    verdict = asyncio.run(check())
+    database.close()
+
+    assert (verdict.is_intact, verdict.finding) == (False, "no-table")
+
+
+def test_a_record_that_is_no_text_any_more_was_changed(tmp_path: Path) -> None:
+    fill(tmp_path, 3)
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
+        connection.execute("UPDATE audit SET entry = CAST(X'ff00' AS TEXT) WHERE number = 2")
+
+    assert (audit.verify(tmp_path).finding, audit.verify(tmp_path).first_bad) == ("changed", 2)
+
+
+def test_a_damaged_database_is_a_sentence(tmp_path: Path) -> None:
+    fill(tmp_path, 3)
+    (tmp_path / NAME).write_bytes(b"no database" * 1000)
+
+    with pytest.raises(StoreUnusable, match="is damaged"):
+        audit.verify(tmp_path)
 
 
 def test_where_there_is_no_database_nothing_is_verified_nor_made(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import psycopg
 
-from gennaker.store.audit import Verdict, chain_rows, judge, read_head
+from gennaker.store import audit_head
+from gennaker.store.audit import Verdict, read_head, walk
+from gennaker.store.failures import of_reading
 from gennaker.store.postgres import failures
 from gennaker.store.postgres.database import connect
 from gennaker.store.transactions import PostgresDirect
@@ -15,6 +17,8 @@ def verify(url: str, folder: Path) -> Verdict:
     try:
         with connect(url) as connection:
             head = read_head(folder)
-            return judge(chain_rows(PostgresDirect(connection)), head)
-    except (psycopg.Error, OSError) as error:
+            return walk(PostgresDirect(connection), head)
+    except psycopg.Error as error:
         raise failures.translated(error, failures.place_of(url)) from error
+    except OSError as error:
+        raise of_reading(error, folder / audit_head.NAME) from error
