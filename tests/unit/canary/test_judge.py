@@ -186,7 +186,8 @@ def test_each_rule_is_named_when_it_decides(
     assert judged(control, experiment, options).explanations[0].rule is rule
 
 
-numbers = st.floats(min_value=-1e6, max_value=1e6).map(lambda value: round(value, 3))
+# Without -0.0: of zeros of both signs the first counts, as in the reference, and that is their order.
+numbers = st.floats(min_value=-1e6, max_value=1e6).map(lambda value: round(value, 3) + 0.0)
 samples = st.lists(numbers, min_size=2, max_size=25)
 
 
@@ -202,6 +203,16 @@ def test_neither_the_order_of_samples_nor_missing_ones_change_a_label(
     # Means are summed in the order of the samples, so they may differ in their last bits.
     if plain.rule not in (Rule.EFFECT_ALLOWED, Rule.TOO_HIGH, Rule.TOO_LOW) and plain.noise is None:
         assert (shuffled.label, shuffled.lower, shuffled.upper) == (plain.label, plain.lower, plain.upper)
+
+
+def test_the_order_of_zeros_of_both_signs_moves_the_interval_only() -> None:
+    control, experiment = [0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0, -0.0, -1.0]
+
+    plain = judged(control, experiment).explanations[0]
+    turned = judged(control[::-1], experiment[::-1]).explanations[0]
+
+    assert (turned.label, turned.rule) == (plain.label, plain.rule)
+    assert (turned.lower, turned.upper) == pytest.approx((plain.lower, plain.upper), abs=1e-4)
 
 
 MIRROR = {"High": "Low", "Low": "High"}
