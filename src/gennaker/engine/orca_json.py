@@ -51,6 +51,29 @@ def execution_json(execution: Execution) -> JsonObject:
     }
 
 
+def orchestration_json(execution: Execution) -> JsonObject:
+    """An orchestration as Gate shows it: what all contexts say, and the tasks of all stages as its steps."""
+    variables: JsonObject = {}
+    steps: list[Json] = []
+    for stage in execution.in_order():
+        variables |= {key: value for key, value in stage.context.items() if value != []}
+        steps += [_task(task) for task in stage.tasks]
+    head = execution.head
+    listed: list[Json] = [{"key": key, "value": value} for key, value in variables.items()]
+    return {
+        "id": head.id,
+        "name": head.description or head.name,
+        "application": head.application,
+        "status": head.status.value,
+        "variables": listed,
+        "steps": steps,
+        "buildTime": milliseconds(head.build_time),
+        "startTime": milliseconds(head.start_time),
+        "endTime": milliseconds(head.end_time),
+        "execution": execution_json(execution),
+    }
+
+
 def stage_json(stage: Stage) -> JsonObject:
     """A stage with its tasks."""
     tasks: list[Json] = [_task(task) for task in stage.tasks]

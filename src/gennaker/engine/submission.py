@@ -10,18 +10,19 @@ from datetime import datetime
 
 import msgspec
 
-from gennaker.engine import expanding, lookup, validation
+from gennaker.engine import build_info, expanding, lookup, validation
 from gennaker.engine.contexts import has_expressions
 from gennaker.expressions import template
 from gennaker.expressions.root import plain
-from gennaker.interfaces.executions import Found
+from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.model import artifact_matching, foreign
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
 from gennaker.model.event import SubmissionPrepared
-from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem
 
 _ANONYMOUS = "[anonymous]"
@@ -38,13 +39,59 @@ async def prepare(
     at: datetime,
 ) -> SubmissionPrepared:
     """Completes the submission of an execution that has just been accepted."""
+    return await _prepared(execution, key, stage_types=stage_types, services=services, at=at)
+
+
+async def plan(
+    wanted: Submission,
+    principal: Principal,
+    *,
+    stage_types: Mapping[str, StageType],
+    services: Services,
+    at: datetime,
+    resolves_artifacts: bool = True,
+) -> SubmissionPrepared:
+    """What would be run, without running it. `resolves_artifacts`: expected artifacts are bound too."""
+    head = Head(
+        id="",
+        kind=wanted.kind,
+        application=foreign.text(wanted.config.get("application")),
+        build_time=at,
+        trigger=wanted.trigger,
+        authentication=Authentication(user=principal.name),
+        pipeline_config_id=foreign.text(wanted.config.get("id")) or None,
+        initial_config=wanted.config,
+    )
+    return await _prepared(
+        Execution(head=head),
+        "",
+        stage_types=stage_types,
+        services=services,
+        at=at,
+        resolves_artifacts=resolves_artifacts,
+    )
+
+
+async def _prepared(
+    execution: Execution,
+    key: str,
+    *,
+    stage_types: Mapping[str, StageType],
+    services: Services,
+    at: datetime,
+    resolves_artifacts: bool = True,
+) -> SubmissionPrepared:
     head = execution.head
     trigger = normalised(head.trigger, user=head.authentication.user)
     expansion = await expanding.expanded(head.initial_config, trigger, services.definitions, at=at)
     config = with_ref_ids(expansion.config)
+    problems = [*expansion.problems]
+    trigger, unread = await build_info.completed(trigger, services)
     trigger = await _with_parent(with_parameters(trigger, config), services)
-    trigger, problems = await _with_artifacts(execution, trigger, config, services)
-    problems = [*expansion.problems, *problems, *_refusals(config)]
+    if resolves_artifacts:
+        trigger, unbound = await _with_artifacts(execution, trigger, config, services)
+        problems += unbound
+    problems += [*unread, *_refusals(config)]
     is_pipeline = head.kind is ExecutionKind.PIPELINE
     notifications = foreign.mappings(trigger.get("notifications"))
     if is_pipeline:
@@ -233,6 +280,9 @@ async def _prior(execution: Execution, services: Services) -> list[Artifact]:
 
 def _refusals(config: JsonObject) -> list[Problem]:
     problems: list[Problem] = []
+    said = config.get("errorMessage")
+    if said:
+        problems.append(Problem(code="trigger.failed", message=str(said)))
     if config.get("disabled") is True:
         problems.append(
             Problem(

@@ -15,11 +15,13 @@ from gennaker.model.problems import Refused
 from gennaker.web import problems
 from gennaker.web.gate.pipelines import GatePipelinesController
 from gennaker.web.gate.preconfigured import GateWebhooksController
+from gennaker.web.gate.tasks import GateTasksController
 from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.evidence import EvidenceController
 from gennaker.web.native.executions import ExecutionsController
 from gennaker.web.native.pipelines import PipelinesController
 from gennaker.web.native.system import HealthController, SystemController
+from gennaker.web.orca import OrcaController
 from gennaker.web.page import PageController
 from gennaker.web.ports import WebPorts
 from gennaker.web.sign_in import Guard
@@ -48,7 +50,9 @@ def create(ports: WebPorts) -> Litestar:
             ApplicationsController,
             EvidenceController,
             GatePipelinesController,
+            GateTasksController,
             GateWebhooksController,
+            OrcaController,
             WebhooksController,
             PageController,
         ],

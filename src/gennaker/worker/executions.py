@@ -27,7 +27,7 @@ from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Deliver, PendingEffect, PrepareSubmission
 from gennaker.model.event import Event, NumberAsked, NumberReturned, Submitted
-from gennaker.model.execution import Authentication, Execution, Head
+from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.queue import Queue
@@ -229,7 +229,7 @@ class LocalExecutions:
             build_time=build_time,
             trigger=trigger,
             authentication=Authentication(user=foreign.text(trigger.get("runAsUser")) or principal.name),
-            origin=foreign.text(config.get("origin")) or principal.via or "api",
+            origin=foreign.text(config.get("origin")) or _origin(submission.kind, principal),
             pipeline_config_id=foreign.text(config.get("id")) or None,
             initial_config=config,
             waiting_for=ForWork(reason="the submission to be prepared", what="submission", since=build_time),
@@ -252,6 +252,11 @@ def _submitted(head: Head, principal: Principal) -> AuditEntry:
         subject=f"execution:{head.id}",
         details=details,
     )
+
+
+def _origin(kind: ExecutionKind, principal: Principal) -> str:
+    """Where it comes from if it doesn't say so: of orchestrations Orca doesn't know."""
+    return "unknown" if kind is ExecutionKind.ORCHESTRATION else principal.via or "api"
 
 
 def _correlation_id(submission: Submission) -> str:

@@ -29,10 +29,21 @@ OPEN = {
     "PUT /pipelines/x/resume": 404,
     "PUT /pipelines/x/stages/y/restart": 404,
     "GET /webhooks/preconfigured": 200,
+    "GET /applications/shop/tasks": 200,
+    "GET /tasks/x": 404,
+    "POST /applications/shop/tasks": 422,
+    "POST /tasks": 422,
+    "PUT /tasks/x/cancel": 404,
+    "POST /fail": 422,
+    "POST /ops": 422,
+    "POST /orchestrate": 422,
+    "POST /orchestrate/x": 404,
+    "POST /plan": 200,
+    "POST /plan/x": 404,
     "POST /webhooks/webhook": 200,
     "POST /webhooks/webhook/ci": 200,
 }
-"""What answers without credentials, and how: Gate's routes, webhooks, health and the page. Everything else needs them."""
+"""What answers without credentials, and how: Gate's and Orca's routes, webhooks, health and the page. Everything else needs them."""
 CLOSED = {
     "GET /api/v1/applications",
     "GET /api/v1/applications/shop/deliveries",

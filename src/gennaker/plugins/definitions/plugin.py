@@ -2,7 +2,6 @@
 
 from gennaker.interfaces.plugins import Plugin
 from gennaker.plugins.definitions import (
-    create_application,
     create_v2_pipeline_template,
     delete_application,
     delete_pipeline,
@@ -26,8 +25,7 @@ plugin = Plugin(
         delete_pipeline.stage,
         reorder_pipelines.stage,
         save_pipelines_from_artifact.stage,
-        create_application.stage,
-        upsert_application.stage,
+        *upsert_application.stages,
         update_application.stage,
         delete_application.stage,
         upsert_project.stage,

@@ -1,4 +1,7 @@
-"""Upsert application: stores a new application, or changes the one of that name."""
+"""Upsert application: stores a new application, or changes the one of that name.
+
+`createApplication` is the same job under the name by which spin and Deck submit it, for new and known applications alike.
+"""
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import JsonObject
@@ -18,10 +21,8 @@ async def write(context: TaskContext) -> TaskResult:
     return await applications.write(context)
 
 
-stage = StageType(
-    name="upsertApplication",
-    label="Upsert Application",
-    about=__doc__,
-    spec=Spec,
-    tasks=(TaskType(name="upsertApplication", run=write),),
-)
+def _stage(name: str, label: str) -> StageType:
+    return StageType(name=name, label=label, about=__doc__, spec=Spec, tasks=(TaskType(name=name, run=write),))
+
+
+stages = (_stage("upsertApplication", "Upsert Application"), _stage("createApplication", "Create Application"))

@@ -2,17 +2,17 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Controller, Request, delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found
-from gennaker.model.codec import JsonObject, decode_json
+from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked, PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.web import orchestrations
 from gennaker.web.native.executions import existing, existing_stage
 from gennaker.web.native.pipelines import save_pipeline
 from gennaker.web.ports import Asking, Ports, WebPorts
@@ -56,7 +56,7 @@ class GatePipelinesController(Controller):
         name_or_id: FromPath[str],
     ) -> JsonObject:
         """Starts a pipeline by hand; the body, where there is one, is its trigger."""
-        trigger = _trigger(await request.body())
+        trigger = orchestrations.read_object(await request.body())
         execution_id = await ports.services.intake.start(application, name_or_id, trigger, principal)
         return {"ref": f"/pipelines/{execution_id}"}
 
@@ -74,7 +74,9 @@ class GatePipelinesController(Controller):
         statuses: FromQuery[str] = "",
     ) -> list[JsonObject]:
         """Executions of an application, newest first."""
-        wanted = Found(application=application, kind=ExecutionKind.PIPELINE, statuses=_statuses(statuses), limit=limit)
+        wanted = Found(
+            application=application, kind=ExecutionKind.PIPELINE, statuses=statuses_of(statuses), limit=limit
+        )
         return [orca_json.execution_json(one) for one in await ports.services.executions.find(wanted)]
 
     @put("/pipelines/{execution_id:str}/cancel", status_code=200)
@@ -133,17 +135,8 @@ async def _saved_stages(ports: WebPorts, config_id: str | None) -> tuple[JsonObj
     return tuple(one for one in stages if isinstance(one, dict)) if isinstance(stages, list) else ()
 
 
-def _trigger(body: bytes) -> JsonObject:
-    try:
-        trigger = decode_json(body) if body.strip() else {}
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Refused(Problem(code="trigger.not_json", message=f"The trigger is not JSON: {error}.")) from error
-    if not isinstance(trigger, dict):
-        raise Refused(Problem(code="trigger.not_object", message="The trigger is no JSON object."))
-    return trigger
-
-
-def _statuses(text: str) -> tuple[Status, ...]:
+def statuses_of(text: str) -> tuple[Status, ...]:
+    """Statuses separated by commas. Raises Refused."""
     try:
         return tuple(Status(word) for word in text.upper().split(",") if word)
     except ValueError as error:

@@ -1,0 +1,69 @@
+"""Gate's tasks: jobs that are done at once instead of by a pipeline, as Spinnaker's clients submit and follow them."""
+
+from typing import Annotated
+
+from litestar import Controller, get, post, put
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from gennaker.engine import orca_json
+from gennaker.interfaces.executions import Found
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import CancelAsked
+from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.problems import Problem, Refused
+from gennaker.web import orchestrations
+from gennaker.web.gate.pipelines import statuses_of
+from gennaker.web.ports import Asking, Ports, WebPorts
+
+
+class GateTasksController(Controller):
+    """Routes under /tasks and /applications/…/tasks."""
+
+    @post("/tasks", status_code=200)
+    async def submit(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
+        """Starts jobs."""
+        return await orchestrations.submit(ports, principal, data)
+
+    @post("/applications/{application:str}/tasks", status_code=200)
+    async def submit_for(
+        self, ports: Ports, principal: Asking, application: FromPath[str], data: JSONBody[JsonObject]
+    ) -> JsonObject:
+        """Starts jobs of an application."""
+        return await orchestrations.submit(ports, principal, {**data, "application": application})
+
+    @get("/tasks/{task_id:str}")
+    async def one(self, ports: Ports, task_id: FromPath[str]) -> JsonObject:
+        """How the jobs are getting on."""
+        return orca_json.orchestration_json(await _existing(ports, task_id))
+
+    @get("/applications/{application:str}/tasks")
+    async def all(
+        self,
+        ports: Ports,
+        application: FromPath[str],
+        page: Annotated[int, QueryParameter(ge=1, le=100)] = 1,
+        limit: Annotated[int, QueryParameter(ge=1, le=200)] = 20,
+        statuses: FromQuery[str] = "",
+    ) -> list[JsonObject]:
+        """Those of an application, newest first."""
+        kind, wanted = ExecutionKind.ORCHESTRATION, statuses_of(statuses)
+        found = await ports.services.executions.find(
+            Found(application=application, kind=kind, statuses=wanted, limit=page * limit)
+        )
+        return [orca_json.orchestration_json(one) for one in found[(page - 1) * limit :]]
+
+    @put("/tasks/{task_id:str}/cancel", status_code=200)
+    async def cancel(
+        self, ports: Ports, principal: Asking, task_id: FromPath[str], reason: FromQuery[str] = ""
+    ) -> None:
+        """Cancels."""
+        execution = await _existing(ports, task_id)
+        event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=reason)
+        await ports.services.executions.tell(execution.head.id, event, principal)
+
+
+async def _existing(ports: WebPorts, task_id: str) -> Execution:
+    found = await ports.services.executions.get(task_id)
+    if found is None or found.head.kind is not ExecutionKind.ORCHESTRATION:
+        raise Refused(Problem(code="task.unknown", message=f"There is no task {task_id!r}."), status=404)
+    return found
