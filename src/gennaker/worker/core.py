@@ -3,7 +3,7 @@
 Used by app.py with the real store and clock, and by tests with fakes and a clock that they move.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ from gennaker.interfaces.stages import StageType
 from gennaker.interfaces.traffic import TrafficProvider
 from gennaker.settings import Settings
 from gennaker.worker.alone import Alone
+from gennaker.worker.announcing import Announcer
 from gennaker.worker.checking import LocalChecks
 from gennaker.worker.dependents import Dependents
 from gennaker.worker.executions import LocalExecutions, Searches
@@ -35,6 +36,7 @@ from gennaker.worker.intake import LocalIntake
 from gennaker.worker.lookups import LocalOutside
 from gennaker.worker.loop import Worker
 from gennaker.worker.performing import Performer
+from gennaker.worker.shells import Shell, ShellParts
 from gennaker.worker.stepping import Stepper
 from gennaker.worker.updates import LocalUpdates
 
@@ -54,13 +56,28 @@ class StorePorts(msgspec.Struct, frozen=True, kw_only=True):
 class Core(msgspec.Struct, frozen=True, kw_only=True):
     """The parts that others use."""
 
-    worker: Worker
+    worker: Shell
     services: Services
     servers: Servers
     stage_types: Mapping[str, StageType]
     """By name and alias."""
     background: tuple[Service, ...]
     """What the plugins want to have running."""
+
+
+class ShellType(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of shell and what it wants to be otherwise."""
+
+    make: Callable[[ShellParts], Shell]
+    journal: Callable[[Journal], Journal]
+    """The journal as this shell wants it to be written."""
+    is_pending: Callable[[str], Awaitable[bool]] | None = None
+    """Asked before each commit whether the effect that it answers is still wanted: where answers may come twice."""
+    keeps_executions: bool = True
+    """Steps of an execution are made by one process, which may keep it in memory."""
+
+
+EMBEDDED = ShellType(make=Worker, journal=lambda journal: journal)
 
 
 def build(  # noqa: PLR0913 - it is the list of what a core is made of
@@ -74,11 +91,13 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     registries: Mapping[str, ImageRegistry],
     probe: Probe,
     servers: Servers | None = None,
+    shell: ShellType = EMBEDDED,
 ) -> Core:
     """Puts the core together; nothing runs yet. `servers`: those that share the store; None: nobody does."""
     updates = LocalUpdates()
     servers = servers or Alone(store.journal)
-    executions = LocalExecutions(journal=store.journal, searches=store.searches, clock=clock, ids=ids, servers=servers)
+    journal = shell.journal(store.journal)
+    executions = LocalExecutions(journal=journal, searches=store.searches, clock=clock, ids=ids, servers=servers)
     stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
     offered = _Offered()
     services = Services(
@@ -107,8 +126,29 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     )
     _fill(offered, services, plugins)
     performer = Performer(stage_types=stage_types, services=services, probe=probe)
-    stepper = _stepper(services, store.journal, stage_types, performer, probe=probe, is_shared=not servers.is_alone)
-    worker = _worker(services, store.journal, stepper, performer, probe=probe, servers=servers)
+    stepper = Stepper(
+        journal=journal,
+        rules=_rules(stage_types),
+        prepare_now=performer.prepare_now,
+        probe=probe,
+        cached=settings.engine.cached_executions if shell.keeps_executions else 0,
+        is_shared=not servers.is_alone,
+        is_pending=shell.is_pending,
+    )
+    announced = Dependents(definitions=services.definitions, executions=executions).announced
+    worker = shell.make(
+        ShellParts(
+            stepper=stepper,
+            performer=performer,
+            announcer=Announcer(announced, journal=journal, clock=clock, probe=probe),
+            journal=journal,
+            clock=clock,
+            updates=updates,
+            probe=probe,
+            servers=servers,
+            concurrent=settings.engine.concurrent_tasks,
+        )
+    )
     executions.connect(worker, stepper)
     return Core(
         worker=worker,
@@ -140,40 +180,9 @@ def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> N
         offered.ci.update((made.name, made) for factory in plugin.ci for made in factory(services))
 
 
-def _stepper(
-    services: Services,
-    journal: Journal,
-    stage_types: Mapping[str, StageType],
-    performer: Performer,
-    *,
-    probe: Probe,
-    is_shared: bool,
-) -> Stepper:
+def _rules(stage_types: Mapping[str, StageType]) -> rules.Rules:
     once = {id(stage): stage for stage in stage_types.values()}  # an alias names the same one again
-    return Stepper(
-        journal=journal,
-        rules=rules.from_stage_types(once.values()),
-        prepare_now=performer.prepare_now,
-        probe=probe,
-        cached=services.settings.engine.cached_executions,
-        is_shared=is_shared,
-    )
-
-
-def _worker(
-    services: Services, journal: Journal, stepper: Stepper, performer: Performer, *, probe: Probe, servers: Servers
-) -> Worker:
-    return Worker(
-        stepper=stepper,
-        performer=performer,
-        journal=journal,
-        clock=services.clock,
-        updates=services.updates,
-        announced=Dependents(definitions=services.definitions, executions=services.executions).announced,
-        probe=probe,
-        concurrent=services.settings.engine.concurrent_tasks,
-        servers=servers,
-    )
+    return rules.from_stage_types(once.values())
 
 
 def _stages(plugin: Plugin, settings: Settings) -> tuple[StageType, ...]:

@@ -34,7 +34,7 @@ from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForWork
 from gennaker.worker import auditing, inspecting
-from gennaker.worker.loop import Worker
+from gennaker.worker.shells import Shell
 from gennaker.worker.stepping import Stepper
 
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -58,7 +58,7 @@ class Searches(Protocol):
 class LocalExecutions:
     """Executions of this process's store and worker."""
 
-    _worker: Worker
+    _worker: Shell
     _stepper: Stepper
 
     def __init__(self, *, journal: Journal, searches: Searches, clock: Clock, ids: Ids, servers: Servers) -> None:
@@ -70,7 +70,7 @@ class LocalExecutions:
         self._ids = ids
         self._correlating = asyncio.Lock()
 
-    def connect(self, worker: Worker, stepper: Stepper) -> None:
+    def connect(self, worker: Shell, stepper: Stepper) -> None:
         """The worker performs for stages, and stages may use this: one of the two has to come later."""
         self._worker = worker
         self._stepper = stepper

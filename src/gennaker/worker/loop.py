@@ -22,39 +22,28 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic
 
 import msgspec
 import structlog
 
-from gennaker.interfaces.clock import Clock
-from gennaker.interfaces.executions import Update, Updates
+from gennaker.interfaces.executions import Update
 from gennaker.interfaces.inspection import Work, Workforce
-from gennaker.interfaces.journal import Commit, Journal, OwnedElsewhere
-from gennaker.interfaces.probes import Probe
-from gennaker.interfaces.servers import Servers
-from gennaker.interfaces.storage import StoreUnusable
+from gennaker.interfaces.journal import Commit, OwnedElsewhere
 from gennaker.model.audit import AuditEntry
-from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Announce, Deliver, PendingEffect, RunTask, StopTask
-from gennaker.model.event import CancelAsked, Event
-from gennaker.model.execution import EffectClass, Execution
+from gennaker.model.event import Event
 from gennaker.model.problems import Refused
-from gennaker.worker.performing import Performer, Run
-from gennaker.worker.stepping import Applied, Stepper
+from gennaker.worker import faults, repeating
+from gennaker.worker.performing import Run
+from gennaker.worker.shells import Result, ShellParts
+from gennaker.worker.stepping import Applied
 
 log = structlog.get_logger()
 
-Result = TypeVar("Result")
 _NAME = "this server"
 _STALE_AT_MOST = 1000
 """Forgotten timers that may stay in the heap, besides as many as there are live ones."""
-
-_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What applying an event raises only by a fault of ours; what the store and its leases raise is none of these."""
-
-Announced = Callable[[Execution, Announce], Awaitable[None]]
-"""Told about an Announce effect; may be told twice."""
 
 
 class _Performing(msgspec.Struct, kw_only=True):
@@ -73,30 +62,18 @@ class _Performing(msgspec.Struct, kw_only=True):
 class Worker:
     """Keeps all executions of the store moving."""
 
-    def __init__(  # noqa: PLR0913 - it is what everything meets in
-        self,
-        *,
-        stepper: Stepper,
-        performer: Performer,
-        journal: Journal,
-        clock: Clock,
-        updates: Updates,
-        announced: Announced,
-        probe: Probe,
-        concurrent: int,
-        servers: Servers,
-    ) -> None:
-        """`concurrent`: how many effects are performed at the same time; `servers`: those that share the journal."""
-        self._servers = servers
-        self._stepper = stepper
-        self._performer = performer
-        self._journal = journal
-        self._clock = clock
-        self._updates = updates
-        self._announced = announced
-        self._probe = probe
-        self._slots = asyncio.Semaphore(concurrent)
-        self._hands = concurrent
+    def __init__(self, parts: ShellParts) -> None:
+        """Nothing runs yet."""
+        self._servers = parts.servers
+        self._stepper = parts.stepper
+        self._performer = parts.performer
+        self._journal = parts.journal
+        self._clock = parts.clock
+        self._updates = parts.updates
+        self._announcer = parts.announcer
+        self._probe = parts.probe
+        self._slots = asyncio.Semaphore(parts.concurrent)
+        self._hands = parts.concurrent
         self._performing: dict[str, _Performing] = {}
         self._waiting: dict[str, tuple[PendingEffect, Run]] = {}
         self._heap: list[tuple[datetime, str]] = []
@@ -200,14 +177,7 @@ class Worker:
 
     async def _repeat(self, pending: PendingEffect) -> Run:
         execution = await self._stepper.load(pending.execution_id)
-        if execution is None:
-            return Run(is_repeat=True)
-        if self._performer.effect_class(pending.effect, execution) is EffectClass.REPEATABLE:
-            return Run(is_repeat=True)
-        if pending.tries >= 1:
-            return Run(is_repeat=True, is_given_up=True)
-        await self._journal.raise_tries(pending.effect.key)
-        return Run(is_repeat=True)
+        return await repeating.repeat(pending, execution, performer=self._performer, journal=self._journal)
 
     def _take(self, pending: PendingEffect, run: Run) -> None:
         if self._group is None:
@@ -284,14 +254,14 @@ class Worker:
             case Deliver():
                 await self._deliver(effect)
             case Announce():
-                await self._announce(effect, execution)
+                await self._announcer.announce(effect, execution)
             case _:
                 await self._wait_for_the_stopped(effect)
                 event = await self._performer.perform(effect, execution, run)
                 self._performing[effect.key].is_interruptible = False
                 try:
                     await self.apply(pending.execution_id, event, done_key=effect.key)
-                except _FAULTS as fault:
+                except faults.FAULTS as fault:
                     await self._end_faulty(pending.execution_id, effect.key, fault)
                 except OwnedElsewhere:
                     await self._hand_over(Deliver(key=effect.key, execution_id=pending.execution_id, event=event))
@@ -303,7 +273,7 @@ class Worker:
         except Refused as refused:
             log.warning("event.undeliverable", key=deliver.key, execution=deliver.execution_id, reason=str(refused))
             await self._journal.commit(Commit(dropped_effects=(deliver.key,)))
-        except _FAULTS as fault:
+        except faults.FAULTS as fault:
             await self._end_faulty(deliver.execution_id, deliver.key, fault)
         except OwnedElsewhere:
             await self._hand_over(deliver)
@@ -314,34 +284,14 @@ class Worker:
         Where even its end can't be recorded it stands still; its effect stays in the outbox for a mended version.
         """
         log.error("engine.fault", key=key, execution=execution_id, exc_info=fault)
-        reason = f"A fault in the engine: {type(fault).__name__}: {fault}. The server's log has the trace."
-        asked = CancelAsked(at=self._clock.now(), by="gennaker", reason=reason)
         try:
-            await self.apply(execution_id, asked, done_key=key)
-        except _FAULTS:
+            await self.apply(execution_id, faults.cancellation(fault, at=self._clock.now()), done_key=key)
+        except faults.FAULTS:
             log.exception("engine.stuck", key=key, execution=execution_id)
 
     async def _hand_over(self, deliver: Deliver) -> None:
         """To the server that owns the execution; the outbox keeps it until that one has applied the event."""
         await self._servers.hand_over(PendingEffect(effect=deliver, execution_id=deliver.execution_id))
-
-    async def _announce(self, announce: Announce, execution: Execution) -> None:
-        self._probe.reached(f"effect.before:Announce:{announce.moment}")
-        audit: tuple[AuditEntry, ...] = ()
-        try:
-            await self._announced(execution, announce)
-        except StoreUnusable:
-            raise
-        except Exception as error:  # a fault of who listens must not stop everybody's executions
-            log.exception("announcement.failed", key=announce.key)
-            details: JsonObject = {"moment": announce.moment, "problem": f"{type(error).__name__}: {error}"}
-            subject = f"execution:{execution.head.id}"
-            at = self._clock.now()
-            audit = (
-                AuditEntry(at=at, actor="gennaker", action="announcement.failed", subject=subject, details=details),
-            )
-        self._probe.reached(f"effect.after:Announce:{announce.moment}")
-        await self._journal.commit(Commit(dropped_effects=(announce.key,), audit=audit))
 
     async def _wait_for_the_stopped(self, effect: object) -> None:
         """A task is stopped only after its cancelled run has really ended."""

@@ -35,6 +35,7 @@ _ATTEMPTS = 5
 _ATTEMPTS_AMONG_SERVERS = 20
 """Tries of a step whose queue another server keeps changing."""
 
+IsPending = Callable[[str], Awaitable[bool]]
 PrepareNow = Callable[[Effect, Execution], Awaitable[Event] | None]
 """Gives the preparing of an effect that needs no I/O, or None for all other effects."""
 
@@ -51,10 +52,18 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """Why the event itself changed nothing."""
 
 
+class AlreadyAnswered(Exception):
+    """The effect is no longer in the outbox: this answer was recorded, or isn't wanted any more."""
+
+    def __init__(self, key: str) -> None:
+        """Nothing was changed."""
+        super().__init__(f"effect {key} is no longer wanted")
+
+
 class Stepper:
     """Moves executions on, one at a time each."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - given by name, in one place
         self,
         *,
         journal: Journal,
@@ -63,8 +72,13 @@ class Stepper:
         probe: Probe,
         cached: int,
         is_shared: bool = False,
+        is_pending: IsPending | None = None,
     ) -> None:
-        """`cached`: how many executions are kept in memory; `is_shared`: other servers write to the journal, too."""
+        """`cached`: how many executions are kept in memory; `is_shared`: other servers write to the journal, too.
+
+        `is_pending`: whether an effect is still wanted, where the same answer may come twice. None: it never does.
+        """
+        self._is_pending = is_pending
         self._is_shared = is_shared
         self._attempts = _ATTEMPTS_AMONG_SERVERS if is_shared else _ATTEMPTS
         self._journal = journal
@@ -95,7 +109,8 @@ class Stepper:
     ) -> Applied:
         """Applies an event; `done_key` is the effect that it answers, removed in the same transaction.
 
-        Raises Refused(404) if there is no such execution, OwnedElsewhere if another server moves it on.
+        Raises Refused(404) if there is no such execution, OwnedElsewhere if another server moves it on, AlreadyAnswered
+        where the stepper was told how to ask.
         """
         async with self._lock(execution_id):
             for attempt in range(self._attempts):
@@ -118,6 +133,9 @@ class Stepper:
             raise Refused(
                 Problem(code="execution.unknown", message=f"There is no execution {execution_id}."), status=404
             )
+        # After the state was read: what drops an effect raises the version, so this commit would be refused.
+        if done_key and self._is_pending is not None and not await self._is_pending(done_key):
+            raise AlreadyAnswered(done_key)
         fold = _Fold(before, rules=self._rules, prepare_now=self._prepare_now)
         locks: list[asyncio.Lock] = []
         try:

@@ -18,9 +18,8 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.codec import JsonObject
-from gennaker.model.effect import Announce, PendingEffect, StartTimer
+from gennaker.model.effect import PendingEffect, StartTimer
 from gennaker.model.event import CancelAsked, Done, TaskResult, TimerRang
-from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.plugins.flow import plugin as flow
@@ -331,31 +330,6 @@ def test_a_cancellation_out_of_nowhere_fails_the_task_instead_of_losing_it(targe
 
     assert execution.head.status is Status.TERMINAL
     assert "Unexpected failure of run: CancelledError" in problem_of(execution)
-
-
-def test_whoever_listens_to_announcements_can_not_stop_the_worker(harness: Harness) -> None:
-    built = harness.built()
-
-    async def listen(_: Execution, __: Announce) -> None:
-        raise ZeroDivisionError
-
-    built.worker._announced = listen  # noqa: SLF001 - what stands there is built in, and should never raise
-
-    async def main() -> None:
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(built.worker.run())
-            await built.services.executions.submit(Submission(config=MAKE), TESTER)
-            await asyncio.sleep(60)
-            running.cancel()
-
-    harness.time.run(main())
-
-    (execution,) = harness.executions()
-    assert execution.head.status is Status.SUCCEEDED
-    assert [e.details["problem"] for e in harness.journal.audit if e.action == "announcement.failed"] == [
-        "ZeroDivisionError: "
-    ]
-    assert asyncio.run(harness.journal.pending()) == ()
 
 
 def test_an_effect_of_an_execution_that_is_gone_is_thrown_away(harness: Harness) -> None:
