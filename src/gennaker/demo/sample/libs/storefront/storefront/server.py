@@ -1,12 +1,19 @@
 """The server: connections on asyncio's protocols, keep-alive, streams, WebSockets, and an end that loses no request.
 
 How it ends: what waits to be accepted is accepted, then the listening socket is closed. Requests under way are finished
-and their connections closed; WebSockets get a close frame. A connection that is idle stays open a moment longer,
-because a request may be on its way on it; one that arrives is answered, with `Connection: close`.
+and their connections closed; WebSockets get a close frame. A connection that is idle, or becomes so without having been
+told that it was its last answer, stays open a moment longer, because a request may be on its way on it; one that
+arrives is answered, with `Connection: close`. A connection is closed as idle only when nothing waits in its socket.
+What remains is a request that crosses the close on the wire: HTTP/1.1 leaves it to the client to send it again
+(RFC 9112, 9.3.1 and 9.5); it has not been read here.
 """
 
 import asyncio
+import fcntl
 import logging
+import socket
+import struct
+import termios
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -98,34 +105,37 @@ class Server:
         self.connections: set[Connection] = set()
         self.is_ending = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Server | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._listener: socket.socket | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._is_empty = asyncio.Event()
 
     async def start(self, host: str, port: int) -> int:
         """Listens from now on; returns the port. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: Connection(self), host, port, backlog=_BACKLOG)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        self._listener.setblocking(False)
+        self._listen(self._listener)
         self._sweep()
-        bound: int = self._listener.sockets[0].getsockname()[1]
+        bound: int = self._listener.getsockname()[1]
         return bound
 
     async def stop(self, drain_seconds: float) -> int:
         """Ends the server as the module says; returns how many connections were cut off after `drain_seconds`."""
         self.is_ending = True
-        if self._listener is not None:
-            await asyncio.sleep(0)  # One turn of the loop accepts what waits: closing the socket would reset it.
+        if self._listener is not None and self._listener.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._accept(self._listener)  # What waits now would be reset by the close.
             self._listener.close()
+            await asyncio.gather(*self._arriving)
         self._is_empty.clear()
         for connection in tuple(self.connections):
             connection.end()
-        linger = asyncio.get_running_loop().call_later(self.timing.linger_seconds, self._close_idle)
         try:
             if self.connections:
                 await asyncio.wait_for(self._is_empty.wait(), drain_seconds)
         except TimeoutError:
             log.warning("cuts off %d connections after %s s", len(self.connections), drain_seconds)
-        linger.cancel()
         return await self._cut_off()
 
     def begin(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
@@ -141,6 +151,34 @@ class Server:
         if not self.connections:
             self._is_empty.set()
 
+    def _listen(self, listener: socket.socket) -> None:
+        """Not by `loop.create_server`: its end leaves a connection that is being accepted without an answer."""
+        if not self.is_ending:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(_BACKLOG + 1):  # As many as can wait.
+            try:
+                accepted, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # Too many open files: the listener would stay readable and the loop busy.
+                log.error("cannot accept connections for %s s: %s", _SWEEP_SECONDS, error)
+                loop.remove_reader(listener)
+                loop.call_later(_SWEEP_SECONDS, self._listen, listener)
+                return
+            task = asyncio.create_task(self._welcome(accepted))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _welcome(self, accepted: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: Connection(self), accepted)
+        except OSError as error:
+            log.info("a client went before it was served: %s", error)
+            accepted.close()
+
     async def _cut_off(self) -> int:
         count = len(self.connections)
         for connection in tuple(self.connections):
@@ -151,11 +189,6 @@ class Server:
         if self._sweeper is not None:
             self._sweeper.cancel()
         return count
-
-    def _close_idle(self) -> None:
-        for connection in tuple(self.connections):
-            if connection.is_idle:
-                connection.close()
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -229,6 +262,13 @@ class Connection(asyncio.Protocol):
         """The server ends; see the module."""
         if self._websocket is not None:
             self._websocket.close(websocket.GOING_AWAY, "the server stops")
+        elif self.is_idle and not self._is_closing:
+            self._loop.call_later(self._server.timing.linger_seconds, self.close_if_idle)
+
+    def close_if_idle(self) -> None:
+        """Closes the connection unless it has something to do, or bytes wait in its socket to be read."""
+        if self.is_idle and not self._has_unread():
+            self.close()
 
     def close(self) -> None:
         """Sends what is written, then waits for the client to close too.
@@ -252,8 +292,17 @@ class Connection(asyncio.Protocol):
         if self._task is not None or self._is_closing:
             return
         timing = self._server.timing
-        if now - self._active_at > (timing.idle_seconds if self.is_idle else timing.request_seconds):
+        if self.is_idle and now - self._active_at > timing.idle_seconds:
+            self.close_if_idle()
+        elif not self.is_idle and now - self._active_at > timing.request_seconds:
             self.close()
+
+    def _has_unread(self) -> bool:
+        if self._transport is None or self._transport.is_closing():
+            return False
+        number = self._transport.get_extra_info("socket").fileno()
+        (count,) = struct.unpack("i", fcntl.ioctl(number, termios.FIONREAD, bytes(struct.calcsize("i"))))
+        return bool(count)
 
     def _serve(self) -> None:
         """Answers what has arrived; stops at a stream, whose end goes on here. Raises BadRequestError."""
@@ -262,6 +311,8 @@ class Connection(asyncio.Protocol):
             if request is None:
                 if self._reader.takes_continue():
                     self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                if self._server.is_ending:
+                    self.end()
                 return
             self._answer(request)
 
@@ -325,7 +376,7 @@ class Connection(asyncio.Protocol):
         self._active_at = self._loop.time()
         if not is_whole:
             self.abort()
-        elif is_last or self._is_closing or (self._server.is_ending and self._reader.is_between_requests):
+        elif is_last or self._is_closing:
             self.close()
         else:
             try:

@@ -1,6 +1,7 @@
 """The server keeps connections, and loses no request when it ends."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from storefront.server import Routes, Server, Timing
 from storefront.websocket import WebSocket
 
 QUICK = Timing(linger_seconds=0.05, farewell_seconds=0.05)
+PATIENT = Timing(linger_seconds=60, farewell_seconds=60)
 ASK = b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -23,7 +25,7 @@ class Client:
         return (await self.reader.readuntil(b"\r\n\r\n")).decode()
 
 
-def serve(scenario: Callable[[Server, Client], Awaitable[None]]) -> list[tuple[int, str]]:
+def serve(scenario: Callable[[Server, Client], Awaitable[None]], timing: Timing = QUICK) -> list[tuple[int, str]]:
     """Runs a scenario against a server; returns what was observed."""
     observed: list[tuple[int, str]] = []
 
@@ -33,7 +35,7 @@ def serve(scenario: Callable[[Server, Client], Awaitable[None]]) -> list[tuple[i
         routes.add("GET", "/broken", _break)
         routes.add("GET", "/slow", lambda request: Stream(_slowly()))
         routes.add("GET", "/live", lambda request: Upgrade(_talk))
-        server = Server(routes, observe=lambda *facts: observed.append(facts[:2]), timing=QUICK)
+        server = Server(routes, observe=lambda *facts: observed.append(facts[:2]), timing=timing)
         port = await server.start("127.0.0.1", 0)
         client = Client(*await asyncio.open_connection("127.0.0.1", port))
         async with asyncio.timeout(5):
@@ -98,15 +100,49 @@ def test_a_stream_under_way_is_finished_when_the_server_ends() -> None:
 def test_a_request_on_an_idle_connection_is_answered_while_the_server_ends() -> None:
     async def scenario(server: Server, client: Client) -> None:
         await client.ask(ASK)
-        stopping = asyncio.create_task(server.stop(2))
-        await asyncio.sleep(0.01)
+        stopping = asyncio.create_task(server.stop(5))
+        await asyncio.sleep(0)  # It begins.
+        assert server.is_ending
         answer = await client.ask(ASK)
         assert "200 OK" in answer
         assert "Connection: close" in answer
         client.writer.close()
         assert await stopping == 0
 
+    assert serve(scenario, PATIENT) == [(200, "/quick")] * 2
+
+
+def test_a_connection_is_not_closed_as_idle_while_a_request_waits_in_its_socket() -> None:
+    async def scenario(server: Server, client: Client) -> None:
+        await client.ask(ASK)
+        client.writer.write(ASK)
+        (connection,) = server.connections
+        connection.close_if_idle()
+        assert "200 OK" in (await client.reader.readuntil(b"\r\n\r\n")).decode()
+
     assert serve(scenario) == [(200, "/quick")] * 2
+
+
+def test_a_request_that_follows_a_stream_is_answered_while_the_server_ends() -> None:
+    async def scenario(server: Server, client: Client) -> None:
+        await client.ask(ASK.replace(b"quick", b"slow"))
+        stopping = asyncio.create_task(server.stop(5))
+        await client.reader.readuntil(b"0\r\n\r\n")
+        assert "Connection: close" in await client.ask(ASK)
+        client.writer.close()
+        assert await stopping == 0
+
+    assert serve(scenario, PATIENT) == [(200, "/slow"), (200, "/quick")]
+
+
+def test_a_connection_that_waits_to_be_accepted_is_served_when_the_server_ends() -> None:
+    async def scenario(server: Server, client: Client) -> None:
+        with socket.create_connection(client.writer.get_extra_info("peername")) as waiting:
+            waiting.sendall(ASK)
+            assert await server.stop(5) == 0
+            assert waiting.recv(1000).startswith(b"HTTP/1.1 200 OK")
+
+    assert serve(scenario) == [(200, "/quick")]
 
 
 def test_idle_connections_do_not_hold_the_end_up() -> None:
