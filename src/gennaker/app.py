@@ -100,7 +100,7 @@ def explain(settings: Settings, data: Path, execution_id: str, stage: str) -> Wh
 
     facts = _offline(settings, data, look)
     types = [stage_type for plugin in installed_plugins() for stage_type in plugin.stages]
-    return why.explain(facts, rules.from_stage_types(types), stage_ref=stage)
+    return why.explain(facts, rules.from_stage_types(types, settings), stage_ref=stage)
 
 
 def recorded(settings: Settings, data: Path, execution_id: str) -> Recording:
@@ -113,7 +113,7 @@ def recorded(settings: Settings, data: Path, execution_id: str) -> Recording:
         return recording.of(
             execution,
             await store.journal.events(execution_id),
-            rules=rules.from_stage_types([one for plugin in installed_plugins() for one in plugin.stages]),
+            rules=rules.from_stage_types([one for plugin in installed_plugins() for one in plugin.stages], settings),
             engine_versions=await store.journal.engine_versions(execution_id),
         )
 

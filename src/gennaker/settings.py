@@ -92,6 +92,21 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     cached_executions: int = 500
     time_zone: str = "America/Los_Angeles"
     """For execution windows and cron triggers, Spinnaker's default."""
+    disabled_tasks: tuple[str, ...] = ()
+    """Tasks that are skipped wherever they stand, by their names in the stages' task lists."""
+    back_off_seconds: float = 0.0
+    """Tasks that wait for something look again after this time at the earliest."""
+    longest_back_off_seconds: float = 0.0
+    """And after this time at the latest; 0: whenever they want."""
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What holds for stages whose `cloudProvider` is this one."""
+
+    back_off_seconds: float = 0.0
+    """As in [engine]; the longer of the two counts."""
+    account_back_off_seconds: dict[str, float] = {}
+    """The same by account (a stage's `credentials` or `account`)."""
 
 
 class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -186,6 +201,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     mail: MailSettings = MailSettings()
     metrics: MetricsSettings = MetricsSettings()
     engine: EngineSettings = EngineSettings()
+    providers: dict[str, ProviderSettings] = {}
+    """By cloud provider."""
     builder: BuilderSettings = BuilderSettings()
     webhooks: WebhookSettings = WebhookSettings()
     preconfigured_webhooks: dict[str, PreconfiguredWebhookSettings] = {}

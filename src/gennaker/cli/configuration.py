@@ -14,15 +14,16 @@ import msgspec
 
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
-from gennaker.settings import CiSettings, LoadBalancerSettings, PreconfiguredWebhookSettings, Settings
+from gennaker.settings import CiSettings, LoadBalancerSettings, PreconfiguredWebhookSettings, ProviderSettings, Settings
 
 _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
     "ci": CiSettings,
     "load-balancers": LoadBalancerSettings,
     "preconfigured-webhooks": PreconfiguredWebhookSettings,
+    "providers": ProviderSettings,
 }
 """Sections whose keys are names that people choose."""
-_FREE_KEYS = frozenset({"custom-headers"})
+_FREE_KEYS = frozenset({"custom-headers", "account-back-off-seconds"})
 """Keys in such sections that hold names that people choose, too."""
 _NOT_SETTINGS = frozenset({"GENNAKER_DATA", "GENNAKER_CONFIG"})
 

@@ -3,8 +3,9 @@
 Pure, like `advance`. A queue knows the executions of one pipeline that run, those that are held by a pause and those
 that wait. An execution learns what was decided about it by a Deliver effect. Rules as in Orca: `limitConcurrent` lets
 one run at a time and wins over `maxConcurrentExecutions`; paused executions don't count as running; when one ends the
-oldest waiting one goes on if the pipeline keeps its waiting executions, otherwise the newest goes on and the others
-are cancelled. One difference: a waiting execution that can't go on yet keeps its place.
+oldest waiting one goes on if the pipeline keeps its waiting executions (one for each end, even if a pause has made room
+for more), otherwise the newest goes on and the others are cancelled. One difference: a waiting execution that can't go
+on yet keeps its place.
 """
 
 from datetime import datetime
@@ -115,16 +116,11 @@ def _leave(queue: Queue, event: Left) -> tuple[Queue, dict[str, Event]]:
 
 
 def _start_oldest(queue: Queue, at: datetime) -> tuple[Queue, dict[str, Event]]:
-    told: dict[str, Event] = {}
-    while queue.waiting and _fits(queue, queue.waiting[0]):
-        first = queue.waiting[0]
-        told[first.execution_id] = Started(at=at)
-        queue = replace(
-            queue,
-            running=(*queue.running, first.execution_id),
-            waiting=queue.waiting[1:],
-        )
-    return queue, told
+    first = queue.waiting[0]
+    if not _fits(queue, first):
+        return queue, {}
+    begun = replace(queue, running=(*queue.running, first.execution_id), waiting=queue.waiting[1:])
+    return begun, {first.execution_id: Started(at=at)}
 
 
 def _start_newest(queue: Queue, at: datetime) -> tuple[Queue, dict[str, Event]]:

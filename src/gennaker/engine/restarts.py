@@ -108,6 +108,7 @@ def _still_running(draft: Draft, stages: list[Stage]) -> str:
 def _reset(draft: Draft, stage: Stage, details: JsonObject, *, kept: frozenset[str]) -> None:
     draft.remove(graph.children(draft.graph, draft.stages, stage.id))
     gone = {*_FORGOTTEN, *draft.rules.of(stage).restart_clears} - kept
+    details = {**details, **_remembered(stage, draft.rules.of(stage).restart_remembers)}
     context = {key: value for key, value in stage.context.items() if key not in gone}
     outputs = {key: value for key, value in stage.outputs.items() if key not in gone}
     in_order = draft.rules.of(stage).evaluates_in_order
@@ -128,6 +129,11 @@ def _reset(draft: Draft, stage: Stage, details: JsonObject, *, kept: frozenset[s
         attempt=stage.attempt + 1,
     )
     draft.put(fresh)
+
+
+def _remembered(stage: Stage, keys_: Sequence[str]) -> JsonObject:
+    """What a restart drops and `restartDetails` keeps, e.g. `buildInfo` as `previousBuildInfo`."""
+    return {f"previous{key[0].upper()}{key[1:]}": stage.context[key] for key in keys_ if key in stage.context}
 
 
 def _take(draft: Draft, stage: Stage, saved: Sequence[JsonObject]) -> None:

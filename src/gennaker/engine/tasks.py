@@ -61,6 +61,10 @@ def start(draft: Draft, move: moves.StartTask) -> None:
         draft.put_task(stage.id, replace(task, status=Status.PAUSED, waiting_for=held(draft)))
         mark_paused(draft, stage.id)
         return
+    if task.name in draft.rules.disabled_tasks:
+        skipped = replace(task, start_time=draft.at, attempt=task.attempt + 1)
+        _complete(draft, stage, skipped, Status.SKIPPED, original=Status.SKIPPED)
+        return
     task = replace(
         task,
         status=Status.RUNNING,
@@ -158,7 +162,7 @@ def reported(draft: Draft, event: TaskReported) -> str:
 
 
 def _poll_again(draft: Draft, stage: Stage, task: Task, result: Again) -> None:
-    pause = timedelta() if task.is_nudged else timing.poll_pause(stage, result.after)
+    pause = timedelta() if task.is_nudged else timing.poll_pause(draft.rules, stage, result.after)
     if isinstance(result.waiting_for, ForWindow):
         stage = draft.put(replace(stage, scheduled_time=result.waiting_for.opens_at))
     task = replace(
@@ -172,7 +176,7 @@ def _poll_again(draft: Draft, stage: Stage, task: Task, result: Again) -> None:
 
 def _retry(draft: Draft, stage: Stage, task: Task, result: Failed) -> None:
     task = replace(task, failures=task.failures + 1)
-    pause = timing.retry_pause(task, keys.run(draft.id, stage, task))
+    pause = timing.poll_pause(draft.rules, stage, timing.retry_pause(task, keys.run(draft.id, stage, task)))
     again = ForRetry(
         reason=f"another try, number {task.failures + 1}, after: {result.problem.message}",
         problem=result.problem,

@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 
 from gennaker.engine import graph, keys
 from gennaker.engine.draft import Draft
+from gennaker.engine.rules import Rules
 from gennaker.model import lengths
 from gennaker.model.codec import Json
 from gennaker.model.execution import Stage, Task
 
 WINDOW_TYPE = "restrictExecutionDuringTimeWindow"
 """Stages of this type wait for an execution window: exempt from all limits."""
+_ACCOUNT_KEYS = ("account.name", "account", "credentials")
+"""Where stages name their account, as Orca reads them."""
 _LONGEST_RETRY_PAUSE = timedelta(minutes=1)
 _SPREAD = 0.1
 """Retries come up to this share earlier, so that many that failed together don't return together."""
@@ -26,10 +29,21 @@ def from_context(value: Json) -> timedelta | None:
     return lengths.of_milliseconds(value)
 
 
-def poll_pause(stage: Stage, asked: timedelta) -> timedelta:
-    """How long a task that said "again" rests: what it asked for, or more if the stage wants (`backoffPeriodMs`)."""
-    wanted = max(asked, from_context(stage.context.get("backoffPeriodMs")) or timedelta(), timedelta())
-    return min(wanted, lengths.LONGEST)
+def poll_pause(rules: Rules, stage: Stage, asked: timedelta) -> timedelta:
+    """How long a task that said "again" rests: what it asked for, or more.
+
+    More if the stage wants it (`backoffPeriodMs`), or the operator for all tasks, a cloud provider or an account; never
+    more than the operator allows.
+    """
+    seconds = [rules.back_off_seconds]
+    of_provider = rules.back_off_of_providers.get(str(stage.context.get("cloudProvider")))
+    if of_provider is not None:
+        named = (str(stage.context[key]) for key in _ACCOUNT_KEYS if stage.context.get(key))
+        seconds += [of_provider.seconds, of_provider.by_account.get(next(named, ""), 0)]
+    by_stage = from_context(stage.context.get("backoffPeriodMs")) or timedelta()
+    wanted = max(asked, by_stage, lengths.of_seconds(max(seconds)))
+    longest = lengths.of_seconds(rules.longest_back_off_seconds) or lengths.LONGEST
+    return min(wanted, longest, lengths.LONGEST)
 
 
 def retry_pause(task: Task, key: str) -> timedelta:

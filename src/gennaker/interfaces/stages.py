@@ -162,6 +162,8 @@ class StageType(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of context and outputs that a restart removes."""
     restart_takes: tuple[str, ...] = ()
     """Keys that a restart takes from the pipeline as it is saved now, where whoever restarts hands that over."""
+    restart_remembers: tuple[str, ...] = ()
+    """Keys of the context that a restart keeps in `restartDetails`: `buildInfo` as `previousBuildInfo`."""
     evaluates_in_order: str = ""
     """Key of a list of `{key, value}` whose values are evaluated one after another, each seen by those that follow (with
     the evaluator v4); a restart begins with what was written there, and without outputs."""

@@ -128,7 +128,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     performer = Performer(stage_types=stage_types, services=services, probe=probe)
     stepper = Stepper(
         journal=journal,
-        rules=_rules(stage_types),
+        rules=_rules(stage_types, settings),
         prepare_now=performer.prepare_now,
         probe=probe,
         cached=settings.engine.cached_executions if shell.keeps_executions else 0,
@@ -180,9 +180,9 @@ def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> N
         offered.ci.update((made.name, made) for factory in plugin.ci for made in factory(services))
 
 
-def _rules(stage_types: Mapping[str, StageType]) -> rules.Rules:
+def _rules(stage_types: Mapping[str, StageType], settings: Settings) -> rules.Rules:
     once = {id(stage): stage for stage in stage_types.values()}  # an alias names the same one again
-    return rules.from_stage_types(once.values())
+    return rules.from_stage_types(once.values(), settings)
 
 
 def _stages(plugin: Plugin, settings: Settings) -> tuple[StageType, ...]:

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from gennaker.engine import keys, lookup, preparing
+from gennaker.engine import keys, lookup, preparing, rules
 from gennaker.engine.sight import StageSight
 from gennaker.interfaces.notifiers import Notifier, Unanswered, Undelivered
 from gennaker.interfaces.probes import Probe
@@ -215,7 +215,7 @@ class Performer:
         )
 
     def _task_type(self, stage: Stage, task: Task) -> TaskType | None:
-        stage_type = self._stage_types.get(stage.type)
+        stage_type = self._stage_types.get(rules.type_name(stage))
         if stage_type is None:
             return None
         return next((t for t in stage_type.tasks if t.name == task.implementing_class), None)

@@ -6,7 +6,14 @@ import pytest
 
 from gennaker.cli import configuration
 from gennaker.model.problems import Refused
-from gennaker.settings import LoadBalancerSettings, PreconfiguredWebhookSettings, Settings, WebhookParameterSettings
+from gennaker.settings import (
+    EngineSettings,
+    LoadBalancerSettings,
+    PreconfiguredWebhookSettings,
+    ProviderSettings,
+    Settings,
+    WebhookParameterSettings,
+)
 
 
 def read(tmp_path: Path, toml: str = "", *flags: str, **environment: str) -> configuration.Configured:
@@ -53,7 +60,7 @@ def test_later_sources_win_and_each_value_knows_its_own(tmp_path: Path) -> None:
 def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
     samples = {str: "x", int: "7", float: "1.5", bool: "true", list: '["a"]'}
     for key, value in configuration.keys(Settings()).items():
-        if key in {"ci", "load-balancers", "preconfigured-webhooks"}:
+        if key in {"ci", "load-balancers", "preconfigured-webhooks", "providers"}:
             continue
         sample = samples[type(value)]
         name = "GENNAKER_" + key.upper().replace("-", "_").replace(".", "__")
@@ -99,6 +106,16 @@ def test_header_values_are_shown_only_where_they_name_a_file(tmp_path: Path) -> 
 
     assert shown["preconfigured-webhooks.t.custom-headers.X-Key"] == "****"
     assert shown["preconfigured-webhooks.t.custom-headers.X-Token"] == "file:/t"
+
+
+def test_providers_and_their_accounts_have_back_offs_of_their_own(tmp_path: Path) -> None:
+    text = "[engine]\nback-off-seconds = 2\n[providers.aws]\naccount-back-off-seconds = {prod = 25, my_test = 3}\n"
+
+    found = read(tmp_path, text, "providers.aws.back-off-seconds=5", GENNAKER_ENGINE__DISABLED_TASKS='["refresh"]')
+
+    assert found.settings.engine == EngineSettings(back_off_seconds=2, disabled_tasks=("refresh",))
+    accounts = {"prod": 25.0, "my_test": 3.0}
+    assert found.settings.providers == {"aws": ProviderSettings(back_off_seconds=5, account_back_off_seconds=accounts)}
 
 
 def test_an_empty_section_means_its_defaults(tmp_path: Path) -> None:

@@ -78,6 +78,18 @@ def test_a_pipeline_that_keeps_its_waiting_executions_goes_on_with_the_oldest() 
     assert told(step)["c"].waiting_for.reason == "the running execution of this pipeline to end: b"  # type: ignore[union-attr]  # Queued
 
 
+def test_each_end_lets_one_go_on_even_if_a_pause_has_made_room_for_more() -> None:
+    queue = entered("a", "b", "c", "d", limit=False, most=2)
+    held = admit.admit(queue, HoldChanged(at=AT, execution_id="a", is_held=True)).queue
+
+    step = leave(held, "b", keep=True)
+
+    assert (step.queue.running, step.queue.held) == (("c",), ("a",))
+    assert [one.execution_id for one in step.queue.waiting] == ["d"]
+    resumed = admit.admit(step.queue, HoldChanged(at=AT, execution_id="a", is_held=False)).queue
+    assert resumed.running == ("c", "a")
+
+
 def test_leaving_the_waiting_list_moves_nobody() -> None:
     step = leave(entered("a", "b", "c"), "b")
 

@@ -1,9 +1,12 @@
 """Restarts: running a stage again with all that follows it; ignoring a failure."""
 
+from msgspec.structs import replace
+from tests import make
 from tests.make import AT, child, config, seconds, stage_json, task
 from tests.playbook import Playbook, stage_id
 
 from gennaker.engine import admit
+from gennaker.engine.rules import StageRule
 from gennaker.model.effect import Deliver
 from gennaker.model.event import Done, EnterAsked, Failed, IgnoreFailureAsked, Left, PauseAsked, RestartAsked
 from gennaker.model.problems import Problem
@@ -60,6 +63,27 @@ def test_the_details_keep_what_went_wrong_before() -> None:
     assert details["previousException"]["details"]["errors"] == ["It broke."]  # type: ignore[index,call-overload]  # JSON
     play.wants("prepare b")
     assert play.statuses()["a"] == "SUCCEEDED"
+
+
+def test_the_details_keep_what_the_type_wants_remembered_of_every_stage_that_is_reset() -> None:
+    rules = replace(
+        make.RULES, stages={"work": StageRule(restart_clears=("buildInfo",), restart_remembers=("buildInfo",))}
+    )
+    play = Playbook(stage_json("a"), stage_json("b", "a"), rules=rules)
+    for name in ("a", "b"):
+        play.prepared(name, task())
+        play.reported(name, Done(context={"buildInfo": {"number": name}}))
+
+    restart(play, "a")
+
+    assert play.stage("a").context == {
+        "restartDetails": {
+            "restartedBy": "ada",
+            "restartTime": 1795510800000,
+            "previousBuildInfo": {"number": "a"},
+        }
+    }
+    assert play.stage("b").context == {"restartDetails": {"previousBuildInfo": {"number": "b"}}}
 
 
 def test_a_part_of_a_stage_restarts_the_whole() -> None:

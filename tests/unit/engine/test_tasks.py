@@ -1,5 +1,7 @@
 """Tasks: polling, retrying, timing out, looping, holding."""
 
+from msgspec.structs import replace
+from tests import make
 from tests.make import child, seconds, stage_json, task
 from tests.playbook import Playbook, stage_id, without_version
 
@@ -39,6 +41,36 @@ def test_a_stage_may_want_longer_pauses_between_polls() -> None:
     play.reported("a", again())
 
     assert play.due("a") == seconds(45)
+
+
+def test_an_operator_s_pause_holds_for_retries_too() -> None:
+    play = Playbook(stage_json("a", cloudProvider="aws"), rules=replace(make.RULES, back_off_seconds=45))
+    play.prepared("a", task(retries=2))
+
+    play.reported("a", AWAY)
+
+    assert play.due("a") == seconds(45)
+
+
+def test_a_task_that_the_operator_has_disabled_is_skipped_and_the_next_runs() -> None:
+    play = Playbook(stage_json("a"), rules=replace(make.RULES, disabled_tasks=("refresh", "tell")))
+
+    play.prepared("a", task("refresh"), task("work"), task("tell"))
+
+    play.wants("run a.work")
+    play.reported("a", Done())
+    assert play.status is Status.SUCCEEDED
+    assert [one.status.value for one in play.stage("a").tasks] == ["SKIPPED", "SUCCEEDED", "SKIPPED"]
+    assert all(one.start_time == one.end_time for one in play.stage("a").tasks)
+    play.replayed()
+
+
+def test_a_stage_whose_tasks_are_all_disabled_succeeds() -> None:
+    play = Playbook(stage_json("a"), rules=replace(make.RULES, disabled_tasks=("run",)))
+
+    play.prepared("a", task())
+
+    assert (play.status, play.stage("a").status) == (Status.SUCCEEDED, Status.SUCCEEDED)
 
 
 def test_a_result_with_a_stale_key_is_ignored() -> None:

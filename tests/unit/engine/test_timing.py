@@ -9,9 +9,10 @@ from tests.playbook import Playbook
 
 from gennaker.engine import timing
 from gennaker.engine.draft import Draft
+from gennaker.engine.rules import BackOff, Rules
 from gennaker.engine.synthetics import tasks_of
 from gennaker.model import lengths
-from gennaker.model.codec import Json
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Stage
 
 
@@ -75,5 +76,43 @@ def test_numbers_beyond_the_calendar_are_bounded(number: float) -> None:
     stage = Stage(id="s", ref_id="s", type="t", name="t", context={"backoffPeriodMs": number})
 
     assert timing.from_context(number) == lengths.LONGEST
-    assert timing.poll_pause(stage, timedelta.max) == lengths.LONGEST
-    assert timing.poll_pause(stage, timedelta()) == lengths.LONGEST
+    assert timing.poll_pause(Rules(), stage, timedelta.max) == lengths.LONGEST
+    assert timing.poll_pause(Rules(), stage, timedelta()) == lengths.LONGEST
+
+
+OPERATOR = Rules(
+    back_off_seconds=20,
+    longest_back_off_seconds=30.001,
+    back_off_of_providers={"aws": BackOff(seconds=5, by_account={"prod": 25}), "gce": BackOff(seconds=40)},
+)
+"""What an operator may want of all tasks, of providers and of accounts."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "context", "rests"),
+    [
+        (2, {}, 20),
+        (25, {}, 25),
+        (2, {"cloudProvider": "aws"}, 20),
+        (2, {"cloudProvider": "aws", "credentials": "prod"}, 25),
+        (2, {"cloudProvider": "aws", "account": "prod"}, 25),
+        (2, {"cloudProvider": "aws", "account.name": "prod", "credentials": "test"}, 25),
+        (2, {"cloudProvider": "aws", "account": "test", "credentials": "prod"}, 20),
+        (2, {"credentials": "prod"}, 20),
+        (2, {"cloudProvider": "gce"}, 30.001),
+        (2, {"cloudProvider": "aws", "credentials": "prod", "backoffPeriodMs": 30_002}, 30.001),
+        (60, {}, 30.001),
+    ],
+)
+def test_the_longest_of_all_wishes_counts_up_to_what_the_operator_allows(
+    asked: float, context: JsonObject, rests: float
+) -> None:
+    stage = Stage(id="s", ref_id="s", type="t", name="t", context=context)
+
+    assert timing.poll_pause(OPERATOR, stage, seconds(asked)) == seconds(rests)
+
+
+def test_without_wishes_a_task_rests_as_long_as_it_asked() -> None:
+    stage = Stage(id="s", ref_id="s", type="t", name="t", context={"cloudProvider": "aws"})
+
+    assert timing.poll_pause(Rules(), stage, seconds(2)) == seconds(2)

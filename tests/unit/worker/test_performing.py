@@ -18,6 +18,7 @@ from gennaker.model.event import CancelAsked, Done, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.settings import EngineSettings, Settings
 
 
 def run(*stages: JsonObject, plugins: tuple[Plugin, ...], **fields: object) -> tuple[Harness, Execution]:
@@ -66,6 +67,31 @@ def test_a_task_is_given_its_keys_and_what_it_needs() -> None:
     assert context.attempt_key == f"{execution.head.id}/a b%2Fc/1/0.1"
     assert not context.is_repeat
     assert context.lookup("colour") == "red"
+
+
+def test_a_stage_with_an_alias_is_planned_and_performed_by_the_type_of_that_name() -> None:
+    async def works(context: TaskContext) -> TaskResult:
+        return Done(outputs={"worked": context.stage.type})
+
+    _, execution = run(
+        make.stage_json("a", type="whatever", alias="works"),
+        plugins=(scripted.plugin(Target(), scripted.stage("works", works)),),
+    )
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert next(execution.top_level()).outputs == {"worked": "whatever"}
+
+
+def test_a_task_that_the_settings_disable_is_skipped() -> None:
+    target = Target()
+    plugin = scripted.plugin(target)
+    harness = Harness(plugin, settings=Settings(engine=EngineSettings(disabled_tasks=("run",))))
+
+    execution = harness.run(make.config(make.stage_json("a", type="make")))
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert [task.status for task in next(execution.top_level()).tasks] == [Status.SKIPPED]
+    assert target.made == {}
 
 
 def test_what_stopping_raises_is_recorded_and_the_execution_stays_cancelled() -> None:

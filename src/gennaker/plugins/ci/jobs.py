@@ -10,6 +10,7 @@ from gennaker.plugins.ci.stage_settings import Spec
 
 CLEARED = ("queuedBuild", "buildNumber", "buildInfo", "propertyFileContents", "artifacts", "resolvedExpectedArtifacts")
 """By a restart."""
+REMEMBERED = ("buildInfo",)
 START_TIMEOUT = timedelta(minutes=15)
 _LONG = timedelta(hours=2)
 
@@ -67,6 +68,7 @@ def _job_stage(name: str, label: str, tasks: tuple[TaskType, ...], aliases: tupl
         plan_on_failure=plan_on_failure,
         aliases=aliases,
         restart_clears=CLEARED,
+        restart_remembers=REMEMBERED,
     )
 
 

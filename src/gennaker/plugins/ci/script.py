@@ -81,4 +81,5 @@ stage = StageType(
     plan=plan,
     plan_on_failure=jobs.plan_on_failure,
     restart_clears=jobs.CLEARED,
+    restart_remembers=jobs.REMEMBERED,
 )

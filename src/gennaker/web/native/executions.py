@@ -169,7 +169,8 @@ class ExecutionsController(Controller):
 
 
 def _rules(ports: WebPorts) -> rules.Rules:
-    return rules.from_stage_types({id(one): one for one in ports.stage_types.values()}.values())
+    types = {id(one): one for one in ports.stage_types.values()}
+    return rules.from_stage_types(types.values(), ports.services.settings)
 
 
 async def existing(ports: WebPorts, execution_id: str) -> Execution:

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 from tests import make
 from tests.fakes.ci_worlds import TOKEN, AzureWorld, GitHubWorld, GitLabWorld, JenkinsWorld, World, served
-from tests.harness import TESTER, Harness, problem_of, reached
+from tests.harness import TESTER, Harness, ended, problem_of, reached
 
 from gennaker.interfaces.services import Services
-from gennaker.model.event import CancelAsked
+from gennaker.model.event import CancelAsked, RestartAsked
 from gennaker.model.execution import Execution, Stage
 from gennaker.model.statuses import Status
 from gennaker.plugins.azure_devops import plugin as azure_devops
@@ -190,6 +190,25 @@ def test_cancelling_stops_the_build_or_takes_it_out_of_the_queue(place: Place, i
 
     assert execution.head.status is Status.CANCELED
     assert place.world.runs[0].result == ("cancelled-in-queue" if is_queued else "aborted")
+
+
+def test_a_restart_builds_anew_and_remembers_the_build_before(place: Place) -> None:
+    async def twice(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "jenkins", task="monitorJenkinsJob")
+        place.world.finish("failure")
+        failed = await ended(services, execution_id)
+        again = RestartAsked(at=services.clock.now(), stage_id=stage_of(failed).id, by="ada")
+        await services.executions.tell(execution_id, again, TESTER)
+        await reached(services, execution_id, "jenkins", task="monitorJenkinsJob")
+        place.world.finish("success")
+
+    execution = place.run(meanwhile=twice)
+
+    context: Any = stage_of(execution).context
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert (context["buildNumber"], context["buildInfo"]["result"]) == (2, "SUCCESS")
+    assert context["restartDetails"]["previousBuildInfo"]["result"] == "FAILURE"
+    assert [run.result for run in place.world.runs] == ["failure", "success"]
 
 
 def test_a_build_that_was_taken_out_of_the_queue_fails(place: Place) -> None:
