@@ -105,6 +105,8 @@ class DatabaseImageStore:
             if refused.status == 413:
                 await asyncio.to_thread(self._files.cancel, name)
             raise
+        except FileNotFoundError as error:
+            raise Refused(_no_upload(upload), status=404) from error
         finally:
             self._appending.discard(name)
 

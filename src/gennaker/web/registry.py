@@ -62,6 +62,8 @@ _ROUTES = tuple(
 )
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d+)-(\d+)(?:/.*)?\Z")
+_DIGITS = 18
+"""A number of bytes with more digits than these lies beyond every file."""
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -416,10 +418,11 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
     if parsed is None or parsed.groups() == ("", ""):
         return None  # RFC 9110, 14.2: what isn't understood is ignored
     first, last = parsed.groups()
-    start = int(first) if first else max(size - int(last), 0)
-    end = min(int(last) + 1, size) if first and last else size
+    start = _bytes(first) if first else max(size - _bytes(last), 0)
+    end = min(_bytes(last) + 1, size) if first and last else size
     if start >= end:
-        raise _refusal("size_invalid", f"The range {header} lies outside the {size} bytes of the blob.", status=416)
+        message = f"The range {header[:100]} lies outside the {size} bytes of the blob."
+        raise _refusal("size_invalid", message, status=416)
     return start, end
 
 
@@ -429,7 +432,13 @@ def _offset(header: str) -> int | None:
     parsed = _CONTENT_RANGE.match(header.strip())
     if parsed is None:
         raise _refusal("blob_upload_invalid", f"The Content-Range {header[:100]!r} can't be read.", status=416)
-    return int(parsed.group(1))
+    return _bytes(parsed.group(1))
+
+
+def _bytes(digits: str) -> int:
+    """A number of bytes; a longer one than Python reads (`sys.int_info`) is as good as any beyond all files."""
+    significant = digits.lstrip("0")
+    return 10**_DIGITS if len(significant) > _DIGITS else int(significant or "0")
 
 
 def _reference(request: _Request) -> str:

@@ -184,6 +184,90 @@ def test_refuses_a_range_beyond_the_end(http: httpx2.Client) -> None:
     assert http.get(f"/v2/shop/blobs/{digest}", headers={"range": "bytes=10-20"}).status_code == 416
 
 
+ENDLESS = "9" * 5000
+"""More digits than Python makes a number of."""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "content"),
+    [
+        (f"bytes=-{ENDLESS}", 206, b"0123456789"),
+        (f"bytes=8-{ENDLESS}", 206, b"89"),
+        (f"bytes={'0' * 5000}8-", 206, b"89"),
+        ("bytes=-3", 206, b"789"),
+        (f"bytes={ENDLESS}-", 416, b""),
+        (f"bytes={ENDLESS}-{ENDLESS}", 416, b""),
+        ("bytes=-0", 416, b""),
+        ("bytes=0-0,2-3", 200, b"0123456789"),
+        ("bytes=\xb2-", 200, b"0123456789"),
+    ],
+)
+def test_any_range_is_served_ignored_or_refused(
+    http: httpx2.Client, wanted: str, status: int, content: bytes
+) -> None:
+    digest = push_blob(http, b"0123456789")
+
+    answer = http.get(f"/v2/shop/blobs/{digest}", headers={b"range": wanted.encode("latin-1")})  # type: ignore[arg-type]
+
+    assert answer.status_code == status
+    assert status == 416 or answer.content == content
+    assert len(answer.content) < 1000
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+@pytest.mark.parametrize("where", [f"{ENDLESS}-{ENDLESS}", f"bytes {ENDLESS}-1/{ENDLESS}", "-1-2", "x"])
+def test_a_part_that_belongs_nowhere_is_refused(http: httpx2.Client, method: str, where: str) -> None:
+    location = http.post("/v2/shop/blobs/uploads/").headers["location"]
+
+    answer = http.request(method, location, content=b"x", headers={"content-range": where})
+
+    assert (answer.status_code, code(answer)) == (416, "BLOB_UPLOAD_INVALID")
+    assert len(answer.content) < 1000
+
+
+@pytest.mark.parametrize("path", ["_catalog", "shop/tags/list"])
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [(f"n={ENDLESS}", 400), ("n=-1", 400), ("n=1.5", 400), ("n=0", 200), ("last=%00", 200), ("last=%ff", 200)],
+)
+def test_any_page_is_listed_or_refused(http: httpx2.Client, path: str, query: str, status: int) -> None:
+    push(http, "1.0")
+
+    assert http.get(f"/v2/{path}?{query}").status_code == status
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"shop/blobs/sha256:{ENDLESS}",
+        "shop/blobs/%00",
+        f"shop/manifests/sha256:{'f' * 5000}",
+        "shop/manifests/%00",
+        "shop/referrers/%ED%A0%80",
+        "%00/tags/list",
+        "%ff/tags/list",
+        f"{'a' * 256}/tags/list",
+        f"{'a-' * 127}/tags/list",
+    ],
+)
+def test_names_and_digests_that_are_none_are_refused(http: httpx2.Client, path: str) -> None:
+    answer = http.get(f"/v2/{path}")
+
+    assert answer.status_code == 400
+    assert len(answer.content) < 1000
+
+
+@pytest.mark.parametrize("size", [f"{ENDLESS}", "2e400", "-1", '"2"', "null"])
+def test_a_size_that_is_none_is_a_broken_manifest(http: httpx2.Client, size: str) -> None:
+    digest = push_blob(http, b"{}")
+    config = f'{{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "{digest}", "size": {size}}}'
+    body = f'{{"schemaVersion": 2, "mediaType": "{MANIFEST}", "config": {config}, "layers": []}}'
+
+    answer = http.put("/v2/shop/manifests/1.0", content=body, headers={"content-type": MANIFEST})
+
+    assert (answer.status_code, code(answer)) == (400, "MANIFEST_INVALID")
+
+
 def test_lists_tags_page_by_page(http: httpx2.Client) -> None:
     for number in range(5):
         push(http, f"1.{number}")

@@ -32,6 +32,7 @@ LABEL_CREATED = "org.opencontainers.image.created"
 LABEL_REVISION = "org.opencontainers.image.revision"
 LABEL_SOURCE = "org.opencontainers.image.source"
 LABEL_VERSION = "org.opencontainers.image.version"
+_STAGE_DIGITS = 6
 
 
 class BaseImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +163,7 @@ class _Plan:
         for number in range(before - 1, -1, -1):
             if self._parsed.stages[number].name and self._parsed.stages[number].name == name.lower():
                 return number
-        return int(name) if name.isdecimal() and int(name) < before else None
+        return int(name) if name.isdecimal() and len(name) <= _STAGE_DIGITS and int(name) < before else None
 
     def _target(self) -> int:
         wanted = self._request.target

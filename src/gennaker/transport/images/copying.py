@@ -4,6 +4,7 @@ Reference: docs.docker.com/reference/dockerfile#copy. A folder's contents are co
 target that ends with `/`; owners default to 0:0.
 """
 
+import re
 import tarfile
 from pathlib import Path
 from posixpath import basename
@@ -16,6 +17,8 @@ from gennaker.transport.images import ignore, trees
 from gennaker.transport.images.trees import CopyRefused, FolderTree, StageTree, Tree
 
 _WILDCARDS = frozenset("*?[")
+_ID = re.compile(r"\d{1,10}\Z")
+"""User and group ids have 32 bits."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,12 +141,12 @@ def _owner(text: str, stage: StageTree) -> tuple[int, int]:
 
 def _known(stage: StageTree, register: str, name: str) -> tuple[int, int]:
     """Id and, for users, group id of a name; a number stands for itself and, as in Docker, for the group of that number."""
-    if name.isdecimal():
+    if _ID.match(name):
         return int(name), int(name)
     entry = stage.entry(stage.followed(register))
     text = entry.source.read_text(errors="replace") if entry and entry.source else ""
     for line in text.splitlines():
         fields = line.split(":")
-        if fields[0] == name and len(fields) > 3 and fields[2].isdecimal():
-            return int(fields[2]), int(fields[3]) if fields[3].isdecimal() else int(fields[2])
+        if fields[0] == name and len(fields) > 3 and _ID.match(fields[2]):
+            return int(fields[2]), int(fields[3] if _ID.match(fields[3]) else fields[2])
     raise CopyRefused(f"--chown names {name!r}, which /{register} of the image doesn't have; give a number")

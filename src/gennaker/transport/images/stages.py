@@ -15,8 +15,9 @@ from gennaker.transport.images.dockerfile import Instruction
 from gennaker.transport.images.manifests import Descriptor, History, RunSection
 from gennaker.transport.images.trees import StageTree
 
-_PORT = re.compile(r"(\d+)(?:-(\d+))?(?:/(tcp|udp|sctp))?\Z", re.IGNORECASE)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?\Z", re.IGNORECASE)
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ns|us|µs|ms|s|m|h)")
+_COUNT = re.compile(r"\d{1,9}\Z")
 _NANOSECONDS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]*\Z|\d{1,2}\Z")
 _DEFAULT_SHELL = ("/bin/sh", "-c")
@@ -200,7 +201,7 @@ def _health_check(state: StageState, instruction: Instruction) -> None:
         if flag in instruction.flags:
             check[key] = _nanoseconds(instruction.flags[flag])
     if "retries" in instruction.flags:
-        if not instruction.flags["retries"].isdecimal():
+        if not _COUNT.match(instruction.flags["retries"]):
             raise words.WordRefused("--retries is no number")
         check["Retries"] = int(instruction.flags["retries"])
     state.change(healthcheck=check)

@@ -281,6 +281,27 @@ def test_says_everything_that_is_wrong_at_once(bench: Bench) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "EXPOSE {}",
+        "EXPOSE 1-{}",
+        "HEALTHCHECK --retries={} CMD x",
+        "HEALTHCHECK --interval={}s CMD x",
+        "COPY --chown={} a /",
+        "COPY --chown=0:{} a /",
+        "COPY --from={} a /",
+        "STOPSIGNAL {}",
+    ],
+)
+def test_a_number_without_end_is_a_problem_of_its_line(bench: Bench, line: str) -> None:
+    bench.write("a")
+
+    (message,) = bench.problems(f"FROM scratch\n{line.format('9' * 5000)}\n")
+
+    assert message.startswith("Dockerfile line 2: ")
+
+
 @pytest.mark.parametrize("source", ["../secret", "link", "folder/secret"])
 def test_nothing_outside_the_context_is_copied(bench: Bench, source: str) -> None:
     (bench.folder / "secret").write_text("secret")
