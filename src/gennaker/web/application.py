@@ -10,7 +10,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from gennaker.interfaces.storage import StoreUnusable
-from gennaker.model.principal import ANONYMOUS, Principal
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.web import problems
 from gennaker.web.gate.pipelines import GatePipelinesController
@@ -37,7 +37,7 @@ def create(ports: WebPorts) -> Litestar:
         return ports
 
     async def given_principal(request: Request[Any, Any, Any]) -> Principal:
-        found = request.scope.get("state", {}).get("principal", ANONYMOUS)
+        found = request.scope["state"]["principal"]  # the guard's: no request comes to a handler past it
         assert isinstance(found, Principal)
         return found
 

@@ -1,5 +1,6 @@
 """The page: the built user interface under /ui/, and the door that a one-time link opens."""
 
+from pathlib import Path
 from typing import Any
 
 from litestar import Controller, Request, Response, get
@@ -8,7 +9,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import File, Redirect
 
 from gennaker.model.problems import Problem, Refused
-from gennaker.web.ports import Ports
+from gennaker.web.ports import Asking, Ports
 from gennaker.web.sign_in import COOKIE
 
 _KINDS = {
@@ -27,12 +28,12 @@ class PageController(Controller):
     """Routes under /ui."""
 
     @get("/")
-    async def root(self) -> Redirect:
+    async def root(self, principal: Asking) -> Redirect:
         """A browser at the root is sent to the page."""
         return Redirect("/ui/")
 
     @get("/ui/sign-in")
-    async def sign_in(self, ports: Ports, once: FromQuery[str] = "") -> Response[str]:
+    async def sign_in(self, ports: Ports, principal: Asking, once: FromQuery[str] = "") -> Response[str]:
         """Opens a session by a one-time link."""
         session = ports.doors.open_session(once)
         if session is None:
@@ -52,7 +53,7 @@ class PageController(Controller):
 
     @get(["/ui", "/ui/", "/ui/{path:path}"])
     async def page(
-        self, ports: Ports, request: Request[Any, Any, Any], path: FromPath[str] = ""
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any], path: FromPath[str] = ""
     ) -> File | Response[str]:
         """A file of the page."""
         folder = ports.page.resolve()
@@ -61,8 +62,15 @@ class PageController(Controller):
         wanted = (folder / name).resolve() if name else folder / "index.html"
         if not (folder / "index.html").exists():
             return Response("The page was not built. Run `make setup`.\n", media_type="text/plain", status_code=503)
-        if not wanted.is_relative_to(folder) or not wanted.is_file():
-            raise Refused(Problem(code="page.no_file", message=f"There is no {path} here."), status=404)
+        if not wanted.is_relative_to(folder) or not _is_file(wanted):
+            raise Refused(Problem(code="page.no_file", message=f"There is no {path[:200]} here."), status=404)
         kind = _KINDS.get(wanted.suffix, "application/octet-stream")
         caching = "no-cache" if wanted.suffix == ".html" else "max-age=31536000, immutable"
         return File(wanted, media_type=kind, content_disposition_type="inline", headers={"cache-control": caching})
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is longer than any file's
+        return False

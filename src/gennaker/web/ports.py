@@ -43,4 +43,4 @@ class WebPorts:
 Ports = NamedDependency[WebPorts]
 """The parameter `ports` of a handler."""
 Asking = NamedDependency[Principal]
-"""The parameter `principal` of a handler: who asks."""
+"""The parameter `principal` of a handler: who asks, as the guard has found. Every handler has it, whether it looks at it or not."""

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 
 from gennaker.interfaces.intake import Delivery
 from gennaker.model.codec import JsonObject
-from gennaker.web.ports import Ports, WebPorts
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 
 class WebhooksController(Controller):
@@ -17,14 +17,19 @@ class WebhooksController(Controller):
 
     @post("/{kind:str}/{source:str}", status_code=200)
     async def deliver(
-        self, ports: Ports, request: Request[Any, Any, Any], kind: FromPath[str], source: FromPath[str]
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: Request[Any, Any, Any],
+        kind: FromPath[str],
+        source: FromPath[str],
     ) -> Response[JsonObject]:
         """One delivery; the answer comes after all that it starts is durable."""
         return await _deliver(ports, request, kind, source)
 
     @post("/{kind:str}", status_code=200)
     async def deliver_of_its_source(
-        self, ports: Ports, request: Request[Any, Any, Any], kind: FromPath[str]
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any], kind: FromPath[str]
     ) -> Response[JsonObject]:
         """One delivery whose body says its source."""
         return await _deliver(ports, request, kind, "")

@@ -36,7 +36,9 @@ def test_files_are_served_with_their_kind(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/ui/../secret", "/ui/assets/../../secret", "/ui/link", "/ui/nothing.js", "/ui/assets", "/ui/a\0b"]
+    "path",
+    ["/ui/../secret", "/ui/assets/../../secret", "/ui/link", "/ui/nothing.js", "/ui/assets", "/ui/a\0b"]
+    + [f"/ui/{'x' * 5000}", f"/ui/{'x/' * 3000}"],
 )
 def test_nothing_else_is_served(page: Path, path: str) -> None:
     async def work(site: Website) -> None:

@@ -202,12 +202,10 @@ ENDLESS = "9" * 5000
         ("bytes=\xb2-", 200, b"0123456789"),
     ],
 )
-def test_any_range_is_served_ignored_or_refused(
-    http: httpx2.Client, wanted: str, status: int, content: bytes
-) -> None:
+def test_any_range_is_served_ignored_or_refused(http: httpx2.Client, wanted: str, status: int, content: bytes) -> None:
     digest = push_blob(http, b"0123456789")
 
-    answer = http.get(f"/v2/shop/blobs/{digest}", headers={b"range": wanted.encode("latin-1")})  # type: ignore[arg-type]
+    answer = http.get(f"/v2/shop/blobs/{digest}", headers=[(b"range", wanted.encode("latin-1"))])
 
     assert answer.status_code == status
     assert status == 416 or answer.content == content

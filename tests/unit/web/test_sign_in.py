@@ -5,8 +5,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from litestar import get
+from litestar.routes import HTTPRoute
 from tests.fakes.website import HOST, TOKEN, Website
 from tests.harness import Harness
+
+from gennaker.model.principal import Principal
+from gennaker.web.ports import Asking
 
 OPEN = {
     "GET /": 302,
@@ -117,6 +122,43 @@ def test_the_table_names_every_route() -> None:
 
     assert found == OPEN.keys() | CLOSED
     assert not OPEN.keys() & CLOSED
+
+
+def test_every_handler_takes_who_asks() -> None:
+    takes: dict[str, bool] = {}
+
+    async def work(site: Website) -> None:
+        for route in site.app.routes:
+            assert isinstance(route, HTTPRoute), route
+            for handler, _ in route.route_handler_map.values():
+                # OPTIONS and the schema are answered by the framework itself, behind the same guard.
+                if not handler.fn.__module__.startswith("litestar."):
+                    asking = handler.parsed_fn_signature.parameters.get("principal")
+                    takes[handler.fn.__qualname__] = asking is not None and asking.annotation is Principal
+
+    visit(work)
+
+    assert len(takes) > 45
+    assert [name for name, is_taking in takes.items() if not is_taking] == []
+
+
+def test_who_asks_is_nobody_or_whom_the_guard_has_found() -> None:
+    found: list[Principal] = []
+
+    @get("/whoami")
+    async def whoami(principal: Asking) -> None:
+        found.append(principal)
+
+    async def work(site: Website) -> None:
+        site.app.register(whoami)
+        await site.get("/whoami", token=None)
+        await site.get("/whoami")
+        session = site.doors.open_session(site.doors.new_link())
+        await site.get("/whoami", token=None, headers={"cookie": f"gennaker_session={session}"})
+
+    visit(work)
+
+    assert [(one.name, one.via) for one in found] == [("anonymous", "api"), ("operator", "cli"), ("operator", "page")]
 
 
 def test_open_routes_answer_without_credentials() -> None:

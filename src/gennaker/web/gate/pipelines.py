@@ -28,22 +28,21 @@ class GatePipelinesController(Controller):
         return saved.body
 
     @get("/applications/{application:str}/pipelineConfigs")
-    async def configs(self, ports: Ports, application: FromPath[str]) -> list[JsonObject]:
+    async def configs(self, ports: Ports, principal: Asking, application: FromPath[str]) -> list[JsonObject]:
         """All pipelines of an application."""
         return [one.body for one in await ports.services.definitions.list("pipeline", application)]
 
     @get("/applications/{application:str}/pipelineConfigs/{name:str}")
-    async def config(self, ports: Ports, application: FromPath[str], name: FromPath[str]) -> JsonObject:
+    async def config(
+        self, ports: Ports, principal: Asking, application: FromPath[str], name: FromPath[str]
+    ) -> JsonObject:
         """One pipeline by name."""
-        for one in await ports.services.definitions.list("pipeline", application):
-            if one.body.get("name") == name:
-                return one.body
-        raise Refused(Problem(code="pipeline.unknown", message=f"{application} has no pipeline {name!r}."), status=404)
+        return await _named(ports, application, name)
 
     @delete("/pipelines/{application:str}/{name:str}", status_code=200)
     async def remove(self, ports: Ports, principal: Asking, application: FromPath[str], name: FromPath[str]) -> None:
         """Deletes a pipeline; its revisions stay."""
-        body = await self.config.fn(self, ports, application, name)
+        body = await _named(ports, application, name)
         await ports.services.definitions.delete("pipeline", str(body["id"]), author=principal.name)
 
     @post("/pipelines/{application:str}/{name_or_id:str}", status_code=202)
@@ -61,7 +60,7 @@ class GatePipelinesController(Controller):
         return {"ref": f"/pipelines/{execution_id}"}
 
     @get("/pipelines/{execution_id:str}")
-    async def execution(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
+    async def execution(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
         """One execution in Orca's form."""
         return orca_json.execution_json(await existing(ports, execution_id))
 
@@ -69,6 +68,7 @@ class GatePipelinesController(Controller):
     async def executions(
         self,
         ports: Ports,
+        principal: Asking,
         application: FromPath[str],
         limit: Annotated[int, QueryParameter(ge=1, le=200)] = 10,
         statuses: FromQuery[str] = "",
@@ -125,6 +125,13 @@ class GatePipelinesController(Controller):
         saved = await _saved_stages(ports, execution.head.pipeline_config_id)
         event = RestartAsked(at=ports.services.clock.now(), stage_id=stage.id, by=principal.name, stages=saved)
         return orca_json.execution_json(await ports.services.executions.tell(execution_id, event, principal))
+
+
+async def _named(ports: WebPorts, application: str, name: str) -> JsonObject:
+    for one in await ports.services.definitions.list("pipeline", application):
+        if one.body.get("name") == name:
+            return one.body
+    raise Refused(Problem(code="pipeline.unknown", message=f"{application} has no pipeline {name!r}."), status=404)
 
 
 async def _saved_stages(ports: WebPorts, config_id: str | None) -> tuple[JsonObject, ...]:

@@ -4,7 +4,7 @@ from litestar import Controller, get
 
 from gennaker.model.codec import JsonObject
 from gennaker.settings import PreconfiguredWebhookSettings
-from gennaker.web.ports import Ports
+from gennaker.web.ports import Asking, Ports
 
 _LEFT_TO_PIPELINES = ("url", "method", "payload")
 """Where none of these is open, the stage's form shows parameters only."""
@@ -15,7 +15,7 @@ class GateWebhooksController(Controller):
     """Routes under /webhooks that are Orca's."""
 
     @get("/webhooks/preconfigured")
-    async def preconfigured(self, ports: Ports) -> list[JsonObject]:
+    async def preconfigured(self, ports: Ports, principal: Asking) -> list[JsonObject]:
         """The enabled ones in the order of the settings: which fields they fix, but not to what."""
         known = ports.services.settings.preconfigured_webhooks
         return [_shown(name, one) for name, one in known.items() if one.enabled]

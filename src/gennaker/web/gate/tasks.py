@@ -32,7 +32,7 @@ class GateTasksController(Controller):
         return await orchestrations.submit(ports, principal, {**data, "application": application})
 
     @get("/tasks/{task_id:str}")
-    async def one(self, ports: Ports, task_id: FromPath[str]) -> JsonObject:
+    async def one(self, ports: Ports, principal: Asking, task_id: FromPath[str]) -> JsonObject:
         """How the jobs are getting on."""
         return orca_json.orchestration_json(await _existing(ports, task_id))
 
@@ -40,6 +40,7 @@ class GateTasksController(Controller):
     async def all(
         self,
         ports: Ports,
+        principal: Asking,
         application: FromPath[str],
         page: Annotated[int, QueryParameter(ge=1, le=100)] = 1,
         limit: Annotated[int, QueryParameter(ge=1, le=200)] = 20,

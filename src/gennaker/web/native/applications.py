@@ -29,14 +29,16 @@ class ApplicationsController(Controller):
     path = "/api/v1"
 
     @get("/applications")
-    async def all(self, ports: Ports) -> JsonObject:
+    async def all(self, ports: Ports, principal: Asking) -> JsonObject:
         """Names of all applications that have a pipeline."""
         found = {str(one.body.get("application")) for one in await ports.services.definitions.list("pipeline")}
         names: list[Json] = [*sorted(found)]
         return {"applications": names}
 
     @get("/applications/{application:str}/deliveries")
-    async def deliveries(self, ports: Ports, application: FromPath[str], limit: FromQuery[int] = 20) -> JsonObject:
+    async def deliveries(
+        self, ports: Ports, principal: Asking, application: FromPath[str], limit: FromQuery[int] = 20
+    ) -> JsonObject:
         """Changes on their way to production, newest first: commit, build, image, delivery."""
         wanted = Found(application=application, kind=ExecutionKind.PIPELINE, limit=_READ_FOR_DELIVERIES)
         executions = await ports.services.executions.find(wanted)
@@ -44,7 +46,7 @@ class ApplicationsController(Controller):
         return {"deliveries": [deliveries.shape(one) for one in found]}
 
     @get("/applications/{application:str}/releases")
-    async def releases(self, ports: Ports, application: FromPath[str]) -> JsonObject:
+    async def releases(self, ports: Ports, principal: Asking, application: FromPath[str]) -> JsonObject:
         """Releases, newest first."""
         found = await releases.of_application(ports.services, application)
         return {"releases": [shapes.record(one) for one in found[:100]]}
@@ -72,7 +74,7 @@ class ApplicationsController(Controller):
         return {"executionId": execution_id, "sentence": sentence}
 
     @get("/traffic")
-    async def traffic(self, ports: Ports) -> JsonObject:
+    async def traffic(self, ports: Ports, principal: Asking) -> JsonObject:
         """Load balancers with their shares and requests under way."""
         return {"loadBalancers": await releases.traffic(ports.services)}
 

@@ -17,7 +17,7 @@ from gennaker.model.codec import JsonObject, encode
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import shapes
 from gennaker.web.native.executions import existing
-from gennaker.web.ports import Ports, WebPorts
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 _READ_BYTES = 64_000
 _LOOKS_SECONDS = 0.3
@@ -31,13 +31,13 @@ class EvidenceController(Controller):
     path = "/api/v1"
 
     @get("/executions/{execution_id:str}/evidence")
-    async def evidence(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
+    async def evidence(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
         """Reports of an execution."""
         await existing(ports, execution_id)
         return {"evidence": [shapes.record(item) for item in await ports.services.evidence.list(execution_id)]}
 
     @get("/evidence/{digest:str}")
-    async def content(self, ports: Ports, digest: FromPath[str]) -> Response[bytes]:
+    async def content(self, ports: Ports, principal: Asking, digest: FromPath[str]) -> Response[bytes]:
         """One report, as it was left; never shown as a page of ours."""
         content = await ports.services.evidence.read(digest)
         if content is None:
@@ -46,13 +46,15 @@ class EvidenceController(Controller):
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     @get("/executions/{execution_id:str}/logs")
-    async def logs(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
+    async def logs(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
         """Logs of an execution."""
         await existing(ports, execution_id)
         return {"logs": [shapes.record(log) for log in await ports.services.logs.list(execution_id)]}
 
     @get("/executions/{execution_id:str}/log")
-    async def follow(self, ports: Ports, execution_id: FromPath[str], path: FromQuery[str]) -> ServerSentEvent:
+    async def follow(
+        self, ports: Ports, principal: Asking, execution_id: FromPath[str], path: FromQuery[str]
+    ) -> ServerSentEvent:
         """A log as it grows; only registered ones. Ends when its stage has ended."""
         log = await _registered(ports, execution_id, path)
         return ServerSentEvent(_lines(ports, log))

@@ -53,6 +53,7 @@ class ExecutionsController(Controller):
     async def find(
         self,
         ports: Ports,
+        principal: Asking,
         application: FromQuery[str | None] = None,
         status: FromQuery[list[Status] | None] = None,
         name: FromQuery[str | None] = None,
@@ -66,18 +67,20 @@ class ExecutionsController(Controller):
         return {"executions": [shapes.summary(one) for one in found], "next": cursor}
 
     @get("/{execution_id:str}")
-    async def one(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
+    async def one(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
         """One execution with its stages."""
         return shapes.execution(await existing(ports, execution_id))
 
     @get("/{execution_id:str}/why")
-    async def why(self, ports: Ports, execution_id: FromPath[str], stage: FromQuery[str] = "") -> Json:
+    async def why(
+        self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage: FromQuery[str] = ""
+    ) -> Json:
         """What keeps the execution, or one stage of it, from moving on, or has ended it."""
         facts = await ports.services.executions.facts(execution_id)
         return to_json(why.explain(facts, _rules(ports), stage_ref=stage))
 
     @get("/{execution_id:str}/journal")
-    async def journal(self, ports: Ports, execution_id: FromPath[str]) -> JsonObject:
+    async def journal(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
         """Everything that has happened to the execution, with its state: what `gennaker replay` folds."""
         executions = ports.services.executions
         execution = await existing(ports, execution_id)
@@ -128,7 +131,9 @@ class ExecutionsController(Controller):
         return await _tell(ports, principal, execution_id, event)
 
     @get("/{execution_id:str}/stages/{stage_id:str}/approval")
-    async def approval(self, ports: Ports, execution_id: FromPath[str], stage_id: FromPath[str]) -> JsonObject:
+    async def approval(
+        self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage_id: FromPath[str]
+    ) -> JsonObject:
         """All that an approver needs to decide."""
         execution = await existing(ports, execution_id)
         return await approval.facts(ports.services, execution, existing_stage(execution, stage_id))

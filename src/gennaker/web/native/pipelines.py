@@ -27,7 +27,7 @@ class PipelinesController(Controller):
         return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
 
     @get("/pipelines")
-    async def all(self, ports: Ports, application: FromQuery[str | None] = None) -> JsonObject:
+    async def all(self, ports: Ports, principal: Asking, application: FromQuery[str | None] = None) -> JsonObject:
         """All pipelines, or those of an application."""
         found = await ports.services.definitions.list("pipeline", application)
         return {"pipelines": [{**one.body, "id": one.id, "revision": one.revision} for one in found]}
@@ -73,7 +73,7 @@ class PipelinesController(Controller):
         return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
 
     @get("/stage-types")
-    async def stage_types(self, ports: Ports) -> JsonObject:
+    async def stage_types(self, ports: Ports, principal: Asking) -> JsonObject:
         """All stage types with the JSON schemas of their fields."""
         kinds = {id(one): one for one in ports.stage_types.values()}.values()
         listed: list[Json] = [

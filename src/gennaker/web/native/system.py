@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from gennaker.interfaces.executions import Update
@@ -15,6 +15,8 @@ from gennaker.model.codec import JsonObject, encode, to_json
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _HEARTBEAT_SECONDS = 15.0
+_LAST_NUMBER = 2**63 - 1
+"""No database has more."""
 
 
 class HealthController(Controller):
@@ -23,12 +25,12 @@ class HealthController(Controller):
     path = "/health"
 
     @get(["/", "/live"])
-    async def live(self) -> JsonObject:
+    async def live(self, principal: Asking) -> JsonObject:
         """The process answers."""
         return {"status": "UP"}
 
     @get("/ready")
-    async def ready(self, ports: Ports) -> Response[JsonObject]:
+    async def ready(self, ports: Ports, principal: Asking) -> Response[JsonObject]:
         """Recovery is over: what comes in is worked on."""
         is_ready = ports.is_ready()
         return Response({"status": "UP" if is_ready else "STARTING"}, status_code=200 if is_ready else 503)
@@ -40,25 +42,29 @@ class SystemController(Controller):
     path = "/api/v1"
 
     @get("/events")
-    async def events(self, ports: Ports) -> ServerSentEvent:
+    async def events(self, ports: Ports, principal: Asking) -> ServerSentEvent:
         """Everything that changes, as it changes; readers fetch what interests them."""
         return ServerSentEvent(_updates(ports))
 
     @get("/audit")
     async def audit(
-        self, ports: Ports, after: FromQuery[int] = 0, limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200
+        self,
+        ports: Ports,
+        principal: Asking,
+        after: Annotated[int, QueryParameter(ge=0, le=_LAST_NUMBER)] = 0,
+        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
     ) -> JsonObject:
         """Audit records in order."""
         found = await ports.services.audit.records(after=after, limit=limit)
         return {"records": [to_json(record) for record in found]}
 
     @get("/audit/verify")
-    async def verify(self, ports: Ports) -> JsonObject:
+    async def verify(self, ports: Ports, principal: Asking) -> JsonObject:
         """Whether the chain is intact."""
         return await ports.verify_audit()
 
     @post("/links", status_code=201)
-    async def link(self, ports: Ports) -> JsonObject:
+    async def link(self, ports: Ports, principal: Asking) -> JsonObject:
         """A new one-time link to the page."""
         base = ports.services.settings.server.base_url
         return {"url": f"{base}/ui/sign-in?once={ports.doors.new_link()}"}

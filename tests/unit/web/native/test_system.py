@@ -102,6 +102,8 @@ def test_audit_records_are_read_page_by_page() -> None:
         second = (await site.get(f"/api/v1/audit?limit=3&after={first[-1]['number']}")).json["records"]
         assert [one["entry"]["action"] for one in first + second] == [f"a{n}" for n in range(5)]
         assert (await site.get("/api/v1/audit?limit=1001")).status == 400
+        for number in ("-1", "9" * 19, "9" * 5000):
+            assert (await site.get(f"/api/v1/audit?after={number}")).status == 400
         assert (await site.get("/api/v1/audit/verify")).json == {"isIntact": True}
 
     visit(work, harness=harness)
