@@ -1,7 +1,9 @@
 """HTTP to a CI system of the settings: signing in, JSON, and what its answers mean for whoever asked.
 
 The address comes from the operator, not from a pipeline: that one host may be inside. Where it redirects, the guard's
-rules hold.
+rules hold. What may be asked again follows Orca's rules for HTTP: 503 and 429 whatever the method, as nothing has
+happened; other failures of the server or the network if the method may be repeated. Where it may not, nobody knows whether
+it happened, and whoever asked has to look before asking again.
 """
 
 from collections.abc import Mapping
@@ -18,6 +20,9 @@ from gennaker.transport.http import GuardedClient, HttpAnswer, HttpFailure, Http
 
 _LIMITS = HttpLimits(read_seconds=20, total_seconds=60, answer_bytes=50_000_000)
 _SHOWN = 300
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_NOTHING_HAPPENED = frozenset({429, 503})
+_OF_SOMEONE_BETWEEN = frozenset({502, 504})
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -60,7 +65,7 @@ class CiHttp:
         try:
             answer = await client.request(method, url, headers={**(headers or {}), **kind}, body=body)
         except NoAnswer as failure:
-            is_harmless = method == "GET" or not failure.was_sent
+            is_harmless = method in _REPEATABLE or not failure.was_sent
             raise (CiUnavailable if is_harmless else CiUnanswered)(f"{self._name}: {failure}") from failure
         except HttpFailure as failure:
             raise Refused(Problem(code="ci.refused", message=f"{self._name}: {failure}")) from failure
@@ -87,9 +92,9 @@ class CiHttp:
         message = f"{self._name} answered {status} to {method} {url.partition('?')[0]}" + (f": {said}" if said else ".")
         if status == 404:
             raise CiMissing(message)
-        if status in {429, 503} or (status >= 500 and method == "GET"):
+        if status in _NOTHING_HAPPENED or (status >= 500 and method in _REPEATABLE):
             raise CiUnavailable(message)
-        if status in {502, 504}:
+        if status in _OF_SOMEONE_BETWEEN:
             raise CiUnanswered(message)
         raise Refused(Problem(code="ci.refused", message=message, remedy=_remedy(status)))
 

@@ -105,8 +105,7 @@ class _Watch:
         if budget is not None:
             may_retry = Counter(past)[status] < budget.max_attempts
         else:
-            is_listed = status in _DEFAULT_RETRIES or status in spec.retry_status_codes
-            may_retry = status not in spec.fail_fast_status_codes and (is_listed or status >= 500)
+            may_retry = status >= 500 or status in _DEFAULT_RETRIES or status in spec.retry_status_codes
         kept = {**kept, "pastStatusCodes": past}
         if may_retry:
             return self.again(kept, f"{self._asked.url} to answer otherwise than {status}")
@@ -129,7 +128,7 @@ class _Watch:
             case bool() | str():
                 return self._by_word(str(found).strip().upper(), kept)
             case int() | float():
-                if found == _ALL:
+                if found == _ALL and isinstance(found, int):
                     return Done(context=self._kept({**kept, "percentComplete": found}))
                 return self.again({**kept, "percentComplete": found}, f"{found} percent to become 100")
             case _:

@@ -89,12 +89,13 @@ def test_a_status_url_or_cancel_endpoint_inside_is_refused_as_well(target: Targe
 @pytest.mark.parametrize(
     ("answers", "keys", "status", "calls"),
     [
-        ((Answer(status=404),), {}, Status.TERMINAL, 1),
+        *(((Answer(status=status),), {}, Status.TERMINAL, 1) for status in (400, 401, 404, 409, 504)),
+        *(((Answer(status=status), FINE), {}, Status.SUCCEEDED, 2) for status in (429, 500, 502, 503)),
+        *(((Answer(status=status),), {}, Status.SUCCEEDED, 1) for status in (201, 204, 304)),
         ((Answer(status=404), FINE), {"webhookRetryStatusCodes": [404]}, Status.SUCCEEDED, 2),
         ((Answer(status=503), Answer(status=429), FINE), {}, Status.SUCCEEDED, 3),
-        ((Answer(status=504), FINE), {}, Status.TERMINAL, 1),
         ((Answer(status=503), FINE), {"failFastStatusCodes": ["503"]}, Status.TERMINAL, 1),
-        ((Answer(status=304),), {}, Status.SUCCEEDED, 1),
+        ((Answer(status=504), FINE), {"failFastStatusCodes": []}, Status.SUCCEEDED, 2),
     ],
 )
 def test_statuses_decide_between_the_end_and_another_try(
@@ -210,7 +211,7 @@ def test_a_missing_status_fails_with_the_path(target: Target) -> None:
 
 
 def test_numbers_below_a_hundred_are_progress(target: Target) -> None:
-    target.respond = scripted(FINE, *(Answer(body={"p": percent}) for percent in (20, 99.5, 100)))
+    target.respond = scripted(FINE, *(Answer(body={"p": percent}) for percent in (20, 99.5, 100.0, 100)))
 
     execution = run(target, waitForCompletion=True, statusJsonPath="$.p", waitBeforeMonitor="90")
 
@@ -221,6 +222,46 @@ def test_numbers_below_a_hundred_are_progress(target: Target) -> None:
         "monitorWebhook",
     ]
     assert kept(execution)["monitor"]["percentComplete"] == 100
+
+
+@pytest.mark.parametrize(
+    ("answer", "keys", "is_asked_again"),
+    [
+        *((Answer(status=status), {}, True) for status in (429, 500, 502, 503, 504)),
+        *((Answer(status=status), {}, False) for status in (400, 401, 404, 409)),
+        (Answer(status=404), {"retryStatusCodes": [404]}, True),
+        (Answer(status=404), {"webhookRetryStatusCodes": [404]}, False),
+        (Answer(status=503), {"retries": {"503": {"maxAttempts": 1}}}, False),
+        (Answer(is_dropped=True), {}, True),
+    ],
+)
+def test_a_failed_look_at_the_status_is_made_again_or_ends_the_watch(
+    target: Target, answer: Answer, keys: dict[str, Any], is_asked_again: bool
+) -> None:
+    target.respond = scripted(FINE, answer, FINE)
+
+    execution = run(target, waitForCompletion=True, **keys)
+
+    expected = (Status.SUCCEEDED, 3) if is_asked_again else (Status.TERMINAL, 2)
+    assert (execution.head.status, len(target.asked)) == expected
+
+
+@pytest.mark.parametrize("url", ["http://nowhere.invalid/do", "http://127.0.0.1:1/do"])
+def test_one_that_cannot_be_reached_is_called_again_until_the_time_is_up(url: str) -> None:
+    harness = Harness(webhook.plugin, settings=Settings(webhook_hosts=("127.0.0.1:1",)))
+
+    execution = harness.run(make.config(make.stage_json("w", type="webhook", url=url)))
+
+    assert execution.head.status is Status.TERMINAL
+    assert "timed out after 5 minutes" in problem_of(execution)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://files.example.org/x", "http://user:pw@e.example.org/x"])
+def test_a_call_that_cannot_be_made_fails_at_once(target: Target, url: str) -> None:
+    execution = run(target, url=url)
+
+    assert execution.head.status is Status.TERMINAL
+    assert stage_of(execution).tasks[0].poll == 0
 
 
 def test_a_budget_for_a_status_overrides_the_rest(target: Target) -> None:

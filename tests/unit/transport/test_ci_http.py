@@ -1,0 +1,77 @@
+"""HTTP to CI systems: what may be asked again, by method and by how it failed."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+from tests.fakes.http_target import Answer, Target, running
+
+from gennaker.interfaces.ci import CiMissing, CiUnanswered, CiUnavailable
+from gennaker.model.problems import Refused
+from gennaker.transport.ci_http import CiHttp
+
+REPEATABLE = ("GET", "PUT", "DELETE")
+OTHERS = ("POST", "PATCH")
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    with running(lambda _: Answer()) as one:
+        yield one
+
+
+def ask(address: str, method: str) -> None:
+    asyncio.run(CiHttp(name="main", address=address).request(method, "job/app"))
+
+
+@pytest.mark.parametrize("method", [*REPEATABLE, *OTHERS])
+@pytest.mark.parametrize("status", [429, 503])
+def test_one_that_is_busy_may_be_asked_again_whatever_the_method(target: Target, method: str, status: int) -> None:
+    target.respond = lambda _: Answer(status=status)
+
+    with pytest.raises(CiUnavailable, match=f"main answered {status} to {method}"):
+        ask(target.url, method)
+
+
+@pytest.mark.parametrize(
+    ("methods", "answer", "failure"),
+    [
+        (REPEATABLE, Answer(status=502), CiUnavailable),
+        (REPEATABLE, Answer(status=504), CiUnavailable),
+        (REPEATABLE, Answer(status=500), CiUnavailable),
+        (REPEATABLE, Answer(is_dropped=True), CiUnavailable),
+        (OTHERS, Answer(status=502), CiUnanswered),
+        (OTHERS, Answer(status=504), CiUnanswered),
+        (OTHERS, Answer(status=500), Refused),
+        (OTHERS, Answer(is_dropped=True), CiUnanswered),
+        ((*REPEATABLE, *OTHERS), Answer(status=400), Refused),
+        ((*REPEATABLE, *OTHERS), Answer(status=401), Refused),
+        ((*REPEATABLE, *OTHERS), Answer(status=404), CiMissing),
+        ((*REPEATABLE, *OTHERS), Answer(status=409), Refused),
+    ],
+)
+def test_other_failures_depend_on_whether_the_method_may_be_repeated(
+    target: Target, methods: tuple[str, ...], answer: Answer, failure: type[Exception]
+) -> None:
+    target.respond = lambda _: answer
+
+    for method in methods:
+        with pytest.raises(failure):
+            ask(target.url, method)
+    assert len(target.asked) == len(methods)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_was_never_sent_may_be_sent_again(method: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+    with pytest.raises(CiUnavailable, match="can't be reached"):
+        ask(f"http://127.0.0.1:{port}", method)
+
+
+@pytest.mark.parametrize("address", ["ftp://ci.example.org", "http://user:pw@ci.example.org", "nonsense"])
+def test_a_request_that_cannot_be_made_is_refused_for_good(address: str) -> None:
+    with pytest.raises(Refused):
+        ask(address, "GET")
