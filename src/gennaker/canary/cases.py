@@ -9,9 +9,9 @@ and "-Infinity" both ways; bare NaN and Infinity, which some programs write, are
 import json
 from collections.abc import Mapping
 
-from gennaker.canary import coercion
 from gennaker.canary.errors import CanaryError
 from gennaker.canary.judge import judge
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 
@@ -29,13 +29,13 @@ def run_cases(text: str) -> str:
         case dict():
             return json.dumps(run_case(document))
         case _:
-            raise Refused(_malformed(f"must be an object or an array, not {coercion.described(document)}"))
+            raise Refused(_malformed(f"must be an object or an array, not {foreign.described(document)}"))
 
 
 def run_case(case: Json) -> JsonObject:
     """Kayenta's result of one case, or the problem that makes judging it impossible."""
     if not isinstance(case, Mapping):
-        found = coercion.described(case)
+        found = foreign.described(case)
         return {"problem": f"A case must be an object with config, metricSetPairs and thresholds, not {found}."}
     try:
         return judge(case.get("config"), case.get("metricSetPairs"), case.get("thresholds")).judge_result()

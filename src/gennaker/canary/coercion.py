@@ -11,9 +11,10 @@ Both raise `Unreadable` with a short description of what was found; callers know
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from gennaker.model.codec import Json
+from gennaker.model.foreign import described, written
 
 INT32_MINIMUM = -(2**31)
 INT32_MAXIMUM = 2**31 - 1
@@ -68,34 +69,6 @@ def text(value: Json) -> str | None:
     if isinstance(value, bool | int | float):
         return written(value)
     raise Unreadable(described(value))
-
-
-def written(value: Json) -> str:
-    """A value as text, for options that are turned into text whatever they are."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def described(value: object) -> str:
-    """What a JSON value is, for the end of a sentence: `the text "1.1"`, `a list`."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return f"the number {value if abs(value) < 1e18 else as_float(value)}"
-        case str():
-            return f'the text "{value if len(value) <= 40 else value[:40] + "…"}"'
-        case Mapping():
-            return "an object"
-        case Sequence():
-            return "a list"
-        case _:
-            return "something that isn't JSON"
 
 
 def option(document: Json, *path: str) -> tuple[bool, Json]:

@@ -15,6 +15,7 @@ import msgspec
 from gennaker.canary import coercion
 from gennaker.canary.coercion import Unreadable
 from gennaker.canary.errors import InvalidConfig, UnknownJudge
+from gennaker.model import foreign, pointers
 from gennaker.model.codec import Json, JsonObject
 
 JUDGE_NAME = "NetflixACAJudge-v1.0"
@@ -93,7 +94,7 @@ class CanaryConfig(msgspec.Struct, frozen=True, kw_only=True):
 def read(document: Json) -> CanaryConfig:
     """Reads a canary config. Raises `InvalidConfig` where Kayenta would refuse it or its judge would fail."""
     if not isinstance(document, Mapping):
-        raise InvalidConfig(f"The canary config must be an object, not {coercion.described(document)}.")
+        raise InvalidConfig(f"The canary config must be an object, not {foreign.described(document)}.")
     _check_judge(document.get("judge"))
     return CanaryConfig(metrics=_metrics(document.get("metrics")), group_weights=_weights(document))
 
@@ -141,7 +142,7 @@ def _check_judge(judge: Json) -> None:
     if judge is None:
         return
     if not isinstance(judge, Mapping):
-        message = f"The judge must be an object with a name, not {coercion.described(judge)}."
+        message = f"The judge must be an object with a name, not {foreign.described(judge)}."
         raise InvalidConfig(message, pointer="/judge")
     name = _at("/judge", ("name",), "a text", lambda: coercion.text(judge.get("name")))
     if name and name != JUDGE_NAME:
@@ -153,14 +154,14 @@ def _metrics(document: Json) -> tuple[MetricConfig, ...]:
     if document is None:
         return ()
     if not isinstance(document, list):
-        message = f"The metrics must be a list, not {coercion.described(document)}."
+        message = f"The metrics must be a list, not {foreign.described(document)}."
         raise InvalidConfig(message, pointer="/metrics")
     return tuple(_metric(item, f"/metrics/{index}") for index, item in enumerate(document))
 
 
 def _metric(document: Json, pointer: str) -> MetricConfig:
     if not isinstance(document, Mapping):
-        message = f"A metric must be an object, not {coercion.described(document)}."
+        message = f"A metric must be an object, not {foreign.described(document)}."
         raise InvalidConfig(message, pointer=pointer)
     name = _at(pointer, ("name",), "a text", lambda: coercion.text(document.get("name")))
     groups = _groups(document.get("groups"), f"{pointer}/groups")
@@ -171,7 +172,7 @@ def _groups(document: Json, pointer: str) -> tuple[str | None, ...] | None:
     if document is None:
         return None
     if not isinstance(document, list):
-        raise InvalidConfig(f"The groups must be a list, not {coercion.described(document)}.", pointer=pointer)
+        raise InvalidConfig(f"The groups must be a list, not {foreign.described(document)}.", pointer=pointer)
     return tuple(
         _at(pointer, (str(index),), "a text", lambda item=item: coercion.text(item))  # type: ignore[misc]  # mypy can't infer a lambda's default
         for index, item in enumerate(document)
@@ -184,12 +185,12 @@ def _canary_options(metric: Mapping[str, Json], pointer: str) -> JsonObject:
     if configurations is None:
         return {}
     if not isinstance(configurations, Mapping):
-        message = f"The analysis configurations must be an object, not {coercion.described(configurations)}."
+        message = f"The analysis configurations must be an object, not {foreign.described(configurations)}."
         raise InvalidConfig(message, pointer=where)
     for key, value in configurations.items():
         if value is not None and not isinstance(value, Mapping):
-            message = f"An analysis configuration must be an object, not {coercion.described(value)}."
-            raise InvalidConfig(message, pointer=f"{where}/{escaped(key)}")
+            message = f"An analysis configuration must be an object, not {foreign.described(value)}."
+            raise InvalidConfig(message, pointer=f"{where}/{pointers.escaped(key)}")
     canary = configurations.get("canary")
     return dict(canary) if isinstance(canary, Mapping) else {}
 
@@ -197,7 +198,7 @@ def _canary_options(metric: Mapping[str, Json], pointer: str) -> JsonObject:
 def _weights(document: Mapping[str, Json]) -> dict[str, float]:
     classifier = document.get("classifier")
     if not isinstance(classifier, Mapping):
-        found = "is missing" if classifier is None else f"is {coercion.described(classifier)}"
+        found = "is missing" if classifier is None else f"is {foreign.described(classifier)}"
         message = f"The canary config needs a classifier with group weights, but it {found}."
         raise InvalidConfig(message, pointer="/classifier")
     weights = classifier.get("groupWeights")
@@ -205,7 +206,7 @@ def _weights(document: Mapping[str, Json]) -> dict[str, float]:
         return {}
     where = "/classifier/groupWeights"
     if not isinstance(weights, Mapping):
-        message = f"The group weights must be an object, not {coercion.described(weights)}."
+        message = f"The group weights must be an object, not {foreign.described(weights)}."
         raise InvalidConfig(message, pointer=where)
     read_weights = {}
     for group, weight in weights.items():
@@ -214,14 +215,9 @@ def _weights(document: Mapping[str, Json]) -> dict[str, float]:
     return read_weights
 
 
-def escaped(key: str) -> str:
-    """One step of a JSON pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
-
-
 def _at(where: str, path: tuple[str, ...], wanted: str, reading: Callable[[], Value]) -> Value:
     try:
         return reading()
     except Unreadable as error:
         message = f"'{'.'.join(path)}' must be {wanted}, not {error}."
-        raise InvalidConfig(message, pointer="/".join((where, *map(escaped, path)))) from error
+        raise InvalidConfig(message, pointer="/".join((where, *map(pointers.escaped, path)))) from error

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from gennaker.canary import coercion
 from gennaker.canary.coercion import Unreadable
 from gennaker.canary.errors import InvalidPlan
+from gennaker.model import foreign
 from gennaker.model.codec import Json
 
 # The form of Java's Duration.parse: days of 24 hours, no months or years; at least one part, none empty after T.
@@ -25,7 +26,7 @@ def iso(document: Mapping[str, Json], key: str) -> timedelta | None:
         return None
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        message = f"'{key}' must be a duration such as PT1H or PT40S, not {coercion.described(value)}."
+        message = f"'{key}' must be a duration such as PT1H or PT40S, not {foreign.described(value)}."
         raise InvalidPlan(message, pointer=f"/{key}")
     parts = {unit: float((found[unit] or "0").replace(",", ".")) for unit in ("days", "hours", "minutes", "seconds")}
     seconds = parts["days"] * 86400 + parts["hours"] * 3600 + parts["minutes"] * 60 + parts["seconds"]
@@ -54,7 +55,7 @@ def instant(document: Mapping[str, Json], key: str, pointer: str) -> datetime | 
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        described = coercion.described(value)
+        described = foreign.described(value)
         message = f"'{key}' must be an instant such as 2024-05-01T12:00:00Z, not {described}."
         raise InvalidPlan(message, pointer=f"{pointer}/{key}")
     return found

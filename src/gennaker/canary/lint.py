@@ -15,6 +15,7 @@ from gennaker.canary import coercion, config
 from gennaker.canary.coercion import Unreadable
 from gennaker.canary.findings import Finding, error, note, warning
 from gennaker.canary.lint_options import lint_options, unknown_keys
+from gennaker.model import foreign, pointers
 from gennaker.model.codec import Json
 
 QUERY_TYPES = frozenset(
@@ -51,7 +52,7 @@ def lint(
 ) -> tuple[Finding, ...]:
     """All findings in a canary config; `scope_names` are the scopes that the run provides, if they are known."""
     if not isinstance(document, Mapping):
-        message = f"The canary config is {coercion.described(document)}."
+        message = f"The canary config is {foreign.described(document)}."
         return (error("", "type", message, "Give an object."),)
     metrics = document.get("metrics")
     return (
@@ -87,11 +88,11 @@ def _judge(judge: Json) -> Iterator[Finding]:
     if judge is None:
         return
     if not isinstance(judge, Mapping):
-        yield error("/judge", "type", f"The judge is {coercion.described(judge)}.", "Give an object with a name.")
+        yield error("/judge", "type", f"The judge is {foreign.described(judge)}.", "Give an object with a name.")
         return
     name = judge.get("name")
     if name and name != config.JUDGE_NAME:
-        message = f"There is no judge '{coercion.written(name)}'."
+        message = f"There is no judge '{foreign.written(name)}'."
         yield error("/judge/name", "unknown_judge", message, f"Use '{config.JUDGE_NAME}'.")
     if judge.get("judgeConfigurations"):
         yield note("/judge/judgeConfigurations", "no_effect", "The judge reads no judge configurations.")
@@ -99,7 +100,7 @@ def _judge(judge: Json) -> Iterator[Finding]:
 
 def _metrics(metrics: Json) -> Iterator[Finding]:
     if not isinstance(metrics, list):
-        found = "missing" if metrics is None else coercion.described(metrics)
+        found = "missing" if metrics is None else foreign.described(metrics)
         yield error("/metrics", "metrics", f"The list of metrics is {found}.", "List at least one metric.")
         return
     if not metrics:
@@ -123,7 +124,7 @@ def _metric(
     query_types: Collection[str],
 ) -> Iterator[Finding]:
     if not isinstance(metric, Mapping):
-        yield error(pointer, "type", f"The metric is {coercion.described(metric)}.", "Give an object.")
+        yield error(pointer, "type", f"The metric is {foreign.described(metric)}.", "Give an object.")
         return
     yield from unknown_keys(metric, _METRIC, pointer)
     if not metric.get("name"):
@@ -136,12 +137,12 @@ def _metric(
 
 def _query(query: Json, pointer: str, templates: Json, query_types: Collection[str]) -> Iterator[Finding]:
     if not isinstance(query, Mapping):
-        found = "missing" if query is None else coercion.described(query)
+        found = "missing" if query is None else foreign.described(query)
         yield error(pointer, "query", f"The query is {found}.", "Give an object with a type.")
         return
     kind = query.get("type")
     if not isinstance(kind, str) or kind not in query_types:
-        message = f"There is no metric source '{coercion.written(kind)}'."
+        message = f"There is no metric source '{foreign.written(kind)}'."
         yield error(f"{pointer}/type", "query_type", message, f"Use one of {', '.join(sorted(query_types))}.")
     if query.get("customFilter"):
         message = "'customFilter' is no longer taken."
@@ -149,7 +150,7 @@ def _query(query: Json, pointer: str, templates: Json, query_types: Collection[s
     template = query.get("customFilterTemplate")
     known = templates if isinstance(templates, Mapping) else {}
     if template and not query.get("customInlineTemplate") and template not in known:
-        message = f"There is no template '{coercion.written(template)}'."
+        message = f"There is no template '{foreign.written(template)}'."
         yield error(f"{pointer}/customFilterTemplate", "template", message, "Add it to 'templates'.")
 
 
@@ -160,7 +161,7 @@ def _groups(metric: Mapping[str, Json], pointer: str) -> Iterator[Finding]:
         message = "The groups are missing, which ends the judgement unless the metric is muted."
         yield error(where, "groups", message, "List at least one group.")
     elif not isinstance(groups, list):
-        yield error(where, "groups", f"The groups are {coercion.described(groups)}.", "Give a list of names.")
+        yield error(where, "groups", f"The groups are {foreign.described(groups)}.", "Give a list of names.")
     elif not groups:
         message = "Without a group the metric counts for the critical and the no-data rule only."
         yield warning(where, "groups", message, "List at least one group.")
@@ -170,7 +171,7 @@ def _groups(metric: Mapping[str, Json], pointer: str) -> Iterator[Finding]:
 
 
 def _group_type(group: Json, pointer: str) -> Finding:
-    message = f"A group is {coercion.described(group)}."
+    message = f"A group is {foreign.described(group)}."
     severe = isinstance(group, Mapping | list)
     return (error if severe else warning)(pointer, "groups", message, "Give a name as text.")
 
@@ -181,7 +182,7 @@ def _scope_name(name: Json, pointer: str, scope_names: Collection[str] | None) -
         yield error(pointer, "scope_name", message, "Give the name of a scope, usually 'default'.")
     elif scope_names is not None and name not in scope_names:
         known = ", ".join(sorted(scope_names)) or "none"
-        message = f"There is no scope '{coercion.written(name)}'."
+        message = f"There is no scope '{foreign.written(name)}'."
         yield error(pointer, "scope_name", message, f"Use one that the run provides: {known}.")
 
 
@@ -189,13 +190,13 @@ def _analysis_configurations(document: Json, pointer: str) -> Iterator[Finding]:
     if document is None:
         return
     if not isinstance(document, Mapping):
-        message = f"The analysis configurations are {coercion.described(document)}."
+        message = f"The analysis configurations are {foreign.described(document)}."
         yield error(pointer, "type", message, "Give an object with the key 'canary'.")
         return
     for key, value in document.items():
         if value is not None and not isinstance(value, Mapping):
-            message = f"The analysis configuration '{key}' is {coercion.described(value)}."
-            yield error(f"{pointer}/{config.escaped(key)}", "type", message, "Give an object.")
+            message = f"The analysis configuration '{key}' is {foreign.described(value)}."
+            yield error(f"{pointer}/{pointers.escaped(key)}", "type", message, "Give an object.")
     yield from unknown_keys(document, {"canary"}, pointer)
     canary = document.get("canary")
     if isinstance(canary, Mapping):
@@ -205,7 +206,7 @@ def _analysis_configurations(document: Json, pointer: str) -> Iterator[Finding]:
 def _classifier(document: Mapping[str, Json]) -> Iterator[Finding]:
     classifier = document.get("classifier")
     if not isinstance(classifier, Mapping):
-        found = "missing" if classifier is None else coercion.described(classifier)
+        found = "missing" if classifier is None else foreign.described(classifier)
         yield error("/classifier", "classifier", f"The classifier is {found}.", "Give an object with 'groupWeights'.")
         return
     yield from unknown_keys(classifier, {"groupWeights", "scoreThresholds"}, "/classifier")
@@ -217,21 +218,21 @@ def _classifier(document: Mapping[str, Json]) -> Iterator[Finding]:
     if weights is None:
         return
     if not isinstance(weights, Mapping):
-        yield error(where, "weights", f"The group weights are {coercion.described(weights)}.", "Give an object.")
+        yield error(where, "weights", f"The group weights are {foreign.described(weights)}.", "Give an object.")
         return
     readable: dict[str, float] = {}
     for group, weight in weights.items():
         try:
             readable[group] = coercion.double(weight) or 0.0
         except Unreadable as unreadable:
-            place = f"{where}/{config.escaped(group)}"
+            place = f"{where}/{pointers.escaped(group)}"
             yield error(place, "weights", f"The weight is {unreadable}.", "Give a number.")
     yield from _balance(readable, _groups_of(document), where)
 
 
 def _balance(weights: Mapping[str, float], groups: Collection[str], where: str) -> Iterator[Finding]:
     for group, weight in weights.items():
-        place = f"{where}/{config.escaped(group)}"
+        place = f"{where}/{pointers.escaped(group)}"
         if not math.isfinite(weight):
             yield error(place, "weights", f"The weight of '{group}' is {weight:g}.", "Give a finite number.")
         elif not 0 <= weight <= _FULL_WEIGHT:

@@ -6,8 +6,9 @@ from typing import TypeAlias
 
 from gennaker.canary import coercion
 from gennaker.canary.coercion import Unreadable
-from gennaker.canary.config import Direction, Measure, NanStrategy, OutlierStrategy, escaped
+from gennaker.canary.config import Direction, Measure, NanStrategy, OutlierStrategy
 from gennaker.canary.findings import Finding, error, note, warning
+from gennaker.model import foreign, pointers
 from gennaker.model.codec import Json
 
 Path: TypeAlias = tuple[str, ...]
@@ -45,7 +46,7 @@ def unknown_keys(found: Mapping[str, Json], known: Collection[str], pointer: str
             continue
         close = difflib.get_close_matches(key, known, n=1)
         remedy = f"Did you mean '{close[0]}'?" if close else "Remove it."
-        yield warning(f"{pointer}/{escaped(key)}", "unknown_key", f"Nothing reads '{key}'.", remedy)
+        yield warning(f"{pointer}/{pointers.escaped(key)}", "unknown_key", f"Nothing reads '{key}'.", remedy)
 
 
 def _shapes(options: Mapping[str, Json], pointer: str) -> Iterator[Finding]:
@@ -57,7 +58,7 @@ def _shapes(options: Mapping[str, Json], pointer: str) -> Iterator[Finding]:
         elif isinstance(value, list):
             yield error(f"{pointer}/{section}", "option_type", f"'{section}' is a list.", "Give an object.")
         elif value is not None:
-            found = coercion.described(value)
+            found = foreign.described(value)
             yield warning(
                 f"{pointer}/{section}",
                 "option_type",
@@ -181,4 +182,4 @@ def _value(options: Mapping[str, Json], path: Path) -> Json:
 
 
 def _place(pointer: str, path: Path) -> str:
-    return "/".join((pointer, *map(escaped, path)))
+    return "/".join((pointer, *map(pointers.escaped, path)))

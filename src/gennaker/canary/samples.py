@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gennaker.canary import coercion
 from gennaker.canary.coercion import Unreadable
 from gennaker.canary.errors import InvalidSamples
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 
 Samples: TypeAlias = NDArray[np.float64]
@@ -36,17 +37,17 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 def read_pairs(document: MetricSetPairs) -> tuple[Pair, ...]:
     """Reads a list of metric set pairs. Raises `InvalidSamples`."""
     if isinstance(document, str) or not isinstance(document, Sequence):
-        raise InvalidSamples(f"The metric set pairs must be a list, not {coercion.described(document)}.")
+        raise InvalidSamples(f"The metric set pairs must be a list, not {foreign.described(document)}.")
     return tuple(_pair(item, f"/{index}") for index, item in enumerate(document))
 
 
 def _pair(document: Json, pointer: str) -> Pair:
     if not isinstance(document, Mapping):
-        message = f"A metric set pair must be an object, not {coercion.described(document)}."
+        message = f"A metric set pair must be an object, not {foreign.described(document)}."
         raise InvalidSamples(message, pointer=pointer)
     values = document.get("values")
     if not isinstance(values, Mapping):
-        message = f"The values of a metric set pair must be an object, not {coercion.described(values)}."
+        message = f"The values of a metric set pair must be an object, not {foreign.described(values)}."
         raise InvalidSamples(message, pointer=f"{pointer}/values")
     return Pair(
         name=_text(document, "name", pointer),
@@ -68,7 +69,7 @@ def _tags(document: Json, pointer: str) -> JsonObject:
     if document is None:
         return {}
     if not isinstance(document, Mapping):
-        raise InvalidSamples(f"Tags must be an object, not {coercion.described(document)}.", pointer=pointer)
+        raise InvalidSamples(f"Tags must be an object, not {foreign.described(document)}.", pointer=pointer)
     return {key: _text(document, key, pointer) for key in document}
 
 
@@ -76,7 +77,7 @@ def _side(values: Mapping[str, Json], side: str, pointer: str) -> Samples:
     where = f"{pointer}/values/{side}"
     samples = values.get(side)
     if not isinstance(samples, list | tuple):
-        found = "is missing" if samples is None else f"is {coercion.described(samples)}"
+        found = "is missing" if samples is None else f"is {foreign.described(samples)}"
         raise InvalidSamples(f"The {side} side must be a list of numbers, but it {found}.", pointer=where)
     if set(map(type, samples)) <= {float}:
         return np.array(samples, dtype=np.float64)

@@ -15,6 +15,7 @@ from gennaker.canary import coercion, numbers
 from gennaker.canary.classify import Label
 from gennaker.canary.coercion import Unreadable
 from gennaker.canary.errors import InvalidScore, InvalidThresholds
+from gennaker.model import foreign
 from gennaker.model.codec import Json
 
 NODATA_LIMIT = 50.0  # percent of live results
@@ -69,7 +70,7 @@ def read_thresholds(document: Json) -> Thresholds:
     if document is None:
         raise InvalidThresholds("Execution request must contain thresholds: give `pass` and `marginal`.")
     if not isinstance(document, Mapping):
-        raise InvalidThresholds(f"The thresholds must be an object, not {coercion.described(document)}.")
+        raise InvalidThresholds(f"The thresholds must be an object, not {foreign.described(document)}.")
     return Thresholds(passing=_threshold(document, "pass"), marginal=_threshold(document, "marginal"))
 
 

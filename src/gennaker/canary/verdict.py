@@ -14,6 +14,7 @@ import msgspec
 from gennaker.canary import coercion, numbers
 from gennaker.canary.coercion import Unreadable
 from gennaker.canary.errors import InvalidScore, InvalidThresholds
+from gennaker.model import foreign
 from gennaker.model.codec import Json
 
 
@@ -42,7 +43,7 @@ def read_thresholds(document: Json, *, otherwise: StageThresholds = ORCA_DEFAULT
     if document is None:
         return otherwise
     if not isinstance(document, Mapping):
-        raise InvalidThresholds(f"The score thresholds must be an object, not {coercion.described(document)}.")
+        raise InvalidThresholds(f"The score thresholds must be an object, not {foreign.described(document)}.")
     return StageThresholds(passing=_threshold(document, "pass"), marginal=_threshold(document, "marginal"))
 
 

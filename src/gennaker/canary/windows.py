@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gennaker.canary import coercion, durations
+from gennaker.canary import durations
 from gennaker.canary.errors import InvalidPlan
+from gennaker.model import foreign
 from gennaker.model.codec import Json
 
 _MINUTE = timedelta(minutes=1)
@@ -71,7 +72,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def read_stage(document: Json) -> Settings:
     """Reads a `kayentaCanary` stage's `canaryConfig`. Raises `InvalidPlan`."""
     if not isinstance(document, Mapping):
-        raise InvalidPlan(f"'canaryConfig' must be an object, not {coercion.described(document)}.")
+        raise InvalidPlan(f"'canaryConfig' must be an object, not {foreign.described(document)}.")
     start, end = _times_of_first_scope(document)
     lifetime = durations.iso(document, "lifetimeDuration")
     return Settings(
@@ -89,7 +90,7 @@ def read_stage(document: Json) -> Settings:
 def read_standalone(document: Json) -> Settings:
     """Reads the request of a stand-alone analysis. The first scope's times and offset count. Raises `InvalidPlan`."""
     if not isinstance(document, Mapping):
-        raise InvalidPlan(f"The request must be an object, not {coercion.described(document)}.")
+        raise InvalidPlan(f"The request must be an object, not {foreign.described(document)}.")
     start, end = _times_of_first_scope(document)
     return Settings(
         start=start,
@@ -162,6 +163,6 @@ def _first_scope(document: Mapping[str, Json]) -> Mapping[str, Json]:
     if not isinstance(scopes, list) or not scopes:
         raise InvalidPlan("The canary needs at least one scope.", pointer="/scopes")
     if not isinstance(scopes[0], Mapping):
-        message = f"A scope must be an object, not {coercion.described(scopes[0])}."
+        message = f"A scope must be an object, not {foreign.described(scopes[0])}."
         raise InvalidPlan(message, pointer="/scopes/0")
     return scopes[0]

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from gennaker.engine import graph, keys, starting, tasks, timing
 from gennaker.engine.draft import Draft
 from gennaker.engine.rules import type_name
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import (
     ChildEnded,
@@ -100,7 +101,7 @@ def skip(draft: Draft, event: SkipAsked) -> str:
 
 
 def _cannot_skip(draft: Draft, stage: Stage) -> str:
-    if not draft.rules.of(stage).is_skippable or stage.context.get("skippable") is not True:
+    if not draft.rules.of(stage).is_skippable or not foreign.flag(stage.context.get("skippable")):
         return f"stage {stage.name} can't be skipped: its type doesn't allow it, or it doesn't say `skippable: true`"
     if stage.status not in _ACTIVE:
         return f"stage {stage.name} can only be skipped while it runs; it is {stage.status.value}"

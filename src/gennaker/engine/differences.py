@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gennaker.engine.specs import escape
+from gennaker.model import pointers
 from gennaker.model.codec import Json, to_json
 from gennaker.model.execution import Execution
 
@@ -23,7 +23,7 @@ def between(before: Json, after: Json, pointer: str = "") -> Iterator[Difference
     """The differences, in the order of the first value's keys."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
-            yield from between(before.get(key), after.get(key), f"{pointer}/{escape(key)}")
+            yield from between(before.get(key), after.get(key), f"{pointer}/{pointers.escaped(key)}")
     elif isinstance(before, list) and isinstance(after, list):
         for place in range(max(len(before), len(after))):
             pair = [one[place] if place < len(one) else None for one in (before, after)]

@@ -47,7 +47,7 @@ def stage_ended(draft: Draft, stage: Stage) -> None:
 
 def announced(draft: Draft, stage: Stage, task: Task, moment: str) -> None:
     """A task has said that a moment has come, e.g. `manualJudgment`."""
-    if moment != "manualJudgment" and stage.context.get("sendNotifications") is not True:
+    if moment != "manualJudgment" and not foreign.flag(stage.context.get("sendNotifications")):
         return
     occasion = f"{stage.attempt}.{task.attempt}.{task.poll}"
     listed = stage.context.get("notifications")
@@ -102,7 +102,7 @@ def _of_execution(draft: Draft, what: str) -> None:
 
 
 def _of_stage(draft: Draft, stage: Stage, moment: str) -> None:
-    if stage.is_synthetic or draft.head.is_canceled or stage.context.get("sendNotifications") is not True:
+    if stage.is_synthetic or draft.head.is_canceled or not foreign.flag(stage.context.get("sendNotifications")):
         return
     for number, notification in enumerate(foreign.mappings(stage.context.get("notifications"))):
         if wants(notification, moment):

@@ -15,6 +15,7 @@ from gennaker.engine import asking, conditions, contexts, evaluating, keys, look
 from gennaker.engine.sight import StageSight
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, Unplannable
+from gennaker.model import foreign
 from gennaker.model.codec import to_json
 from gennaker.model.effect import (
     AfterKind,
@@ -150,7 +151,9 @@ class _Stage:
         skip = conditions.why_disabled(self._execution, stage, at=self._at)
         if skip:
             return replace(answer, skip=skip)
-        plan, problem, is_retryable = await self._planned(lambda of, spec: _plan(of, spec, self._context()))
+        plan, problem, is_retryable = await self._planned(
+            lambda of, spec: _plan(of, spec, self._context()), specs.check_keys(stage)
+        )
         if plan is None:
             return replace(answer, problem=problem, is_retryable=is_retryable)
         if not _is_acyclic(plan.before):
@@ -176,22 +179,23 @@ class _Stage:
         )
 
     async def _planned(
-        self, plan: Callable[[StageType, StageSpec], Awaitable[Planned]]
+        self, plan: Callable[[StageType, StageSpec], Awaitable[Planned]], problems: tuple[Problem, ...] = ()
     ) -> tuple[Planned | None, Problem | None, bool]:
-        """What the stage's type plans, or the problem with it and whether trying again may help."""
+        """What the stage's type plans, or the problem with it and whether trying again may help; `problems` are known."""
         name = rules.type_name(self._stage)
         stage_type = specs.find(self._stage_types, name)
         if stage_type is None:
             return None, specs.unknown_type(name, self._stage.name, self._stage_types), False
         spec = specs.read(stage_type, self._stage, lambda key: lookup.find(self._execution, self._stage, key))
-        if isinstance(spec, tuple):
-            return None, _together(spec, self._stage), False
+        if problems or isinstance(spec, tuple):
+            found = spec if isinstance(spec, tuple) else ()
+            return None, _together((*problems, *found), self._stage), False
         try:
             return await plan(stage_type, spec), None, False
         except Unplannable as unplannable:
             return None, unplannable.problem, unplannable.retryable
         except Refused as refused:
-            return None, refused.problems[0], False
+            return None, _together(refused.problems, self._stage), False
         except Exception as error:  # noqa: BLE001 - a plugin's fault fails its stage, not the worker
             return None, _fault(stage_type, error), False
 
@@ -251,7 +255,7 @@ async def _plan_late(
 
 def _with_window(stage: Stage, before: Sequence[PlannedStage]) -> tuple[PlannedStage, ...]:
     """The before-stages behind the wait for the execution window, if the stage is restricted to one."""
-    if stage.context.get("restrictExecutionDuringTimeWindow") is not True:
+    if not foreign.flag(stage.context.get("restrictExecutionDuringTimeWindow")):
         return tuple(before)
     hidden = ("restrictExecutionDuringTimeWindow", "stageTimeoutMs", "alias")
     window = PlannedStage(

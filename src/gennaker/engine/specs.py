@@ -1,17 +1,20 @@
-"""Specs: reading a stage's JSON as its type's record, strictly, with all problems at once."""
+"""Specs: reading a stage's JSON as its type's record, and what all stages share, with all problems at once."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
 
 import msgspec
 
-from gennaker.engine.contexts import has_expressions
 from gennaker.interfaces.stages import StageSpec, StageType
+from gennaker.model import records
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Stage
 from gennaker.model.problems import Problem
+from gennaker.model.stage_keys import StageKeys
 
-_NOWHERE = object()
+_COMMON = tuple(
+    field.encode_name for field in msgspec.structs.fields(StageKeys) if field.encode_name != "restrictedExecutionWindow"
+)
 
 
 def find(stage_types: Mapping[str, StageType], name: str) -> StageType | None:
@@ -34,7 +37,10 @@ def unknown_type(name: str, stage: str, known: Mapping[str, StageType]) -> Probl
 def read(
     stage_type: StageType, stage: Stage, look_up: Callable[[str], tuple[bool, Json]]
 ) -> StageSpec | tuple[Problem, ...]:
-    """The stage's spec from its evaluated context, a missing field from what the stage sees of its ancestors."""
+    """The stage's spec from its evaluated context, a missing field from what the stage sees of its ancestors.
+
+    What comes from an ancestor and doesn't fit is left out where the stage can do without: it was meant for others.
+    """
     values: JsonObject = {}
     for field in _fields(stage_type.spec):
         found, value = look_up(field.encode_name)
@@ -42,48 +48,46 @@ def read(
             values[field.encode_name] = value
     try:
         return msgspec.convert(values, type=stage_type.spec, strict=False)
-    except msgspec.ValidationError:  # it names only the first problem
-        return check(stage_type, values, stage.name)
+    except msgspec.ValidationError:  # it is stricter than we are, and names only the first problem
+        return _read_leniently(stage_type, stage, values)
 
 
-def check(stage_type: StageType, values: JsonObject, name: str, pointer: str = "") -> tuple[Problem, ...]:
-    """Every field that is missing or of the wrong type."""
-    problems: list[Problem] = []
-    for field in _fields(stage_type.spec):
-        value = values.get(field.encode_name, _NOWHERE)
-        where = f"{pointer}/{escape(field.encode_name)}"
-        if value is _NOWHERE:
-            if field.required:
-                problems.append(_missing(field.encode_name, name, where))
-            continue
-        try:
-            msgspec.convert(value, type=field.type, strict=False)
-        except msgspec.ValidationError as error:
-            problems.append(_wrong(field.encode_name, name, where, error))
-    if not problems:
-        try:
-            msgspec.convert(values, type=stage_type.spec, strict=False)
-        except msgspec.ValidationError as error:  # a rule over several fields, in __post_init__
-            problems.append(_wrong("", name, pointer, error))
-    return tuple(problems)
+def _read_leniently(stage_type: StageType, stage: Stage, values: JsonObject) -> StageSpec | tuple[Problem, ...]:
+    found = records.read(values, stage_type.spec)
+    if not isinstance(found, tuple):
+        return found
+    needed = {field.encode_name for field in _fields(stage_type.spec) if field.required}
+    strange = {one.steps[0] for one in found if one.steps and one.steps[0] not in {*stage.context, *needed}}
+    if strange:
+        return _read_leniently(stage_type, stage, {key: value for key, value in values.items() if key not in strange})
+    return tuple(_problem(one, stage.name) for one in found)
 
 
-def check_unevaluated(stage_type: StageType, config: JsonObject, name: str, pointer: str) -> tuple[Problem, ...]:
-    """As `check`, before expressions are evaluated.
+def check_keys(stage: Stage) -> tuple[Problem, ...]:
+    """What is wrong with the keys that every stage understands, in its evaluated context.
 
-    A field that holds `${` can't be judged yet, and one that is missing may come from an ancestor's outputs.
+    But for its execution window: what is wrong with that ends the stage that waits for it.
     """
-    problems: list[Problem] = []
-    for field in _fields(stage_type.spec):
-        value = config.get(field.encode_name, _NOWHERE)
-        if value is _NOWHERE or has_expressions(value):  # type: ignore[arg-type]  # the sentinel is gone here
-            continue
-        try:
-            msgspec.convert(value, type=field.type, strict=False)
-        except msgspec.ValidationError as error:
-            where = f"{pointer}/{escape(field.encode_name)}"
-            problems.append(_wrong(field.encode_name, name, where, error))
-    return tuple(problems)
+    given: JsonObject = {key: stage.context[key] for key in _COMMON if key in stage.context}
+    try:
+        msgspec.convert(given, StageKeys, strict=False)
+    except msgspec.ValidationError:  # as above
+        return tuple(_problem(one, stage.name) for one in records.wrongs(given, StageKeys))
+    return ()
+
+
+def check_unevaluated(stage_type: StageType | None, config: JsonObject, name: str, pointer: str) -> tuple[Problem, ...]:
+    """Everything in a stage's JSON that is of the wrong type whatever its expressions will give.
+
+    A field that the type needs may come from an ancestor's outputs: that it is missing is found when the stage starts.
+    """
+    own = _fields(stage_type.spec) if stage_type else ()
+    found = records.wrongs_unevaluated(config, stage_type.spec) if stage_type else ()
+    of_type = {field.encode_name for field in own}
+    common = [one for one in records.wrongs_unevaluated(config, StageKeys) if one.steps[0] not in of_type]
+    return tuple(
+        _problem(one, name, pointer) for one in (*found, *common) if not (one.is_missing and len(one.steps) == 1)
+    )
 
 
 @cache
@@ -92,24 +96,5 @@ def _fields(spec: type[StageSpec]) -> tuple[msgspec.structs.FieldInfo, ...]:
     return msgspec.structs.fields(spec)
 
 
-def escape(part: str) -> str:
-    """A key as part of a JSON pointer (RFC 6901)."""
-    return part.replace("~", "~0").replace("/", "~1")
-
-
-def _missing(field: str, name: str, pointer: str) -> Problem:
-    return Problem(
-        code="stage.field_missing",
-        message=f"Stage {name} needs the field `{field}`.",
-        remedy="Add it to the stage.",
-        pointer=pointer,
-    )
-
-
-def _wrong(field: str, name: str, pointer: str, error: msgspec.ValidationError) -> Problem:
-    said, _, path = str(error).partition(" - at `$")
-    deeper = "".join(
-        f"/{escape(part)}" for part in path.rstrip("`").replace("[", ".").replace("]", "").split(".") if part
-    )
-    what = f"Field `{field}` of stage {name}" if field else f"Stage {name}"
-    return Problem(code="stage.field_wrong", message=f"{what} is wrong: {said}.", pointer=f"{pointer}{deeper}")
+def _problem(wrong: records.Wrong, name: str, pointer: str = "") -> Problem:
+    return wrong.problem("stage", of=f"stage {name}", pointer=pointer)

@@ -15,7 +15,7 @@ from gennaker.engine import (
     timing,
 )
 from gennaker.engine.draft import Draft
-from gennaker.model import foreign
+from gennaker.model import foreign, records
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.effect import (
     AfterKind,
@@ -213,7 +213,7 @@ def _is_awaited(draft: Draft, stage: Stage, key: str) -> bool:
 
 def _begin_stage(draft: Draft, stage: Stage, event: StagePrepared) -> None:
     context = stage.context
-    if draft.rules.of(stage).is_skippable and context.get("skippable") is True:
+    if draft.rules.of(stage).is_skippable and foreign.flag(context.get("skippable")):
         context = {**context, "canManuallySkip": True}
     stage = draft.put(replace(stage, context=context, tasks=synthetics.tasks_of(event.tasks)))
     arm(draft, stage)
@@ -289,8 +289,8 @@ def _root(trigger: JsonObject) -> str:
 
 
 def _flag(value: Json, *, default: bool) -> bool:
-    return value if isinstance(value, bool) else default
+    return default if value is None else foreign.flag(value)
 
 
 def _count(value: Json) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return max(records.whole(value) or 0, 0)

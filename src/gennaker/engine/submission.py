@@ -92,13 +92,9 @@ async def _prepared(
         trigger, unbound = await _with_artifacts(execution, trigger, config, services)
         problems += unbound
     problems += [*unread, *_refusals(config)]
-    is_pipeline = head.kind is ExecutionKind.PIPELINE
-    notifications = foreign.mappings(trigger.get("notifications"))
-    if is_pipeline:
-        own = [*foreign.mappings(config.get("notifications")), *notifications]
-        notifications = merged_notifications(own, await _application_notifications(head.application, services))
-    config = evaluated({**config, "notifications": list(notifications)}, trigger, at=at)
+    config = evaluated(config, trigger, at=at)
     problems += validation.validate(config, stage_types).problems
+    config = {**config, "notifications": await _notifications(head, config, trigger, services, at=at)}
     return SubmissionPrepared(at=at, key=key, config=config, trigger=trigger, problems=tuple(problems))
 
 
@@ -163,6 +159,20 @@ def merged_notifications(own: list[JsonObject], application: list[JsonObject]) -
         if lacking:
             merged[same] = {**merged[same], "when": [*_moments(merged[same]), *lacking]}
     return merged
+
+
+async def _notifications(
+    head: Head, config: JsonObject, trigger: JsonObject, services: Services, *, at: datetime
+) -> list[Json]:
+    """Those of a pipeline whose expressions were evaluated, of its trigger, and of its application; all evaluated."""
+    of_trigger = foreign.mappings(trigger.get("notifications"))
+    is_pipeline = head.kind is ExecutionKind.PIPELINE
+    of_application = await _application_notifications(head.application, services) if is_pipeline else []
+    listed: list[Json] = [*of_trigger, *of_application]
+    asked: JsonObject = {"notifications": listed, "templateVariables": config.get("templateVariables")}
+    others = foreign.mappings(evaluated(asked, trigger, at=at)["notifications"])
+    own = foreign.mappings(config.get("notifications")) if is_pipeline else []
+    return list(merged_notifications([*own, *others[: len(of_trigger)]], others[len(of_trigger) :]))
 
 
 def _address(notification: JsonObject) -> tuple[Json, Json]:
@@ -283,7 +293,7 @@ def _refusals(config: JsonObject) -> list[Problem]:
     said = config.get("errorMessage")
     if said:
         problems.append(Problem(code="trigger.failed", message=str(said)))
-    if config.get("disabled") is True:
+    if foreign.flag(config.get("disabled")):
         problems.append(
             Problem(
                 code="pipeline.disabled",

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from gennaker.engine import failures, keys, moves, notifying, rollup, timing
 from gennaker.engine.contexts import has_expressions
 from gennaker.engine.draft import Draft
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject, merged
 from gennaker.model.effect import PrepareTask, RunTask, StartTimer, StopTask
 from gennaker.model.event import Again, Done, Failed, TaskPrepared, TaskReported
@@ -42,7 +43,7 @@ def is_begun(task: Task) -> bool:
 
 def is_dry(draft: Draft, stage: Stage) -> bool:
     """The execution is a dry run and the stage's type acts on the world: planned and evaluated, its tasks not run."""
-    return draft.head.trigger.get("dryRun") is True and not draft.rules.of(stage).runs_in_dry_run
+    return foreign.flag(draft.head.trigger.get("dryRun")) and not draft.rules.of(stage).runs_in_dry_run
 
 
 def held(draft: Draft) -> ForPause:

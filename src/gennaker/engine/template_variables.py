@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gennaker.model import pointers
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 
@@ -41,7 +42,7 @@ def _wrong(declared: JsonObject, name: str, value: Json) -> list[Problem]:
         if declared.get("nullable") is True:
             return []
         message = f"Variable {name!r}: the supplied value is null but the variable is not nullable."
-        return [Problem(code="template.variable_null", message=message, pointer=f"/variables/{_escaped(name)}")]
+        return [Problem(code="template.variable_null", message=message, pointer=f"/variables/{pointers.escaped(name)}")]
     wanted = str(declared.get("type") or "object").lower()
     if _fits(_WORDS.get(wanted, wanted), value):
         return []
@@ -51,7 +52,7 @@ def _wrong(declared: JsonObject, name: str, value: Json) -> list[Problem]:
             message=f"Incorrectly defined variable(s): {name} (expected type '{declared.get('type')}' found type "
             f"'{_type_of(value)}').",
             remedy="Give it a value of that type.",
-            pointer=f"/variables/{_escaped(name)}",
+            pointer=f"/variables/{pointers.escaped(name)}",
         )
     ]
 
@@ -87,7 +88,3 @@ def _missing(names: list[str]) -> Problem:
         pointer="/variables",
         details={"names": list[Json](names)},
     )
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

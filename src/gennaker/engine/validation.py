@@ -10,15 +10,24 @@ from collections.abc import Mapping
 import msgspec
 
 from gennaker.engine import specs
-from gennaker.engine.contexts import has_expressions
+from gennaker.expressions import regex
+from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.interfaces.stages import StageType
-from gennaker.model import artifact_matching, names
+from gennaker.model import foreign, names, records, trigger_keys
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.pipeline_keys import PipelineKeys
 from gennaker.model.problems import Problem
 
-_FLAGS = ("limitConcurrent", "keepWaitingPipelines", "disabled")
-_TEXTS = ("name", "description", "spelEvaluator")
 _PLAIN_PROVIDERS = ("aws", "titus")
+_TAKES_NO_TEXT = (
+    "failPipeline",
+    "continuePipeline",
+    "completeOtherBranchesThenFail",
+    "failOnFailedExpressions",
+    "stageTimeoutMs",
+    "backoffPeriodMs",
+)
+"""Keys of which Orca takes no text: `"true"` isn't true there, `"5"` is no number."""
 
 
 class Validated(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,20 +42,11 @@ class Validated(msgspec.Struct, frozen=True, kw_only=True):
 def validate(config: JsonObject, stage_types: Mapping[str, StageType]) -> Validated:
     """Looks at the whole definition."""
     found = _Found(stage_types)
-    for key in _TEXTS:
-        if config.get(key) is not None and not isinstance(config[key], str):
-            found.wrong(f"/{key}", f"`{key}` must be text.")
+    found.problems += [one.problem("pipeline") for one in records.wrongs_unevaluated(config, PipelineKeys)]
     _names(config, found)
-    for key in _FLAGS:
-        if config.get(key) is not None and not isinstance(config[key], bool):
-            found.wrong(f"/{key}", f"`{key}` must be true or false.")
-    count = config.get("maxConcurrentExecutions")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 0):
-        found.wrong("/maxConcurrentExecutions", "`maxConcurrentExecutions` must be a whole number, 0 or more.")
+    _twice(config, "parameterConfig", "name", found)
+    _twice(config, "expectedArtifacts", "id", found)
     _triggers(config, found)
-    _parameters(config, found)
-    _expected_artifacts(config, found)
-    _notifications(config.get("notifications"), "/notifications", found)
     _stages(config, found)
     return Validated(problems=tuple(found.problems), warnings=tuple(found.warnings))
 
@@ -88,50 +88,45 @@ def _names(config: JsonObject, found: _Found) -> None:
             found.problems.append(problem)
 
 
+def _twice(config: JsonObject, listed: str, key: str, found: _Found) -> None:
+    """Of things that are told apart by a key, each once."""
+    seen: set[str] = set()
+    for place, one in enumerate(foreign.items(config.get(listed))):
+        name = foreign.text_at(one, key)
+        if name and "${" not in name and name in seen:
+            found.wrong(f"/{listed}/{place}/{key}", f"Another of `{listed}` has the {key} {name!r} too.")
+        seen.add(name)
+
+
 def _triggers(config: JsonObject, found: _Found) -> None:
     for pointer, trigger in found.objects(config.get("triggers"), "/triggers", "triggers"):
-        if not isinstance(trigger.get("type"), str) or not trigger["type"]:
-            found.wrong(f"{pointer}/type", "A trigger needs a `type`, e.g. git, docker, cron, pipeline, webhook.")
-        if trigger.get("enabled") is not None and not isinstance(trigger["enabled"], bool):
-            found.wrong(f"{pointer}/enabled", "`enabled` must be true or false.")
-        for key in ("expectedArtifactIds", "status"):
-            if trigger.get(key) is not None and not isinstance(trigger[key], list):
-                found.wrong(f"{pointer}/{key}", f"`{key}` must be a list.")
+        kind = trigger.get("type")
+        keys = trigger_keys.of_type(kind)
+        wrongs = records.wrongs_unevaluated(trigger, keys)
+        found.problems += [one.problem("trigger", of=f"the {_called(kind)}trigger", pointer=pointer) for one in wrongs]
+        for key in trigger_keys.PATTERNS:
+            pattern = trigger.get(key) if key in keys.__struct_fields__ else None
+            if isinstance(pattern, str) and "${" not in pattern:
+                _pattern(pattern, key, f"{pointer}/{key}", found)
 
 
-def _parameters(config: JsonObject, found: _Found) -> None:
-    seen: set[str] = set()
-    for pointer, declared in found.objects(config.get("parameterConfig"), "/parameterConfig", "parameters"):
-        name = declared.get("name")
-        if not isinstance(name, str) or not name:
-            found.wrong(f"{pointer}/name", "A parameter needs a `name`.")
-        elif name in seen:
-            found.wrong(f"{pointer}/name", f"There are two parameters named {name!r}.")
-        else:
-            seen.add(name)
-        found.objects(declared.get("options"), f"{pointer}/options", "options")
+def _called(kind: Json) -> str:
+    return f"{kind} " if isinstance(kind, str) and kind else ""
 
 
-def _expected_artifacts(config: JsonObject, found: _Found) -> None:
-    ids: set[str] = set()
-    listed = found.objects(config.get("expectedArtifacts"), "/expectedArtifacts", "expected artifacts")
-    for pointer, raw in listed:
-        if has_expressions(raw):
-            continue
-        try:
-            expected = artifact_matching.read_expected(raw)
-        except msgspec.ValidationError as error:
-            found.wrong(pointer, f"The expected artifact can't be read: {error}.")
-            continue
-        if expected.id and expected.id in ids:
-            found.wrong(f"{pointer}/id", f"There are two expected artifacts with the id {expected.id!r}.")
-        ids.add(expected.id)
-
-
-def _notifications(value: Json, pointer: str, found: _Found) -> None:
-    for where, notification in found.objects(value, pointer, "notifications"):
-        if not isinstance(notification.get("type"), str) or not notification["type"]:
-            found.wrong(f"{where}/type", "A notification needs a `type`, e.g. email, slack, console, webhook.")
+def _pattern(pattern: str, key: str, pointer: str, found: _Found) -> None:
+    """A broken `branch` breaks the handling of all git events in Spinnaker; a broken `tag` matches nothing there."""
+    try:
+        regex.compiled(pattern.strip() if key == "tag" else pattern)
+    except ExpressionError as error:
+        problem = Problem(
+            code="trigger.pattern",
+            message=f"`{key}` is no regular expression that can be used. {error}",
+            remedy="Correct it. Outside of it, all of the text must match: `release-.*`.",
+            pointer=pointer,
+        )
+        is_refused = key == "branch" and error.kind is Kind.REGEX
+        (found.problems if is_refused else found.warnings).append(problem)
 
 
 def _stages(config: JsonObject, found: _Found) -> None:
@@ -143,7 +138,7 @@ def _stages(config: JsonObject, found: _Found) -> None:
         _graph(stages, found)
     for pointer, stage in stages:
         name = str(stage.get("name") or stage.get("type") or stage.get("refId") or pointer)
-        if is_linear and stage.get("requisiteStageRefIds"):
+        if is_linear and foreign.items(stage.get("requisiteStageRefIds")):
             found.wrong(f"{pointer}/requisiteStageRefIds", f"Stage {name} requires others, but no stage has a refId.")
         _stage(stage, name, pointer, found)
 
@@ -152,16 +147,13 @@ def _stage(stage: JsonObject, name: str, pointer: str, found: _Found) -> None:
     kind = stage.get("type")
     if not isinstance(kind, str) or not kind:
         found.wrong(f"{pointer}/type", f"Stage {name} needs a `type`.")
-        return
-    if stage.get("name") is not None and not isinstance(stage["name"], str):
-        found.wrong(f"{pointer}/name", "`name` must be text.")
-    _notifications(stage.get("notifications"), f"{pointer}/notifications", found)
+        kind = ""
     stage_type = specs.find(found.stage_types, _type_name(stage, kind))
-    if stage_type is None:
+    if stage_type is None and kind:
         problem = specs.unknown_type(_type_name(stage, kind), name, found.stage_types)
         found.warnings.append(msgspec.structs.replace(problem, pointer=f"{pointer}/type"))
-        return
     found.problems += specs.check_unevaluated(stage_type, stage, name, pointer)
+    found.warnings += [_ignored(key, stage[key], pointer) for key in _TAKES_NO_TEXT if _is_text(stage.get(key))]
 
 
 def _type_name(stage: JsonObject, kind: str) -> str:
@@ -171,6 +163,19 @@ def _type_name(stage: JsonObject, kind: str) -> str:
     provider = stage.get("providerType")
     is_suffixed = isinstance(provider, str) and provider and provider not in _PLAIN_PROVIDERS
     return f"{kind}_{provider}" if is_suffixed else kind
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str) and "${" not in value and value.strip().lower() not in ("", "false")
+
+
+def _ignored(key: str, value: Json, pointer: str) -> Problem:
+    return Problem(
+        code="stage.text_ignored",
+        message=f"`{key}` is {foreign.described(value)}, which counts for nothing, as in Spinnaker.",
+        remedy="Write it without quotes.",
+        pointer=f"{pointer}/{key}",
+    )
 
 
 def _graph(stages: list[tuple[str, JsonObject]], found: _Found) -> None:
@@ -209,15 +214,10 @@ def _graph(stages: list[tuple[str, JsonObject]], found: _Found) -> None:
 
 def _requisites(stage: JsonObject, pointer: str, known: set[str], found: _Found) -> dict[str, list[str]]:
     """The requisites of one stage that exist, by its refId."""
-    required = stage.get("requisiteStageRefIds")
-    if required is None:
-        return {}
     where = f"{pointer}/requisiteStageRefIds"
-    if not isinstance(required, list):
-        found.wrong(where, "`requisiteStageRefIds` must be a list of refIds.")
-        return {}
+    required = foreign.items(stage.get("requisiteStageRefIds"))  # what isn't a list, or no refId, is said elsewhere
     for place, one in enumerate(required):
-        if str(one) not in known:
+        if isinstance(one, str | int) and str(one) not in known and "${" not in str(one):
             found.wrong(
                 f"{where}/{place}",
                 f"Stage {stage.get('name') or stage.get('refId')} requires {one!r}, which is no stage's refId.",

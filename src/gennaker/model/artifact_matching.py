@@ -11,11 +11,15 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
+from gennaker.model import records
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import JsonObject
+from gennaker.model.foreign import written
 from gennaker.model.problems import Problem
 
 _KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(Artifact)) - {"metadata"}
+_TEXTS = _KEYS - {"customKind"}
+"""As Jackson does, a number in one of them is taken for its text."""
 _COMPARED = ("name", "version", "location", "reference")
 _INLINE = frozenset({"embedded/base64", "remote/base64"})
 """The same thing stored in two places."""
@@ -50,17 +54,17 @@ def read(raw: JsonObject) -> Artifact:
     for key, value in raw.items():
         if key in _KEYS:
             if value is not None:
-                known[key] = value
+                known[key] = written(value) if key in _TEXTS and isinstance(value, int | float) else value
         elif key not in ("metadata", "kind"):
             metadata[key] = value
-    return msgspec.convert({**known, "metadata": metadata}, type=Artifact, strict=False)
+    return records.converted({**known, "metadata": metadata}, Artifact)
 
 
 def read_expected(raw: JsonObject) -> ExpectedArtifact:
     """An expected artifact from its JSON; the artifacts in it are read by `read`. Raises msgspec.ValidationError."""
     plain = {key: value for key, value in raw.items() if value is not None and not key.endswith("Artifact")}
     flags = {key: raw[key] for key in ("usePriorArtifact", "useDefaultArtifact") if raw.get(key) is not None}
-    expected = msgspec.convert({**plain, **flags}, type=ExpectedArtifact, strict=False)
+    expected = records.converted({**plain, **flags}, ExpectedArtifact)
     match, default, bound = (raw.get(key) for key in ("matchArtifact", "defaultArtifact", "boundArtifact"))
     return replace(
         expected,

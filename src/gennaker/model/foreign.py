@@ -4,7 +4,13 @@ What isn't there, or isn't what was asked for, reads as nothing (an empty map, l
 must be there is refused by whoever needs it. Nothing is copied.
 """
 
+from collections.abc import Mapping, Sequence
+
 from gennaker.model.codec import Json, JsonObject
+
+_SHOWN = 40
+"""Characters of a text that a sentence repeats."""
+_LONG_NUMBER = 1e18
 
 
 def mapping(value: Json) -> JsonObject:
@@ -43,9 +49,50 @@ def said_at(value: Json, key: str) -> str:
     return "" if found is None else str(found)
 
 
+def flag(value: Json) -> bool:
+    """Whether it is true, also as text: what Spinnaker reads into a Boolean by Jackson."""
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
 def needed(value: Json, key: str) -> JsonObject:
     """The map under a key of a map. Raises KeyError where there is none."""
     found = mapping(value)[key]
     if not isinstance(found, dict):
         raise KeyError(key)
     return found
+
+
+def written(value: Json) -> str:
+    """A plain value as text, as Java writes it: `true`, `5`, `null`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def described(value: object) -> str:
+    """What a JSON value is, for the end of a sentence: `the text "1.1"`, `a list`."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value if abs(value) < _LONG_NUMBER else _short(value)}"
+        case str():
+            return f'the text "{value if len(value) <= _SHOWN else value[:_SHOWN] + "…"}"'
+        case Mapping():
+            return "an object"
+        case Sequence():
+            return "a list"
+        case _:
+            return "something that isn't JSON"
+
+
+def _short(value: float) -> str:
+    """A number of many digits by its size."""
+    try:
+        return str(float(value))
+    except OverflowError:
+        return "inf" if value > 0 else "-inf"

@@ -6,7 +6,7 @@ from gennaker.model import artifact_matching
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
 from gennaker.model.execution import Execution
-from gennaker.model.foreign import items, mappings
+from gennaker.model.foreign import flag, items, mappings
 from gennaker.model.statuses import Status
 
 _WORDS = {
@@ -19,13 +19,13 @@ _WORDS = {
 
 def trigger_for(config: JsonObject, ended: Execution) -> JsonObject | None:
     """The runtime trigger with which a pipeline starts because of this end, or None."""
-    if config.get("disabled") is True:
+    if flag(config.get("disabled")):
         return None
     word = _WORDS.get(ended.head.status, "failed")
     for trigger in mappings(config.get("triggers")):
         statuses = trigger.get("status")
         if (
-            trigger.get("enabled") is True
+            flag(trigger.get("enabled"))
             and trigger.get("type") == "pipeline"
             and trigger.get("pipeline") == ended.head.pipeline_config_id
             and isinstance(statuses, list)

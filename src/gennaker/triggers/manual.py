@@ -1,14 +1,14 @@
 """Manual starts: what must be right before a person's request becomes an execution."""
 
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.foreign import mapping, mappings
+from gennaker.model.foreign import flag, mapping, mappings
 from gennaker.model.problems import Problem
 
 
 def problems(pipeline: JsonObject, trigger: JsonObject) -> list[Problem]:
     """Everything that speaks against starting this pipeline with this trigger."""
     found = []
-    if pipeline.get("disabled") is True:
+    if flag(pipeline.get("disabled")):
         found.append(
             Problem(
                 code="pipeline.disabled",
@@ -25,7 +25,7 @@ def problems(pipeline: JsonObject, trigger: JsonObject) -> list[Problem]:
 def _parameter_problems(parameter: JsonObject, supplied: dict[str, Json]) -> list[Problem]:
     name = str(parameter.get("name"))
     value = supplied.get(name, parameter.get("default"))
-    if parameter.get("required") is True and value in (None, ""):
+    if flag(parameter.get("required")) and value in (None, ""):
         return [
             Problem(
                 code="parameter.required",
@@ -35,7 +35,7 @@ def _parameter_problems(parameter: JsonObject, supplied: dict[str, Json]) -> lis
             )
         ]
     options = [option.get("value") for option in mappings(parameter.get("options"))]
-    if parameter.get("hasOptions") is True and name in supplied and options and value not in options:
+    if flag(parameter.get("hasOptions")) and name in supplied and options and value not in options:
         return [
             Problem(
                 code="parameter.not_an_option",

@@ -16,7 +16,7 @@ import msgspec
 from gennaker.model import artifact_matching
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
-from gennaker.model.foreign import mapping, mappings, said_at
+from gennaker.model.foreign import flag, mapping, mappings, said_at
 from gennaker.triggers import constraints, patterns, signatures
 
 
@@ -57,7 +57,7 @@ def match(event: EventFacts, pipelines: Iterable[JsonObject], *, shared_secret: 
     found: dict[bytes, Match] = {}
     unsigned = 0
     for pipeline in pipelines:
-        if pipeline.get("disabled") is True:
+        if flag(pipeline.get("disabled")):
             continue
         for trigger in _triggers(pipeline):
             for handler in handlers:
@@ -88,7 +88,7 @@ def _triggers(pipeline: JsonObject) -> list[JsonObject]:
     triggers = pipeline.get("triggers")
     if not isinstance(triggers, list):
         return []
-    return [t for t in triggers if isinstance(t, dict) and t.get("enabled") is True and t.get("type")]
+    return [t for t in triggers if isinstance(t, dict) and flag(t.get("enabled")) and t.get("type")]
 
 
 def _match(handler: _Handler, pipeline: JsonObject, trigger: JsonObject, event: EventFacts) -> Match | None:

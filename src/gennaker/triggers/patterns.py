@@ -1,11 +1,12 @@
 """Patterns of triggers: Java regular expressions, matched whole."""
 
-import re
+from gennaker.expressions import regex
+from gennaker.expressions.failures import ExpressionError
 
 
 def is_full_match(pattern: str, text: str) -> bool:
-    """Whether the whole text matches; an invalid pattern matches nothing (it is refused when a pipeline is saved)."""
+    """Whether the whole text matches; a pattern that can't be used matches nothing (whoever saves a pipeline is told)."""
     try:
-        return re.fullmatch(pattern, text) is not None
-    except re.error:
+        return regex.compiled(pattern).fits(text)
+    except ExpressionError:
         return False

@@ -7,6 +7,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model import pointers
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 
@@ -70,7 +71,7 @@ def _of_fields(error: HTTPException) -> list[Problem]:
 def _pointer(found: dict[str, Any]) -> str:
     """A JSON pointer where the fault is in the body; parameters are named by the message."""
     key = str(found.get("key", ""))
-    return "/" + key.replace("~", "~0").replace("/", "~1").replace(".", "/") if found.get("source") == "body" else ""
+    return "/" + pointers.escaped(key).replace(".", "/") if found.get("source") == "body" else ""
 
 
 def unstorable(request: Request[Any, Any, Any], error: StoreUnusable) -> "Response[JsonObject]":

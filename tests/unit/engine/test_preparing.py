@@ -161,14 +161,69 @@ def test_wrong_and_missing_fields_are_said_together_with_pointers() -> None:
     ]
 
 
-def test_a_field_may_come_from_an_ancestors_outputs() -> None:
-    found = execution(stage_json("z"), stage_json("a", "z"))
-    first = found.stages[stage_id("z")]
-    found = replace(found, stages=found.stages.set(first.id, replace(first, outputs={"image": "shop:1"})))
+def test_keys_of_every_stage_are_checked_once_they_are_evaluated() -> None:
+    prepared = staged(
+        image=5, failPipeline="${ 'x' }", stageTimeoutMs="${ no.such.thing }", comments="${ no.such.thing }"
+    )
 
-    prepared = prepare(PrepareStage(key="k", stage_id=stage_id("a")), found)
+    assert prepared.problem is not None
+    found = cast("list[JsonObject]", prepared.problem.details["problems"])
+    assert [(one["code"], one["message"]) for one in found] == [
+        ("stage.field_wrong", '`failPipeline` of stage a must be true or false, not the text "x".'),
+        ("stage.field_wrong", '`stageTimeoutMs` of stage a must be a number, not the text "${ no.such.thing }".'),
+        ("stage.field_wrong", "`image` of stage a must be text, not the number 5."),
+    ]
+
+
+@pytest.mark.parametrize("window", [5, "${ 5 }", {"days": ["Monday"]}])
+def test_a_wrong_execution_window_is_left_to_the_stage_that_waits_for_it(window: Json) -> None:
+    prepared = staged(image="shop", restrictExecutionDuringTimeWindow="true", restrictedExecutionWindow=window)
 
     assert prepared.problem is None
+    assert [one.type for one in prepared.before] == ["restrictExecutionDuringTimeWindow"]
+
+
+def test_a_stage_that_is_skipped_may_have_wrong_keys() -> None:
+    prepared = staged(image=5, failPipeline=[], stageEnabled={"type": "expression", "expression": "false"})
+
+    assert prepared.problem is None
+    assert prepared.skip
+
+
+def after(outputs: JsonObject, **context: Json) -> StagePrepared:
+    """What is prepared of a stage behind one that has put this out."""
+    found = execution(stage_json("z"), stage_json("a", "z", **context))
+    first = found.stages[stage_id("z")]
+    found = replace(found, stages=found.stages.set(first.id, replace(first, outputs=outputs)))
+    return cast("StagePrepared", prepare(PrepareStage(key="k", stage_id=stage_id("a")), found))
+
+
+def test_a_field_may_come_from_an_ancestors_outputs() -> None:
+    assert after({"image": "shop:1"}).problem is None
+
+
+def test_what_an_ancestor_has_put_out_for_others_is_no_field() -> None:
+    assert after({"count": "many"}, image="shop:1").problem is None
+
+
+def test_what_an_ancestor_has_put_out_for_a_field_that_is_needed_must_fit() -> None:
+    problem = after({"image": 5, "count": "many"}).problem
+
+    assert problem is not None
+    assert problem.message == "`image` of stage a must be text, not the number 5."
+
+
+def test_null_and_blank_are_as_good_as_nothing() -> None:
+    prepared = staged(image="shop", count=None, failPipeline="", stageTimeoutMs=None)
+
+    assert prepared.problem is None
+
+
+def test_a_field_that_is_needed_is_missing_where_it_is_null() -> None:
+    problem = staged(image=None).problem
+
+    assert problem is not None
+    assert (problem.code, problem.pointer) == ("stage.field_missing", "/image")
 
 
 def test_an_unknown_type_is_a_clear_problem() -> None:

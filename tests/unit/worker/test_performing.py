@@ -135,7 +135,6 @@ NOTIFIED = {"when": ["pipeline.complete"], "address": "team"}
         ),
         ({"type": "mute", **NOTIFIED}, "unknown", "No answer."),
         ({"type": "broken", **NOTIFIED}, "failed", "ZeroDivisionError"),
-        ({"type": "test", "when": ["pipeline.complete"], "address": 5, "customMessage": []}, "done", ""),
     ],
 )
 def test_what_comes_of_a_message_is_recorded(notification: JsonObject, outcome: str, said: str) -> None:
@@ -150,6 +149,19 @@ def test_what_comes_of_a_message_is_recorded(notification: JsonObject, outcome: 
     (entry,) = [e for e in harness.journal.audit if e.action == "notification.sent"]
     assert entry.details["outcome"] == outcome
     assert said in str(entry.details["problem"])
+
+
+def test_a_notification_of_the_application_may_be_as_wrong_as_it_likes() -> None:
+    harness = Harness(scripted.plugin(Target()))
+    wrong: JsonObject = {"type": "test", "when": ["pipeline.complete"], "address": 5, "customMessage": []}
+    asyncio.run(harness.definitions.save("application", "shop", {"notifications": [wrong]}, author="ada"))
+
+    execution = harness.run({"application": "shop", "name": "d", "stages": [make.stage_json("a", type="make")]})
+
+    assert execution.head.status is Status.SUCCEEDED
+    harness.do(_nothing)
+    (entry,) = [e for e in harness.journal.audit if e.action == "notification.sent"]
+    assert entry.details["outcome"] == "done"
 
 
 class Mute:

@@ -11,7 +11,7 @@ from gennaker.canary import coercion, durations, verdict, windows
 from gennaker.canary.coercion import Unreadable
 from gennaker.canary.errors import CanaryError
 from gennaker.canary.verdict import StageThresholds
-from gennaker.model import lengths, moniker
+from gennaker.model import foreign, lengths, moniker
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 
@@ -118,7 +118,7 @@ def read_deployments(document: Json, *, application: str) -> Deployments | None:
         controls=tuple(control for control, _ in sides),
         experiments=tuple(experiment for _, experiment in sides),
         delay_before_cleanup=_delay(document),
-        skip_without_baseline=document.get("skipWithoutBaseline") is True,
+        skip_without_baseline=foreign.flag(document.get("skipWithoutBaseline")),
     )
 
 

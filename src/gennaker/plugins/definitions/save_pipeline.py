@@ -1,6 +1,7 @@
 """Save pipeline: stores one pipeline, or many at once of which some may fail."""
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -25,8 +26,8 @@ async def save(context: TaskContext) -> TaskResult:
         "notification.type": "savepipeline",
         "application": context.stage.context.get("application") or context.execution.head.application,
     }
-    is_strict = context.stage.context.get("staleCheck") is True
-    if context.stage.context.get("isBulkSavingPipelines") is True:
+    is_strict = foreign.flag(context.stage.context.get("staleCheck"))
+    if foreign.flag(context.stage.context.get("isBulkSavingPipelines")):
         return Done(context={**told, "bulksave": await _many(context, is_strict=is_strict)})
     saved = await pipelines.save(context, encoded.read_map(context, "pipeline"), checks_staleness=is_strict)
     return Done(context={**told, "pipeline.name": saved.body.get("name"), "pipeline.id": saved.body["id"]})

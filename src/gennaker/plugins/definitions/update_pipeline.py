@@ -1,6 +1,7 @@
 """Update pipeline: stores a new version of a pipeline that exists."""
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.plugins.definitions import encoded, pipelines
@@ -19,7 +20,7 @@ async def update(context: TaskContext) -> TaskResult:
     saved = await pipelines.save(
         context,
         encoded.read_map(context, "pipeline"),
-        checks_staleness=context.stage.context.get("staleCheck") is True,
+        checks_staleness=foreign.flag(context.stage.context.get("staleCheck")),
         must_exist=True,
     )
     return Done(

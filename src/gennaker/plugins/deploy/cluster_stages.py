@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -21,7 +22,7 @@ async def _choose(context: TaskContext, selection: Selection) -> TaskResult:
         raise Refused(Problem(code="target.unnamed", message="The stage names no cluster.", remedy="Give `cluster`."))
     location = targets.location_of(own, context.services, named=cluster, application=context.execution.head.application)
     groups = await server_groups.of_cluster(context.services, location, cluster)
-    if not groups and selection.keeps and own.get("continueIfClusterNotFound") is not True:
+    if not groups and selection.keeps and not foreign.flag(own.get("continueIfClusterNotFound")):
         raise Refused(_empty(cluster))
     found = cluster_selection.chosen(groups, selection, execution_id=context.execution.head.id)
     return Done(context=taking_out.chosen(location, tuple(one.name for one in found)))
@@ -30,16 +31,16 @@ async def _choose(context: TaskContext, selection: Selection) -> TaskResult:
 def _shrink(own: JsonObject) -> Selection:
     return Selection(
         keeps=_count(own, "shrinkToSize"),
-        may_touch_active=own.get("allowDeleteActive") is True,
-        prefers_larger=own.get("retainLargerOverNewer") is True,
+        may_touch_active=foreign.flag(own.get("allowDeleteActive")),
+        prefers_larger=foreign.flag(own.get("retainLargerOverNewer")),
     )
 
 
 def _scale_down(own: JsonObject) -> Selection:
     return Selection(
         keeps=_count(own, "remainingFullSizeServerGroups"),
-        may_touch_active=own.get("allowScaleDownActive") is True,
-        prefers_larger=own.get("preferLargerOverNewer") is True,
+        may_touch_active=foreign.flag(own.get("allowScaleDownActive")),
+        prefers_larger=foreign.flag(own.get("preferLargerOverNewer")),
     )
 
 
@@ -47,7 +48,7 @@ def _disable(own: JsonObject) -> Selection:
     return Selection(
         keeps=_count(own, "remainingEnabledServerGroups"),
         only_enabled=True,
-        prefers_larger=own.get("preferLargerOverNewer") is True,
+        prefers_larger=foreign.flag(own.get("preferLargerOverNewer")),
     )
 
 

@@ -43,7 +43,7 @@ def _child(context: StageContext, cluster: JsonObject) -> PlannedStage:
             )
         )
     strategies.check(read)
-    is_clone = cluster.get("isClone") is True
+    is_clone = foreign.flag(cluster.get("isClone"))
     return PlannedStage(
         type="cloneServerGroup" if is_clone else "createServerGroup",
         name=f"{context.stage.name} in {read.location.region}",

@@ -13,6 +13,7 @@ from gennaker.model import lengths, waiting
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.stage_keys import Jitter
 from gennaker.plugins.flow import windows
 
 _LOOKS_AGAIN = timedelta(minutes=10)
@@ -33,7 +34,7 @@ async def plan(_: StageSpec, context: StageContext) -> Plan:
     return Plan(tasks=(_SUSPEND.planned(), _DELAY.planned()), context={"waitTime": seconds})
 
 
-def _jitter(context: StageContext) -> windows.Jitter | None:
+def _jitter(context: StageContext) -> Jitter | None:
     try:
         jitter = windows.read(context.stage.context.get("restrictedExecutionWindow")).jitter
     except Refused:
@@ -44,7 +45,7 @@ def _jitter(context: StageContext) -> windows.Jitter | None:
     return None if jitter.skip_manual and is_manual else jitter
 
 
-def _chosen(jitter: windows.Jitter, context: StageContext) -> int:
+def _chosen(jitter: Jitter, context: StageContext) -> int:
     """A delay between the two bounds, derived from what it is for: planning again gives the same."""
     named = f"{context.execution.head.id}/{context.stage.id}/{context.stage.attempt}"
     drawn = int.from_bytes(hashlib.sha256(named.encode()).digest()[:8], "big")

@@ -60,7 +60,7 @@ async def start(context: TaskContext) -> TaskResult:
     definition = await context.services.definitions.get("pipeline", config_id)
     if definition is None:
         return Failed(problem=_unknown(config_id))
-    if definition.body.get("disabled") is True:
+    if foreign.flag(definition.body.get("disabled")):
         return Failed(problem=_disabled(definition.body))
     depth = _depth(context.execution)
     if depth > DEEPEST:
@@ -85,7 +85,7 @@ async def monitor(context: TaskContext) -> TaskResult:
     seen: JsonObject = {"status": status.value}
     if not status.is_complete:
         return Again(after=_LOOKS_AGAIN, waiting_for=children.wait(child), context=seen)
-    outputs = {} if context.lookup("skipDownstreamOutput") is True else context.sight.outputs_of(child)
+    outputs = {} if foreign.flag(context.lookup("skipDownstreamOutput")) else context.sight.outputs_of(child)
     if status is Status.SUCCEEDED:
         return Done(context=seen, outputs=outputs)
     if status is not Status.CANCELED:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import lengths, waiting
+from gennaker.model import foreign, lengths, waiting
 from gennaker.model.codec import Json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -20,7 +20,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 
 async def until(context: TaskContext) -> TaskResult:
     """Done when the stage's start plus `waitTime` is past."""
-    if context.lookup("skipRemainingWait") is True:
+    if foreign.flag(context.lookup("skipRemainingWait")):
         return Done()
     began = context.stage.start_time or context.at
     try:

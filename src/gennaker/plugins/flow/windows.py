@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-import msgspec
-
+from gennaker.model import records
 from gennaker.model.codec import Json
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.stage_keys import ExecutionWindow
 
 _LAST_MINUTE = time(23, 59)
 _SUNDAY, _SATURDAY = 1, 7
@@ -20,43 +20,13 @@ _WEEK = 8
 """Days to look at: today's windows may all be over, then the same day next week is the next one."""
 
 
-class Times(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One window of a day, in local time."""
-
-    start_hour: int
-    start_min: int = 0
-    end_hour: int
-    end_min: int = 0
-
-
-class Jitter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A chance delay behind the opening, so that many pipelines don't begin at once."""
-
-    enabled: bool = False
-    skip_manual: bool = False
-    """Not for executions that a person has started."""
-    min_delay: int = 0
-    """Seconds."""
-    max_delay: int = 0
-    """Seconds; 0: no delay."""
-
-
-class Window(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`restrictedExecutionWindow` of a stage."""
-
-    whitelist: tuple[Times, ...] | None = None
-    days: tuple[int, ...] | None = None
-    jitter: Jitter | None = None
-
-
-def read(raw: Json) -> Window:
+def read(raw: Json) -> ExecutionWindow:
     """The window that is meant; raises Refused with everything that is wrong with it."""
     if not isinstance(raw, dict):
         raise Refused(_wrong("The stage has no `restrictedExecutionWindow`", ""))
-    try:
-        window = msgspec.convert(raw, Window, strict=False)
-    except msgspec.ValidationError as error:
-        raise Refused(_wrong(str(error), "")) from error
+    window = records.read(raw, ExecutionWindow)
+    if isinstance(window, tuple):
+        raise Refused(*(_wrong(f"`{one.name}` {one.said}", one.pointer) for one in window))
     problems = [*_wrong_times(window), *_wrong_days(window), *_wrong_jitter(window)]
     if not window.whitelist and not window.days:
         problems.append(_wrong("It names neither times nor days", ""))
@@ -65,7 +35,7 @@ def read(raw: Json) -> Window:
     return window
 
 
-def opening(window: Window, at: datetime, zone: ZoneInfo) -> datetime | None:
+def opening(window: ExecutionWindow, at: datetime, zone: ZoneInfo) -> datetime | None:
     """The instant at which a stage may begin: now if it is open, else the next opening; None: it never opens."""
     spans = sorted(_spans(window))
     local = at.astimezone(zone)
@@ -83,7 +53,7 @@ def opening(window: Window, at: datetime, zone: ZoneInfo) -> datetime | None:
     return None
 
 
-def _spans(window: Window) -> Iterator[tuple[time, time]]:
+def _spans(window: ExecutionWindow) -> Iterator[tuple[time, time]]:
     """The open parts of a day."""
     if not window.whitelist:
         yield time(0), _LAST_MINUTE
@@ -96,22 +66,22 @@ def _spans(window: Window) -> Iterator[tuple[time, time]]:
             yield start, end
 
 
-def _is_allowed(window: Window, local: datetime) -> bool:
+def _is_allowed(window: ExecutionWindow, local: datetime) -> bool:
     return not window.days or local.isoweekday() % 7 + 1 in window.days
 
 
-def _wrong_times(window: Window) -> list[Problem]:
+def _wrong_times(window: ExecutionWindow) -> list[Problem]:
     found = []
     for place, one in enumerate(window.whitelist or ()):
         try:
             time(one.start_hour, one.start_min)
             time(one.end_hour, one.end_min)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             found.append(_wrong(f"Its window number {place + 1} is no time of day: {error}", f"/whitelist/{place}"))
     return found
 
 
-def _wrong_days(window: Window) -> list[Problem]:
+def _wrong_days(window: ExecutionWindow) -> list[Problem]:
     return [
         _wrong(f"{day} is no day: 1 is Sunday, 7 Saturday", f"/days/{place}")
         for place, day in enumerate(window.days or ())
@@ -119,7 +89,7 @@ def _wrong_days(window: Window) -> list[Problem]:
     ]
 
 
-def _wrong_jitter(window: Window) -> list[Problem]:
+def _wrong_jitter(window: ExecutionWindow) -> list[Problem]:
     jitter = window.jitter
     if jitter is None or not jitter.enabled or 0 <= jitter.min_delay <= max(jitter.max_delay, 0):
         return []
