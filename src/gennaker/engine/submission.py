@@ -17,7 +17,7 @@ from gennaker.expressions.root import plain
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
-from gennaker.model import artifact_matching, foreign
+from gennaker.model import artifact_matching, foreign, trigger_secrets
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
 from gennaker.model.event import SubmissionPrepared
@@ -57,7 +57,7 @@ async def plan(
         kind=wanted.kind,
         application=foreign.text(wanted.config.get("application")),
         build_time=at,
-        trigger=wanted.trigger,
+        trigger=trigger_secrets.masked_trigger(wanted.trigger),
         authentication=Authentication(user=principal.name),
         pipeline_config_id=foreign.text(wanted.config.get("id")) or None,
         initial_config=wanted.config,
@@ -92,7 +92,7 @@ async def _prepared(
         trigger, unbound = await _with_artifacts(execution, trigger, config, services)
         problems += unbound
     problems += [*unread, *_refusals(config)]
-    config = evaluated(config, trigger, at=at)
+    config = evaluated(trigger_secrets.masked(config), trigger, at=at)
     problems += validation.validate(config, stage_types).problems
     config = {**config, "notifications": await _notifications(head, config, trigger, services, at=at)}
     return SubmissionPrepared(at=at, key=key, config=config, trigger=trigger, problems=tuple(problems))

@@ -22,7 +22,7 @@ from gennaker.interfaces.journal import (
     SubmissionExists,
 )
 from gennaker.interfaces.servers import Servers
-from gennaker.model import foreign
+from gennaker.model import foreign, trigger_secrets
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Deliver, PendingEffect, PrepareSubmission
@@ -227,11 +227,11 @@ class LocalExecutions:
             description=foreign.text(config.get("description")),
             root_id=root or execution_id,
             build_time=build_time,
-            trigger=trigger,
+            trigger=trigger_secrets.masked_trigger(trigger),
             authentication=Authentication(user=foreign.text(trigger.get("runAsUser")) or principal.name),
             origin=foreign.text(config.get("origin")) or _origin(submission.kind, principal),
             pipeline_config_id=foreign.text(config.get("id")) or None,
-            initial_config=config,
+            initial_config=trigger_secrets.masked(config),
             waiting_for=ForWork(reason="the submission to be prepared", what="submission", since=build_time),
             version=1,
         )

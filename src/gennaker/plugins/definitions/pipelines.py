@@ -10,6 +10,7 @@ import msgspec
 
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.stages import TaskContext
+from gennaker.model import trigger_secrets
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.problems import Problem, Refused
 
@@ -42,6 +43,7 @@ async def save(
     wanted = str(given.get("id") or "")
     new_id = str(uuid.uuid5(_IDS, f"{context.attempt_key}/{occasion}"))
     existing = await context.services.definitions.get(KIND, wanted or new_id)
+    given = trigger_secrets.unmasked(given, existing.body if existing else None)
     if existing is not None and context.is_repeat and _content(existing.body) == _content(given):
         return Saved(body=existing.body, is_new=not wanted)
     if existing is None and must_exist:

@@ -1,7 +1,7 @@
 """Save pipeline: stores one pipeline, or many at once of which some may fail."""
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import foreign
+from gennaker.model import foreign, trigger_secrets
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -45,7 +45,9 @@ async def _many(context: TaskContext, *, is_strict: bool) -> JsonObject:
             saved = await pipelines.save(context, given, checks_staleness=is_strict, occasion=str(place))
             successful.append(saved.body.get("name"))
         except Refused as refused:
-            failed.append({**given, "errorMsg": "; ".join(str(problem) for problem in refused.problems)})
+            failed.append(
+                {**trigger_secrets.masked(given), "errorMsg": "; ".join(str(problem) for problem in refused.problems)}
+            )
     return {
         "successful_pipelines_count": len(successful),
         "successful_pipelines": successful,

@@ -7,6 +7,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found
+from gennaker.model import trigger_secrets
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked, PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
@@ -25,19 +26,20 @@ class GatePipelinesController(Controller):
     async def save(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Saves a pipeline."""
         saved, _ = await save_pipeline(ports, principal, data)
-        return saved.body
+        return trigger_secrets.masked(saved.body)
 
     @get("/applications/{application:str}/pipelineConfigs")
     async def configs(self, ports: Ports, principal: Asking, application: FromPath[str]) -> list[JsonObject]:
         """All pipelines of an application."""
-        return [one.body for one in await ports.services.definitions.list("pipeline", application)]
+        found = await ports.services.definitions.list("pipeline", application)
+        return [trigger_secrets.masked(one.body) for one in found]
 
     @get("/applications/{application:str}/pipelineConfigs/{name:str}")
     async def config(
         self, ports: Ports, principal: Asking, application: FromPath[str], name: FromPath[str]
     ) -> JsonObject:
         """One pipeline by name."""
-        return await _named(ports, application, name)
+        return trigger_secrets.masked(await _named(ports, application, name))
 
     @delete("/pipelines/{application:str}/{name:str}", status_code=200)
     async def remove(self, ports: Ports, principal: Asking, application: FromPath[str], name: FromPath[str]) -> None:

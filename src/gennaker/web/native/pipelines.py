@@ -9,6 +9,7 @@ from gennaker.canary.findings import Severity
 from gennaker.engine import validation
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Submission
+from gennaker.model import trigger_secrets
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
@@ -30,7 +31,10 @@ class PipelinesController(Controller):
     async def all(self, ports: Ports, principal: Asking, application: FromQuery[str | None] = None) -> JsonObject:
         """All pipelines, or those of an application."""
         found = await ports.services.definitions.list("pipeline", application)
-        return {"pipelines": [{**one.body, "id": one.id, "revision": one.revision} for one in found]}
+        shown: list[Json] = [
+            {**trigger_secrets.masked(one.body), "id": one.id, "revision": one.revision} for one in found
+        ]
+        return {"pipelines": shown}
 
     @post("/run", status_code=202)
     async def run(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
@@ -97,9 +101,9 @@ async def save_pipeline(ports: WebPorts, principal: Principal, body: JsonObject)
     if problems:
         raise Refused(*problems, status=422)
     pipeline_id = str(body.get("id") or "") or await _id_by_name(ports, body)
-    definition = await ports.services.definitions.save(
-        "pipeline", pipeline_id, {**body, "id": pipeline_id}, author=principal.name
-    )
+    stored = await ports.services.definitions.get("pipeline", pipeline_id)
+    complete = trigger_secrets.unmasked({**body, "id": pipeline_id}, stored.body if stored else None)
+    definition = await ports.services.definitions.save("pipeline", pipeline_id, complete, author=principal.name)
     return definition, [to_json(warning) for warning in validated.warnings]
 
 

@@ -48,6 +48,21 @@ def test_a_definition_that_is_not_encoded_is_taken_too() -> None:
     assert stage.context["notification.type"] == "savepipeline"
 
 
+def test_a_masked_trigger_secret_is_the_stored_one_and_is_told_to_nobody() -> None:
+    installed = Installation()
+    trigger: JsonObject = {"type": "git", "source": "github", "secret": "s3cret"}
+    masked: JsonObject = {**trigger, "secret": "****"}
+    first = saved(installed, triggers=[trigger])
+
+    again = saved(installed, id=first["id"], triggers=[masked], description="again")
+    bulk: list[Json] = [{**PIPELINE, "name": "other", "triggers": [one], "stages": "x"} for one in (trigger, masked)]
+    stage = installed.done("savePipeline", isBulkSavingPipelines=True, pipelines=encoded(bulk))
+
+    assert again["triggers"] == [trigger]
+    assert "masked" in installed.refused("savePipeline", pipeline=encoded({**PIPELINE, "triggers": [masked]}))
+    assert "s3cret" not in repr(stage.context["bulksave"])
+
+
 @pytest.mark.parametrize(
     ("pipeline", "said"),
     [

@@ -1,6 +1,7 @@
 """Gate's pipeline routes, as Spinnaker's clients use them: without credentials, in Orca's form."""
 
 import asyncio
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -12,9 +13,21 @@ from tests.fakes.visiting import visit
 from tests.fakes.website import Website
 from tests.harness import Harness, ended
 
+from gennaker.model.trigger_secrets import MASK
 from gennaker.plugins.flow import plugin as flow
 
 WAIT = {"application": "shop", "name": "w", "stages": [make.stage_json("a", type="wait", waitTime=600)]}
+
+SECRET = "the secret of the repository"
+TRIGGER = {"enabled": True, "type": "git", "source": "github", "project": "acme", "slug": "shop"}
+BUILD: dict[str, Any] = {
+    "application": "shop",
+    "name": "build",
+    "id": "p1",
+    "triggers": [{**TRIGGER, "secret": SECRET}],
+    "stages": [make.stage_json("a", type="wait", waitTime=1)],
+}
+EXAMPLES = {"{name:str}": "build", "{name_or_id:str}": "p1", "{stage_id:str}": "a"}
 
 
 def installed() -> Harness:
@@ -136,5 +149,68 @@ def test_a_restart_checks_the_preconditions_as_they_are_saved_now() -> None:
 
         again = await ended(site.ports.services, execution.head.id)
         assert again.head.status.value == "SUCCEEDED"
+
+    visit(work, harness=installed())
+
+
+async def save(site: Website, path: str, pipeline: dict[str, Any], status: int = 200) -> Any:
+    answer = await site.post(path, pipeline, token=None if path == "/pipelines" else "the-token")
+    assert answer.status == status, answer.body
+    return answer.json
+
+
+async def stored(site: Website) -> Any:
+    found = await site.ports.services.definitions.get("pipeline", "p1")
+    assert found is not None
+    return found.body["triggers"]
+
+
+def test_no_route_shows_a_secret() -> None:
+    async def work(site: Website) -> None:
+        answers = [json.dumps(await save(site, "/pipelines", BUILD))]
+        trigger = {**TRIGGER, "secret": SECRET}
+        run = (await site.post("/api/v1/applications/shop/pipelines/build/start", trigger)).json["executionId"]
+        await asyncio.sleep(5)
+        for route in site.app.routes:
+            if "GET" not in getattr(route, "methods", ()) or route.path == "/api/v1/events":
+                continue
+            parts = [run if "execution_id" in part else EXAMPLES.get(part, part) for part in route.path.split("/")]
+            path = "/".join(parts).replace("{application:str}", "shop")
+            answers.append((await site.get(path)).body.decode())
+        planned = [("/plan", {**BUILD, "trigger": trigger}), ("/plan/p1", trigger)]
+        answers += [(await site.post(path, body)).body.decode() for path, body in planned]
+
+        assert not [one for one in answers if SECRET in one]
+        assert len([one for one in answers if MASK in one]) > 5
+
+    visit(work, harness=installed())
+
+
+def test_what_a_client_has_read_can_be_saved_back() -> None:
+    async def work(site: Website) -> None:
+        await save(site, "/pipelines", BUILD)
+        for path, listed in (("/pipelines", "pipelineConfigs"), ("/api/v1/pipelines", "pipelineConfigs/build")):
+            read = (await site.get(f"/applications/shop/{listed}", token=None)).json
+            read = read[0] if isinstance(read, list) else read
+            assert read["triggers"] == [{**TRIGGER, "secret": MASK}]
+            await save(site, path, {**read, "description": path})
+            assert await stored(site) == BUILD["triggers"]
+
+        await save(site, "/pipelines", {**BUILD, "triggers": [{**TRIGGER, "secret": "another"}]})
+        assert await stored(site) == [{**TRIGGER, "secret": "another"}]
+
+    visit(work, harness=installed())
+
+
+def test_a_mask_alone_is_no_secret() -> None:
+    async def work(site: Website) -> None:
+        copied = {**BUILD, "triggers": [{**TRIGGER, "secret": MASK}]}
+        for path in ("/pipelines", "/api/v1/pipelines", "/api/v1/run"):
+            answer = await save(site, path, copied, 422)
+            assert (answer["code"], answer["problems"][0]["pointer"]) == (
+                "trigger.secret_masked",
+                "/triggers/0/secret",
+            )
+        assert (await site.get("/applications/shop/pipelineConfigs", token=None)).json == []
 
     visit(work, harness=installed())
