@@ -19,6 +19,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     base_url: str = ""
     """Address that links in messages use; empty: `http://host:port`."""
     webhook_body_limit_bytes: int = 5_000_000
+    kept_headers: tuple[str, ...] = ()
+    """Headers of requests that executions keep, and hand on to those that they start (`additionalHeaders`)."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -92,6 +94,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     cached_executions: int = 500
     time_zone: str = "America/Los_Angeles"
     """For execution windows and cron triggers, Spinnaker's default."""
+    partition: str = ""
+    """Name of this installation, kept with each execution that it accepts; empty: it has none."""
     disabled_tasks: tuple[str, ...] = ()
     """Tasks that are skipped wherever they stand, by their names in the stages' task lists."""
     back_off_seconds: float = 0.0

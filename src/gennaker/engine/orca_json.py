@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from gennaker.engine import lookup
 from gennaker.model.codec import Json, JsonObject, milliseconds
-from gennaker.model.execution import Execution, LastModified, Paused, Stage, Task
+from gennaker.model.execution import Execution, LastModified, Paused, Stage, SystemNotification, Task
 
 
 def execution_json(execution: Execution) -> JsonObject:
@@ -45,9 +45,11 @@ def execution_json(execution: Execution) -> JsonObject:
         "source": head.source,
         "notifications": notifications,
         "initialConfig": head.initial_config,
-        "systemNotifications": [],
+        "systemNotifications": [_system_notification(one) for one in head.system_notifications],
         "spelEvaluator": head.spel_evaluator,
         "templateVariables": head.template_variables or None,
+        "partition": head.partition,
+        "additionalHeaders": dict(head.additional_headers),
     }
 
 
@@ -118,6 +120,15 @@ def _modified(last: LastModified | None) -> Json:
     if last is None:
         return None
     return {"user": last.user, "allowedAccounts": [], "lastModifiedTime": milliseconds(last.at)}
+
+
+def _system_notification(one: SystemNotification) -> JsonObject:
+    return {
+        "createdAt": milliseconds(one.created_at),
+        "group": one.group,
+        "message": one.message,
+        "closed": one.is_closed,
+    }
 
 
 def _paused(paused: Paused | None) -> Json:

@@ -19,12 +19,14 @@ from gennaker.model import foreign
 from gennaker.model.codec import JsonObject, merged
 from gennaker.model.effect import PrepareTask, RunTask, StartTimer, StopTask
 from gennaker.model.event import Again, Done, Failed, TaskPrepared, TaskReported
-from gennaker.model.execution import Stage, Task
+from gennaker.model.execution import Stage, SystemNotification, Task
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForPause, ForRetry, ForWindow, ForWork, begun
 
 RESUMING = "someone to resume the execution"
+_MOST_NOTES = 50
+"""System notifications that are kept: each step writes them again."""
 _ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
 
 
@@ -150,11 +152,13 @@ def reported(draft: Draft, event: TaskReported) -> str:
     )
     for moment in result.announce:
         notifying.announced(draft, stage, task, moment)
+    if isinstance(result, Failed) and result.retryable and (task.retries < 0 or task.failures < task.retries):
+        _retry(draft, stage, task, result)
+        return ""
+    _closed(draft, stage, task)
     match result:
         case Again():
             _poll_again(draft, stage, task, result)
-        case Failed(retryable=True) if task.retries < 0 or task.failures < task.retries:
-            _retry(draft, stage, task, result)
         case Failed():
             fail(draft, stage, task, result)
         case Done():
@@ -175,7 +179,32 @@ def _poll_again(draft: Draft, stage: Stage, task: Task, result: Again) -> None:
     _rest(draft, stage, task, pause)
 
 
+def _noted(draft: Draft, stage: Stage, task: Task, problem: Problem) -> None:
+    """Shows that a task has to be tried again, once for all failures in a row."""
+    note = SystemNotification(
+        created_at=draft.at,
+        group=_group(stage, task),
+        message=f"{task.name} of stage {stage.name} is tried again after: {problem.message}",
+    )
+    draft.head = replace(draft.head, system_notifications=(*draft.head.system_notifications, note)[-_MOST_NOTES:])
+
+
+def _closed(draft: Draft, stage: Stage, task: Task) -> None:
+    """Closes what was shown of a task's failures: it has gone on, or is over."""
+    if task.failures:
+        group = _group(stage, task)
+        notes = draft.head.system_notifications
+        closed = tuple(replace(one, is_closed=True) if one.group == group else one for one in notes)
+        draft.head = replace(draft.head, system_notifications=closed)
+
+
+def _group(stage: Stage, task: Task) -> str:
+    return f"retry:{stage.ref_id}.{task.id}"
+
+
 def _retry(draft: Draft, stage: Stage, task: Task, result: Failed) -> None:
+    if not task.failures:
+        _noted(draft, stage, task, result.problem)
     task = replace(task, failures=task.failures + 1)
     pause = timing.poll_pause(draft.rules, stage, timing.retry_pause(task, keys.run(draft.id, stage, task)))
     again = ForRetry(
@@ -272,6 +301,7 @@ def _release(draft: Draft, stage_id: str, task: Task, paused_for: timedelta) -> 
 
 def time_out(draft: Draft, stage: Stage, task: Task, problem: Problem) -> None:
     """Ends a task whose time is up; what it has begun outside is stopped."""
+    _closed(draft, stage, task)
     _stop(draft, stage, task, "its time was up")
     if stage.context.get("markSuccessfulOnTimeout") is True:
         _complete(draft, stage, task, Status.SUCCEEDED, original=Status.SUCCEEDED)
@@ -409,6 +439,7 @@ def cut(draft: Draft, stage_id: str, status: Status, *, reason: str, stops: bool
         stage = draft.stages[stage_id]
         if is_begun(task):
             _forget(draft, stage, task)
+            _closed(draft, stage, task)
             if stops:
                 _stop(draft, stage, task, reason)
             draft.put_task(

@@ -143,6 +143,17 @@ class Paused(msgspec.Struct, frozen=True, kw_only=True):
     """Length of all earlier pauses."""
 
 
+class SystemNotification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that the engine wants people to see while it lasts: a task that is tried again, for example."""
+
+    created_at: datetime
+    group: str
+    """What it is about; open at most once at a time."""
+    message: str
+    is_closed: bool = False
+    """It has passed."""
+
+
 class Authentication(msgspec.Struct, frozen=True, kw_only=True):
     """On whose behalf the execution runs."""
 
@@ -184,6 +195,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The definition as it was submitted; one made from a template is expanded when the submission is prepared."""
     template_variables: JsonObject = {}
     source: Json = None
+    system_notifications: tuple[SystemNotification, ...] = ()
+    """Oldest first, the latest ones only."""
+    partition: str | None = None
+    """The installation that has accepted it, where installations have names (`engine.partition`)."""
+    additional_headers: dict[str, str] = {}
+    """Headers of the request that started it, or its parent, which the settings want to be kept."""
     waiting_for: Waiting | None = None
     """Why an execution that hasn't ended isn't moving on, where its stages don't say it."""
     is_submitted: bool = False

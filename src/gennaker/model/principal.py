@@ -10,6 +10,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[str] = frozenset()
     via: str = ""
     """How the request came: `cli`, `page`, `api`, `webhook:github`, `poller:docker`, `engine`."""
+    headers: dict[str, str] = {}
+    """Headers of the request that its executions keep, by the names that the settings list."""
 
 
 ANONYMOUS = Principal(name="anonymous", via="api")

@@ -57,7 +57,9 @@ def create(ports: WebPorts) -> Litestar:
             PageController,
         ],
         dependencies={"ports": Provide(given_ports), "principal": Provide(given_principal)},
-        middleware=[DefineMiddleware(Guard, doors=ports.doors)],
+        middleware=[
+            DefineMiddleware(Guard, doors=ports.doors, kept_headers=ports.services.settings.server.kept_headers)
+        ],
         exception_handlers={
             Refused: problems.refused,
             HTTPException: problems.http,

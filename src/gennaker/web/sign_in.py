@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -72,8 +73,9 @@ class Doors:
 class Guard:
     """Middleware that every request passes: where it comes from, then who makes it."""
 
-    def __init__(self, app: ASGIApp, doors: Doors) -> None:
-        """Wraps the application."""
+    def __init__(self, app: ASGIApp, doors: Doors, kept_headers: tuple[str, ...] = ()) -> None:
+        """Wraps the application; `kept_headers`: which headers of a request its executions keep."""
+        self._kept_headers = kept_headers
         self._app = app
         self._doors = doors
 
@@ -86,7 +88,8 @@ class Guard:
             if principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
                 raise Refused(_no_credentials(), status=401)
             _check_origin(connection)
-            scope.setdefault("state", {})["principal"] = principal or ANONYMOUS
+            kept = {name: value for name in self._kept_headers if (value := connection.headers.get(name.lower()))}
+            scope.setdefault("state", {})["principal"] = msgspec.structs.replace(principal or ANONYMOUS, headers=kept)
             send = _with_safe_headers(send)
         await self._app(scope, receive, send)
 

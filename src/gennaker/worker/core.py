@@ -97,7 +97,14 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     updates = LocalUpdates()
     servers = servers or Alone(store.journal)
     journal = shell.journal(store.journal)
-    executions = LocalExecutions(journal=journal, searches=store.searches, clock=clock, ids=ids, servers=servers)
+    executions = LocalExecutions(
+        journal=journal,
+        searches=store.searches,
+        clock=clock,
+        ids=ids,
+        servers=servers,
+        partition=settings.engine.partition,
+    )
     stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
     offered = _Offered()
     services = Services(

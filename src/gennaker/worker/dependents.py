@@ -44,5 +44,5 @@ class Dependents:
         user: Json = trigger.get("user")
         await self._executions.submit(
             Submission(config=hydrating.stored(definition), trigger=trigger, key=str(trigger["correlationId"])),
-            Principal(name=str(user), via="trigger:pipeline"),
+            Principal(name=str(user), via="trigger:pipeline", headers=ended.head.additional_headers),
         )

@@ -61,8 +61,11 @@ class LocalExecutions:
     _worker: Shell
     _stepper: Stepper
 
-    def __init__(self, *, journal: Journal, searches: Searches, clock: Clock, ids: Ids, servers: Servers) -> None:
+    def __init__(
+        self, *, journal: Journal, searches: Searches, clock: Clock, ids: Ids, servers: Servers, partition: str = ""
+    ) -> None:
         """Journal and searches over the same store, which `servers` share. Of use after `connect`."""
+        self._partition = partition
         self._servers = servers
         self._journal = journal
         self._searches = searches
@@ -232,6 +235,8 @@ class LocalExecutions:
             origin=foreign.text(config.get("origin")) or _origin(submission.kind, principal),
             pipeline_config_id=foreign.text(config.get("id")) or None,
             initial_config=trigger_secrets.masked(config),
+            partition=self._partition or None,
+            additional_headers=principal.headers,
             waiting_for=ForWork(reason="the submission to be prepared", what="submission", since=build_time),
             version=1,
         )

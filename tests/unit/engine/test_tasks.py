@@ -5,7 +5,17 @@ from tests import make
 from tests.make import child, seconds, stage_json, task
 from tests.playbook import Playbook, stage_id, without_version
 
-from gennaker.model.event import Again, ChildEnded, Done, Failed, PauseAsked, ResumeAsked, StagePatched, TaskReported
+from gennaker.model.event import (
+    Again,
+    CancelAsked,
+    ChildEnded,
+    Done,
+    Failed,
+    PauseAsked,
+    ResumeAsked,
+    StagePatched,
+    TaskReported,
+)
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForOther, ForWindow, said
@@ -358,3 +368,55 @@ def test_where_a_window_is_waited_for_the_stage_says_when_it_goes_on() -> None:
 
     assert play.stage("a").scheduled_time == opens
     assert play.due("a") == seconds(600)
+
+
+def notes(play: Playbook) -> list[tuple[str, bool]]:
+    return [(one.group, one.is_closed) for one in play.execution.head.system_notifications]
+
+
+def test_a_task_that_is_tried_again_is_shown_once_until_it_goes_on() -> None:
+    play = running(task(retries=5))
+
+    play.reported("a", AWAY)
+    play.later(seconds(10))
+    play.reported("a", AWAY)
+
+    [shown] = play.execution.head.system_notifications
+    assert shown.created_at == make.AT
+    assert shown.message == "run of stage a is tried again after: Nobody answers."
+    assert notes(play) == [("retry:a.1", False)]
+    play.later(seconds(10))
+    play.reported("a", again())
+    assert notes(play) == [("retry:a.1", True)]
+    play.later(seconds(30))
+    play.reported("a", AWAY)
+    play.later(seconds(10))
+    play.reported("a", Done())
+    assert notes(play) == [("retry:a.1", True), ("retry:a.1", True)]
+    play.replayed()
+
+
+def test_what_is_shown_of_a_retry_closes_however_the_task_ends() -> None:
+    failed, timed_out, cancelled = (running(task(retries=1, timeout=seconds(60))) for _ in range(3))
+    for play in (failed, timed_out, cancelled):
+        play.reported("a", AWAY)
+        play.later(seconds(10))
+
+    failed.reported("a", AWAY)
+    timed_out.later(seconds(60))
+    timed_out.rings("time limit of task run")
+    cancelled.send(CancelAsked(at=cancelled.at, by="ada"))
+
+    assert [notes(play) for play in (failed, timed_out, cancelled)] == [[("retry:a.1", True)]] * 3
+
+
+def test_only_the_latest_notes_are_kept() -> None:
+    play = running(task(retries=1))
+
+    for _ in range(60):
+        play.reported("a", AWAY)
+        play.later(seconds(10))
+        play.reported("a", again())
+        play.later(seconds(60))
+
+    assert len(notes(play)) == 50

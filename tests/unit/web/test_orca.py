@@ -12,6 +12,7 @@ from tests.harness import Harness
 from gennaker.model import template_references
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
+from gennaker.settings import EngineSettings, ServerSettings, Settings
 
 PIPELINE: dict[str, Any] = {
     "application": "shop",
@@ -32,8 +33,8 @@ PIPELINE: dict[str, Any] = {
 }
 
 
-def installed() -> Harness:
-    return Harness(flow.plugin, definitions.plugin)
+def installed(**settings: Any) -> Harness:
+    return Harness(flow.plugin, definitions.plugin, settings=Settings(**settings))
 
 
 async def call(site: Website, path: str, json: Any, *, status: int = 200) -> Any:
@@ -176,3 +177,35 @@ def test_what_cannot_be_started_is_refused(path: str, raw: bytes, code: str) -> 
         assert (answer.status // 100, answer.json["code"]) == (4, code)
 
     visit(work, harness=installed())
+
+
+def test_executions_keep_the_headers_that_the_settings_name_and_hand_them_on_to_children() -> None:
+    async def work(site: Website) -> None:
+        child = {"application": "shop", "name": "child", "id": "c", "stages": [{"type": "wait", "waitTime": 1}]}
+        after = {"application": "shop", "name": "after", "id": "d", "stages": [{"type": "wait", "waitTime": 1}]}
+        after["triggers"] = [{"type": "pipeline", "enabled": True, "pipeline": "c", "status": ["successful"]}]
+        for one in (child, after):
+            await site.ports.services.definitions.save("pipeline", str(one["id"]), one, author="ada")
+        parent = {"application": "shop", "name": "parent", "stages": [{"type": "pipeline", "pipeline": "c"}]}
+        headers = {"X-Trace-Id": "7f", "Authorization": "Basic abc", "X-Other": "1"}
+
+        await site.post("/orchestrate", parent, token=None, headers=headers)
+        await asyncio.sleep(60)
+
+        listed = (await site.get("/applications/shop/pipelines", token=None)).json
+        assert {one["name"]: one["additionalHeaders"] for one in listed} == {
+            "parent": {"X-Trace-Id": "7f"},
+            "child": {"X-Trace-Id": "7f"},
+            "after": {"X-Trace-Id": "7f"},
+        }
+
+    visit(work, harness=installed(server=ServerSettings(kept_headers=("X-Trace-Id", "X-Absent"))))
+
+
+def test_executions_say_which_installation_has_accepted_them() -> None:
+    async def work(site: Website) -> None:
+        pipeline = {"application": "shop", "name": "w", "stages": [{"type": "wait", "waitTime": 1}]}
+        found = await execution(site, (await call(site, "/orchestrate", pipeline))["ref"])
+        assert (found["partition"], found["systemNotifications"]) == ("west", [])
+
+    visit(work, harness=installed(engine=EngineSettings(partition="west")))

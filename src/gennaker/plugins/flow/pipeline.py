@@ -69,7 +69,7 @@ async def start(context: TaskContext) -> TaskResult:
     trigger = _trigger(context, await context.services.checks.expanded(config), depth=depth)
     child = await context.services.executions.submit(
         Submission(config=config, trigger=trigger, key=context.attempt_key),
-        Principal(name=context.sight.user, via="pipeline"),
+        Principal(name=context.sight.user, via="pipeline", headers=context.execution.head.additional_headers),
     )
     name: Json = definition.body.get("name", "")
     return Done(context={"executionId": child, "executionName": name})
