@@ -141,6 +141,39 @@ def test_a_second_server_says_that_one_is_running_already(tmp_path: Path) -> Non
         assert client.get("/health/ready") == {"status": "UP"}, "the first one is not disturbed"
 
 
+def test_each_line_of_the_log_is_structured_whoever_writes_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = (f"caddy.admin-port={port}", "load-balancers.shop.provider=caddy")
+        with running(data, *settings):
+            api = httpx2.URL(announced(data).api)
+            with socket.create_connection((api.host, api.port or 0)) as connection:
+                connection.sendall(b"no HTTP at all\r\n\r\n")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+            lines = log_until(data, "uvicorn.error", "service.failed")
+
+    said = {str(line["event"]): line for line in lines}
+    assert said["uvicorn.error"]["message"] == "Invalid HTTP request received."
+    assert said["service.failed"]["error"] == (
+        f"Caddy's admin API can't listen on 127.0.0.1:{port}: something else does. "
+        f"Stop what uses port {port}, or set caddy.admin-port to another port (0: a free one)."
+    )
+    assert "exception" not in said["service.failed"]
+    assert all({"level", "timestamp"} <= line.keys() for line in lines)
+
+
+def log_until(data: Path, *events: str) -> list[JsonObject]:
+    """The lines of a server's log, as soon as all these events are among them."""
+    until = time.monotonic() + _TIMEOUT_SECONDS
+    while time.monotonic() < until:
+        lines: list[JsonObject] = [json.loads(line) for line in (data / "server.log").read_text().splitlines()]
+        if set(events) <= {line["event"] for line in lines}:
+            return lines
+        time.sleep(0.05)
+    raise AssertionError(f"{events} are not in the log")
+
+
 @pytest.mark.parametrize("damage", ["no database at all", "its first page", "a page inside"])
 def test_a_corrupt_database_is_left_as_it_is(data: Path, damage: str) -> None:
     file = data / "gennaker.db"

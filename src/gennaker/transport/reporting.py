@@ -7,6 +7,9 @@ from typing import IO
 
 import structlog
 
+_LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+"""Those that structlog knows; libraries may have levels in between."""
+
 
 class LossyOutput:
     """Takes lines for a stream; one that can't be written is counted instead of raised, and told of as soon as it can.
@@ -37,6 +40,16 @@ class LossyOutput:
         """Each line is flushed when it is written."""
 
 
+class _OfLibraries(logging.Handler):
+    """Hands on what libraries log by Python's own logging: the event is their logger's name, what they say its message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a line."""
+        level = max((known for known in _LEVELS if known <= record.levelno), default=logging.DEBUG)
+        log = structlog.get_logger()
+        log.log(level, record.name, message=record.getMessage().strip(), exc_info=record.exc_info)
+
+
 def configure(*, is_terminal: bool, level: int = logging.INFO) -> None:
     """Sets the log up once, at the start of a process that serves."""
     output = LossyOutput(sys.stderr)
@@ -58,4 +71,5 @@ def configure(*, is_terminal: bool, level: int = logging.INFO) -> None:
         logger_factory=structlog.WriteLoggerFactory(output),  # type: ignore[arg-type]  # it only writes and flushes
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=output, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[_OfLibraries()], force=True)
+    logging.captureWarnings(capture=True)

@@ -9,6 +9,7 @@ from gennaker.interfaces.plugins import Service
 from gennaker.interfaces.servers import Servers
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model.problems import Refused
 
 log = structlog.get_logger()
 
@@ -36,10 +37,10 @@ async def _keep_running(service: Service, services: Services, servers: Servers) 
                 await _hold(f"service:{service.name}", servers)
             await service.run(services)
         except Exception as error:
-            unusable = _of_the_store(error)
-            said = str(unusable or error)
+            refusal = _refusal(error)
+            said = str(refusal or error)
             log.exception(
-                "service.failed", service=service.name, error=said, again_seconds=pause, exc_info=unusable is None
+                "service.failed", service=service.name, error=said, again_seconds=pause, exc_info=refusal is None
             )
         else:
             log.warning("service.ended", service=service.name, again_seconds=pause)
@@ -57,11 +58,11 @@ async def _hold(lease: str, servers: Servers) -> None:
         await asyncio.sleep(_LEASE_PAUSE_SECONDS)
 
 
-def _of_the_store(error: Exception) -> StoreUnusable | None:
-    """What the disk or the database said, if that is all that failed: a person must mend it, and needs no trace for it."""
-    if isinstance(error, StoreUnusable):
+def _refusal(error: Exception) -> StoreUnusable | Refused | None:
+    """What says itself what a person must mend (a full disk, a port in use), if that is all that failed: it needs no trace."""
+    if isinstance(error, StoreUnusable | Refused):
         return error
     if not isinstance(error, ExceptionGroup):
         return None
-    found = [_of_the_store(one) for one in error.exceptions]
+    found = [_refusal(one) for one in error.exceptions]
     return found[0] if all(found) else None

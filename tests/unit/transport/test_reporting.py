@@ -43,3 +43,36 @@ def test_lines_go_to_standard_error_with_traces_but_without_values(is_terminal: 
         first, second = map(json.loads, done.stderr.splitlines())
         assert (first["event"], first["execution"], first["level"]) == ("began", "x", "info")
         assert second["event"] == "failed"
+
+
+_LIBRARIES = """
+import logging, warnings
+from gennaker.transport import reporting
+reporting.configure(is_terminal=False)
+log = logging.getLogger("uvicorn.error")
+log.info("unseen")
+log.warning("Invalid HTTP request %s.", "received")
+log.log(35, "between")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("failed")
+warnings.warn("old", DeprecationWarning, stacklevel=1)
+"""
+
+
+@pytest.mark.slow
+def test_what_libraries_log_is_structured_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", _LIBRARIES], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line["level"], line["message"].splitlines()[0]) for line in lines[:3]] == [
+        ("uvicorn.error", "warning", "Invalid HTTP request received."),
+        ("uvicorn.error", "warning", "between"),
+        ("uvicorn.error", "error", "failed"),
+    ]
+    assert "ZeroDivisionError" in lines[2]["exception"]
+    assert (lines[3]["event"], lines[3]["level"]) == ("py.warnings", "warning")
+    assert all("timestamp" in line for line in lines)

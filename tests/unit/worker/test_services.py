@@ -4,13 +4,14 @@ import asyncio
 import itertools
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.virtual_time import VirtualTime
 
 from gennaker.interfaces.plugins import Service
 from gennaker.interfaces.storage import StoreUnusable
-from gennaker.model.problems import Problem
+from gennaker.model.problems import Problem, Refused
 from gennaker.worker import services
 from gennaker.worker.alone import Alone
 
@@ -43,8 +44,9 @@ def test_a_service_that_raises_is_started_again_after_a_growing_pause() -> None:
     assert {line["error"] for line in lines} == {"broken"}
 
 
-def test_a_full_disk_is_logged_as_the_sentence_that_it_is_without_a_trace() -> None:
-    full = StoreUnusable(Problem(code="store.full", message="There is no space left.", remedy="Free some."))
+@pytest.mark.parametrize("kind", [StoreUnusable, Refused])
+def test_what_a_person_must_mend_is_logged_as_its_sentence_without_a_trace(kind: type[StoreUnusable | Refused]) -> None:
+    full = kind(Problem(code="store.full", message="There is no space left.", remedy="Free some."))
 
     async def fails(_: Any) -> None:
         raise ExceptionGroup("in a task of the service's", [full])

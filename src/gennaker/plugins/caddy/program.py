@@ -2,7 +2,9 @@
 
 import asyncio
 import importlib.metadata
+import re
 import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from gennaker.transport.processes import Processes, ProcessSpec, ProcessState
 
 log = structlog.get_logger()
 
+_HOST = "127.0.0.1"
+_IN_USE = re.compile(r"listen tcp (?P<address>\S+): bind: address already in use")
 _KEY = "program"
 _START_TIMEOUT_SECONDS = 15.0
 _ADMIN_TIMEOUT_SECONDS = 15.0
@@ -45,8 +49,8 @@ class CaddyProgram:
         port = self._settings.admin_port or await asyncio.to_thread(ports.free, f"{self.folder}/admin")
         return await self._kept(ProgramRecord(admin_port=port, run=1))
 
-    async def run(self, configuration: JsonObject) -> ProgramRecord:
-        """Sees to it that Caddy runs with this configuration. Changes nothing if it does. Raises Refused."""
+    async def run(self, render: Callable[[int], JsonObject]) -> ProgramRecord:
+        """Sees to it that Caddy runs with what `render` gives for an admin port. Changes nothing if it does. Raises Refused."""
         record = await self.record()
         status = await self._processes.adopt(_run_name(record.run))
         if status is not None and status.is_final:
@@ -54,9 +58,10 @@ class CaddyProgram:
             record = await self._next_run(record)
             status = None
         if status is None or status.state is ProcessState.UNSTARTED:
-            await self._start(record, configuration)
+            record = await self._at_free_port(record)
+            await self._start(record, render(record.admin_port))
         else:
-            await self._apply(record, configuration)
+            await self._apply(record, render(record.admin_port))
         return record
 
     async def is_running(self) -> bool:
@@ -81,12 +86,20 @@ class CaddyProgram:
         return record
 
     async def _next_run(self, record: ProgramRecord) -> ProgramRecord:
-        port = record.admin_port
-        if not self._settings.admin_port and not await asyncio.to_thread(ports.is_free, "127.0.0.1", port):
-            port = await asyncio.to_thread(ports.free, f"{self.folder}/admin")
         old = _run_name(record.run - _KEPT_RUNS)
         await asyncio.to_thread(shutil.rmtree, self._processes.folder(old), ignore_errors=True)
-        return await self._kept(ProgramRecord(admin_port=port, run=record.run + 1))
+        return await self._kept(ProgramRecord(admin_port=record.admin_port, run=record.run + 1))
+
+    async def _at_free_port(self, record: ProgramRecord) -> ProgramRecord:
+        """With an admin port at which nobody listens: whoever did would be taken for our Caddy, and given its configuration."""
+        port = self._settings.admin_port or record.admin_port
+        if not await asyncio.to_thread(ports.is_free, _HOST, port):
+            if self._settings.admin_port:
+                raise Refused(_admin_port_taken(port), status=409)
+            port = await asyncio.to_thread(ports.free, f"{self.folder}/admin")
+        if port == record.admin_port:
+            return record
+        return await self._kept(ProgramRecord(admin_port=port, run=record.run))
 
     async def _start(self, record: ProgramRecord, configuration: JsonObject) -> None:
         program = _program(self._settings)
@@ -102,7 +115,7 @@ class CaddyProgram:
         log.info("caddy.started", run=record.run, pid=status.pid, admin_port=record.admin_port)
         loop = asyncio.get_running_loop()
         until = loop.time() + _START_TIMEOUT_SECONDS
-        while await self._current(record) is None:
+        while await self._current(record) != configuration:
             found = await self._processes.status(name)
             if found is None or found.state is not ProcessState.RUNNING or loop.time() > until:
                 ending = found.ending if found is not None else "has disappeared"
@@ -126,7 +139,10 @@ class CaddyProgram:
             answer = await _asked("GET", record, "/config/")
         except httpx2.TransportError:
             return None
-        found = decode_json(answer.content)
+        try:
+            found = decode_json(answer.content)
+        except msgspec.DecodeError:
+            return {}  # not Caddy
         return found if isinstance(found, dict) else {}
 
     async def stop(self, timeout: timedelta) -> None:
@@ -155,7 +171,7 @@ async def _asked(method: str, record: ProgramRecord, path: str, body: JsonObject
     """Asks the admin API. It is rarely asked: a connection each time leaves nothing to be closed later."""
     # Proxies and certificates of the environment have no part in a conversation over loopback.
     async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=_ADMIN_TIMEOUT_SECONDS) as client:
-        return await client.request(method, f"http://127.0.0.1:{record.admin_port}{path}", json=body)
+        return await client.request(method, f"http://{_HOST}:{record.admin_port}{path}", json=body)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -194,11 +210,27 @@ def _program(settings: CaddySettings) -> str:
     )
 
 
+def _admin_port_taken(port: int) -> Problem:
+    return Problem(
+        code="caddy.admin_port",
+        message=f"Caddy's admin API can't listen on {_HOST}:{port}: something else does.",
+        remedy=f"Stop what uses port {port}, or set caddy.admin-port to another port (0: a free one).",
+    )
+
+
 def _not_running(program: str, ending: str, tail: str) -> Problem:
+    taken = _IN_USE.search(tail)
+    if taken is not None:
+        return Problem(
+            code="caddy.port_in_use",
+            message=f"Caddy can't listen on {taken['address']}: something else does.",
+            remedy="Stop what uses that port, or give the load balancer another address in the settings.",
+            details={"log": tail},
+        )
     return Problem(
         code="caddy.not_running",
         message=f"Caddy ({program}) {ending} and doesn't answer.",
-        remedy="Its last words are in the details; a port that is in use must be freed or changed in the settings.",
+        remedy="Its last words are in the details.",
         details={"log": tail},
     )
 

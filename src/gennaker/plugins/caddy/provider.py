@@ -169,8 +169,7 @@ class CaddyProvider:
         records = await self._records()
         for record in records:
             await asyncio.to_thread(_write_slots, self._program.folder, record)
-        admin_port = (await self._program.record()).admin_port
-        await self._program.run(configuration.render(records, admin_port))
+        await self._program.run(lambda admin_port: configuration.render(records, admin_port))
         # Only now: a bank that Caddy doesn't know yet must not be named, requests would find nobody in it.
         for record in records:
             await asyncio.to_thread(_name_bank, self._program.folder, record)
