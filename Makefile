@@ -7,10 +7,10 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-.PHONY: help setup develop demo serve test check format bench lock clean
+.PHONY: help setup develop demo serve test check format simulate simulate-nightly bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 setup: ## the virtual environment (.venv) and the page; the other commands do it themselves
 	@setup/machine.sh
@@ -46,6 +46,12 @@ check: develop ## format, lint, types, import contracts, the house's rules, the 
 format: develop ## formats, and mends what lint can mend
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
+
+simulate-nightly: develop ## millions of steps of random pipelines on servers that die and race (ARGS="--steps 5000000")
+	@$(BIN)/python -m tests.simulation.nightly $(ARGS)
+
+simulate: develop ## the simulation that a failure names, once more (SEED=…)
+	@$(BIN)/python -m tests.simulation.nightly --seed $(SEED)
 
 bench: develop ## speed, memory and scale
 	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" $(ARGS); done

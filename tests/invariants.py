@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from gennaker.engine import graph, keys, rollup
+from gennaker.engine import graph, keys, rollup, timing
+from gennaker.engine.draft import Draft
+from gennaker.engine.rules import Rules
 from gennaker.engine.step import Step
+from gennaker.model.codec import merged
 from gennaker.model.effect import (
     AfterKind,
     PendingEffect,
@@ -15,13 +18,28 @@ from gennaker.model.effect import (
     PrepareTask,
     RunTask,
     StartTimer,
+    StopTask,
 )
-from gennaker.model.event import AfterStagesPrepared, CancelAsked, Event, IgnoreFailureAsked, SubmissionPrepared
+from gennaker.model.event import (
+    AfterStagesPrepared,
+    CancelAsked,
+    Event,
+    IgnoreFailureAsked,
+    StagePatched,
+    StagePrepared,
+    SubmissionPrepared,
+    TaskPrepared,
+    TaskReported,
+)
 from gennaker.model.execution import Execution, Side, Stage
 from gennaker.model.statuses import Status
 
 _WORK = PrepareSubmission | PrepareStage | PrepareAfterStages | PrepareTask | RunTask
 _ACTIVE = {Status.RUNNING, Status.PAUSED}
+PATCHED = "colour"
+"""The key that random patches set: nobody else writes it, so that a lost one is noticed."""
+_ENGINES_OWN = {"exception", "problems", "notifications", "beforeStagePlanningFailed", "canManuallySkip", PATCHED}
+"""Keys of a context that the engine itself writes in the step that takes a result."""
 _ROLLED_UP = {Status.SUCCEEDED, Status.TERMINAL, Status.STOPPED, Status.FAILED_CONTINUE}
 
 
@@ -39,6 +57,12 @@ def check(
     _outstanding(after, outbox)
     _derived(before, event, after)
     _reasons(after)
+    _timers(after, event, set(outbox) | answered)
+    if not step.ignored:
+        _written(before, event, after)
+        _late_stages(step)
+        _patches_stay(before, event, after)
+        _stopped(before, step)
 
 
 def _rows(before: Execution, step: Step) -> None:
@@ -71,6 +95,8 @@ def _outstanding(after: Execution, outbox: Mapping[str, PendingEffect]) -> None:
         assert work, "a running execution waits for nothing"
         for stage in after.stages.values():
             _stage_goes_on(after, stage)
+    if after.head.status is Status.NOT_STARTED and after.head.is_submitted:
+        assert not work, "an execution that waits for its turn works"
     if after.head.status.is_complete:
         assert not work
         timers = [one for one in outbox.values() if isinstance(one.effect, StartTimer)]
@@ -159,6 +185,19 @@ def _status_now(execution: Execution, stage: Stage) -> Status:
     return Status.TERMINAL if rollup.fails_on_expressions(stage) else status
 
 
+def _timers(after: Execution, event: Event, known: set[str]) -> None:
+    """Nothing waits for a time limit without a timer; one that has rung is counted whenever a task starts."""
+    if after.head.status is not Status.RUNNING:
+        return
+    draft = Draft(after, at=event.at, rules=Rules())
+    for stage in after.stages.values():
+        if stage.status is Status.RUNNING and timing.stage_deadline(draft, stage) is not None:
+            assert keys.stage_deadline(after.head.id, stage) in known, f"no timer for {stage.name}"
+        for task in stage.tasks:
+            if task.status is Status.RUNNING and timing.task_deadline(draft, stage, task) is not None:
+                assert keys.task_deadline(after.head.id, stage, task) in known, f"no timer for {stage.name}.{task.name}"
+
+
 def _reasons(after: Execution) -> None:
     """Whatever hasn't ended says what it waits for."""
     if after.head.status in (Status.NOT_STARTED, Status.PAUSED):
@@ -168,3 +207,65 @@ def _reasons(after: Execution) -> None:
         for task in stage.tasks:
             assert not (task.status in _ACTIVE and not task.waiting_for), task.name
             assert not (task.status.is_complete and task.waiting_for), task.name
+
+
+def _written(before: Execution, event: Event, after: Execution) -> None:
+    """What a task says goes where it belongs, and evaluated contexts are written back: §11 rules 4 and 5."""
+    match event:
+        case TaskReported(stage_id=stage_id, result=result):
+            was, now = before.stages[stage_id], after.stages[stage_id]
+            outputs = {key: value for key, value in result.outputs.items() if key != "stageTimeoutMs"}
+            assert now.outputs == merged(was.outputs, outputs)
+            expected = merged(was.context, result.context)
+        case StagePrepared(stage_id=stage_id, context=context):
+            now = after.stages[stage_id]
+            if not context or (event.is_retryable and now.is_preparing):
+                return
+            expected = context
+        case TaskPrepared(stage_id=stage_id, context=context) if event.problem is None:
+            now, expected = after.stages[stage_id], context
+        case _:
+            return
+    kept = {key: value for key, value in expected.items() if key not in _ENGINES_OWN}
+    assert kept == {key: value for key, value in now.context.items() if key in kept}
+
+
+def _late_stages(step: Step) -> None:
+    """After-stages are planned when the tasks are over, hooks for failures alone: §11 rules 6 and 7."""
+    after = step.execution
+    relations = graph.of(after)
+    for pending in step.effects:
+        if not isinstance(pending.effect, PrepareAfterStages):
+            continue
+        stage = after.stages[pending.effect.stage_id]
+        assert not [task for task in stage.tasks if task.status in _ACTIVE], "planned before its tasks are over"
+        has_failed = _status_now(after, stage) in (Status.TERMINAL, Status.STOPPED)
+        assert has_failed is (pending.effect.kind is AfterKind.ON_FAILURE), stage.name
+    for stage_id in step.changed:
+        stage = after.stages[stage_id]
+        if not (stage.are_after_stages_planned or stage.are_failure_stages_planned):
+            children = graph.children(relations, after.stages, stage_id)
+            assert not [one for one in children if one.side is Side.AFTER], "after-stages that nobody has planned"
+
+
+def _patches_stay(before: Execution, event: Event, after: Execution) -> None:
+    """What a person has patched in isn't undone by a result that was on its way: §11 rule 9."""
+    for stage_id, was in before.stages.items():
+        now = after.stages.get(stage_id)
+        if now is None or PATCHED not in was.context or isinstance(event, StagePatched):
+            continue
+        assert now.context.get(PATCHED) == was.context[PATCHED], f"the patch of {now.name} is lost"
+
+
+def _stopped(before: Execution, step: Step) -> None:
+    """Whatever ran when the execution ended is told to stop: §11 rule 8, which is stricter here."""
+    after = step.execution
+    if before.head.status.is_complete or not after.head.status.is_complete:
+        return
+    told = {one.effect.key for one in step.effects if isinstance(one.effect, StopTask)}
+    for stage in before.stages.values():
+        for task in stage.tasks:
+            now = next((one for one in after.stages[stage.id].tasks if one.id == task.id), None)
+            is_begun = task.status in _ACTIVE and task.start_time is not None
+            if is_begun and now is not None and now.status is Status.CANCELED and now.attempt == task.attempt:
+                assert keys.stop(after.head.id, stage, task) in told, f"{stage.name}.{task.name} goes on"

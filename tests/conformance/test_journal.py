@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from tests import stores
 from tests.fakes.journal import MemoryJournal
+from tests.fakes.servers import SharedJournal, SharedStore
 
 from gennaker.interfaces.journal import (
     Commit,
@@ -26,6 +28,7 @@ from gennaker.model.event import Done, Started, Submitted, TaskReported, TimerRa
 from gennaker.model.execution import Authentication, Execution, Head, Stage, StageMap, Task
 from gennaker.model.queue import Queue, Waiting
 from gennaker.store.audit import DatabaseAuditTrail
+from gennaker.worker.clock import SystemClock
 
 AT = datetime(2026, 11, 24, 9, 30, 0, 123456, tzinfo=UTC)
 LARGE = "x" * 40_000
@@ -35,11 +38,15 @@ Check = Callable[[Journal], Coroutine[None, None, Result]]
 Run = Callable[[Check[Result]], Result]
 
 
-@pytest.fixture(params=[*stores.DATABASES, "memory"])
+@pytest.fixture(params=[*stores.DATABASES, "memory", "shared memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run[None]]:
     """Runs a check on a fresh journal."""
     if request.param == "memory":
         yield lambda check: asyncio.run(check(MemoryJournal()))
+        return
+    if request.param == "shared memory":
+        store = SharedStore(MemoryJournal(), SystemClock(), lease=timedelta(minutes=1), poll=timedelta(seconds=1))
+        yield lambda check: asyncio.run(check(SharedJournal(store, store.join("test"), partial(asyncio.sleep, 0))))
         return
     with stores.opened(request.param, request, tmp_path) as database:
         yield lambda check: asyncio.run(check(stores.journal_of(database)))

@@ -2,29 +2,40 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests import stores
 from tests.fakes.journal import MemoryJournal
+from tests.fakes.servers import SharedJournal, SharedServers, SharedStore
 
 from gennaker.interfaces.journal import Commit, Journal
 from gennaker.interfaces.servers import Servers
 from gennaker.model.effect import PendingEffect, RunTask
 from gennaker.store.postgres.database import PostgresDatabase
 from gennaker.worker.alone import Alone
+from gennaker.worker.clock import SystemClock
 
 Check = Callable[[Servers, Journal], Coroutine[Any, Any, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=[*stores.DATABASES, "memory"])
+@pytest.fixture(params=[*stores.DATABASES, "memory", "shared memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on the one server of a fresh store."""
     if request.param == "memory":
         memory = MemoryJournal()
         yield lambda check: asyncio.run(check(Alone(memory), memory))
+        return
+    if request.param == "shared memory":
+        store = SharedStore(MemoryJournal(), SystemClock(), lease=timedelta(minutes=1), poll=timedelta(seconds=1))
+        fence = store.join("test")
+        reach = partial(asyncio.sleep, 0)
+        shared = SharedJournal(store, fence, reach)
+        yield lambda check: asyncio.run(check(SharedServers(store, fence, reach), shared))
         return
     with stores.opened(request.param, request, tmp_path) as database:
         journal = stores.journal_of(database)

@@ -71,7 +71,19 @@ def _modify(draft: Draft, stage: Stage, patch: JsonObject, *, by: str, roles: fr
     if changed.is_preparing and changed.status is Status.NOT_STARTED:
         changed = _prepare_anew(draft, changed)
     draft.put(changed)
+    if "stageTimeoutMs" in patch and draft.head.status is Status.RUNNING:
+        _limit_anew(draft, changed)
     tasks.nudge(draft, stage.id)
+
+
+def _limit_anew(draft: Draft, stage: Stage) -> None:
+    """The patch gives a limit, or another one, to what is running."""
+    if stage.status is Status.RUNNING:
+        tasks.arm_stage(draft, stage)
+    for one in [stage, *graph.descendants(draft.graph, draft.stages, stage.id)]:
+        for task in one.tasks:
+            if task.status is Status.RUNNING:
+                tasks.arm(draft, one, task)
 
 
 def _prepare_anew(draft: Draft, stage: Stage) -> Stage:
@@ -161,7 +173,7 @@ def _stage_limit(draft: Draft, stage: Stage, key: str) -> str:
     if stage.status is not Status.RUNNING or deadline is None or keys.stage_deadline(draft.id, stage) != key:
         return "the stage no longer has this time limit"
     if deadline > draft.at:
-        starting.arm(draft, stage)
+        tasks.arm_stage(draft, stage)
         return ""
     for one in [stage, *graph.descendants(draft.graph, draft.stages, stage.id)]:
         limit = timing.limiting_stage(draft, one)

@@ -139,7 +139,7 @@ def _release(draft: Draft, stage: Stage, paused: Paused) -> None:
     length = draft.at - max(paused.pause_time, stage.start_time)
     stage = draft.put(replace(stage, status=Status.RUNNING, paused_for=stage.paused_for + length))
     tasks.release(draft, stage.id, draft.at - paused.pause_time)
-    starting.arm(draft, draft.stages[stage.id])
+    tasks.arm_stage(draft, draft.stages[stage.id])
 
 
 def _tell_queue(draft: Draft, *, is_held: bool) -> None:

@@ -21,7 +21,6 @@ from gennaker.model.effect import (
     AfterKind,
     PrepareStage,
     PrepareSubmission,
-    StartTimer,
     TellQueue,
 )
 from gennaker.model.event import (
@@ -187,7 +186,8 @@ def stage_prepared(draft: Draft, event: StagePrepared) -> str:
     if event.problem is not None:
         shape = failures.exception(event.problem, at=draft.at, operation=stage.type)
         context = failures.in_context(stage.context, event.problem, shape)
-        draft.put_context(stage.id, {**context, "beforeStagePlanningFailed": True})
+        stage = draft.put_context(stage.id, {**context, "beforeStagePlanningFailed": True})
+        tasks.arm_stage(draft, stage)  # its limit counts for what follows the failure, too
         draft.then(moves.CompleteStage(stage.id))
         return ""
     _begin_stage(draft, stage, event)
@@ -216,7 +216,7 @@ def _begin_stage(draft: Draft, stage: Stage, event: StagePrepared) -> None:
     if draft.rules.of(stage).is_skippable and foreign.flag(context.get("skippable")):
         context = {**context, "canManuallySkip": True}
     stage = draft.put(replace(stage, context=context, tasks=synthetics.tasks_of(event.tasks)))
-    arm(draft, stage)
+    tasks.arm_stage(draft, stage)
     notifying.stage_starting(draft, stage)
     before = synthetics.plant(draft, stage, Side.BEFORE, event.before)
     if not before:
@@ -233,15 +233,6 @@ def begin_work(draft: Draft, move: moves.BeginWork) -> None:
         draft.then(moves.CompleteStage(stage.id))
     elif stage.tasks[0].status is Status.NOT_STARTED:
         draft.then(moves.StartTask(stage.id, stage.tasks[0].id))
-
-
-def arm(draft: Draft, stage: Stage) -> None:
-    """Sets the timer of the stage's limit, if it has one of its own."""
-    deadline = timing.stage_deadline(draft, stage)
-    if deadline is not None:
-        key = keys.stage_deadline(draft.id, stage)
-        about = f"time limit of stage {stage.name}"
-        draft.emit(StartTimer(key=key, rings_at=deadline, about=about), due=deadline)
 
 
 def forget(draft: Draft, stage: Stage) -> None:

@@ -103,6 +103,15 @@ def arm(draft: Draft, stage: Stage, task: Task) -> None:
         draft.emit(StartTimer(key=key, rings_at=deadline, about=about), due=deadline)
 
 
+def arm_stage(draft: Draft, stage: Stage) -> None:
+    """Sets the timer of the stage's limit, if it has one of its own."""
+    deadline = timing.stage_deadline(draft, stage)
+    if deadline is not None:
+        key = keys.stage_deadline(draft.id, stage)
+        about = f"time limit of stage {stage.name}"
+        draft.emit(StartTimer(key=key, rings_at=deadline, about=about), due=deadline)
+
+
 def mark_paused(draft: Draft, stage_id: str) -> None:
     """Shows a running stage and all above it as paused."""
     current = draft.stages.get(stage_id)
@@ -123,12 +132,16 @@ def prepared(draft: Draft, event: TaskPrepared) -> str:
     if event.problem is not None:
         fail(draft, stage, task, Failed(problem=event.problem, context=event.context))
         return ""
-    draft.put_context(stage.id, event.context)
+    had = stage.context.get("stageTimeoutMs")
+    stage = draft.put_context(stage.id, event.context)
     task = replace(task, is_prepared=True)
     if task.status is Status.PAUSED:
         task = replace(task, due=draft.at)
     stage = draft.put_task(stage.id, task)
     if task.status is Status.RUNNING:
+        if stage.context.get("stageTimeoutMs") != had:  # it was an expression
+            arm_stage(draft, stage)
+            arm(draft, stage, task)
         _ask(draft, stage, task)
     return ""
 

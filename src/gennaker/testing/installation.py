@@ -20,6 +20,7 @@ from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.servers import Servers
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Execution, ExecutionKind
@@ -139,8 +140,11 @@ class Installation:
             for task in tasks:
                 task.cancel()
 
-    def built(self) -> Core:
-        """The parts of a process that does not run, to look into the stores with the code's own eyes."""
+    def built(self, servers: Servers | None = None) -> Core:
+        """The parts of a process that does not run, to look into the stores with the code's own eyes.
+
+        `servers`: those that share the stores; None: nobody does.
+        """
         return core.build(
             store=core.StorePorts(
                 journal=self.journal,
@@ -158,6 +162,7 @@ class Installation:
             plugins=self.plugins,
             registries=self.registries,
             probe=self.probe,
+            servers=servers,
         )
 
     async def _run(self, submission: Submission, meanwhile: Meanwhile | None, afterwards: timedelta) -> Execution:

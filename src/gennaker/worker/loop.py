@@ -29,7 +29,7 @@ import structlog
 
 from gennaker.interfaces.executions import Update
 from gennaker.interfaces.inspection import Work, Workforce
-from gennaker.interfaces.journal import Commit, OwnedElsewhere
+from gennaker.interfaces.journal import Commit, Conflict, OwnedElsewhere
 from gennaker.model.audit import AuditEntry
 from gennaker.model.effect import Announce, Deliver, PendingEffect, RunTask, StopTask
 from gennaker.model.event import Event
@@ -76,6 +76,8 @@ class Worker:
         self._hands = parts.concurrent
         self._performing: dict[str, _Performing] = {}
         self._waiting: dict[str, tuple[PendingEffect, Run]] = {}
+        self._found: dict[str, PendingEffect] = {}
+        """Found in the outbox and not yet performed or waiting: it may be dropped meanwhile."""
         self._heap: list[tuple[datetime, str]] = []
         self._heap_changed = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
@@ -148,6 +150,7 @@ class Worker:
         for key in dropped:
             self._drop(key)
         for pending in effects:
+            self._found.pop(pending.effect.key, None)
             self._take(pending, Run())
 
     async def _keep_taking(self) -> None:
@@ -159,15 +162,20 @@ class Worker:
         """What was committed by somebody who no longer performs it: this process's predecessor, or another server."""
         while pending := await self._servers.take():
             log.info("worker.recovering", effects=len(pending))
+            self._found = {one.effect.key: one for one in pending}
             now = self._clock.now()
             for effect in pending:
-                await self._until_performed(effect.effect.key)
-                if effect.due is not None and effect.due > now:
-                    self._take(effect, Run())
-                else:
-                    self._take(effect, await self._repeat(effect))
+                await self._take_up(effect, now)
             if self._servers.is_alone:
                 return
+
+    async def _take_up(self, pending: PendingEffect, now: datetime) -> None:
+        key = pending.effect.key
+        await self._until_performed(key)
+        is_waiting = pending.due is not None and pending.due > now
+        run = Run() if is_waiting or key not in self._found else await self._repeat(pending)
+        if self._found.pop(key, None) is not None:  # otherwise a command has dropped it since it was found
+            self._take(pending, run)
 
     async def _until_performed(self, key: str) -> None:
         """What this server has just handed over may come back to it before its own task has ended."""
@@ -177,7 +185,11 @@ class Worker:
 
     async def _repeat(self, pending: PendingEffect) -> Run:
         execution = await self._stepper.load(pending.execution_id)
-        return await repeating.repeat(pending, execution, performer=self._performer, journal=self._journal)
+        try:
+            return await repeating.repeat(pending, execution, performer=self._performer, journal=self._journal)
+        except Conflict:
+            self._found.pop(pending.effect.key, None)  # no longer in the outbox: nobody wants it any more
+            return Run(is_repeat=True)
 
     def _take(self, pending: PendingEffect, run: Run) -> None:
         if self._group is None:
@@ -200,6 +212,7 @@ class Worker:
             heapq.heapify(self._heap)
 
     def _drop(self, key: str) -> None:
+        self._found.pop(key, None)
         self._waiting.pop(key, None)
         performing = self._performing.get(key)
         if performing is not None and performing.is_interruptible:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 from tests.make import AT, RULES, child, execution, seconds, stage_json, task
-from tests.playbook import Playbook
+from tests.playbook import Playbook, stage_id
 
 from gennaker.engine import timing
 from gennaker.engine.draft import Draft
@@ -13,7 +13,9 @@ from gennaker.engine.rules import BackOff, Rules
 from gennaker.engine.synthetics import tasks_of
 from gennaker.model import lengths
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import StagePatched
 from gennaker.model.execution import Stage
+from gennaker.model.problems import Problem
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,40 @@ def test_without_wishes_a_task_rests_as_long_as_it_asked() -> None:
     stage = Stage(id="s", ref_id="s", type="t", name="t", context={"cloudProvider": "aws"})
 
     assert timing.poll_pause(Rules(), stage, seconds(2)) == seconds(2)
+
+
+def test_a_limit_that_is_patched_in_counts_from_the_stages_start() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task())
+    play.later(seconds(4))
+
+    play.send(StagePatched(at=play.at, stage_id=stage_id("a"), by="ada", patch={"stageTimeoutMs": 5_000}))
+    play.later(seconds(1))
+    play.rings("time limit of stage a")
+
+    assert play.statuses() == {"a": "TERMINAL"}
+
+
+def test_a_limit_that_was_an_expression_counts_once_it_is_evaluated() -> None:
+    play = Playbook(stage_json("a", type="after"))
+    play.prepared("a")
+    play.planned_late("a", child("last", stageTimeoutMs="${ 5000 }"))
+    play.prepared("last", task())
+    play.task_prepared("last", {"stageTimeoutMs": 5_000})
+    play.later(seconds(5))
+
+    play.rings("time limit of stage last")
+
+    assert play.statuses() == {"a": "TERMINAL", "last": "TERMINAL"}
+
+
+def test_the_limit_of_a_stage_that_could_not_be_planned_counts_for_what_follows_its_failure() -> None:
+    play = Playbook(stage_json("a", type="rescue", stageTimeoutMs=5_000))
+    play.prepared("a", problem=Problem(code="test.no_plan", message="No plan."))
+    play.planned_late("a", child("undo"))
+    play.prepared("undo", task())
+    play.later(seconds(5))
+
+    play.rings("time limit of stage a")
+
+    assert play.statuses() == {"a": "TERMINAL", "undo": "TERMINAL"}
