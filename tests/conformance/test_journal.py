@@ -442,3 +442,41 @@ def test_timers_keep_their_microsecond(run: Run[None]) -> None:
         assert await journal.pending() == (effect("a", AT + timedelta(microseconds=1)),)
 
     run(check)
+
+
+def test_each_of_many_commits_at_once_has_its_own_answer(run: Run[None]) -> None:
+    def step(name: str, expected: int) -> Commit:
+        moved = change(expected, stage(f"{name}-{expected}"), id=name)
+        return Commit(executions=(moved,), effects=(effect(f"{name}/{expected}"),))
+
+    async def check(journal: Journal) -> None:
+        names = [f"e{number}" for number in range(150)]
+        await asyncio.gather(*(journal.commit(step(name, 0)) for name in names))
+
+        late = {name for number, name in enumerate(names) if number % 50 == 7}
+        commits = [journal.commit(step(name, 2 if name in late else 1)) for name in names]
+        answers = await asyncio.gather(*commits, return_exceptions=True)
+
+        assert {name for name, answer in zip(names, answers, strict=True) if isinstance(answer, Conflict)} == late
+        assert all(answer is None or isinstance(answer, Conflict) for answer in answers)
+        for name in names:
+            loaded = await journal.load(name)
+            assert loaded is not None
+            steps = 1 if name in late else 2
+            assert loaded.head.version == len(loaded.stages) == len(await journal.events(name)) == steps
+        assert len(await journal.pending()) == 2 * len(names) - len(late)
+
+    run(check)
+
+
+def test_commits_at_once_on_the_same_effect_keep_their_order(run: Run[None]) -> None:
+    async def check(journal: Journal) -> None:
+        added = [journal.commit(Commit(effects=(effect("k", tries=number),))) for number in range(5)]
+        dropped = journal.commit(Commit(dropped_effects=("k",), effects=(effect("other"),)))
+        again = journal.commit(Commit(effects=(effect("k", tries=9),)))
+
+        await asyncio.gather(*added, dropped, again)
+
+        assert sorted(pending.tries for pending in await journal.pending()) == [0, 9]
+
+    run(check)

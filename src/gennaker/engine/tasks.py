@@ -33,9 +33,11 @@ _ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
 def find(draft: Draft, stage_id: str, task_id: str) -> tuple[Stage, Task] | None:
     """A task and its stage; None: there is no such task now."""
     stage = draft.stages.get(stage_id)
-    if stage is None:
-        return None
-    return next(((stage, task) for task in stage.tasks if task.id == task_id), None)
+    if stage is not None:
+        for task in stage.tasks:
+            if task.id == task_id:
+                return stage, task
+    return None
 
 
 def is_begun(task: Task) -> bool:

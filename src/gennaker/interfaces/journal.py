@@ -27,6 +27,9 @@ class ExecutionChange(msgspec.Struct, frozen=True, kw_only=True):
     head: Head
     expected_version: int
     """Version in the store before; 0: it is new."""
+    head_before: Head | None = None
+    """The head that is stored, as the very object that was committed or loaded; None: not known.
+    What of it is the same object in `head` needn't be written again."""
     stages: tuple[Stage, ...] = ()
     """Changed and new ones."""
     removed_stages: tuple[str, ...] = ()

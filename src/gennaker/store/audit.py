@@ -1,14 +1,13 @@
 """The audit trail: records in a chain of hashes, written in the same transaction as what they tell of.
 
 Theory of operation. A record's hash is SHA-256 over its number, the hash of the record before and its entry's canonical
-JSON, each on a line. So no record can be changed, dropped, put elsewhere or inserted without breaking the chain from
+JSON, each on a line (chain.py). So no record can be changed, dropped, put elsewhere or inserted without breaking the chain from
 there on; what was cut off its end is missed because `audit-head.json` (audit_head.py, which says what that is worth)
 knows a newer head. `verify` walks the chain and names the first record that isn't as it was written.
 """
 
-import hashlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -19,12 +18,9 @@ from gennaker.model import codec
 from gennaker.model.audit import AuditEntry, AuditRecord
 from gennaker.store import audit_head, read_only, tables
 from gennaker.store.audit_head import NO_HASH, Head
+from gennaker.store.chain import Row, append, chained, encoded_entries
 from gennaker.store.database import NAME
-from gennaker.store.statements import Statements
 from gennaker.store.transactions import Direct, Transactions, direct
-
-Row = tuple[int, str, str, str]
-"""number, previous, hash, entry"""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,36 +93,6 @@ def judge(rows: Iterable[Row], head: "Head | str | None") -> Verdict:
         if isinstance(head, Head) and number == head.number:
             hash_at_head = last
     return _against_head(number, hash_at_head, head)
-
-
-def encoded_entries(entries: Sequence[AuditEntry]) -> tuple[str, ...]:
-    """Canonical JSON, made before the writer's turn comes."""
-    return tuple(codec.encode_sorted(entry).decode() for entry in entries)
-
-
-def append(connection: Direct, sql: Statements, entries: Sequence[str]) -> None:
-    """Adds records to the chain, in the caller's transaction."""
-    if not entries:
-        return
-    if sql.lock_audit:
-        connection.execute(sql.lock_audit)
-    number, last = connection.execute(sql.last_audit).fetchone() or (0, NO_HASH)
-    connection.executemany(sql.insert_audit, following(number, last, entries))
-
-
-def following(number: int, last: str, entries: Iterable[str]) -> list[Row]:
-    """The rows that come after the record with this number and hash."""
-    rows: list[Row] = []
-    for entry in entries:
-        number += 1
-        previous, last = last, chained(number, last, entry)
-        rows.append((number, previous, last, entry))
-    return rows
-
-
-def chained(number: int, previous: str, entry: str) -> str:
-    """The hash of a record."""
-    return hashlib.sha256(f"{number}\n{previous}\n{entry}".encode()).hexdigest()
 
 
 def _record(number: int, previous: str, its_hash: str, entry: str) -> AuditRecord:

@@ -18,8 +18,11 @@ from sqlalchemy import Connection, Engine
 
 from gennaker.store import failures, migrations, statements
 from gennaker.store.audit_head import HeadKeeper, SqliteChain
+from gennaker.store.batches import STATEMENTS_KEPT, SqliteBatches, driver
+from gennaker.store.commits import CommitJob
+from gennaker.store.rows import CommitRows
 from gennaker.store.statements import SQLITE
-from gennaker.store.writer import SqliteBatches, Writer, driver
+from gennaker.store.writer import Writer
 from gennaker.transport.permissions import open_private
 
 NAME = "gennaker.db"
@@ -42,7 +45,7 @@ class Database:
         self._engine = engine
         self._head = head
         self._writing = engine.connect()
-        self._writer = Writer(SqliteBatches(self._writing, folder / NAME), head.keep)
+        self._writer = Writer(SqliteBatches(self._writing, folder / NAME, self.sql), head.keep)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._is_closed = False
 
@@ -64,6 +67,10 @@ class Database:
             return cls(folder, _engine(path), head)
         except (sqlite3.Error, sqlalchemy.exc.DBAPIError, OSError) as error:
             raise failures.translated(error, path) from error
+
+    async def commit(self, rows: CommitRows) -> None:
+        """Writes a commit together with those that wait. Raises Conflict."""
+        await self._writer.make_durable(CommitJob(rows))
 
     async def write(self, change: Callable[[Connection], Result]) -> Result:
         """Runs the change in the writer's transaction and returns when it is durable (writer.py says the rules)."""
@@ -112,7 +119,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 def _engine(path: Path) -> Engine:
     # The first connection is the writer's and never goes back to the pool.
     engine = sqlalchemy.create_engine(
-        f"sqlite:///{path}", isolation_level="AUTOCOMMIT", pool_size=_READERS + 1, max_overflow=0
+        f"sqlite:///{path}",
+        connect_args={"cached_statements": STATEMENTS_KEPT},
+        isolation_level="AUTOCOMMIT",
+        pool_size=_READERS + 1,
+        max_overflow=0,
     )
     sqlalchemy.event.listen(engine, "connect", _configure)
     return engine

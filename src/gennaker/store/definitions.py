@@ -11,7 +11,7 @@ from gennaker.model import codec
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.store import audit, tables
+from gennaker.store import chain, tables
 from gennaker.store.statements import Statements
 from gennaker.store.transactions import Transactions, direct
 
@@ -143,7 +143,7 @@ def _add(connection: Connection, sql: Statements, definition: Definition) -> Non
             body=codec.encode(definition.body).decode(),
         )
     )
-    audit.append(direct(connection), sql, audit.encoded_entries((_recorded(definition),)))
+    chain.append(direct(connection), sql, chain.encoded_entries((_recorded(definition),)))
 
 
 def _recorded(definition: Definition) -> AuditEntry:

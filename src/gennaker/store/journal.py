@@ -1,24 +1,20 @@
 """The journal in SQLite: executions, their events, queues, the outbox and audit records, changed together or not at all.
 
 Only rows that changed are written. All encoding is done before the writer's turn (writer.py), the version checks inside
-its transaction. Statements go to the driver directly (statements.py says why). Large values: values.py.
+its transaction (batches.py). Large values: values.py.
 """
-
-import sqlite3
 
 from sqlalchemy import Connection, update
 
-from gennaker.interfaces.journal import Commit, Conflict, RecordedEvent, SubmissionExists
+from gennaker.interfaces.journal import Commit, Conflict, RecordedEvent
 from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution
 from gennaker.model.queue import Queue
-from gennaker.store import audit, journal_reads, rows, tables
+from gennaker.store import journal_reads, rows, tables
+from gennaker.store.batches import driver
 from gennaker.store.database import Database
 from gennaker.store.journal_reads import JournalReads
 from gennaker.store.packing import Packer
-from gennaker.store.rows import CommitRows, ExecutionRows
-from gennaker.store.statements import Statements
-from gennaker.store.writer import driver
 
 
 class SqliteJournal:
@@ -38,8 +34,7 @@ class SqliteJournal:
         Whoever is cancelled while waiting doesn't know whether it was written. Dropped effects go before new ones.
         """
         packing = await self._packer.packed(commit)
-        made = rows.of(commit, packing, self._engine_version)
-        await self._database.write(lambda connection: _write(driver(connection), self._sql, made))
+        await self._database.commit(rows.of(commit, packing, self._engine_version))
         self._packer.remember(packing)
 
     async def load(self, execution_id: str) -> Execution | None:
@@ -80,60 +75,3 @@ def raise_tries(connection: Connection, key: str) -> int:
     if row is None:
         raise Conflict(f"effect {key!r} is no longer in the outbox")
     return int(row.tries)
-
-
-def _write(connection: sqlite3.Connection, sql: Statements, made: CommitRows) -> None:
-    """In the writer's transaction. Raises Conflict."""
-    if made.blobs:
-        connection.executemany(sql.insert_blob, made.blobs)
-    for execution in made.executions:
-        _write_execution(connection, sql, execution)
-    for key, version, body in made.queues:
-        _write_queue(connection, sql, key, version, body)
-    if made.dropped:
-        connection.executemany(sql.delete_effect, made.dropped)
-    if made.effects:
-        connection.executemany(sql.upsert_effect, made.effects)
-    audit.append(connection, sql, made.audit)
-
-
-def _write_execution(connection: sqlite3.Connection, sql: Statements, made: ExecutionRows) -> None:
-    """Head first: its version guards the rest."""
-    if made.expected:
-        found = connection.execute(sql.update_execution, (*made.head, made.id, made.expected)).rowcount
-        if found != 1:
-            raise Conflict(f"execution {made.id} is no longer at version {made.expected}")
-    else:
-        _insert(connection, sql, made)
-    if made.removed:
-        connection.executemany(sql.delete_stage, made.removed)
-    if made.stages:
-        connection.executemany(sql.upsert_stage, made.stages)
-    try:
-        connection.executemany(sql.insert_event, made.events)
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"execution {made.id} has an event of this number") from error
-
-
-def _insert(connection: sqlite3.Connection, sql: Statements, made: ExecutionRows) -> None:
-    if made.submission_key:
-        taken = connection.execute(sql.submission, (made.submission_key,)).fetchone()
-        if taken is not None:
-            raise SubmissionExists(made.submission_key, taken[0])
-    try:
-        connection.execute(sql.insert_execution, (made.id, made.submission_key, *made.head))
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"execution {made.id} exists") from error
-
-
-def _write_queue(  # noqa: PLR0917 - private, called once
-    connection: sqlite3.Connection, sql: Statements, key: str, version: int, body: str
-) -> None:
-    if version > 1:
-        if connection.execute(sql.update_queue, (version, body, key, version - 1)).rowcount != 1:
-            raise Conflict(f"queue {key} is no longer at version {version - 1}")
-        return
-    try:
-        connection.execute(sql.insert_queue, (key, version, body))
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"queue {key} exists") from error

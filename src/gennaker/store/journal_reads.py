@@ -7,11 +7,12 @@ from sqlalchemy import Connection
 
 from gennaker.interfaces.journal import RecordedEvent
 from gennaker.model import codec, stored
+from gennaker.model.codec import Json
 from gennaker.model.effect import Effect, PendingEffect
 from gennaker.model.event import Event
 from gennaker.model.execution import Execution, Head, Stage
 from gennaker.model.queue import Queue
-from gennaker.store import values
+from gennaker.store import outlines, values
 from gennaker.store.statements import Statements
 from gennaker.store.transactions import Direct, Transactions, direct
 
@@ -88,7 +89,9 @@ def load(connection: Direct, sql: Statements, execution_id: str) -> Execution | 
         for body, blobs in connection.execute(sql.stages, (execution_id,)).fetchall()
     ]
     return Execution(
-        head=_read(connection, sql, (row[0], row[1]), Head),
+        head=stored.convert(
+            outlines.together(_plain(connection, sql, row[2:]), _plain(connection, sql, row[:2])), Head
+        ),
         stages=immutables.Map({stage.id: stage for stage in stages}),
     )
 
@@ -96,11 +99,17 @@ def load(connection: Direct, sql: Statements, execution_id: str) -> Execution | 
 def _read(connection: Direct, sql: Statements, row: tuple[str, str | None], kind: type[Kind]) -> Kind:
     """The record of a row's JSON and its `blobs` column."""
     body, column = row
+    return stored.read(body, kind) if column is None else stored.convert(_plain(connection, sql, row), kind)
+
+
+def _plain(connection: Direct, sql: Statements, row: tuple[str, str | None]) -> Json:
+    """The plain JSON of a row, with its large values in their places."""
+    body, column = row
     if column is None:
-        return stored.read(body, kind)
+        return codec.decode_json(body)
     wanted = values.references(column)
     blobs = {digest: _blob(connection, sql, digest) for digest in {reference.digest for reference in wanted}}
-    return stored.convert(values.unpacked(body, wanted, blobs), kind)
+    return values.unpacked(body, wanted, blobs)
 
 
 def _blob(connection: Direct, sql: Statements, digest: str) -> bytes:

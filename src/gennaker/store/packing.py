@@ -9,6 +9,7 @@ import msgspec
 
 from gennaker.interfaces.journal import Commit
 from gennaker.model import codec
+from gennaker.store import outlines
 from gennaker.store.values import LARGE_BYTES, Large, Packed, TooMuch
 
 _QUICK = 1000
@@ -28,7 +29,7 @@ class Packer:
     async def packed(self, commit: Commit) -> "Packing":
         """Quickly where the records are small, or large by values that are stored already; else in a thread."""
         packing = Packing(commit)
-        if self._large_keys and not self._large_keys.keys().isdisjoint(packing.keys):
+        if self._large_keys and not self._large_keys.keys().isdisjoint(packing.keys()):
             with suppress(TooMuch):
                 packing.pack_all(self._large, _QUICK)
                 return packing
@@ -44,7 +45,7 @@ class Packer:
         if not packing.was_packed:
             return
         self._large.remember(packing.records, packing.packed)
-        for key, packed in zip(packing.keys, packing.packed, strict=True):
+        for key, packed in zip(packing.keys(), packing.packed, strict=True):
             if key and (packed.references or len(packed.body) > LARGE_BYTES):
                 self._large_keys[key] = None
                 self._large_keys.move_to_end(key)
@@ -59,24 +60,32 @@ class Packing:
 
     def __init__(self, commit: Commit) -> None:
         self.records: list[msgspec.Struct] = []
-        self.keys: list[str] = []
+        self.outlined: set[str] = set()
+        """Executions whose outline is written, too; its record comes behind the head's."""
         self.packed: list[Packed] = []
         self.is_large = False
         self.was_packed = False
+        self._commit = commit
         for change in commit.executions:
-            execution_id = change.head.id
-            self._add(change.head, execution_id)
-            for stage in change.stages:
-                self._add(stage, f"{execution_id}/{stage.id}")
-            for recorded in change.events:
-                self._add(recorded.event, "")
-        for pending in commit.effects:
-            self._add(pending.effect, "")
+            self.records.append(outlines.moving(change.head))
+            if change.head_before is None or not outlines.is_same(change.head_before, change.head):
+                self.records.append(outlines.outline(change.head))
+                self.outlined.add(change.head.id)
+            self.records.extend(change.stages)
+            self.records.extend([recorded.event for recorded in change.events])
+        self.records.extend([pending.effect for pending in commit.effects])
 
-    def _add(self, record: msgspec.Struct, key: str) -> None:
-        """The key tells a record that is written again and again; empty: written once."""
-        self.records.append(record)
-        self.keys.append(key)
+    def keys(self) -> list[str]:
+        """For each record what tells it when it is written again; empty: it is written once."""
+        keys: list[str] = []
+        for change in self._commit.executions:
+            keys.append(change.head.id)
+            if change.head.id in self.outlined:
+                keys.append(f"{change.head.id}/")
+            keys.extend(f"{change.head.id}/{stage.id}" for stage in change.stages)
+            keys.extend("" for _ in change.events)
+        keys.extend("" for _ in self._commit.effects)
+        return keys
 
     def encode_all(self) -> None:
         """The fast way; gives up at the first large record."""

@@ -8,7 +8,7 @@ from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
 from gennaker.model import codec
 from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Head, Stage
-from gennaker.store import audit
+from gennaker.store import chain
 from gennaker.store.packing import Packing
 from gennaker.store.values import Packed
 
@@ -23,11 +23,22 @@ class ExecutionRows(msgspec.Struct, frozen=True, kw_only=True):
     """Version in the store before; 0: it is new."""
     submission_key: str | None
     head: Row
-    """As `statements.EXECUTION` says."""
+    """As `statements.MOVING` says."""
+    outline: "OutlineRows | None"
+    """None: as it is stored."""
     is_complete: bool
     stages: list[Row]
     removed: list[Row]
     events: list[Row]
+
+
+class OutlineRows(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an execution hardly ever changes."""
+
+    columns: Row
+    """As `statements.OUTLINED` says."""
+    row: Row
+    """execution_id, body, blobs"""
 
 
 class CommitRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,22 +58,26 @@ def of(commit: Commit, packing: Packing, engine_version: str) -> CommitRows:
     packed = iter(packing.packed)
     return CommitRows(
         blobs=[(digest, content) for one in packing.packed for digest, content in one.blobs.items()],
-        executions=[_execution(change, packed, engine_version) for change in commit.executions],
+        executions=[_execution(change, packed, packing.outlined, engine_version) for change in commit.executions],
         queues=[(queue.key, queue.version, codec.encode(queue).decode()) for queue in commit.queues],
         dropped=[(key,) for key in commit.dropped_effects],
         effects=[_effect_row(pending, next(packed)) for pending in commit.effects],
-        audit=audit.encoded_entries(commit.audit),
+        audit=chain.encoded_entries(commit.audit),
     )
 
 
-def _execution(change: ExecutionChange, packed: Iterable[Packed], engine_version: str) -> ExecutionRows:
+def _execution(
+    change: ExecutionChange, packed: Iterable[Packed], outlined: set[str], engine_version: str
+) -> ExecutionRows:
     following = iter(packed)
     head = change.head
+    moving = next(following)
     return ExecutionRows(
         id=head.id,
         expected=change.expected_version,
         submission_key=change.submission_key or None,
-        head=_head_row(head, next(following)),
+        head=(head.version, head.status.value, moving.body, moving.references),
+        outline=_outline(head, next(following)) if head.id in outlined else None,
         is_complete=head.status.is_complete,
         stages=[_stage_row(head.id, stage, next(following)) for stage in change.stages],
         removed=[(head.id, stage_id) for stage_id in change.removed_stages],
@@ -70,20 +85,18 @@ def _execution(change: ExecutionChange, packed: Iterable[Packed], engine_version
     )
 
 
-def _head_row(head: Head, packed: Packed) -> tuple[object, ...]:
-    """In the order of `statements.EXECUTION`."""
+def _outline(head: Head, packed: Packed) -> OutlineRows:
     correlation_id = head.trigger.get("correlationId")
-    return (
-        head.version,
-        head.kind.value,
-        head.application,
-        head.name,
-        head.pipeline_config_id,
-        head.status.value,
-        correlation_id if isinstance(correlation_id, str) else None,
-        codec.microseconds(head.build_time),
-        packed.body,
-        packed.references,
+    return OutlineRows(
+        columns=(
+            head.kind.value,
+            head.application,
+            head.name,
+            head.pipeline_config_id,
+            correlation_id if isinstance(correlation_id, str) else None,
+            codec.microseconds(head.build_time),
+        ),
+        row=(head.id, packed.body, packed.references),
     )
 
 

@@ -23,28 +23,23 @@ POSTGRES: Dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-u
 AUDIT_LOCK = 0x474E4B52_00000001
 """PostgreSQL's advisory lock on the end of the audit chain, taken after all other locks."""
 
-EXECUTION = (
-    "version",
-    "kind",
-    "application",
-    "name",
-    "config_id",
-    "status",
-    "correlation_id",
-    "build_time",
-    "head",
-    "blobs",
-)
-"""Columns of an execution that a step writes, in the order of the parameters."""
+MOVING = ("version", "status", "head", "blobs")
+"""Columns of an execution that every step writes, in the order of the parameters."""
+OUTLINED = ("kind", "application", "name", "config_id", "correlation_id", "build_time")
+"""Columns of an execution that are written with its outline (outlines.py)."""
 
 
 class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """SQL text; parameters are positional."""
 
     insert_execution: str
-    """id, submission_key, then EXECUTION."""
+    """id, submission_key, MOVING, OUTLINED."""
     update_execution: str
-    """EXECUTION, then id and the expected version."""
+    """MOVING, then id and the expected version."""
+    update_outlined: str
+    """OUTLINED, then id."""
+    upsert_outline: str
+    """execution_id, body, blobs"""
     submission: str
     """submission_key → id"""
     upsert_stage: str
@@ -70,7 +65,7 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     insert_blob: str
     """digest, content"""
     head: str
-    """id → head, blobs"""
+    """id → head, blobs, body and blobs of the outline"""
     stages: str
     """execution_id → body, blobs"""
     events: str
@@ -88,12 +83,14 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
 def compiled(dialect: Dialect) -> Statements:
     """All of them, in a database's dialect."""
     write = _Writing(dialect)
-    executions, stages, outbox = tables.executions.c, tables.stages.c, tables.outbox.c
+    executions, outlines, stages, outbox = tables.executions.c, tables.outlines.c, tables.stages.c, tables.outbox.c
     events, queues, blobs = tables.events.c, tables.queues.c, tables.blobs.c
     audit = tables.audit.c
     return Statements(
-        insert_execution=write.insert(tables.executions, ("id", "submission_key", *EXECUTION)),
-        update_execution=write.update(tables.executions, EXECUTION, ("id", "version")),
+        insert_execution=write.insert(tables.executions, ("id", "submission_key", *MOVING, *OUTLINED)),
+        update_execution=write.update(tables.executions, MOVING, ("id", "version")),
+        update_outlined=write.update(tables.executions, OUTLINED, ("id",)),
+        upsert_outline=write.upsert(tables.outlines, ("execution_id", "body", "blobs"), 1),
         submission=write.text(select(executions.id).where(executions.submission_key == bindparam("key"))),
         upsert_stage=write.upsert(tables.stages, ("execution_id", "stage_id", "body", "blobs"), 2),
         delete_stage=write.text(
@@ -118,7 +115,11 @@ def compiled(dialect: Dialect) -> Statements:
             .values(digest=bindparam("digest"), content=bindparam("content"))
             .on_conflict_do_nothing()
         ),
-        head=write.text(select(executions.head, executions.blobs).where(executions.id == bindparam("id"))),
+        head=write.text(
+            select(executions.head, executions.blobs, outlines.body, outlines.blobs.label("outline_blobs"))
+            .join_from(tables.executions, tables.outlines)
+            .where(executions.id == bindparam("id"))
+        ),
         stages=write.text(select(stages.body, stages.blobs).where(stages.execution_id == bindparam("execution"))),
         events=write.text(
             select(events.number, events.ignored, events.event, events.blobs)
@@ -152,7 +153,10 @@ class _Writing:
         return postgresql.insert(table) if self._dialect.name == "postgresql" else sqlite.insert(table)
 
     def insert(self, table: Table, columns: Sequence[str]) -> str:
-        return self._positional(table.insert().values({name: bindparam(name) for name in columns}), columns)
+        """In the order of the columns, which SQLAlchemy would bring into that of the table."""
+        assert set(columns) <= set(table.c.keys())
+        places = ", ".join(["?" if self._dialect is SQLITE else "%s"] * len(columns))
+        return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - names of ours
 
     def upsert(self, table: Table, columns: Sequence[str], keys: int) -> str:
         """The first columns are the key; the others are replaced where there is such a row."""

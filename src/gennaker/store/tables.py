@@ -62,6 +62,14 @@ executions = Table(
     Index("executions_by_correlation", "correlation_id"),
 )
 
+outlines = Table(
+    "outlines",
+    metadata,
+    Column("execution_id", Text, ForeignKey("executions.id"), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("blobs", Text),
+)
+
 stages = Table(
     "stages",
     metadata,

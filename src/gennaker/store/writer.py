@@ -1,12 +1,10 @@
 """The writer: one thread that makes all changes, many of them in one durable transaction.
 
 Theory of operation. Syncing the disk costs the same for one change as for hundreds, so all changes that wait are taken at
-once (nobody lingers for more). How a lot of them becomes durable is the database's business: SQLite's is here, PostgreSQL's
-in postgres/batches.py. In SQLite they share one `BEGIN IMMEDIATE … COMMIT`, and each change runs inside a savepoint of its own:
-one that fails is undone alone and its neighbours stay. Only when SQLite gives up the whole transaction (a full disk, a
-failed sync) is every change of the batch tried again by itself, so that each gets its own answer; therefore a change is
-a function that may be called twice and touches nothing but the connection. Callers wait for a future that is resolved
-after the commit; one call wakes the loop for the whole batch.
+once (nobody lingers for more). How a lot of them becomes durable is the database's business: SQLite's is in batches.py,
+PostgreSQL's in postgres/batches.py. Where the lot fails as a whole every change is tried again by itself, so that each gets
+its own answer; therefore a change is a function that may be called twice and touches nothing but the connection. Callers
+wait for a future that is resolved after the commit; one call wakes the loop for the whole batch.
 
 A caller that is cancelled while it waits gives up the answer, not the change.
 """
@@ -16,14 +14,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from sqlite3 import Connection as RawConnection
 from typing import Generic, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
-
-from gennaker.store import failures
 
 log = structlog.get_logger()
 
@@ -129,52 +123,6 @@ class Writer:
         except queue.Empty:
             return batch, True
         return batch, job is not None
-
-
-class SqliteBatches:
-    """Lots of changes in SQLite."""
-
-    def __init__(self, connection: Connection, path: Path) -> None:
-        """`path` is for messages."""
-        self._connection = connection
-        self._raw = driver(connection)
-        self._path = path
-
-    def commit(self, batch: list[Job[object]]) -> None:
-        """All in one transaction; each by itself where SQLite gives that up."""
-        try:
-            self._transaction(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the answer and gets it
-            if self._raw.in_transaction:
-                self._raw.execute("ROLLBACK")
-            if len(batch) == 1:
-                batch[0].error = failures.translated(error, self._path)
-                return
-            for job in batch:
-                job.error = None
-                self.commit([job])
-
-    def _transaction(self, batch: list[Job[object]]) -> None:
-        execute = self._raw.execute
-        execute("BEGIN IMMEDIATE")
-        for job in batch:
-            execute("SAVEPOINT change")
-            try:
-                job.result = job.change(self._connection)
-            except Exception as error:
-                if not self._raw.in_transaction:
-                    raise  # SQLite has given up the whole transaction, the neighbours' changes too
-                job.error = failures.translated(error, self._path)
-                execute("ROLLBACK TO change")
-            execute("RELEASE change")
-        execute("COMMIT")
-
-
-def driver(connection: Connection) -> RawConnection:
-    """The connection of Python's own module, for statements that must be fast and for what only SQLite has."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, RawConnection)
-    return raw
 
 
 def _answer(batch: list[Job[object]]) -> None:

@@ -120,6 +120,12 @@ class Worker:
         await self._recovered.wait()
         return await self.to_the_end(lambda: self._apply(execution_id, event, done_key, audit))
 
+    async def _record(self, execution_id: str, event: Event, key: str) -> None:
+        """As `apply`, for what an effect's own task has learned: nobody interrupts that any more, save the worker's end."""
+        self._performing[key].is_interruptible = False
+        await self._recovered.wait()
+        await self._apply(execution_id, event, key, ())
+
     async def to_the_end(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Does the work to its end, even if the caller is cancelled meanwhile; returns or raises what it does."""
         if self._group is None:
@@ -271,9 +277,8 @@ class Worker:
             case _:
                 await self._wait_for_the_stopped(effect)
                 event = await self._performer.perform(effect, execution, run)
-                self._performing[effect.key].is_interruptible = False
                 try:
-                    await self.apply(pending.execution_id, event, done_key=effect.key)
+                    await self._record(pending.execution_id, event, effect.key)
                 except faults.FAULTS as fault:
                     await self._end_faulty(pending.execution_id, effect.key, fault)
                 except OwnedElsewhere:

@@ -199,7 +199,7 @@ class _Fold:
     def __init__(self, before: Execution, *, rules: Rules, prepare_now: PrepareNow) -> None:
         self.execution = before
         self.ignored = ""
-        self._expected_version = before.head.version
+        self._before = before.head
         self._rules = rules
         self._prepare_now = prepare_now
         self._events: list[RecordedEvent] = []
@@ -280,7 +280,8 @@ class _Fold:
             self._dropped[done_key] = None
         change = ExecutionChange(
             head=self.execution.head,
-            expected_version=self._expected_version,
+            expected_version=self._before.version,
+            head_before=self._before,
             stages=tuple(self.execution.stages[stage_id] for stage_id in self._changed),
             removed_stages=tuple(self._removed),
             events=tuple(self._events),

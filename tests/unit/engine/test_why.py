@@ -318,7 +318,7 @@ CASES = (
     ),
     Case(
         name="a child that ended while nobody told",
-        drive=child(stage("a")),
+        drive=child(stage("a", type="wait", waitTime=30)),
         kill_at=("effect.before:Deliver:ChildEnded",),
         path="execution.ended",
         seen=as_seen_by(SERVER),

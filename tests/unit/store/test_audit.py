@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gennaker.model.audit import AuditEntry
-from gennaker.store import audit, audit_head
+from gennaker.store import audit, audit_head, chain
 from gennaker.store.database import NAME, Database
 from gennaker.store.definitions import DatabaseDefinitions
 from gennaker.store.failures import StoreUnusable
@@ -46,7 +46,7 @@ def rechained(rows: Rows) -> Rows:
     made: Rows = []
     last = audit_head.NO_HASH
     for number, (_, _, _, entry) in enumerate(rows, 1):
-        previous, last = last, audit.chained(number, last, entry)
+        previous, last = last, chain.chained(number, last, entry)
         made.append((number, previous, last, entry))
     return made
 
@@ -89,7 +89,7 @@ def changed(rows: Rows, at: int) -> Rows:
 def rehashed(rows: Rows, at: int) -> Rows:
     """One record changed and its own hash made to fit."""
     number, previous, _, entry = changed(rows, at)[at - 1]
-    return [*rows[: at - 1], (number, previous, audit.chained(number, previous, entry), entry), *rows[at:]]
+    return [*rows[: at - 1], (number, previous, chain.chained(number, previous, entry), entry), *rows[at:]]
 
 
 def swapped(rows: Rows, at: int) -> Rows:

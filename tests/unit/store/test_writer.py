@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection, select
 
 from gennaker.store import tables
+from gennaker.store.batches import driver
 from gennaker.store.database import NAME, Database
 from gennaker.store.failures import StoreUnusable
-from gennaker.store.writer import driver
 
 
 @pytest.fixture

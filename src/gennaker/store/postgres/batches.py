@@ -22,8 +22,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from gennaker.interfaces.journal import Conflict, OwnedElsewhere, SubmissionExists
-from gennaker.store import audit
+from gennaker.store import chain
 from gennaker.store.audit_head import NO_HASH
+from gennaker.store.commits import CommitJob, apart
 from gennaker.store.postgres import failures
 from gennaker.store.postgres import statements as sql
 from gennaker.store.rows import CommitRows, ExecutionRows, Row
@@ -34,28 +35,6 @@ Raw = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 _ATTEMPTS = 5
 """Tries of a change that PostgreSQL rolls back for somebody else's sake."""
-
-
-class CommitJob(Job[None]):
-    """A commit that waits for its answer."""
-
-    __slots__ = ("fence", "rows")
-
-    def __init__(self, rows: CommitRows, fence: int) -> None:
-        """`fence` is the server's that commits."""
-        super().__init__(lambda _: None)
-        self.rows = rows
-        self.fence = fence
-
-    def keys(self) -> set[str]:
-        """Names of the rows that it changes."""
-        rows = self.rows
-        found = {f"execution:{execution.id}" for execution in rows.executions}
-        found.update(f"submission:{one.submission_key}" for one in rows.executions if one.submission_key)
-        found.update(f"queue:{key}" for key, _, _ in rows.queues)
-        found.update(f"effect:{row[0]}" for row in rows.effects)
-        found.update(f"effect:{row[0]}" for row in rows.dropped)
-        return found
 
 
 class CommitBatches:
@@ -72,7 +51,7 @@ class CommitBatches:
         waiting = [job for job in batch if isinstance(job, CommitJob)]
         assert len(waiting) == len(batch)
         while waiting:
-            lot, waiting = _apart(waiting)
+            lot, waiting = apart(waiting)
             self._commit_lot(lot)
 
     def _commit_lot(self, lot: list[CommitJob]) -> None:
@@ -127,6 +106,8 @@ class CommitBatches:
                 cursor.executemany(sql.INSERT_BLOB, blobs)
         updated = self._rows(sql.UPDATE_EXECUTIONS, _updates(executions), before=(fence,), after=(fence,))
         inserted = self._rows(sql.INSERT_EXECUTIONS, _inserts(executions, fence))
+        self._rows(sql.UPDATE_OUTLINED, [(o.id, *o.outline.columns) for o in executions if o.expected and o.outline])
+        self._rows(sql.UPSERT_OUTLINES, [one.outline.row for one in executions if one.outline])
         self._rows(sql.DELETE_STAGES, [row for one in executions for row in one.removed])
         self._rows(sql.UPSERT_STAGES, [row for one in executions for row in one.stages])
         events = self._rows(sql.INSERT_EVENTS, [row for one in executions for row in one.events])
@@ -152,7 +133,7 @@ class CommitBatches:
             return
         self._raw.execute(self._sql.lock_audit.encode())
         number, last = self._raw.execute(self._sql.last_audit.encode()).fetchone() or (0, NO_HASH)
-        self._rows(sql.INSERT_AUDIT, audit.following(number, last, entries))
+        self._rows(sql.INSERT_AUDIT, chain.following(number, last, entries))
 
     def _reason(self, job: CommitJob) -> Exception:
         for execution in job.rows.executions:
@@ -233,22 +214,6 @@ def _cause(error: Exception) -> BaseException:
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
 
 
-def _apart(waiting: Sequence[CommitJob]) -> tuple[list[CommitJob], list[CommitJob]]:
-    """Those of the first commits that touch no row in common, and the others, both in order."""
-    lot: list[CommitJob] = []
-    others: list[CommitJob] = []
-    taken: set[str] = set()
-    for job in waiting:
-        keys = job.keys()
-        if taken.isdisjoint(keys):
-            lot.append(job)
-        else:
-            others.append(job)
-        # Also those of a commit that waits: what comes after it must not overtake it.
-        taken |= keys
-    return lot, others
-
-
 def _refused(lot: Sequence[CommitJob], found: _Found) -> list[CommitJob]:
     return [job for job in lot if not _is_as_expected(job.rows, found)]
 
@@ -267,9 +232,9 @@ def _updates(executions: Sequence[ExecutionRows]) -> list[Row]:
 
 def _inserts(executions: Sequence[ExecutionRows], fence: int) -> list[Row]:
     return [
-        (one.id, one.submission_key, *one.head, None if one.is_complete else fence)
+        (one.id, one.submission_key, *one.head, *one.outline.columns, None if one.is_complete else fence)
         for one in executions
-        if not one.expected
+        if not one.expected and one.outline
     ]
 
 

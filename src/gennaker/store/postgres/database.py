@@ -19,8 +19,9 @@ from sqlalchemy import Connection
 
 from gennaker.store import statements
 from gennaker.store.audit_head import Head, HeadKeeper
+from gennaker.store.commits import CommitJob
 from gennaker.store.postgres import failures, schema
-from gennaker.store.postgres.batches import ChangeBatches, CommitBatches, CommitJob
+from gennaker.store.postgres.batches import ChangeBatches, CommitBatches
 from gennaker.store.rows import CommitRows
 from gennaker.store.transactions import PostgresDirect, direct
 from gennaker.store.writer import Writer

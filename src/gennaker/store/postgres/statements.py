@@ -6,7 +6,7 @@ parameter a value, and the statement's text, and with it its plan, is the same f
 
 from collections.abc import Sequence
 
-from gennaker.store.statements import EXECUTION
+from gennaker.store.statements import MOVING, OUTLINED
 
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 """The database's clock, in microseconds."""
@@ -33,17 +33,28 @@ def _insert(table: str, columns: Sequence[str], end: str, **values: str) -> str:
 
 UPDATE_EXECUTIONS = (
     "UPDATE executions SET "  # noqa: S608 - names of ours
-    + ", ".join(f"{name} = r.{name}" for name in EXECUTION)
+    + ", ".join(f"{name} = r.{name}" for name in MOVING)
     + ", fence = CASE WHEN r.is_complete = 1 THEN NULL ELSE %s::bigint END FROM "
-    + _rows("id", "expected", "is_complete", *EXECUTION)
+    + _rows("id", "expected", "is_complete", *MOVING)
     + " WHERE executions.id = r.id AND executions.version = r.expected"
     + " AND (executions.fence IS NULL OR executions.fence = %s::bigint) RETURNING executions.id"
 )
-"""fence, arrays of id, expected, is_complete, EXECUTION, fence → ids of those that were as expected"""
+"""fence, arrays of id, expected, is_complete, MOVING, fence → ids of those that were as expected"""
+UPDATE_OUTLINED = (
+    "UPDATE executions SET "  # noqa: S608 - names of ours
+    + ", ".join(f"{name} = r.{name}" for name in OUTLINED)
+    + f" FROM {_rows('id', *OUTLINED)} WHERE executions.id = r.id"
+)
+"""arrays of id, OUTLINED"""
 INSERT_EXECUTIONS = _insert(
-    "executions", ("id", "submission_key", *EXECUTION, "fence"), "ON CONFLICT DO NOTHING RETURNING id"
+    "executions", ("id", "submission_key", *MOVING, *OUTLINED, "fence"), "ON CONFLICT DO NOTHING RETURNING id"
 )
 """arrays → ids of those that were new"""
+UPSERT_OUTLINES = _insert(
+    "outlines",
+    ("execution_id", "body", "blobs"),
+    "ON CONFLICT (execution_id) DO UPDATE SET body = excluded.body, blobs = excluded.blobs",
+)
 UPSERT_STAGES = _insert(
     "stages",
     ("execution_id", "stage_id", "body", "blobs"),

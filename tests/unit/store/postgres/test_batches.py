@@ -79,36 +79,6 @@ def run(check: Coroutine[Any, Any, None]) -> None:
     asyncio.run(check)
 
 
-def test_each_of_many_merged_commits_has_its_own_answer(two: tuple[Server, Server]) -> None:
-    journal = two[0].journal
-
-    async def check() -> None:
-        await asyncio.gather(*(journal.commit(step(f"e{n}", 1)) for n in range(40)))
-        commits = [step(f"e{n}", 2 if n % 4 else 3) for n in range(40)]
-
-        answers = await asyncio.gather(*map(journal.commit, commits), return_exceptions=True)
-
-        assert [isinstance(answer, Conflict) for answer in answers] == [n % 4 == 0 for n in range(40)]
-        versions = [(await journal.load(f"e{n}")).head.version for n in range(40)]  # type: ignore[union-attr]  # they are there
-        assert versions == [2 if n % 4 else 1 for n in range(40)]
-
-    run(check())
-
-
-def test_commits_on_the_same_effect_keep_their_order(two: tuple[Server, Server]) -> None:
-    journal = two[0].journal
-
-    async def check() -> None:
-        added = [journal.commit(step(f"e{n}", 1, effects=(effect("k"),))) for n in range(5)]
-        dropped = journal.commit(step("last", 1, dropped_effects=("k",)))
-
-        await asyncio.gather(*added, dropped)
-
-        assert await journal.pending() == ()
-
-    run(check())
-
-
 def test_a_step_on_an_execution_of_another_server_is_refused(two: tuple[Server, Server]) -> None:
     mine, other = two
 

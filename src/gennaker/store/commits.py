@@ -1,0 +1,44 @@
+"""Commits that wait for the writer: which of them may be written together."""
+
+from collections.abc import Sequence
+
+from gennaker.store.rows import CommitRows
+from gennaker.store.writer import Job
+
+
+class CommitJob(Job[None]):
+    """A commit that waits for its answer."""
+
+    __slots__ = ("fence", "rows")
+
+    def __init__(self, rows: CommitRows, fence: int = 0) -> None:
+        """`fence` is the server's that commits; 0: no others share the store."""
+        super().__init__(lambda _: None)
+        self.rows = rows
+        self.fence = fence
+
+    def keys(self) -> set[str]:
+        """Names of the rows that it changes."""
+        rows = self.rows
+        found = {f"execution:{execution.id}" for execution in rows.executions}
+        found.update(f"submission:{one.submission_key}" for one in rows.executions if one.submission_key)
+        found.update(f"queue:{key}" for key, _, _ in rows.queues)
+        found.update(f"effect:{row[0]}" for row in rows.effects)
+        found.update(f"effect:{row[0]}" for row in rows.dropped)
+        return found
+
+
+def apart(waiting: Sequence[CommitJob]) -> tuple[list[CommitJob], list[CommitJob]]:
+    """Those of the first commits that touch no row in common, and the others, both in order."""
+    lot: list[CommitJob] = []
+    others: list[CommitJob] = []
+    taken: set[str] = set()
+    for job in waiting:
+        keys = job.keys()
+        if taken.isdisjoint(keys):
+            lot.append(job)
+        else:
+            others.append(job)
+        # Also those of a commit that waits: what comes after it must not overtake it.
+        taken |= keys
+    return lot, others
