@@ -12,11 +12,14 @@ from pathlib import Path
 
 import uvicorn
 
+from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.registry import TagListener
+from gennaker.store.audit import DatabaseAuditTrail
 from gennaker.store.database import Database
 from gennaker.store.images import DatabaseImageStore
 from gennaker.store.postgres.database import PostgresDatabase
 from gennaker.store.tag_policy import TagPolicy
+from gennaker.store.transactions import Transactions
 from gennaker.web import registry as web_registry
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -53,30 +56,44 @@ class CountingIds:
 
 
 @contextlib.contextmanager
-def image_store(
-    folder: Path, *, listener: TagListener | None = None, life: int = 1, limit_bytes: int = 1 << 40, url: str = ""
-) -> Iterator[DatabaseImageStore]:
-    """An image store in a data folder; another `life` is another process on the same folder. `url`: of PostgreSQL."""
+def database_of(folder: Path, url: str = "") -> Iterator[Transactions]:
+    """The database of a data folder. `url`: of PostgreSQL."""
     database = PostgresDatabase.open(url, folder=folder) if url else Database.open(folder)
     try:
-        store = DatabaseImageStore(
-            database,
-            clock=CountingClock(),
-            ids=CountingIds(life),
-            policy=TagPolicy.all_but(("latest", "main", "feature-*")),
-            listener=listener,
-            limit_bytes=limit_bytes,
-        )
-        yield store
+        yield database
     finally:
         database.close()
 
 
 @contextlib.contextmanager
-def served(store: DatabaseImageStore) -> Iterator[str]:
+def image_store(
+    folder: Path, *, listener: TagListener | None = None, life: int = 1, limit_bytes: int = 1 << 40, url: str = ""
+) -> Iterator[DatabaseImageStore]:
+    """An image store in a data folder; another `life` is another process on the same folder. `url`: of PostgreSQL."""
+    with database_of(folder, url) as database:
+        yield images_of(database, listener=listener, life=life, limit_bytes=limit_bytes)
+
+
+def images_of(
+    database: Transactions, *, listener: TagListener | None = None, life: int = 1, limit_bytes: int = 1 << 40
+) -> DatabaseImageStore:
+    """An image store over a database that is open."""
+    return DatabaseImageStore(
+        database,
+        clock=CountingClock(),
+        ids=CountingIds(life),
+        policy=TagPolicy.all_but(("latest", "main", "feature-*")),
+        listener=listener,
+        limit_bytes=limit_bytes,
+    )
+
+
+@contextlib.contextmanager
+def served(store: DatabaseImageStore, audit: AuditTrail) -> Iterator[str]:
     """Serves a store; gives `127.0.0.1:port`."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(web_registry.create(store), lifespan="off", ws="none", log_level="warning")
+    application = web_registry.create(store, audit=audit, clock=CountingClock())
+    config = uvicorn.Config(application, lifespan="off", ws="none", log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -89,9 +106,12 @@ def served(store: DatabaseImageStore) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def own_registry(folder: Path, url: str = "") -> Iterator[str]:
-    """Gennaker's registry over a data folder, its rows in SQLite or in PostgreSQL."""
-    with image_store(folder, url=url) as store, served(store) as host:
+def own_registry(folder: Path, url: str = "", *, life: int = 1) -> Iterator[str]:
+    """Gennaker's registry over a data folder, its rows in SQLite or in PostgreSQL; `life` as in `image_store`."""
+    with (
+        database_of(folder, url) as database,
+        served(images_of(database, life=life), DatabaseAuditTrail(database)) as host,
+    ):
         yield host
 
 

@@ -275,7 +275,7 @@ class _Server:
         )
         self._listeners = (
             _Listener(web_application.create(ports), self._api_socket),
-            _Listener(web_registry.create(self._images), self._registry_socket),
+            _Listener(web_registry.create(self._images, audit=self._audit, clock=clock), self._registry_socket),
         )
 
     async def run(self) -> None:

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from gennaker.model.principal import Principal
+
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How an image wants to be run (the `config` object of the OCI image configuration)."""
@@ -153,8 +155,8 @@ class Blobs(Protocol):
         """Makes a blob of the source repository visible in another; False: the source hasn't got it."""
         ...
 
-    async def delete_blob(self, repository: str, digest: str) -> bool:
-        """Takes a blob out of a repository; False: it wasn't there."""
+    async def delete_blob(self, repository: str, digest: str, *, by: Principal) -> bool:
+        """Takes a blob out of a repository and records who did; False: it wasn't there."""
         ...
 
 
@@ -185,11 +187,13 @@ class Uploads(Protocol):
 class Manifests(Protocol):
     """Manifests and tags of the served registry."""
 
-    async def put_manifest(self, repository: str, reference: str, *, media_type: str, body: bytes) -> StoredManifest:
-        """Stores it if all that it names is there and sets the tag, in one transaction.
+    async def put_manifest(
+        self, repository: str, reference: str, *, media_type: str, body: bytes, by: Principal
+    ) -> StoredManifest:
+        """Stores it if all that it names is there, sets the tag and records who did, in one transaction.
 
         Refuses a body that is no manifest, blobs that are missing, a digest that differs, and other content under an
-        immutable tag. Putting the same again changes nothing.
+        immutable tag. Putting the same again changes and records nothing.
         """
         ...
 
@@ -197,8 +201,8 @@ class Manifests(Protocol):
         """By tag or digest."""
         ...
 
-    async def delete_manifest(self, repository: str, reference: str) -> bool:
-        """By digest: the manifest and its tags; by tag: that tag. False: it wasn't there."""
+    async def delete_manifest(self, repository: str, reference: str, *, by: Principal) -> bool:
+        """By digest: the manifest and its tags; by tag: that tag; recorded. False: it wasn't there."""
         ...
 
     async def referrers(self, repository: str, digest: str) -> tuple[Referrer, ...]:

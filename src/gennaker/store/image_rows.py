@@ -78,8 +78,8 @@ def tagged(connection: Connection, repository: str, tag: str) -> str | None:
     return found
 
 
-def put_manifest(connection: Connection, repository: str, stored: StoredManifest, at: int) -> None:
-    """Stores a manifest whose blobs are there. Raises Refused (MANIFEST_BLOB_UNKNOWN) where some are missing."""
+def put_manifest(connection: Connection, repository: str, stored: StoredManifest, at: int) -> bool:
+    """Stores a manifest whose blobs are there; False: it is there. Raises Refused (MANIFEST_BLOB_UNKNOWN)."""
     _check_blobs(connection, repository, manifests.read_manifest(stored.body, stored.media_type))
     row = {
         "repository": repository,
@@ -89,7 +89,8 @@ def put_manifest(connection: Connection, repository: str, stored: StoredManifest
         "body": stored.body,
         "at": at,
     }
-    connection.execute(inserting(connection, tables.manifests).values(row).on_conflict_do_nothing())
+    adding = inserting(connection, tables.manifests).values(row).on_conflict_do_nothing()
+    return connection.execute(adding.returning(tables.manifests.c.digest)).first() is not None
 
 
 def put_tag(
@@ -117,15 +118,21 @@ def put_tag(
     return TagEvent(sequence=sequence, repository=repository, tag=tag, digest=digest, at=at)
 
 
-def delete_manifest(connection: Connection, repository: str, reference: str) -> bool:
-    """By digest with its tags, by tag only the tag."""
-    tags = tables.tags.c
-    if not blobs.is_digest(reference):
-        mine = (tags.repository == repository, tags.tag == reference)
-        return connection.execute(delete(tables.tags).where(*mine)).rowcount > 0
-    connection.execute(delete(tables.tags).where(tags.repository == repository, tags.digest == reference))
-    own = (tables.manifests.c.repository == repository, tables.manifests.c.digest == reference)
-    return connection.execute(delete(tables.manifests).where(*own)).rowcount > 0
+def delete_tag(connection: Connection, repository: str, tag: str) -> str | None:
+    """The digest that the tag named; the image stays. None: there was no such tag."""
+    digest = tagged(connection, repository, tag)
+    connection.execute(delete(tables.tags).where(tables.tags.c.repository == repository, tables.tags.c.tag == tag))
+    return digest
+
+
+def delete_manifest(connection: Connection, repository: str, digest: str) -> tuple[str, ...] | None:
+    """The tags that are gone with it, by name. None: there was no such manifest."""
+    own = (tables.manifests.c.repository == repository, tables.manifests.c.digest == digest)
+    if not connection.execute(delete(tables.manifests).where(*own)).rowcount:
+        return None
+    its = (tables.tags.c.repository == repository, tables.tags.c.digest == digest)
+    gone = connection.execute(delete(tables.tags).where(*its).returning(tables.tags.c.tag))
+    return tuple(sorted(gone.scalars()))
 
 
 def referrers(connection: Connection, repository: str, digest: str) -> tuple[Referrer, ...]:

@@ -17,10 +17,13 @@ from sqlalchemy import Connection
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.registry import Referrer, StoredBlob, StoredManifest, TagEvent, TagListener
 from gennaker.model import codec
+from gennaker.model.audit import AuditEntry
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.store import image_rows
+from gennaker.store import audit, image_rows
+from gennaker.store.image_audit import Change
 from gennaker.store.tag_policy import TagPolicy
-from gennaker.store.transactions import Transactions
+from gennaker.store.transactions import Transactions, direct
 from gennaker.transport import blobs
 from gennaker.transport.blobs import CHUNK_BYTES, BlobFiles
 from gennaker.transport.images import manifests
@@ -76,9 +79,17 @@ class DatabaseImageStore:
 
         return await self._database.write(change)
 
-    async def delete_blob(self, repository: str, digest: str) -> bool:
+    async def delete_blob(self, repository: str, digest: str, *, by: Principal) -> bool:
         """Takes a blob out of a repository; its file goes with the next sweep."""
-        return await self._database.write(lambda connection: image_rows.delete_blob(connection, repository, digest))
+        told = Change(by=by, at=self._clock.now(), repository=repository)
+
+        def change(connection: Connection) -> bool:
+            was_there = image_rows.delete_blob(connection, repository, digest)
+            if was_there:
+                self._record(connection, told.blob_deleted(digest))
+            return was_there
+
+        return await self._database.write(change)
 
     async def begin_upload(self, repository: str) -> str:
         """A new upload's id."""
@@ -133,7 +144,9 @@ class DatabaseImageStore:
         """Forgets an upload; False: there was none."""
         return await asyncio.to_thread(self._files.cancel, _upload_name(repository, upload))
 
-    async def put_manifest(self, repository: str, reference: str, *, media_type: str, body: bytes) -> StoredManifest:
+    async def put_manifest(
+        self, repository: str, reference: str, *, media_type: str, body: bytes, by: Principal
+    ) -> StoredManifest:
         """Stores it and sets the tag in one transaction; the listener is told after the commit."""
         manifest = manifests.read_manifest(body, media_type)
         stored = StoredManifest(
@@ -145,15 +158,12 @@ class DatabaseImageStore:
         is_tag = not blobs.is_digest(reference)
         if not is_tag and reference != stored.digest:
             raise Refused(_other_digest(reference, stored.digest), status=400)
-        at = self._clock.now()
+        told = Change(by=by, at=self._clock.now(), repository=repository)
 
         def change(connection: Connection) -> TagEvent | None:
-            image_rows.put_manifest(connection, repository, stored, codec.microseconds(at))
-            if not is_tag:
-                return None
-            return image_rows.put_tag(
-                connection, self._policy, repository=repository, tag=reference, digest=stored.digest, at=at
-            )
+            if image_rows.put_manifest(connection, repository, stored, codec.microseconds(told.at)):
+                self._record(connection, told.pushed(stored))
+            return self._tag(connection, told, reference, stored.digest) if is_tag else None
 
         event = await self._database.write(change)
         if event is not None and self._listener is not None:
@@ -164,11 +174,22 @@ class DatabaseImageStore:
         """By tag or digest."""
         return await self._database.read(lambda connection: image_rows.find_manifest(connection, repository, reference))
 
-    async def delete_manifest(self, repository: str, reference: str) -> bool:
+    async def delete_manifest(self, repository: str, reference: str, *, by: Principal) -> bool:
         """By digest: the manifest and its tags; by tag: that tag."""
-        return await self._database.write(
-            lambda connection: image_rows.delete_manifest(connection, repository, reference)
-        )
+        told = Change(by=by, at=self._clock.now(), repository=repository)
+
+        def change(connection: Connection) -> bool:
+            if blobs.is_digest(reference):
+                tags = image_rows.delete_manifest(connection, repository, reference)
+                entry = None if tags is None else told.deleted(reference, tags)
+            else:
+                digest = image_rows.delete_tag(connection, repository, reference)
+                entry = None if digest is None else told.untagged(reference, digest)
+            if entry is not None:
+                self._record(connection, entry)
+            return entry is not None
+
+        return await self._database.write(change)
 
     async def referrers(self, repository: str, digest: str) -> tuple[Referrer, ...]:
         """Manifests whose subject this is."""
@@ -206,6 +227,18 @@ class DatabaseImageStore:
             if not is_used and digest not in self._finishing and self._files.remove_older(digest, seconds):
                 removed += 1
         return Swept(uploads=uploads, blobs=removed)
+
+    def _tag(self, connection: Connection, told: Change, tag: str, digest: str) -> TagEvent | None:
+        before = image_rows.tagged(connection, told.repository, tag)
+        event = image_rows.put_tag(
+            connection, self._policy, repository=told.repository, tag=tag, digest=digest, at=told.at
+        )
+        if before != digest:
+            self._record(connection, told.tagged(tag, digest, before))
+        return event
+
+    def _record(self, connection: Connection, entry: AuditEntry) -> None:
+        audit.append(direct(connection), self._database.sql, audit.encoded_entries((entry,)))
 
     async def _is_used(self, digest: str) -> bool:
         return await self._database.read(lambda connection: image_rows.is_blob_used(connection, digest))

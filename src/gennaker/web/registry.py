@@ -16,6 +16,8 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from gennaker.interfaces.audit import AuditTrail
+from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.registry import ImageStore, Referrer, StoredBlob, StoredManifest
 from gennaker.model import codec
 from gennaker.model.codec import Json, JsonObject
@@ -23,6 +25,7 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport import blobs
 from gennaker.transport.images import manifests
+from gennaker.web import registry_audit
 
 log = structlog.get_logger()
 
@@ -100,15 +103,20 @@ class _ClientGone(Exception):
 _Handler = Callable[[_Request], Awaitable[_Answer]]
 
 
-def create(images: ImageStore, *, hosts: Iterable[str] = LOOPBACK) -> ASGIApp:
-    """The registry as an ASGI application. `hosts`: names under which clients may call it, without port."""
-    return _Registry(images, frozenset(hosts))
+def create(images: ImageStore, *, audit: AuditTrail, clock: Clock, hosts: Iterable[str] = LOOPBACK) -> ASGIApp:
+    """The registry as an ASGI application. `hosts`: names under which clients may call it, without port.
+
+    The store records what is changed; the trail gets the changes that are refused (docs/decisions/0009).
+    """
+    return _Registry(images, audit=audit, clock=clock, hosts=frozenset(hosts))
 
 
 class _Registry:
     """Routes, checks names and turns refusals into answers; `_Handlers` does the rest."""
 
-    def __init__(self, images: ImageStore, hosts: frozenset[str]) -> None:
+    def __init__(self, images: ImageStore, *, audit: AuditTrail, clock: Clock, hosts: frozenset[str]) -> None:
+        self._audit = audit
+        self._clock = clock
         self._hosts = hosts
         self._handlers = _Handlers(images).table()
 
@@ -124,9 +132,7 @@ class _Registry:
 
     async def _answer(self, scope: HTTPScope, receive: Receive) -> _Answer:
         try:
-            request = _read(scope, receive)
-            self._check_sender(request)
-            return await self._handler(request)(request)
+            return await self._answer_to(_read(scope, receive))
         except Refused as refused:
             return _errors(refused.problems, refused.status)
         except _ClientGone:
@@ -136,6 +142,20 @@ class _Registry:
             message = f"The registry failed: {str(error) or type(error).__name__}."
             problem = Problem(code="registry.unknown", message=message, remedy="The server's log has the details.")
             return _errors((problem,), 500)
+
+    async def _answer_to(self, request: _Request) -> _Answer:
+        try:
+            self._check_sender(request)
+            return await self._handler(request)(request)
+        except Refused as refused:
+            await self._record(request, refused)
+            raise
+
+    async def _record(self, request: _Request, refused: Refused) -> None:
+        by, at = request.principal, self._clock.now()
+        entry = registry_audit.refusal(request.kind, request.method, request.names, by=by, refused=refused, at=at)
+        if entry is not None:
+            await self._audit.record(entry)
 
     def _handler(self, request: _Request) -> _Handler:
         method = "GET" if request.method == "HEAD" else request.method
@@ -206,7 +226,9 @@ class _Handlers:
         reference = _reference(request)
         body = await _whole(request.body(), manifests.LIMIT_BYTES)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip()
-        stored = await self._images.put_manifest(request.repository, reference, media_type=media_type, body=body)
+        stored = await self._images.put_manifest(
+            request.repository, reference, media_type=media_type, body=body, by=request.principal
+        )
         log.info(
             "registry.pushed",
             repository=request.repository,
@@ -218,7 +240,7 @@ class _Handlers:
 
     async def _delete_manifest(self, request: _Request) -> _Answer:
         reference = _reference(request)
-        if not await self._images.delete_manifest(request.repository, reference):
+        if not await self._images.delete_manifest(request.repository, reference, by=request.principal):
             raise _refusal("manifest_unknown", f"There is no image {request.repository}:{reference}.", status=404)
         return _Answer(status=202)
 
@@ -240,7 +262,7 @@ class _Handlers:
         return _Answer(status=206 if wanted else 200, headers=headers, stream=stream, length=end - start)
 
     async def _delete_blob(self, request: _Request) -> _Answer:
-        if not await self._images.delete_blob(request.repository, _digest(request)):
+        if not await self._images.delete_blob(request.repository, _digest(request), by=request.principal):
             raise _no_blob(request)
         return _Answer(status=202)
 

@@ -15,13 +15,16 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.registry_servers import AT, image_store
+from tests.registry_servers import AT, database_of, image_store, images_of
 
 from gennaker.interfaces.registry import TagEvent
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
+from gennaker.store.audit import DatabaseAuditTrail
 from gennaker.store.images import DatabaseImageStore, Swept, blob_folder
 from gennaker.store.tag_policy import TagPolicy
 
+ADA = Principal(name="ada", via="registry")
 CONFIG = b'{"architecture":"amd64","os":"linux"}'
 
 
@@ -58,7 +61,7 @@ async def put_blob(store: DatabaseImageStore, content: bytes, repository: str = 
 async def push(store: DatabaseImageStore, tag: str, *layers: bytes, repository: str = "shop") -> str:
     for blob in (CONFIG, *layers):
         await put_blob(store, blob, repository)
-    stored = await store.put_manifest(repository, tag, media_type="", body=manifest_of(*layers))
+    stored = await store.put_manifest(repository, tag, media_type="", body=manifest_of(*layers), by=ADA)
     return stored.digest
 
 
@@ -80,7 +83,7 @@ def test_tells_of_a_tag_once(tmp_path: Path) -> None:
     async def check(store: DatabaseImageStore) -> tuple[TagEvent, ...]:
         first = await push(store, "1.0", b"a")
         await push(store, "1.0", b"a")
-        assert await store.delete_manifest("shop", "1.0")
+        assert await store.delete_manifest("shop", "1.0", by=ADA)
         await push(store, "1.0", b"a")
         second = await push(store, "latest", b"b")
         third = await push(store, "latest", b"c")
@@ -117,7 +120,7 @@ def test_a_refused_tag_changes_nothing(store: DatabaseImageStore) -> None:
 def test_names_every_blob_that_is_missing(store: DatabaseImageStore) -> None:
     async def check() -> None:
         with pytest.raises(Refused) as refused:
-            await store.put_manifest("shop", "1.0", media_type="", body=manifest_of(b"a"))
+            await store.put_manifest("shop", "1.0", media_type="", body=manifest_of(b"a"), by=ADA)
         missing = {problem.details["digest"] for problem in refused.value.problems}
         assert missing == {sha256(CONFIG), sha256(b"a")}
 
@@ -196,7 +199,7 @@ def test_sweeps_what_nobody_refers_to_and_only_when_it_is_old(store: DatabaseIma
         kept = await put_blob(store, b"kept")
         gone = await put_blob(store, b"gone")
         await store.begin_upload("shop")
-        await store.delete_blob("shop", gone)
+        await store.delete_blob("shop", gone, by=ADA)
         assert await store.sweep(AT - timedelta(days=3650)) == Swept(uploads=0, blobs=0)
         assert await store.sweep(AT + timedelta(days=36500)) == Swept(uploads=1, blobs=1)
         assert files(tmp_path) == {kept.removeprefix("sha256:")}
@@ -208,7 +211,7 @@ def test_a_mounted_blob_outlives_its_source(store: DatabaseImageStore) -> None:
     async def check() -> None:
         digest = await put_blob(store, b"shared", "one")
         assert await store.mount_blob(digest, repository="two", source="one")
-        await store.delete_blob("one", digest)
+        await store.delete_blob("one", digest, by=ADA)
         await store.sweep(AT + timedelta(days=36500))
         assert [chunk async for chunk in store.read_blob(digest, start=0, end=6)] == [b"shared"]
         assert await store.blob("one", digest) is None
@@ -219,8 +222,8 @@ def test_a_mounted_blob_outlives_its_source(store: DatabaseImageStore) -> None:
 SERVER = """
 import sys
 from pathlib import Path
-from tests.registry_servers import image_store, served
-with image_store(Path(sys.argv[1]), life=int(sys.argv[2])) as store, served(store) as host:
+from tests.registry_servers import own_registry
+with own_registry(Path(sys.argv[1]), life=int(sys.argv[2])) as host:
     print(host, flush=True)
     sys.stdin.read()
 """
@@ -297,12 +300,18 @@ def test_a_killed_server_leaves_nothing_half_made(tmp_path: Path) -> None:
             killer.join()
     with server_process(tmp_path, 7) as (_, host):
         check_all(host, acknowledged, tmp_path)
-    with image_store(tmp_path, life=8) as opened:
-        events = [event.tag for event in asyncio.run(opened.tag_events(after=0))]
+    with database_of(tmp_path) as database:
+        events = [event.tag for event in asyncio.run(images_of(database).tag_events(after=0))]
+        trail = DatabaseAuditTrail(database)
+        recorded = [record.entry for record in asyncio.run(trail.records(limit=10_000))]
+        assert asyncio.run(trail.verify()).is_intact
 
     assert acknowledged
     assert set(acknowledged) <= set(events)
     assert len(events) == len(set(events))
+    assert [entry.subject for entry in recorded if entry.action == "image.tagged"] == [
+        f"image:shop:{tag}" for tag in events
+    ]
 
 
 @pytest.mark.parametrize(
