@@ -7,7 +7,7 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.plugins.ci import stage_settings
+from gennaker.plugins.ci import build_log, stage_settings
 from gennaker.transport.build_files import UnreadableProperties
 
 _VENDORS = {
@@ -31,6 +31,8 @@ async def monitor(context: TaskContext) -> TaskResult:
         return _again(context, system, job, observed=str(failure), kept={})
     except CiFailure as failure:
         return Failed(problem=Problem(code="ci.unreadable", message=str(failure)))
+    is_over = state.result not in (BuildResult.BUILDING, BuildResult.NOT_BUILT)
+    await build_log.keep(context, system, job, number, is_over=is_over)
     kept: JsonObject = {"buildInfo": state.info}
     is_unstable_fine = str(context.lookup("markUnstableAsSuccessful") or "").lower() == "true"
     match state.result:

@@ -1,5 +1,6 @@
 """Job stages over a Jenkins and a GitHub: tasks, outputs, failures, crashes, cancelling."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 from tests import make
 from tests.fakes.ci_worlds import TOKEN, AzureWorld, GitHubWorld, GitLabWorld, JenkinsWorld, World, served
+from tests.fakes.http_target import Answer
 from tests.harness import TESTER, Harness, ended, problem_of, reached
 
 from gennaker.interfaces.services import Services
@@ -20,7 +22,7 @@ from gennaker.plugins.ci import plugin as ci
 from gennaker.plugins.github import plugin as github
 from gennaker.plugins.gitlab import plugin as gitlab
 from gennaker.plugins.jenkins import plugin as jenkins
-from gennaker.settings import CiSettings, Settings
+from gennaker.settings import Settings
 
 PROPERTIES = b"version=1.2.3\nnote=all\\u0020well\n"
 
@@ -28,18 +30,26 @@ PROPERTIES = b"version=1.2.3\nnote=all\\u0020well\n"
 class Place:
     """An installation with one CI system."""
 
-    def __init__(self, world: World, settings: CiSettings, stage_type: str) -> None:
+    def __init__(self, world: World, data: Path, stage_type: str) -> None:
+        (data / "token").write_text(TOKEN)
         self.world = world
-        self.settings = settings
+        self.settings = world.settings(str(data / "token"))
         self.stage_type = stage_type
+        self.data = data
+        self.logs: dict[str, str] = {}
+        """What was kept of the builds' logs, by name."""
 
     def run(self, *, kill_at: tuple[str, ...] = (), meanwhile: Any = None, **keys: Any) -> Execution:
         installed = Settings(ci={"main": self.settings})
-        harness = Harness(
-            ci.plugin, jenkins.plugin, github.plugin, gitlab.plugin, azure_devops.plugin, settings=installed
-        )
+        plugins = (ci.plugin, jenkins.plugin, github.plugin, gitlab.plugin, azure_devops.plugin)
+        harness = Harness(*plugins, settings=installed, data=self.data)
         stage = make.stage_json("b", type=self.stage_type, **{"master": "main", "job": self.world.job, **keys})
-        return harness.run(make.config(stage), kill_at=kill_at, meanwhile=meanwhile, afterwards=timedelta(seconds=1))
+        execution = harness.run(
+            make.config(stage), kill_at=kill_at, meanwhile=meanwhile, afterwards=timedelta(seconds=1)
+        )
+        kept = asyncio.run(harness.logs.list(execution.head.id))
+        self.logs = {one.name: (self.data / one.path).read_text() for one in kept}
+        return execution
 
     def ended_by(self, result: str, *, number: bool = True, files: dict[str, bytes] | None = None) -> Any:
         """Ends the build once it is watched."""
@@ -56,9 +66,8 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    (tmp_path / "token").write_text(TOKEN)
     with served(JenkinsWorld()) as world:
-        yield Place(world, world.settings(str(tmp_path / "token")), "jenkins")
+        yield Place(world, tmp_path, "jenkins")
 
 
 def stage_of(execution: Execution) -> Stage:
@@ -211,6 +220,57 @@ def test_a_restart_builds_anew_and_remembers_the_build_before(place: Place) -> N
     assert [run.result for run in place.world.runs] == ["failure", "success"]
 
 
+def test_the_log_grows_with_the_build_and_is_kept(place: Place) -> None:
+    seen: list[str] = []
+
+    async def build(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "jenkins", task="monitorJenkinsJob")
+        for line in ("fetched\n", "compiled\n"):
+            place.world.runs[0].log += line
+            await services.clock.sleep_until(services.clock.now() + timedelta(seconds=21))
+            [log] = await services.logs.list(execution_id)
+            seen.append((services.data / log.path).read_text())
+        place.world.finish("failure", log=f"{place.world.runs[0].log}2 tests failed\n")
+
+    place.run(meanwhile=build)
+
+    assert seen == ["fetched\n", "fetched\ncompiled\n"]
+    assert place.logs == {"main: team/job/app 1": "fetched\ncompiled\n2 tests failed\n"}
+
+
+def test_a_long_log_is_read_again_at_the_end_only(place: Place) -> None:
+    long = "x" * 300_000
+
+    async def build(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "jenkins", task="monitorJenkinsJob")
+        place.world.runs[0].log = long
+        await services.clock.sleep_until(services.clock.now() + timedelta(minutes=5))
+        place.world.finish("success", log=f"{long}\nDone.\n")
+
+    place.run(meanwhile=build)
+
+    polls, reads = (
+        sum(one.path.startswith(f"/job/{place.world.job}/1/{what}") for one in place.world.target.asked)
+        for what in ("api/json", "consoleText")
+    )
+    assert polls > 20
+    assert reads <= 3  # perhaps a first one before it was long
+    assert place.logs == {"main: team/job/app 1": f"{long}\nDone.\n"}
+
+
+def test_a_log_that_cannot_be_read_fails_nothing_and_says_so(place: Place) -> None:
+    respond = place.world.target.respond
+    place.world.target.respond = lambda asked: (
+        Answer(status=403, body=b"no logs for you") if asked.path.endswith("/consoleText") else respond(asked)
+    )
+
+    execution = place.run(meanwhile=place.ended_by("success"))
+
+    assert execution.head.status is Status.SUCCEEDED
+    [said] = place.logs.values()
+    assert said.startswith("The log of build 1 of team/job/app can't be read: main answered 403")
+
+
 def test_a_build_that_was_taken_out_of_the_queue_fails(place: Place) -> None:
     place.world.wants_number_at_once = False
 
@@ -253,11 +313,10 @@ def test_a_system_that_is_down_is_waited_for(place: Place) -> None:
 
 @pytest.mark.parametrize("tells_ids", [True, False])
 def test_a_workflow_s_run_is_found_whether_the_dispatch_says_its_id_or_not(tmp_path: Path, tells_ids: bool) -> None:
-    (tmp_path / "token").write_text(TOKEN)
     world = GitHubWorld()
     world.tells_ids = tells_ids
     with served(world):
-        place = Place(world, world.settings(str(tmp_path / "token")), "githubActions")
+        place = Place(world, tmp_path, "githubActions")
 
         execution = place.run(parameters={"branch": "x"}, waitForCompletion=False)
 
@@ -276,14 +335,12 @@ def test_a_workflow_s_run_is_found_whether_the_dispatch_says_its_id_or_not(tmp_p
 def test_other_systems_builds_are_followed_to_their_ends(
     tmp_path: Path, world: World, stage_type: str, task: str
 ) -> None:
-    (tmp_path / "token").write_text(TOKEN)
-
     async def end(services: Services, execution_id: str) -> None:
         await reached(services, execution_id, stage_type, task=task)
         world.finish(**world.leave_properties("out.json", {"version": "1.2.3"}))
 
     with served(world):
-        place = Place(world, world.settings(str(tmp_path / "token")), stage_type)
+        place = Place(world, tmp_path, stage_type)
         execution = place.run(parameters={"branch": "x"}, propertyFile="out.json", meanwhile=end)
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)

@@ -42,7 +42,7 @@ def run(
         settings = Settings(
             ci={"main": world.settings(str(tmp_path / "token"))}, script_master="main" if job else "", script_job=job
         )
-        harness = Harness(ci.plugin, jenkins.plugin, settings=settings)
+        harness = Harness(ci.plugin, jenkins.plugin, settings=settings, data=tmp_path)
         stage = make.stage_json("s", type="script", **keys)
         waits = str(keys.get("waitForCompletion", "")) != "false" and bool(job)
         return harness.run(make.config(stage), trigger, meanwhile=end if waits else None), world
