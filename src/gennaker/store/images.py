@@ -20,7 +20,7 @@ from gennaker.model import codec
 from gennaker.model.audit import AuditEntry
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.store import audit, image_rows
+from gennaker.store import chain, image_rows
 from gennaker.store.image_audit import Change
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.store.transactions import Transactions, direct
@@ -238,7 +238,7 @@ class DatabaseImageStore:
         return event
 
     def _record(self, connection: Connection, entry: AuditEntry) -> None:
-        audit.append(direct(connection), self._database.sql, audit.encoded_entries((entry,)))
+        chain.append(direct(connection), self._database.sql, chain.encoded_entries((entry,)))
 
     async def _is_used(self, digest: str) -> bool:
         return await self._database.read(lambda connection: image_rows.is_blob_used(connection, digest))
