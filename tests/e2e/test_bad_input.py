@@ -167,7 +167,9 @@ def log_until(data: Path, *events: str) -> list[JsonObject]:
     """The lines of a server's log, as soon as all these events are among them."""
     until = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < until:
-        lines: list[JsonObject] = [json.loads(line) for line in (data / "server.log").read_text().splitlines()]
+        lines: list[JsonObject] = [
+            json.loads(line) for line in (data / "server.log").read_text().rpartition("\n")[0].splitlines()
+        ]
         if set(events) <= {line["event"] for line in lines}:
             return lines
         time.sleep(0.05)

@@ -1,8 +1,8 @@
 """Evaluating: the expressions in a stage's context, with what the stage sees of its execution.
 
-The only place of the engine that calls the expressions room. An expression that fails leaves its text as it was and an
-entry in `expressionEvaluationSummary`, as in Orca; one that Gennaker doesn't support is a problem of the stage, so that
-it never passes as text.
+The only place of the engine that calls the expressions room. An expression that Spinnaker's evaluator can't evaluate
+either (not closed, an unknown function, a null) leaves its text as it was and an entry in `expressionEvaluationSummary`,
+as in Orca; one that it can and Gennaker doesn't is a problem of the stage, so that it never passes as text.
 """
 
 from collections.abc import Iterable
@@ -29,6 +29,7 @@ _FAILURES = "expressionFailures"
 """Beside Orca's summary: the place of each failure, the value of each part, and the key that was probably meant."""
 _EXPLAINED = 10
 """Failures of one pass whose parts are found out."""
+_NOT_HERE = frozenset({Kind.UNSUPPORTED, Kind.MUTATION})
 _IN_ORDER = "v4"
 """With this evaluator variables are evaluated one after another, with the others all at once."""
 
@@ -41,7 +42,7 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
 
     context: JsonObject
     problem: Problem | None = None
-    """An expression that Gennaker doesn't support."""
+    """An expression that Spinnaker evaluates and Gennaker doesn't."""
 
 
 class _StageNames:
@@ -135,7 +136,7 @@ def context_of(
     if work.summary:
         told: list[Json] = [failure.as_json() for failure in work.failures]
         done = {**done, _SUMMARY: work.summary, _FAILURES: told}
-    return Evaluated(context=done, problem=_unsupported(work.failures, work.nobody.refused))
+    return Evaluated(context=done, problem=unsupported(work.failures, work.nobody.refused))
 
 
 def evaluation_of(execution: Execution, stage: Stage, value: Json, *, at: datetime) -> Evaluation:
@@ -201,12 +202,13 @@ def notification_of(execution: Execution, effect: Notify, *, at: datetime) -> Js
     return value if isinstance(value, dict) else effect.notification
 
 
-def _unsupported(found: Iterable[Failure], refused: list[str]) -> Problem | None:
+def unsupported(found: Iterable[Failure], refused: Iterable[str] = ()) -> Problem | None:
+    """The first of the failures that Spinnaker's evaluator wouldn't have; `refused`: what nobody could be asked."""
     for failure in found:
         is_refused = any(said in failure.message for said in refused)
-        if failure.kind is Kind.UNSUPPORTED or is_refused:
+        if failure.kind in _NOT_HERE or is_refused:
             return Problem(
-                code=f"expression.{Kind.UNSUPPORTED}",
+                code=f"expression.{Kind.UNSUPPORTED if is_refused else failure.kind}",
                 message=f"{failure.message} (in the expression {failure.text!r})",
                 remedy="Write the expression with what is supported, or take it out.",
                 pointer=failure.pointer,

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from gennaker.engine import build_info, expanding, lookup, validation
+from gennaker.engine import build_info, evaluating, expanding, lookup, validation
 from gennaker.engine.contexts import has_expressions
 from gennaker.expressions import template
 from gennaker.expressions.root import plain
@@ -92,7 +92,8 @@ async def _prepared(
         trigger, unbound = await _with_artifacts(execution, trigger, config, services)
         problems += unbound
     problems += [*unread, *_refusals(config)]
-    config = evaluated(trigger_secrets.masked(config), trigger, at=at)
+    config, problem = evaluated(trigger_secrets.masked(config), trigger, at=at)
+    problems += [problem] if problem else []
     problems += validation.validate(config, stage_types).problems
     config = {**config, "notifications": await _notifications(head, config, trigger, services, at=at)}
     return SubmissionPrepared(at=at, key=key, config=config, trigger=trigger, problems=tuple(problems))
@@ -131,17 +132,21 @@ def with_ref_ids(config: JsonObject) -> JsonObject:
     return {**config, "stages": linear}
 
 
-def evaluated(config: JsonObject, trigger: JsonObject, *, at: datetime) -> JsonObject:
-    """The definition after the pass over its expressions; what can't be evaluated yet stays as it is."""
+def evaluated(config: JsonObject, trigger: JsonObject, *, at: datetime) -> tuple[JsonObject, Problem | None]:
+    """The definition after the pass over its expressions; what can't be evaluated yet stays as it is.
+
+    The problem: an expression beside the stages that Spinnaker evaluates and Gennaker doesn't. Those of stages are theirs.
+    """
     own: JsonObject = {key: value for key, value in config.items() if key != "templateVariables"}
     kept: JsonObject = {}
     if config.get("spelEvaluator") == _LATE_STAGES and "stages" in own:
         kept["stages"] = own.pop("stages")
     if not has_expressions(own):
-        return config
+        return config, None
     seen: JsonObject = {"trigger": trigger, "templateVariables": config.get("templateVariables") or {}}
-    value = template.evaluate(own, plain(seen), allow_unknown_keys=False, at_ms=milliseconds(at) or 0).value
-    return {**config, **value, **kept} if isinstance(value, dict) else config
+    done = template.evaluate(own, plain(seen), allow_unknown_keys=False, at_ms=milliseconds(at) or 0)
+    problem = evaluating.unsupported(one for one in done.failures if not one.pointer.startswith("/stages/"))
+    return ({**config, **done.value, **kept} if isinstance(done.value, dict) else config), problem
 
 
 def merged_notifications(own: list[JsonObject], application: list[JsonObject]) -> list[JsonObject]:
@@ -170,7 +175,7 @@ async def _notifications(
     of_application = await _application_notifications(head.application, services) if is_pipeline else []
     listed: list[Json] = [*of_trigger, *of_application]
     asked: JsonObject = {"notifications": listed, "templateVariables": config.get("templateVariables")}
-    others = foreign.mappings(evaluated(asked, trigger, at=at)["notifications"])
+    others = foreign.mappings(evaluated(asked, trigger, at=at)[0]["notifications"])
     own = foreign.mappings(config.get("notifications")) if is_pipeline else []
     return list(merged_notifications([*own, *others[: len(of_trigger)]], others[len(of_trigger) :]))
 

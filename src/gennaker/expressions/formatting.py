@@ -17,7 +17,7 @@ _DIRECTIVE = re.compile(r"%(?:(\d+)\$|(<))?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([tT]?)
 
 
 def java_format(pattern: str, arguments: list[Value]) -> str:
-    """The pattern with its directives replaced. Raises JAVA_EXCEPTION for bad directives and arguments."""
+    """The pattern with its directives replaced. Raises JAVA_EXCEPTION for bad directives and arguments, UNSUPPORTED for `%a`."""
     made: list[str] = []
     position = next_argument = 0
     last: Value = None
@@ -112,7 +112,7 @@ def _directive(match: re.Match[str], value: Value) -> str:
     elif lower in "feg":
         return _padded(_real(lower, value, match), match, is_number=True, is_upper=conversion in "EG")
     else:
-        raise _bad(f"the directive {match[0]!r} isn't known")
+        raise ExpressionError(Kind.UNSUPPORTED, f"The directive {match[0]!r} of a format isn't offered.")
     return _padded(shown, match, is_upper=conversion.isupper())
 
 

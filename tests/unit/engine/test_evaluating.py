@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import pytest
 from msgspec.structs import replace
 from tests.make import AT, execution, stage_json
 from tests.playbook import stage_id
@@ -42,6 +43,59 @@ def test_a_function_that_would_have_to_ask_somebody_is_a_problem_and_not_text() 
     assert problem is not None
     assert (problem.code, problem.pointer) == ("expression.unsupported", "/child")
     assert "isn't offered here" in problem.message
+
+
+AS_TEXT = [
+    ("${ colour", "parse"),
+    ("a ${ colour b", "parse"),
+    ("${ colour.length( }", "parse"),
+    ("${ 'blue }", "parse"),
+    ("${}", "parse"),
+    ("${HOME}", "null_result"),
+    ("${VAR:-blue}", "parse"),
+    ("${ unknown }", "null_result"),
+    ("${ unknown.name }", "null_dereference"),
+    ("${ colour.nothing }", "property_missing"),
+    ("${ #nothing() }", "function_missing"),
+    ("${ nothing() }", "method_missing_or_blocked"),
+    ("${ T(java.lang.Runtime).getRuntime() }", "type_blocked"),
+    ("${ 1 / 0 }", "java_exception"),
+]
+"""What the reference leaves as text with an entry in its summary, too: expressions.json holds the cases."""
+
+
+@pytest.mark.parametrize(("text", "kind"), AS_TEXT)
+def test_what_can_be_evaluated_nowhere_stays_as_text_and_is_told(text: str, kind: str) -> None:
+    found = execution(stage_json("a", colour="blue", title=text))
+
+    evaluated = evaluating.context_of(found, found.stages[stage_id("a")], at=AT)
+
+    assert (evaluated.context["title"], evaluated.problem) == (text, None)
+    (told,) = cast("list[JsonObject]", evaluated.context["expressionFailures"])
+    assert (told["code"], told["pointer"]) == (f"expression.{kind}", "/title")
+    assert evaluated.context["expressionEvaluationSummary"]
+
+
+NOT_HERE = [
+    ("${ T(Double).toHexString(1.0) }", "unsupported"),
+    ("${ new java.util.Date('1 Jan 2024') }", "unsupported"),
+    ("${ T(String).format('%a', 1.5) }", "unsupported"),
+    ("${ colours.add('red') }", "mutation"),
+    ("${ colour = 'red' }", "mutation"),
+    ("${ #stage('a').setName('b') }", "mutation"),
+]
+"""What the reference evaluates, and Gennaker doesn't."""
+
+
+@pytest.mark.parametrize(("text", "kind"), NOT_HERE)
+def test_what_can_be_evaluated_elsewhere_only_never_passes_as_text(text: str, kind: str) -> None:
+    found = execution(stage_json("a", colour="blue", colours=["blue"], title=f"x {text}"))
+
+    problem = evaluating.context_of(found, found.stages[stage_id("a")], at=AT).problem
+
+    assert problem is not None
+    assert (problem.code, problem.pointer) == (f"expression.{kind}", "/title")
+    assert problem.remedy
 
 
 def test_a_failure_is_told_with_its_place_its_parts_and_what_was_meant() -> None:

@@ -64,6 +64,23 @@ def test_a_pipeline_is_started_with_its_trigger_without_being_stored() -> None:
     visit(work, harness=installed())
 
 
+def test_what_only_the_reference_evaluates_ends_the_execution_before_it_begins() -> None:
+    notified = {"type": "email", "address": "${ T(Double).toHexString(1.0) }", "when": ["pipeline.complete"]}
+    unknown = {**notified, "address": "${ unknown }${ #nothing() }${"}
+
+    async def work(site: Website) -> None:
+        for notification, status in ((notified, "TERMINAL"), (unknown, "SUCCEEDED")):
+            pipeline = {**PIPELINE, "notifications": [notification]}
+            found = await execution(site, (await call(site, "/orchestrate", pipeline))["ref"])
+            assert found["status"] == status
+        refused = (await site.post("/plan", {**PIPELINE, "notifications": [notified]}, token=None)).json["problems"]
+        assert [(one["code"], one["pointer"]) for one in refused] == [
+            ("expression.unsupported", "/notifications/0/address")
+        ]
+
+    visit(work, harness=installed())
+
+
 def test_a_stored_pipeline_is_started_by_its_id_with_the_body_as_trigger() -> None:
     async def work(site: Website) -> None:
         await site.ports.services.definitions.save("pipeline", "p1", {**PIPELINE, "id": "p1"}, author="ada")
