@@ -14,6 +14,7 @@ from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
+from gennaker.settings import Settings
 
 
 def encoded(value: Json) -> str:
@@ -24,8 +25,8 @@ def encoded(value: Json) -> str:
 class Installation:
     """A harness that runs jobs."""
 
-    def __init__(self, *plugins: Plugin) -> None:
-        self.harness = Harness(flow.plugin, definitions.plugin, *plugins)
+    def __init__(self, *plugins: Plugin, settings: Settings | None = None) -> None:
+        self.harness = Harness(flow.plugin, definitions.plugin, *plugins, settings=settings)
 
     def job(self, kind: str, *, kill_at: tuple[str, ...] = (), **fields: Any) -> Execution:
         """Runs a job to its end, and a second more: what the next one writes is newer."""

@@ -194,6 +194,20 @@ class CiSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     poll_seconds: float = 10.0
 
 
+class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """An account by which artifacts that are files can be read; artifacts name it as `artifactAccount`."""
+
+    type: Literal["http", "github", "gitlab", "bitbucket"]
+    address: str = ""
+    """Where its credentials go, and nowhere else: `https://host`. Empty: the vendor's public API; of `http`: nowhere."""
+    username: str = ""
+    """Empty: the token alone signs in."""
+    token_file: str = ""
+    """File that holds the token or password and nothing else."""
+    use_content_api: bool = False
+    """GitHub: take the file from the contents API itself instead of its download address."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Everything that can be set."""
 
@@ -212,6 +226,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     preconfigured_webhooks: dict[str, PreconfiguredWebhookSettings] = {}
     """By stage type."""
     ci: dict[str, CiSettings] = {}
+    """By name."""
+    artifact_accounts: dict[str, ArtifactAccountSettings] = {}
     """By name."""
     script_master: str = ""
     """CI system that runs script stages, and its job for them."""

@@ -14,9 +14,17 @@ import msgspec
 
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
-from gennaker.settings import CiSettings, LoadBalancerSettings, PreconfiguredWebhookSettings, ProviderSettings, Settings
+from gennaker.settings import (
+    ArtifactAccountSettings,
+    CiSettings,
+    LoadBalancerSettings,
+    PreconfiguredWebhookSettings,
+    ProviderSettings,
+    Settings,
+)
 
 _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "artifact-accounts": ArtifactAccountSettings,
     "ci": CiSettings,
     "load-balancers": LoadBalancerSettings,
     "preconfigured-webhooks": PreconfiguredWebhookSettings,

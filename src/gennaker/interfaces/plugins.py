@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from gennaker.interfaces.artifacts import ArtifactAccount
 from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clouds import CloudProvider
 from gennaker.interfaces.metrics import MetricSource
@@ -36,6 +37,8 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     traffic: tuple[Callable[[Services], TrafficProvider], ...] = ()
     notifiers: tuple[Callable[[Services], Notifier], ...] = ()
     ci: tuple[Callable[[Services], tuple[CiSystem, ...]], ...] = ()
+    """As many as the settings name."""
+    artifacts: tuple[Callable[[Services], tuple[ArtifactAccount, ...]], ...] = ()
     """As many as the settings name."""
     metrics: tuple[Callable[[Services], MetricSource], ...] = ()
     services: tuple[Service, ...] = ()

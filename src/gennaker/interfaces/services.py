@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.interfaces.artifacts import ArtifactAccount
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clock import Clock, Ids
@@ -51,5 +52,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """By query type."""
     ci: Mapping[str, CiSystem] = {}
     """By the name that pipelines write as `master`."""
+    artifacts: Mapping[str, ArtifactAccount] = {}
+    """By the name that artifacts write as `artifactAccount`."""
     outside: Outside | None = None
     """Answers what functions of expressions ask; None: nobody can be asked."""

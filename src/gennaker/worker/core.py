@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gennaker.engine import rules
+from gennaker.interfaces.artifacts import ArtifactAccount
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clock import Clock, Ids
@@ -129,6 +130,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         notifiers=offered.notifiers,
         metrics=offered.metrics,
         ci=offered.ci,
+        artifacts=offered.artifacts,
         outside=LocalOutside(store.definitions, allowed=settings.webhook_hosts),
     )
     _fill(offered, services, plugins)
@@ -175,6 +177,7 @@ class _Offered:
         self.notifiers: dict[str, Notifier] = {}
         self.metrics: dict[str, MetricSource] = {}
         self.ci: dict[str, CiSystem] = {}
+        self.artifacts: dict[str, ArtifactAccount] = {}
 
 
 def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> None:
@@ -185,6 +188,7 @@ def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> N
         offered.notifiers.update((made.type, made) for made in (factory(services) for factory in plugin.notifiers))
         offered.metrics.update((made.type, made) for made in (factory(services) for factory in plugin.metrics))
         offered.ci.update((made.name, made) for factory in plugin.ci for made in factory(services))
+        offered.artifacts.update((made.name, made) for factory in plugin.artifacts for made in factory(services))
 
 
 def _rules(stage_types: Mapping[str, StageType], settings: Settings) -> rules.Rules:

@@ -4,11 +4,9 @@ One after another; those of a name that exists are updated. Some may fail: the o
 the stage's context say what became of each, and then the stage fails.
 """
 
-import base64
-import binascii
-
 import msgspec
 
+from gennaker.interfaces import artifacts
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json
@@ -17,7 +15,6 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.plugins.definitions import pipelines
 
-_INLINE = frozenset({"embedded/base64", "remote/base64"})
 _LISTS = ("pipelinesCreated", "pipelinesUpdated", "pipelinesFailedToSave")
 
 
@@ -44,7 +41,12 @@ async def plan(_: StageSpec, __: StageContext) -> Plan:
 
 async def get(context: TaskContext) -> TaskResult:
     """Reads the artifact and finds the pipelines that exist already."""
-    content = _content(_artifact(context))
+    try:
+        fetched = await artifacts.content(context.services.artifacts, _artifact(context))
+    except artifacts.ArtifactUnavailable as failure:
+        problem = Problem(code="artifact.unavailable", message=f"The artifact can't be read now: {failure}")
+        return Failed(problem=problem, retryable=True)
+    content = _content(fetched)
     to_save: list[Json] = []
     for application, listed in content.items():
         if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
@@ -110,18 +112,10 @@ def _artifact(context: TaskContext) -> JsonObject:
     return found
 
 
-def _content(artifact: JsonObject) -> JsonObject:
-    if artifact.get("type") not in _INLINE:
-        raise Refused(
-            Problem(
-                code="artifact.unfetchable",
-                message=f"The content of an artifact of type {artifact.get('type')!r} can't be fetched here.",
-                remedy=f"Use one that carries its content: {' or '.join(sorted(_INLINE))}.",
-            )
-        )
+def _content(fetched: bytes) -> JsonObject:
     try:
-        content = decode_json(base64.b64decode(str(artifact.get("reference") or ""), validate=True))
-    except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError) as error:
+        content = decode_json(fetched)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Refused(_unreadable(str(error))) from error
     if not isinstance(content, dict):
         raise Refused(_unreadable("it is no object"))
@@ -132,7 +126,7 @@ def _unreadable(why: str) -> Problem:
     return Problem(
         code="pipelines.unreadable",
         message=f"The artifact's pipelines can't be read: {why}.",
-        remedy='It must be base64 of `{"application": [pipeline, …]}`.',
+        remedy='It must be JSON: `{"application": [pipeline, …]}`.',
     )
 
 

@@ -1,6 +1,6 @@
 """What the folder of Jenkins offers."""
 
 from gennaker.interfaces.plugins import Plugin
-from gennaker.plugins.jenkins import system
+from gennaker.plugins.jenkins import files, system
 
-plugin = Plugin(name="jenkins", ci=(system.systems,))
+plugin = Plugin(name="jenkins", ci=(system.systems,), artifacts=(files.accounts,))

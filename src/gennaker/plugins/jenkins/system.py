@@ -111,12 +111,13 @@ class Jenkins:
         found = foreign.mapping(await self._get(f"{_job(job)}/{number}", tree="artifacts[fileName,relativePath]"))
         for artifact in foreign.mappings(found.get("artifacts")):
             if artifact.get("fileName") == file:
-                path = quote(str(artifact["relativePath"]))
-                answer = await self._http.request(
-                    "GET", f"{_job(job)}/{number}/artifact/{path}", headers=self._headers()
-                )
-                return build_files.parse(file, answer.body)
+                return build_files.parse(file, await self.file(job, number, str(artifact["relativePath"])))
         raise CiMissing(f"Build {number} of {job} has archived no file {file!r}.")
+
+    async def file(self, job: str, number: str, path: str) -> bytes:
+        """An archived file, by its path in the workspace."""
+        where = f"{_job(job)}/{quote(number, safe='')}/artifact/{_path(path)}"
+        return (await self._http.request("GET", where, headers=self._headers())).body
 
     async def log(self, job: str, number: str) -> str:
         """The console's text."""
@@ -229,7 +230,16 @@ def _scm(actions: list[JsonObject]) -> list[Json]:
 
 def _job(job: str) -> str:
     """`team/job/app` stays so; a name alone, too."""
-    return f"job/{quote(job.strip('/'))}"
+    return f"job/{_path(job)}"
+
+
+def _path(text: str) -> str:
+    """As a part of an address that leads nowhere else. Raises Refused."""
+    parts = text.strip("/").split("/")
+    if any(part in {"", ".", ".."} for part in parts):
+        message = f"{text!r} names nothing of Jenkins."
+        raise Refused(Problem(code="ci.path", message=message, remedy="Write it without `.`, `..` and empty parts."))
+    return quote("/".join(parts))
 
 
 def _definitions(job: JsonObject) -> Iterator[JsonObject]:

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from tests.fakes.http_target import Answer, running
 from tests.harness import problem_of
 from tests.jobs import Installation, encoded
 from tests.make import config, stage_json
 
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.statuses import Status
+from gennaker.plugins.artifacts import plugin as files
+from gennaker.settings import Settings
 
 ONE: JsonObject = {"name": "one", "stages": []}
 TWO: JsonObject = {"name": "two", "stages": []}
@@ -76,15 +79,28 @@ def test_the_artifact_may_be_one_that_was_bound_before() -> None:
     [
         ({}, "No artifact could be bound to ''"),
         ({"pipelinesArtifactId": "nobody"}, "No artifact could be bound to 'nobody'"),
-        ({"pipelinesArtifact": {"type": "gcs/object"}}, "'gcs/object' can't be fetched here"),
+        ({"pipelinesArtifact": {"type": "gcs/object"}}, "type 'gcs/object' names no account"),
         ({"pipelinesArtifact": artifact([])}, "it is no object"),
         ({"pipelinesArtifact": artifact({"shop": [7]})}, "no list of objects"),
         ({"pipelinesArtifact": artifact({"shop": []})}, "it holds no pipeline"),
-        ({"pipelinesArtifact": {"type": "embedded/base64", "reference": "%"}}, "can't be read"),
+        ({"pipelinesArtifact": {"type": "embedded/base64", "reference": "%"}}, "isn't base64"),
     ],
 )
 def test_an_artifact_that_holds_none_is_said(fields: JsonObject, said: str) -> None:
     assert said in Installation().refused("savePipelinesFromArtifact", **fields)
+
+
+def test_an_artifact_that_lies_elsewhere_is_fetched_and_asked_for_again_if_that_may_help() -> None:
+    left = iter([Answer(status=503), Answer(body={"shop": [ONE]})])
+    with running(lambda _: next(left)) as target:
+        settings = Settings(webhook_hosts=(target.address,))
+        installed = Installation(files.plugin, settings=settings)
+        lying_there: JsonObject = {"type": "http/file", "reference": f"{target.url}/pipelines.json"}
+
+        stage = installed.done("savePipelinesFromArtifact", pipelinesArtifact=lying_there)
+
+    assert names(stage.outputs["pipelinesCreated"]) == ["one"]
+    assert target.paths() == ["GET /pipelines.json"] * 2
 
 
 def test_a_crash_between_two_saves_loses_none_and_doubles_none() -> None:
