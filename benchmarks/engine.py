@@ -89,8 +89,10 @@ def pipeline(stages: int, context: JsonObject) -> JsonObject:
 
 
 @asynccontextmanager
-async def running(folder: Path, starts: Starts, url: str = "") -> AsyncIterator[core.Core]:
-    """A worker over a fresh store: SQLite in the folder, or the empty PostgreSQL database of the URL."""
+async def running(
+    folder: Path, starts: Starts, url: str = "", plugins: tuple[Plugin, ...] = ()
+) -> AsyncIterator[core.Core]:
+    """A worker over a store, if need be a new one: SQLite in the folder, or the PostgreSQL database of the URL."""
     clock, ids = SystemClock(), SystemIds()
     store = opening.open_store(StoreSettings(url=url), folder, engine_version="benchmark", server="benchmark")
     database = store.database
@@ -110,7 +112,7 @@ async def running(folder: Path, starts: Starts, url: str = "") -> AsyncIterator[
         ids=ids,
         settings=Settings(),
         data=folder,
-        plugins=(Plugin(name="bench", stages=(stage,)),),
+        plugins=(Plugin(name="bench", stages=(stage,)), *plugins),
         registries={},
         probe=SilentProbe(),
         servers=store.servers,
