@@ -44,7 +44,7 @@ from gennaker.store.images import DatabaseImageStore
 from gennaker.store.opening import OpenStore
 from gennaker.store.searches import DatabaseSearches
 from gennaker.store.tag_policy import TagPolicy
-from gennaker.transport import reporting
+from gennaker.transport import ports, reporting
 from gennaker.transport.folder import DataFolder
 from gennaker.transport.permissions import private_files
 from gennaker.transport.processes import Processes
@@ -160,6 +160,14 @@ def check_addresses(settings: Settings) -> None:
                     remedy=f"Set {setting} to a number up to {_LARGEST_PORT} (0: a free one).",
                 )
             )
+    if settings.server.port == settings.registry.port != 0:
+        raise Refused(
+            Problem(
+                code="server.port",
+                message=f"server.port and registry.port are both {settings.server.port}; each needs a port of its own.",
+                remedy="Set one of them to another port (0: a free one).",
+            )
+        )
     if not _is_loopback(settings.server.host):
         raise Refused(
             Problem(
@@ -239,8 +247,8 @@ class _Server:
         clock, ids = SystemClock(), SystemIds()
         database = store.database
         self._folder = folder
-        self._api_socket = _listening(settings.server.host, settings.server.port, "server.port")
-        self._registry_socket = _listening(settings.server.host, settings.registry.port, "registry.port")
+        self._api_socket = ports.listening(settings.server.host, settings.server.port, "server.port")
+        self._registry_socket = ports.listening(settings.server.host, settings.registry.port, "registry.port")
         self._api = f"http://{_address(self._api_socket)}"
         self._registry_host = _address(self._registry_socket)
         server = msgspec.structs.replace(settings.server, base_url=settings.server.base_url or self._api)
@@ -264,7 +272,7 @@ class _Server:
         )
         self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token)
         self._ending = asyncio.Event()
-        ports = WebPorts(
+        web_ports = WebPorts(
             services=self._core.services,
             stage_types=self._core.stage_types,
             doors=self._doors,
@@ -274,7 +282,7 @@ class _Server:
             page=Path(web_application.__file__).parent / "static",
         )
         self._listeners = (
-            _Listener(web_application.create(ports), self._api_socket),
+            _Listener(web_application.create(web_ports), self._api_socket),
             _Listener(web_registry.create(self._images, audit=self._audit, clock=clock), self._registry_socket),
         )
 
@@ -361,24 +369,6 @@ def _ports(store: OpenStore, clock: SystemClock, audit: DatabaseAuditTrail) -> c
         logs=FileLogs(database),
         audit=audit,
     )
-
-
-def _listening(host: str, port: int, setting: str) -> socket.socket:
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        bound.listen()  # at once: with SO_REUSEADDR two may bind, and only one may listen
-    except OSError as error:
-        bound.close()
-        raise Refused(
-            Problem(
-                code="server.port",
-                message=f"Gennaker can't listen on {host}:{port}: {error.strerror}.",
-                remedy=f"Stop what uses it, or set {setting} to another port (0: a free one).",
-            )
-        ) from error
-    return bound
 
 
 def _address(bound: socket.socket) -> str:

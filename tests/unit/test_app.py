@@ -42,3 +42,10 @@ def test_a_port_that_is_none_is_refused_with_a_sentence(port: int) -> None:
         app.check_addresses(Settings(server=ServerSettings(port=port)))
     with pytest.raises(Refused, match=r"registry\.port is"):
         app.check_addresses(Settings(registry=RegistrySettings(port=port)))
+
+
+def test_the_server_and_the_registry_may_not_share_a_port() -> None:
+    with pytest.raises(Refused, match=r"server\.port and registry\.port are both 5000"):
+        app.check_addresses(Settings(server=ServerSettings(port=5000), registry=RegistrySettings(port=5000)))
+
+    app.check_addresses(Settings(server=ServerSettings(port=0), registry=RegistrySettings(port=0)))

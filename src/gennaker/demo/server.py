@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from gennaker.model.problems import Problem, Refused
-from gennaker.transport.client import Client
+from gennaker.transport.client import Client, server
 from gennaker.transport.permissions import open_private
 
 _STARTS_WITHIN_SECONDS = 30.0
@@ -46,7 +46,7 @@ class DemoServer:
             )
         until = time.monotonic() + _STARTS_WITHIN_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
-            if (self.data / "server.json").exists():
+            if self._is_announced(self._process.pid):
                 return Client(self.data)
             time.sleep(_LOOKS_EVERY_SECONDS)
         raise Refused(self._not_ready())
@@ -90,11 +90,19 @@ class DemoServer:
         file = self.data / "server.log"
         return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""
 
+    def _is_announced(self, pid: int) -> bool:
+        """Whether this very server is ready; a killed one may have left its announcement."""
+        try:
+            return server(self.data).pid == pid
+        except Refused:
+            return False
+
     def _not_ready(self) -> Problem:
         status = self._process.poll() if self._process else None
-        how = f"ended with status {status}" if status is not None else "isn't ready yet"
+        late = f"isn't ready after {_STARTS_WITHIN_SECONDS:.0f} s"
+        how = f"ended with status {status} before it was ready" if status is not None else late
         return Problem(
             code="demo.server",
-            message=f"The demo's server {how} after {_STARTS_WITHIN_SECONDS:.0f} s. The end of its log:\n{self.log_tail()}",
+            message=f"The demo's server {how}. The end of its log:\n{self.log_tail()}",
             remedy=f"The whole log is {self.data / 'server.log'}.",
         )

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import hmac
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +30,6 @@ from gennaker.demo.watching import Watcher
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mappings_at
 from gennaker.model.problems import Problem, Refused
-from gennaker.transport import ports
 from gennaker.transport.client import Client
 
 _RATE = 600.0
@@ -88,9 +86,6 @@ class Story:
         self._teller = teller
         self._mail = MailSink()
         self._hooks = WebhookSink()
-        # By process: demos that start together must not look at the same ports.
-        self._api_port = ports.free(f"demo-api/{os.getpid()}")
-        self._registry_port = ports.free(f"demo-registry/{os.getpid()}", taken={self._api_port})
         self._server = DemoServer(folder / "data", (*self._settings(), *flags))
         self._repository = DemoRepository(folder)
         self._load: subprocess.Popen[bytes] | None = None
@@ -147,8 +142,8 @@ class Story:
 
     def _settings(self) -> tuple[str, ...]:
         return (
-            f"server.port={self._api_port}",
-            f"registry.port={self._registry_port}",
+            "server.port=0",
+            "registry.port=0",
             "mail.host=127.0.0.1",
             f"mail.port={self._mail.port}",
             f'webhook-hosts=["{self._hooks.host}"]',

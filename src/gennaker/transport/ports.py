@@ -1,4 +1,4 @@
-"""Free ports on loopback for servers that keep theirs over restarts.
+"""Ports on loopback: free ones for servers that keep theirs over restarts, and listening on one.
 
 Taken from below the range out of which the kernel gives outgoing connections theirs: a port from within it may be
 in use by a client's connection at the very moment at which its server wants to bind again.
@@ -8,6 +8,8 @@ import socket
 import zlib
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+
+from gennaker.model.problems import Problem, Refused
 
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST = 16384
@@ -39,6 +41,28 @@ def is_free(host: str, port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def listening(host: str, port: int, setting: str) -> socket.socket:
+    """A socket that listens there (0: on a free port). Raises Refused, naming the setting, if the port is in use.
+
+    It listens at once: of two sockets that are merely bound to a port, the later to listen fails, long after its start.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen()
+    except OSError as error:
+        bound.close()
+        raise Refused(
+            Problem(
+                code="server.port",
+                message=f"Gennaker can't listen on {host}:{port}: {error.strerror}.",
+                remedy=f"Stop what uses it, or set {setting} to another port (0: a free one).",
+            )
+        ) from error
+    return bound
 
 
 def _end() -> int:

@@ -1,7 +1,10 @@
-"""Free ports."""
+"""Free ports, and listening on one."""
 
 import socket
 
+import pytest
+
+from gennaker.model.problems import Refused
 from gennaker.transport import ports
 
 
@@ -23,3 +26,13 @@ def test_ports_that_are_taken_or_in_use_are_passed_over() -> None:
         assert not ports.is_free("127.0.0.1", first)
         assert ports.free("another key") != first
         assert ports.free("another key", {second}) not in {first, second}
+
+
+def test_of_two_that_want_a_port_the_later_is_refused_at_once() -> None:
+    with ports.listening("127.0.0.1", 0, "server.port") as first:
+        port = first.getsockname()[1]
+
+        with pytest.raises(Refused, match=rf"can't listen on 127\.0\.0\.1:{port}: .*set registry\.port"):
+            ports.listening("127.0.0.1", port, "registry.port")
+
+    ports.listening("127.0.0.1", port, "registry.port").close()
