@@ -75,9 +75,9 @@ def demo(
 ) -> int:
     """Take one commit all the way to production, and three bad ones as far as they may come."""
     _check_demo_packages()
-    from gennaker.demo import story
+    from gennaker.demo import running as demo_running
 
-    return story.tell(data=place.data, flags=tuple(place.set), keep=keep)
+    return demo_running.run(data=place.data, flags=tuple(place.set), keep=keep)
 
 
 @app.command

@@ -77,13 +77,18 @@ class DemoServer:
             return None
 
     def stop_everything(self) -> None:
-        """Ends the server and all that it has started."""
+        """Ends the server and all that it has started. Raises Refused if something can't be ended."""
         self.stop()
-        subprocess.run(
-            [sys.executable, "-m", "gennaker.cli.main", "stop", "--all", "--data", str(self.data)],
-            check=False,
-            capture_output=True,
-        )
+        command = [sys.executable, "-m", "gennaker.cli.main", "stop", "--all", "--data", str(self.data)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Refused(
+                Problem(
+                    code="demo.left",
+                    message=f"Something is left running: {done.stderr.strip()}",
+                    remedy=f"Try again with `gennaker stop --all --data {self.data}`.",
+                )
+            )
 
     def log_tail(self, lines: int = 15) -> str:
         """The end of the server's log."""

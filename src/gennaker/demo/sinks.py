@@ -3,6 +3,8 @@
 import json
 import socket
 import threading
+from asyncio import AbstractServer
+from collections.abc import Awaitable
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,6 +12,20 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 
 from gennaker.model.codec import JsonObject
+
+_STARTS_WITHIN_SECONDS = 30.0
+
+
+class _SmtpServer(Controller):
+    """Listens on a free port that nobody else can take between choosing and listening."""
+
+    def __init__(self, handler: MessageHandler) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        host, port = self._listening.getsockname()
+        super().__init__(handler, hostname=host, port=port, ready_timeout=_STARTS_WITHIN_SECONDS)
+
+    def _create_server(self) -> Awaitable[AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self._listening)
 
 
 class MailSink:
@@ -24,9 +40,13 @@ class MailSink:
             def handle_message(self, message: Message) -> None:
                 sink.mails.append(message)
 
-        self.port = _free_port()
-        self._controller = Controller(Keeper(), hostname="127.0.0.1", port=self.port)
+        self._controller = _SmtpServer(Keeper())
         self._controller.start()
+
+    @property
+    def port(self) -> int:
+        """On 127.0.0.1."""
+        return self._controller.port
 
     def to(self, address: str) -> list[Message]:
         """Mail to an address."""
@@ -73,10 +93,3 @@ class WebhookSink:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -5,14 +5,11 @@ processes behind a load balancer, visitors all the time. The story only does wha
 back) and looks from outside whether what must happen happens. Exit status 0 only if all of it did.
 """
 
-import contextlib
 import hashlib
 import hmac
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -21,11 +18,12 @@ from pathlib import Path
 import httpx2
 import msgspec
 
-from gennaker.demo import pipelines, reckoning, telling, versions, watching
+from gennaker.demo import own_folder, pipelines, reckoning, staying, telling, versions, watching
 from gennaker.demo.cart_clients import HoldingOn
 from gennaker.demo.repository import DemoRepository
 from gennaker.demo.server import DemoServer
 from gennaker.demo.sinks import MailSink, WebhookSink
+from gennaker.demo.visitors import Visitors
 from gennaker.demo.watching import Watcher
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mappings_at
@@ -39,33 +37,6 @@ _MOST_MEMORY_BYTES = 200_000_000
 _DEPENDS_ON = ("libs/storefront",)
 _SLOW_SECONDS = 30.0
 _ARRIVES_WITHIN_SECONDS = 10.0
-
-
-def tell(*, data: Path | None, flags: tuple[str, ...], keep: bool) -> int:
-    """Tells the story; 0 if everything did what it must. With `keep` all is left running until Ctrl-C."""
-    folder = data or Path(tempfile.mkdtemp(prefix="gennaker-demo-"))
-    teller = telling.Teller()
-    story = Story(folder, flags, teller)
-    try:
-        story.tell()
-        if keep:
-            story.stay()
-    except Refused as refused:
-        teller.failures += [str(problem) for problem in refused.problems]
-        teller.console.print(f"  [red]✗[/red] {refused}", markup=True)
-    except KeyboardInterrupt:
-        teller.failures.append("interrupted")
-    finally:
-        story.end()
-    is_well = not teller.failures
-    if not is_well:
-        teller.title(f"Not everything went as it must ({len(teller.failures)}):")
-        for failure in teller.failures:
-            teller.console.print(f"  [red]✗[/red] {failure}", markup=True)
-        teller.console.print(f"  The server's log and data are in {folder}.", markup=False)
-    elif data is None:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0 if is_well else 1
 
 
 class _CartChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +57,9 @@ class Story:
         self._teller = teller
         self._mail = MailSink()
         self._hooks = WebhookSink()
-        self._server = DemoServer(folder / "data", (*self._settings(), *flags))
+        self._server = DemoServer(folder / own_folder.DATA, (*self._settings(), *flags))
         self._repository = DemoRepository(folder)
-        self._load: subprocess.Popen[bytes] | None = None
+        self._visitors = Visitors(rate=_RATE)
         self._meter: watching.Meter | None = None
         self._client: Client
         self._watcher: Watcher
@@ -118,25 +89,20 @@ class Story:
         self._tell_report()
 
     def stay(self) -> None:
-        """Leaves everything running, visitors too, until Ctrl-C: that is how it is meant to end."""
-        self._send_visitors(self._folder / "load-after.jsonl")
-        link = self._client.post("/api/v1/links")
-        url = link.get("url") if isinstance(link, dict) else ""
-        self._teller.console.print(
-            f"\nEverything is left running. The page: {url}\nCtrl-C ends all of it.", markup=False
-        )
-        with contextlib.suppress(KeyboardInterrupt):
-            while self._server.is_running():
-                time.sleep(1)
+        """Leaves everything running until Ctrl-C; visitors come again, as canaries need them."""
+        self._visitors.come(self._address("shop-prod"), self._folder / "load-afterwards.jsonl")
+        staying.until_ctrl_c(self._server, self._client, self._teller)
 
     def end(self) -> None:
-        """Leaves nothing running."""
+        """Leaves nothing running. Raises Refused if something can't be ended."""
         if self._meter is not None:
             self._meter.close()
-        self._stop_load()
-        self._server.stop_everything()
-        self._mail.close()
-        self._hooks.close()
+        self._visitors.leave()
+        try:
+            self._server.stop_everything()
+        finally:
+            self._mail.close()
+            self._hooks.close()
 
     # Set-up
 
@@ -192,7 +158,7 @@ class Story:
     def _visitors_come(self) -> None:
         with self._teller.step("Visitors come"):
             log = self._folder / "load.jsonl"
-            self._send_visitors(log)
+            self._visitors.come(self._address("shop-prod"), log)
             time.sleep(3)
             rate = reckoning.rate_of(log)
         percent = reckoning.share_needed(rate)
@@ -363,7 +329,7 @@ class Story:
         done = self._spawn("audit", "verify", capture=True)
         said = (done.communicate(timeout=60)[0] or b"").decode().strip()
         self._teller.check("the audit log verifies", holds=done.returncode == 0, found=said)
-        self._stop_load()
+        self._visitors.leave()
         load = reckoning.load_log(self._folder / "load.jsonl")
         self._teller.note(f"{load.requests} requests, {load.requests_per_second}/s")
         self._teller.check("visitors saw no transport error", holds=not load.broken, found=load.broken[:3])
@@ -446,13 +412,3 @@ class Story:
             stdout=subprocess.PIPE if capture else subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )
-
-    def _send_visitors(self, log: Path) -> None:
-        words = ["--url", f"http://{self._address('shop-prod')}", "--rate", str(_RATE), "--log", str(log)]
-        self._load = subprocess.Popen([sys.executable, "-m", "gennaker.demo.load", *words])
-
-    def _stop_load(self) -> None:
-        if self._load is not None:
-            self._load.terminate()
-            self._load.wait(10)
-            self._load = None

@@ -3,10 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+
+from gennaker.model.problems import Refused
 
 
 class Teller:
@@ -23,7 +27,7 @@ class Teller:
     def step(self, what: str) -> Iterator[None]:
         """A step; it is said when it has ended well, and when it hasn't."""
         began = time.monotonic()
-        with self.console.status(f"{what} …") as status:
+        with self.console.status(f"{escape(what)} …") as status:
             self._status = status
             try:
                 yield
@@ -34,11 +38,15 @@ class Teller:
     def now(self, what: str) -> None:
         """What is under way within a step; only a terminal shows it."""
         if self._status is not None:
-            self._status.update(what)
+            self._status.update(escape(what))
+
+    def say(self, text: str) -> None:
+        """Something, as it is."""
+        self.console.print(text, markup=False)
 
     def title(self, text: str) -> None:
         """A heading."""
-        self.console.print(f"\n[bold]{text}[/bold]")
+        self.console.print(f"\n[bold]{escape(text)}[/bold]")
 
     def note(self, text: str) -> None:
         """Something worth knowing."""
@@ -50,7 +58,13 @@ class Teller:
             self._line("[green]✓[/green]", what, None)
             return
         self.failures.append(f"{what} (found: {found})")
-        self.console.print(f"  [red]✗ {what}[/red]  found: {found}")
+        self.console.print(f"  [red]✗ {escape(what)}[/red]  found: {escape(str(found))}")
+
+    def refused(self, refused: Refused) -> None:
+        """What kept the story from going on."""
+        for problem in refused.problems:
+            self.failures.append(str(problem))
+            self._line("[red]✗[/red]", str(problem), None)
 
     def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         """A table."""
@@ -62,6 +76,13 @@ class Teller:
         self.console.print()
         self.console.print(table)
 
+    def verdict(self, folder: Path) -> None:
+        """What didn't go as it must, and where to look."""
+        self.title(f"Not everything went as it must ({len(self.failures)}):")
+        for failure in self.failures:
+            self._line("[red]✗[/red]", failure, None)
+        self.say(f"  The server's log and data are in {folder}.")
+
     @property
     def seconds(self) -> float:
         """Since the story began."""
@@ -69,4 +90,4 @@ class Teller:
 
     def _line(self, mark: str, what: str, seconds: float | None) -> None:
         took = f"  [dim]{seconds:.1f} s[/dim]" if seconds is not None else ""
-        self.console.print(f"  {mark} {what}{took}")
+        self.console.print(f"  {mark} {escape(what)}{took}")

@@ -1,4 +1,4 @@
-"""What the demo commits: the services of the sample pass the tests and checks that their build files run."""
+"""What the demo commits: the services of the sample pass the tests and checks that their build files run; what git refuses is said."""
 
 import os
 import shutil
@@ -8,6 +8,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
+
+from gennaker.demo.repository import DemoRepository
+from gennaker.model.problems import Refused
 
 SECONDS = 60
 
@@ -54,3 +57,19 @@ def test_a_service_passes_its_own_lint_and_static_analysis(repository: Path, ser
 
     run(folder, "ruff", "check", "--no-cache", ".")
     run(folder, "bandit", "--quiet", "--recursive", "--severity-level", "medium", service, "vendor")
+
+
+def test_what_git_says_when_it_fails_is_said(tmp_path: Path) -> None:
+    repository = DemoRepository(tmp_path)
+    repository.create(webhook="http://127.0.0.1:1/", secret="a secret")
+    shutil.rmtree(repository.bare)
+
+    with pytest.raises(Refused, match=r"`git push` has failed in .*storefront: fatal: .*storefront\.git"):
+        repository.push()
+
+
+def test_a_machine_without_git_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(Refused, match=r"needs git, which is not installed here\. Install it"):
+        DemoRepository(tmp_path).create(webhook="http://127.0.0.1:1/", secret="a secret")

@@ -66,3 +66,11 @@ def test_the_announcement_of_a_killed_server_is_not_taken_for_this_one_s(make: M
 
         with pytest.raises(Refused, match="ended with status 1"):
             server.start()
+
+
+def test_what_can_not_be_ended_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_text("no folder")
+
+    with pytest.raises(Refused, match=f"Something is left running: .*{file}.*gennaker stop --all --data {file}"):
+        DemoServer(file).stop_everything()

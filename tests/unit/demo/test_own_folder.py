@@ -1,0 +1,83 @@
+"""The demo's folder: made if need be; one that won't do is refused with what to do instead."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gennaker.demo import own_folder
+from gennaker.model.problems import Refused
+from gennaker.transport.folder import DataFolder
+
+AT_ONCE = 8
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(Refused) as caught:
+        own_folder.claim(folder)
+    return str(caught.value)
+
+
+def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "there"
+
+    own_folder.claim(folder)
+
+    assert [one.stat().st_mode & 0o777 for one in (folder, folder / "data")] == [0o700, 0o700]
+    assert [one.name for one in folder.iterdir()] == ["data"]
+
+
+def test_files_that_no_demo_makes_are_not_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+
+    own_folder.claim(tmp_path)
+
+    assert (tmp_path / "data").is_dir()
+
+
+def test_of_demos_that_start_together_one_gets_the_folder(tmp_path: Path) -> None:
+    def claims(_: int) -> bool:
+        try:
+            own_folder.claim(tmp_path / "folder")
+        except Refused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        got_it = list(pool.map(claims, range(AT_ONCE)))
+
+    assert sorted(got_it) == [False] * (AT_ONCE - 1) + [True]
+
+
+@pytest.mark.parametrize("left", ["data", "storefront", "storefront.git"])
+def test_what_an_earlier_demo_has_left_is_named(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).mkdir()
+
+    said = refused(tmp_path)
+
+    assert f"A demo has left {left} in {tmp_path}." in said
+    assert "Name another folder with --data" in said
+    assert [one.name for one in tmp_path.iterdir()] == [left]
+
+
+def test_a_demo_that_is_running_is_named(tmp_path: Path) -> None:
+    held = DataFolder(tmp_path / "data")
+    try:
+        said = refused(tmp_path)
+    finally:
+        held.close()
+
+    assert f"A demo is running (its server has pid {os.getpid()}) in {tmp_path}." in said
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+
+    assert f"can't use the folder {file}" in refused(file)
+    assert "Not a directory" in refused(file / "below")
+
+
+def test_a_folder_of_the_system_is_refused_even_to_root() -> None:
+    assert "can't use the folder /proc/gennaker-demo" in refused(Path("/proc/gennaker-demo"))

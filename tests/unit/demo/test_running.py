@@ -1,0 +1,17 @@
+"""Running the demo: nothing begins in a folder that won't do."""
+
+from pathlib import Path
+
+import pytest
+
+from gennaker.demo import running
+from gennaker.model.problems import Refused
+
+
+def test_nothing_begins_in_a_folder_that_will_not_do(tmp_path: Path) -> None:
+    (tmp_path / "storefront").mkdir()
+
+    with pytest.raises(Refused, match="has left storefront"):
+        running.run(data=tmp_path, flags=(), keep=False)
+
+    assert [one.name for one in tmp_path.iterdir()] == ["storefront"]
