@@ -61,7 +61,6 @@ log = structlog.get_logger()
 Found = TypeVar("Found")
 
 _STOP_SECONDS = 5
-_LARGEST_PORT = 65_535
 """How long open requests may finish when the server stops."""
 _IMAGES_KEPT = timedelta(days=1)
 """Uploads that nobody continues and blobs that no image needs are removed after this."""
@@ -151,15 +150,6 @@ def stop_everything(settings: Settings, data: Path) -> int:
 
 def check_addresses(settings: Settings) -> None:
     """Refuses to listen anywhere but on loopback (nobody signs in yet), and on what is no address."""
-    for setting, port in (("server.port", settings.server.port), ("registry.port", settings.registry.port)):
-        if not 0 <= port <= _LARGEST_PORT:
-            raise Refused(
-                Problem(
-                    code="server.port",
-                    message=f"{setting} is {port}, which is no port.",
-                    remedy=f"Set {setting} to a number up to {_LARGEST_PORT} (0: a free one).",
-                )
-            )
     if settings.server.port == settings.registry.port != 0:
         raise Refused(
             Problem(

@@ -1,12 +1,25 @@
-"""Settings: what can be set, with units and defaults.
+"""Settings: what can be set, with units, ranges and defaults.
 
 Records only. `cli/configuration.py` reads them from `gennaker.toml`, environment (`GENNAKER_SERVER__PORT`) and flags and
 knows where each value came from; everybody else is handed a `Settings`.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+"""0: a free one."""
+Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+"""At most a week."""
+SecondsIfAny = Annotated[float, Meta(ge=0, le=604_800)]
+"""0: none."""
+WholeSeconds = Annotated[int, Meta(ge=1, le=604_800)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Meta(ge=1, le=2**40)]
+HttpStatus = Annotated[int, Meta(ge=100, le=599)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -14,11 +27,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     host: str = "127.0.0.1"
     """Loopback only until sign-in exists; anything else is refused at start."""
-    port: int = 8084
+    port: Port = 8084
     """Gate-compatible API, native API under /api/v1, page under /ui/. 0: a free port."""
     base_url: str = ""
     """Address that links in messages use; empty: `http://host:port`."""
-    webhook_body_limit_bytes: int = 5_000_000
+    webhook_body_limit_bytes: Bytes = 5_000_000
     kept_headers: tuple[str, ...] = ()
     """Headers of requests that executions keep, and hand on to those that they start (`additionalHeaders`)."""
 
@@ -32,22 +45,22 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     folder: str = ""
     """Folder that all servers of a database share, for what stays files: images, evidence, logs, processes; empty: the
     data folder, which is right for a single server."""
-    lease_seconds: float = 15.0
+    lease_seconds: Seconds = 15.0
     """So long after its last sign of life a server's executions pass to others; with PostgreSQL only."""
-    poll_seconds: float = 1.0
+    poll_seconds: Seconds = 1.0
     """How often a server looks for work that nobody has; with PostgreSQL only."""
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """The image registry that Gennaker serves."""
 
-    port: int = 5000
+    port: Port = 5000
     """0: a free port."""
-    account: str = "local-registry"
+    account: Name = "local-registry"
     """Name of the docker-registry account under which pipelines know it."""
     mutable_tags: tuple[str, ...] = ("latest", "main", "edge")
     """Tags that may be pushed again with other content; patterns with `*`. All others are immutable."""
-    poll_seconds: float = 1.0
+    poll_seconds: Seconds = 1.0
     """How often the docker trigger's poller looks for new tags."""
 
 
@@ -56,7 +69,7 @@ class CaddySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     program: str = ""
     """A Caddy of your own; empty: the one that is installed with Gennaker."""
-    admin_port: int = 0
+    admin_port: Port = 0
     """0: a free port, kept in the data folder."""
 
 
@@ -73,51 +86,51 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     host: str = ""
     """Empty: mail notifications fail with a sentence that says so."""
-    port: int = 25
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 25
     sender: str = "gennaker@localhost"
-    timeout_seconds: float = 10.0
+    timeout_seconds: Seconds = 10.0
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """The scraper of the instances' /metrics."""
 
-    scrape_seconds: float = 1.0
-    keep_seconds: int = 1800
+    scrape_seconds: Seconds = 1.0
+    keep_seconds: WholeSeconds = 1800
     """Length of the in-memory series."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """How executions move on."""
 
-    concurrent_tasks: int = 64
+    concurrent_tasks: Count = 64
     """Tasks that run at the same time in this process."""
-    cached_executions: int = 500
+    cached_executions: Count = 500
     time_zone: str = "America/Los_Angeles"
     """For execution windows and cron triggers, Spinnaker's default."""
     partition: str = ""
     """Name of this installation, kept with each execution that it accepts; empty: it has none."""
     disabled_tasks: tuple[str, ...] = ()
     """Tasks that are skipped wherever they stand, by their names in the stages' task lists."""
-    back_off_seconds: float = 0.0
+    back_off_seconds: SecondsIfAny = 0.0
     """Tasks that wait for something look again after this time at the earliest."""
-    longest_back_off_seconds: float = 0.0
+    longest_back_off_seconds: SecondsIfAny = 0.0
     """And after this time at the latest; 0: whenever they want."""
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """What holds for stages whose `cloudProvider` is this one."""
 
-    back_off_seconds: float = 0.0
+    back_off_seconds: SecondsIfAny = 0.0
     """As in [engine]; the longer of the two counts."""
-    account_back_off_seconds: dict[str, float] = {}
+    account_back_off_seconds: dict[str, SecondsIfAny] = {}
     """The same by account (a stage's `credentials` or `account`)."""
 
 
 class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """The built-in builder."""
 
-    concurrent_builds: int = 1
-    step_timeout_seconds: int = 600
+    concurrent_builds: Count = 1
+    step_timeout_seconds: WholeSeconds = 600
     """For steps whose build file gives none."""
     keep_workspaces: bool = False
 
@@ -125,11 +138,11 @@ class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab")
 class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Bounds of the calls that webhook stages make."""
 
-    timeout_seconds: float = 30.0
+    timeout_seconds: Seconds = 30.0
     """Of a whole call, redirects included."""
-    answer_bytes: int = 1_000_000
+    answer_bytes: Bytes = 1_000_000
     """An answer becomes part of the execution: larger ones fail the stage."""
-    redirects: int = 5
+    redirects: Annotated[int, Meta(ge=0, le=100)] = 5
 
 
 class WebhookParameterSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -156,11 +169,11 @@ class PreconfiguredWebhookSettings(msgspec.Struct, frozen=True, kw_only=True, re
     custom_headers: dict[str, str] = {}
     """Sent to `url`'s own origin only and never stored. `file:/path` stands for the content of a file: secrets."""
     parameters: tuple[WebhookParameterSettings, ...] = ()
-    fail_fast_status_codes: tuple[int, ...] | None = None
-    webhook_retry_status_codes: tuple[int, ...] | None = None
-    retry_status_codes: tuple[int, ...] | None = None
+    fail_fast_status_codes: tuple[HttpStatus, ...] | None = None
+    webhook_retry_status_codes: tuple[HttpStatus, ...] | None = None
+    retry_status_codes: tuple[HttpStatus, ...] | None = None
     wait_for_completion: bool | None = None
-    wait_before_monitor: int | None = None
+    wait_before_monitor: Annotated[int, Meta(ge=0)] | None = None
     status_url_resolution: str | None = None
     status_url_json_path: str | None = None
     status_json_path: str | None = None
@@ -191,7 +204,7 @@ class CiSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     declare it; a GitHub workflow must show it in its `run-name`."""
     ref: str = "main"
     """Branch that is built where a stage names none (GitHub, GitLab, Azure DevOps)."""
-    poll_seconds: float = 10.0
+    poll_seconds: Seconds = 10.0
 
 
 class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

@@ -1,4 +1,4 @@
-"""What is refused before the server starts: listening where anyone could use it, and ports that are none."""
+"""What is refused before the server starts: listening where anyone could use it, and twice on one port."""
 
 import pytest
 
@@ -34,14 +34,6 @@ def test_an_address_that_is_none_is_refused_at_the_start(address: str) -> None:
 
     with pytest.raises(Refused, match="form host:port"):
         app.check_addresses(settings)
-
-
-@pytest.mark.parametrize("port", [-1, 65_536, 99_999])
-def test_a_port_that_is_none_is_refused_with_a_sentence(port: int) -> None:
-    with pytest.raises(Refused, match=r"server\.port is"):
-        app.check_addresses(Settings(server=ServerSettings(port=port)))
-    with pytest.raises(Refused, match=r"registry\.port is"):
-        app.check_addresses(Settings(registry=RegistrySettings(port=port)))
 
 
 def test_the_server_and_the_registry_may_not_share_a_port() -> None:

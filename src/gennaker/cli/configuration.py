@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -72,13 +73,12 @@ def read(
     ):
         for key, value in found.items():
             values[key] = (value, source)
-    problems += _unknown_keys(values)
+    known = {key: found for key, found in values.items() if _is_setting(key, found[0])}
+    problems += [_unknown(key, source) for key, (_, source) in values.items() if key not in known]
+    problems += _unfit(known)
     if problems:
         raise Refused(*problems)
-    try:
-        settings = msgspec.convert(_nested(values), Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise Refused(_invalid(error)) from error
+    settings = msgspec.convert(_nested(values), Settings, strict=False)
     sources = {key: values[key][1] if key in values else "default" for key in keys(settings)}
     return Configured(settings=settings, sources=sources, file=path, data=folder)
 
@@ -197,25 +197,22 @@ def _nested(values: Mapping[str, tuple[Json, str]]) -> JsonObject:
     return root
 
 
-def _unknown_keys(values: Mapping[str, tuple[Json, str]]) -> list[Problem]:
-    known = set(keys(Settings()))
-    problems = []
-    for dotted, (value, source) in values.items():
-        section, _, rest = dotted.partition(".")
-        if value == {} and (section in _FREE_SECTIONS or dotted in _field_names(Settings)):
-            continue  # a section, or something of a chosen name, with all its defaults
-        if section in _FREE_SECTIONS and _is_field(rest, _FREE_SECTIONS[section]):
-            continue
-        if dotted not in known:
-            near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
-            problems.append(
-                Problem(
-                    code="settings.unknown",
-                    message=f"There is no setting {dotted!r} (from {source}).",
-                    remedy=f"Did you mean {near[0]}?" if near else "`gennaker config show` lists all.",
-                )
-            )
-    return problems
+def _is_setting(dotted: str, value: Json) -> bool:
+    section, _, rest = dotted.partition(".")
+    if value == {} and (section in _FREE_SECTIONS or dotted in _field_names(Settings)):
+        return True  # a section, or something of a chosen name, with all its defaults
+    if section in _FREE_SECTIONS and _is_field(rest, _FREE_SECTIONS[section]):
+        return True
+    return dotted in keys(Settings())
+
+
+def _unknown(dotted: str, source: str) -> Problem:
+    near = difflib.get_close_matches(dotted, keys(Settings()), n=1, cutoff=0.5)
+    return Problem(
+        code="settings.unknown",
+        message=f"There is no setting {dotted!r} (from {source}).",
+        remedy=f"Did you mean {near[0]}?" if near else "`gennaker config show` lists all.",
+    )
 
 
 def _is_field(below: str, kind: type[msgspec.Struct]) -> bool:
@@ -229,9 +226,82 @@ def _field_names(kind: type[msgspec.Struct]) -> set[str]:
     return {field.encode_name for field in msgspec.structs.fields(kind)}
 
 
-def _invalid(error: msgspec.ValidationError) -> Problem:
+def _unfit(values: Mapping[str, tuple[Json, str]]) -> Iterator[Problem]:
+    """What has the wrong kind, or is out of its range: each part that can be read alone is."""
+    parts: dict[str, dict[str, tuple[Json, str]]] = {}
+    for dotted, found in values.items():
+        section, _, rest = dotted.partition(".")
+        # What has a chosen name is read as a whole: some of it must be there.
+        name = f"{section}.{rest.partition('.')[0]}" if section in _FREE_SECTIONS else dotted
+        parts.setdefault(name, {})[dotted] = found
+    for name, part in parts.items():
+        try:
+            settings = msgspec.convert(_nested(part), Settings, strict=False)
+        except msgspec.ValidationError as error:
+            yield _invalid(str(error), name, part)
+        else:
+            if not _is_zone(settings.engine.time_zone):
+                yield _no_zone(settings.engine.time_zone)
+
+
+def _invalid(said: str, name: str, values: Mapping[str, tuple[Json, str]]) -> Problem:
+    what, _, where = said.partition(" - at `$.")
+    # msgspec doesn't say which key of a mapping it means.
+    dotted = re.sub(r"^[a-z-]+\[\.\.\.\]", name, where.rstrip("`"))
+    # A list is a setting as a whole, whichever of its items is meant.
+    value, source = values.get(dotted.partition("[")[0], (None, ""))
+    shown = f" is {value!r} (from {source})" if source and not _may_be_secret(dotted) else ""
+    default = keys(Settings()).get(dotted)
     return Problem(
         code="settings.invalid",
-        message=f"A setting has a value of the wrong kind: {error}.",
-        remedy="`gennaker config show` shows all settings with their defaults.",
+        message=f"The setting {dotted}{shown}: {_in_words(what)}.",
+        remedy=f"Its default is {default!r}." if default is not None else "",
+    )
+
+
+def _may_be_secret(dotted: str) -> bool:
+    return dotted == "store.url" or ".custom-headers" in dotted
+
+
+_WORDS = (
+    (r"^Expected ", "it must be "),
+    (r"^Object missing required field ", "it lacks "),
+    (r"^Invalid enum value ", "it can't be "),
+    (r"`str` matching regex .*", "a name of letters, digits, dots, hyphens and underscores"),
+    (r", got .*", ""),
+    (r"`int`", "a whole number"),
+    (r"`float`", "a number"),
+    (r"`str`", "text"),
+    (r"`bool`", "true or false"),
+    (r"`array`", "a list"),
+    (r" >= ", " of at least "),
+    (r" <= ", " of at most "),
+    (r" > ", " of more than "),
+    (r"\.0$", ""),
+)
+"""What msgspec says, and how people say it."""
+
+
+def _in_words(said: str) -> str:
+    for pattern, word in _WORDS:
+        said = re.sub(pattern, word, said)
+    return said
+
+
+def _is_zone(name: str) -> bool:
+    # The default is Spinnaker's: a machine without time zones may start as long as no window asks for one.
+    if name == Settings().engine.time_zone:
+        return True
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _no_zone(name: str) -> Problem:
+    return Problem(
+        code="settings.time_zone",
+        message=f"The setting engine.time-zone is {name!r}, which this machine knows no time zone by.",
+        remedy="Set it to one like Europe/Berlin or UTC.",
     )

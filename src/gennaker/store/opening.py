@@ -100,13 +100,5 @@ def check(settings: StoreSettings) -> None:
                 remedy="Leave it empty, or set store.url.",
             )
         )
-    problems += [
-        Problem(code="store.seconds", message=f"{name} is {seconds:g}.", remedy="Set it to more than 0.")
-        for name, seconds in (
-            ("store.lease-seconds", settings.lease_seconds),
-            ("store.poll-seconds", settings.poll_seconds),
-        )
-        if not seconds > 0
-    ]
     if problems:
         raise Refused(*problems)

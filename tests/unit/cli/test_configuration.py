@@ -1,5 +1,6 @@
 """Configuration: precedence, where each value came from, unknown keys with suggestions, all problems at once."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
     for key, value in configuration.keys(Settings()).items():
         if key in {"artifact-accounts", "ci", "load-balancers", "preconfigured-webhooks", "providers"}:
             continue
-        sample = samples[type(value)]
+        sample = "UTC" if key == "engine.time-zone" else samples[type(value)]
         name = "GENNAKER_" + key.upper().replace("-", "_").replace(".", "__")
 
         by_flag = read(tmp_path, "", f"{key}={sample}")
@@ -142,17 +143,77 @@ def test_unknown_keys_are_all_named_with_the_nearest_that_exist(tmp_path: Path) 
     [
         ("[server\n", "", "is not valid TOML"),
         ("[server]\nport = 1\nport = 2\n", "", "is not valid TOML"),
-        ('[server]\nport = "many"\n', "", "wrong kind"),
+        ('[server]\nport = "many"\n', "", "port is 'many' (from gennaker.toml): it must be a whole number."),
         ("server = 5\n", "", "There is no setting 'server'"),
         ("", "server.port", "has no value"),
-        ("", "server.port=x", "wrong kind"),
-        ("", 'webhook-hosts=["a"', "wrong kind"),
+        ("", "server.port=x", "The setting server.port is 'x' (from flag): it must be a whole number."),
+        ("", 'webhook-hosts=["a"', "it must be a list."),
+        ("", "webhook-hosts=[1]", "The setting webhook-hosts[0] is [1] (from flag): it must be text."),
+        ("[ci.j]\naddress = 'x'", "", "The setting ci.j: it lacks `type`."),
+        ("[ci.j]\ntype = 'jenkins'", "ci.j.poll-seconds=0", "ci.j.poll-seconds is '0' (from flag): it must be"),
+        ("", "server.port=-1", "The setting server.port is '-1' (from flag): it must be a whole number of at least 0."),
+        ("", "registry.port=65536", "a whole number of at most 65535. Its default is 5000."),
+        ("", "mail.port=99999999", "The setting mail.port is '99999999' (from flag): it must be a whole number of at"),
+        ("", "mail.port=0", "a whole number of at least 1. Its default is 25."),
+        ("", "engine.concurrent-tasks=0", "The setting engine.concurrent-tasks is '0' (from flag): it must be a whole"),
+        (
+            "[metrics]\nscrape-seconds = 0",
+            "",
+            "The setting metrics.scrape-seconds is 0 (from gennaker.toml): it must be",
+        ),
+        ("", "metrics.scrape-seconds=nan", "a number of more than 0. Its default is 1.0."),
+        ("", "registry.poll-seconds=inf", "a number of at most 604800. Its default is 1.0."),
+        ("", "store.lease-seconds=-1", "a number of more than 0. Its default is 15.0."),
+        (
+            "",
+            "registry.account=",
+            "a name of letters, digits, dots, hyphens and underscores. Its default is 'local-reg",
+        ),
+        ("", "engine.time-zone=Mars/Olympus", "The setting engine.time-zone is 'Mars/Olympus', which this machine"),
+        ("", "engine.time-zone=", "Set it to one like Europe/Berlin or UTC."),
+        ("", "engine.time-zone=../etc/passwd", "Set it to one like Europe/Berlin or UTC."),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, toml: str, flag: str, said: str) -> None:
     (problem,) = refused(tmp_path, toml, *([flag] if flag else []))
 
     assert said in problem
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    flags = ("regstry.port=1", "engine.concurrent-tasks=0", "mail.port=70000", "engine.time-zone=x", "server.port=1")
+
+    said = refused(tmp_path, "[ci.j]\ntype = 'jenkins'\n[ci.k]\ntype = 'other'", *flags)
+
+    assert [re.findall(r"[a-z]+\.[a-z-]+", one)[0] for one in said] == [
+        "regstry.port",
+        "ci.k",
+        "engine.concurrent-tasks",
+        "mail.port",
+        "engine.time-zone",
+    ]
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "engine.concurrent-tasks=1",
+        "metrics.scrape-seconds=0.1",
+        "mail.port=65535",
+        "server.port=0",
+        "registry.account=a",
+        "engine.time-zone=Europe/Berlin",
+        "webhooks.redirects=0",
+    ],
+)
+def test_the_ends_of_the_ranges_will_do(tmp_path: Path, flag: str) -> None:
+    assert read(tmp_path, "", flag).sources[flag.partition("=")[0]] == "flag"
+
+
+def test_a_value_that_may_be_secret_is_not_repeated(tmp_path: Path) -> None:
+    said = refused(tmp_path, "[preconfigured-webhooks.x]\nlabel = 'x'\ncustom-headers.Key = 12345")
+
+    assert said == ["The setting preconfigured-webhooks.x.custom-headers[...]: it must be text."]
 
 
 def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:

@@ -38,7 +38,6 @@ def test_an_address_names_postgresql_and_files_go_to_the_shared_folder(postgres_
     [
         (StoreSettings(url="mysql://u:secret@h/d"), ["store.url"]),
         (StoreSettings(folder="/srv"), ["store.folder"]),
-        (StoreSettings(lease_seconds=0, poll_seconds=float("nan")), ["store.seconds", "store.seconds"]),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_made(

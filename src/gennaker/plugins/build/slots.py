@@ -24,7 +24,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
 async def take(services: Services, place: Place) -> waiting.ForTurn | None:
     """Takes a slot if one is free; otherwise returns what is waited for, and keeps the place in the line."""
-    limit = max(1, services.settings.builder.concurrent_builds)
+    limit = services.settings.builder.concurrent_builds
     documents = services.documents(_NAMESPACE)
     document = await documents.get(_KEY)
     queue = msgspec.convert(document.body, Queue) if document else Queue()
