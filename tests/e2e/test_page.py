@@ -13,6 +13,7 @@ from gennaker.demo.server import DemoServer
 from gennaker.demo.watching import Watcher
 from gennaker.model.codec import Json, JsonObject
 from gennaker.transport.client import Client
+from gennaker.transport.client import server as announced
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.debian, pytest.mark.xdist_group("page")]
 
@@ -75,6 +76,14 @@ def test_an_approval_given_on_the_page_lets_the_execution_go_on(client: Client) 
     assert done.returncode == 0, done.stdout + done.stderr
     ended = Watcher(client, lambda _: None).end_of(execution_id, within=20)
     assert (ended["status"], _judgments(ended)) == ("SUCCEEDED", [("operator", _REASON)])
+
+
+def test_a_foreign_name_that_points_here_gets_nothing(client: Client, tmp_path: Path) -> None:
+    registry = f"http://{announced(tmp_path / 'data').registry}"
+
+    done = node("tests/browser/rebinding.mjs", client.address, registry)
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _judgments(execution: JsonObject) -> list[tuple[Json, Json]]:

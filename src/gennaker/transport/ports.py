@@ -1,7 +1,7 @@
 """Ports on loopback: free ones for servers that keep theirs over restarts, and listening on one.
 
-Taken from below the range out of which the kernel gives outgoing connections theirs: a port from within it may be
-in use by a client's connection at the very moment at which its server wants to bind again.
+Free ones are taken from below the range out of which the kernel gives outgoing connections theirs: a port from within it may
+be in use by a client's connection at the very moment at which its server wants to bind again.
 """
 
 import socket

@@ -25,11 +25,10 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport import blobs
 from gennaker.transport.images import manifests
-from gennaker.web import registry_audit
+from gennaker.web import host_names, registry_audit
 
 log = structlog.get_logger()
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _PAGE = 1000
 """Most tags or repositories in one answer."""
 _CODES = frozenset(
@@ -103,21 +102,20 @@ class _ClientGone(Exception):
 _Handler = Callable[[_Request], Awaitable[_Answer]]
 
 
-def create(images: ImageStore, *, audit: AuditTrail, clock: Clock, hosts: Iterable[str] = LOOPBACK) -> ASGIApp:
-    """The registry as an ASGI application. `hosts`: names under which clients may call it, without port.
+def create(images: ImageStore, *, audit: AuditTrail, clock: Clock) -> ASGIApp:
+    """The registry as an ASGI application.
 
     The store records what is changed; the trail gets the changes that are refused (docs/decisions/0009).
     """
-    return _Registry(images, audit=audit, clock=clock, hosts=frozenset(hosts))
+    return _Registry(images, audit=audit, clock=clock)
 
 
 class _Registry:
     """Routes, checks names and turns refusals into answers; `_Handlers` does the rest."""
 
-    def __init__(self, images: ImageStore, *, audit: AuditTrail, clock: Clock, hosts: frozenset[str]) -> None:
+    def __init__(self, images: ImageStore, *, audit: AuditTrail, clock: Clock) -> None:
         self._audit = audit
         self._clock = clock
-        self._hosts = hosts
         self._handlers = _Handlers(images).table()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,8 +163,8 @@ class _Registry:
         return handler
 
     def _check_sender(self, request: _Request) -> None:
-        host = re.sub(r":\d+\Z", "", request.headers.get("host", ""))
-        if host not in self._hosts:
+        host = request.headers.get("host", "")
+        if not host_names.is_this_machine(host):
             raise _refusal("denied", f"This registry isn't known as {host!r}.", status=403)
         if "origin" in request.headers:
             raise _refusal("denied", "Web pages may not use the registry.", status=403)

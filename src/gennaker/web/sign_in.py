@@ -20,12 +20,12 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from gennaker.interfaces.clock import Clock
 from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.web import host_names
 
 COOKIE = "gennaker_session"
 _LINK_LIVES = timedelta(minutes=10)
 _SESSION_LIVES = timedelta(days=7)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _CREDENTIALS_NEEDED = ("/api/",)
 
 
@@ -101,12 +101,8 @@ class Guard:
 
 def _check_host(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """A name that isn't this machine's means that a foreign name was made to point here (DNS rebinding)."""
-    given = connection.headers.get("host", "")
-    try:
-        host = urlsplit(f"//{given}").hostname or ""
-    except ValueError:
-        host = given
-    if host not in _LOCAL_NAMES:
+    host = connection.headers.get("host", "")
+    if not host_names.is_this_machine(host):
         raise Refused(
             Problem(
                 code="request.foreign_host",

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from gennaker.demo.server import DemoServer
 from gennaker.model.problems import Refused
+from gennaker.transport.client import server as announced
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +41,15 @@ def test_two_at_the_same_time_have_addresses_of_their_own(make: Make) -> None:
         assert one.address != two.address
         for client in (one, two):
             assert client.get("/api/v1/executions", application="any", limit="1") is not None
+
+
+def test_any_address_of_loopback_will_do(make: Make) -> None:
+    server = make("data", "server.host=127.0.0.2", *ANY_PORTS)
+    with contextlib.closing(server.start()) as client:
+        assert client.address.startswith("http://127.0.0.2:")
+        assert client.get("/api/v1/executions", application="any", limit="1") is not None
+        with httpx2.Client(trust_env=False) as http:
+            assert http.get(f"http://{announced(server.data).registry}/v2/").status_code == 200
 
 
 def test_a_port_in_use_ends_the_server_with_a_sentence(make: Make) -> None:

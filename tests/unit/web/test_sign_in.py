@@ -195,7 +195,9 @@ def test_no_way_of_writing_a_path_goes_round_the_door(path: str) -> None:
     visit(work)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8084", "localhost", "localhost:1", "[::1]:8084", "127.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8084", "localhost", "localhost:1", "[::1]:8084", "127.0.0.1", "127.0.0.2:8084"]
+)
 def test_the_names_of_this_machine_are_answered(host: str) -> None:
     async def work(site: Website) -> None:
         assert (await site.get("/health/live", headers={"host": host})).status == 200
@@ -204,7 +206,8 @@ def test_the_names_of_this_machine_are_answered(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example:8084", "", "[bad", "192.168.0.1:8084", "localhost."]
+    "host",
+    ["evil.example", "127.0.0.1.evil.example:8084", "", "[bad", "192.168.0.1:8084", "localhost.", "0.0.0.0:8084"],
 )
 def test_no_other_name_is_answered_whatever_the_credentials(host: str) -> None:
     async def work(site: Website) -> None:

@@ -15,8 +15,8 @@ const FLAGS = [
 export const WIDE = { width: 1440, height: 900 }
 export const NARROW = { width: 375, height: 812 }
 
-export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS })
+export function launch(...flags) {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...flags] })
 }
 
 /** A fresh page; `faults` gathers exceptions and refused scripts or styles. */
