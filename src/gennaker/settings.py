@@ -4,6 +4,7 @@ Records only. `cli/configuration.py` reads them from `gennaker.toml`, environmen
 knows where each value came from; everybody else is handed a `Settings`.
 """
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -207,6 +208,25 @@ class CiSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     poll_seconds: Seconds = 10.0
 
 
+class CiArtifactSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Files of builds that are artifacts of one type."""
+
+    pattern: str
+    """Of their whole names, with the groups `name` and `version`, e.g. `(?<name>.+)-(?<version>[0-9].*)\\.jar`."""
+
+    def __post_init__(self) -> None:
+        """Refuses a pattern that is none, while the settings are read."""
+        if not self.compiled().groupindex.keys() & {"name", "version"}:
+            raise ValueError(f"the pattern {self.pattern!r} has neither a group `name` nor a group `version`")
+
+    def compiled(self) -> re.Pattern[str]:
+        """The pattern; named groups may be written as in Java. Raises ValueError."""
+        try:
+            return re.compile(re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", self.pattern))
+        except re.error as error:
+            raise ValueError(f"{self.pattern!r} is no pattern: {error}") from error
+
+
 class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """An account by which artifacts that are files can be read; artifacts name it as `artifactAccount`."""
 
@@ -242,6 +262,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """By name."""
     artifact_accounts: dict[str, ArtifactAccountSettings] = {}
     """By name."""
+    ci_artifacts: dict[str, CiArtifactSettings] = {}
+    """By artifact type: which files of builds are of it; `deb` and `rpm` are known without."""
     script_master: str = ""
     """CI system that runs script stages, and its job for them."""
     script_job: str = ""

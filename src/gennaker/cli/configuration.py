@@ -17,6 +17,7 @@ from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import (
     ArtifactAccountSettings,
+    CiArtifactSettings,
     CiSettings,
     LoadBalancerSettings,
     PreconfiguredWebhookSettings,
@@ -27,6 +28,7 @@ from gennaker.settings import (
 _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
     "artifact-accounts": ArtifactAccountSettings,
     "ci": CiSettings,
+    "ci-artifacts": CiArtifactSettings,
     "load-balancers": LoadBalancerSettings,
     "preconfigured-webhooks": PreconfiguredWebhookSettings,
     "providers": ProviderSettings,

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from gennaker.interfaces.ci import CiFailure, CiSystem, CiUnavailable
 from gennaker.interfaces.services import Services
-from gennaker.model import foreign
+from gennaker.model import build_artifacts, foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 
@@ -40,7 +40,9 @@ async def completed(trigger: JsonObject, services: Services) -> tuple[JsonObject
 
 
 async def _read(trigger: JsonObject, system: CiSystem, services: Services, *, job: str, number: str) -> JsonObject:
-    info = (await _insisting(services, lambda: system.build(job, number))).info
+    state = await _insisting(services, lambda: system.build(job, number))
+    known = {kind: one.compiled() for kind, one in services.settings.ci_artifacts.items()}
+    info = build_artifacts.described(state.info, known)
     read: JsonObject = {**trigger, "buildInfo": info}
     if trigger.get("type") == "manual" and info.get("artifacts"):
         read["artifacts"] = info["artifacts"]

@@ -61,7 +61,7 @@ def test_later_sources_win_and_each_value_knows_its_own(tmp_path: Path) -> None:
 def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
     samples = {str: "x", int: "7", float: "1.5", bool: "true", list: '["a"]'}
     for key, value in configuration.keys(Settings()).items():
-        if key in {"artifact-accounts", "ci", "load-balancers", "preconfigured-webhooks", "providers"}:
+        if key in {"artifact-accounts", "ci", "ci-artifacts", "load-balancers", "preconfigured-webhooks", "providers"}:
             continue
         sample = "UTC" if key == "engine.time-zone" else samples[type(value)]
         name = "GENNAKER_" + key.upper().replace("-", "_").replace(".", "__")
@@ -117,6 +117,17 @@ def test_providers_and_their_accounts_have_back_offs_of_their_own(tmp_path: Path
     assert found.settings.engine == EngineSettings(back_off_seconds=2, disabled_tasks=("refresh",))
     accounts = {"prod": 25.0, "my_test": 3.0}
     assert found.settings.providers == {"aws": ProviderSettings(back_off_seconds=5, account_back_off_seconds=accounts)}
+
+
+def test_patterns_of_artifacts_are_read_as_java_writes_them_and_refused_if_they_are_none(tmp_path: Path) -> None:
+    text = "[ci-artifacts.jar]\npattern = '(?<name>.+)-(?<version>[0-9].*)[.]jar'\n"
+
+    found = read(tmp_path, text).settings.ci_artifacts["jar"].compiled().fullmatch("shop-web-1.2.jar")
+
+    assert found is not None
+    assert found.groupdict() == {"name": "shop-web", "version": "1.2"}
+    assert "'(' is no pattern" in refused(tmp_path, "", "ci-artifacts.jar.pattern=(")[0]
+    assert "has neither a group `name`" in refused(tmp_path, "", "ci-artifacts.jar.pattern=.*")[0]
 
 
 def test_an_empty_section_means_its_defaults(tmp_path: Path) -> None:

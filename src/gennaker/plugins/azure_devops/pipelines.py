@@ -8,20 +8,17 @@ import base64
 from datetime import timedelta
 from urllib.parse import quote
 
-import msgspec
-
-from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CannotTell, CiMissing, Started
+from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, Started
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import CiSettings
-from gennaker.transport import build_files, ci_http
+from gennaker.transport import build_files, ci_builds, ci_http
+from gennaker.transport.ci_builds import Build
 from gennaker.transport.ci_http import CiHttp, secret
 
 _VERSION = {"api-version": "7.1"}
-_REF = "ref"
-"""A stage's parameter of this name is the branch, not a template parameter."""
 _RESULTS = {"succeeded": BuildResult.SUCCESS, "canceled": BuildResult.ABORTED}
 _SEARCHED = 20
 _MOST_LOGS = 50
@@ -42,10 +39,8 @@ class AzureDevOps:
     async def start(self, request: BuildRequest) -> Started:
         """Runs the pipeline."""
         project, pipeline = _parts(request.job)
-        parameters: JsonObject = {key: value for key, value in request.parameters.items() if key != _REF}
-        if self._settings.key_parameter:
-            parameters[self._settings.key_parameter] = request.key
-        branch = request.parameters.get(_REF) or self._settings.ref
+        branch = ci_builds.branch(request, self._settings)
+        parameters: JsonObject = dict(ci_builds.parameters(request, self._settings))
         ref = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
         body: JsonObject = {
             "resources": {"repositories": {"self": {"refName": ref}}},
@@ -53,18 +48,11 @@ class AzureDevOps:
         }
         path = f"{project}/_apis/pipelines/{pipeline}/runs"
         answer = await self._http.request("POST", path, query=_VERSION, headers=self._headers(), json=body)
-        try:
-            number = str(foreign.mapping(decode_json(answer.body))["id"])
-        except (msgspec.DecodeError, KeyError) as error:
-            message = f"{self.name} has accepted a run of {request.job} but doesn't say which."
-            raise Refused(Problem(code="ci.no_number", message=message)) from error
-        return Started(queue_id=number, number=number)
+        return ci_builds.at_once(answer.body, name=self.name, job=request.job)
 
     async def find(self, request: BuildRequest) -> Started | None:
         """By the key's template parameter, among the latest runs."""
-        key = self._settings.key_parameter
-        if not key:
-            raise CannotTell(f"The setting ci.{self.name}.key-parameter names no parameter for the key of a start.")
+        key = ci_builds.key_parameter(self.name, self._settings, kind="parameter")
         project, pipeline = _parts(request.job)
         path = f"{project}/_apis/pipelines/{pipeline}/runs"
         listed = foreign.mappings(foreign.mapping(await self._get(path)).get("value"))
@@ -127,8 +115,8 @@ class AzureDevOps:
         for one in (foreign.mappings(foreign.mapping(await self._get(path)).get("value")))[-_MOST_LOGS:]:
             headers = {**self._headers(), "Accept": "text/plain"}
             answer = await self._http.request("GET", f"{path}/{one['id']}", query=_VERSION, headers=headers)
-            texts.append(answer.body.decode(errors="replace"))
-        return "\n".join(texts)[-build_files.LOG_LIMIT :]
+            texts.append(("", answer.body.decode(errors="replace")))
+        return ci_builds.joined(texts)
 
     async def stop(self, job: str, started: Started) -> None:
         """Cancels the build that the run is."""
@@ -160,21 +148,18 @@ def systems(services: Services) -> tuple[AzureDevOps, ...]:
 
 def _info(found: JsonObject, job: str, result: BuildResult, *, url: str, artifacts: list[Json]) -> JsonObject:
     began, ended = ci_http.instant(found.get("startTime")), ci_http.instant(found.get("finishTime"))
-    sha, ref = found.get("sourceVersion"), str(found.get("sourceBranch") or "")
-    return {
-        "building": result is BuildResult.BUILDING,
-        "fullDisplayName": found.get("buildNumber"),
-        "name": job,
-        "number": found.get("id"),
-        "id": str(found.get("id")),
-        "duration": int((ended - began) / timedelta(milliseconds=1)) if began and ended else None,
-        "timestamp": str(milliseconds(began) or ""),
-        "result": result.value,
-        "url": url,
-        "artifacts": artifacts,
-        "testResults": [],
-        "scm": [{"name": ref, "branch": ref.rpartition("/")[2], "sha1": sha}] if sha else [],
-    }
+    build = Build(
+        job=job,
+        number=found.get("id"),
+        title=found.get("buildNumber"),
+        result=result,
+        url=url,
+        began=began,
+        took=ended - began if began and ended else None,
+        artifacts=artifacts,
+        scm=ci_builds.source(foreign.text(found.get("sourceBranch")), found.get("sourceVersion")),
+    )
+    return ci_builds.igor_json(build)
 
 
 def _parts(job: str) -> tuple[str, str]:

@@ -13,17 +13,18 @@ from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMiss
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked
 from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.transport import build_files, ci_builds
+from gennaker.transport.ci_builds import Build
 
 PROPERTIES = "build.json"
 _APPLICATION = "builder"
 _PARAMETERS = ("repository", "branch", "commit", "registryAccount")
-_LOG_LIMIT_BYTES = 1_000_000
 _WHO = Principal(name="CI stage", via="engine")
 
 
@@ -130,22 +131,19 @@ def _info(execution: Execution, job: str, result: BuildResult, url: str) -> Json
     artifacts: list[Json] = [
         {**one, "fileName": one.get("name")} for one in foreign.mappings(stage.outputs.get("artifacts"))
     ]
-    sha, branch = _sha(stage), stage.context.get("branch")
     began, ended = head.start_time, head.end_time
-    return {
-        "building": result is BuildResult.BUILDING,
-        "fullDisplayName": head.name,
-        "name": job,
-        "number": head.id,
-        "id": head.id,
-        "duration": (ended - began) // timedelta(milliseconds=1) if began and ended else None,
-        "timestamp": str(milliseconds(began) or ""),
-        "result": result.value,
-        "url": url,
-        "artifacts": artifacts,
-        "testResults": [],
-        "scm": [{"name": branch, "branch": branch, "sha1": sha}] if sha else [],
-    }
+    build = Build(
+        job=job,
+        number=head.id,
+        title=head.name,
+        result=result,
+        url=url,
+        began=began,
+        took=ended - began if began and ended else None,
+        artifacts=artifacts,
+        scm=ci_builds.source(foreign.text(stage.context.get("branch")), _sha(stage)),
+    )
+    return ci_builds.igor_json(build)
 
 
 def _stage(execution: Execution) -> Stage:
@@ -157,8 +155,8 @@ def _sha(stage: Stage) -> Json:
 
 
 def _read(files: Sequence[tuple[str, Path]]) -> str:
-    texts = []
-    for name, path in files:
-        if path.is_file():
-            texts.append(f"== {name}\n{path.read_bytes()[-_LOG_LIMIT_BYTES:].decode(errors='replace')}")
-    return "\n".join(texts)[-_LOG_LIMIT_BYTES:]
+    return ci_builds.joined(
+        (name, path.read_bytes()[-build_files.LOG_LIMIT :].decode(errors="replace"))
+        for name, path in files
+        if path.is_file()
+    )

@@ -2,7 +2,7 @@
 
 from gennaker.interfaces.ci import BuildResult, BuildState, CiFailure, CiMissing, CiSystem, CiUnavailable
 from gennaker.interfaces.stages import TaskContext
-from gennaker.model import foreign, waiting
+from gennaker.model import build_artifacts, foreign, waiting
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -33,7 +33,8 @@ async def monitor(context: TaskContext) -> TaskResult:
         return Failed(problem=Problem(code="ci.unreadable", message=str(failure)))
     is_over = state.result not in (BuildResult.BUILDING, BuildResult.NOT_BUILT)
     await build_log.keep(context, system, job, number, is_over=is_over)
-    kept: JsonObject = {"buildInfo": state.info}
+    known = {kind: one.compiled() for kind, one in context.services.settings.ci_artifacts.items()}
+    kept: JsonObject = {"buildInfo": build_artifacts.described(state.info, known)}
     is_unstable_fine = str(context.lookup("markUnstableAsSuccessful") or "").lower() == "true"
     match state.result:
         case BuildResult.BUILDING | BuildResult.NOT_BUILT:

@@ -11,18 +11,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CannotTell, CiMissing, CiUnanswered, Started
+from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, CiUnanswered, Started
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
+from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import CiSettings
-from gennaker.transport import build_files, ci_http
+from gennaker.transport import build_files, ci_builds, ci_http
+from gennaker.transport.ci_builds import Build
 from gennaker.transport.ci_http import CiHttp, secret
 
 _PUBLIC = "https://api.github.com"
-_REF = "ref"
-"""A stage's parameter of this name is the branch or tag, not an input."""
 _RESULTS = {
     "success": BuildResult.SUCCESS,
     "neutral": BuildResult.SUCCESS,
@@ -47,11 +46,9 @@ class GitHubActions:
     async def start(self, request: BuildRequest) -> Started:
         """Dispatches the workflow."""
         repository, workflow = _parts(request.job)
-        inputs: JsonObject = {key: value for key, value in request.parameters.items() if key != _REF}
-        if self._settings.key_parameter:
-            inputs[self._settings.key_parameter] = request.key
+        inputs: JsonObject = dict(ci_builds.parameters(request, self._settings))
         body: JsonObject = {
-            "ref": request.parameters.get(_REF) or self._settings.ref,
+            "ref": ci_builds.branch(request, self._settings),
             "inputs": inputs,
             "return_run_details": True,
         }
@@ -71,8 +68,7 @@ class GitHubActions:
 
     async def find(self, request: BuildRequest) -> Started | None:
         """By the key in the run's name."""
-        if not self._settings.key_parameter:
-            raise CannotTell(f"The setting ci.{self.name}.key-parameter names no input for the key of a start.")
+        ci_builds.key_parameter(self.name, self._settings, kind="input")
         repository, workflow = _parts(request.job)
         found = foreign.mapping(
             await self._http.json(
@@ -137,8 +133,8 @@ class GitHubActions:
                 answer = await self._http.request("GET", path, headers=self._headers())
             except CiMissing:  # a job that hasn't begun has none
                 continue
-            texts.append(f"== {one.get('name')}\n{answer.body.decode(errors='replace')}")
-        return "\n".join(texts)[-build_files.LOG_LIMIT :]
+            texts.append((str(one.get("name")), answer.body.decode(errors="replace")))
+        return ci_builds.joined(texts)
 
     async def stop(self, job: str, started: Started) -> None:
         """Cancels the run; one that has ended answers 409."""
@@ -172,22 +168,18 @@ def systems(services: Services) -> tuple[GitHubActions, ...]:
 
 def _info(run: JsonObject, job: str, result: BuildResult, *, conclusion: str, artifacts: list[Json]) -> JsonObject:
     began, ended = ci_http.instant(run.get("run_started_at")), ci_http.instant(run.get("updated_at"))
-    sha, branch = run.get("head_sha"), run.get("head_branch")
-    return {
-        "building": result is BuildResult.BUILDING,
-        "fullDisplayName": run.get("display_title"),
-        "name": job,
-        "number": run.get("id"),
-        "id": str(run.get("id")),
-        "duration": int((ended - began) / timedelta(milliseconds=1)) if began and ended else None,
-        "timestamp": str(milliseconds(began) or ""),
-        "result": result.value,
-        "conclusion": conclusion,
-        "url": run.get("html_url"),
-        "artifacts": artifacts,
-        "testResults": [],
-        "scm": [{"name": branch, "branch": branch, "sha1": sha}] if sha else [],
-    }
+    build = Build(
+        job=job,
+        number=run.get("id"),
+        title=run.get("display_title"),
+        result=result,
+        url=run.get("html_url"),
+        began=began,
+        took=ended - began if began and ended else None,
+        artifacts=artifacts,
+        scm=ci_builds.source(foreign.text(run.get("head_branch")), run.get("head_sha")),
+    )
+    return {**ci_builds.igor_json(build), "conclusion": conclusion}
 
 
 def _run_id(body: bytes) -> str | None:

@@ -7,20 +7,16 @@ names. Properties are read from the jobs' logs, as Igor does; whatever file is a
 from datetime import timedelta
 from urllib.parse import quote
 
-import msgspec
-
-from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CannotTell, CiMissing, CiUnavailable, Started
+from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, CiUnavailable, Started
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.codec import Json, JsonObject
 from gennaker.settings import CiSettings
-from gennaker.transport import build_files, ci_http
+from gennaker.transport import build_files, ci_builds, ci_http
+from gennaker.transport.ci_builds import Build
 from gennaker.transport.ci_http import CiHttp, secret
 
 _PUBLIC = "https://gitlab.com"
-_REF = "ref"
-"""A stage's parameter of this name is the branch or tag, not a variable."""
 _RESULTS = {
     "success": BuildResult.SUCCESS,
     "failed": BuildResult.FAILURE,
@@ -45,25 +41,16 @@ class GitLab:
 
     async def start(self, request: BuildRequest) -> Started:
         """Creates a pipeline."""
-        variables = {key: value for key, value in request.parameters.items() if key != _REF}
-        if self._settings.key_parameter:
-            variables[self._settings.key_parameter] = request.key
+        variables = ci_builds.parameters(request, self._settings)
         listed: list[Json] = [{"key": key, "value": value} for key, value in variables.items()]
-        body: JsonObject = {"ref": request.parameters.get(_REF) or self._settings.ref, "variables": listed}
+        body: JsonObject = {"ref": ci_builds.branch(request, self._settings), "variables": listed}
         path = f"projects/{_project(request.job)}/pipeline"
         answer = await self._http.request("POST", path, headers=self._headers(), json=body)
-        try:
-            number = str(foreign.mapping(decode_json(answer.body))["id"])
-        except (msgspec.DecodeError, KeyError) as error:
-            message = f"{self.name} has accepted a pipeline of {request.job} but doesn't say which."
-            raise Refused(Problem(code="ci.no_number", message=message)) from error
-        return Started(queue_id=number, number=number)
+        return ci_builds.at_once(answer.body, name=self.name, job=request.job)
 
     async def find(self, request: BuildRequest) -> Started | None:
         """By the key's variable, among the latest pipelines."""
-        key = self._settings.key_parameter
-        if not key:
-            raise CannotTell(f"The setting ci.{self.name}.key-parameter names no variable for the key of a start.")
+        key = ci_builds.key_parameter(self.name, self._settings, kind="variable")
         path = f"projects/{_project(request.job)}/pipelines"
         query = {"per_page": str(_SEARCHED), "source": "api"}
         for one in foreign.mappings(await self._http.json(path, query=query, headers=self._headers())):
@@ -111,8 +98,8 @@ class GitLab:
         for one in (await self._jobs(job, number))[:_MOST_JOBS]:
             path = f"projects/{_project(job)}/jobs/{one['id']}/trace"
             answer = await self._http.request("GET", path, headers=self._headers())
-            texts.append(f"== {one.get('name')}\n{answer.body.decode(errors='replace')}")
-        return "\n".join(texts)[-build_files.LOG_LIMIT :]
+            texts.append((str(one.get("name")), answer.body.decode(errors="replace")))
+        return ci_builds.joined(texts)
 
     async def stop(self, job: str, started: Started) -> None:
         """Cancels the pipeline."""
@@ -140,21 +127,19 @@ def systems(services: Services) -> tuple[GitLab, ...]:
 
 
 def _info(found: JsonObject, job: str, result: BuildResult, artifacts: list[Json]) -> JsonObject:
-    seconds, sha, ref = found.get("duration"), found.get("sha"), found.get("ref")
-    return {
-        "building": result is BuildResult.BUILDING,
-        "fullDisplayName": f"{job} #{found.get('id')}",
-        "name": job,
-        "number": found.get("id"),
-        "id": str(found.get("id")),
-        "duration": seconds * 1000 if isinstance(seconds, int | float) else None,
-        "timestamp": str(milliseconds(ci_http.instant(found.get("created_at"))) or ""),
-        "result": result.value,
-        "url": found.get("web_url"),
-        "artifacts": artifacts,
-        "testResults": [],
-        "scm": [{"name": ref, "branch": ref, "sha1": sha}] if sha else [],
-    }
+    seconds = found.get("duration")
+    build = Build(
+        job=job,
+        number=found.get("id"),
+        title=f"{job} #{found.get('id')}",
+        result=result,
+        url=found.get("web_url"),
+        began=ci_http.instant(found.get("created_at")),
+        took=timedelta(seconds=seconds) if isinstance(seconds, int | float) else None,
+        artifacts=artifacts,
+        scm=ci_builds.source(foreign.text(found.get("ref")), found.get("sha")),
+    )
+    return ci_builds.igor_json(build)
 
 
 def _project(job: str) -> str:

@@ -14,10 +14,11 @@ from urllib.parse import quote
 from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CannotTell, CiMissing, CiUnavailable, Started
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject, decode_json
+from gennaker.model.codec import Json, JsonObject, decode_json, from_milliseconds
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import CiSettings
-from gennaker.transport import build_files
+from gennaker.transport import build_files, ci_builds
+from gennaker.transport.ci_builds import Build
 from gennaker.transport.ci_http import CiHttp, secret
 
 _JOB = "buildable,property[parameterDefinitions[name,type,choices]]"
@@ -200,20 +201,20 @@ def _info(found: JsonObject, job: str, number: str, result: BuildResult) -> Json
         for one in actions
         if "totalCount" in one
     ]
-    return {
-        "building": result is BuildResult.BUILDING,
-        "fullDisplayName": found.get("fullDisplayName"),
-        "name": job,
-        "number": int(number),
-        "id": str(found.get("id") or number),
-        "duration": found.get("duration"),
-        "timestamp": str(found.get("timestamp") or ""),
-        "result": result.value,
-        "url": found.get("url"),
-        "artifacts": artifacts,
-        "testResults": tests,
-        "scm": _scm(actions),
-    }
+    began, took = found.get("timestamp"), found.get("duration")
+    build = Build(
+        job=job,
+        number=int(number),
+        title=found.get("fullDisplayName"),
+        result=result,
+        url=found.get("url"),
+        began=from_milliseconds(began) if isinstance(began, int) else None,
+        took=timedelta(milliseconds=took) if isinstance(took, int) else None,
+        artifacts=artifacts,
+        tests=tests,
+        scm=_scm(actions),
+    )
+    return ci_builds.igor_json(build)
 
 
 def _scm(actions: list[JsonObject]) -> list[Json]:

@@ -104,6 +104,22 @@ def test_a_job_is_started_followed_and_its_properties_become_outputs(place: Plac
     assert [one["reference"] for one in outputs["artifacts"]] == ["target/app.jar"]
 
 
+def test_packages_of_a_build_are_artifacts_by_their_names(place: Place) -> None:
+    files = {"shop_1.2.3_amd64.deb": b"deb", "notes.txt": b"text"}
+    expected = [{"id": "package", "matchArtifact": {"type": "deb", "name": "shop"}}]
+
+    execution = place.run(meanwhile=place.ended_by("success", files=files), expectedArtifacts=expected)
+
+    outputs: Any = stage_of(execution).outputs
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    [bound] = outputs["resolvedExpectedArtifacts"]
+    assert (bound["boundArtifact"]["name"], bound["boundArtifact"]["version"]) == ("shop", "1.2.3")
+    assert [(one["type"], one["name"]) for one in outputs["buildInfo"]["artifacts"]] == [
+        ("deb", "shop"),
+        ("jenkins/file", place.world.job),
+    ]
+
+
 @pytest.mark.parametrize(
     ("result", "keys", "status"),
     [
