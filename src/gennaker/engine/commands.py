@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from gennaker.engine import graph, keys, starting, tasks, timing
 from gennaker.engine.draft import Draft
 from gennaker.engine.rules import type_name
-from gennaker.model import foreign
-from gennaker.model.codec import JsonObject
+from gennaker.model import foreign, judgments
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import (
     ChildEnded,
     ManualJudgmentGiven,
@@ -32,6 +32,9 @@ def patch(draft: Draft, event: StagePatched) -> str:
         refused = _cannot_skip(draft, stage)
         if refused:
             return refused
+    wrong = _wrong_choice(stage, event.patch.get("judgmentInput"))
+    if wrong:
+        return wrong
     _modify(draft, stage, event.patch, by=event.by, roles=event.roles)
     if event.patch.get("manualSkip") is True:
         _skip(draft, stage)
@@ -52,6 +55,9 @@ def judge(draft: Draft, event: ManualJudgmentGiven) -> str:
         return f"a judgment is `continue` or `stop`, not {event.judgment!r}"
     if str(stage.context.get("judgmentStatus", "")).lower() in _JUDGMENTS:
         return f"stage {stage.name} was judged before"
+    wrong = _wrong_choice(stage, event.judgment_input)
+    if wrong:
+        return wrong
     given: JsonObject = {
         "judgmentStatus": judgment,
         "judgmentInput": event.judgment_input,
@@ -60,6 +66,13 @@ def judge(draft: Draft, event: ManualJudgmentGiven) -> str:
         given["judgmentComment"] = event.comment
     _modify(draft, stage, given, by=event.by, roles=event.roles)
     return ""
+
+
+def _wrong_choice(stage: Stage, given: Json) -> str:
+    if type_name(stage) != "manualJudgment":
+        return ""
+    problem = judgments.refused(stage.context.get("judgmentInputs"), given)
+    return str(problem) if problem else ""
 
 
 def _modify(draft: Draft, stage: Stage, patch: JsonObject, *, by: str, roles: frozenset[str] = frozenset()) -> None:

@@ -2,6 +2,7 @@
 
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.services import Services
+from gennaker.model import judgments
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.release import Release, ReleaseState
@@ -29,7 +30,7 @@ async def facts(services: Services, execution: Execution, stage: Stage) -> JsonO
         "pipeline": head.name,
         "status": stage.status.value,
         "instructions": stage.context.get("instructions") or "",
-        "judgmentInputs": stage.context.get("judgmentInputs") or [],
+        "judgmentInputs": [{"value": one} for one in judgments.choices(stage.context.get("judgmentInputs"))],
         "judgment": _judgment(stage),
         "version": head.trigger.get("tag"),
         "digest": digest,

@@ -5,6 +5,7 @@ from tests.make import AT, child, execution, seconds, stage_json, task
 from tests.playbook import Playbook, stage_id
 
 from gennaker.engine import advance
+from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, ManualJudgmentGiven, SkipAsked, StagePatched, StagePrepared, TimerRang
 from gennaker.model.execution import LastModified
 from gennaker.model.statuses import Status
@@ -54,6 +55,29 @@ def test_what_is_no_judgment_is_ignored(kind: str, judgment: str, reason: str) -
     step = play.send(ManualJudgmentGiven(at=AT, judgment=judgment, **JUDGE))  # type: ignore[arg-type]  # a builder's keywords
 
     assert step.ignored == reason
+
+
+CHOICES = [{"value": "blue"}, {"value": "green"}]
+UNKNOWN = "'red' is no choice of this judgment. (at /judgmentInput) It offers 'blue', 'green'."
+
+
+def test_a_choice_that_is_not_offered_is_ignored_with_those_that_are() -> None:
+    play = waiting("manualJudgment", judgmentInputs=CHOICES)
+
+    step = play.send(ManualJudgmentGiven(at=AT, judgment="continue", judgment_input="red", **JUDGE))  # type: ignore[arg-type]  # a builder's keywords
+
+    assert step.ignored == UNKNOWN
+    assert "judgmentStatus" not in play.stage("a").context
+
+
+@pytest.mark.parametrize(("kind", "ignored"), [("manualJudgment", UNKNOWN), ("work", "")])
+def test_a_choice_in_a_patch_is_looked_at_where_it_is_one(kind: str, ignored: str) -> None:
+    play = waiting(kind, judgmentInputs=CHOICES)
+    patch: JsonObject = {"judgmentStatus": "continue", "judgmentInput": "red"}
+
+    step = play.send(StagePatched(at=AT, stage_id=stage_id("a"), by="ada", patch=patch))
+
+    assert step.ignored == ignored
 
 
 def test_skipping_a_wait_skips_its_rest() -> None:

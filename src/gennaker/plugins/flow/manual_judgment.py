@@ -8,7 +8,7 @@ engine sends each notification once, and again after its `notifyEveryMs` (`engin
 from datetime import timedelta
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import lengths, waiting
+from gennaker.model import judgments, lengths, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -91,9 +91,7 @@ def _roles(context: TaskContext) -> tuple[str, ...]:
 
 
 def _choices(context: TaskContext) -> tuple[str, ...]:
-    offered = context.lookup("judgmentInputs")
-    listed = offered if isinstance(offered, list) else []
-    return tuple(str(one.get("value", "")) for one in listed if isinstance(one, dict))
+    return judgments.choices(context.lookup("judgmentInputs"))
 
 
 def _stopped(context: TaskContext) -> Problem:

@@ -14,7 +14,7 @@ from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.web import orchestrations
-from gennaker.web.native.executions import existing, existing_stage
+from gennaker.web.native.executions import existing, existing_stage, refuse_unknown_choice
 from gennaker.web.native.pipelines import save_pipeline
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -112,6 +112,7 @@ class GatePipelinesController(Controller):
     ) -> JsonObject:
         """Merges keys into a stage's context: a judgment, a skipped wait."""
         stage = existing_stage(await existing(ports, execution_id), stage_id)
+        refuse_unknown_choice(stage, data.get("judgmentInput"))
         event = StagePatched(
             at=ports.services.clock.now(), stage_id=stage.id, by=principal.name, roles=principal.roles, patch=data
         )

@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import recording, rules, why
 from gennaker.interfaces.executions import Found
+from gennaker.model import judgments
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import (
     CancelAsked,
@@ -118,7 +119,7 @@ class ExecutionsController(Controller):
         data: JSONBody[Judgment],
     ) -> JsonObject:
         """Answers a manual judgment."""
-        stage = await waiting_judgment(ports, execution_id, stage_id, data.judgment)
+        stage = await waiting_judgment(ports, execution_id, stage_id, data)
         event = ManualJudgmentGiven(
             at=ports.services.clock.now(),
             stage_id=stage.id,
@@ -194,14 +195,14 @@ def existing_stage(execution: Execution, stage_id: str) -> Stage:
     raise Refused(Problem(code="stage.unknown", message=f"{execution.head.id} has no stage {stage_id!r}."), status=404)
 
 
-async def waiting_judgment(ports: WebPorts, execution_id: str, stage_id: str, judgment: str) -> Stage:
+async def waiting_judgment(ports: WebPorts, execution_id: str, stage_id: str, given: Judgment) -> Stage:
     """The stage, if it is a manual judgment that waits and the answer is one. Raises Refused."""
     stage = existing_stage(await existing(ports, execution_id), stage_id)
-    if judgment not in ("continue", "stop"):
+    if given.judgment not in ("continue", "stop"):
         raise Refused(
             Problem(
                 code="judgment.unknown",
-                message=f"{judgment!r} is no judgment.",
+                message=f"{given.judgment!r} is no judgment.",
                 remedy="Say continue or stop.",
                 pointer="/judgment",
             ),
@@ -215,7 +216,15 @@ async def waiting_judgment(ports: WebPorts, execution_id: str, stage_id: str, ju
             ),
             status=409,
         )
+    refuse_unknown_choice(stage, given.judgment_input)
     return stage
+
+
+def refuse_unknown_choice(stage: Stage, given: Json) -> None:
+    """Raises Refused where a manual judgment is answered with a choice that it doesn't offer."""
+    problem = judgments.refused(stage.context.get("judgmentInputs"), given)
+    if stage.type == "manualJudgment" and problem is not None:
+        raise Refused(problem, status=422)
 
 
 async def _tell(ports: WebPorts, principal: Principal, execution_id: str, event: Event) -> JsonObject:

@@ -62,6 +62,24 @@ def test_a_pipeline_is_saved_listed_found_and_deleted() -> None:
     visit(work, harness=installed())
 
 
+def test_a_judgment_by_a_patch_has_a_choice_that_is_offered() -> None:
+    async def work(site: Website) -> None:
+        offered = make.stage_json("a", type="manualJudgment", judgmentInputs=[{"value": "blue"}])
+        await call(site, "POST", "/pipelines", {**WAIT, "stages": [offered]})
+        ref = (await call(site, "POST", "/pipelines/shop/w"))["ref"]
+        await asyncio.sleep(1)
+        path = f"{ref}/stages/a"
+
+        refused = await site.call(
+            "PATCH", path, token=None, json={"judgmentStatus": "continue", "judgmentInput": "red"}
+        )
+
+        assert (refused.status, refused.json["code"]) == (422, "judgment.unknown_choice")
+        await call(site, "PATCH", path, {"judgmentStatus": "continue", "judgmentInput": "blue"})
+
+    visit(work, harness=installed())
+
+
 @pytest.mark.parametrize("pipeline_id", ["9f2c1b1e-5a5c-4a43-9d0b-3b2f6f3c6f0e", "deliver-shop", "Deliver the shop"])
 def test_a_pipeline_keeps_the_id_that_it_is_given(pipeline_id: str) -> None:
     async def work(site: Website) -> None:

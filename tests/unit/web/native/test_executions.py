@@ -165,6 +165,22 @@ def test_a_judgment_that_is_none_is_refused() -> None:
     visit(work)
 
 
+def test_a_choice_that_is_not_offered_is_refused_and_the_judgment_goes_on_waiting() -> None:
+    async def work(site: Website) -> None:
+        offered = make.stage_json("a", type="manualJudgment", judgmentInputs=[{"value": "blue"}, {"value": 5}])
+        execution_id = await started(site, {**JUDGE, "stages": [offered]})
+        path = f"/api/v1/executions/{execution_id}/stages/a"
+        assert (await site.get(f"{path}/approval")).json["judgmentInputs"] == [{"value": "blue"}, {"value": "5"}]
+
+        answer = await site.post(f"{path}/judgment", {"judgment": "continue", "judgmentInput": "red"})
+
+        assert (answer.status, answer.json["code"]) == (422, "judgment.unknown_choice")
+        assert answer.json["problems"][0]["remedy"] == "It offers 'blue', '5'."
+        assert (await site.post(f"{path}/judgment", {"judgment": "continue", "judgmentInput": "5"})).status == 200
+
+    visit(work)
+
+
 def test_why_names_the_cause_and_who_can_move_it_on() -> None:
     async def work(site: Website) -> None:
         found = await started(site, JUDGE)
