@@ -189,7 +189,9 @@ class _Stage:
         spec = specs.read(stage_type, self._stage, lambda key: lookup.find(self._execution, self._stage, key))
         if problems or isinstance(spec, tuple):
             found = spec if isinstance(spec, tuple) else ()
-            return None, _together((*problems, *found), self._stage), False
+            known = {one.pointer for one in problems}
+            more = (one for one in found if one.pointer not in known)
+            return None, _together((*problems, *more), self._stage), False
         try:
             return await plan(stage_type, spec), None, False
         except Unplannable as unplannable:

@@ -37,30 +37,26 @@ def unknown_type(name: str, stage: str, known: Mapping[str, StageType]) -> Probl
 def read(
     stage_type: StageType, stage: Stage, look_up: Callable[[str], tuple[bool, Json]]
 ) -> StageSpec | tuple[Problem, ...]:
-    """The stage's spec from its evaluated context, a missing field from what the stage sees of its ancestors.
+    """The stage's spec from its evaluated context.
 
-    What comes from an ancestor and doesn't fit is left out where the stage can do without: it was meant for others.
+    A field without which the type can't be may come from the outputs of an ancestor. The others are the stage's own, as in
+    Orca: what a stage before puts out as `environment` isn't meant for a field of that name.
     """
     values: JsonObject = {}
     for field in _fields(stage_type.spec):
-        found, value = look_up(field.encode_name)
-        if found:
-            values[field.encode_name] = value
+        if field.encode_name in stage.context:
+            values[field.encode_name] = stage.context[field.encode_name]
+        elif field.required:
+            found, value = look_up(field.encode_name)
+            if found:
+                values[field.encode_name] = value
     try:
         return msgspec.convert(values, type=stage_type.spec, strict=False)
     except msgspec.ValidationError:  # it is stricter than we are, and names only the first problem
-        return _read_leniently(stage_type, stage, values)
-
-
-def _read_leniently(stage_type: StageType, stage: Stage, values: JsonObject) -> StageSpec | tuple[Problem, ...]:
-    found = records.read(values, stage_type.spec)
-    if not isinstance(found, tuple):
-        return found
-    needed = {field.encode_name for field in _fields(stage_type.spec) if field.required}
-    strange = {one.steps[0] for one in found if one.steps and one.steps[0] not in {*stage.context, *needed}}
-    if strange:
-        return _read_leniently(stage_type, stage, {key: value for key, value in values.items() if key not in strange})
-    return tuple(_problem(one, stage.name) for one in found)
+        outcome = records.read(values, stage_type.spec)
+        if not isinstance(outcome, tuple):
+            return outcome
+        return tuple(_problem(one, stage.name) for one in outcome)
 
 
 def check_keys(stage: Stage) -> tuple[Problem, ...]:

@@ -19,7 +19,7 @@ from msgspec import inspect
 
 from gennaker.model import foreign, pointers
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.problems import Problem
+from gennaker.model.problems import Problem, Refused
 
 Record = TypeVar("Record")
 Steps = tuple[str | int, ...]
@@ -99,6 +99,17 @@ def wrongs_unevaluated(value: Json, kind: type[msgspec.Struct]) -> tuple[Wrong, 
     reader = _Reader(holds_expressions=True)
     reader.value(_inspected(kind), value, ())
     return tuple(reader.wrong)
+
+
+def demanded(value: Json, kind: type[Record], *, of: str = "") -> Record:
+    """The record of a stage, or of a part `of` it. Raises Refused with everything that is wrong."""
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:  # it is stricter than we are, and names only the first problem
+        found = read(value, kind)
+        if not isinstance(found, tuple):
+            return found
+        raise Refused(*(one.problem("stage", of=of) for one in found)) from error
 
 
 def whole(value: Json) -> int | None:
@@ -210,10 +221,10 @@ def _unwrapped(kind: inspect.Type) -> inspect.Type:
 
 
 def _says_nothing(value: Json, kind: inspect.Type) -> bool:
-    """Null, or blank where no text is wanted: what such a field has by itself holds."""
+    """Null, or blank where no blank text is wanted: what such a field has by itself holds."""
     if value is None:
         return True
-    return isinstance(value, str) and not value.strip() and all(map(_is_number_or_flag, _members(kind)))
+    return isinstance(value, str) and not value.strip() and not any(map(_takes_blanks, _members(kind)))
 
 
 def _members(kind: inspect.Type) -> tuple[inspect.Type, ...]:
@@ -221,9 +232,12 @@ def _members(kind: inspect.Type) -> tuple[inspect.Type, ...]:
     return plain.types if isinstance(plain, inspect.UnionType) else (plain,)
 
 
-def _is_number_or_flag(kind: inspect.Type) -> bool:
-    numbers = (inspect.BoolType, inspect.IntType, inspect.FloatType, inspect.NoneType)
-    return isinstance(_unwrapped(kind), numbers)
+def _takes_blanks(kind: inspect.Type) -> bool:
+    """Text without a pattern that keeps them out, anything at all; an object or a list, for which a blank is no nothing."""
+    plain = _unwrapped(kind)
+    if isinstance(plain, inspect.StrType):
+        return plain.pattern is None or re.search(plain.pattern, "") is not None
+    return not isinstance(plain, inspect.BoolType | inspect.IntType | inspect.FloatType | inspect.NoneType)
 
 
 def _is_meant(kind: inspect.Type, given: Json) -> bool:

@@ -202,7 +202,7 @@ def test_a_field_may_come_from_an_ancestors_outputs() -> None:
     assert after({"image": "shop:1"}).problem is None
 
 
-def test_what_an_ancestor_has_put_out_for_others_is_no_field() -> None:
+def test_a_field_that_the_stage_can_do_without_is_its_own() -> None:
     assert after({"count": "many"}, image="shop:1").problem is None
 
 

@@ -5,9 +5,8 @@ import shutil
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-import msgspec
-
 from gennaker.interfaces.stages import StageSpec, TaskContext
+from gennaker.model import records
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -58,7 +57,7 @@ async def stop(context: TaskContext) -> None:
 
 def read_spec(context: TaskContext) -> Spec:
     """The stage's JSON after its expressions were evaluated. Raises Refused."""
-    spec = msgspec.convert(context.stage.context, Spec)
+    spec = records.demanded(context.stage.context, Spec, of=f"stage {context.stage.name}")
     for key in ("repository", "commit", "branch", "service"):
         value = getattr(spec, key)
         if value and "${" in value:

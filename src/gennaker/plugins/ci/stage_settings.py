@@ -7,6 +7,7 @@ import msgspec
 
 from gennaker.interfaces.ci import BuildRequest, CiSystem, Started
 from gennaker.interfaces.stages import StageContext, StageSpec, TaskContext
+from gennaker.model.artifact import ExpectedArtifactKeys
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 
@@ -24,7 +25,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     property_file: str = ""
     wait_for_completion: bool = True
     mark_unstable_as_successful: bool = False
-    expected_artifacts: tuple[JsonObject, ...] = ()
+    expected_artifacts: tuple[ExpectedArtifactKeys, ...] = ()
 
 
 def system(context: StageContext) -> CiSystem:

@@ -1,10 +1,12 @@
 """Cluster-wide stages: Shrink Cluster, Scale Down Cluster, Disable Cluster: act on all but so many server groups."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
+
+import msgspec
 
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
-from gennaker.model import foreign
+from gennaker.model import foreign, records
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -13,6 +15,33 @@ from gennaker.plugins.deploy.cluster_selection import Selection
 from gennaker.plugins.deploy.targets import TargetSpec
 
 Read: TypeAlias = Callable[[JsonObject], Selection]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class ShrinkSpec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
+    """The JSON of Shrink Cluster."""
+
+    shrink_to_size: Count = 1
+    allow_delete_active: bool = False
+    retain_larger_over_newer: bool = False
+    continue_if_cluster_not_found: bool = False
+
+
+class ScaleDownSpec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
+    """The JSON of Scale Down Cluster."""
+
+    remaining_full_size_server_groups: Count = 1
+    allow_scale_down_active: bool = False
+    prefer_larger_over_newer: bool = False
+    continue_if_cluster_not_found: bool = False
+
+
+class DisableSpec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
+    """The JSON of Disable Cluster."""
+
+    remaining_enabled_server_groups: Count = 1
+    prefer_larger_over_newer: bool = False
+    continue_if_cluster_not_found: bool = False
 
 
 async def _choose(context: TaskContext, selection: Selection) -> TaskResult:
@@ -53,14 +82,12 @@ def _disable(own: JsonObject) -> Selection:
 
 
 def _count(own: JsonObject, key: str) -> int:
-    value = own.get(key, 1)
-    if isinstance(value, str) and value.strip().isdigit():
-        value = int(value)
-    if not isinstance(value, int) or value < 0:
+    value = records.whole(own.get(key, 1))
+    if value is None or value < 0:
         raise Refused(
             Problem(
                 code="stage.field_wrong",
-                message=f"`{key}` is {value!r}; it must be a number from 0.",
+                message=f"`{key}` is {own.get(key)!r}; it must be a number from 0.",
                 remedy="Correct the stage.",
                 pointer=f"/{key}",
             )
@@ -75,10 +102,8 @@ def _choosing(read: Read) -> TaskType:
     return TaskType(name="determineServerGroups", run=choose, stop=rollouts.stop)
 
 
-def _stage(name: str, label: str, about: str, *tasks: TaskType) -> StageType:
-    return StageType(
-        name=name, label=label, about=about, spec=TargetSpec, tasks=tasks, restart_clears=taking_out.CLEARED
-    )
+def _stage(name: str, label: str, about: str, *tasks: TaskType, spec: type[TargetSpec]) -> StageType:
+    return StageType(name=name, label=label, about=about, spec=spec, tasks=tasks, restart_clears=taking_out.CLEARED)
 
 
 def _empty(cluster: str) -> Problem:
@@ -98,6 +123,7 @@ shrink = _stage(
     taking_out.DRAIN,
     taking_out.DESTROY,
     taking_out.GONE,
+    spec=ShrinkSpec,
 )
 scale_down = _stage(
     "scaleDownCluster",
@@ -107,6 +133,7 @@ scale_down = _stage(
     taking_out.FROM_TRAFFIC,
     taking_out.DRAIN,
     taking_out.EMPTY,
+    spec=ScaleDownSpec,
 )
 disable = _stage(
     "disableCluster",
@@ -115,4 +142,5 @@ disable = _stage(
     _choosing(_disable),
     taking_out.FROM_TRAFFIC,
     taking_out.DRAIN,
+    spec=DisableSpec,
 )

@@ -6,9 +6,10 @@ from datetime import timedelta
 import msgspec
 
 from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.clusters import ClusterSpec
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.stages import StageContext, StageSpec
-from gennaker.model import moniker
+from gennaker.interfaces.stages import StageContext
+from gennaker.model import moniker, records
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import durations, server_groups
@@ -16,81 +17,6 @@ from gennaker.plugins.deploy.server_groups import Location
 
 STRATEGIES = ("none", "highlander", "redblack", "rollingredblack")
 _SAME = {"bluegreen": "redblack", "rollingupdate": "rollingredblack", "": "none"}
-
-
-class CapacitySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """How many instances; what is absent follows from the others."""
-
-    min: int | None = None
-    max: int | None = None
-    desired: int | None = None
-
-    def filled(self) -> Capacity:
-        """All three, in order."""
-        desired = self.desired if self.desired is not None else self.min if self.min is not None else self.max
-        desired = 1 if desired is None else desired
-        low = desired if self.min is None else min(self.min, desired)
-        high = desired if self.max is None else max(self.max, desired)
-        return Capacity(min=low, max=high, desired=desired)
-
-
-class RollbackSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What happens by itself when things go wrong."""
-
-    on_failure: bool = True
-    """Orca's key. A failed deploy always goes back, so `false` changes nothing."""
-    on_pipeline_failure: bool = False
-    """Also when a later stage of the same run fails, is rejected or the run is cancelled."""
-    destroy_latest: bool = True
-    """Orca's key. Nothing half-made is ever left, so `false` changes nothing."""
-
-
-class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
-    """A cluster, as `deploy` lists them and `createServerGroup` gets one."""
-
-    application: str = ""
-    account: str = ""
-    credentials: str = ""
-    cloud_provider: str = ""
-    region: str = ""
-    namespace: str = ""
-    availability_zones: JsonObject = {}  # noqa: RUF012 - msgspec copies it
-    stack: str | None = ""
-    free_form_details: str | None = ""
-    strategy: str | None = ""
-    capacity: CapacitySpec = CapacitySpec()
-    use_source_capacity: bool = False
-    load_balancers: tuple[str, ...] | None = ()
-    image: str | JsonObject | None = ""
-    """Reference; a build's output `image` will do too. Absent: the nearest docker/image artifact."""
-    version: str | None = ""
-    environment: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
-    health_path: str = "/healthz"
-    labels: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
-    target_healthy_deploy_percentage: float = 100
-    up_timeout: str | float = "PT10M"
-    """How long instances may take to come up."""
-    drain_timeout: str | float = "PT35S"
-    """How long requests under way may take to end."""
-    grace_period: str | float = "PT0S"
-    """How long what was replaced is kept warm."""
-    traffic_percent: float | None = None
-    """Exactly this part of the load balancers' traffic, for canaries."""
-    target_percentages: tuple[float, ...] = ()
-    """Steps of rollingredblack."""
-    delay_before_cleanup: float = 0
-    """Seconds between the new version's being ready and the old one's being taken out."""
-    delay_before_disable_sec: float = 0
-    """Old name of `delayBeforeCleanup`."""
-    max_remaining_asgs: int = 0
-    allow_delete_active: bool = False
-    scale_down: bool = False
-    delay_before_scale_down_sec: float = 0
-    allow_scale_down_active: bool = False
-    pipeline_before_cleanup: JsonObject = {}  # noqa: RUF012 - msgspec copies it
-    verify: JsonObject | tuple[JsonObject, ...] = {}  # noqa: RUF012 - msgspec copies it
-    """Checks on the new instances before users see them: `{"httpCheck": {…}}` or stages with `type`."""
-    rollback: RollbackSpec = RollbackSpec()
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,10 +40,7 @@ def read(context: StageContext) -> Cluster:
 
 def of_json(value: JsonObject, services: Services, *, application: str) -> Cluster:
     """The cluster that this JSON describes; `application` where it names none. Raises Refused."""
-    try:
-        spec = msgspec.convert(flattened(value), ClusterSpec, strict=False)
-    except msgspec.ValidationError as error:
-        raise Refused(Problem(code="deploy.cluster", message=f"The cluster can't be read: {error}.")) from error
+    spec = records.demanded(flattened(value), ClusterSpec, of="the cluster")
     location = Location(
         application=spec.application or application,
         account=spec.account or spec.credentials,

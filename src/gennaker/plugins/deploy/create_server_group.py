@@ -9,13 +9,15 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from gennaker.interfaces.clouds import Capacity, HealthProbe, NewServerGroup, ServerGroup
+from gennaker.interfaces.clusters import ClusterSpec, texts
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import moniker, waiting
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
+from gennaker.model.foreign import written
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import clusters, images, rollouts, server_groups, strategies, traffic_shares, upcoming
-from gennaker.plugins.deploy.clusters import Cluster, ClusterSpec
+from gennaker.plugins.deploy.clusters import Cluster
 from gennaker.plugins.deploy.rollouts import Rollout
 
 _CLONE = "cloneServerGroup"
@@ -114,9 +116,10 @@ def _image(context: TaskContext, cluster: Cluster, groups: tuple[ServerGroup, ..
                 )
             )
         return images.Chosen(reference=found.image, version=found.version)
-    chosen = images.choose(context, cluster.spec.image, cluster.spec.version)
+    version = cluster.spec.version
+    chosen = images.choose(context, cluster.spec.image, None if version is None else written(version))
     same = next((one.version for one in groups if one.image == chosen.reference and one.version), "")
-    return chosen if cluster.spec.version or not same else replace(chosen, version=same)
+    return chosen if version or not same else replace(chosen, version=same)
 
 
 async def create(context: TaskContext) -> TaskResult:
@@ -136,10 +139,10 @@ async def create(context: TaskContext) -> TaskResult:
             version=rollout.version,
             capacity=_first_capacity(rollout),
             load_balancers=rollout.load_balancers,
-            environment=cluster.spec.environment,
+            environment=texts(cluster.spec.environment),
             probe=HealthProbe(path=cluster.spec.health_path),
             drain_timeout=cluster.drain,
-            labels=cluster.spec.labels,
+            labels=texts(cluster.spec.labels),
             provider_options=context.stage.context,
         )
     )

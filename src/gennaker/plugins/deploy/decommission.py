@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.event import Done, Failed, TaskResult
+from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem
 from gennaker.model.release import Release, ReleaseState
 from gennaker.model.statuses import Status
@@ -20,7 +21,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
     release_id: str
-    drain_timeout: str | float = "PT35S"
+    drain_timeout: Duration = "PT35S"
 
 
 def left_over(release: Release) -> str | None:

@@ -1,5 +1,6 @@
 """Deploy: one server group in each of its clusters, side by side, each as its strategy says."""
 
+from gennaker.interfaces.clusters import ClusterSpec
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
@@ -14,10 +15,10 @@ _SHARED = ("rollback", "gracePeriod", "application", "verify", "artifacts")
 """Keys of the stage that count for each of its clusters that doesn't have them."""
 
 
-class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
-    """The stage's JSON."""
+class Spec(ClusterSpec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON: what its clusters share beside them."""
 
-    clusters: tuple[JsonObject, ...] = ()
+    clusters: tuple[ClusterSpec, ...] = ()
     """Empty: the stage itself is the cluster."""
 
 

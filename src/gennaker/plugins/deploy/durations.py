@@ -10,11 +10,14 @@ _ISO = re.compile(
     r"P(?=.)(?:(?P<days>\d+)D)?(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
     re.ASCII | re.IGNORECASE,
 )
+_SECONDS = re.compile(r"\d{1,15}(\.\d+)?", re.ASCII)
 _LONGEST = timedelta(days=3660)
 
 
 def read(value: Json, *, key: str) -> timedelta:
-    """An ISO-8601 duration or a number of seconds. Raises Refused."""
+    """An ISO-8601 duration or a number of seconds, also as text. Raises Refused."""
+    if isinstance(value, str) and _SECONDS.fullmatch(value.strip()):
+        value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST.total_seconds():
         return timedelta(seconds=value)
     found = _ISO.fullmatch(value) if isinstance(value, str) else None

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -29,7 +30,7 @@ async def find(context: TaskContext) -> TaskResult:
         raise Refused(Problem(code="target.unnamed", message="The stage names no cluster.", remedy="Give `cluster`."))
     location = targets.location_of(own, context.services, named=cluster, application=context.execution.head.application)
     groups = await server_groups.of_cluster(context.services, location, cluster)
-    if own.get("onlyEnabled", True) is not False:
+    if own.get("onlyEnabled") is None or foreign.flag(own.get("onlyEnabled")):
         groups = tuple(one for one in groups if not one.is_disabled)
     found = _selected(groups, str(own.get("selectionStrategy") or "NEWEST").upper(), cluster)
     version = found.version or images.tag_of(found.image)

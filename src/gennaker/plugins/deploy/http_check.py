@@ -10,10 +10,12 @@ import hashlib
 
 import msgspec
 
+from gennaker.interfaces.clusters import texts
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import lengths, waiting
+from gennaker.model import lengths, records, waiting
+from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject, encode, to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -34,7 +36,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     expected_status: int | tuple[int, ...] = 200
     expected_body: str = ""
     """Text that each answer must hold."""
-    headers: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    headers: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
     attempts: int = 5
     interval_seconds: float = 1
     timeout_seconds: float = 5
@@ -51,7 +53,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 async def check(context: TaskContext) -> TaskResult:
     """One round of requests; another one later while attempts are left."""
-    spec = msgspec.convert(_own(context), Spec, strict=False)
+    spec = records.demanded(_own(context), Spec, of=f"stage {context.stage.name}")
     addresses = await _addresses(context, spec)
     if not addresses:
         return Failed(problem=_nothing_to_ask())
@@ -112,7 +114,7 @@ async def _round(services: Services, spec: Spec, urls: list[str]) -> list[Asked]
 
 async def _ask(client: http.GuardedClient, spec: Spec, url: str) -> Asked:
     try:
-        answer = await client.request("GET", url, headers=spec.headers)
+        answer = await client.request("GET", url, headers=texts(spec.headers))
     except http.HttpFailure as failure:
         return Asked(url=url, problem=str(failure))
     expected = (spec.expected_status,) if isinstance(spec.expected_status, int) else spec.expected_status

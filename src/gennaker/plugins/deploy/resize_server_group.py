@@ -10,9 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.clusters import CapacitySpec
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
-from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, TaskResult
+from gennaker.model.lengths import Duration
 from gennaker.plugins.deploy import (
     clusters,
     draining,
@@ -36,9 +37,10 @@ class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
 
     action: str = "scale_exact"
     """`scale_exact`, `scale_up` or `scale_down`"""
-    capacity: JsonObject = {}  # noqa: RUF012 - msgspec copies it
+    capacity: CapacitySpec = CapacitySpec()
     scale_pct: float | None = None
     scale_num: float | None = None
+    up_timeout: Duration = "PT10M"
 
 
 async def determine(context: TaskContext) -> TaskResult:

@@ -10,6 +10,7 @@ from gennaker.interfaces.stages import StageContext, StageType, TaskContext, Tas
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, TaskResult
+from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import (
     draining,
@@ -28,11 +29,10 @@ from gennaker.plugins.deploy.targets import TargetSpec
 class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    regions: tuple[str, ...] = ()
-    region: str = ""
     target_healthy_rollback_percentage: float = 100
     original_server_group: str = ""
     """What is restored; empty: the newest before the one that is rolled back."""
+    up_timeout: Duration = "PT10M"
 
 
 async def determine(context: TaskContext) -> TaskResult:
@@ -41,9 +41,9 @@ async def determine(context: TaskContext) -> TaskResult:
     cluster = targets.cluster_name(own)
     if not cluster:
         raise Refused(Problem(code="target.unnamed", message="The stage names no cluster.", remedy="Give `cluster`."))
-    regions = own.get("regions") or [own.get("region")]
+    regions = own.get("regions") or own.get("region")
     found: list[Json] = []
-    for region in regions if isinstance(regions, list) else []:
+    for region in list(regions) if isinstance(regions, list | dict) else [regions]:
         location = targets.location_of(
             {**own, "region": region, "regions": None},
             context.services,

@@ -12,6 +12,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, TaskResult
+from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState
 from gennaker.model.statuses import Status
@@ -31,7 +32,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     execution: str = ""
     """Only what this execution has released."""
     reason: str = ""
-    drain_timeout: str | float = "PT35S"
+    drain_timeout: Duration = "PT35S"
 
 
 async def determine(context: TaskContext) -> TaskResult:

@@ -5,11 +5,15 @@ import re
 from datetime import timedelta
 
 from gennaker.interfaces.clouds import Health, Job, NewJob, Place
+from gennaker.interfaces.clusters import Places
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import waiting
+from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
+from gennaker.model.foreign import written
+from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import durations, images, server_groups, targets
 
@@ -26,15 +30,17 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     account: str = ""
     credentials: str = ""
     region: str = ""
+    regions: Places = ()
+    namespace: str = ""
     cloud_provider: str = ""
     image: str | JsonObject | None = ""
     """Absent: the nearest docker/image artifact."""
-    command: str | tuple[str, ...] | None = ()
+    command: str | tuple[Plain, ...] | None = ()
     """A text is run by `sh -c`."""
-    environment: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
-    reports: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    environment: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
+    reports: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
     """Kind (`junit`, `sarif`, `sbom` or any name) → path below the job's folder."""
-    job_timeout: str | float = "PT10M"
+    job_timeout: Duration = "PT10M"
     wait_for_completion: bool | str = True
 
 
@@ -165,7 +171,7 @@ def _place(context: StageContext) -> tuple[Place, str]:
 def _command(value: Json) -> tuple[str, ...]:
     if isinstance(value, str) and value:
         return ("sh", "-c", value)
-    return tuple(map(str, value)) if isinstance(value, list) else ()
+    return tuple(map(written, value)) if isinstance(value, list) else ()
 
 
 def _texts(value: Json) -> dict[str, str]:
@@ -173,7 +179,7 @@ def _texts(value: Json) -> dict[str, str]:
         raise Refused(
             Problem(code="stage.field_wrong", message=f"{value!r} should be a map.", remedy="Correct the stage.")
         )
-    return {key: str(one) for key, one in (value or {}).items() if one is not None}
+    return {key: written(one) for key, one in (value or {}).items() if one is not None}
 
 
 def _failed(context: TaskContext, job: Job) -> Problem:

@@ -170,19 +170,18 @@ def _check_of(one: JsonObject) -> tuple[str, JsonObject]:
 
 def _validation(cluster: Cluster, context: JsonObject, percent: float) -> Iterator[PlannedStage]:
     wanted = cluster.spec.pipeline_before_cleanup
-    if not wanted.get("pipelineId"):
+    if not wanted.pipeline_id:
         return
-    given = wanted.get("pipelineParameters")
     parameters: JsonObject = {
-        **(given if isinstance(given, dict) else {}),
+        **wanted.pipeline_parameters,
         "deployedServerGroup": context.get("serverGroupName"),
         "sourceServerGroup": next((name for name, _ in _serving(context)), None),
         "percentageComplete": percent,
     }
     told: JsonObject = {
         rollouts.CONTEXT_KEY: context.get(rollouts.CONTEXT_KEY),
-        "application": wanted.get("application"),
-        "pipeline": wanted.get("pipelineId"),
+        "application": wanted.application,
+        "pipeline": wanted.pipeline_id,
         "pipelineParameters": parameters,
     }
     yield PlannedStage(type="pipeline", name=f"Run Validation Pipeline at {percent:g}%", context=told)

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import msgspec
 
 from gennaker.interfaces.clouds import ServerGroup
+from gennaker.interfaces.clusters import Places
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext, StageSpec
 from gennaker.model import moniker
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import clusters, server_groups
 from gennaker.plugins.deploy.server_groups import Location
@@ -24,7 +26,14 @@ class TargetSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     account: str = ""
     credentials: str = ""
     cloud_provider: str = ""
-    drain_timeout: str | float = "PT35S"
+    cluster: str | JsonObject = ""
+    moniker: JsonObject = {}  # noqa: RUF012 - msgspec copies it
+    region: str = ""
+    regions: Places = ()
+    namespace: str = ""
+    namespaces: Places = ()
+    zones: Places = ()
+    drain_timeout: Duration = "PT35S"
     """How long requests under way may take to end."""
 
 

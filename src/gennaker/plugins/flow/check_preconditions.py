@@ -7,6 +7,8 @@ Kinds are Orca's: an expression that must be true, the number of server groups o
 import msgspec
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType, Unplannable
+from gennaker.model import foreign
+from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
 from gennaker.model.problems import Problem
@@ -17,21 +19,37 @@ _INHERITED = ("cluster", "regions", "credentials", "zones")
 """What a precondition's own `context` takes from the stage where it doesn't say it."""
 
 
+class Facts(cluster_size.Wanted, frozen=True, kw_only=True, rename="camel"):
+    """A precondition's `context`, of any type."""
+
+    expression: Plain = ""
+    stage_name: str = ""
+    stage_status: str = ""
+    failure_message: Plain = ""
+
+
+class Precondition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One of them."""
+
+    type: str = ""
+    """`expression`, `clusterSize`, `stageStatus` or `noop`."""
+    fail_pipeline: bool = True
+    context: Facts = Facts()
+
+
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    preconditions: tuple[JsonObject, ...] = ()
-    """`{"type": "expression" | "clusterSize" | "stageStatus" | "noop", "failPipeline": true, "context": {…}}`"""
+    preconditions: tuple[Precondition, ...] = ()
 
 
-async def plan(spec: StageSpec, context: StageContext) -> Plan:
+async def plan(_: StageSpec, context: StageContext) -> Plan:
     """The pipeline's own stage has children, a child its one task."""
-    assert isinstance(spec, Spec)
     stage = context.stage
     if stage.parent_id is not None and stage.context.get("preconditionType"):
         return Plan(tasks=(_TASK.planned(),))
     common: JsonObject = {key: value for key, value in stage.context.items() if key != "preconditions"}
-    return Plan(before=tuple(_child(common, one) for one in spec.preconditions))
+    return Plan(before=tuple(_child(common, one) for one in foreign.mappings(context.lookup("preconditions"))))
 
 
 def _child(common: JsonObject, precondition: JsonObject) -> PlannedStage:

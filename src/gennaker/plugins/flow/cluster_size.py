@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from gennaker.interfaces.services import Services
-from gennaker.model import moniker
+from gennaker.model import moniker, records
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem
 
@@ -42,12 +42,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 async def check(services: Services, given: JsonObject) -> Problem | None:
     """What is wrong with the cluster's size, or with the question; None: it is as wanted."""
-    try:
-        wanted = msgspec.convert(
-            {key: value for key, value in given.items() if value is not None}, Wanted, strict=False
-        )
-    except msgspec.ValidationError as error:
-        return _invalid([str(error)])
+    wanted = records.read(given, Wanted)
+    if isinstance(wanted, tuple):
+        return _invalid([f"`{one.name}` {one.said}" for one in wanted])
     errors = _errors(wanted)
     if errors:
         return _invalid(errors)

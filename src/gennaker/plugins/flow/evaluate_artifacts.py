@@ -2,21 +2,32 @@
 
 import base64
 
+import msgspec
+
 from gennaker.interfaces import produced
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign
+from gennaker.model.artifact import ExpectedArtifactKeys, Plain
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.model.event import Done, TaskResult
 
 _ACCOUNT = "embedded-artifact"
 
 
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes an artifact."""
+
+    name: Plain = ""
+    contents: Json = None
+    """Text; what isn't is written as JSON."""
+    id: Plain = ""
+
+
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    artifact_contents: tuple[JsonObject, ...] = ()
-    """`{"name": "…", "contents": "…", "id": "…"}`"""
-    expected_artifacts: tuple[JsonObject, ...] = ()
+    artifact_contents: tuple[Content, ...] = ()
+    expected_artifacts: tuple[ExpectedArtifactKeys, ...] = ()
 
 
 async def make(context: TaskContext) -> TaskResult:

@@ -4,17 +4,29 @@ With the evaluator v4 each variable sees those before it; one that fails keeps i
 makes that fail the stage. The engine evaluates them (`evaluates_in_order`); the task only hands them out.
 """
 
+import msgspec
+
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
-from gennaker.model.codec import JsonObject
+from gennaker.model.artifact import Plain
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, TaskResult
+
+
+class Variable(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One of them."""
+
+    key: Plain = ""
+    value: Json = None
+    source_value: Json = None
+    """As it was written, where it has been evaluated."""
+    description: str = ""
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    variables: tuple[JsonObject, ...] | None = ()
-    """`{"key": "…", "value": …, "description": "…"}`; of two with the same key the later one counts."""
-    fail_on_failed_expressions: bool = False
+    variables: tuple[Variable, ...] | None = ()
+    """Of two with the same key the later one counts."""
 
 
 async def hand_out(context: TaskContext) -> TaskResult:

@@ -4,8 +4,9 @@ import msgspec
 
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import produced_artifacts
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import foreign, produced_artifacts, records
+from gennaker.model.artifact import ExpectedArtifactKeys
+from gennaker.model.codec import Json
 from gennaker.model.event import Done, Failed, TaskResult
 from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.problems import Problem
@@ -31,8 +32,8 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     pipeline: str
     """Id of the pipeline's definition."""
     application: str = ""
-    expected_artifacts: tuple[JsonObject, ...] | None = None
-    expected_artifact: JsonObject | None = None
+    expected_artifacts: tuple[ExpectedArtifactKeys, ...] | None = None
+    expected_artifact: ExpectedArtifactKeys | None = None
     """One alone, as older pipelines write it."""
     execution_options: Options = Options()
 
@@ -54,8 +55,9 @@ async def find(context: TaskContext) -> TaskResult:
     newest = max(runs, key=_began)
     is_same = context.execution.head.pipeline_config_id == spec.pipeline
     artifacts = context.sight.artifacts_of(newest, without_ref_id=context.stage.ref_id if is_same else "")
-    expected = list(spec.expected_artifacts or ([spec.expected_artifact] if spec.expected_artifact else []))
-    found = produced_artifacts.resolved(expected, artifacts)
+    expected = foreign.mappings(context.lookup("expectedArtifacts"))
+    alone = foreign.mapping(context.lookup("expectedArtifact"))
+    found = produced_artifacts.resolved(expected or ([alone] if alone else []), artifacts)
     if isinstance(found, Problem):
         return Failed(problem=found)
     return Done(context={"foundInExecution": newest.head.id}, outputs=found)
@@ -67,7 +69,7 @@ def _spec(context: TaskContext) -> Spec:
         for field in msgspec.structs.fields(Spec)
         if (value := context.lookup(field.encode_name)) is not None
     }
-    return msgspec.convert(values, Spec, strict=False)
+    return records.demanded(values, Spec, of=f"stage {context.stage.name}")
 
 
 def _began(execution: Execution) -> float:

@@ -7,9 +7,12 @@ engine sends each notification once, and again after its `notifyEveryMs` (`engin
 
 from datetime import timedelta
 
+import msgspec
+
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import judgments, lengths, waiting
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.artifact import Plain
+from gennaker.model.codec import Json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
 
@@ -19,20 +22,23 @@ _SOONEST = timedelta(seconds=15)
 """How often it looks at most for reminders: Orca's pause between two looks."""
 
 
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several answers."""
+
+    value: Plain | None = None
+
+
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
     instructions: str | None = ""
-    judgment_inputs: tuple[JsonObject, ...] | None = ()
-    """`[{"value": "…"}]`: choices that are offered with the answer."""
+    judgment_inputs: tuple[Choice, ...] | None = ()
+    """Offered with the answer."""
     selected_stage_roles: tuple[str, ...] | None = ()
     required_judgment_roles: tuple[str, ...] | None = ()
     """Who may answer; empty: everybody who may execute the pipeline."""
     propagate_authentication_context: bool | None = False
     """Stages that follow run as whoever said continue."""
-    send_notifications: bool | None = False
-    notifications: tuple[JsonObject, ...] | None = ()
-    """With `notifyEveryMs` one is sent again and again until somebody has judged."""
 
 
 async def judge(context: TaskContext) -> TaskResult:

@@ -6,6 +6,7 @@ import msgspec
 
 from gennaker.interfaces import produced
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model.artifact import ExpectedArtifactKeys
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.execution import Execution
@@ -25,7 +26,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """One alone."""
     monitor_behavior: str = "WaitForAllToComplete"
     """Or `FailFast`: fails as soon as one has failed."""
-    expected_artifacts: tuple[JsonObject, ...] | None = None
+    expected_artifacts: tuple[ExpectedArtifactKeys, ...] | None = None
 
 
 async def plan(_: StageSpec, context: StageContext) -> Plan:

@@ -11,6 +11,7 @@ from gennaker.interfaces import produced
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import artifact_matching, foreign
+from gennaker.model.artifact import ExpectedArtifactKeys
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, CancelAsked, Done, Failed, TaskResult
 from gennaker.model.execution import Execution
@@ -41,14 +42,13 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     skip_downstream_output: bool = False
     skippable: bool = False
     """A person may skip the stage while it waits."""
-    expected_artifacts: tuple[JsonObject, ...] | None = None
+    expected_artifacts: tuple[ExpectedArtifactKeys, ...] | None = None
 
 
-async def plan(spec: StageSpec, context: StageContext) -> Plan:
+async def plan(_: StageSpec, context: StageContext) -> Plan:
     """Start, monitor unless the stage doesn't wait, bind artifacts where some are expected."""
-    assert isinstance(spec, Spec)
     own = context.stage.context
-    waits = str(spec.wait_for_completion).lower() != "false"
+    waits = str(context.lookup("waitForCompletion")).lower() != "false"
     tasks = () if own.get("executionId") else (_START.planned(),)
     binds = (produced.task.planned(),) if "expectedArtifacts" in own else ()
     return Plan(tasks=(*tasks, *((_MONITOR.planned(),) if waits else ()), *binds))

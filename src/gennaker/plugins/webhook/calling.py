@@ -13,7 +13,9 @@ import msgspec
 
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
+from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject, decode_json, encode
+from gennaker.model.foreign import written
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.webhook.stage_settings import Spec
 from gennaker.settings import PreconfiguredWebhookSettings
@@ -144,8 +146,8 @@ def _is_passed_on(name: str) -> bool:
     return name.lower() not in _NOT_PASSED_ON
 
 
-def _joined(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else ",".join(value)
+def _joined(value: Plain | list[Plain]) -> str:
+    return ",".join(map(written, value)) if isinstance(value, list) else written(value)
 
 
 def _revealed(name: str, value: str) -> str:

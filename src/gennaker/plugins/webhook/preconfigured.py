@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import msgspec
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType
+from gennaker.model.artifact import Plain
 from gennaker.model.codec import JsonObject
+from gennaker.model.foreign import written
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.webhook import calling, stage_settings, webhook
 from gennaker.plugins.webhook.stage_settings import Spec
@@ -19,7 +21,7 @@ from gennaker.settings import PreconfiguredWebhookSettings, Settings
 class PreconfiguredSpec(Spec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON; what the settings fix need not be in it."""
 
-    parameter_values: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    parameter_values: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
 
 
 def stages(settings: Settings) -> tuple[StageType, ...]:
@@ -51,7 +53,7 @@ def _stage(name: str, fixed: PreconfiguredWebhookSettings) -> StageType:
     )
 
 
-def _filled(name: str, fixed: PreconfiguredWebhookSettings, given: Mapping[str, str]) -> JsonObject:
+def _filled(name: str, fixed: PreconfiguredWebhookSettings, given: Mapping[str, Plain]) -> JsonObject:
     """Every parameter with its value; those that the webhook doesn't have are a mistake."""
     known = {one.name: one.default_value for one in fixed.parameters}
     strange = sorted(set(given) - set(known))
@@ -59,4 +61,4 @@ def _filled(name: str, fixed: PreconfiguredWebhookSettings, given: Mapping[str, 
         message = f"The webhook {name} has no parameter {', '.join(strange)}."
         remedy = f"It has {', '.join(sorted(known)) or 'none'}."
         raise Refused(Problem(code="webhook.parameter", message=message, remedy=remedy, pointer="/parameterValues"))
-    return {**known, **given}
+    return {**known, **{key: written(value) for key, value in given.items()}}

@@ -3,6 +3,8 @@
 import msgspec
 
 from gennaker.interfaces.stages import StageContext, StageSpec
+from gennaker.model import records
+from gennaker.model.artifact import ExpectedArtifactKeys, Plain
 from gennaker.model.codec import Json, JsonObject, decode_json, encode
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import PreconfiguredWebhookSettings
@@ -25,7 +27,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     method: str = "POST"
     payload: Json = None
     """Sent as JSON; text that isn't JSON is sent as it is."""
-    custom_headers: dict[str, str | list[str]] = {}  # noqa: RUF012 - msgspec copies it
+    custom_headers: dict[str, Plain | list[Plain]] = {}  # noqa: RUF012 - msgspec copies it
     fail_fast_status_codes: tuple[int, ...] = (504,)
     webhook_retry_status_codes: tuple[int, ...] = ()
     """More statuses after which the first call is repeated."""
@@ -49,7 +51,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     cancel_endpoint: str = ""
     cancel_method: str = "POST"
     cancel_payload: Json = None
-    expected_artifacts: tuple[JsonObject, ...] = ()
+    expected_artifacts: tuple[ExpectedArtifactKeys, ...] = ()
 
 
 def read(context: StageContext) -> Spec:
@@ -63,10 +65,7 @@ def read(context: StageContext) -> Spec:
     if settings is not None:  # again, as somebody may have changed the stage's context since it was planned
         decided = fixed(context.stage.type, settings)
         given |= {key: value for key, value in decided.items() if "${" not in encode(value).decode()}
-    try:
-        return msgspec.convert(given, Spec, strict=False)
-    except msgspec.ValidationError as error:
-        raise Refused(Problem(code="stage.field_wrong", message=f"The webhook can't be called: {error}.")) from error
+    return records.demanded(given, Spec, of=f"stage {context.stage.name}")
 
 
 def fixed(name: str, settings: PreconfiguredWebhookSettings) -> JsonObject:

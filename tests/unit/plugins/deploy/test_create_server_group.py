@@ -118,7 +118,7 @@ def test_two_clusters_are_deployed_side_by_side_and_one_failure_takes_both_back(
         ({"strategy": "yolo"}, "There is no strategy 'yolo'"),
         ({"trafficPercent": 120}, "no percentage"),
         ({"trafficPercent": 5, "strategy": "redblack"}, "doesn't go with the strategy"),
-        ({"gracePeriod": "a week"}, "no duration"),
+        ({"gracePeriod": "a week"}, "must be a duration"),
         ({"capacity": {"desired": "many"}}, "capacity"),
         ({"account": ""}, "account missing"),
         ({"account": "local/eu"}, "local/eu"),
