@@ -102,6 +102,13 @@ def fields_of(one: StageType) -> tuple[inspect.Field, ...]:
     return info.fields
 
 
+METRIC: JsonObject = {
+    "name": "errors",
+    "groups": ["quality"],
+    "scopeName": "default",
+    "query": {"type": "embedded", "numerator": 5, "denominator": "${ x }"},
+}
+CONFIG: JsonObject = {"classifier": {"groupWeights": "${ weights }"}}
 CLUSTER: JsonObject = {"account": "local", "region": "local", "stack": "prod"}
 
 
@@ -138,6 +145,18 @@ CLUSTER: JsonObject = {"account": "local", "region": "local", "stack": "prod"}
         ({"type": "findArtifactFromExecution", "expectedArtifact": {"id": 5}}, "/expectedArtifact/id"),
         ({"type": "jenkins", "job": 5, "expectedArtifacts": [5]}, "/job /expectedArtifacts/0"),
         ({"type": "savePipeline", "pipeline": 5}, "/pipeline"),
+        (
+            {"type": "kayentaCanary", "canaryConfig": {"scopes": [{"step": "x"}], "scoreThresholds": {"pass": "x"}}},
+            "/canaryConfig/scopes/0/step /canaryConfig/scoreThresholds/pass",
+        ),
+        (
+            {"type": "kayentaCanary", "deployments": {"serverGroupPairs": [{"control": {"account": 5}, "experiment": 5}]}},
+            "/deployments/serverGroupPairs/0/control/account /deployments/serverGroupPairs/0/experiment",
+        ),
+        (
+            {"type": "kayentaCanary", "canaryConfig": {"canaryConfig": {**CONFIG, "metrics": [METRIC, 5], "name": {}}}},
+            " ".join(f"/canaryConfig/canaryConfig/{one}" for one in ("metrics/0/query/numerator", "metrics/1", "name")),
+        ),
     ],
 )  # fmt: skip
 def test_all_that_is_wrong_in_a_stage_is_said_at_once(stage: JsonObject, below: str) -> None:

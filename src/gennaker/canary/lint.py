@@ -11,9 +11,9 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from gennaker.canary import coercion, config
+from gennaker.canary import coercion, config, shapes
 from gennaker.canary.coercion import Unreadable
-from gennaker.canary.findings import Finding, error, note, warning
+from gennaker.canary.findings import Finding, Severity, error, note, warning
 from gennaker.canary.lint_options import lint_options, unknown_keys
 from gennaker.model import foreign, pointers
 from gennaker.model.codec import Json
@@ -54,8 +54,17 @@ def lint(
     if not isinstance(document, Mapping):
         message = f"The canary config is {foreign.described(document)}."
         return (error("", "type", message, "Give an object."),)
+    found = tuple(_own_findings(document, scope_names, query_types))
+    known = {one.problem.pointer for one in found if one.severity is Severity.ERROR}
+    types = (one for one in shapes.wrongs(dict(document)) if one.pointer not in known)
+    return (*found, *(error(one.pointer, "type", f"`{one.name}` {one.said}.", "Correct it.") for one in types))
+
+
+def _own_findings(
+    document: Mapping[str, Json], scope_names: Collection[str] | None, query_types: Collection[str]
+) -> Iterator[Finding]:
     metrics = document.get("metrics")
-    return (
+    yield from (
         *unknown_keys(document, _TOP_LEVEL, ""),
         *_identity(document),
         *_judge(document.get("judge")),
@@ -149,7 +158,7 @@ def _query(query: Json, pointer: str, templates: Json, query_types: Collection[s
         yield error(f"{pointer}/customFilter", "custom_filter", message, "Use 'customInlineTemplate'.")
     template = query.get("customFilterTemplate")
     known = templates if isinstance(templates, Mapping) else {}
-    if template and not query.get("customInlineTemplate") and template not in known:
+    if isinstance(template, str) and template and not query.get("customInlineTemplate") and template not in known:
         message = f"There is no template '{foreign.written(template)}'."
         yield error(f"{pointer}/customFilterTemplate", "template", message, "Add it to 'templates'.")
 
@@ -180,7 +189,7 @@ def _scope_name(name: Json, pointer: str, scope_names: Collection[str] | None) -
     if name is None:
         message = "The metric names no scope, so its data can't be fetched."
         yield error(pointer, "scope_name", message, "Give the name of a scope, usually 'default'.")
-    elif scope_names is not None and name not in scope_names:
+    elif scope_names is not None and foreign.written(name) not in scope_names:
         known = ", ".join(sorted(scope_names)) or "none"
         message = f"There is no scope '{foreign.written(name)}'."
         yield error(pointer, "scope_name", message, f"Use one that the run provides: {known}.")

@@ -1,12 +1,14 @@
 """Specs: reading a stage's JSON as its type's record, and what all stages share, with all problems at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 import msgspec
+from msgspec.structs import replace
 
+from gennaker.engine.contexts import has_expressions
 from gennaker.interfaces.stages import StageSpec, StageType
-from gennaker.model import records
+from gennaker.model import pointers, records
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Stage
 from gennaker.model.problems import Problem
@@ -81,9 +83,17 @@ def check_unevaluated(stage_type: StageType | None, config: JsonObject, name: st
     found = records.wrongs_unevaluated(config, stage_type.spec) if stage_type else ()
     of_type = {field.encode_name for field in own}
     common = [one for one in records.wrongs_unevaluated(config, StageKeys) if one.steps[0] not in of_type]
-    return tuple(
-        _problem(one, name, pointer) for one in (*found, *common) if not (one.is_missing and len(one.steps) == 1)
-    )
+    told = [_problem(one, name, pointer) for one in (*found, *common) if not (one.is_missing and len(one.steps) == 1)]
+    if stage_type is not None and stage_type.check is not None and not told:
+        told += [replace(one, pointer=f"{pointer}{one.pointer}") for one in _checked(stage_type.check, config)]
+    return tuple(told)
+
+
+def _checked(check: Callable[[JsonObject], Iterable[Problem]], config: JsonObject) -> Iterator[Problem]:
+    for problem in check(config):
+        _, value = pointers.find(config, problem.pointer)
+        if not has_expressions(value):
+            yield problem
 
 
 @cache

@@ -4,7 +4,7 @@ A stage type is one file (docs/architecture.md): a `Spec` (typed view of the sta
 Tasks are short and idempotent; whatever takes long says `Again` and comes back.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -155,6 +155,9 @@ class StageType(msgspec.Struct, frozen=True, kw_only=True):
     """Stages that follow the tasks; planned when the tasks are done."""
     plan_on_failure: Callable[[StageSpec, StageContext], Awaitable[tuple[PlannedStage, ...]]] | None = None
     """Stages that follow a failure (TERMINAL or STOPPED)."""
+    check: Callable[[JsonObject], Iterable[Problem]] | None = None
+    """What else is wrong in the stage's JSON as it was written, with pointers from the stage; asked when all its fields are
+    of their types. What it says of a value with `${` is left out."""
     aliases: tuple[str, ...] = ()
     plans_without_io: bool = True
     """Planning asks nobody: done in the same transaction as the event that caused it."""

@@ -167,6 +167,8 @@ class _Reader:
     def _union(self, union: inspect.UnionType, kind: inspect.Type, given: Json, at: Steps) -> Json:
         """The value as the first of the types that it fits; what is wrong is said of the one that was meant."""
         members = [one for one in union.types if not isinstance(one, inspect.NoneType)]
+        if given is None and len(members) < len(union.types):
+            return None
         meant: list[_Reader] = []
         for member in members:
             reader = _Reader(holds_expressions=self._holds_expressions)

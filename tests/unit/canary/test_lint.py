@@ -96,6 +96,60 @@ def test_every_metric_is_looked_at(document: Any, finding: tuple[Severity, str, 
     assert found(document, scope_names=["default"]) == [finding]
 
 
+EMBEDDED = {"type": "embedded", "numerator": {"metric": "a"}, "denominator": {"metric": "b"}}
+SOURCES = {*lint.QUERY_TYPES, "embedded"}
+
+
+def errors(document: Any) -> list[str]:
+    return sorted(place for severity, place, _ in found(document, query_types=SOURCES) if severity is ERROR)
+
+
+@pytest.mark.parametrize(
+    ("document", "places"),
+    [
+        ({**GOOD, "name": {}}, ["/name"]),
+        ({**GOOD, "description": []}, ["/description"]),
+        ({**GOOD, "applications": "shop"}, ["/applications"]),
+        ({**GOOD, "applications": ["shop", {}]}, ["/applications/1"]),
+        ({**GOOD, "configVersion": {}, "createdTimestamp": "now"}, ["/configVersion", "/createdTimestamp"]),
+        ({**GOOD, "templates": {"a": [], "b/c": {}}}, ["/templates/a", "/templates/b~1c"]),
+        ({**GOOD, "judge": {"judgeConfigurations": 5}}, ["/judge/judgeConfigurations"]),
+        (with_metric(name={}), ["/metrics/0/name"]),
+        (with_metric(scopeName=[]), ["/metrics/0/scopeName"]),
+    ],
+)
+def test_everything_of_a_wrong_type_is_an_error(document: Any, places: list[str]) -> None:
+    assert errors(document) == places
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ({"type": "prometheus", "metricName": {}, "labelBindings": "a"}, ["labelBindings", "metricName"]),
+        ({"type": "signalfx", "queryPairs": [{"key": []}, 5]}, ["queryPairs/0/key", "queryPairs/1"]),
+        ({"type": "atlas", "q": [], "customFilterTemplate": {}}, ["customFilterTemplate", "q"]),
+        ({**EMBEDDED, "numerator": 5}, ["numerator"]),
+        ({**EMBEDDED, "numerator": {"metric": 5, "labels": {"a": 5}}}, ["numerator/labels/a", "numerator/metric"]),
+        ({**EMBEDDED, "scale": "x", "denominator": {"absentIsZero": "x"}}, ["denominator/absentIsZero", "scale"]),
+    ],
+)
+def test_everything_of_a_wrong_type_in_a_query_is_an_error(query: Any, places: list[str]) -> None:
+    assert errors(with_metric(query=query)) == [f"/metrics/0/query/{one}" for one in places]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**GOOD, "name": 5, "description": None, "createdTimestamp": "1700000000000", "configVersion": 1.0},
+        with_metric(name=5, groups=["quality", 5, None], query={"type": "graphite", "metricName": 5}),
+        with_metric(query={"type": "prometheus", "labelBindings": None, "resourceType": None}),
+        with_metric(query={**EMBEDDED, "scale": "100", "numerator": {"metric": "a", "labels": {"a": ["x", "y"]}}}),
+    ],
+)
+def test_what_kayenta_takes_is_no_error(document: Any) -> None:
+    assert errors(document) == []
+
+
 @pytest.mark.parametrize(
     ("options", "finding"),
     [

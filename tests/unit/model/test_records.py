@@ -30,6 +30,7 @@ class Outer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     by_name: dict[str, Inner] = {}
     either: str | Inner | tuple[Inner, ...] = ""
     number_or_text: str | float = ""
+    gaps: tuple[str | None, ...] = ()
     anything: Json = None
 
 
@@ -59,6 +60,7 @@ class Outer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         ({"either": [{"howMany": "1"}]}, Outer(either=(Inner(how_many=1),))),
         ({"numberOrText": "5"}, Outer(number_or_text="5")),
         ({"numberOrText": 5}, Outer(number_or_text=5.0)),
+        ({"gaps": ["a", None]}, Outer(gaps=("a", None))),
         ({"anything": [None, {"a": "${b}"}]}, Outer(anything=[None, {"a": "${b}"}])),
     ],
 )

@@ -4,7 +4,7 @@ Stages hold the config with its `${` written `$\{`, as Kayenta does: they are fo
 for the pipeline's expressions.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from msgspec.structs import replace
 
@@ -43,6 +43,18 @@ async def find(document: JsonObject, context: StageContext) -> JsonObject:
             pointer="/canaryConfig",
         )
     )
+
+
+def broken(stage: JsonObject) -> Iterator[Problem]:
+    """What can't be judged by in a config that stands in the stage itself."""
+    config = foreign.mapping(stage.get("canaryConfig")).get("canaryConfig")
+    if not isinstance(config, dict) or not config:
+        return
+    queries = (foreign.text_at(metric.get("query"), "type") for metric in metrics(config))
+    own = frozenset(filter(None, queries))  # whether there is such a source is found when the stage starts
+    for finding in lint.lint(config, query_types=own):
+        if finding.severity is Severity.ERROR:
+            yield replace(finding.problem, pointer=f"/canaryConfig/canaryConfig{finding.problem.pointer}")
 
 
 async def check(config: JsonObject, *, scope_names: Collection[str], context: StageContext) -> None:

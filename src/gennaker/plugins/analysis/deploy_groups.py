@@ -7,21 +7,20 @@ execution the canary keeper removes it.
 
 from datetime import timedelta
 
-import msgspec
-
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
 from gennaker.model.execution import Side
 from gennaker.model.problems import Problem
 from gennaker.plugins.analysis import deployed, keeper, stage_settings
+from gennaker.plugins.analysis.stage_keys import DeploymentsKeys
 from gennaker.plugins.analysis.stage_settings import Deployments
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    deployments: JsonObject = msgspec.field(default_factory=dict)
+    deployments: DeploymentsKeys = DeploymentsKeys()
 
 
 async def plan(_: StageSpec, context: StageContext) -> Plan:

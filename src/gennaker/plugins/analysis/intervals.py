@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from gennaker.canary import windows
 from gennaker.canary.windows import Interval
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType
@@ -11,6 +9,7 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import PlannedStage
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.analysis import configs, deployed, reports, stage_settings
+from gennaker.plugins.analysis.stage_keys import AnalysisKeys
 from gennaker.plugins.analysis.stage_settings import Analysis
 
 TYPE = "runCanaryIntervals"
@@ -25,7 +24,7 @@ GOES_ON: JsonObject = {
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    canary_config: JsonObject = msgspec.field(default_factory=dict)
+    canary_config: AnalysisKeys = AnalysisKeys()
 
 
 async def plan(_: StageSpec, context: StageContext) -> Plan:
@@ -119,6 +118,7 @@ stage = StageType(
     label="Run Canary Intervals",
     about=__doc__,
     spec=Spec,
+    check=configs.broken,
     plan=plan,
     plans_without_io=False,
 )

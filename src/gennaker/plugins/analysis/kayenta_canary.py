@@ -16,6 +16,7 @@ from gennaker.model.execution import Execution, Stage
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.plugins.analysis import configs, deployed, intervals, reports, stage_settings
+from gennaker.plugins.analysis.stage_keys import AnalysisKeys, DeploymentsKeys
 from gennaker.plugins.analysis.stage_settings import Deployments
 
 _SKIPPED = "canarySkipped"
@@ -24,9 +25,8 @@ _SKIPPED = "canarySkipped"
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    canary_config: JsonObject
-    """Which config, scopes, thresholds and times."""
-    deployments: JsonObject | None = None
+    canary_config: AnalysisKeys
+    deployments: DeploymentsKeys | None = None
     """What to deploy for the analysis; absent: the scopes name what runs already."""
     analysis_type: str = ""
     """For pages only."""
@@ -186,6 +186,7 @@ stage = StageType(
     about=__doc__,
     spec=Spec,
     tasks=(_AGGREGATE, _SKIP),
+    check=configs.broken,
     plan=plan,
     plan_after=plan_cleanup,
     plan_on_failure=plan_cleanup,

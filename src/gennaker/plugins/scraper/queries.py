@@ -16,7 +16,9 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 
-from gennaker.model.codec import Json, JsonObject
+from gennaker.canary.shapes import EmbeddedShape, TermShape
+from gennaker.model import foreign, pointers, records
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.scraper.series import GroupSeries, Row
 
@@ -168,74 +170,58 @@ def _allow(term: Term, kind: str, is_allowed: bool, *, wanted: str) -> None:  # 
 
 
 class _Reader:
-    """Reads a query and gathers what is wrong with it."""
+    """Reads a query whose types are right and gathers what is wrong with it."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
     def query(self, query: JsonObject) -> Query | None:
-        scale = query.get("scale", 1)
-        if isinstance(scale, bool) or not isinstance(scale, int | float):
-            self._wrong("/scale", "`scale` must be a number")
-            scale = 1
         is_ratio = "numerator" in query or "denominator" in query
         self._unknown(query, _OWN_KEYS | (frozenset() if is_ratio else _TERM_KEYS), "")
+        shape = records.read(query, EmbeddedShape)
+        if isinstance(shape, tuple):
+            for one in shape:
+                self._wrong(one.pointer, f"`{one.name}` {one.said}")
+            return None
         if not is_ratio:
-            term = self._term(query, "")
-            return None if term is None else Single(term=term, scale=float(scale))
-        numerator = self._part(query, "numerator")
-        denominator = self._part(query, "denominator")
+            term = self._term(shape, "")
+            return None if term is None else Single(term=term, scale=shape.scale)
+        numerator = self._part(query, shape.numerator, "numerator")
+        denominator = self._part(query, shape.denominator, "denominator")
         if numerator is None or denominator is None:
             return None
-        return Ratio(numerator=numerator, denominator=denominator, scale=float(scale))
+        return Ratio(numerator=numerator, denominator=denominator, scale=shape.scale)
 
-    def _part(self, query: JsonObject, key: str) -> Term | None:
-        value = query.get(key)
-        if not isinstance(value, dict):
+    def _part(self, query: JsonObject, shape: TermShape | None, key: str) -> Term | None:
+        if shape is None:
             self._wrong(f"/{key}", f'a ratio needs a `{key}` such as {{"metric": "http_requests_total"}}')
             return None
-        self._unknown(value, _TERM_KEYS, f"/{key}")
-        if value.get("statistic") not in (None, "", "rate"):
+        self._unknown(foreign.mapping(query[key]), _TERM_KEYS, f"/{key}")
+        if shape.statistic not in ("", "rate"):
             self._wrong(f"/{key}/statistic", "a ratio divides rates, so its parts have no other `statistic`")
-        return self._term(value, f"/{key}")
+        return self._term(shape, f"/{key}")
 
-    def _term(self, value: JsonObject, pointer: str) -> Term | None:
-        metric = value.get("metric")
-        if not isinstance(metric, str) or not metric:
+    def _term(self, shape: TermShape, pointer: str) -> Term | None:
+        if not shape.metric:
             self._wrong(f"{pointer}/metric", "`metric` must name a metric of the instances' /metrics")
             return None
-        statistic = value.get("statistic") or ""
-        if not isinstance(statistic, str) or not _is_statistic(statistic):
+        if not _is_statistic(shape.statistic):
             self._wrong(f"{pointer}/statistic", "`statistic` must be mean, rate or a percentile such as p90")
-            statistic = ""
-        absent = value.get("absentIsZero", False)
-        if not isinstance(absent, bool):
-            self._wrong(f"{pointer}/absentIsZero", "`absentIsZero` must be true or false")
+        for label, wanted in shape.labels.items():
+            if not wanted:
+                self._wrong(f"{pointer}/labels/{pointers.escaped(label)}", "a label needs a pattern, or several")
         return Term(
-            metric=metric,
-            labels=self._labels(value.get("labels"), f"{pointer}/labels"),
-            statistic=statistic,
-            absent_is_zero=absent is True,
+            metric=shape.metric,
+            labels={label: (one,) if isinstance(one, str) else one for label, one in shape.labels.items()},
+            statistic=shape.statistic if _is_statistic(shape.statistic) else "",
+            absent_is_zero=shape.absent_is_zero,
         )
-
-    def _labels(self, value: Json, pointer: str) -> dict[str, tuple[str, ...]]:
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            self._wrong(pointer, "`labels` must be an object of label names and patterns")
-            return {}
-        found: dict[str, tuple[str, ...]] = {}
-        for label, wanted in value.items():
-            texts = [one for one in (wanted if isinstance(wanted, list) else [wanted]) if isinstance(one, str)]
-            if not texts or (isinstance(wanted, list) and len(texts) != len(wanted)):
-                self._wrong(f"{pointer}/{label}", "a label's pattern must be a text or a list of texts")
-            found[label] = tuple(texts)
-        return found
 
     def _unknown(self, value: JsonObject, known: frozenset[str], pointer: str) -> None:
         for key in value:
             if key not in known:
-                self._wrong(f"{pointer}/{key}", f"there is no `{key}` here; known are {', '.join(sorted(known))}")
+                said = f"there is no `{key}` here; known are {', '.join(sorted(known))}"
+                self._wrong(f"{pointer}/{pointers.escaped(key)}", said)
 
     def _wrong(self, pointer: str, said: str) -> None:
         message = f"The query can't be asked: {said}."

@@ -406,7 +406,7 @@ def test_a_first_version_has_no_baseline_and_passes_only_if_the_pipeline_says_so
     [
         ({"lifetimeDuration": None}, {}, "lifetimeDuration"),
         ({"scopes": [{}]}, {}, "/canaryConfig/scopes/0/step"),
-        ({"scoreThresholds": {"pass": "many"}}, {}, "'pass'"),
+        ({"scoreThresholds": {"pass": "many"}}, {}, "pass`"),
         ({}, {"trafficPercent": 60}, "/deployments/trafficPercent"),
         ({}, {"baseline": {}}, "/deployments/baseline/cluster"),
         ({}, {"serverGroupPairs": []}, "/deployments/serverGroupPairs"),

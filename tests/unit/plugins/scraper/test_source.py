@@ -190,14 +190,17 @@ def test_shorter_slots_are_put_together_to_the_step() -> None:
     [
         ({}, ["/metric"]),
         ({"metric": "m", "statistic": "median"}, ["/statistic"]),
-        ({"metric": "m", "scale": "much", "labels": {"a": 1}}, ["/scale", "/labels/a"]),
+        ({"metric": "m", "scale": "much", "labels": {"a": 1}}, ["/labels/a", "/scale"]),
+        ({"metric": "m", "labels": {"a": [], "b/c": ["x", 5]}}, ["/labels/b~1c/1"]),
+        ({"metric": "m", "labels": {"a": []}}, ["/labels/a"]),
+        ({"numerator": 5, "denominator": {"metric": 5}}, ["/numerator", "/denominator/metric"]),
         ({"metric": "m", "label": {}}, ["/label"]),
         ({"numerator": {"metric": "m"}}, ["/denominator"]),
         (
             {"numerator": {"metric": "m", "statistic": "p90"}, "denominator": {}},
             ["/numerator/statistic", "/denominator/metric"],
         ),
-        ({"metric": "m", "absentIsZero": 1}, ["/absentIsZero"]),
+        ({"metric": "m", "absentIsZero": "perhaps"}, ["/absentIsZero"]),
         ({"metric": "m", "labels": ["a"]}, ["/labels"]),
     ],
 )
