@@ -16,6 +16,7 @@ from gennaker.interfaces.stages import StageContext
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.analysis import stage_settings
 
 _KIND = "canary-config"
 _SHOWN = 5
@@ -47,12 +48,15 @@ async def find(document: JsonObject, context: StageContext) -> JsonObject:
 
 def broken(stage: JsonObject) -> Iterator[Problem]:
     """What can't be judged by in a config that stands in the stage itself."""
-    config = foreign.mapping(stage.get("canaryConfig")).get("canaryConfig")
+    document = foreign.mapping(stage.get("canaryConfig"))
+    config = document.get("canaryConfig")
     if not isinstance(config, dict) or not config:
         return
+    scopes = [stage_settings.scope_name(scope) for scope in foreign.mappings(document.get("scopes"))]
+    are_known = scopes and not any("${" in name for name in scopes)
     queries = (foreign.text_at(metric.get("query"), "type") for metric in metrics(config))
     own = frozenset(filter(None, queries))  # whether there is such a source is found when the stage starts
-    for finding in lint.lint(config, query_types=own):
+    for finding in lint.lint(config, scope_names=scopes if are_known else None, query_types=own):
         if finding.severity is Severity.ERROR:
             yield replace(finding.problem, pointer=f"/canaryConfig/canaryConfig{finding.problem.pointer}")
 
