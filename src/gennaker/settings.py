@@ -133,6 +133,8 @@ class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab")
     concurrent_builds: Count = 1
     step_timeout_seconds: WholeSeconds = 600
     """For steps whose build file gives none."""
+    script_repository: str = ""
+    """Where the scripts of script stages lie that name no repository (`repoUrl`)."""
     keep_workspaces: bool = False
 
 

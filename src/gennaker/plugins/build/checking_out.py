@@ -2,8 +2,11 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from gennaker.interfaces.stages import StageSpec, TaskContext
 from gennaker.model import records
@@ -36,9 +39,27 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     registry_account: str = "local-registry"
 
 
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done with a commit, as its files or somebody else say it."""
+
+    file: BuildFile
+    version: str = ""
+    tag: str = ""
+    """Of the image; empty: none is built."""
+
+
+Read = Callable[[Path, str, Commit, str], Contents]
+"""Finds it out from the checked out files: they, the service's folder, the commit, the branch. Blocks. Raises Refused."""
+
+
 @failures.as_one
 async def run(context: TaskContext) -> TaskResult:
     """Done when the workspace is there; what was found in the commit is in its `build.json`."""
+    return await check_out(context, read_spec(context), _read)
+
+
+async def check_out(context: TaskContext, spec: Spec, read: Read) -> TaskResult:
+    """Waits for a free builder and checks out, once."""
     services, place = context.services, Place.of(context)
     turn = await slots.take(services, place)
     if turn is not None:
@@ -46,7 +67,7 @@ async def run(context: TaskContext) -> TaskResult:
     workspace = Workspace(services, place)
     build = await asyncio.to_thread(workspace.find)
     if build is None:
-        build = await _check_out(workspace, read_spec(context))
+        build = await _check_out(workspace, spec, read)
     return Done(outputs=outputs(build))
 
 
@@ -75,18 +96,18 @@ def outputs(build: Build) -> JsonObject:
     return {"commit": _shown(build.commit), "commits": commits, "version": build.version}
 
 
-async def _check_out(workspace: Workspace, spec: Spec) -> Build:
+async def _check_out(workspace: Workspace, spec: Spec, read: Read) -> Build:
     await asyncio.to_thread(workspace.prepare)
     fresh = await asyncio.to_thread(workspace.fresh)
     try:
-        build = await _fill(fresh, workspace.home, spec)
+        build = await _fill(fresh, workspace.home, spec, read)
         await asyncio.to_thread(workspace.adopt, fresh, build)
     finally:
         await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
     return build
 
 
-async def _fill(fresh: Path, home: Path, spec: Spec) -> Build:
+async def _fill(fresh: Path, home: Path, spec: Spec, read: Read) -> Build:
     git = Git(path=host_path(), home=home, timeout=_TIMEOUT)
     wanted = Wanted(
         repository=spec.repository, commit=spec.commit or "", branch="" if spec.commit else spec.branch or ""
@@ -95,26 +116,32 @@ async def _fill(fresh: Path, home: Path, spec: Spec) -> Build:
     commit = await git.clone(wanted, history)
     await git.checkout(history, commit.hash, files)
     folder = _service_folder(spec.service)
-    file, version, tag = await asyncio.to_thread(_read, files, folder, commit, spec.branch or "")
-    paths = () if folder == "." and not file.depends_on else (folder, *file.depends_on)
+    found = await asyncio.to_thread(read, files, folder, commit, spec.branch or "")
+    paths = () if folder == "." and not found.file.depends_on else (folder, *found.file.depends_on)
     commits = await git.log(history, commit.hash, paths=paths, limit=_MOST_COMMITS)
     return Build(
         repository=without_credentials(spec.repository),
         service_folder=folder,
         commit=commit,
         branch=spec.branch or "",
-        version=version,
-        tag=tag,
-        file=file,
+        version=found.version,
+        tag=found.tag,
+        file=found.file,
         commits=(commit, *(one for one in commits if one.hash != commit.hash))[:_MOST_COMMITS],
     )
 
 
-def _read(files: Path, folder: str, commit: Commit, branch: str) -> tuple[BuildFile, str, str]:
-    """The build file, the version and the image's tag; clears the places of the reports."""
+def service_in(files: Path, folder: str, commit: Commit) -> Path:
+    """The service's folder among the commit's files. Raises Refused where there is none."""
     service = files / folder
-    if not service.is_dir() or not _is_inside(service, files):
+    if not service.is_dir() or not is_inside(service, files):
         raise Refused(_no_service(folder, commit), status=422)
+    return service
+
+
+def _read(files: Path, folder: str, commit: Commit, branch: str) -> Contents:
+    """The build file, the version and the image's tag; clears the places of the reports."""
+    service = service_in(files, folder, commit)
     path = str(PurePosixPath(folder) / build_file.NAME)
     text = _text(service / build_file.NAME, files)
     if text is None:
@@ -129,7 +156,7 @@ def _read(files: Path, folder: str, commit: Commit, branch: str) -> tuple[BuildF
     if file.image is not None:
         tag = build_file.tag(file.image.tag, version=version, commit=commit.hash, branch=branch)
     _clear_reports(service, files, file)
-    return file, version, tag
+    return Contents(file=file, version=version, tag=tag)
 
 
 def _clear_reports(service: Path, files: Path, file: BuildFile) -> None:
@@ -137,7 +164,7 @@ def _clear_reports(service: Path, files: Path, file: BuildFile) -> None:
     for step in file.steps:
         for path in step.reports.values():
             report = service / step.folder / path
-            if _is_inside(report.parent, files):
+            if is_inside(report.parent, files):
                 if report.is_file() or report.is_symlink():
                     report.unlink()
                 report.parent.mkdir(parents=True, exist_ok=True)
@@ -145,14 +172,14 @@ def _clear_reports(service: Path, files: Path, file: BuildFile) -> None:
 
 def _text(file: Path, files: Path) -> str | None:
     """A small text file; None: there is none inside the workspace."""
-    if not file.is_file() or not _is_inside(file, files):
+    if not file.is_file() or not is_inside(file, files):
         return None
     with file.open("rb") as opened:
         return opened.read(_FILE_LIMIT_BYTES).decode(errors="replace")
 
 
-def _is_inside(path: Path, files: Path) -> bool:
-    """A commit may hold links that lead anywhere."""
+def is_inside(path: Path, files: Path) -> bool:
+    """Whether it lies in the workspace: a commit may hold links that lead anywhere."""
     return path.resolve().is_relative_to(files.resolve())
 
 

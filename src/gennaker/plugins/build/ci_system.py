@@ -2,6 +2,8 @@
 
 A job is a service's folder; the parameters `repository`, `branch`, `commit` and `registryAccount` say of what. Each build is an
 execution of its own with one build stage, so its id is the number. It leaves one file, `build.json`: version, commit and image.
+A build with a parameter `COMMAND` is a script: its parameters are those of Spinnaker's script job, its file is the one that
+`PROPERTY_FILE` names.
 """
 
 import asyncio
@@ -19,11 +21,16 @@ from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.plugins.build import run_script
 from gennaker.transport import build_files, ci_builds
 from gennaker.transport.ci_builds import Build
 
 PROPERTIES = "build.json"
 _APPLICATION = "builder"
+_SCRIPT_PARAMETERS = (
+    *("COMMAND", "SCRIPT_PATH", "REPO_URL", "REPO_BRANCH", "PROPERTY_FILE"),
+    *("IMAGE_ID", "REGION_PARAM", "ENV_PARAM", "CLUSTER_PARAM", "CMC"),
+)
 _PARAMETERS = ("repository", "branch", "commit", "registryAccount")
 _WHO = Principal(name="CI stage", via="engine")
 
@@ -41,19 +48,10 @@ class Builder:
 
     async def start(self, request: BuildRequest) -> Started:
         """Starts an execution; the same key never starts two."""
-        unknown = sorted(set(request.parameters) - set(_PARAMETERS))
-        if unknown or not request.parameters.get("repository"):
-            said = f"doesn't take {', '.join(unknown)}" if unknown else "needs the parameter repository"
-            remedy = f"It takes {', '.join(_PARAMETERS)}."
-            raise Refused(Problem(code="ci.parameters", message=f"The builder {said}.", remedy=remedy))
-        stage: JsonObject = {
-            "refId": "1",
-            "type": "build",
-            "name": "Build",
-            "service": request.job,
-            **request.parameters,
-        }
-        config: JsonObject = {"application": _APPLICATION, "name": f"Build {request.job}", "stages": [stage]}
+        is_script = "COMMAND" in request.parameters
+        stage = self._script(request) if is_script else _build(request)
+        name = "Run a script" if is_script else f"Build {request.job}"
+        config: JsonObject = {"application": _APPLICATION, "name": name, "stages": [stage]}
         trigger: JsonObject = {"type": "manual", "correlationId": request.key}
         submission = Submission(config=config, trigger=trigger, key=f"ci/{request.key}")
         execution_id = await self._services.executions.submit(submission, _WHO)
@@ -79,6 +77,8 @@ class Builder:
     async def properties(self, job: str, number: str, file: str) -> JsonObject:
         """Version, commit and image, once the build has them."""
         stage = _stage(await self._execution(job, number))
+        if stage.type == run_script.stage.name:
+            return _left_by_script(stage, number, file)
         version = stage.outputs.get("version")
         if file != PROPERTIES or version is None:
             raise CiMissing(f"Build {number} of {job} has left no file {file!r}; the builder's is {PROPERTIES}.")
@@ -102,6 +102,26 @@ class Builder:
         )
         await self._services.executions.tell(execution.head.id, event, _WHO)
 
+    def _script(self, request: BuildRequest) -> JsonObject:
+        """The stage of a script. Raises Refused."""
+        _check(request, _SCRIPT_PARAMETERS)
+        given = request.parameters
+        repository = given.get("REPO_URL") or self._services.settings.builder.script_repository
+        if not repository or not given["COMMAND"]:
+            message = f"The script has no {'repository' if given['COMMAND'] else 'command'}."
+            remedy = "Set the stage's `command` and `repoUrl`, or the setting builder.script-repository."
+            raise Refused(Problem(code="ci.parameters", message=message, remedy=remedy))
+        return {
+            "refId": "1",
+            "type": run_script.stage.name,
+            "name": "Script",
+            "repository": repository,
+            "branch": given.get("REPO_BRANCH") or None,
+            "folder": given.get("SCRIPT_PATH") or ".",
+            "encoded": run_script.encoded(given["COMMAND"], given),
+            "propertyFile": given.get("PROPERTY_FILE", ""),
+        }
+
     async def _execution(self, job: str, number: str) -> Execution:
         found = await self._services.executions.get(number)
         if found is None or found.head.application != _APPLICATION:
@@ -112,6 +132,34 @@ class Builder:
 def systems(services: Services) -> tuple[Builder, ...]:
     """There is one."""
     return (Builder(services),)
+
+
+def _build(request: BuildRequest) -> JsonObject:
+    """The stage of a build. Raises Refused."""
+    _check(request, _PARAMETERS)
+    if not request.parameters.get("repository"):
+        raise Refused(_wrong("needs the parameter repository", _PARAMETERS))
+    return {"refId": "1", "type": "build", "name": "Build", "service": request.job, **request.parameters}
+
+
+def _check(request: BuildRequest, known: tuple[str, ...]) -> None:
+    unknown = sorted(set(request.parameters) - set(known))
+    if unknown:
+        raise Refused(_wrong(f"doesn't take {', '.join(unknown)}", known))
+
+
+def _wrong(said: str, known: tuple[str, ...]) -> Problem:
+    return Problem(code="ci.parameters", message=f"The builder {said}.", remedy=f"It takes {', '.join(known)}.")
+
+
+def _left_by_script(stage: Stage, number: str, file: str) -> JsonObject:
+    problem = stage.outputs.get("propertiesProblem")
+    if problem:
+        raise build_files.UnreadableProperties(str(problem))
+    left = stage.outputs.get("properties")
+    if file != stage.context.get("propertyFile") or not isinstance(left, dict):
+        raise CiMissing(f"The script {number} has left no file {file!r}.")
+    return left
 
 
 def _result(status: Status) -> BuildResult:

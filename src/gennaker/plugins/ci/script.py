@@ -1,6 +1,7 @@
 """Script: runs Spinnaker's script job with the stage's script, command and place as parameters.
 
-`script-master` and `script-job` of the settings say which job that is; the stage's `master` and `job` go first.
+`script-master` and `script-job` of the settings say which job that is; the stage's `master` and `job` go first. Where nobody
+says it, the built-in builder runs the command in a commit of `repoUrl`.
 """
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
@@ -18,6 +19,8 @@ _PARAMETERS = {
     "CLUSTER_PARAM": "cluster",
     "CMC": "cmc",
 }
+_ON_BUILDER = "script"
+"""What the job is called where the builder does it."""
 _OPTIONAL = {"REPO_URL": "repoUrl", "REPO_BRANCH": "repoBranch"}
 
 
@@ -35,7 +38,8 @@ async def plan(spec: StageSpec, context: StageContext) -> Plan:
     """Start, then follow unless the stage doesn't wait."""
     assert isinstance(spec, Spec)
     settings = context.services.settings
-    master, job = spec.master or settings.script_master, spec.job or settings.script_job
+    master = spec.master or settings.script_master or _builder(context)
+    job = spec.job or settings.script_job or (_ON_BUILDER if master == stage_settings.BUILDER else "")
     if not master or not job:
         raise Refused(
             Problem(
@@ -47,6 +51,10 @@ async def plan(spec: StageSpec, context: StageContext) -> Plan:
     waits = str(spec.wait_for_completion).lower() != "false"
     tasks = (_START, _WAIT, *((_MONITOR, jobs.properties_task) if waits else ()))
     return Plan(tasks=tuple(task.planned() for task in tasks), context={"master": master, "job": job})
+
+
+def _builder(context: StageContext) -> str:
+    return stage_settings.BUILDER if stage_settings.BUILDER in context.services.ci else ""
 
 
 async def start(context: TaskContext) -> TaskResult:
@@ -67,6 +75,8 @@ def _parameters(context: TaskContext) -> JsonObject:
 
     parameters: JsonObject = {name: value(key) for name, key in _PARAMETERS.items()}
     given = {name: value(key) for name, key in _OPTIONAL.items()}
+    if context.stage.context.get("master") == stage_settings.BUILDER:  # which has to know what to keep
+        given["PROPERTY_FILE"] = stage_settings.property_file(context)
     return {**parameters, **{name: one for name, one in given.items() if one}}
 
 

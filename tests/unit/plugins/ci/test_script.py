@@ -1,10 +1,13 @@
 """The script stage: Spinnaker's parameters for the job that runs scripts."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests import make
+import pytest
+from tests import building, make
 from tests.fakes.ci_worlds import TOKEN, JenkinsWorld, served
+from tests.git_repositories import GitRepository
 from tests.harness import Harness, problem_of, reached
 
 from gennaker.interfaces.services import Services
@@ -91,3 +94,68 @@ def test_without_a_job_it_says_what_to_set(tmp_path: Path) -> None:
     assert execution.head.status is Status.TERMINAL
     assert "script-master" in problem_of(execution)
     assert world.runs == []
+
+
+class Scripts:
+    """A repository with a script, and an installation with the builder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.repository = GitRepository(folder / "repository")
+        script = (
+            '#!/bin/sh\necho "cleaning $1 of $CLUSTER_PARAM on ${branch:-no} branch"\n'
+            "echo '{\"cleaned\": 3}' > out.json\nexit ${2:-0}\n"
+        )
+        self.repository.commit("Begin", {"ops/clean.sh": script, "README": "-"})
+        self._data = folder / "data"
+        self.logs: list[str] = []
+
+    def run(self, **keys: Any) -> Execution:
+        base = building.harness(self._data)
+        harness = Harness(*base.plugins, ci.plugin, data=base.data, time=base.time, settings=base.settings)
+        stage = make.stage_json("s", type="script", **{"scriptPath": "ops", "propertyFile": "out.json", **keys})
+        execution = harness.run(make.config(stage))
+        kept = asyncio.run(harness.logs.list(execution.head.id))
+        self.logs = [(base.data / one.path).read_text() for one in kept]
+        return execution
+
+
+@pytest.mark.slow
+def test_where_no_job_is_set_the_builder_runs_the_command(tmp_path: Path) -> None:
+    scripts = Scripts(tmp_path)
+
+    execution = scripts.run(
+        command="sh clean.sh 'all ${branch}'",
+        cluster="shop-main",
+        repoUrl=str(scripts.repository.folder),
+        repoBranch="main",
+    )
+
+    stage = next(execution.top_level())
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert (stage.context["master"], stage.outputs["cleaned"]) == ("builder", 3)
+    assert "cleaning all ${branch} of shop-main on no branch" in scripts.logs[0]
+
+
+@pytest.mark.slow
+def test_a_command_that_fails_fails_the_stage_and_what_it_has_left_is_taken(tmp_path: Path) -> None:
+    scripts = Scripts(tmp_path)
+
+    execution = scripts.run(command="sh clean.sh some 7", repoUrl=str(scripts.repository.folder))
+
+    stage = next(execution.top_level())
+    assert execution.head.status is Status.TERMINAL
+    assert "script ended FAILURE" in problem_of(execution)
+    assert [one.outputs["cleaned"] for one in execution.children(stage.id)] == [3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"command": "true"}, "The script has no repository"),
+        ({"repoUrl": "x"}, "The script has no command"),
+        ({"command": "true", "master": "builder", "repoUrl": "/nowhere"}, "script ended FAILURE"),
+    ],
+)
+def test_a_script_that_the_builder_cannot_run_says_why(tmp_path: Path, keys: dict[str, Any], said: str) -> None:
+    assert said in problem_of(Scripts(tmp_path).run(**keys))
