@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 import itertools
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests import stores
+from tests.conformance import subjects
 from tests.fakes.audit import MemoryAuditTrail
 
 from gennaker.interfaces.audit import AuditTrail
@@ -21,14 +23,28 @@ Check = Callable[[AuditTrail], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=[*stores.DATABASES, "memory"])
+SUBJECTS: dict[str, type[AuditTrail]] = {
+    "sqlite": DatabaseAuditTrail,
+    "postgres": DatabaseAuditTrail,
+    "memory": MemoryAuditTrail,
+}
+
+
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on a fresh trail."""
-    if request.param == "memory":
-        yield lambda check: asyncio.run(check(MemoryAuditTrail()))
+    with opened(request.param, request, tmp_path) as made:
+        assert type(made) is SUBJECTS[request.param]
+        yield lambda check: asyncio.run(check(made))
+
+
+@contextmanager
+def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[AuditTrail]:
+    if kind == "memory":
+        yield MemoryAuditTrail()
         return
-    with stores.opened(request.param, request, tmp_path) as database:
-        yield lambda check: asyncio.run(check(DatabaseAuditTrail(database)))
+    with stores.opened(kind, request, folder) as database:
+        yield DatabaseAuditTrail(database)
 
 
 def entry(number: int) -> AuditEntry:

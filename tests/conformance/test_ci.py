@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 from tests import building
 from tests.building import SERVICE
+from tests.conformance import subjects
 from tests.fakes.ci_worlds import TOKEN, AzureWorld, GitHubWorld, GitLabWorld, JenkinsWorld, World, served
 from tests.git_repositories import GitRepository
 from tests.harness import TESTER, ended
@@ -43,6 +44,15 @@ SYSTEMS: dict[str, tuple[type[World], Callable[[str, CiSettings], CiSystem]]] = 
     "github": (GitHubWorld, GitHubActions),
     "gitlab": (GitLabWorld, GitLab),
     "azure-devops": (AzureWorld, AzureDevOps),
+}
+
+
+SUBJECTS: dict[str, type[CiSystem]] = {
+    "jenkins": Jenkins,
+    "github": GitHubActions,
+    "gitlab": GitLab,
+    "azure-devops": AzureDevOps,
+    "builder": Builder,
 }
 
 
@@ -147,16 +157,19 @@ class BuilderBench(Bench):
         return self._world.do(work)
 
 
-@pytest.fixture(params=[*SYSTEMS, pytest.param("builder", marks=pytest.mark.slow)])
+@pytest.fixture(params=subjects.params(SUBJECTS, slow=("builder",)))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "builder":
         world = BuilderWorld(tmp_path)
         try:
-            yield BuilderBench(world)
+            builder = BuilderBench(world)
+            assert type(builder.system) is SUBJECTS["builder"]
+            yield builder
         finally:
             world.close()
     else:
         with served_bench(request.param, tmp_path) as one:
+            assert type(one.system) is SUBJECTS[request.param]
             yield one
 
 

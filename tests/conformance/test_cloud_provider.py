@@ -1,24 +1,39 @@
 """Conformance of cloud providers: what every implementation of the port CloudProvider must do."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.fakes.cloud_worlds import PLACE, Opened, ended, group_with, until, wanted, world
+from tests.conformance import subjects
+from tests.fakes.cloud_worlds import PLACE, Opened, World, ended, group_with, until, wanted, world
+from tests.fakes.clouds import FakeCloud
+from tests.fakes.faulty import FaultyCloud
 
 from gennaker.interfaces.clouds import (
     Capacity,
+    CloudProvider,
     Health,
     NewJob,
     NewServerGroup,
     Place,
 )
 from gennaker.model.problems import Refused
+from gennaker.plugins.local.provider import LocalProvider
+
+SUBJECTS: dict[str, type[CloudProvider]] = {"fake": FakeCloud, "without faults": FaultyCloud, "local": LocalProvider}
 
 
-@pytest.fixture(params=["fake", pytest.param("local", marks=pytest.mark.slow)])
+@pytest.fixture(params=subjects.params(SUBJECTS, slow=("local",)))
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
-    return lambda: world(request.param, tmp_path)
+    @asynccontextmanager
+    async def checked() -> AsyncIterator[World]:
+        async with world(request.param, tmp_path) as here:
+            assert type(here.provider()) is SUBJECTS[request.param]
+            yield here
+
+    return checked
 
 
 def test_a_new_server_group_comes_up_as_it_was_asked_for(opened: Opened) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests import stores
+from tests.conformance import subjects
 from tests.fakes.definitions import MemoryDefinitions
+from tests.simulation.universe import SlowDefinitions
 
 from gennaker.interfaces.definitions import Definition, Definitions
 from gennaker.model.codec import JsonObject
@@ -33,14 +36,29 @@ class Minutes:
         raise AssertionError(f"nobody should wait for {at}")
 
 
-@pytest.fixture(params=[*stores.DATABASES, "memory"])
+SUBJECTS: dict[str, type[Definitions]] = {
+    "sqlite": DatabaseDefinitions,
+    "postgres": DatabaseDefinitions,
+    "memory": MemoryDefinitions,
+}
+DERIVED = {SlowDefinitions: "takes time in which other things happen, which is not promised to anybody"}
+
+
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on fresh definitions."""
-    if request.param == "memory":
-        yield lambda check: asyncio.run(check(MemoryDefinitions(Minutes())))
+    with opened(request.param, request, tmp_path) as made:
+        assert type(made) is SUBJECTS[request.param]
+        yield lambda check: asyncio.run(check(made))
+
+
+@contextmanager
+def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Definitions]:
+    if kind == "memory":
+        yield MemoryDefinitions(Minutes())
         return
-    with stores.opened(request.param, request, tmp_path) as database:
-        yield lambda check: asyncio.run(check(DatabaseDefinitions(database, Minutes())))
+    with stores.opened(kind, request, folder) as database:
+        yield DatabaseDefinitions(database, Minutes())
 
 
 def test_a_definition_is_read_as_it_was_saved(run: Run) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests import stores
-from tests.fakes.documents import MemoryStore
+from tests.conformance import subjects
+from tests.fakes.documents import MemoryDocuments, MemoryStore
 
 from gennaker.interfaces.documents import Document, Documents, VersionMismatch
 from gennaker.model.codec import JsonObject
@@ -16,14 +18,28 @@ Check = Callable[[Callable[[str], Documents]], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=[*stores.DATABASES, "memory"])
+SUBJECTS: dict[str, type[Documents]] = {
+    "sqlite": DatabaseDocuments,
+    "postgres": DatabaseDocuments,
+    "memory": MemoryDocuments,
+}
+
+
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on fresh documents; it gets them by namespace."""
-    if request.param == "memory":
-        yield lambda check: asyncio.run(check(MemoryStore()))
+    with opened(request.param, request, tmp_path) as of:
+        assert type(of("any")) is SUBJECTS[request.param]
+        yield lambda check: asyncio.run(check(of))
+
+
+@contextmanager
+def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Callable[[str], Documents]]:
+    if kind == "memory":
+        yield MemoryStore()
         return
-    with stores.opened(request.param, request, tmp_path) as database:
-        yield lambda check: asyncio.run(check(lambda namespace: DatabaseDocuments(database, namespace)))
+    with stores.opened(kind, request, folder) as database:
+        yield lambda namespace: DatabaseDocuments(database, namespace)
 
 
 def test_a_document_is_read_as_it_was_written(run: Run) -> None:

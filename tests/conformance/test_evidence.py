@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests import stores
+from tests.conformance import subjects
 from tests.fakes.evidence import MemoryEvidence, MemoryLogs
 
 from gennaker.interfaces.evidence import Evidence, EvidenceItem, LogFile, Logs
@@ -20,14 +22,30 @@ Check = Callable[[Evidence, Logs], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=[*stores.DATABASES, "memory"])
+SUBJECTS: dict[str, type[Evidence]] = {
+    "sqlite": FileEvidence,
+    "postgres": FileEvidence,
+    "memory": MemoryEvidence,
+}
+SUBJECTS_OF_LOGS: dict[str, type[Logs]] = {"sqlite": FileLogs, "postgres": FileLogs, "memory": MemoryLogs}
+
+
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on fresh evidence and logs."""
-    if request.param == "memory":
-        yield lambda check: asyncio.run(check(MemoryEvidence(), MemoryLogs(tmp_path)))
+    with opened(request.param, request, tmp_path) as (evidence, logs):
+        assert type(evidence) is SUBJECTS[request.param]
+        assert type(logs) is SUBJECTS_OF_LOGS[request.param]
+        yield lambda check: asyncio.run(check(evidence, logs))
+
+
+@contextmanager
+def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[Evidence, Logs]]:
+    if kind == "memory":
+        yield MemoryEvidence(), MemoryLogs(folder)
         return
-    with stores.opened(request.param, request, tmp_path) as database:
-        yield lambda check: asyncio.run(check(FileEvidence(database), FileLogs(database)))
+    with stores.opened(kind, request, folder) as database:
+        yield FileEvidence(database), FileLogs(database)
 
 
 def item(content: bytes, name: str = "unit-tests.junit.xml", minutes: int = 0, execution: str = "01A") -> EvidenceItem:

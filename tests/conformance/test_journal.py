@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import pytest
 from tests import stores
+from tests.conformance import subjects
+from tests.fakes import servers
 from tests.fakes.journal import MemoryJournal
-from tests.fakes.servers import SharedJournal, SharedStore
+from tests.fakes.servers import SharedJournal
+from tests.simulation.checking import CheckedJournal
 
 from gennaker.interfaces.journal import (
     Commit,
@@ -28,6 +31,8 @@ from gennaker.model.event import Done, Started, Submitted, TaskReported, TimerRa
 from gennaker.model.execution import Authentication, Execution, Head, Stage, StageMap, Task
 from gennaker.model.queue import Queue, Waiting
 from gennaker.store.audit import DatabaseAuditTrail
+from gennaker.store.journal import SqliteJournal
+from gennaker.store.postgres.journal import PostgresJournal
 from gennaker.worker.clock import SystemClock
 
 AT = datetime(2026, 11, 24, 9, 30, 0, 123456, tzinfo=UTC)
@@ -36,20 +41,32 @@ LARGE = "x" * 40_000
 Result = TypeVar("Result")
 Check = Callable[[Journal], Coroutine[None, None, Result]]
 Run = Callable[[Check[Result]], Result]
+SUBJECTS: dict[str, type[Journal]] = {
+    "sqlite": SqliteJournal,
+    "postgres": PostgresJournal,
+    "memory": MemoryJournal,
+    "shared memory": SharedJournal,
+}
+DERIVED = {CheckedJournal: "refuses what the engine would never commit, such as the made-up commits here"}
 
 
-@pytest.fixture(params=[*stores.DATABASES, "memory", "shared memory"])
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run[None]]:
     """Runs a check on a fresh journal."""
-    if request.param == "memory":
-        yield lambda check: asyncio.run(check(MemoryJournal()))
-        return
-    if request.param == "shared memory":
-        store = SharedStore(MemoryJournal(), SystemClock(), lease=timedelta(minutes=1), poll=timedelta(seconds=1))
-        yield lambda check: asyncio.run(check(SharedJournal(store, store.join("test"), partial(asyncio.sleep, 0))))
-        return
-    with stores.opened(request.param, request, tmp_path) as database:
-        yield lambda check: asyncio.run(check(stores.journal_of(database)))
+    with opened(request.param, request, tmp_path) as journal:
+        assert type(journal) is SUBJECTS[request.param]
+        yield lambda check: asyncio.run(check(journal))
+
+
+@contextmanager
+def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Journal]:
+    if kind == "memory":
+        yield MemoryJournal()
+    elif kind == "shared memory":
+        yield servers.the_only_server(SystemClock())[1]
+    else:
+        with stores.opened(kind, request, folder) as database:
+            yield stores.journal_of(database)
 
 
 def head(version: int = 1, **fields: object) -> Head:

@@ -5,7 +5,8 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from email.message import Message as Mail
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,14 +15,26 @@ import pytest
 import structlog
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MailHandler
+from aiosmtpd.smtp import SMTP
+from msgspec.structs import replace
+from tests.conformance import subjects
+from tests.fakes.mailbox import Inbox, Mailbox
 
-from gennaker.interfaces.notifiers import Message, Notifier, Undelivered
+from gennaker.interfaces.notifiers import Message, Notifier, Unanswered, Undelivered
 from gennaker.plugins.console.plugin import ConsoleNotifier
 from gennaker.plugins.email.plugin import EmailNotifier
 from gennaker.plugins.webhook.notifier import WebhookNotifier
 from gennaker.settings import MailSettings
 from gennaker.transport.http import GuardedClient
 
+SUBJECTS: dict[str, type[Notifier]] = {
+    "console": ConsoleNotifier,
+    "email": EmailNotifier,
+    "webhook": WebhookNotifier,
+    "mailbox": Mailbox,
+}
+FAILING = {name: subject for name, subject in SUBJECTS.items() if subject is not ConsoleNotifier}
+"""Those that depend on somebody else; the process's own log is there as long as the process."""
 MESSAGE = Message(
     delivery_id="01J/4/notify/manualJudgment/0/1",
     address="",
@@ -29,25 +42,37 @@ MESSAGE = Message(
     text="Please look at the canary.\n\nhttp://127.0.0.1:8084/ui/",
     moment="manualJudgment",
 )
+Arrived = list[dict[str, Any]]
+To = tuple[Notifier, str]
+"""A notifier and an address."""
 
 
 class Bench:
-    """A notifier, an address that works, what arrived there, and an address where nobody is."""
+    """A notifier, an address that works, and what has arrived there."""
 
-    def __init__(self, notifier: Notifier, address: str, nowhere: Notifier | None) -> None:
-        self.notifier = notifier
-        self.address = address
-        self.nowhere = nowhere
-        self.arrived: list[dict[str, Any]] = []
+    nowhere: To
+    """Reaches nobody."""
+    silent: To
+    """Where messages are taken and nothing is said."""
+
+    def __init__(self, notifier: Notifier, address: str, arrived: Callable[[], Arrived]) -> None:
+        self.works: To = notifier, address
+        self.arrived = arrived
+
+    def send(self, to: To | None = None, *, is_repeat: bool = False) -> None:
+        notifier, address = to or self.works
+        asyncio.run(notifier.send(replace(MESSAGE, address=address, is_repeat=is_repeat)))
 
 
-class Inbox(MailHandler):
-    def __init__(self, bench: Bench) -> None:
+class Letters(MailHandler):
+    """Keeps mails."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.bench = bench
+        self.arrived: Arrived = []
 
     def handle_message(self, message: Mail) -> None:
-        self.bench.arrived.append(
+        self.arrived.append(
             {
                 "subject": message["Subject"],
                 "text": str(message.get_payload()),
@@ -58,6 +83,24 @@ class Inbox(MailHandler):
         )
 
 
+class Swallowing(SMTP):
+    """Takes a mail and hangs up without a word."""
+
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 - as the library calls it
+        await self.push("354 go on")
+        while (await self._reader.readline()).strip() != b".":
+            pass
+        assert self.transport is not None
+        self.transport.close()
+
+
+class SwallowingController(Controller):
+    """Serves it."""
+
+    def factory(self) -> SMTP:
+        return Swallowing(self.handler)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -66,25 +109,33 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def mail() -> Iterator[Bench]:
-    port = free_port()
-    settings = MailSettings(host="127.0.0.1", port=port, sender="gennaker@example.org")
-    nowhere = EmailNotifier(MailSettings(host="127.0.0.1", port=free_port(), timeout_seconds=2))
-    bench = Bench(EmailNotifier(settings), "team@example.org", nowhere)
-    controller = Controller(Inbox(bench), hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
+def email() -> Iterator[Bench]:
+    def to(port: int) -> To:
+        settings = MailSettings(host="127.0.0.1", port=port, sender="gennaker@example.org", timeout_seconds=2)
+        return EmailNotifier(settings), "team@example.org"
+
+    letters, port, silent_port = Letters(), free_port(), free_port()
+    bench = Bench(*to(port), lambda: letters.arrived)
+    bench.nowhere, bench.silent = to(free_port()), to(silent_port)
+    with contextlib.ExitStack() as stack:
+        for kind, number in ((Controller, port), (SwallowingController, silent_port)):
+            controller = kind(letters, hostname="127.0.0.1", port=number)
+            controller.start()
+            stack.callback(controller.stop)
         yield bench
-    finally:
-        controller.stop()
 
 
 @contextlib.contextmanager
 def webhook() -> Iterator[Bench]:
+    arrived: Arrived = []
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            bench.arrived.append(
+            if self.path == "/silent":
+                self.close_connection = True
+                return
+            arrived.append(
                 {
                     "subject": body["subject"],
                     "text": body["text"],
@@ -99,10 +150,10 @@ def webhook() -> Iterator[Bench]:
             """Stays quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    host = f"127.0.0.1:{server.server_port}"
-    bench = Bench(
-        WebhookNotifier(GuardedClient(allowed=(host,))), f"http://{host}/hook", WebhookNotifier(GuardedClient())
-    )
+    host, nobody = f"127.0.0.1:{server.server_port}", f"127.0.0.1:{free_port()}"
+    notifier = WebhookNotifier(GuardedClient(allowed=(host, nobody)))
+    bench = Bench(notifier, f"http://{host}/hook", lambda: arrived)
+    bench.nowhere, bench.silent = (notifier, f"http://{nobody}/hook"), (notifier, f"http://{host}/silent")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -113,27 +164,67 @@ def webhook() -> Iterator[Bench]:
         server.server_close()
 
 
-@pytest.fixture(params=[mail, webhook])
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    with request.param() as made:
+@contextlib.contextmanager
+def console() -> Iterator[Bench]:
+    with structlog.testing.capture_logs() as lines:
+        yield Bench(
+            ConsoleNotifier(), "operators", lambda: [{**line, "delivery": line["delivery_id"]} for line in lines]
+        )
+
+
+@contextlib.contextmanager
+def mailbox() -> Iterator[Bench]:
+    inbox = Inbox()
+    notifier = Mailbox(inbox)
+    bench = Bench(
+        notifier,
+        "team",
+        lambda: [
+            {"subject": one.subject, "text": one.text, "delivery": one.delivery_id, "repeat": one.is_repeat}
+            for one in inbox.messages
+        ],
+    )
+    bench.nowhere, bench.silent = (notifier, "nobody"), (notifier, "mute")
+    yield bench
+
+
+BENCHES: dict[str, Callable[[], AbstractContextManager[Bench]]] = {
+    "console": console,
+    "email": email,
+    "webhook": webhook,
+    "mailbox": mailbox,
+}
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[Bench]:
+    with BENCHES[name]() as made:
+        assert type(made.works[0]) is SUBJECTS[name]
         yield made
 
 
-def message(bench: Bench, *, is_repeat: bool = False) -> Message:
-    return Message(
-        delivery_id=MESSAGE.delivery_id,
-        address=bench.address,
-        subject=MESSAGE.subject,
-        text=MESSAGE.text,
-        moment=MESSAGE.moment,
-        is_repeat=is_repeat,
-    )
+@pytest.fixture(params=subjects.params(SUBJECTS))
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    with opened(request.param) as made:
+        yield made
+
+
+@pytest.fixture(params=subjects.params(FAILING))
+def failing(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    with opened(request.param) as made:
+        yield made
+
+
+def test_it_says_its_type(bench: Bench) -> None:
+    notifier, _ = bench.works
+
+    assert notifier.type.isidentifier()
 
 
 def test_a_sent_message_has_arrived_with_its_delivery_id(bench: Bench) -> None:
-    asyncio.run(bench.notifier.send(message(bench)))
+    bench.send()
 
-    (arrived,) = bench.arrived
+    (arrived,) = bench.arrived()
     assert arrived["subject"] == MESSAGE.subject
     assert "Please look at the canary." in arrived["text"]
     assert arrived["delivery"] == MESSAGE.delivery_id
@@ -141,26 +232,34 @@ def test_a_sent_message_has_arrived_with_its_delivery_id(bench: Bench) -> None:
 
 
 def test_a_repeat_carries_the_same_delivery_id_and_says_so(bench: Bench) -> None:
-    asyncio.run(bench.notifier.send(message(bench)))
-    asyncio.run(bench.notifier.send(message(bench, is_repeat=True)))
+    bench.send()
+    bench.send(is_repeat=True)
 
-    first, second = bench.arrived
+    first, second = bench.arrived()
     assert first["delivery"] == second["delivery"]
     assert second["repeat"] is True
     assert first.get("message_id") == second.get("message_id")
 
 
-def test_where_nobody_takes_the_message_it_is_undelivered(bench: Bench) -> None:
-    assert bench.nowhere is not None
+def test_where_nobody_takes_the_message_it_is_undelivered(failing: Bench) -> None:
+    with pytest.raises(Undelivered) as undelivered:
+        failing.send(failing.nowhere)
 
+    assert str(undelivered.value)
+    assert failing.arrived() == []
+
+
+def test_where_a_message_is_taken_without_an_answer_nobody_knows(failing: Bench) -> None:
+    with pytest.raises(Unanswered) as unanswered:
+        failing.send(failing.silent)
+
+    assert str(unanswered.value)
+
+
+def test_it_works_on_after_a_failure(failing: Bench) -> None:
     with pytest.raises(Undelivered):
-        asyncio.run(bench.nowhere.send(message(bench)))
+        failing.send(failing.nowhere)
 
-    assert bench.arrived == []
+    failing.send()
 
-
-def test_the_console_writes_the_message_into_the_log() -> None:
-    with structlog.testing.capture_logs() as lines:
-        asyncio.run(ConsoleNotifier().send(MESSAGE))
-
-    assert [(line["event"], line["subject"]) for line in lines] == [("notification", MESSAGE.subject)]
+    assert len(failing.arrived()) == 1

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.conformance import subjects
 from tests.registry_servers import debian_registry, own_registry
 
+from gennaker.interfaces.registry import ImageStore
 from gennaker.model.codec import JsonObject
+from gennaker.store.images import DatabaseImageStore
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -24,10 +27,13 @@ CONFIG = b'{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"la
 _SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {"own": own_registry, "debian": debian_registry}
 
 
+SUBJECTS: dict[str, type[ImageStore]] = {"own": DatabaseImageStore, "own on PostgreSQL": DatabaseImageStore}
+"""The stores behind Gennaker's own; Debian's is no subject, but the measure."""
+
+
 @pytest.fixture(
     params=[
-        "own",
-        pytest.param("own on PostgreSQL", marks=pytest.mark.debian),
+        *subjects.params(SUBJECTS, debian=("own on PostgreSQL",)),
         pytest.param("debian", marks=[pytest.mark.debian, pytest.mark.slow]),
     ],
 )

@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import timedelta
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests import stores
+from tests.conformance import subjects
 from tests.fakes.journal import MemoryJournal
-from tests.fakes.servers import SharedJournal, SharedServers, SharedStore
+from tests.fakes.servers import SharedServers, the_only_server
 
 from gennaker.interfaces.journal import Commit, Journal
 from gennaker.interfaces.servers import Servers
 from gennaker.model.effect import PendingEffect, RunTask
 from gennaker.store.postgres.database import PostgresDatabase
+from gennaker.store.postgres.servers import PostgresServers
 from gennaker.worker.alone import Alone
 from gennaker.worker.clock import SystemClock
 
@@ -23,24 +24,34 @@ Check = Callable[[Servers, Journal], Coroutine[Any, Any, None]]
 Run = Callable[[Check], None]
 
 
-@pytest.fixture(params=[*stores.DATABASES, "memory", "shared memory"])
+SUBJECTS: dict[str, type[Servers]] = {
+    "sqlite": Alone,
+    "postgres": PostgresServers,
+    "memory": Alone,
+    "shared memory": SharedServers,
+}
+
+
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on the one server of a fresh store."""
-    if request.param == "memory":
-        memory = MemoryJournal()
-        yield lambda check: asyncio.run(check(Alone(memory), memory))
-        return
-    if request.param == "shared memory":
-        store = SharedStore(MemoryJournal(), SystemClock(), lease=timedelta(minutes=1), poll=timedelta(seconds=1))
-        fence = store.join("test")
-        reach = partial(asyncio.sleep, 0)
-        shared = SharedJournal(store, fence, reach)
-        yield lambda check: asyncio.run(check(SharedServers(store, fence, reach), shared))
-        return
-    with stores.opened(request.param, request, tmp_path) as database:
-        journal = stores.journal_of(database)
-        servers = stores.servers_of(database) if isinstance(database, PostgresDatabase) else Alone(journal)
+    with opened(request.param, request, tmp_path) as (servers, journal):
+        assert type(servers) is SUBJECTS[request.param]
         yield lambda check: asyncio.run(check(servers, journal))
+
+
+@contextmanager
+def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[Servers, Journal]]:
+    if kind == "memory":
+        memory = MemoryJournal()
+        yield Alone(memory), memory
+    elif kind == "shared memory":
+        yield the_only_server(SystemClock())
+    else:
+        with stores.opened(kind, request, folder) as database:
+            journal = stores.journal_of(database)
+            alone = Alone(journal)
+            yield stores.servers_of(database) if isinstance(database, PostgresDatabase) else alone, journal
 
 
 def effect(key: str) -> PendingEffect:

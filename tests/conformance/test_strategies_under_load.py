@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.fakes.image_source import ImageSource
+from tests.fakes.registry import MemoryRegistry
 from tests.fakes.virtual_time import RealTime
 from tests.fakes.web_client import Load
 from tests.harness import TESTER, Harness, ended, problem_of
@@ -34,7 +34,7 @@ class RealPlace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.source = ImageSource()
+        self.source = MemoryRegistry()
         self.image = self.source.add("shop", "1", IMAGE, CONFIG)
         plugins = (flow_plugin, deploy_plugin, local_plugin, caddy_plugin)
         registries = {"local-registry": self.source}

@@ -14,7 +14,9 @@ from typing import Protocol
 
 import pytest
 import websockets
+from tests.conformance import subjects
 from tests.fakes.documents import MemoryStore
+from tests.fakes.faulty import Faults, FaultyTraffic
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
 from tests.fakes.web_client import Load, WebClient
 
@@ -72,6 +74,13 @@ class FakeWorld:
         found.in_flight[address] += 1
         yield
         found.in_flight[address] -= 1
+
+
+class FaultlessWorld(FakeWorld):
+    """Behind faults, of which there are none."""
+
+    def provider(self) -> TrafficProvider:
+        return FaultyTraffic(super().provider(), Faults())
 
 
 class CaddyWorld:
@@ -136,8 +145,8 @@ async def until_answering(address: str) -> None:
 
 @asynccontextmanager
 async def world(kind: str, folder: Path) -> AsyncIterator[World]:
-    if kind == "fake":
-        yield FakeWorld()
+    if kind != "caddy":
+        yield FakeWorld() if kind == "fake" else FaultlessWorld()
         return
     caddy = CaddyWorld(folder)
     try:
@@ -146,9 +155,22 @@ async def world(kind: str, folder: Path) -> AsyncIterator[World]:
         await caddy.close()
 
 
-@pytest.fixture(params=["fake", pytest.param("caddy", marks=pytest.mark.slow)])
+SUBJECTS: dict[str, type[TrafficProvider]] = {
+    "fake": FakeTraffic,
+    "without faults": FaultyTraffic,
+    "caddy": CaddyProvider,
+}
+
+
+@pytest.fixture(params=subjects.params(SUBJECTS, slow=("caddy",)))
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[World]]:
-    return lambda: world(request.param, tmp_path)
+    @asynccontextmanager
+    async def checked() -> AsyncIterator[World]:
+        async with world(request.param, tmp_path) as here:
+            assert type(here.provider()) is SUBJECTS[request.param]
+            yield here
+
+    return checked
 
 
 Opened = Callable[[], AbstractAsyncContextManager[World]]

@@ -6,14 +6,15 @@ A `World` is one provider's surroundings, and a new provider object over the sam
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pytest
 from tests.fakes.clouds import CloudState, FakeCloud
 from tests.fakes.documents import MemoryStore
-from tests.fakes.image_source import ImageSource
+from tests.fakes.faulty import Faults, FaultyCloud
+from tests.fakes.registry import MemoryRegistry
 
 from gennaker.interfaces.clouds import (
     Capacity,
@@ -69,12 +70,23 @@ class FakeWorld:
         pass
 
 
+class FaultlessWorld(FakeWorld):
+    """Behind faults, of which there are none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun: dict[str, datetime] = {}
+
+    def provider(self) -> CloudProvider:
+        return FaultyCloud(super().provider(), Faults(), SystemClock(), self._begun)
+
+
 class LocalWorld:
     """Real processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.source = ImageSource()
+        self.source = MemoryRegistry()
         self.image = self.source.add("web", "1", IMAGE, CONFIG)
         self._documents = MemoryStore()
         self._provider = self._new()
@@ -112,8 +124,8 @@ class LocalWorld:
 
 @asynccontextmanager
 async def world(kind: str, folder: Path) -> AsyncIterator[World]:
-    if kind == "fake":
-        yield FakeWorld()
+    if kind != "local":
+        yield FakeWorld() if kind == "fake" else FaultlessWorld()
         return
     local = LocalWorld(folder)
     await local.open()

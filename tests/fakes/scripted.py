@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from gennaker.interfaces.notifiers import Message, Undelivered
+from tests.fakes.mailbox import Inbox, Mailbox
+
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
@@ -29,38 +30,18 @@ class Target:
         """Calls that can't be told from one another, by stage."""
         self.repeats: list[str] = []
         """Stages of calls that were marked as repeats."""
-        self.mails: Counter[str] = Counter()
-        """Messages by delivery id."""
-        self.marked: set[str] = set()
-        """Delivery ids of messages that were marked as repeats."""
+        self.inbox = Inbox()
+        """Of the notifier `test`."""
         self.stopped: list[str] = []
         self.order: list[str] = []
         """What happened, in order, for tests that look at it."""
-
-
-class Mailbox:
-    """A notifier of type `test` that counts."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-
-    @property
-    def type(self) -> str:
-        return "test"
-
-    async def send(self, message: Message) -> None:
-        if message.address == "nobody":
-            raise Undelivered("Nobody lives there.")
-        self._target.mails[message.delivery_id] += 1
-        if message.is_repeat:
-            self._target.marked.add(message.delivery_id)
 
 
 def plugin(target: Target, *more: StageType) -> Plugin:
     """Stage types `make`, `call`, `poll`, `hang`, `fail`, and the notifier `test`."""
 
     def mailbox(_: Services) -> Mailbox:
-        return Mailbox(target)
+        return Mailbox(target.inbox)
 
     async def make(context: TaskContext) -> TaskResult:
         target.made[context.attempt_key] = target.made.get(context.attempt_key, 0) + 1

@@ -7,6 +7,7 @@ executions and queues keep two that race for one execution from undoing one anot
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -77,6 +78,13 @@ class SharedStore:
     def wake(self) -> None:
         for event in self.wakes.values():
             event.set()
+
+
+def the_only_server(clock: Clock) -> "tuple[SharedServers, SharedJournal]":
+    """The one server of a fresh store, to which the way takes no time."""
+    store = SharedStore(MemoryJournal(), clock, lease=timedelta(minutes=1), poll=timedelta(seconds=1))
+    fence, reach = store.join("test"), partial(asyncio.sleep, 0)
+    return SharedServers(store, fence, reach), SharedJournal(store, fence, reach)
 
 
 class SharedJournal:

@@ -78,8 +78,8 @@ class Run:
         assert len(target.made) == 4  # make, last, inner, after: nothing was made under a second key
         assert set(target.calls) <= {"call", "loud"}
         assert all(count <= 2 for count in target.calls.values())
-        assert all(count <= 2 for count in target.mails.values())
-        assert {key for key, count in target.mails.items() if count == 2} <= target.marked
+        assert all(count <= 2 for count in target.inbox.mails.values())
+        assert {key for key, count in target.inbox.mails.items() if count == 2} <= target.inbox.marked
         assert asyncio.run(self.harness.journal.pending()) == ()
         performed = Counter(
             str(entry.details["key"]) for entry in self.harness.journal.audit if entry.action == "effect.performed"
@@ -118,8 +118,8 @@ def test_the_undisturbed_run_does_everything_once(undisturbed: Run) -> None:
     assert {one.head.status for one in undisturbed.executions} == {Status.SUCCEEDED}
     assert undisturbed.target.calls == {"call": 1, "loud": 1}
     assert set(undisturbed.target.made.values()) == {1}
-    assert list(undisturbed.target.mails.values()) == [1, 1]
-    assert undisturbed.target.marked == set()
+    assert list(undisturbed.target.inbox.mails.values()) == [1, 1]
+    assert undisturbed.target.inbox.marked == set()
 
 
 def points(undisturbed: Run) -> list[str]:
@@ -143,7 +143,7 @@ def test_one_kill_anywhere_changes_nothing_but_marked_repeats(undisturbed: Run) 
         assert killed.outcome == undisturbed.outcome, point
         # One kill leaves at most one call and one message to be repeated; none may be lost.
         assert set(killed.target.calls) == {"call", "loud"}, point
-        assert len(killed.target.mails) == 2, point
+        assert len(killed.target.inbox.mails) == 2, point
 
 
 @pytest.mark.slow

@@ -157,7 +157,7 @@ class Universe:
         self.time = VirtualTime()
         self.ids = CountingIds()
         self.world = worlds.World(seed)
-        self.definitions = _SlowDefinitions(self)
+        self.definitions = SlowDefinitions(self)
         self.documents = MemoryStore()
         types = (*flow.plugin.stages, *worlds.plugin(self.world, self.latency).stages)
         self.journal = CheckedJournal(rules.from_stage_types(types))
@@ -418,7 +418,7 @@ class Universe:
     def _check_world(self) -> None:
         """Counted at the target, by docs/guarantees.md."""
         world = self.world
-        for counted in (world.calls, world.mails):
+        for counted in (world.calls, world.inbox.mails):
             assert max(counted.values(), default=0) <= 2, [key for key, count in counted.items() if count > 2]
         performed = Counter(
             str(entry.details["key"]) for entry in self.journal.audit if entry.action == "effect.performed"
@@ -426,7 +426,7 @@ class Universe:
         assert max(performed.values(), default=0) <= 1, "an effect was recorded twice"
 
 
-class _SlowDefinitions(MemoryDefinitions):
+class SlowDefinitions(MemoryDefinitions):
     """Definitions that take their time when they are listed."""
 
     def __init__(self, universe: Universe) -> None:

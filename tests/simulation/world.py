@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from random import Random  # noqa: TID251 - seeded dice
 
+from tests.fakes.mailbox import Inbox, Mailbox
 from tests.simulation import shapes
 
 from gennaker.interfaces.notifiers import Message, Unanswered, Undelivered
@@ -40,9 +41,8 @@ class World:
         self.calls: Counter[str] = Counter()
         """Requests that carry no key, by the run that made them."""
         self.marked: set[str] = set()
-        """Calls and mails that were marked as repeats."""
-        self.mails: Counter[str] = Counter()
-        """By delivery id."""
+        """Calls that were marked as repeats."""
+        self.inbox = Inbox()
         self.stopped: set[str] = set()
         self.is_kind = False
         """From now on nothing is put off any more: what was begun comes to its end."""
@@ -75,6 +75,13 @@ class World:
             Done(status=Status.RUNNING),
         ]
         return dice.choice((*ends, *goes_on))
+
+    def fate(self, message: Message) -> Exception | None:
+        """What comes of a message: it sometimes fails, and sometimes nobody knows."""
+        chance = Random(f"{self.seed}/{message.delivery_id}").random()
+        if chance < 0.05:
+            return Undelivered("Nobody lives there.")
+        return Unanswered("The line went dead.") if chance < 0.1 else None
 
 
 def plugin(world: World, reach: Reach) -> Plugin:
@@ -121,7 +128,7 @@ def plugin(world: World, reach: Reach) -> Plugin:
             kind("skippable", plan_after=plan_after, is_skippable=True),
             kind("asking", plan=ask, plans_without_io=False, plan_on_failure=plan_on_failure),
         ),
-        notifiers=(lambda _: _Mailbox(world, reach),),
+        notifiers=(lambda _: Mailbox(world.inbox, reach=reach, fate=world.fate),),
     )
 
 
@@ -182,27 +189,3 @@ def _depth(context: StageContext) -> int:
     while stage.parent_id is not None:
         depth, stage = depth + 1, context.execution.stages[stage.parent_id]
     return depth
-
-
-class _Mailbox:
-    """A notifier that sometimes fails, and sometimes doesn't know."""
-
-    def __init__(self, world: World, reach: Reach) -> None:
-        self._world = world
-        self._reach = reach
-
-    @property
-    def type(self) -> str:
-        return "test"
-
-    async def send(self, message: Message) -> None:
-        await self._reach()
-        self._world.mails[message.delivery_id] += 1
-        if message.is_repeat:
-            self._world.marked.add(message.delivery_id)
-        await self._reach()
-        chance = Random(f"{self._world.seed}/{message.delivery_id}").random()
-        if chance < 0.05:
-            raise Undelivered("Nobody lives there.")
-        if chance < 0.1:
-            raise Unanswered("The line went dead.")

@@ -97,8 +97,8 @@ def test_a_message_is_sent_at_most_twice_with_one_delivery_id(harness: Harness, 
     point = "effect.after:Notify:pipeline.complete"
     harness.run(MAIL, kill_at=[f"{point}#1", f"{point}#2"], afterwards=timedelta(minutes=1))
 
-    assert list(target.mails.values()) == [2]
-    assert target.marked == set(target.mails)
+    assert list(target.inbox.mails.values()) == [2]
+    assert target.inbox.marked == set(target.inbox.mails)
     (sent,) = [entry for entry in harness.journal.audit if entry.action == "notification.sent"]
     assert sent.details["outcome"] == "unknown"
 

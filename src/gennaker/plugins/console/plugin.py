@@ -23,6 +23,7 @@ class ConsoleNotifier:
             "notification",
             channel=message.address,
             subject=message.subject,
+            text=message.text,
             link=message.link,
             delivery_id=message.delivery_id,
             repeat=message.is_repeat,

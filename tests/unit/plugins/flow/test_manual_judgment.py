@@ -53,7 +53,7 @@ class Judged:
 
     @property
     def moments(self) -> list[str]:
-        return sorted(key.split("/")[3] for key in self.target.mails)
+        return sorted(key.split("/")[3] for key in self.target.inbox.mails)
 
 
 def test_continue_goes_on_and_gives_the_choice_to_what_follows() -> None:
@@ -75,7 +75,7 @@ def test_people_are_told_once_that_it_waits_and_once_how_it_ended(judgment: str,
     judged = Judged({"judgment": judgment}, **NOTIFIED)
 
     assert judged.moments == ["manualJudgment", last]
-    assert set(judged.target.mails.values()) == {1}
+    assert set(judged.target.inbox.mails.values()) == {1}
 
 
 def test_someone_without_the_role_changes_nothing_and_is_named() -> None:

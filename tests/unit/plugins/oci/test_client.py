@@ -15,8 +15,7 @@ from gennaker.model.problems import Refused
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.plugins.oci.sign_in import Credentials
-from gennaker.transport.images import building, unpacking
-from gennaker.transport.images import layout as layouts
+from gennaker.transport.images import building
 from gennaker.transport.images.building import BuildRequest
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -71,42 +70,6 @@ def registry(tmp_path: Path) -> Iterator[str]:
     """The address of a registry."""
     with own_registry(tmp_path / "data") as host:
         yield f"http://{host}"
-
-
-def test_pushes_lists_inspects_and_pulls(registry: str, tmp_path: Path) -> None:
-    digest = built(tmp_path)
-
-    async def work(client: RegistryClient) -> None:
-        assert await client.push(tmp_path / "layout", digest, repository="team/shop", tag="1.0") == digest
-        assert await client.push(tmp_path / "layout", digest, repository="team/shop", tag="1.0") == digest
-        assert await client.repositories() == ("team/shop",)
-        assert await client.tags("team/shop") == ("1.0",)
-        assert await client.resolve("team/shop", "1.0") == digest
-        facts = await client.inspect("team/shop", "1.0")
-        assert facts is not None
-        assert (facts.digest, facts.created, facts.run.labels["mark"]) == (digest, "2026-01-02T00:00:00Z", "x")
-        assert (facts.run.command, facts.run.exposed_ports) == (("/a",), ("80/tcp",))
-        for _ in range(2):
-            assert await client.pull("team/shop", "1.0", tmp_path / "pulled") == digest
-        assert registry.endswith(client.host)
-
-    with_client(registry, work)
-
-    root = unpacking.unpack_image(tmp_path / "pulled", digest, tmp_path / "unpacked").rootfs
-    assert (root / "a").read_text() == "text"
-    assert layouts.find(tmp_path / "pulled") == digest
-
-
-def test_what_isnt_there_isnt_there(registry: str, tmp_path: Path) -> None:
-    async def work(client: RegistryClient) -> None:
-        assert await client.tags("nothing") == ()
-        assert await client.resolve("nothing", "1.0") is None
-        assert await client.inspect("nothing", "1.0") is None
-        with pytest.raises(Refused, match=r"There is no image .*/nothing:1\.0") as refused:
-            await client.pull("nothing", "1.0", tmp_path / "pulled")
-        assert refused.value.status == 404
-
-    with_client(registry, work)
 
 
 def test_hands_on_the_registrys_own_sentence(registry: str, tmp_path: Path) -> None:

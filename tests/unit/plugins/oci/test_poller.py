@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 from tests import make
 from tests.fakes import scripted
+from tests.fakes.registry import MemoryRegistry
 from tests.fakes.scripted import Target
 from tests.harness import Harness, Killed
 
@@ -28,13 +29,11 @@ DIGEST = "sha256:" + "1" * 64
 OTHER = "sha256:" + "2" * 64
 
 
-class Registry:
-    """What a registry lists."""
-
-    host = "127.0.0.1:5000"
+class Moody(MemoryRegistry):
+    """A registry that refuses what it is told to, and loses tags between listing and asking."""
 
     def __init__(self) -> None:
-        self.images: dict[str, dict[str, str]] = {}
+        super().__init__()
         self.gone: set[str] = set()
         self.refuses: set[str] = set()
         self.resolved = 0
@@ -42,24 +41,24 @@ class Registry:
     async def repositories(self) -> tuple[str, ...]:
         if "all" in self.refuses:
             raise Refused(Problem(code="registry.down", message="The registry is down."))
-        return tuple(self.images)
+        return await super().repositories()
 
     async def tags(self, repository: str) -> tuple[str, ...]:
         if repository in self.refuses:
             raise Refused(Problem(code="registry.no", message=f"{repository} is not for you."))
-        return tuple(self.images[repository])
+        return await super().tags(repository)
 
     async def resolve(self, repository: str, reference: str) -> str | None:
         self.resolved += 1
-        return None if reference in self.gone else self.images[repository][reference]
+        return None if reference in self.gone else await super().resolve(repository, reference)
 
 
 class Site:
     """An installation that watches one registry."""
 
     def __init__(self, *repositories: str) -> None:
-        self.registry = Registry()
-        registries = {"local-registry": cast("ImageRegistry", self.registry)}
+        self.registry = Moody()
+        registries: dict[str, ImageRegistry] = {"local-registry": self.registry}
         self.harness = Harness(flow.plugin, scripted.plugin(Target()), registries=registries)
         for repository in repositories or ("shop",):
             trigger: JsonObject = {
@@ -74,7 +73,7 @@ class Site:
 
     def poll(self, **options: bool) -> None:
         async def work(services: Services) -> None:
-            await poller.poll(services, "local-registry", cast("ImageRegistry", self.registry), **options)
+            await poller.poll(services, "local-registry", self.registry, **options)
 
         self.harness.do(work)
 
@@ -107,8 +106,8 @@ def test_a_new_tag_and_a_new_repository_of_a_known_account_start_once() -> None:
     for _ in range(3):
         site.poll()
 
-    assert site.started == [("shop", "2"), ("cart", "1")]
-    trigger = site.harness.executions()[0].head.trigger
+    assert site.started == [("cart", "1"), ("shop", "2")]
+    trigger = site.harness.executions()[1].head.trigger
     assert trigger["digest"] == OTHER
     artifacts = cast("list[dict[str, Any]]", trigger["artifacts"])
     assert artifacts[0]["reference"] == f"127.0.0.1:5000/shop@{OTHER}"
@@ -161,7 +160,7 @@ def test_each_move_of_a_tag_that_is_seen_starts_once_wherever_polls_are_killed(
     site = Site()
     services = site.harness.built().services
     intake = CountingIntake()
-    watched = cast("ImageRegistry", site.registry)
+    watched = site.registry
     asyncio.run(poller.poll(services, "local-registry", watched))
     for listed, kills in rounds:
         site.registry.images = {"shop": listed}
@@ -221,7 +220,7 @@ def test_a_process_that_is_killed_before_it_remembers_starts_nothing_twice_and_l
 
     async def die(services: Services) -> None:
         cut = replace(services, documents=cast("Any", lambda _: Cut(site)))
-        await poller.poll(cut, "local-registry", cast("ImageRegistry", site.registry))
+        await poller.poll(cut, "local-registry", site.registry)
 
     for _ in range(3):
         with pytest.raises(BaseExceptionGroup):
