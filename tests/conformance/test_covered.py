@@ -10,6 +10,7 @@ from tests.conformance.subjects import ROOT, Found
 pytestmark = pytest.mark.slow
 
 SUITES = {
+    "ArtifactAccount": ("test_artifact_accounts", "SUBJECTS"),
     "AuditTrail": ("test_audit", "SUBJECTS"),
     "CiSystem": ("test_ci", "SUBJECTS"),
     "CloudProvider": ("test_cloud_provider", "SUBJECTS"),
