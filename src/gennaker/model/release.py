@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from gennaker.model.problems import Problem
+
 
 class ReleaseState(StrEnum):
     """Where a release stands."""
@@ -50,3 +52,18 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: ReleaseState = ReleaseState.CURRENT
     ended_at: datetime | None = None
     ended_because: str = ""
+
+    @property
+    def shown_version(self) -> str:
+        """As a person is told of it, whatever is known of it."""
+        return self.version or self.image or self.server_group
+
+
+def first(release: Release) -> Problem:
+    """There is nothing that the release could be rolled back to."""
+    named = f"{release.server_group} ({release.shown_version})"
+    return Problem(
+        code="rollback.first",
+        message=f"{named} is the first release of {release.cluster}: there is no earlier version to restore.",
+        remedy="Deploy another version instead.",
+    )

@@ -14,7 +14,7 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, TaskResult
 from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
-from gennaker.model.release import Release, ReleaseState
+from gennaker.model.release import Release, ReleaseState, first
 from gennaker.model.statuses import Status
 from gennaker.plugins.deploy import going_back, releases, server_groups, taking_out
 from gennaker.plugins.deploy.server_groups import Location
@@ -104,7 +104,7 @@ async def _chosen(context: StageContext) -> Release | None:
 
 
 async def _why_not(services: Services, release: Release) -> Problem | None:
-    named = f"{release.server_group} ({release.version or release.image})"
+    named = f"{release.server_group} ({release.shown_version})"
     if release.state in (ReleaseState.ROLLED_BACK, ReleaseState.SUPERSEDED):
         return Problem(
             code="rollback.over",
@@ -112,11 +112,7 @@ async def _why_not(services: Services, release: Release) -> Problem | None:
             remedy="Roll back the cluster's current release.",
         )
     if release.replaced is None:
-        return Problem(
-            code="rollback.first",
-            message=f"{named} is the first release of {release.cluster}: there is no earlier version to restore.",
-            remedy="Deploy another version instead.",
-        )
+        return first(release)
     group = await server_groups.find(services, _location(release), release.replaced)
     if group is None:
         return await _decommissioned(services, release)

@@ -8,7 +8,7 @@ from gennaker.interfaces.executions import Found, Submission
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
-from gennaker.model.release import Release, ReleaseState
+from gennaker.model.release import Release, ReleaseState, first
 from gennaker.web import deliveries, releases, shapes
 from gennaker.web.ports import Asking, Ports
 
@@ -55,8 +55,10 @@ class ApplicationsController(Controller):
     async def rollback(
         self, ports: Ports, principal: Asking, application: FromPath[str], data: JSONBody[Rollback]
     ) -> JsonObject:
-        """Puts what the current release replaced back into traffic; ambiguous: lists and does nothing."""
+        """Puts what the current release replaced back into traffic; ambiguous, or the first: says so and does nothing."""
         release = _only(await releases.of_application(ports.services, application), application, data)
+        if release.replaced is None:
+            raise Refused(first(release), status=409)
         stage: JsonObject = {
             "type": "rollbackRelease",
             "name": f"Roll {release.cluster} back",
@@ -67,7 +69,8 @@ class ApplicationsController(Controller):
             "region": release.region,
             "releaseId": release.id,
         }
-        sentence = f"Rolling {release.cluster} back from {release.version} to {release.replaced_version}."
+        restored = release.replaced_version or release.replaced
+        sentence = f"Rolling {release.cluster} back from {release.shown_version} to {restored}."
         config: JsonObject = {"application": application, "name": sentence, "description": sentence, "stages": [stage]}
         submission = Submission(kind=ExecutionKind.ORCHESTRATION, config=config, trigger={"type": "manual"})
         execution_id = await ports.services.executions.submit(submission, principal)
@@ -101,7 +104,7 @@ def _only(found: list[Release], application: str, wanted: Rollback) -> Release:
             ),
             status=404,
         )
-    listed = ", ".join(f"{one.account}/{one.region}: {one.version}" for one in places.values())
+    listed = ", ".join(f"{one.account}/{one.region}: {one.shown_version}" for one in places.values())
     raise Refused(
         Problem(
             code="rollback.ambiguous",

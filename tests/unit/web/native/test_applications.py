@@ -158,6 +158,12 @@ def test_releases_are_listed_newest_first() -> None:
         ((release(state=ReleaseState.SUPERSEDED),), {"cluster": "shop-prod"}, 404, "no release"),
         ((release(), release(id="rel_2", region="north")), {"cluster": "shop-prod"}, 409, "Nothing was done"),
         ((release(),), {}, 400, "cluster"),
+        (
+            (release(replaced=None, replaced_version=""),),
+            {"cluster": "shop-prod"},
+            409,
+            "shop-prod-v001 (1.2.3) is the first release of shop-prod: there is no earlier version to restore.",
+        ),
     ],
 )
 def test_a_rollback_that_is_not_clear_does_nothing(
@@ -192,6 +198,17 @@ def test_a_rollback_is_an_execution_that_names_both_versions() -> None:
             "account": "local",
             "region": "north",
         }
+
+    visit(work, harness=harness)
+
+
+def test_versions_without_a_name_are_told_by_what_is_known() -> None:
+    harness = installed()
+
+    async def work(site: Website) -> None:
+        await released(harness, release(version="", replaced_version=""))
+        sentence = (await site.post("/api/v1/applications/shop/rollback", {"cluster": "shop-prod"})).json["sentence"]
+        assert sentence == f"Rolling shop-prod back from 127.0.0.1:5000/shop@{DIGEST} to shop-prod-v000."
 
     visit(work, harness=harness)
 
