@@ -22,6 +22,7 @@ from gennaker.plugins.deploy.rollouts import Rollout
 
 _CLONE = "cloneServerGroup"
 _LOOKS_AGAIN = timedelta(milliseconds=500)
+_WAY_BACK_MILLISECONDS = 30 * 60_000
 
 
 async def plan(_: StageSpec, context: StageContext) -> Plan:
@@ -200,7 +201,9 @@ async def plan_on_failure(_: StageSpec, context: StageContext) -> tuple[PlannedS
     if not isinstance(key, str):
         return ()
     name = "Back to what served before"
-    return (PlannedStage(type="undoRollout", name=name, context={rollouts.CONTEXT_KEY: key}),)
+    # A limit of its own: that of the deploy may be what is over.
+    own: JsonObject = {rollouts.CONTEXT_KEY: key, "stageTimeoutMs": _WAY_BACK_MILLISECONDS}
+    return (PlannedStage(type="undoRollout", name=name, context=own),)
 
 
 def _first_capacity(rollout: Rollout) -> Capacity:

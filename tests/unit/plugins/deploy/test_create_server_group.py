@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, NEWER, OLD, FakePlace, deploy, deploy_stage, stage
+from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, NEWER, OLD, SICK, FakePlace, deploy, deploy_stage, stage
 from tests.harness import problem_of, reached
 
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.foreign import mappings
 from gennaker.model.statuses import Status
 
 CANARY: dict[str, Json] = {
@@ -40,6 +41,22 @@ def test_the_rollback_plan_is_there_before_anything_is_created() -> None:
             }
         ],
     }
+
+
+@pytest.mark.parametrize("limit", [1, 20_000])
+def test_a_deploy_whose_time_is_up_goes_back_all_the_same(limit: int) -> None:
+    place = FakePlace().deployed()
+    before = place.seen()
+    pipeline = deploy(SICK, strategy="redblack", upTimeout="PT1H")
+    (stage,) = mappings(pipeline["stages"])
+
+    execution = place.run({**pipeline, "stages": [{**stage, "stageTimeoutMs": limit}]})
+
+    undone = [one.status for one in execution.in_order() if one.type == "undoRollout"]
+    assert execution.head.status is Status.TERMINAL
+    assert "timed out" in problem_of(execution)
+    assert set(undone) <= {Status.SUCCEEDED, Status.SKIPPED}
+    assert place.seen() == before
 
 
 def test_numbers_follow_and_one_that_was_given_back_is_used_again() -> None:
