@@ -6,7 +6,7 @@ const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g
 const RECORDED = ['building', 'staging', 'canary', 'approval', 'released', 'caught']
 
 /** Names that `?scene=` knows. */
-export const NAMES = [...RECORDED, 'rejected', 'choices', 'failed', 'empty', 'broken', 'locked', 'slow']
+export const NAMES = [...RECORDED, 'rejected', 'choices', 'failed', 'unread', 'empty', 'broken', 'locked', 'slow']
 
 export function scene(name) {
   switch (name) {
@@ -16,6 +16,8 @@ export function scene(name) {
       return withChoices(recorded('approval'))
     case 'failed':
       return failedBuild(recorded('building'))
+    case 'unread':
+      return unreadCommit(failedBuild(recorded('building')))
     case 'empty':
       return { open: '', answers: { '/api/v1/applications': { applications: [] }, '/api/v1/traffic': { loadBalancers: [] } }, logs: {} }
     case 'broken':
@@ -66,6 +68,21 @@ function withChoices(made) {
   for (const [path, answer] of Object.entries(made.answers)) {
     if (path.endsWith('/approval')) answer.judgmentInputs = [{ value: 'to everybody' }, { value: 'to one region first' }]
   }
+  return made
+}
+
+/** The repository can't be read: nothing is known of the commit but its hash. */
+function unreadCommit(made) {
+  const problem = { code: 'git.unreachable', message: 'The repository has no such commit.', remedy: 'Correct `repository` or push it.' }
+  for (const answer of Object.values(made.answers)) {
+    const stage = answer.stages?.find((one) => one.type === 'build')
+    if (!stage || answer.id !== made.open) continue
+    Object.assign(answer, { problems: [problem] })
+    Object.assign(stage, { outputs: {}, problems: [problem] })
+  }
+  const [delivery] = made.answers['/api/v1/applications/shop/deliveries'].deliveries
+  Object.assign(delivery.commit, { subject: '', author: '', at: undefined })
+  Object.assign(delivery, { image: null, isDeployedByBuild: false })
   return made
 }
 

@@ -60,6 +60,32 @@ describe('the flow of a delivery', () => {
     expect(build?.steps.filter((one) => one.standing.tone === 'running').map((one) => one.name)).toEqual(['Integration tests'])
   })
 
+  it('shows the whole way of a pipeline that builds and deploys', () => {
+    const { build, execution, delivery, releases } = recorded('released')
+    const building = build?.stages.find((one) => one.type === 'build')
+    if (!build || !execution || !building) throw new Error('the scene holds no build')
+    const rest = execution.stages.map((one) => ({ ...one, requisiteStageRefIds: one.parentId ? one.requisiteStageRefIds : [building.refId, ...one.requisiteStageRefIds] }))
+    const whole = { ...build, id: execution.id, stages: [building, ...rest] }
+    const parts = { delivery: { ...delivery, build: whole, delivery: null, isDeployedByBuild: true }, build: whole, execution: undefined, releases }
+
+    const phases = flow({ ...parts, now: Date.parse('2026-11-24T03:46:00Z') })
+
+    expect(phases.map((one) => one.name)).toEqual(['Commit', 'Build', 'Image', 'Staging', 'Canary', 'Approve', 'Production', 'Release'])
+    expect(phases.find((one) => one.kind === 'image')?.steps.map((one) => one.name)).toEqual(['Build image', 'Push to registry'])
+    expect(phases.at(-1)?.releases.map((one) => one.cluster)).toEqual(['shop-prod'])
+  })
+
+  it('says who has started a delivery that no image has', () => {
+    const { build, execution, delivery, releases } = recorded('released')
+    if (!delivery.delivery) throw new Error('the scene holds no delivery')
+    const byHand = { ...delivery, delivery: { ...delivery.delivery, trigger: { type: 'manual' }, user: 'ada' } }
+
+    const image = flow({ delivery: byHand, build, execution, releases, now: 0 }).find((one) => one.kind === 'image')
+
+    expect(image?.steps.at(-1)).toMatchObject({ name: 'Started by ada', seconds: null })
+    expect(image?.end).toBe(delivery.build?.endTime)
+  })
+
   it('ends with the release of production, never with that of staging', () => {
     const { phases } = recorded('released')
 

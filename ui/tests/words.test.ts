@@ -6,6 +6,9 @@ import { appended } from '../src/api/log'
 import { ago, duration, number, percent, shortDigest } from '../src/model/format'
 import { standing, together } from '../src/model/status'
 import { balancersOf, hueOf } from '../src/model/versions'
+import { stateOf, titleOf } from '../src/model/wording'
+import type { Delivery, Release, Summary } from '../src/api/types'
+import { servingNow } from '../src/parts/ReleasePanel'
 import { parse } from '../src/live_hooks'
 
 describe('formats', () => {
@@ -50,6 +53,76 @@ describe('a group of steps', () => {
   it('runs while some are done and others have not begun', () => {
     expect(all('SUCCEEDED', 'NOT_STARTED')).toBe('Running')
     expect(all('NOT_STARTED', 'NOT_STARTED')).toBe('Not started')
+  })
+})
+
+describe('what serves', () => {
+  it('is listed production before staging, whatever it has replaced', () => {
+    const of = (cluster: string, replaced?: string) => ({ id: cluster, cluster, replaced, state: 'current' }) as Release
+
+    const serving = servingNow([of('shop-staging', 'shop-staging-v000'), of('shop-prod'), of('shop-eu')])
+
+    expect(serving.map((one) => one.cluster)).toEqual(['shop-prod', 'shop-eu', 'shop-staging'])
+  })
+})
+
+describe('a delivery in a list', () => {
+  const at = '2026-03-01T12:00:00Z'
+  const summary = (fields: Partial<Summary>): Summary => ({
+    id: '01M8BUILD',
+    kind: 'PIPELINE',
+    application: 'shop',
+    name: 'build-shop',
+    status: 'SUCCEEDED',
+    isCanceled: false,
+    canceledBy: null,
+    cancellationReason: null,
+    buildTime: at,
+    startTime: at,
+    endTime: at,
+    user: 'ada',
+    trigger: {},
+    waitingFor: '',
+    currentStage: null,
+    failedStage: null,
+    problems: [],
+    version: 1,
+    ...fields,
+  })
+  const delivery = (fields: Partial<Delivery>): Delivery => ({
+    id: '01M8BUILD',
+    application: 'shop',
+    commit: null,
+    branch: null,
+    build: null,
+    image: null,
+    delivery: null,
+    isDeployedByBuild: false,
+    status: 'SUCCEEDED',
+    currentStage: null,
+    waitingFor: '',
+    ...fields,
+  })
+  const commit = { hash: 'f151aa0766cb', subject: '', author: '' }
+
+  it.each<[string, Partial<Delivery>]>([
+    ['Say hello', { commit: { ...commit, subject: 'Say hello' }, image: { tag: '1.2.3' } }],
+    ['1.2.3', { commit, image: { tag: '1.2.3' } }],
+    ['build-shop of f151aa0', { commit, build: summary({ status: 'TERMINAL' }) }],
+    ['build-shop', { build: summary({ status: 'TERMINAL' }) }],
+    ['01M8BUILD', { build: summary({ name: '' }) }],
+  ])('is called %s by whatever is known of it', (title, fields) => {
+    expect(titleOf(delivery(fields))).toBe(title)
+  })
+
+  it.each<[string, Partial<Delivery>]>([
+    ['Built, no delivery has begun', { build: summary({}) }],
+    ['Delivered', { build: summary({}), isDeployedByBuild: true }],
+    ['Delivered', { build: summary({}), delivery: summary({ name: 'first-release' }) }],
+    ['Failed at Build shop', { build: summary({ status: 'TERMINAL', failedStage: 'Build shop' }) }],
+    ['Failed at One', { build: summary({ status: 'TERMINAL', failedStage: 'One' }), isDeployedByBuild: true }],
+  ])('is told as "%s"', (phrase, fields) => {
+    expect(stateOf(delivery(fields)).phrase).toBe(phrase)
   })
 })
 

@@ -44,6 +44,7 @@ def run_file(client: Client, file: Path) -> int:
 
 def _follow(client: Client, execution_id: str) -> int:
     shown: dict[str, str] = {}
+    told: set[str] = set()
     while True:
         execution = client.get(f"/api/v1/executions/{execution_id}")
         for stage in mappings_at(execution, "stages"):
@@ -53,15 +54,22 @@ def _follow(client: Client, execution_id: str) -> int:
             if text_at(stage, "status") != "NOT_STARTED" and shown.get(text_at(stage, "id")) != line:
                 shown[text_at(stage, "id")] = line
                 terminal.say(f"  {line}")
-                for problem in mappings_at(stage, "problems"):
-                    terminal.say(f"    {text_at(problem, 'message')} {text_at(problem, 'remedy')}".rstrip())
+                _tell(mappings_at(stage, "problems"), told, indented=4)
         status = Status(text_at(execution, "status"))
         if status.is_complete:
-            for problem in mappings_at(execution, "problems"):
-                terminal.say(f"  {text_at(problem, 'message')} {text_at(problem, 'remedy')}".rstrip())
+            _tell(mappings_at(execution, "problems"), told, indented=2)
             terminal.say(str(status))
             return 0 if status is Status.SUCCEEDED else 1
         time.sleep(_LOOKS_EVERY_SECONDS * 3)
+
+
+def _tell(problems: list[JsonObject], told: set[str], *, indented: int) -> None:
+    """What wasn't told before: an execution's problems are those of its stages."""
+    for problem in problems:
+        said = f"{text_at(problem, 'message')} {text_at(problem, 'remedy')}".rstrip()
+        if said not in told:
+            told.add(said)
+            terminal.say(" " * indented + said)
 
 
 def judge(client: Client, execution_id: str, stage: str, *, judgment: str, choice: str, comment: str) -> int:

@@ -1,5 +1,6 @@
 """Specs: reading a stage's JSON as its type's record, and what all stages share, with all problems at once."""
 
+import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
@@ -29,10 +30,13 @@ def find(stage_types: Mapping[str, StageType], name: str) -> StageType | None:
 
 def unknown_type(name: str, stage: str, known: Mapping[str, StageType]) -> Problem:
     """A stage of a type that no plugin offers."""
+    names = {*known, *(alias for one in known.values() for alias in one.aliases)}
+    alike = difflib.get_close_matches(name, sorted(names), cutoff=0.65)
+    meant = f"Did you mean {' or '.join(alike)}? " if alike else ""
     return Problem(
         code="stage.unknown_type",
         message=f"Stage {stage} has the type {name!r}, which this installation doesn't know.",
-        remedy=f"Use one of {', '.join(sorted(known))}, or install the plugin that offers it.",
+        remedy=f"{meant}`GET /api/v1/stage-types` lists all that there are; install the plugin that offers it.",
     )
 
 

@@ -14,14 +14,15 @@ _READ_FOR_BUILD = 100
 async def facts(services: Services, execution: Execution, stage: Stage) -> JsonObject:
     """Everything in one document."""
     head = execution.head
-    digest = deliveries.delivered_digest(execution)
+    digest = deliveries.built_digest(execution) or deliveries.delivered_digest(execution)
     builds = await _builds(services, head.application)
     build = next((one for one in builds if deliveries.built_digest(one) == digest), None) if digest else None
     released = await releases.of_application(services, head.application)
     current = [one for one in released if one.state in (ReleaseState.CURRENT, ReleaseState.SETTLED)]
     evidence = await services.evidence.list(head.id)
-    if build is not None:
+    if build is not None and build.head.id != head.id:
         evidence = (*await services.evidence.list(build.head.id), *evidence)
+    image = deliveries.image_of(build, execution) or {}
     reports: list[Json] = [shapes.record(item) for item in evidence]
     return {
         "executionId": head.id,
@@ -32,9 +33,9 @@ async def facts(services: Services, execution: Execution, stage: Stage) -> JsonO
         "instructions": stage.context.get("instructions") or "",
         "judgmentInputs": [{"value": one} for one in judgments.choices(stage.context.get("judgmentInputs"))],
         "judgment": _judgment(stage),
-        "version": head.trigger.get("tag"),
+        "version": image.get("tag"),
         "digest": digest,
-        "image": f"{head.trigger.get('repository')}:{head.trigger.get('tag')}",
+        "image": ":".join(str(image[key]) for key in ("name", "tag") if image.get(key)),
         "releaseNotes": _notes(build, builds, released),
         "tests": [report for report in reports if _kind(report) == "junit"],
         "findings": [report for report in reports if _kind(report) in ("sarif", "sbom")],

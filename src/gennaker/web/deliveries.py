@@ -1,14 +1,15 @@
 """Deliveries: a change on its way, joined from the execution that built its image and the one that delivers it.
 
-The joint is the image's digest: the build says which it pushed, the delivery which it was started with.
+The joint is the image's digest: the build says which it pushed, the delivery which it was started with or has deployed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution
+from gennaker.model.foreign import text_at
 from gennaker.web import shapes
 
 
@@ -24,16 +25,16 @@ def join(executions: Iterable[Execution]) -> list[Delivery]:
     builds: dict[str, Execution] = {}
     delivering: dict[str, Execution] = {}
     unfinished: list[Execution] = []
-    for one in sorted(executions, key=lambda found: found.head.build_time):
-        digest = delivered_digest(one)
-        if digest:
-            delivering[digest] = one
-        elif is_build(one):
+    # Of one that was started by its image another, begun by hand with the same image, doesn't take the place.
+    for one in sorted(executions, key=lambda found: (_is_picked_up(found), found.head.build_time)):
+        if is_build(one):
             built = built_digest(one)
             if built:
                 builds[built] = one
             else:
                 unfinished.append(one)
+        elif digest := delivered_digest(one):
+            delivering[digest] = one
     joined = [
         Delivery(build=builds.get(digest), delivery=delivering.get(digest))
         for digest in builds.keys() | delivering.keys()
@@ -57,11 +58,38 @@ def built_digest(execution: Execution) -> str:
 
 
 def delivered_digest(execution: Execution) -> str:
-    """Digest of the image that the execution was started with, or nothing."""
-    if execution.head.trigger.get("type") != "docker":
-        return ""
-    digest = execution.head.trigger.get("digest")
-    return digest if isinstance(digest, str) else ""
+    """Digest of the image that the execution was started with, else of the one that it has deployed, or nothing."""
+    if _is_picked_up(execution):
+        return text_at(execution.head.trigger, "digest")
+    return next((found.rpartition("@")[2] for found, _ in _deployed(execution)), "")
+
+
+def image_of(build: Execution | None, delivery: Execution | None) -> JsonObject | None:
+    """Name, tag and digest, as far as they are known; None: there is no image yet."""
+    if delivery is not None and _is_picked_up(delivery):
+        trigger = delivery.head.trigger
+        return {"tag": trigger.get("tag"), "digest": trigger.get("digest"), "name": trigger.get("repository")}
+    for stage in build.top_level() if build else ():
+        image = stage.outputs.get("image")
+        if isinstance(image, dict):
+            return image
+    for reference, version in _deployed(delivery) if delivery else ():
+        name, _, digest = reference.partition("@")
+        return {"tag": version or None, "digest": digest, "name": name.rpartition("/")[2].partition(":")[0]}
+    return None
+
+
+def _is_picked_up(execution: Execution) -> bool:
+    return execution.head.trigger.get("type") == "docker"
+
+
+def _deployed(execution: Execution) -> Iterator[tuple[str, str]]:
+    """References with digest, and versions, of what the deploy stages of the pipeline have deployed."""
+    for stage in execution.in_order():
+        parent = execution.stages.get(stage.parent_id or "")
+        reference = text_at(stage.context, "imageId")
+        if stage.type == "createServerGroup" and parent and parent.type == "deploy" and "@" in reference:
+            yield reference, text_at(stage.context, "imageVersion")
 
 
 def commits_of(build: Execution | None) -> list[JsonObject]:
@@ -85,8 +113,9 @@ def shape(found: Delivery) -> JsonObject:
         "commit": _commit(found.build),
         "branch": found.build.head.trigger.get("branch") if found.build else None,
         "build": shapes.summary(found.build) if found.build else None,
-        "image": _image(found),
+        "image": image_of(found.build, found.delivery),
         "delivery": shapes.summary(found.delivery) if found.delivery else None,
+        "isDeployedByBuild": found.build is not None and _deploys(found.build),
         "status": one.head.status.value,
         "currentStage": shapes.current_stage(one),
         "waitingFor": shapes.waiting_for(one),
@@ -106,12 +135,5 @@ def _commit(build: Execution | None) -> Json:
     return {"hash": found, "subject": "", "author": ""} if found else None
 
 
-def _image(found: Delivery) -> Json:
-    if found.delivery:
-        trigger = found.delivery.head.trigger
-        return {"tag": trigger.get("tag"), "digest": trigger.get("digest"), "name": trigger.get("repository")}
-    for stage in found.build.top_level() if found.build else ():
-        image = stage.outputs.get("image")
-        if isinstance(image, dict):
-            return image
-    return None
+def _deploys(execution: Execution) -> bool:
+    return any(stage.type == "deploy" for stage in execution.top_level())

@@ -119,7 +119,10 @@ def instant(at: datetime | None) -> Json:
 
 
 def _problems(found: Execution) -> list[Json]:
-    listed = [problem for one in found.top_level() for problem in stage_problems(one)]
+    # Most work is done by stages below those of the pipeline; some of these repeat what those below have said.
+    listed: list[Json] = []
+    for one in found.in_order():
+        listed += [problem for problem in stage_problems(one) if problem not in listed]
     if not listed and found.head.cancellation_reason:
         listed.append({"code": "execution.ended", "message": found.head.cancellation_reason})
     return listed

@@ -78,11 +78,14 @@ def test_a_run_that_fails_says_why_and_ends_with_1(
     file.write_text("{}")
     problem = {"message": "It broke.", "remedy": "Mend it."}
     api.will("POST /api/v1/run", {"executionId": "e1"}, status=202)
-    api.will(f"GET {EXECUTION}", {"status": "TERMINAL", "stages": [stage("TERMINAL", problems=[problem])]})
+    ended = {"status": "TERMINAL", "stages": [stage("TERMINAL", problems=[problem])]}
+    api.will(f"GET {EXECUTION}", {**ended, "problems": [problem, {"message": "It ended."}]})
 
     assert running.run_file(client, file) == 1
 
-    assert "It broke. Mend it." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.count("It broke. Mend it.") == 1
+    assert "  It ended.\n" in said
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,14 @@ def test_an_unknown_type_is_a_clear_problem() -> None:
     assert problem is not None
     assert problem.code == "stage.unknown_type"
     assert problem.message == "Stage a has the type 'teleport', which this installation doesn't know."
+    assert problem.remedy.startswith("`GET /api/v1/stage-types` lists all")
+
+
+def test_a_type_that_is_nearly_one_names_it() -> None:
+    problem = staged("palnned").problem
+
+    assert problem is not None
+    assert problem.remedy.startswith("Did you mean planned? ")
 
 
 def test_children_are_planned_with_their_contexts_evaluated() -> None:

@@ -104,6 +104,8 @@ export interface Delivery {
   build: Summary | null
   image: Image | null
   delivery: Summary | null
+  /** The pipeline that builds the image deploys it as well. */
+  isDeployedByBuild: boolean
   status: Status
   currentStage: string | null
   waitingFor: string

@@ -54,15 +54,15 @@ export function imagePhase(delivery: Delivery, execution: Execution | undefined)
     const facts = { start, end, waitingFor, executionId: delivery.build?.id ?? null, stage }
     steps.push(makeStep({ id: `task-${task.name}`, name, standing: standing(task.status), ...facts }))
   }
-  const pickUp = pickUpStep(delivery)
-  steps.push(pickUp)
+  const pickUp = delivery.isDeployedByBuild && !delivery.delivery ? null : pickUpStep(delivery)
+  if (pickUp) steps.push(pickUp)
   return makePhase({
     id: 'image',
     kind: 'image',
     name: 'Image',
     standing: delivery.delivery ? DONE : imageStanding(delivery, steps),
     start: steps.find((one) => one.start)?.start ?? null,
-    end: pickUp.end,
+    end: pickUp?.end ?? steps.at(-1)?.end ?? null,
     waitingFor: steps.find((one) => one.waitingFor)?.waitingFor ?? '',
     note: imageNote(delivery.image),
     steps,
@@ -83,15 +83,17 @@ function imageStanding(delivery: Delivery, steps: Step[]) {
 function pickUpStep(delivery: Delivery): Step {
   const pushed = delivery.build?.endTime ?? null
   if (delivery.delivery) {
-    const end = delivery.delivery.buildTime
-    const waited = secondsBetween(pushed, end, 0)
+    const { buildTime, trigger, user } = delivery.delivery
+    // How long it waited says something where the registry's poll decides, not where a person does.
+    const isPickedUp = trigger.type === 'docker'
+    const end = isPickedUp ? buildTime : pushed
     return makeStep({
       id: 'pick-up',
-      name: 'Picked up',
+      name: isPickedUp ? 'Picked up' : `Started by ${user}`,
       standing: DONE,
-      start: pushed,
+      start: isPickedUp ? pushed : null,
       end,
-      seconds: waited,
+      seconds: isPickedUp ? secondsBetween(pushed, end, 0) : null,
       waitingFor: '',
       executionId: delivery.delivery.id,
     })
@@ -106,7 +108,7 @@ function pickUpStep(delivery: Delivery): Step {
   })
 }
 
-function buildStage(execution: Execution | undefined): Stage | undefined {
+export function buildStage(execution: Execution | undefined): Stage | undefined {
   return execution?.stages.find((stage) => stage.type === 'build')
 }
 

@@ -3,7 +3,7 @@
 import type { Delivery, Execution, JsonObject, Release, Stage } from '../api/types'
 import { duration } from './format'
 import { clustersOf } from './after'
-import { buildPhase, commitPhase, imagePhase } from './build_phases'
+import { buildPhase, buildStage, commitPhase, imagePhase } from './build_phases'
 import { makePhase, type Phase } from './phases'
 import { stagePhases, topLevel } from './stage_phases'
 import { type Standing, standing } from './status'
@@ -22,11 +22,14 @@ export function flow({ delivery, build, execution, releases, now }: Parts): Phas
   if (delivery?.commit) phases.push(commitPhase(delivery))
   if (delivery?.build) phases.push(buildPhase(delivery.build, build))
   if (delivery) phases.push(imagePhase(delivery, build))
+  // What else the pipeline that builds does: tests of its own, or the whole delivery.
+  if (build) phases.push(...stagePhases(build, (stage) => stage.id !== buildStage(build)?.id))
   if (execution) phases.push(...stagePhases(execution))
-  const last = execution && topLevel(execution).findLast((stage) => stage.type === 'deploy')
-  if (!execution || !last) return phases
+  const deploying = execution ?? build
+  const last = deploying && topLevel(deploying).findLast((stage) => stage.type === 'deploy')
+  if (!deploying || !last) return phases
   const clusters = clustersOf(last)
-  const made = releases.filter((one) => one.executionId === execution.id && clusters.includes(one.cluster))
+  const made = releases.filter((one) => one.executionId === deploying.id && clusters.includes(one.cluster))
   if (made.length > 0) phases.push(releasePhase(made, now))
   else if (keepsWarm(last)) phases.push(makePhase({ id: 'release', kind: 'release', name: 'Release', standing: standing('NOT_STARTED') }))
   return phases

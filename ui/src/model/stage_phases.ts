@@ -14,9 +14,9 @@ const KINDS: Record<string, PhaseKind> = {
   rollbackRelease: 'release',
 }
 
-export function stagePhases(execution: Execution): Phase[] {
+export function stagePhases(execution: Execution, isShown: (stage: Stage) => boolean = () => true): Phase[] {
   const groups: Stage[][] = []
-  for (const stage of topLevel(execution)) {
+  for (const stage of topLevel(execution).filter(isShown)) {
     const group = groups.at(-1)
     if (group && group[0]?.type === 'deploy' && TESTS.has(stage.type)) group.push(stage)
     else groups.push([stage])

@@ -32,9 +32,20 @@ export function hueOf(serverGroup: string): Hue {
 export function balancersOf(all: LoadBalancer[], application: string, releases: Release[]): LoadBalancer[] {
   const used = new Set(releases.flatMap((release) => release.loadBalancers ?? []))
   const own = all.filter((one) => used.has(one.name) || one.name === application || one.name.startsWith(`${application}-`))
-  return own.toSorted((a, b) => Number(isStaging(a)) - Number(isStaging(b)) || a.name.localeCompare(b.name))
+  return own.toSorted((a, b) => byPlace(a.name, b.name))
 }
 
-function isStaging(balancer: LoadBalancer): boolean {
-  return /stag|test|dev/.test(balancer.name)
+/** Of a cluster or load balancer, by its name: users don't see it. */
+export function isStaging(name: string): boolean {
+  return /stag|test|dev/.test(name)
+}
+
+/** Clusters and load balancers in the order of their weight: production, others, staging. */
+export function byPlace(a: string, b: string): number {
+  return rank(a) - rank(b) || a.localeCompare(b)
+}
+
+function rank(name: string): number {
+  if (isStaging(name)) return 2
+  return name.includes('prod') ? 0 : 1
 }

@@ -1,6 +1,7 @@
 // The state of a whole delivery or execution, in words.
 
 import type { Delivery, Summary } from '../api/types'
+import { shortHash } from './format'
 import { isComplete, type Standing, standing } from './status'
 
 /** One standing for a list's row or a page's head; `phrase` is its sentence. */
@@ -8,10 +9,21 @@ export interface State extends Standing {
   phrase: string
 }
 
+/** What a person calls it: the commit's subject, else the image's tag, else what built which commit. */
+export function titleOf(delivery: Delivery): string {
+  const { commit, image } = delivery
+  const { name, id } = delivery.delivery ?? delivery.build ?? { name: '', id: delivery.id }
+  if (commit?.subject) return commit.subject
+  if (image?.tag) return image.tag
+  if (commit?.hash) return [name, shortHash(commit.hash)].filter(Boolean).join(' of ')
+  return name || id
+}
+
 export function stateOf(delivery: Delivery): State {
   const one = delivery.delivery ?? delivery.build
   if (!one) return { ...standing(delivery.status), phrase: standing(delivery.status).word }
   if (!delivery.delivery && one.status === 'SUCCEEDED') {
+    if (delivery.isDeployedByBuild) return stateOfExecution(one, 'Delivered')
     return { tone: 'skipped', word: 'Built', phrase: 'Built, no delivery has begun' }
   }
   return stateOfExecution(one, delivery.delivery ? 'Delivered' : 'Built')

@@ -35,7 +35,7 @@ export function ApprovalCard({ approval, targets, next, waitingFor, now, isSendi
         </span>
         <div>
           <p className="approval-kicker">{isOpen ? 'Your decision' : 'Decision'}</p>
-          <h2 id="approval-title">{approval.instructions || `Let ${approval.image} go on?`}</h2>
+          <h2 id="approval-title">{approval.instructions || `Let ${approval.image || 'it'} go on?`}</h2>
         </div>
       </header>
       <Decision approval={approval} />

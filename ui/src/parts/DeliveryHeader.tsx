@@ -4,7 +4,7 @@ import type { Delivery, Execution } from '../api/types'
 import { address } from '../live_hooks'
 import { dateAndTime, duration, secondsBetween, shortDigest, shortHash } from '../model/format'
 import { isComplete } from '../model/status'
-import { stateOf, stateOfExecution } from '../model/wording'
+import { stateOf, stateOfExecution, titleOf } from '../model/wording'
 import { Copy } from './Copy'
 import { Icon, StatusIcon } from './Icon'
 
@@ -30,7 +30,7 @@ export function DeliveryHeader({ delivery, execution, now }: DeliveryHeaderProps
         <span>{execution.name}</span>
       </p>
       <div className="delivery-title">
-        <h1>{title(delivery, execution)}</h1>
+        <h1>{delivery ? titleOf(delivery) : execution.name || execution.id}</h1>
         <p className={`pill pill-${state.tone}`} role="status">
           <StatusIcon tone={state.tone} />
           {state.phrase}
@@ -73,8 +73,4 @@ function Fact({ label, children }: { label: string; children: React.ReactNode })
       <dd>{children}</dd>
     </div>
   )
-}
-
-function title(delivery: Delivery | null, execution: Execution): string {
-  return delivery?.commit?.subject || delivery?.image?.tag || execution.name || execution.id
 }

@@ -4,7 +4,7 @@ import type { Delivery } from '../api/types'
 import { address } from '../live_hooks'
 import { ago, duration, secondsBetween, shortHash } from '../model/format'
 import { isComplete } from '../model/status'
-import { stateOf } from '../model/wording'
+import { stateOf, titleOf } from '../model/wording'
 import { StatusIcon } from './Icon'
 
 export interface DeliveryListProps {
@@ -34,7 +34,7 @@ function Row({ delivery, isSelected, now }: { delivery: Delivery; isSelected: bo
     <li>
       <a className="delivery" href={address.execution(delivery.id)} aria-current={isSelected ? 'page' : undefined}>
         <StatusIcon tone={state.tone} />
-        <span className="delivery-subject">{delivery.commit?.subject || delivery.image?.tag || delivery.id}</span>
+        <span className="delivery-subject">{titleOf(delivery)}</span>
         <span className="delivery-state">{state.phrase}</span>
         <span className="delivery-meta">
           <code>{delivery.image?.tag ?? shortHash(delivery.commit?.hash)}</code>

@@ -22,7 +22,7 @@ export function Failure({ error, again }: { error: Error; again: () => void }) {
     <Notice title="This could not be loaded" tone="error">
       {problems.map((problem) => (
         <p key={problem.message}>
-          {problem.message} {problem.remedy}
+          <Said text={problem.message} /> <Said text={problem.remedy ?? ''} />
         </p>
       ))}
       <button type="button" className="button" onClick={again}>
@@ -50,13 +50,24 @@ export function Problems({ problems }: { problems: Problem[] }) {
         <li key={`${problem.code}${problem.message}`}>
           <StatusIcon tone="bad" />
           <div>
-            <p className="problem-message">{problem.message}</p>
-            {problem.remedy && <p className="problem-remedy">{problem.remedy}</p>}
+            <p className="problem-message">
+              <Said text={problem.message} />
+            </p>
+            {problem.remedy && (
+              <p className="problem-remedy">
+                <Said text={problem.remedy} />
+              </p>
+            )}
           </div>
         </li>
       ))}
     </ul>
   )
+}
+
+/** A sentence of the server's: names and commands stand in backticks, as on a terminal. */
+function Said({ text }: { text: string }) {
+  return text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))
 }
 
 /** Facts that are shown although newer ones may exist. */

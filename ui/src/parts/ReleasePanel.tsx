@@ -4,6 +4,7 @@ import type { Release } from '../api/types'
 import { releaseStanding } from '../model/flow'
 import { address } from '../live_hooks'
 import { ago } from '../model/format'
+import { byPlace } from '../model/versions'
 import { Icon, StatusIcon } from './Icon'
 import { sentenceOf } from './ReleaseDetail'
 
@@ -60,7 +61,7 @@ function Serving({ release, now, onRollback }: { release: Release; now: number; 
 /** The newest release of each cluster that serves; production before staging. */
 export function servingNow(releases: Release[]): Release[] {
   const serving = releases.filter((one) => ['current', 'settled'].includes(one.state ?? 'current'))
-  return serving.toSorted((a, b) => Number(Boolean(b.replaced)) - Number(Boolean(a.replaced)) || a.cluster.localeCompare(b.cluster))
+  return serving.toSorted((a, b) => byPlace(a.cluster, b.cluster))
 }
 
 export function canGoBack(release: Release): boolean {

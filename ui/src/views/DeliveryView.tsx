@@ -64,7 +64,8 @@ function Delivered({ asked, delivery, build, execution, deliveries, selected }: 
     // Where the track fills the screen, what was asked for would stay out of sight.
     if (window.innerWidth <= NARROW_PIXELS) requestAnimationFrame(() => details.current?.scrollIntoView())
   }
-  const approval = phase?.kind === 'approval' ? execution?.stages.find((one) => one.id === phase.id) : undefined
+  const owner = (step?.executionId ?? phase?.executionId) === build?.id ? build : execution
+  const approval = phase?.kind === 'approval' ? owner?.stages.find((one) => one.id === phase.id) : undefined
   return (
     <div className="delivery-view">
       <DeliveryHeader delivery={delivery} execution={execution ?? asked} now={now} />
@@ -77,14 +78,14 @@ function Delivered({ asked, delivery, build, execution, deliveries, selected }: 
       )}
       <div className="columns">
         <div className="main-column" ref={details}>
-          {approval && execution && isAsked(approval.status) ? (
-            <ApprovalView key={approval.id} execution={execution} stage={approval} now={now} />
+          {approval && owner && isAsked(approval.status) ? (
+            <ApprovalView key={approval.id} execution={owner} stage={approval} now={now} />
           ) : (
             phase && (
               <DetailView
                 phase={phase}
                 step={step}
-                execution={step?.executionId === build?.id || phase.executionId === build?.id ? build : execution}
+                execution={owner}
                 commits={releaseNotes(build)}
                 now={now}
                 onSelect={select}
@@ -93,7 +94,7 @@ function Delivered({ asked, delivery, build, execution, deliveries, selected }: 
           )}
         </div>
         <div className="aside">
-          <TrafficAside application={asked.application} execution={execution} />
+          <TrafficAside application={asked.application} execution={execution ?? build} />
           <ReleasesAside application={asked.application} />
           <section className="panel" aria-label="Deliveries">
             <h2>Deliveries</h2>

@@ -51,6 +51,7 @@ const STATES = [
   ['caught', 'Failed at Canary'],
   ['rejected', 'Rejected'],
   ['failed', 'Failed at Build shop'],
+  ['unread', 'Failed at Build shop'],
 ]
 
 for (const [scene, phrase] of STATES) {
@@ -68,6 +69,16 @@ for (const [scene, phrase] of STATES) {
     })
   }
 }
+
+test('a build of which nothing is known is called by its pipeline and commit, never by an id', async () => {
+  const { page, id } = await look('unread')
+
+  const title = page.getByRole('heading', { level: 1 })
+  await title.getByText(/^build-shop of [0-9a-f]{7}$/).waitFor()
+  await page.getByRole('list', { name: 'What went wrong' }).locator('code', { hasText: /^repository$/ }).waitFor()
+  assert.ok(!(await page.locator('main').innerText()).includes(id))
+  await page.context().close()
+})
 
 test('an approval is given by keyboard alone, and the card then says who gave it and why', async () => {
   const { page } = await look('approval')

@@ -11,7 +11,7 @@ import msgspec
 from gennaker.interfaces.stages import StageSpec, TaskContext
 from gennaker.model import records
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.event import Again, Done, TaskResult
+from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.build import build_file, failures, slots
 from gennaker.plugins.build.build_file import BuildFile
@@ -52,6 +52,14 @@ Read = Callable[[Path, str, Commit, str], Contents]
 """Finds it out from the checked out files: they, the service's folder, the commit, the branch. Blocks. Raises Refused."""
 
 
+class _BrokenCommit(Refused):
+    """What the commit holds can't be built; of the commit itself people are told all the same."""
+
+    def __init__(self, commit: Commit, refused: Refused) -> None:
+        super().__init__(*refused.problems, status=refused.status)
+        self.commit = commit
+
+
 @failures.as_one
 async def run(context: TaskContext) -> TaskResult:
     """Done when the workspace is there; what was found in the commit is in its `build.json`."""
@@ -66,8 +74,11 @@ async def check_out(context: TaskContext, spec: Spec, read: Read) -> TaskResult:
         return Again(after=_ASK_AGAIN, waiting_for=turn)
     workspace = Workspace(services, place)
     build = await asyncio.to_thread(workspace.find)
-    if build is None:
-        build = await _check_out(workspace, spec, read)
+    try:
+        build = build or await _check_out(workspace, spec, read)
+    except _BrokenCommit as broken:
+        shown = _shown(broken.commit)
+        return Failed(problem=failures.joined(broken.problems), outputs={"commit": shown, "commits": [shown]})
     return Done(outputs=outputs(build))
 
 
@@ -116,7 +127,10 @@ async def _fill(fresh: Path, home: Path, spec: Spec, read: Read) -> Build:
     commit = await git.clone(wanted, history)
     await git.checkout(history, commit.hash, files)
     folder = _service_folder(spec.service)
-    found = await asyncio.to_thread(read, files, folder, commit, spec.branch or "")
+    try:
+        found = await asyncio.to_thread(read, files, folder, commit, spec.branch or "")
+    except Refused as refused:
+        raise _BrokenCommit(commit, refused) from refused
     paths = () if folder == "." and not found.file.depends_on else (folder, *found.file.depends_on)
     commits = await git.log(history, commit.hash, paths=paths, limit=_MOST_COMMITS)
     return Build(

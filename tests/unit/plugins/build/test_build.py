@@ -17,6 +17,7 @@ from gennaker.model import waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked, RestartAsked
 from gennaker.model.execution import Execution, Stage
+from gennaker.model.foreign import mappings
 from gennaker.model.statuses import Status
 from gennaker.transport.processes import Processes, ProcessState
 
@@ -331,6 +332,15 @@ def test_commits_since_are_told_newest_first_and_only_those_that_concern_the_ser
 
 
 BROKEN_FILE = "service: [a]\nsteps:\n  - nam: x\n    run: [true]\n    timeout: soon\n"
+
+
+def test_a_build_that_fails_at_once_tells_of_its_commit_all_the_same(tmp_path: Path, repository: GitRepository) -> None:
+    execution = build(harness(tmp_path / "data"), repository, {**FILES, f"{SERVICE}/build.yaml": BROKEN_FILE})
+
+    outputs = the_stage(execution).outputs
+    assert execution.head.status is Status.TERMINAL
+    assert outputs["commits"] == [outputs["commit"]]
+    assert [one["subject"] for one in mappings(outputs["commits"])] == ["Begin"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Applications in the native API: deliveries, releases, rollback, traffic."""
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -10,14 +11,15 @@ from tests.fakes.scripted import Target
 from tests.fakes.traffic import FakeTraffic
 from tests.fakes.visiting import visit
 from tests.fakes.website import Website
-from tests.harness import TESTER, Harness, ended
+from tests.harness import TESTER, Harness, ended, reached
 
+from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.plugins import Plugin
-from gennaker.interfaces.stages import TaskContext
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext
 from gennaker.interfaces.traffic import Share
 from gennaker.model.codec import JsonObject, to_json
-from gennaker.model.event import Done, TaskResult
+from gennaker.model.event import Done, PlannedStage, TaskResult
 from gennaker.model.release import Release, ReleaseState
 from gennaker.plugins.flow import plugin as flow
 
@@ -109,6 +111,93 @@ def test_a_build_that_has_no_image_yet_is_a_delivery_too() -> None:
         assert (found["id"], found["image"], found["delivery"]) == (building, None, None)
 
     visit(work, harness=installed())
+
+
+async def put_out(_: TaskContext) -> TaskResult:
+    return Done(context={"imageId": f"127.0.0.1:5000/shop@{DIGEST}", "imageVersion": "1.2.3"})
+
+
+async def with_a_server_group(_: StageSpec, __: StageContext) -> Plan:
+    return Plan(before=(PlannedStage(type="createServerGroup", name="Below", context={}),))
+
+
+DEPLOYING = (
+    scripted.stage("createServerGroup", put_out),
+    StageType(name="deploy", label="deploy", about="deploy", spec=StageSpec, plan=with_a_server_group),
+)
+
+
+def deploying() -> Harness:
+    return Harness(flow.plugin, scripted.plugin(Target(), scripted.stage("build", build), *DEPLOYING))
+
+
+def test_an_image_that_was_deployed_by_hand_is_delivered_too() -> None:
+    async def work(site: Website) -> None:
+        built = await run(site, GIT, make.stage_json("b", type="build"))
+        by_hand = await run(site, {"type": "manual"}, make.stage_json("d", type="deploy"))
+        await ended(site.ports.services, by_hand)
+
+        (found,) = (await site.get("/api/v1/applications/shop/deliveries")).json["deliveries"]
+
+        assert (found["build"]["id"], found["delivery"]["id"]) == (built, by_hand)
+        assert found["image"] == {"name": "shop", "tag": "1.2.3", "digest": DIGEST}
+        assert (found["commit"]["subject"], found["status"]) == ("New", "SUCCEEDED")
+
+        picked_up = await run(site, DOCKER, make.stage_json("d", type="deploy"))
+        again = await run(
+            site, {"type": "manual"}, make.stage_json("d", type="deploy"), make.stage_json("f", type="fail")
+        )
+        await ended(site.ports.services, again)
+        (found,) = (await site.get("/api/v1/applications/shop/deliveries")).json["deliveries"]
+        assert found["delivery"]["id"] == picked_up, "what the image has started is its delivery"
+
+    visit(work, harness=deploying())
+
+
+def test_an_image_of_a_build_that_nobody_remembers_is_told_by_its_deployment() -> None:
+    async def work(site: Website) -> None:
+        by_hand = await run(site, {"type": "manual"}, make.stage_json("d", type="deploy"))
+        await ended(site.ports.services, by_hand)
+
+        (found,) = (await site.get("/api/v1/applications/shop/deliveries")).json["deliveries"]
+
+        assert (found["id"], found["build"], found["isDeployedByBuild"]) == (by_hand, None, False)
+        assert found["image"] == {"name": "shop", "tag": "1.2.3", "digest": DIGEST}
+
+    visit(work, harness=deploying())
+
+
+def test_a_pipeline_that_builds_and_deploys_is_one_delivery_with_one_set_of_reports() -> None:
+    async def work(site: Website) -> None:
+        stages = (
+            make.stage_json("b", type="build"),
+            make.stage_json("j", "b", type="manualJudgment", name="Approve"),
+            make.stage_json("d", "j", type="deploy"),
+        )
+        whole = await run(site, GIT, *stages)
+        await reached(site.ports.services, whole, "manualJudgment", task="waitForJudgment")
+        report = b"<testsuite/>"
+        item = EvidenceItem(
+            execution_id=whole,
+            stage_id="b",
+            name="unit.xml",
+            kind="junit",
+            media_type="text/xml",
+            digest=f"sha256:{hashlib.sha256(report).hexdigest()}",
+            size_bytes=len(report),
+            at=make.AT,
+        )
+        await site.ports.services.evidence.put(item, report)
+
+        (found,) = (await site.get("/api/v1/applications/shop/deliveries")).json["deliveries"]
+        facts = (await site.get(f"/api/v1/executions/{whole}/stages/j/approval")).json
+
+        assert (found["id"], found["delivery"], found["isDeployedByBuild"]) == (whole, None, True)
+        assert (facts["image"], facts["digest"]) == ("shop:1.2.3", DIGEST)
+        assert [commit["subject"] for commit in facts["releaseNotes"]] == ["New", "Old"]
+        assert len(facts["tests"]) == 1
+
+    visit(work, harness=deploying())
 
 
 def test_an_approver_sees_what_is_new_since_what_runs() -> None:

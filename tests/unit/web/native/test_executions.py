@@ -13,6 +13,8 @@ from tests.fakes.website import Website
 from tests.harness import Harness, ended
 
 from gennaker.engine import recording, replaying
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType
+from gennaker.model.event import PlannedStage
 from gennaker.plugins.flow import plugin as flow
 
 WAIT = {"name": "w", "application": "shop", "stages": [make.stage_json("a", type="wait", waitTime=600)]}
@@ -27,8 +29,8 @@ JUDGE = {
 MAKE = {"name": "m", "stages": [make.stage_json("a", type="make")]}
 
 
-def visit(work: Callable[[Website], Awaitable[None]]) -> None:
-    harness = Harness(flow.plugin, scripted.plugin(Target()))
+def visit(work: Callable[[Website], Awaitable[None]], *more: StageType) -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target(), *more))
 
     async def main() -> None:
         async with harness.process() as core:
@@ -62,6 +64,34 @@ def test_a_file_is_saved_under_its_name_and_run() -> None:
         assert (await state(site, second))["pipelineConfigId"] == pipelines[0]["id"]
 
     visit(work)
+
+
+async def _with_a_failing_stage_before(_: StageSpec, __: StageContext) -> Plan:
+    return Plan(before=(PlannedStage(type="fail", name="Below", context={}),))
+
+
+def test_what_went_wrong_below_a_stage_is_a_problem_of_the_execution() -> None:
+    whole = StageType(
+        name="whole",
+        label="whole",
+        about="whole",
+        spec=StageSpec,
+        plan=_with_a_failing_stage_before,
+    )
+
+    async def work(site: Website) -> None:
+        pipeline = {"name": "w", "stages": [make.stage_json("1", type="whole"), make.stage_json("2", type="fail")]}
+        run = (await site.post("/api/v1/run", pipeline)).json["executionId"]
+        await ended(site.ports.services, run)
+
+        found = await state(site, run)
+
+        assert (found["status"], found["failedStage"]) == ("TERMINAL", "1")
+        assert [(one["code"], one["message"]) for one in found["problems"]] == [
+            ("test.failed", "It was meant to fail.")
+        ]
+
+    visit(work, whole)
 
 
 def test_an_unknown_stage_type_is_saved_with_a_warning_and_fails_when_it_is_run() -> None:
