@@ -12,6 +12,7 @@ from gennaker.plugins.flow import (
     monitor_pipeline,
     noop,
     pipeline,
+    run_multiple_pipelines,
     wait,
     wait_until,
 )
@@ -30,6 +31,7 @@ plugin = Plugin(
         depends_on_execution.stage,
         pipeline.stage,
         monitor_pipeline.stage,
+        run_multiple_pipelines.stage,
         execution_window.stage,
     ),
 )

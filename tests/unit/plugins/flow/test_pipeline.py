@@ -10,13 +10,14 @@ from tests.fakes import scripted
 from tests.fakes.scripted import Target
 from tests.harness import TESTER, Harness, problem_of, reached
 
+from gennaker.interfaces.executions import Found
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked, Done, SkipAsked, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
-from gennaker.plugins.flow import pipeline
+from gennaker.plugins.flow import child_starts
 from gennaker.plugins.flow import plugin as flow
 
 
@@ -214,7 +215,7 @@ def test_pipelines_that_start_each_other_without_end_are_stopped() -> None:
     first = harness.run({**body, "id": "endless"})
 
     assert first.head.status is Status.TERMINAL
-    assert len(harness.executions()) == pipeline.DEEPEST + 1
+    assert len(harness.executions()) == child_starts.DEEPEST + 1
     deepest = harness.executions()[-1]
     assert problem_of(deepest).startswith("p: The pipeline 'endless' would be number 251")
 
@@ -261,3 +262,25 @@ def test_a_dry_run_goes_through_child_pipelines_too_and_changes_nothing() -> Non
     assert (parent.head.status, child.head.status) == (Status.SUCCEEDED, Status.SUCCEEDED)
     assert next(one for one in parent.in_order() if one.ref_id == "v").outputs["two"] in (2, "2")
     assert (target.made, target.order) == ({}, [])
+
+
+def test_a_child_that_was_started_unseen_ends_with_a_parent_that_is_cancelled_then() -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target()))
+    child: Any = make.config(make.stage_json("w", type="wait", waitTime=600), name="the child")
+    asyncio.run(harness.definitions.save("pipeline", "child", child, author="ada"))
+
+    async def cancel(services: Services, execution_id: str) -> None:
+        while not await services.executions.find(Found(name="the child")):  # noqa: ASYNC110 - its instant is what counts
+            await asyncio.sleep(0)
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    parent = harness.run(
+        make.config(make.stage_json("p", type="pipeline", pipeline="child")),
+        meanwhile=cancel,
+        afterwards=timedelta(seconds=5),
+    )
+
+    [found] = [one for one in harness.executions() if one.head.name == "the child"]
+    assert parent.head.status is Status.CANCELED
+    assert "executionId" not in next(parent.top_level()).context
+    assert (found.head.status, found.head.canceled_by) == (Status.CANCELED, "parent pipeline")
