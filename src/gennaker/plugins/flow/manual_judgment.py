@@ -12,7 +12,7 @@ import msgspec
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import judgments, lengths, waiting
 from gennaker.model.artifact import Plain
-from gennaker.model.codec import Json
+from gennaker.model.codec import Json, to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
 
@@ -41,33 +41,45 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """Stages that follow run as whoever said continue."""
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the task remembers of the last answer that didn't count."""
+
+    user: str = ""
+    reason: str = ""
+    """Who is waited for instead; empty: no answer was refused."""
+
+
 async def judge(context: TaskContext) -> TaskResult:
     """Waits for the answer."""
     status = str(context.stage.context.get("judgmentStatus") or "").lower()
     if status in ("continue", "stop"):
         refused = _not_authorised(context)
-        if refused:
-            return _waiting(context, refused)
+        if refused is not None:
+            return _waiting(context, refused, is_news=True)
         if status == "continue":
             return Done(
                 announce=("manualJudgmentContinue",),
                 outputs={"judgmentInput": context.stage.context.get("judgmentInput", "")},
             )
         return Failed(problem=_stopped(context), announce=("manualJudgmentStop",))
-    return _waiting(context, "")
+    return _waiting(context, msgspec.convert(context.task.memory, Refusal), is_news=False)
 
 
-def _waiting(context: TaskContext, refused: str) -> TaskResult:
+def _waiting(context: TaskContext, refused: Refusal, *, is_news: bool) -> TaskResult:
+    """`is_news`: an answer has just been refused; until there is another one, each look says so again."""
+    remembered = to_json(refused)
+    assert isinstance(remembered, dict)
     return Again(
         after=_pause(context.stage.context.get("notifications")),
         waiting_for=waiting.ForJudgment(
-            reason=refused or "a person to judge: continue or stop",
+            reason=refused.reason or "a person to judge: continue or stop",
             roles=_roles(context),
             choices=_choices(context),
-            refused=context.stage.last_modified.user if refused and context.stage.last_modified else "",
+            refused=refused.user,
         ),
+        memory=remembered,
         announce=("manualJudgment",),
-        context={"judgmentStatus": ""} if refused else {},
+        context={"judgmentStatus": ""} if is_news else {},
     )
 
 
@@ -81,14 +93,15 @@ def _pause(notifications: Json) -> timedelta:
     return pause
 
 
-def _not_authorised(context: TaskContext) -> str:
-    """Why the last judge may not judge, or nothing."""
+def _not_authorised(context: TaskContext) -> Refusal | None:
+    """Why the last judge may not judge; None: they may."""
     wanted = _roles(context)
     modified = context.stage.last_modified
     if not wanted or (modified is not None and modified.roles & set(wanted)):
-        return ""
+        return None
     who = modified.user if modified else "nobody known"
-    return f"someone with one of the roles {', '.join(wanted)} ({who} has none of them)"
+    reason = f"someone with one of the roles {', '.join(wanted)} ({who} has none of them)"
+    return Refusal(user=modified.user if modified else "", reason=reason)
 
 
 def _roles(context: TaskContext) -> tuple[str, ...]:

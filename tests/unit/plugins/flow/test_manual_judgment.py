@@ -27,7 +27,10 @@ NOTIFIED: dict[str, Any] = {
 class Judged:
     """A run whose judgment is answered after a while, once for each answer."""
 
-    def __init__(self, *answers: dict[str, Any], kill_at: tuple[str, ...] = (), **context: Any) -> None:
+    def __init__(
+        self, *answers: dict[str, Any], kill_at: tuple[str, ...] = (), looks_after: float = 5, **context: Any
+    ) -> None:
+        self.looks_after = looks_after
         self.target = Target()
         self.waited_for: list[str] = []
         self.answers = answers
@@ -46,7 +49,7 @@ class Judged:
             given: dict[str, Any] = {"by": "ada", "judgment": "continue", **answer}
             event = ManualJudgmentGiven(at=services.clock.now(), stage_id=stage.id, **given)
             await services.executions.tell(execution_id, event, TESTER)
-            await asyncio.sleep(5)
+            await asyncio.sleep(self.looks_after)
             after = await services.executions.get(execution_id)
             assert after is not None
             self.waited_for.append(said(next(after.in_order()).tasks[0].waiting_for))
@@ -87,9 +90,10 @@ def test_someone_without_the_role_changes_nothing_and_is_named() -> None:
     assert last.user == "ada"
 
 
-def test_while_nobody_with_the_role_has_answered_it_says_who_is_waited_for() -> None:
+@pytest.mark.parametrize("looks_after", [5, 4000])
+def test_while_nobody_with_the_role_has_answered_it_says_who_is_waited_for(looks_after: float) -> None:
     answers = ({"by": "bob"}, {"by": "ada", "roles": frozenset({"release"})})
-    first = Judged(*answers, requiredJudgmentRoles=["release", "ops"])
+    first = Judged(*answers, looks_after=looks_after, requiredJudgmentRoles=["release", "ops"])
 
     assert first.execution.head.status is Status.SUCCEEDED
     assert first.waited_for[0] == "someone with one of the roles release, ops (bob has none of them)"
