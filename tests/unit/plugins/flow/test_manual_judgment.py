@@ -42,7 +42,7 @@ class Judged:
     async def _judge(self, services: Services, execution_id: str) -> None:
         for answer in self.answers:
             await reached(services, execution_id, "manualJudgment", task="waitForJudgment")
-            await asyncio.sleep(1800)
+            await asyncio.sleep(1700)  # between two looks: one that is under way would be followed by another at once
             execution = await services.executions.get(execution_id)
             assert execution is not None
             stage = next(execution.in_order())
