@@ -186,6 +186,8 @@ class _Stage:
         stage_type = specs.find(self._stage_types, name)
         if stage_type is None:
             return None, specs.unknown_type(name, self._stage.name, self._stage_types), False
+        if stage_type.instead:
+            return None, specs.not_offered(stage_type, self._stage.name), False
         spec = specs.read(stage_type, self._stage, lambda key: lookup.find(self._execution, self._stage, key))
         if problems or isinstance(spec, tuple):
             found = spec if isinstance(spec, tuple) else ()

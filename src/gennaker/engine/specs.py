@@ -40,6 +40,15 @@ def unknown_type(name: str, stage: str, known: Mapping[str, StageType]) -> Probl
     )
 
 
+def not_offered(stage_type: StageType, stage: str) -> Problem:
+    """A stage of a type that only Spinnaker has."""
+    return Problem(
+        code="stage.not_offered",
+        message=f"Stage {stage} has the type {stage_type.name!r}, which Spinnaker has and Gennaker doesn't offer.",
+        remedy=stage_type.instead,
+    )
+
+
 def read(
     stage_type: StageType, stage: Stage, look_up: Callable[[str], tuple[bool, Json]]
 ) -> StageSpec | tuple[Problem, ...]:

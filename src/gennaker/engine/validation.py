@@ -149,9 +149,13 @@ def _stage(stage: JsonObject, name: str, pointer: str, found: _Found) -> None:
         found.wrong(f"{pointer}/type", f"Stage {name} needs a `type`.")
         kind = ""
     stage_type = specs.find(found.stage_types, _type_name(stage, kind))
+    warning = None
     if stage_type is None and kind:
-        problem = specs.unknown_type(_type_name(stage, kind), name, found.stage_types)
-        found.warnings.append(msgspec.structs.replace(problem, pointer=f"{pointer}/type"))
+        warning = specs.unknown_type(_type_name(stage, kind), name, found.stage_types)
+    elif stage_type is not None and stage_type.instead:
+        warning = specs.not_offered(stage_type, name)
+    if warning is not None:
+        found.warnings.append(msgspec.structs.replace(warning, pointer=f"{pointer}/type"))
     found.problems += specs.check_unevaluated(stage_type, stage, name, pointer)
     found.warnings += [_ignored(key, stage[key], pointer) for key in _TAKES_NO_TEXT if _is_text(stage.get(key))]
 

@@ -174,3 +174,5 @@ class StageType(msgspec.Struct, frozen=True, kw_only=True):
     """It changes nothing outside, so a dry run does it too; of all others a dry run only makes the plan."""
     is_skippable: bool = False
     """A person may skip it by `manualSkip`."""
+    instead: str = ""
+    """Not empty: Spinnaker has such stages and Gennaker hasn't; what to do instead. Warned of when a pipeline is saved."""

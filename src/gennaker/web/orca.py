@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from litestar import Controller, Request, post
 from litestar.params import FromPath, QueryParameter
 
-from gennaker.engine import submission
+from gennaker.engine import expanding, submission
 from gennaker.interfaces.executions import Submission
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
@@ -65,6 +65,16 @@ class OrcaController(Controller):
         trigger = orchestrations.read_object(await request.body())
         config = await _stored(ports, config_id)
         return await _planned(ports, principal, config, trigger, resolves_artifacts=resolves_artifacts)
+
+    @post("/v2/pipelineTemplates/plan", status_code=200)
+    async def plan_template(self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]) -> JsonObject:
+        """The pipeline that a configuration of a template makes, with the values of its variables. Gate has this route, too."""
+        config, _ = _parted(orchestrations.read_object(await request.body()))
+        services = ports.services
+        found = await expanding.plan(config, services.definitions, at=services.clock.now())
+        if found.problems:
+            raise Refused(*found.problems)
+        return found.config
 
     @post("/fail", status_code=200)
     async def fail(self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]) -> JsonObject:

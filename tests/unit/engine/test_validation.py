@@ -16,7 +16,10 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     options: dict[str, int] | None = None
 
 
-TYPES = {"work": StageType(name="work", label="Work", about="Works.", spec=Spec, aliases=("job",))}
+TYPES = {
+    "work": StageType(name="work", label="Work", about="Works.", spec=Spec, aliases=("job",)),
+    "canary": StageType(name="canary", label="Canary", about="-", spec=Spec, instead="Use the stage kayentaCanary."),
+}
 
 
 def pointers(found: JsonObject) -> list[str]:
@@ -75,6 +78,14 @@ def test_a_circle_is_said_as_one() -> None:
 
 def test_a_stage_may_not_require_itself() -> None:
     assert pointers(config(stage_json("1", "1"))) == ["/stages/0/requisiteStageRefIds"]
+
+
+def test_a_stage_type_that_only_spinnaker_has_is_a_warning_that_says_what_to_do() -> None:
+    [warning] = validation.validate(config(stage_json("1", type="canary")), TYPES).warnings
+
+    assert (warning.code, warning.pointer) == ("stage.not_offered", "/stages/0/type")
+    assert warning.message.endswith("which Spinnaker has and Gennaker doesn't offer.")
+    assert warning.remedy == "Use the stage kayentaCanary."
 
 
 def test_an_unknown_stage_type_is_a_warning() -> None:

@@ -143,8 +143,12 @@ def test_a_templated_pipeline_is_planned_with_its_variables() -> None:
             "name": "deliver",
             "template": {"reference": "spinnaker://t", "type": "front50/pipelineTemplate"},
         }
-        planned = await call(site, "/plan", {**templated, "variables": {"seconds": 7}})
-        assert planned["stages"][0]["waitTime"] == 7
+        for path in ("/plan", "/v2/pipelineTemplates/plan"):
+            planned = await call(site, path, {**templated, "variables": {"seconds": 7}})
+            assert planned["stages"][0]["waitTime"] == 7
+            assert planned["templateVariables"] == {"seconds": 7}
+            answer = await call(site, path, {**templated, "variables": {"seconds": "soon"}}, status=400)
+            assert "seconds" in answer["detail"]
 
     visit(work, harness=installed())
 

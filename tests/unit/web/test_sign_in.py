@@ -45,6 +45,7 @@ OPEN = {
     "POST /orchestrate/x": 404,
     "POST /plan": 200,
     "POST /plan/x": 404,
+    "POST /v2/pipelineTemplates/plan": 200,
     "POST /webhooks/webhook": 200,
     "POST /webhooks/webhook/ci": 200,
 }

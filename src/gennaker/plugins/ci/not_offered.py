@@ -1,26 +1,16 @@
-"""Stage types of Spinnaker for CI systems that Gennaker doesn't speak to: a clear problem instead of an unknown type."""
+"""Stage types of Spinnaker for CI systems that Gennaker doesn't speak to."""
 
-from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, Unplannable
-from gennaker.model.problems import Problem
+from gennaker.interfaces.stages import StageSpec, StageType
 
-
-def _stage(name: str, label: str) -> StageType:
-    problem = Problem(
-        code="stage.not_offered",
-        message=f"Gennaker doesn't run builds of {label}.",
-        remedy="Run it by a webhook stage, or by a stage for Jenkins, GitHub Actions, GitLab CI or Azure DevOps.",
-    )
-
-    async def plan(_spec: StageSpec, _context: StageContext) -> Plan:
-        raise Unplannable(problem)
-
-    return StageType(name=name, label=label, about=f"{problem.message} {problem.remedy}", spec=StageSpec, plan=plan)
-
-
-stages = (
-    _stage("travis", "Travis CI"),
-    _stage("wercker", "Wercker"),
-    _stage("concourse", "Concourse"),
-    _stage("awsCodeBuild", "AWS CodeBuild"),
-    _stage("googleCloudBuild", "Google Cloud Build"),
+_INSTEAD = "Run it by a webhook stage, or by a stage for Jenkins, GitHub Actions, GitLab CI or Azure DevOps."
+_LABELS = {
+    "travis": "Travis CI",
+    "wercker": "Wercker",
+    "concourse": "Concourse",
+    "awsCodeBuild": "AWS CodeBuild",
+    "googleCloudBuild": "Google Cloud Build",
+}
+stages = tuple(
+    StageType(name=name, label=label, about=f"A build of {label}.", spec=StageSpec, instead=_INSTEAD)
+    for name, label in _LABELS.items()
 )

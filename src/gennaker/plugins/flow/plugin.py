@@ -11,6 +11,7 @@ from gennaker.plugins.flow import (
     manual_judgment,
     monitor_pipeline,
     noop,
+    not_offered,
     pipeline,
     run_multiple_pipelines,
     wait,
@@ -33,5 +34,6 @@ plugin = Plugin(
         monitor_pipeline.stage,
         run_multiple_pipelines.stage,
         execution_window.stage,
+        *not_offered.stages,
     ),
 )

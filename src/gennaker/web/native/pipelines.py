@@ -90,6 +90,7 @@ class PipelinesController(Controller):
                 "tasks": [task.name for task in one.tasks],
             }
             for one in sorted(kinds, key=lambda one: one.name)
+            if not one.instead
         ]
         return {"stageTypes": listed}
 

@@ -370,4 +370,4 @@ def test_systems_that_are_not_offered_say_so(place: Place, stage_type: str) -> N
     execution = place.run()
 
     assert execution.head.status is Status.TERMINAL
-    assert "Gennaker doesn't run builds of" in problem_of(execution)
+    assert f"has the type {stage_type!r}, which Spinnaker has and Gennaker doesn't offer" in problem_of(execution)
