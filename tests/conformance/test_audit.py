@@ -16,7 +16,10 @@ from tests.fakes.audit import MemoryAuditTrail
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import encode_sorted
+from gennaker.settings import StoreSettings
+from gennaker.store import opening
 from gennaker.store.audit import DatabaseAuditTrail
+from gennaker.store.postgres.database import PostgresDatabase
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 Check = Callable[[AuditTrail], Coroutine[None, None, None]]
@@ -99,3 +102,24 @@ def test_many_writers_make_one_chain(run: Run) -> None:
         assert {record.entry.subject for record in records} == {f"execution:{number}" for number in range(100)}
 
     run(check)
+
+
+@pytest.mark.parametrize("kind", stores.DATABASES)
+def test_a_table_that_is_gone_is_missed_by_the_server_and_from_outside(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with stores.opened(kind, request, tmp_path) as database:
+        trail = DatabaseAuditTrail(database)
+
+        async def lose() -> None:
+            await trail.record(entry(1))
+            await database.write(lambda connection: connection.exec_driver_sql("DROP TABLE audit"))
+            inside = await trail.verify()
+            assert (inside.is_intact, inside.finding) == (False, "no-table")
+
+        asyncio.run(lose())
+        url = database.url if isinstance(database, PostgresDatabase) else ""
+        outside = opening.verify_audit(StoreSettings(url=url), tmp_path)
+
+    assert (outside.is_intact, outside.finding, outside.first_bad) == (False, "no-table", 1)
+    assert "Put the database back from a backup." in outside.sentence
