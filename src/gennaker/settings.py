@@ -18,6 +18,8 @@ SecondsIfAny = Annotated[float, Meta(ge=0, le=604_800)]
 """0: none."""
 WholeSeconds = Annotated[int, Meta(ge=1, le=604_800)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+CountIfAny = Annotated[int, Meta(ge=0, le=1_000_000)]
+"""0: no limit."""
 Bytes = Annotated[int, Meta(ge=1, le=2**40)]
 HttpStatus = Annotated[int, Meta(ge=100, le=599)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
@@ -103,6 +105,8 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab")
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """How executions move on."""
 
+    most_running: CountIfAny = 0
+    """While so many executions run, pipelines that start are held back (`BUFFERED`); 0: none is."""
     concurrent_tasks: Count = 64
     """Tasks that run at the same time in this process."""
     cached_executions: Count = 500

@@ -21,6 +21,7 @@ AT = datetime(2026, 11, 24, tzinfo=UTC)
 
 class Searches(Protocol):
     async def find(self, wanted: Found) -> Sequence[Execution]: ...
+    async def count(self, status: Status) -> int: ...
 
 
 Check = Callable[[Journal, Searches], Coroutine[None, None, None]]
@@ -66,6 +67,29 @@ def test_the_newest_come_first_also_when_ids_do_not_sort_by_time(run: Run) -> No
         await fill(journal, head("01B", 2), head("zz-chosen-by-a-caller", 1), head("01A", 3))
 
         assert ids(await searches.find(Found())) == ["01A", "01B", "zz-chosen-by-a-caller"]
+
+    run(check)
+
+
+def test_the_oldest_come_first_where_that_is_wanted(run: Run) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(journal, head("01B", 2), head("01C", 2), head("zz", 1), head("01A", 3))
+
+        assert ids(await searches.find(Found(is_oldest_first=True, limit=3))) == ["zz", "01B", "01C"]
+
+    run(check)
+
+
+def test_executions_are_counted_by_status(run: Run) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(
+            journal,
+            *(head(f"r{number}", number, status=Status.RUNNING) for number in range(3)),
+            head("b", 1, status=Status.BUFFERED),
+        )
+
+        counted = [await searches.count(status) for status in (Status.RUNNING, Status.BUFFERED, Status.PAUSED)]
+        assert counted == [3, 1, 0]
 
     run(check)
 

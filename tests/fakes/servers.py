@@ -19,6 +19,7 @@ from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
+from gennaker.model.statuses import Status
 from gennaker.testing.journal import MemoryJournal
 
 _AT_ONCE = datetime.min.replace(tzinfo=UTC)
@@ -140,6 +141,10 @@ class SharedJournal:
     async def find(self, wanted: Found) -> Sequence[Execution]:
         await self._reach()
         return await self._store.journal.find(wanted)
+
+    async def count(self, status: Status) -> int:
+        await self._reach()
+        return await self._store.journal.count(status)
 
 
 class SharedServers:

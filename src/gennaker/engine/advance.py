@@ -44,6 +44,7 @@ from gennaker.model.event import (
     ManualJudgmentGiven,
     NotificationReported,
     PauseAsked,
+    Promoted,
     Queued,
     RestartAsked,
     ResumeAsked,
@@ -94,6 +95,8 @@ def _apply(draft: Draft, event: Event) -> str:  # noqa: C901, PLR0912 - one line
             return commands.timer_rang(draft, event)
         case Started():
             return lifecycle.started(draft, event)
+        case Promoted():
+            return starting.promoted(draft, event)
         case Queued():
             return starting.queued(draft, event)
         case CancelAsked():

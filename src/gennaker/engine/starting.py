@@ -25,6 +25,7 @@ from gennaker.model.effect import (
 )
 from gennaker.model.event import (
     EnterAsked,
+    Promoted,
     Queued,
     StagePrepared,
     SubmissionPrepared,
@@ -45,6 +46,17 @@ def submitted(draft: Draft, event: Submitted) -> str:
     if draft.head.version != 1:
         return "the execution was submitted before"
     draft.head = replace(event.head, version=1)
+    if event.head.status is not Status.BUFFERED:
+        draft.emit(PrepareSubmission(key=keys.submission(draft.id)))
+    return ""
+
+
+def promoted(draft: Draft, event: Promoted) -> str:
+    """An execution that was buffered is taken up: has its submission prepared."""
+    if draft.head.status is not Status.BUFFERED:
+        return f"the execution isn't buffered; it is {draft.head.status.value}"
+    waits = ForWork(reason="the submission to be prepared", what="submission", since=event.at)
+    draft.head = replace(draft.head, status=Status.NOT_STARTED, waiting_for=waits)
     draft.emit(PrepareSubmission(key=keys.submission(draft.id)))
     return ""
 

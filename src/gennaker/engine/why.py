@@ -104,6 +104,8 @@ class _Search:
             yield why_waiting.deadlock(execution, chain)
         elif head.status is Status.PAUSED:
             yield why_waiting.paused(execution, chain)
+        elif head.status is Status.BUFFERED and head.waiting_for is not None:
+            yield why_waiting.of_wait(execution, None, None, head.waiting_for, chain=chain)
         elif head.status is Status.NOT_STARTED:
             yield from self._not_started(known, chain)
         else:

@@ -36,6 +36,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     correlation_id: str | None = None
     limit: int = 20
+    is_oldest_first: bool = False
+    """Not together with `before_id`."""
     before_id: str | None = None
     """Cursor: only executions with smaller ids (ids sort by time)."""
 
@@ -56,7 +58,11 @@ class Executions(Protocol):
         ...
 
     async def find(self, wanted: Found) -> Sequence[Execution]:
-        """Newest first."""
+        """Newest first, unless told otherwise."""
+        ...
+
+    async def count(self, status: Status) -> int:
+        """How many executions have this status."""
         ...
 
     async def facts(self, execution_id: str) -> Facts:

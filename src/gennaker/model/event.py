@@ -200,6 +200,10 @@ class Started(_Event, frozen=True, kw_only=True, tag="Started"):
     """The execution may begin: nothing holds it in a queue."""
 
 
+class Promoted(_Event, frozen=True, kw_only=True, tag="Promoted"):
+    """There is room for an execution that was buffered while many others ran."""
+
+
 class Queued(_Event, frozen=True, kw_only=True, tag="Queued"):
     """The execution waits in its pipeline's queue."""
 
@@ -292,6 +296,7 @@ Event: TypeAlias = (
     | NotificationReported
     | TimerRang
     | Started
+    | Promoted
     | Queued
     | CancelAsked
     | PauseAsked

@@ -1,11 +1,12 @@
-"""Finding executions: newest first, by application, definition, status, kind, name or correlation id."""
+"""Finding executions, newest first unless told otherwise: by application, definition, status, kind, name or correlation id."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from gennaker.interfaces.executions import Found
 from gennaker.model.execution import Execution
+from gennaker.model.statuses import Status
 from gennaker.store import journal_reads, tables
 from gennaker.store.transactions import Transactions, direct
 
@@ -26,7 +27,7 @@ class DatabaseSearches:
             query = (
                 select(_columns.id)
                 .where(*_conditions(connection, wanted))
-                .order_by(_columns.build_time.desc(), _columns.id.desc())
+                .order_by(*_order(wanted))
                 .limit(wanted.limit)
             )
             raw = direct(connection)
@@ -34,6 +35,17 @@ class DatabaseSearches:
             return tuple(execution for execution in found if execution is not None)
 
         return await self._database.read(look)
+
+    async def count(self, status: Status) -> int:
+        """Without reading them."""
+        query = select(func.count()).select_from(tables.executions).where(_columns.status == status.value)
+        return await self._database.read(lambda connection: connection.execute(query).scalar_one())
+
+
+def _order(wanted: Found) -> tuple[ColumnElement[object], ...]:
+    if wanted.is_oldest_first:
+        return _columns.build_time.asc(), _columns.id.asc()
+    return _columns.build_time.desc(), _columns.id.desc()
 
 
 def _conditions(connection: Connection, wanted: Found) -> list[ColumnElement[bool]]:

@@ -12,6 +12,7 @@ from gennaker.model.audit import AuditEntry
 from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution, StageMap
 from gennaker.model.queue import Queue
+from gennaker.model.statuses import Status
 
 _AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
@@ -70,13 +71,16 @@ class MemoryJournal:
 
     async def find(self, wanted: Found) -> Sequence[Execution]:
         found = [execution for execution in self._state.executions.values() if _is_wanted(execution, wanted)]
-        found.sort(key=_age, reverse=True)
+        found.sort(key=_age, reverse=not wanted.is_oldest_first)
         last = self._state.executions.get(wanted.before_id or "")
         if last is not None:
             found = [execution for execution in found if _age(execution) < _age(last)]
         elif wanted.before_id is not None:
             found = [execution for execution in found if execution.head.id < wanted.before_id]
         return tuple(found[: wanted.limit])
+
+    async def count(self, status: Status) -> int:
+        return sum(one.head.status is status for one in self._state.executions.values())
 
 
 class _State:

@@ -28,6 +28,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.interfaces.traffic import TrafficProvider
 from gennaker.settings import Settings
+from gennaker.worker import buffering
 from gennaker.worker.alone import Alone
 from gennaker.worker.announcing import Announcer
 from gennaker.worker.checking import LocalChecks
@@ -104,7 +105,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         clock=clock,
         ids=ids,
         servers=servers,
-        partition=settings.engine.partition,
+        settings=settings.engine,
     )
     stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
     offered = _Offered()
@@ -164,7 +165,10 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         services=services,
         servers=servers,
         stage_types=stage_types,
-        background=tuple(service for plugin in plugins for service in plugin.services),
+        background=(
+            Service(name="buffered-executions", run=buffering.run),
+            *(service for plugin in plugins for service in plugin.services),
+        ),
     )
 
 

@@ -33,7 +33,8 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForWork
-from gennaker.worker import auditing, inspecting
+from gennaker.settings import EngineSettings
+from gennaker.worker import auditing, buffering, inspecting
 from gennaker.worker.shells import Shell
 from gennaker.worker.stepping import Stepper
 
@@ -51,7 +52,11 @@ class Searches(Protocol):
     """Finding executions in the store."""
 
     async def find(self, wanted: Found) -> Sequence[Execution]:
-        """Newest first."""
+        """Newest first, unless told otherwise."""
+        ...
+
+    async def count(self, status: Status) -> int:
+        """How many executions have this status."""
         ...
 
 
@@ -62,10 +67,17 @@ class LocalExecutions:
     _stepper: Stepper
 
     def __init__(
-        self, *, journal: Journal, searches: Searches, clock: Clock, ids: Ids, servers: Servers, partition: str = ""
+        self,
+        *,
+        journal: Journal,
+        searches: Searches,
+        clock: Clock,
+        ids: Ids,
+        servers: Servers,
+        settings: EngineSettings,
     ) -> None:
         """Journal and searches over the same store, which `servers` share. Of use after `connect`."""
-        self._partition = partition
+        self._settings = settings
         self._servers = servers
         self._journal = journal
         self._searches = searches
@@ -109,7 +121,10 @@ class LocalExecutions:
 
     async def _submit(self, submission: Submission, principal: Principal, queues: tuple[Queue, ...] = ()) -> str:
         head = self._head(submission, principal)
-        effect = PendingEffect(effect=PrepareSubmission(key=f"{head.id}/submission"), execution_id=head.id)
+        prepare = PendingEffect(effect=PrepareSubmission(key=f"{head.id}/submission"), execution_id=head.id)
+        effects: tuple[PendingEffect, ...] = (prepare,)
+        if await self._is_full_for(submission):
+            head, effects = buffering.held_back(head, most=self._settings.most_running), ()
         event = Submitted(at=head.build_time, head=head)
         change = ExecutionChange(
             head=head,
@@ -119,15 +134,21 @@ class LocalExecutions:
         )
         try:
             await self._journal.commit(
-                Commit(executions=(change,), queues=queues, effects=(effect,), audit=(_submitted(head, principal),))
+                Commit(executions=(change,), queues=queues, effects=effects, audit=(_submitted(head, principal),))
             )
         except SubmissionExists as exists:
             return exists.execution_id
         except Conflict as conflict:
             raise Refused(_id_is_taken(head.id), status=409) from conflict
         self._stepper.submitted(Execution(head=head))
-        self._worker.take((effect,))
+        self._worker.take(effects)
         return head.id
+
+    async def _is_full_for(self, submission: Submission) -> bool:
+        most = self._settings.most_running
+        if not most or not buffering.may_be_held_back(submission):
+            return False
+        return await self._searches.count(Status.RUNNING) >= most
 
     async def tell(self, execution_id: str, event: Event, principal: Principal) -> Execution:
         """Applies a command; Refused(409) with the engine's reason where it changed nothing."""
@@ -170,6 +191,10 @@ class LocalExecutions:
     async def find(self, wanted: Found) -> Sequence[Execution]:
         """From the store."""
         return await self._searches.find(wanted)
+
+    async def count(self, status: Status) -> int:
+        """From the store."""
+        return await self._searches.count(status)
 
     async def facts(self, execution_id: str) -> Facts:
         """From the store and the worker."""
@@ -235,7 +260,7 @@ class LocalExecutions:
             origin=foreign.text(config.get("origin")) or _origin(submission.kind, principal),
             pipeline_config_id=foreign.text(config.get("id")) or None,
             initial_config=trigger_secrets.masked(config),
-            partition=self._partition or None,
+            partition=self._settings.partition or None,
             additional_headers=principal.headers,
             waiting_for=ForWork(reason="the submission to be prepared", what="submission", since=build_time),
             version=1,

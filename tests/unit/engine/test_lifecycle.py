@@ -5,7 +5,7 @@ from tests.make import AT, child, config, seconds, stage_json, task
 from tests.playbook import Playbook
 
 from gennaker.model.codec import Json, JsonObject, milliseconds
-from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Queued, ResumeAsked, Started
+from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Promoted, Queued, ResumeAsked, Started
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
@@ -27,6 +27,36 @@ def test_a_submission_that_cannot_run_ends_with_all_its_problems() -> None:
     assert (head.is_canceled, head.canceled_by) == (True, "system")
     assert head.cancellation_reason == "Failed on startup: One.; Two."
     play.wants("announce execution.ended")
+
+
+def test_one_that_is_buffered_is_prepared_once_when_there_is_room() -> None:
+    play = Playbook(is_prepared=False, status=Status.BUFFERED)
+    play.wants()
+
+    play.send(Promoted(at=play.later(seconds(60))))
+
+    assert (play.status, said(play.execution.head.waiting_for)) == (
+        Status.NOT_STARTED,
+        "the submission to be prepared",
+    )
+    again_promoted = play.send(Promoted(at=play.at))
+    assert again_promoted.ignored == "the execution isn't buffered; it is NOT_STARTED"
+    play.submission_prepared(config(stage_json("a")))
+    play.prepared("a", task())
+    play.reported("a", Done())
+    assert play.status is Status.SUCCEEDED
+    play.replayed()
+
+
+def test_one_that_is_buffered_can_be_cancelled_and_is_never_prepared() -> None:
+    play = Playbook(is_prepared=False, status=Status.BUFFERED)
+
+    assert play.send(PauseAsked(at=play.at, by="ada")).ignored.startswith("only a running execution can be paused")
+    play.send(CancelAsked(at=play.at, by="ada"))
+
+    assert play.status is Status.CANCELED
+    assert play.send(Promoted(at=play.at)).ignored == "the execution isn't buffered; it is CANCELED"
+    play.replayed()
 
 
 def test_the_definition_completes_the_head() -> None:
