@@ -78,10 +78,14 @@ def test_a_folder_without_permission_is_named(tmp_path: Path, name: str) -> None
     assert f"The demo can't use the folder {tmp_path / name}: Permission denied." in said
 
 
-def test_a_setting_that_the_server_refuses_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["flag", "file"])
+def test_a_setting_that_the_server_refuses_is_said(tmp_path: Path, by: str) -> None:
     folder = tmp_path / "[info]"  # which a terminal must not take for a style
+    file = tmp_path / "settings.toml"
+    file.write_text('server.host = "192.0.2.1"')
+    words = ("--config", str(file)) if by == "file" else ("--set", "server.host=192.0.2.1")
 
-    said = end_of(begin(folder, "--set", "server.host=192.0.2.1"))
+    said = end_of(begin(folder, *words))
 
     assert "ended with status 1 before it was ready" in said
     assert "Set server.host to 127.0.0.1" in said

@@ -77,7 +77,7 @@ def demo(
     _check_demo_packages()
     from gennaker.demo import running as demo_running
 
-    return demo_running.run(data=place.data, flags=tuple(place.set), keep=keep)
+    return demo_running.run(data=place.data, config=place.config, flags=tuple(place.set), keep=keep)
 
 
 @app.command

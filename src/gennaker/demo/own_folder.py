@@ -1,5 +1,6 @@
 """The folder that a demo is told in: its own, so that nobody's files and no earlier demo's are in its way."""
 
+import tempfile
 from pathlib import Path
 
 from gennaker.demo.repository import SLUG
@@ -8,6 +9,20 @@ from gennaker.transport import folder as data_folder
 
 DATA = "data"
 _MADE_BY_DEMOS = (DATA, SLUG, f"{SLUG}.git")
+
+
+def temporary() -> Path:
+    """A new one among the machine's temporary files. Raises Refused if there can't be one."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="gennaker-demo-"))
+    except OSError as error:
+        raise Refused(
+            Problem(
+                code="demo.folder",
+                message=f"The demo finds no place for temporary files: {error.strerror}.",
+                remedy="Name a folder with --data, or a place with TMPDIR.",
+            )
+        ) from error
 
 
 def claim(folder: Path) -> None:

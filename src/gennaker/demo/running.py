@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -17,16 +16,18 @@ from gennaker.model.problems import Refused
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(*, data: Path | None, flags: tuple[str, ...], keep: bool) -> int:
+def run(*, data: Path | None, config: Path | None, flags: tuple[str, ...], keep: bool) -> int:
     """Tells the story; 0 if everything did what it must. With `keep` all is left running until Ctrl-C.
+
+    `config` and `flags` are the server's; the demo's own settings come between them.
 
     Raises Refused before anything begins if the folder won't do.
     """
-    folder = data.expanduser().absolute() if data else Path(tempfile.mkdtemp(prefix="gennaker-demo-"))
+    folder = data.expanduser().absolute() if data else own_folder.temporary()
     own_folder.claim(folder)
     teller = Teller()
     with _at_ending_signals(_interrupt):
-        _tell(Story(folder, flags, teller), teller, keep=keep)
+        _tell(Story(folder, teller, config=config, flags=flags), teller, keep=keep)
     if teller.failures:
         teller.verdict(folder)
         return 1

@@ -19,10 +19,11 @@ _LOOKS_EVERY_SECONDS = 0.05
 class DemoServer:
     """A server over one data folder; stopping it leaves instances and load balancers as they are."""
 
-    def __init__(self, data: Path, flags: tuple[str, ...] = ()) -> None:
-        """`flags`: settings, `section.key=value`."""
+    def __init__(self, data: Path, flags: tuple[str, ...] = (), *, config: Path | None = None) -> None:
+        """`flags`: settings, `section.key=value`; `config`: a settings file."""
         self.data = data
-        self._flags = flags
+        self._words = [word for flag in flags for word in ("--set", flag)]
+        self._words += ["--config", str(config)] if config else []
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -33,11 +34,10 @@ class DemoServer:
 
     def start(self, environment: dict[str, str] | None = None) -> Client:
         """Starts the server and waits until it is ready. Raises Refused with the end of its log if it isn't."""
-        settings = [word for flag in self._flags for word in ("--set", flag)]
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(self.data / "server.log", "ab", opener=open_private) as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gennaker.cli.main", "serve", "--data", str(self.data), *settings],
+                [sys.executable, "-m", "gennaker.cli.main", "serve", "--data", str(self.data), *self._words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -51,13 +51,15 @@ class _CartChange(msgspec.Struct, frozen=True, kw_only=True):
 class Story:
     """The people and machines of the story."""
 
-    def __init__(self, folder: Path, flags: tuple[str, ...], teller: telling.Teller) -> None:
+    def __init__(
+        self, folder: Path, teller: telling.Teller, *, config: Path | None = None, flags: tuple[str, ...] = ()
+    ) -> None:
         """Nothing runs yet."""
         self._folder = folder
         self._teller = teller
         self._mail = MailSink()
         self._hooks = WebhookSink()
-        self._server = DemoServer(folder / own_folder.DATA, (*self._settings(), *flags))
+        self._server = DemoServer(folder / own_folder.DATA, (*self._settings(), *flags), config=config)
         self._repository = DemoRepository(folder)
         self._visitors = Visitors(rate=_RATE)
         self._meter: watching.Meter | None = None

@@ -1,6 +1,7 @@
 """The demo's folder: made if need be; one that won't do is refused with what to do instead."""
 
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,3 +82,10 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 def test_a_folder_of_the_system_is_refused_even_to_root() -> None:
     assert "can't use the folder /proc/gennaker-demo" in refused(Path("/proc/gennaker-demo"))
+
+
+def test_without_a_place_for_temporary_files_one_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+
+    with pytest.raises(Refused, match=r"no place for temporary files: .*\. Name a folder with --data"):
+        own_folder.temporary()

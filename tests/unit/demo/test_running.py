@@ -12,6 +12,6 @@ def test_nothing_begins_in_a_folder_that_will_not_do(tmp_path: Path) -> None:
     (tmp_path / "storefront").mkdir()
 
     with pytest.raises(Refused, match="has left storefront"):
-        running.run(data=tmp_path, flags=(), keep=False)
+        running.run(data=tmp_path, config=None, flags=(), keep=False)
 
     assert [one.name for one in tmp_path.iterdir()] == ["storefront"]
