@@ -247,6 +247,17 @@ class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename=
     """GitHub: take the file from the contents API itself instead of its download address."""
 
 
+class ConditionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Something that holds deploys back as long as it stands in the settings."""
+
+    clusters: tuple[str, ...]
+    """Which ones; patterns with `*`."""
+    accounts: tuple[str, ...] = ()
+    """Where; empty: everywhere."""
+    reason: str = ""
+    """Told to those who wait."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Everything that can be set."""
 
@@ -260,6 +271,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     engine: EngineSettings = EngineSettings()
     providers: dict[str, ProviderSettings] = {}
     """By cloud provider."""
+    conditions: dict[str, ConditionSettings] = {}
+    """By name."""
     builder: BuilderSettings = BuilderSettings()
     webhooks: WebhookSettings = WebhookSettings()
     preconfigured_webhooks: dict[str, PreconfiguredWebhookSettings] = {}

@@ -17,6 +17,7 @@ from gennaker.model.statuses import Status
 from gennaker.plugins.deploy import releases, rollouts
 from gennaker.plugins.deploy.plugin import plugin as deploy_plugin
 from gennaker.plugins.flow.plugin import plugin as flow_plugin
+from gennaker.settings import Settings
 
 PLACE = Place(account="local", region="local")
 OLD, NEW, NEWER, SICK, CRASHING = (f"registry/shop@sha256:{name}" for name in ("old", "new", "newer", "sick", "crash"))
@@ -28,7 +29,7 @@ SETTLED = timedelta(seconds=90)
 class FakePlace:
     """An installation that can deploy, and what can be seen of it from outside."""
 
-    def __init__(self, *more: Plugin) -> None:
+    def __init__(self, *more: Plugin, settings: Settings | None = None) -> None:
         self.cloud = CloudState()
         self.cloud.images |= {OLD, NEW, NEWER, SICK, CRASHING}
         self.balancers: dict[str, FakeBalancer] = {}
@@ -36,7 +37,7 @@ class FakePlace:
         self.faults.never_up.add(SICK)
         self.faults.crashing.add(CRASHING)
         self._begun: dict[str, datetime] = {}
-        self.harness = Harness(flow_plugin, deploy_plugin, self._plugin(), *more)
+        self.harness = Harness(flow_plugin, deploy_plugin, self._plugin(), *more, settings=settings)
 
     def _plugin(self) -> Plugin:
         return Plugin(

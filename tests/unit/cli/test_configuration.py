@@ -61,7 +61,15 @@ def test_later_sources_win_and_each_value_knows_its_own(tmp_path: Path) -> None:
 def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
     samples = {str: "x", int: "7", float: "1.5", bool: "true", list: '["a"]'}
     for key, value in configuration.keys(Settings()).items():
-        if key in {"artifact-accounts", "ci", "ci-artifacts", "load-balancers", "preconfigured-webhooks", "providers"}:
+        if key in {
+            "artifact-accounts",
+            "ci",
+            "ci-artifacts",
+            "conditions",
+            "load-balancers",
+            "preconfigured-webhooks",
+            "providers",
+        }:
             continue
         sample = "UTC" if key == "engine.time-zone" else samples[type(value)]
         name = "GENNAKER_" + key.upper().replace("-", "_").replace(".", "__")

@@ -29,7 +29,16 @@ async def plan(_: StageSpec, context: StageContext) -> Plan:
     """Reads the cluster, so that what is wrong with it is said before anything is done."""
     cluster = clusters.read(context)
     strategies.check(cluster)
-    return Plan(tasks=tuple(task.planned() for task in _TASKS))
+    return Plan(before=_held_back(context, cluster), tasks=tuple(task.planned() for task in _TASKS))
+
+
+def _held_back(context: StageContext, cluster: Cluster) -> tuple[PlannedStage, ...]:
+    """A wait, where the settings know conditions that hold deploys back."""
+    if not context.services.settings.conditions:
+        return ()
+    place = cluster.location.place
+    where: JsonObject = {"cluster": cluster.name, "account": place.account, "region": place.region}
+    return (PlannedStage(type="waitForCondition", name="Wait for condition", context=where),)
 
 
 async def determine_source(context: TaskContext) -> TaskResult:

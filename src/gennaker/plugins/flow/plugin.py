@@ -15,6 +15,7 @@ from gennaker.plugins.flow import (
     pipeline,
     run_multiple_pipelines,
     wait,
+    wait_for_condition,
     wait_until,
 )
 
@@ -23,6 +24,7 @@ plugin = Plugin(
     stages=(
         wait.stage,
         wait_until.stage,
+        wait_for_condition.stage,
         noop.stage,
         manual_judgment.stage,
         check_preconditions.stage,

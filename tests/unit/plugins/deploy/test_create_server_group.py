@@ -10,6 +10,7 @@ from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mappings
 from gennaker.model.statuses import Status
+from gennaker.settings import ConditionSettings, Settings
 
 CANARY: dict[str, Json] = {
     "strategy": "none",
@@ -57,6 +58,26 @@ def test_a_deploy_whose_time_is_up_goes_back_all_the_same(limit: int) -> None:
     assert "timed out" in problem_of(execution)
     assert set(undone) <= {Status.SUCCEEDED, Status.SKIPPED}
     assert place.seen() == before
+
+
+def test_a_condition_of_the_settings_holds_a_deploy_back_before_anything_is_done() -> None:
+    freeze = ConditionSettings(clusters=("shop-prod",))
+    place = FakePlace(settings=Settings(conditions={"freeze": freeze}))
+
+    execution = place.run(deploy(NEW, strategy="redblack"))
+
+    assert execution.head.status is Status.TERMINAL
+    assert "timed out after 2 hours" in problem_of(execution)
+    assert (place.cloud.groups, place.faults.calls) == ({}, [])
+    waiting = next(one for one in execution.in_order() if one.type == "waitForCondition")
+    assert (waiting.context["cluster"], waiting.context["account"]) == ("shop-prod", "local")
+
+
+def test_conditions_for_other_clusters_hold_nothing_back() -> None:
+    freeze = ConditionSettings(clusters=("cart-*",))
+    place = FakePlace(settings=Settings(conditions={"freeze": freeze}))
+
+    assert place.run(deploy(NEW, strategy="redblack")).head.status is Status.SUCCEEDED
 
 
 def test_numbers_follow_and_one_that_was_given_back_is_used_again() -> None:
