@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gennaker.engine import validation
 from gennaker.model.artifact_matching import matches, read, read_expected
 from gennaker.model.codec import to_json
 from gennaker.model.problems import Refused
@@ -50,6 +51,11 @@ def test_triggers_fire_as_in_spinnaker(case: dict[str, Any]) -> None:
         assert len(found) == expect.get("executions", 1)
         if "received_artifacts" in expect:
             assert [to_json(artifact) for artifact in found[0].artifacts] == expect["received_artifacts"]
+
+
+@pytest.mark.parametrize("case", cases("trigger_matching"))
+def test_every_pipeline_of_a_case_can_be_saved(case: dict[str, Any]) -> None:
+    assert validation.validate(case["pipeline"], {}).problems == ()
 
 
 @pytest.mark.parametrize("case_id", sorted(LATER))

@@ -27,7 +27,9 @@ def plain(kind: inspect.Type) -> inspect.Type:
 
 def members(kind: inspect.Type) -> tuple[inspect.Type, ...]:
     found = plain(kind)
-    return tuple(map(plain, found.types)) if isinstance(found, inspect.UnionType) else (found,)
+    if not isinstance(found, inspect.UnionType):
+        return (found,)
+    return tuple(member for one in found.types for member in members(one))
 
 
 def fits(kind: inspect.Type, value: Json) -> bool:

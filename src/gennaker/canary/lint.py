@@ -57,7 +57,7 @@ def lint(
     found = tuple(_own_findings(document, scope_names, query_types))
     known = {one.problem.pointer for one in found if one.severity is Severity.ERROR}
     types = (one for one in shapes.wrongs(dict(document)) if one.pointer not in known)
-    return (*found, *(error(one.pointer, "type", f"`{one.name}` {one.said}.", "Correct it.") for one in types))
+    return (*found, *(error(one.pointer, "type", f"`{one.name}` {one.said}.", "") for one in types))
 
 
 def _own_findings(

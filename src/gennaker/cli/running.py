@@ -37,7 +37,7 @@ def run_file(client: Client, file: Path) -> int:
     answer = client.post("/api/v1/run", body)
     execution_id = text_at(answer, "executionId")
     for warning in mappings_at(answer, "warnings"):
-        terminal.say(f"warning: {text_at(warning, 'message')}")
+        terminal.say(f"warning: {text_at(warning, 'message')} {text_at(warning, 'remedy')}".rstrip())
     terminal.say(f"{execution_id}  {client.address}/ui/#/executions/{execution_id}")
     return _follow(client, execution_id)
 

@@ -6,6 +6,7 @@ there.
 
 from collections.abc import Callable, Iterable, Sequence
 
+from gennaker.model import records
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Stage
 from gennaker.model.statuses import Status
@@ -17,12 +18,13 @@ _WELL = frozenset({Status.SUCCEEDED, Status.SKIPPED})
 def failure_status(context: JsonObject, default: Status = Status.TERMINAL) -> Status:
     """What a failure of a stage with this context counts as: the three choices of "if the stage fails".
 
-    Only the boolean true counts as true, so that `failPipeline: "true"` stops the branch, as in Orca.
+    Only the boolean true counts as true, so that `failPipeline: "true"` stops the branch, as in Orca. A value that is neither
+    true nor false in any form says nothing: it is refused when the stage starts, and that mustn't pass for a success.
     """
     if context.get("continuePipeline") is True:
         return Status.FAILED_CONTINUE
     fails: Json = context.get("failPipeline")
-    return default if fails is None or fails is True else Status.STOPPED
+    return Status.STOPPED if fails is not True and records.is_flag(fails) else default
 
 
 def stage_status(stage: Stage, children: Sequence[Stage], *, has_unstarted_after: bool) -> Status:

@@ -174,9 +174,10 @@ def _is_text(value: Json) -> bool:
 
 
 def _ignored(key: str, value: Json, pointer: str) -> Problem:
+    counts = "as false" if foreign.flag(value) else "for nothing"
     return Problem(
         code="stage.text_ignored",
-        message=f"`{key}` is {foreign.described(value)}, which counts for nothing, as in Spinnaker.",
+        message=f"`{key}` is {foreign.described(value)}, which counts {counts}, as in Spinnaker.",
         remedy="Write it without quotes.",
         pointer=f"{pointer}/{key}",
     )

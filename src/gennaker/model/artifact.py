@@ -1,12 +1,12 @@
 """Artifacts: what pipelines are started with and hand on. Reading and matching are in artifact_matching.py."""
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from gennaker.model.codec import JsonObject
 
-Plain: TypeAlias = str | int | float | bool
+Plain: TypeAlias = Annotated[str | int | float | bool, msgspec.Meta(extra={"wanted": "text"})]
 """Text, or what people write without quotes where text is meant."""
 
 

@@ -112,6 +112,11 @@ def demanded(value: Json, kind: type[Record], *, of: str = "") -> Record:
         raise Refused(*(one.problem("stage", of=of) for one in found)) from error
 
 
+def is_flag(value: Json) -> bool:
+    """Whether it is true or false in any form."""
+    return _flag(value) is not _UNFIT
+
+
 def whole(value: Json) -> int | None:
     """The whole number that is meant; None where it is none."""
     found = _whole(value)
