@@ -27,7 +27,8 @@ def test_the_documents_are_right() -> None:
     assert lint.lint(documents.CANARY_CONFIG, query_types=SOURCES) == ()
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
 @given(documents.disturbed(PIPELINE))
 def test_what_is_wrong_with_a_pipeline_has_a_place_in_it(found: Any) -> None:
     validated = validation.validate(found, STAGES)
@@ -36,7 +37,8 @@ def test_what_is_wrong_with_a_pipeline_has_a_place_in_it(found: Any) -> None:
         assert documents.is_somewhere(found, problem.pointer), problem
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
 @given(documents.disturbed(documents.CANARY_CONFIG))
 def test_what_is_wrong_with_a_canary_config_has_a_place_in_it(found: Json) -> None:
     for finding in lint.lint(found, query_types=SOURCES, scope_names={"default"}):
@@ -44,7 +46,7 @@ def test_what_is_wrong_with_a_canary_config_has_a_place_in_it(found: Json) -> No
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(documents.disturbed(PIPELINE), min_size=10, max_size=10),
     st.lists(documents.disturbed(documents.CANARY_CONFIG), min_size=5, max_size=5),

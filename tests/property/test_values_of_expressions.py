@@ -1,5 +1,6 @@
 """Values that expressions give: whatever they are, a stage works or says what is wrong; nothing breaks."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import documents
@@ -28,7 +29,8 @@ def evaluated(draw: st.DrawFn) -> tuple[JsonObject, Json]:
     return documents.pipeline(documents.DEPLOY, {**changed, "requisiteStageRefIds": ["0"]}), draw(documents.VALUES)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(evaluated())
 def test_what_an_expression_gives_breaks_nothing(found: tuple[JsonObject, Json]) -> None:
     pipeline, value = found

@@ -5,7 +5,7 @@ holds `${` isn't wrong before it is evaluated; a stage type that isn't known is 
 that starts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -205,7 +205,7 @@ def _graph(stages: list[tuple[str, JsonObject]], found: _Found) -> None:
             pointers[ref] = pointer
             requires[ref] = []
     for pointer, stage in stages:
-        requisites = _requisites(stage, pointer, set(pointers), found)
+        requisites = _requisites(stage, pointer, pointers, found)
         requires |= {ref: refs for ref, refs in requisites.items() if pointers[ref] == pointer}
     for cycle in _cycles(requires):
         round_trip = " → ".join([*cycle, cycle[0]])
@@ -217,12 +217,12 @@ def _graph(stages: list[tuple[str, JsonObject]], found: _Found) -> None:
         )
 
 
-def _requisites(stage: JsonObject, pointer: str, known: set[str], found: _Found) -> dict[str, list[str]]:
+def _requisites(stage: JsonObject, pointer: str, known: Container[str], found: _Found) -> dict[str, list[str]]:
     """The requisites of one stage that exist, by its refId."""
     where = f"{pointer}/requisiteStageRefIds"
     required = foreign.items(stage.get("requisiteStageRefIds"))  # what isn't a list, or no refId, is said elsewhere
     for place, one in enumerate(required):
-        if isinstance(one, str | int) and str(one) not in known and "${" not in str(one):
+        if isinstance(one, str | int | float) and str(one) not in known and "${" not in str(one):
             found.wrong(
                 f"{where}/{place}",
                 f"Stage {stage.get('name') or stage.get('refId')} requires {one!r}, which is no stage's refId.",
