@@ -247,6 +247,13 @@ class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename=
     """GitHub: take the file from the contents API itself instead of its download address."""
 
 
+class JobSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Who may run stages of a type as jobs, i.e. outside pipelines."""
+
+    users: tuple[str, ...] = ()
+    """Empty: nobody."""
+
+
 class ConditionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Something that holds deploys back as long as it stands in the settings."""
 
@@ -271,6 +278,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     engine: EngineSettings = EngineSettings()
     providers: dict[str, ProviderSettings] = {}
     """By cloud provider."""
+    jobs: dict[str, JobSettings] = {}
+    """By stage type, `*` for those that aren't listed; without it everybody may run them."""
     conditions: dict[str, ConditionSettings] = {}
     """By name."""
     builder: BuilderSettings = BuilderSettings()

@@ -22,8 +22,9 @@ from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
 from gennaker.model.event import SubmissionPrepared
 from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head
-from gennaker.model.principal import Principal
+from gennaker.model.principal import SYSTEM, Principal
 from gennaker.model.problems import Problem
+from gennaker.settings import Settings
 
 _ANONYMOUS = "[anonymous]"
 _LATE_STAGES = "v4"
@@ -92,6 +93,8 @@ async def _prepared(
         trigger, unbound = await _with_artifacts(execution, trigger, config, services)
         problems += unbound
     problems += [*unread, *_refusals(config)]
+    if head.kind is not ExecutionKind.PIPELINE:
+        problems += _blocked(config, services.settings, user=head.authentication.user)
     config, problem = evaluated(trigger_secrets.masked(config), trigger, at=at)
     problems += [problem] if problem else []
     problems += validation.validate(config, stage_types).problems
@@ -291,6 +294,22 @@ async def _prior(execution: Execution, services: Services) -> list[Artifact]:
     for raw in lookup.artifacts_of_run(earlier[0]) if earlier else []:
         _collect(raw, found, [])
     return found
+
+
+def _blocked(config: JsonObject, settings: Settings, *, user: str) -> list[Problem]:
+    """Jobs that the settings keep this user from running; Gennaker's own are never kept."""
+    if user == SYSTEM.name:
+        return []
+    problems: list[Problem] = []
+    for place, stage in enumerate(foreign.mappings(config.get("stages"))):
+        kind = foreign.text(stage.get("type"))
+        rule = settings.jobs.get(kind) or settings.jobs.get("*")
+        if rule is not None and user not in rule.users:
+            message = f"{user or 'nobody'} may not run {kind} as a job."
+            remedy = "Run it by a pipeline, or ask the operator for the setting jobs."
+            pointer = f"/job/{place}/type"
+            problems.append(Problem(code="orchestration.blocked", message=message, remedy=remedy, pointer=pointer))
+    return problems
 
 
 def _refusals(config: JsonObject) -> list[Problem]:

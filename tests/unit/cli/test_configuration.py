@@ -66,6 +66,7 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
             "ci",
             "ci-artifacts",
             "conditions",
+            "jobs",
             "load-balancers",
             "preconfigured-webhooks",
             "providers",

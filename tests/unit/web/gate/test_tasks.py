@@ -10,6 +10,7 @@ from tests.harness import Harness
 
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
+from gennaker.settings import JobSettings, Settings
 
 SHOP = {"name": "Shop", "email": "ada@example.org", "cloudProviders": "local"}
 
@@ -111,3 +112,25 @@ def test_a_pipelines_execution_is_no_task() -> None:
         assert (await call(site, "GET", f"/pipelines/{started}"))["canceled"] is False
 
     visit(work, harness=installed())
+
+
+def test_the_settings_say_who_may_run_which_jobs() -> None:
+    async def ran(site: Website, kind: str, **keys: Any) -> tuple[str, str]:
+        ref = (await call(site, "POST", "/applications/shop/tasks", {"job": [{"type": kind, **keys}]}))["ref"]
+        await asyncio.sleep(3)
+        task = await call(site, "GET", ref)
+        return task["status"], str(task["execution"]["cancellationReason"])
+
+    async def work(site: Website) -> None:
+        assert (await ran(site, "wait", waitTime=1))[0] == "SUCCEEDED"
+        status, said = await ran(site, "createApplication", application=SHOP)
+        assert status == "TERMINAL"
+        assert "anonymous may not run createApplication as a job. (at /job/0/type)" in said
+        assert await site.ports.services.definitions.get("application", "shop") is None
+        pipeline = {"application": "shop", "name": "c", "stages": [{"type": "createApplication", "application": SHOP}]}
+        await call(site, "POST", "/orchestrate", pipeline)
+        await asyncio.sleep(3)
+        assert await site.ports.services.definitions.get("application", "shop") is not None
+
+    jobs = {"*": JobSettings(users=("ada",)), "wait": JobSettings(users=("ada", "anonymous"))}
+    visit(work, harness=Harness(flow.plugin, definitions.plugin, settings=Settings(jobs=jobs)))
