@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import pytest
 from tests import grouping
 from tests.postgres_server import postgres_server, postgres_url
+from tests.temporal_server import temporal_server
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["postgres_server", "postgres_url", "temporal_server"]
 
 _NEEDS_MORE = ("root", "debian")
 _LEFT_OUT = pytest.StashKey[set[str]]()

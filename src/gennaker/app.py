@@ -56,6 +56,7 @@ from gennaker.web.sign_in import Doors
 from gennaker.worker import core, inspecting
 from gennaker.worker import services as worker_services
 from gennaker.worker.clock import SystemClock, SystemIds
+from gennaker.worker.core import ShellChoice, ShellType
 from gennaker.worker.probes import KillingProbe, SilentProbe
 
 log = structlog.get_logger()
@@ -221,11 +222,40 @@ def installed_plugins() -> tuple[Plugin, ...]:
 
 
 async def _serve(settings: Settings, folder: DataFolder, probe: Probe) -> None:
-    store = opening.open_store(settings.store, folder.path, engine_version=version("gennaker"), server=_own_name())
+    choice = await _shell(settings)
+    store = opening.open_store(
+        settings.store, folder.path, engine_version=version("gennaker"), server=_own_name(), shell=choice.lease
+    )
     try:
-        await _Server(settings, folder, store, probe).run()
+        await _Server(settings, folder, store, probe, shell=choice.type(store.shell)).run()
     finally:
         store.close()
+
+
+async def _shell(settings: Settings) -> ShellChoice:
+    """What drives the executions, connected where that is somebody else. Raises Refused."""
+    if settings.engine.shell == "embedded":
+        return ShellChoice(lease="", type=lambda _: core.EMBEDDED)
+    if not settings.store.url:
+        raise Refused(
+            Problem(
+                code="temporal.store",
+                message="engine.shell is temporal, but the store is SQLite, which only one process can use.",
+                remedy="Set store.url to a PostgreSQL database, or engine.shell to embedded.",
+            )
+        )
+    try:
+        from gennaker.worker.temporal import shell  # noqa: PLC0415 - an extra that most do without
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        raise Refused(
+            Problem(
+                code="temporal.not_installed",
+                message=f"engine.shell is temporal, but the Python package {package} is not installed.",
+                remedy="Install what it needs: pip install 'gennaker[temporal]'. Or set engine.shell to embedded.",
+            )
+        ) from error
+    return await shell.connect(settings, server=_own_name())
 
 
 def _own_name() -> str:
@@ -235,7 +265,9 @@ def _own_name() -> str:
 class _Server:
     """A server over an open data folder."""
 
-    def __init__(self, settings: Settings, folder: DataFolder, store: OpenStore, probe: Probe) -> None:
+    def __init__(
+        self, settings: Settings, folder: DataFolder, store: OpenStore, probe: Probe, *, shell: ShellType
+    ) -> None:
         clock, ids = SystemClock(), SystemIds()
         database = store.database
         self._folder = folder
@@ -261,6 +293,7 @@ class _Server:
             registries={settings.registry.account: self._registry},
             probe=probe,
             servers=store.servers,
+            shell=shell,
         )
         self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token)
         self._ending = asyncio.Event()

@@ -107,6 +107,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     most_running: CountIfAny = 0
     """While so many executions run, pipelines that start are held back (`BUFFERED`); 0: none is."""
+    shell: Literal["embedded", "temporal"] = "embedded"
+    """What drives them: the loop in this process, or Temporal (section `temporal`), which needs `store.url` and the extra
+    `gennaker[temporal]`."""
     concurrent_tasks: Count = 64
     """Tasks that run at the same time in this process."""
     cached_executions: Count = 500
@@ -129,6 +132,16 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"
     """As in [engine]; the longer of the two counts."""
     account_back_off_seconds: dict[str, SecondsIfAny] = {}
     """The same by account (a stage's `credentials` or `account`)."""
+
+
+class TemporalSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """The Temporal that drives executions where `engine.shell` is temporal."""
+
+    address: str = "127.0.0.1:7233"
+    """`host:port`"""
+    namespace: str = "default"
+    task_queue: str = "gennaker"
+    """One for each database; all its servers have the same."""
 
 
 class BuilderSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -282,6 +295,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """By stage type, `*` for those that aren't listed; without it everybody may run them."""
     conditions: dict[str, ConditionSettings] = {}
     """By name."""
+    temporal: TemporalSettings = TemporalSettings()
     builder: BuilderSettings = BuilderSettings()
     webhooks: WebhookSettings = WebhookSettings()
     preconfigured_webhooks: dict[str, PreconfiguredWebhookSettings] = {}

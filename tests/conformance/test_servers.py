@@ -14,7 +14,7 @@ from tests.fakes.servers import SharedServers, the_only_server
 
 from gennaker.interfaces.journal import Commit, Journal
 from gennaker.interfaces.servers import Servers
-from gennaker.model.effect import PendingEffect, RunTask
+from gennaker.model.effect import Notify, PendingEffect, RunTask
 from gennaker.store.postgres.database import PostgresDatabase
 from gennaker.store.postgres.servers import PostgresServers
 from gennaker.worker.alone import Alone
@@ -69,6 +69,20 @@ def test_what_is_handed_over_is_pending_until_it_is_dropped(run: Run) -> None:
         assert await servers.take() == (effect("a"),)
         await journal.commit(Commit(dropped_effects=("a",)))
         assert not await servers.is_pending("a")
+
+    run(check)
+
+
+def test_what_a_commit_hands_over_is_for_whoever_takes_it_with_its_large_values(run: Run) -> None:
+    message = Notify(key="n", notification={"address": "x" * 40_000}, moment="pipeline.complete")
+    handed_over = (effect("a"), PendingEffect(effect=message, execution_id="01A"))
+
+    async def check(servers: Servers, journal: Journal) -> None:
+        await journal.commit(Commit(handed_over=handed_over))
+
+        assert await servers.take() == handed_over
+        await journal.commit(Commit(dropped_effects=("a", "n")))
+        assert await journal.pending() == ()
 
     run(check)
 

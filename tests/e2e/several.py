@@ -5,7 +5,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -53,9 +54,9 @@ class Receiver:
 class Several:
     """Servers that share a database."""
 
-    def __init__(self, folder: Path, url: str, count: int, receiver: Receiver) -> None:
+    def __init__(self, folder: Path, url: str, count: int, receiver: Receiver, flags: Sequence[str] = ()) -> None:
         self.url = url
-        flags = (
+        self._flags = (
             "server.port=0",
             "registry.port=0",
             f"store.url={url}",
@@ -64,9 +65,12 @@ class Several:
             f"store.poll-seconds={POLL_SECONDS}",
             f'webhook-hosts=["{receiver.address}"]',
         )
-        self.servers = [DemoServer(folder / f"server-{number}", flags) for number in range(count)]
+        self.servers = [self._server(folder / f"server-{number}", flags) for number in range(count)]
         self.clients: list[Client] = [server.start() for server in self.servers]
         self._database = psycopg.connect(url, autocommit=True)
+
+    def _server(self, data: Path, flags: Sequence[str]) -> DemoServer:
+        return DemoServer(data, (*self._flags, *flags))
 
     def close(self) -> None:
         self._database.close()
@@ -83,6 +87,13 @@ class Several:
 
     def start(self, number: int) -> None:
         self.clients[number].close()
+        self.clients[number] = self.servers[number].start()
+
+    def start_otherwise(self, number: int, flags: Sequence[str]) -> None:
+        """Ends a server, and starts it with other settings beside those of all."""
+        self.clients[number].close()
+        self.servers[number].stop()
+        self.servers[number] = self._server(self.servers[number].data, flags)
         self.clients[number] = self.servers[number].start()
 
     def reconnect(self) -> None:
@@ -125,10 +136,10 @@ class Several:
 
 
 @contextmanager
-def running(folder: Path, url: str, count: int) -> Iterator[tuple[Several, Receiver]]:
-    """Servers that are ready, and where their notifications go."""
+def running(folder: Path, url: str, count: int, flags: Sequence[str] = ()) -> Iterator[tuple[Several, Receiver]]:
+    """Servers that are ready, and where their notifications go; `flags`: more settings of all."""
     receiver = Receiver()
-    several = Several(folder, url, count, receiver)
+    several = Several(folder, url, count, receiver, flags)
     try:
         yield several, receiver
     finally:
@@ -166,3 +177,52 @@ def pipeline(name: str, receiver: Receiver, *stages: JsonObject, **more: object)
         **more,
     }
     return json.loads(json.dumps(body))  # type: ignore[no-any-return]  # it is JSON
+
+
+def run(client: Client, body: JsonObject) -> str:
+    answer = client.post("/api/v1/run", body)
+    assert isinstance(answer, dict)
+    return str(answer["executionId"])
+
+
+def status(client: Client, execution_id: str) -> str:
+    answer = client.get(f"/api/v1/executions/{execution_id}")
+    assert isinstance(answer, dict)
+    return str(answer["status"])
+
+
+def stages(client: Client, execution_id: str) -> list[JsonObject]:
+    answer = client.get(f"/api/v1/executions/{execution_id}")
+    assert isinstance(answer, dict)
+    found = answer["stages"]
+    assert isinstance(found, list)
+    return [one for one in found if isinstance(one, dict)]
+
+
+def judge(client: Client, execution_id: str) -> None:
+    (waiting,) = [one for one in stages(client, execution_id) if one["type"] == "manualJudgment"]
+    client.post(f"/api/v1/executions/{execution_id}/stages/{waiting['id']}/judgment", {"judgment": "continue"})
+
+
+def waits_for_a_person(client: Client, execution_id: str) -> bool:
+    return any(one["type"] == "manualJudgment" and one["status"] == "RUNNING" for one in stages(client, execution_id))
+
+
+def assert_nothing_twice(several: Several, receiver: Receiver, roots: list[str]) -> None:
+    rows = several.all("SELECT id, status, name, submission_key FROM executions")
+    assert {str(row[1]) for row in rows} == {"SUCCEEDED"}
+    children = [row for row in rows if row[0] not in roots]
+    assert len(children) == len(roots), "each root starts one child"
+    assert len(rows) == 2 * len(roots)
+    for execution_id, version in several.all("SELECT id, version FROM executions"):
+        numbers = [
+            n for (n,) in several.all("SELECT number FROM events WHERE execution_id = %s ORDER BY 1", execution_id)
+        ]
+        assert numbers == list(range(1, int(str(version)) + 1))
+    arrived = Counter(delivery for delivery, _ in receiver.deliveries)
+    first = {delivery for delivery, is_repeat in receiver.deliveries if not is_repeat}
+    assert len(arrived) == len(rows), "each execution tells of its end"
+    assert max(arrived.values()) <= 2
+    unmarked = Counter(delivery for delivery, is_repeat in receiver.deliveries if not is_repeat)
+    assert max(unmarked.values()) == 1, "whatever arrives a second time says so"
+    assert first

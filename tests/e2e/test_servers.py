@@ -12,66 +12,28 @@ from pathlib import Path
 
 import pytest
 from tests import postgres_server
-from tests.e2e.several import LEASE_SECONDS, MOVED_WITHIN_SECONDS, Receiver, Several, eventually, pipeline, running
+from tests.e2e.several import (
+    LEASE_SECONDS,
+    MOVED_WITHIN_SECONDS,
+    Several,
+    assert_nothing_twice,
+    eventually,
+    judge,
+    pipeline,
+    run,
+    running,
+    status,
+    waits_for_a_person,
+)
 
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
-from gennaker.transport.client import Client
 
 pytestmark = [pytest.mark.debian, pytest.mark.e2e, pytest.mark.slow]
 
 KILLS = 3
 WAIT: JsonObject = {"type": "wait", "name": "Wait", "waitTime": 1}
 JUDGE: JsonObject = {"type": "manualJudgment", "name": "Go?"}
-
-
-def run(client: Client, body: JsonObject) -> str:
-    answer = client.post("/api/v1/run", body)
-    assert isinstance(answer, dict)
-    return str(answer["executionId"])
-
-
-def status(client: Client, execution_id: str) -> str:
-    answer = client.get(f"/api/v1/executions/{execution_id}")
-    assert isinstance(answer, dict)
-    return str(answer["status"])
-
-
-def stages(client: Client, execution_id: str) -> list[JsonObject]:
-    answer = client.get(f"/api/v1/executions/{execution_id}")
-    assert isinstance(answer, dict)
-    found = answer["stages"]
-    assert isinstance(found, list)
-    return [one for one in found if isinstance(one, dict)]
-
-
-def judge(client: Client, execution_id: str) -> None:
-    (waiting,) = [one for one in stages(client, execution_id) if one["type"] == "manualJudgment"]
-    client.post(f"/api/v1/executions/{execution_id}/stages/{waiting['id']}/judgment", {"judgment": "continue"})
-
-
-def waits_for_a_person(client: Client, execution_id: str) -> bool:
-    return any(one["type"] == "manualJudgment" and one["status"] == "RUNNING" for one in stages(client, execution_id))
-
-
-def assert_nothing_twice(several: Several, receiver: Receiver, roots: list[str]) -> None:
-    rows = several.all("SELECT id, status, name, submission_key FROM executions")
-    assert {str(row[1]) for row in rows} == {"SUCCEEDED"}
-    children = [row for row in rows if row[0] not in roots]
-    assert len(children) == len(roots), "each root starts one child"
-    assert len(rows) == 2 * len(roots)
-    for execution_id, version in several.all("SELECT id, version FROM executions"):
-        numbers = [
-            n for (n,) in several.all("SELECT number FROM events WHERE execution_id = %s ORDER BY 1", execution_id)
-        ]
-        assert numbers == list(range(1, int(str(version)) + 1))
-    arrived = Counter(delivery for delivery, _ in receiver.deliveries)
-    first = {delivery for delivery, is_repeat in receiver.deliveries if not is_repeat}
-    assert len(arrived) == len(rows), "each execution tells of its end"
-    assert max(arrived.values()) <= 2
-    unmarked = Counter(delivery for delivery, is_repeat in receiver.deliveries if not is_repeat)
-    assert max(unmarked.values()) == 1, "whatever arrives a second time says so"
-    assert first
 
 
 def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(postgres_url: str, tmp_path: Path) -> None:

@@ -175,7 +175,8 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("level", "groups"), [("runtime", ["runtime"]), ("demo", ["runtime", "demo"]), ("dev", ["runtime", "demo", "dev"])]
+    ("level", "groups"),
+    [("runtime", ["runtime"]), ("demo", ["runtime", "demo"]), ("dev", ["runtime", "demo", "temporal", "dev"])],
 )
 def test_a_lock_holds_what_the_project_asks_for(level: str, groups: list[str]) -> None:
     locked = _locked(level)
@@ -197,10 +198,12 @@ def _locked(level: str) -> dict[str, str]:
 
 
 def test_a_plain_installation_has_what_the_package_imports() -> None:
-    """Also where it is imported late: what is built in works without an extra; the demo has one of its own.
+    """Also where it is imported late: what is built in works without an extra; the demo and Temporal's shell have their own.
 
     The pytest plugin needs pytest, which alone imports it.
     """
+    shell = PACKAGE / "worker" / "temporal"
+    of_shell = {Requirement(text).name for text in PROJECT["project"]["optional-dependencies"]["temporal"]}
     distributions = packages_distributions()
     installed = {level: _locked(level) for level in ("runtime", "demo")}
 
@@ -211,6 +214,7 @@ def test_a_plain_installation_has_what_the_package_imports() -> None:
         for name in _imported_from_others(path)
         if not any(
             canonicalize_name(distribution) in installed["demo" if path.is_relative_to(PACKAGE / "demo") else "runtime"]
+            or (path.is_relative_to(shell) and canonicalize_name(distribution) in of_shell)
             for distribution in distributions.get(name, ())
         )
     ]

@@ -46,6 +46,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """New states; each one's version is one above the stored one's."""
     effects: tuple[PendingEffect, ...] = ()
     """New rows of the outbox; a row with the same key is replaced."""
+    handed_over: tuple[PendingEffect, ...] = ()
+    """As `effects`, for whoever owns their executions: nobody has taken these yet."""
     dropped_effects: tuple[str, ...] = ()
     """Keys of rows to remove; a key that isn't there is no error."""
     audit: tuple[AuditEntry, ...] = ()

@@ -136,7 +136,7 @@ class _Together:
             for key, version, body in rows.queues:
                 _write_queue(connection, sql, key, version, body)
         self._delete([row[0] for rows in self._rows for row in rows.dropped])
-        self._insert(sql.upsert_effect, [row for rows in self._rows for row in rows.effects])
+        self._insert(sql.upsert_effect, [row for rows in self._rows for row in rows.outbox])
         chain.append(connection, sql, [entry for rows in self._rows for entry in rows.audit])
 
     def _update(self, rows: Sequence[Row]) -> None:
@@ -197,8 +197,8 @@ def _write(connection: sqlite3.Connection, sql: Statements, made: CommitRows) ->
         _write_queue(connection, sql, key, version, body)
     if made.dropped:
         connection.executemany(sql.delete_effect, made.dropped)
-    if made.effects:
-        connection.executemany(sql.upsert_effect, made.effects)
+    if made.outbox:
+        connection.executemany(sql.upsert_effect, made.outbox)
     chain.append(connection, sql, made.audit)
 
 

@@ -23,7 +23,7 @@ class CommitJob(Job[None]):
         found = {f"execution:{execution.id}" for execution in rows.executions}
         found.update(f"submission:{one.submission_key}" for one in rows.executions if one.submission_key)
         found.update(f"queue:{key}" for key, _, _ in rows.queues)
-        found.update(f"effect:{row[0]}" for row in rows.effects)
+        found.update(f"effect:{row[0]}" for row in rows.outbox)
         found.update(f"effect:{row[0]}" for row in rows.dropped)
         return found
 

@@ -51,7 +51,7 @@ class JournalReads:
         def look(connection: Connection) -> tuple[RecordedEvent, ...]:
             raw = direct(connection)
             return tuple(
-                RecordedEvent(number=number, event=_read(raw, sql, (event, blobs), _EVENT), ignored=ignored)
+                RecordedEvent(number=number, event=record(raw, sql, (event, blobs), _EVENT), ignored=ignored)
                 for number, ignored, event, blobs in raw.execute(sql.events, (execution_id, after)).fetchall()
             )
 
@@ -72,7 +72,7 @@ def effect(connection: Direct, sql: Statements, row: EffectRow) -> PendingEffect
     """A row of the outbox."""
     execution_id, due, tries, body, blobs = row
     return PendingEffect(
-        effect=_read(connection, sql, (body, blobs), _EFFECT),
+        effect=record(connection, sql, (body, blobs), _EFFECT),
         execution_id=execution_id,
         due=None if due is None else codec.from_microseconds(due),
         tries=tries,
@@ -85,7 +85,7 @@ def load(connection: Direct, sql: Statements, execution_id: str) -> Execution | 
     if row is None:
         return None
     stages = [
-        _read(connection, sql, (body, blobs), Stage)
+        record(connection, sql, (body, blobs), Stage)
         for body, blobs in connection.execute(sql.stages, (execution_id,)).fetchall()
     ]
     return Execution(
@@ -96,7 +96,7 @@ def load(connection: Direct, sql: Statements, execution_id: str) -> Execution | 
     )
 
 
-def _read(connection: Direct, sql: Statements, row: tuple[str, str | None], kind: type[Kind]) -> Kind:
+def record(connection: Direct, sql: Statements, row: tuple[str, str | None], kind: type[Kind]) -> Kind:
     """The record of a row's JSON and its `blobs` column."""
     body, column = row
     return stored.read(body, kind) if column is None else stored.convert(_plain(connection, sql, row), kind)

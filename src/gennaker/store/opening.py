@@ -7,6 +7,7 @@ import msgspec
 
 from gennaker.interfaces.journal import Journal
 from gennaker.interfaces.servers import Servers
+from gennaker.interfaces.shells import ShellStore
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import StoreSettings
 from gennaker.store import audit
@@ -17,6 +18,7 @@ from gennaker.store.postgres.audit import verify as verify_postgres
 from gennaker.store.postgres.database import PostgresDatabase, is_postgres
 from gennaker.store.postgres.journal import PostgresJournal
 from gennaker.store.postgres.servers import NO_FENCE, PostgresServers, Terms
+from gennaker.store.postgres.shell import PostgresShellStore
 from gennaker.store.transactions import Transactions
 
 
@@ -27,12 +29,17 @@ class OpenStore(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     servers: Servers | None
     """None: no other server can open it."""
+    shell: ShellStore | None = None
+    """For the shell that it was opened for."""
     close: Callable[[], None]
     """Gives everything back. Blocks."""
 
 
-def open_store(settings: StoreSettings, data: Path, *, engine_version: str, server: str) -> OpenStore:
-    """Opens it, checked and migrated; `server` names this one. Blocks. Raises StoreUnusable and Refused."""
+def open_store(settings: StoreSettings, data: Path, *, engine_version: str, server: str, shell: str = "") -> OpenStore:
+    """Opens it, checked and migrated; `server` names this one, `shell` that to which its executions belong: empty, the server.
+
+    Blocks. Raises StoreUnusable and Refused.
+    """
     check(settings)
     folder = shared_folder(settings, data)
     if not settings.url:
@@ -44,18 +51,21 @@ def open_store(settings: StoreSettings, data: Path, *, engine_version: str, serv
             close=database.close,
         )
     shared = PostgresDatabase.open(settings.url, folder=folder, own_folder=data)
-    servers = PostgresServers(
-        shared, Terms(name=server, lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds)
-    )
+    terms = Terms(name=server, lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds, shell=shell)
+    servers = PostgresServers(shared, terms)
+    of_shell = PostgresShellStore(shared, fence=servers.owner) if shell else None
 
     def close() -> None:
+        if of_shell is not None:
+            of_shell.close()
         servers.close()
         shared.close()
 
     return OpenStore(
         database=shared,
-        journal=PostgresJournal(shared, engine_version=engine_version, fence=servers.fence),
+        journal=PostgresJournal(shared, engine_version=engine_version, fence=servers.owner),
         servers=servers,
+        shell=of_shell,
         close=close,
     )
 

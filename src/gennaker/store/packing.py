@@ -74,6 +74,7 @@ class Packing:
             self.records.extend(change.stages)
             self.records.extend([recorded.event for recorded in change.events])
         self.records.extend([pending.effect for pending in commit.effects])
+        self.records.extend([pending.effect for pending in commit.handed_over])
 
     def keys(self) -> list[str]:
         """For each record what tells it when it is written again; empty: it is written once."""
@@ -85,6 +86,7 @@ class Packing:
             keys.extend(f"{change.head.id}/{stage.id}" for stage in change.stages)
             keys.extend("" for _ in change.events)
         keys.extend("" for _ in self._commit.effects)
+        keys.extend("" for _ in self._commit.handed_over)
         return keys
 
     def encode_all(self) -> None:

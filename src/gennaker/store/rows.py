@@ -50,7 +50,13 @@ class CommitRows(msgspec.Struct, frozen=True, kw_only=True):
     """key, version, body"""
     dropped: list[Row]
     effects: list[Row]
+    handed_over: list[Row]
     audit: tuple[str, ...]
+
+    @property
+    def outbox(self) -> list[Row]:
+        """All new rows of it, whosever they are."""
+        return self.effects + self.handed_over
 
 
 def of(commit: Commit, packing: Packing, engine_version: str) -> CommitRows:
@@ -62,6 +68,7 @@ def of(commit: Commit, packing: Packing, engine_version: str) -> CommitRows:
         queues=[(queue.key, queue.version, codec.encode(queue).decode()) for queue in commit.queues],
         dropped=[(key,) for key in commit.dropped_effects],
         effects=[_effect_row(pending, next(packed)) for pending in commit.effects],
+        handed_over=[_effect_row(pending, next(packed)) for pending in commit.handed_over],
         audit=chain.encoded_entries(commit.audit),
     )
 

@@ -170,6 +170,13 @@ class _Taken:
         return None, 4
 
 
+def whole(encoded: bytes) -> Packed:
+    """A record's JSON as one large value."""
+    taken = _Taken(math.inf)
+    taken.out((), encoded)
+    return Packed(body="null", references=codec.encode(taken.references).decode(), blobs=taken.blobs)
+
+
 def references(column: str | None) -> tuple[Reference, ...]:
     """What a `blobs` column says."""
     return () if column is None else codec.decode(column, tuple[Reference, ...])
@@ -177,10 +184,13 @@ def references(column: str | None) -> tuple[Reference, ...]:
 
 def unpacked(body: str, its_references: Sequence[Reference], blobs: dict[str, bytes]) -> Json:
     """The plain JSON of a record with its large values back in their places."""
-    whole = codec.decode_json(body)
+    plain = codec.decode_json(body)
     for reference in its_references:
-        _put(whole, reference.at, codec.decode_json(blobs[reference.digest]))
-    return whole
+        value = codec.decode_json(blobs[reference.digest])
+        if not reference.at:
+            return value
+        _put(plain, reference.at, value)
+    return plain
 
 
 def _items(value: dict[str, object] | list[object]) -> Iterator[tuple[str | int, object]]:

@@ -41,7 +41,7 @@ class MemoryJournal:
             state.put_queue(queue)
         for key in commit.dropped_effects:
             state.outbox.pop(key, None)
-        for pending in commit.effects:
+        for pending in (*commit.effects, *commit.handed_over):
             state.outbox[pending.effect.key] = pending
         state.audit += commit.audit
         self._state = state

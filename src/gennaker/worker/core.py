@@ -25,6 +25,7 @@ from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.servers import Servers
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.shells import ShellStore
 from gennaker.interfaces.stages import StageType
 from gennaker.interfaces.traffic import TrafficProvider
 from gennaker.settings import Settings
@@ -75,8 +76,17 @@ class ShellType(msgspec.Struct, frozen=True, kw_only=True):
     """The journal as this shell wants it to be written."""
     is_pending: Callable[[str], Awaitable[bool]] | None = None
     """Asked before each commit whether the effect that it answers is still wanted: where answers may come twice."""
-    keeps_executions: bool = True
-    """Steps of an execution are made by one process, which may keep it in memory."""
+    version_of: Callable[[str], Awaitable[int | None]] | None = None
+    """Asked whether an execution in memory is still the newest, where other processes may make its next step."""
+
+
+class ShellChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A shell that is set, before the store is open."""
+
+    lease: str
+    """Name of the lease that its servers share; empty: each has its own."""
+    type: Callable[[ShellStore | None], ShellType]
+    """Of the store that was opened for that lease."""
 
 
 EMBEDDED = ShellType(make=Worker, journal=lambda journal: journal)
@@ -141,9 +151,10 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         rules=_rules(stage_types, settings),
         prepare_now=performer.prepare_now,
         probe=probe,
-        cached=settings.engine.cached_executions if shell.keeps_executions else 0,
+        cached=settings.engine.cached_executions,
         is_shared=not servers.is_alone,
         is_pending=shell.is_pending,
+        version_of=shell.version_of,
     )
     announced = Dependents(definitions=services.definitions, executions=executions).announced
     worker = shell.make(

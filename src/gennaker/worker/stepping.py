@@ -36,6 +36,7 @@ _ATTEMPTS_AMONG_SERVERS = 20
 """Tries of a step whose queue another server keeps changing."""
 
 IsPending = Callable[[str], Awaitable[bool]]
+VersionOf = Callable[[str], Awaitable[int | None]]
 PrepareNow = Callable[[Effect, Execution], Awaitable[Event] | None]
 """Gives the preparing of an effect that needs no I/O, or None for all other effects."""
 
@@ -73,12 +74,15 @@ class Stepper:
         cached: int,
         is_shared: bool = False,
         is_pending: IsPending | None = None,
+        version_of: VersionOf | None = None,
     ) -> None:
         """`cached`: how many executions are kept in memory; `is_shared`: other servers write to the journal, too.
 
         `is_pending`: whether an effect is still wanted, where the same answer may come twice. None: it never does.
+        `version_of`: the stored version, where any server may make an execution's next step. None: only its owner does.
         """
         self._is_pending = is_pending
+        self._version_of = version_of
         self._is_shared = is_shared
         self._attempts = _ATTEMPTS_AMONG_SERVERS if is_shared else _ATTEMPTS
         self._journal = journal
@@ -92,12 +96,26 @@ class Stepper:
     async def load(self, execution_id: str) -> Execution | None:
         """The execution as last committed, from memory where it is there."""
         if execution_id in self._cache:
+            await self._forget_if_older(execution_id)
+        if execution_id in self._cache:
             self._cache.move_to_end(execution_id)
             return self._cache[execution_id]
         execution = await self._journal.load(execution_id)
-        if execution is not None and execution_id not in self._cache and not self._is_shared:
+        if execution is not None and execution_id not in self._cache and self._may_keep_what_it_reads:
             self._remember(execution)
         return self._cache.get(execution_id, execution)
+
+    @property
+    def _may_keep_what_it_reads(self) -> bool:
+        return not self._is_shared or self._version_of is not None
+
+    async def _forget_if_older(self, execution_id: str) -> None:
+        if self._version_of is None:
+            return
+        stored = await self._version_of(execution_id)
+        cached = self._cache.get(execution_id)
+        if cached is not None and stored is not None and cached.head.version < stored:
+            del self._cache[execution_id]
 
     def submitted(self, execution: Execution) -> None:
         """Remembers an execution that this server has just committed, unless it has moved on already."""
@@ -184,7 +202,7 @@ class Stepper:
         return lock
 
     def _remember(self, execution: Execution) -> None:
-        if self._is_shared and execution.head.status.is_complete:
+        if execution.head.status.is_complete and not self._may_keep_what_it_reads:
             self._cache.pop(execution.head.id, None)
             return
         self._cache[execution.head.id] = execution

@@ -29,7 +29,7 @@ from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import said
 from gennaker.worker.probes import SilentProbe
-from gennaker.worker.stepping import PrepareNow, Stepper
+from gennaker.worker.stepping import AlreadyAnswered, PrepareNow, Stepper
 
 HEAD = make.head(version=1)
 KEY = f"{make.EXECUTION}/submission"
@@ -233,6 +233,63 @@ def test_memory_holds_no_more_executions_than_told() -> None:
             assert found.head.id == name
 
         assert journal.loads == 4
+
+    run(main)
+
+
+def among_servers(journal: MemoryJournal) -> Stepper:
+    """Any server may make an execution's next step, and an answer may come to two of them."""
+
+    async def is_pending(key: str) -> bool:
+        return any(pending.effect.key == key for pending in await journal.pending())
+
+    async def version_of(execution_id: str) -> int | None:
+        found = await journal.load(execution_id)
+        return None if found is None else found.head.version
+
+    return Stepper(
+        journal=journal,
+        rules=Rules(stages={}),
+        prepare_now=lambda *_: None,
+        probe=SilentProbe(),
+        cached=10,
+        is_shared=True,
+        is_pending=is_pending,
+        version_of=version_of,
+    )
+
+
+def test_an_answer_that_two_servers_have_is_applied_by_one_of_them() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+        event = prepared(make.stage_json("a"))
+        servers = among_servers(journal), among_servers(journal)
+
+        found = await asyncio.gather(
+            *(server.apply(make.EXECUTION, event, done_key=KEY) for server in servers), return_exceptions=True
+        )
+
+        assert sorted(type(one) for one in found if isinstance(one, BaseException)) == [AlreadyAnswered]
+        assert [recorded.event for recorded in await journal.events(make.EXECUTION)][1:] == [event]
+        with pytest.raises(AlreadyAnswered):
+            await servers[0].apply(make.EXECUTION, event, done_key=KEY)
+        assert len(await journal.events(make.EXECUTION)) == 2
+
+    run(main)
+
+
+def test_memory_is_not_believed_where_another_server_may_have_gone_on() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+        mine, other = among_servers(journal), among_servers(journal)
+        before = await mine.load(make.EXECUTION)
+        assert await mine.load(make.EXECUTION) is before
+
+        await other.apply(make.EXECUTION, prepared(make.stage_json("a")), done_key=KEY)
+
+        assert await mine.load(make.EXECUTION) == await journal.load(make.EXECUTION) != before
 
     run(main)
 

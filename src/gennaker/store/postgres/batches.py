@@ -116,6 +116,7 @@ class CommitBatches:
         begun = self._rows(sql.INSERT_QUEUES, [row for row in queues if row[1] == 1])
         self._rows(sql.DELETE_EFFECTS, [row for job in lot for row in job.rows.dropped])
         self._rows(sql.UPSERT_EFFECTS, [row for job in lot for row in job.rows.effects], before=(fence,))
+        self._rows(sql.UPSERT_EFFECTS, [row for job in lot for row in job.rows.handed_over], before=(None,))
         return _Found(
             executions={*_names(updated), *_names(inserted)},
             events=Counter(_names(events)),

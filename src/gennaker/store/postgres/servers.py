@@ -52,13 +52,15 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float
     poll_seconds: float
     """How often is looked for work that nobody has, whether or not somebody woke this server."""
+    shell: str = ""
+    """Not empty: executions belong to the shell of this name, whose lease all its servers extend."""
 
 
 class PostgresServers:
     """This server among those of a database."""
 
     def __init__(self, database: PostgresDatabase, terms: Terms) -> None:
-        """Gets a lease. Blocks. Raises StoreUnusable."""
+        """Gets a lease; `fence` is its number, `owner` that which its executions carry. Blocks. Raises StoreUnusable."""
         self._database = database
         self._terms = terms
         self._lease_us = int(terms.lease_seconds * 1_000_000)
@@ -68,9 +70,8 @@ class PostgresServers:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-lease")
         self._listener = ThreadPoolExecutor(1, thread_name_prefix="store-listener")
         began = time.monotonic()
-        row = self._connection.execute(sql.JOIN.encode(), (terms.name, self._lease_us)).fetchone()
-        assert row is not None
-        self.fence = int(row[0])
+        self.fence = _join(self._connection, terms.name, self._lease_us)
+        self.owner = _join_shell(self._connection, terms.shell, self._lease_us) if terms.shell else self.fence
         self._stands_until = began + terms.lease_seconds
 
     @property
@@ -148,11 +149,12 @@ class PostgresServers:
         self._listening.close()
 
     def _extend(self, connection: Raw) -> bool:
-        return connection.execute(sql.EXTEND.encode(), (self._lease_us, self.fence)).rowcount == 1
+        fences = {self.fence, self.owner}
+        return connection.execute(sql.EXTEND.encode(), (self._lease_us, list(fences))).rowcount == len(fences)
 
     def _take(self, connection: Raw) -> tuple[PendingEffect, ...]:
         with connection.transaction():
-            if not _stands(connection, self.fence):
+            if not stands(connection, self.fence):
                 return ()
             connection.execute(sql.TAKE_EXECUTIONS.encode(), (self.fence, _TAKEN_AT_ONCE))
             rows = connection.execute(sql.TAKE_EFFECTS.encode(), (self.fence, self.fence)).fetchall()
@@ -169,7 +171,25 @@ class PostgresServers:
             raise failures.translated(error, self._database.place) from error
 
 
-def _stands(connection: Raw, fence: int) -> bool:
+def _join(connection: Raw, name: str, lease_us: int) -> int:
+    """The fence of a new lease."""
+    row = connection.execute(sql.JOIN.encode(), (name, lease_us)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _join_shell(connection: Raw, name: str, lease_us: int) -> int:
+    """The fence of the shell's lease, which is there while one of its servers lives and nobody has ended it."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (sql.SHELLS_LOCK,))
+        row = connection.execute(sql.SHELL.encode(), (name,)).fetchone()
+        if row is None:
+            return _join(connection, name, lease_us)
+        connection.execute(sql.EXTEND.encode(), (lease_us, [row[0]]))
+        return int(row[0])
+
+
+def stands(connection: Raw, fence: int) -> bool:
     """Whether the server's lease is there, and stays until the transaction ends."""
     return connection.execute(sql.STANDS.encode(), (fence,)).fetchone() is not None
 
@@ -177,7 +197,7 @@ def _stands(connection: Raw, fence: int) -> bool:
 def _hand_over(connection: Raw, fence: int, row: tuple[str, str, str]) -> bool:
     """False: this server's lease has ended."""
     with connection.transaction():
-        if not _stands(connection, fence):
+        if not stands(connection, fence):
             return False
         connection.execute(sql.HAND_OVER.encode(), row)
     _wake(connection)

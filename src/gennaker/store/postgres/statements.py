@@ -12,6 +12,8 @@ NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 """The database's clock, in microseconds."""
 CHANGES_LOCK = 0x474E4B52_00000002
 """Advisory lock of changes that aren't commits: one at a time, in all servers."""
+SHELLS_LOCK = 0x474E4B52_00000004
+"""Advisory lock under which a server looks whether its shell has a lease already."""
 WAKE = "gennaker_work"
 """Channel on which a server tells the others that something is up for taking."""
 
@@ -87,7 +89,8 @@ UPSERT_EFFECTS = _insert(
 INSERT_AUDIT = _insert("audit", ("number", "previous", "hash", "entry"), "")
 INSERT_BLOB = "INSERT INTO blobs (digest, content) VALUES (%s, %b) ON CONFLICT DO NOTHING"
 JOIN = f"INSERT INTO servers (name, expires) VALUES (%s, {NOW} + %s) RETURNING fence"  # noqa: S608 - a constant of ours
-EXTEND = f"UPDATE servers SET expires = {NOW} + %s WHERE fence = %s"  # noqa: S608 - a constant of ours
+EXTEND = f"UPDATE servers SET expires = {NOW} + %s WHERE fence = ANY(%s)"  # noqa: S608 - a constant of ours
+SHELL = "SELECT fence FROM servers WHERE name = %s FOR NO KEY UPDATE"
 STANDS = "SELECT fence FROM servers WHERE fence = %s FOR KEY SHARE"
 EXPIRED = f"SELECT fence, name FROM servers WHERE expires < {NOW} ORDER BY fence"  # noqa: S608 - a constant of ours
 END = "DELETE FROM servers WHERE fence = %s"
@@ -126,6 +129,23 @@ ELSEWHERE = (
 HOLD = """
 INSERT INTO leases (name, fence) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET fence = excluded.fence
 WHERE leases.fence = excluded.fence OR leases.fence NOT IN (SELECT fence FROM servers) RETURNING fence"""
+LOCK_EXECUTION = "SELECT fence FROM executions WHERE id = %s FOR NO KEY UPDATE"
+ADOPT_EXECUTION = "UPDATE executions SET fence = %s WHERE id = %s AND fence IS NULL AND status <> ALL(%s)"
+_OWN_EFFECTS = "execution_id = %s AND key >= %s AND key < %s"
+ADOPT_EFFECTS = f"UPDATE outbox SET fence = %s WHERE fence IS NULL AND {_OWN_EFFECTS}"  # noqa: S608 - a constant of ours
+"""fence, execution, first and last key of the execution's own effects"""
+LOOK = (
+    "SELECT execution_id, due, tries, effect, blobs FROM outbox "  # noqa: S608 - a constant of ours
+    f"WHERE fence = %s AND {_OWN_EFFECTS} OR fence IS NULL AND execution_id = %s ORDER BY number"
+)
+"""fence, execution, first and last key, execution: what is the shell's, and what others have put here for the execution"""
+FIND = "SELECT execution_id, due, tries, effect, blobs FROM outbox WHERE key = %s AND (fence = %s OR fence IS NULL)"
+UNTOLD = """
+SELECT outbox.execution_id, max(outbox.number) FROM outbox LEFT JOIN executions ON executions.id = outbox.execution_id
+WHERE outbox.fence IS NULL AND (executions.fence = %s OR executions.fence IS NULL) GROUP BY outbox.execution_id"""
+"""fence → executions with the number of the newest row"""
+OWNED = "SELECT id FROM executions WHERE fence = %s UNION SELECT execution_id FROM outbox WHERE fence = %s"
+VERSION = "SELECT version FROM executions WHERE id = %s"
 OWNER = "SELECT version, fence FROM executions WHERE id = %s"
 
 
