@@ -1,1 +1,1 @@
-"""Temporal as a shell: `docs/decisions/0007-temporal.md` says what is done where, and why."""
+"""Temporal as a shell: `docs/decisions/0012-temporal.md` says what is done where, and why."""
