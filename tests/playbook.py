@@ -11,6 +11,7 @@ Behind it stands `advance`. After every event the invariants of the engine are c
 `play.replayed()` folds the journal and compares.
 """
 
+import copy
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -41,6 +42,7 @@ from gennaker.model.event import (
     Event,
     PlannedStage,
     PlannedTask,
+    QueueEvent,
     StagePrepared,
     SubmissionPrepared,
     Submitted,
@@ -60,16 +62,24 @@ class Playbook:
     """One execution, what it waits for, and a clock that stands still unless it is moved."""
 
     def __init__(
-        self, *stages: JsonObject, rules: Rules = make.RULES, is_prepared: bool = True, **head: object
+        self,
+        *stages: JsonObject,
+        rules: Rules = make.RULES,
+        is_prepared: bool = True,
+        queue: Queue | None = None,
+        **head: object,
     ) -> None:
-        """Submits a pipeline of these stages; its submission is prepared unless the script does it itself."""
+        """Submits a pipeline of these stages; its submission is prepared unless the script does it itself.
+
+        `queue` is what its pipeline's queue holds before; None: nothing.
+        """
         self.rules = rules
         self.at = make.AT
         self.events: list[Event] = []
         self.outbox: dict[str, PendingEffect] = {}
         self.answered: set[str] = set()
         self.last = Step(execution=replay.accepted(make.head()))
-        self.queue = Queue(key="pipeline:none")
+        self.queue = queue or Queue(key="pipeline:none")
         self.send(Submitted(at=self.at, head=make.head(version=1, waiting_for=ForWork(reason="preparing"), **head)))
         if is_prepared:
             self.submission_prepared(make.config(*stages))
@@ -97,12 +107,22 @@ class Playbook:
         for pending in list(self.outbox.values()):
             if isinstance(pending.effect, TellQueue):
                 del self.outbox[pending.effect.key]
-                told = admit.admit(self.queue, pending.effect.event)
-                self.queue = told.queue
-                for one in told.effects:
-                    assert isinstance(one.effect, Deliver)
-                    if one.effect.execution_id == self.execution.head.id:
-                        self.send(one.effect.event)
+                self.queue_told(pending.effect.event)
+
+    def queue_told(self, event: QueueEvent) -> None:
+        """Tells the pipeline's queue something, and this execution what the queue says of it."""
+        told = admit.admit(self.queue, event)
+        self.queue = told.queue
+        for one in told.effects:
+            assert isinstance(one.effect, Deliver)
+            if one.effect.execution_id == self.execution.head.id:
+                self.send(one.effect.event)
+
+    def copy(self) -> "Playbook":
+        """Another one in the same state, which goes its own way."""
+        other = copy.copy(self)
+        other.events, other.outbox, other.answered = list(self.events), dict(self.outbox), set(self.answered)
+        return other
 
     def submission_prepared(self, config: JsonObject, **fields: object) -> Step:
         """The submission was prepared."""

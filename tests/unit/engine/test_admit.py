@@ -6,8 +6,19 @@ from tests.make import AT
 from gennaker.engine import admit
 from gennaker.engine.step import QueueStep
 from gennaker.model.effect import Deliver
-from gennaker.model.event import CancelAsked, EnterAsked, Event, HoldChanged, Left, NumberAsked, NumberReturned, Started
+from gennaker.model.event import (
+    CancelAsked,
+    EnterAsked,
+    Event,
+    HoldChanged,
+    Left,
+    NumberAsked,
+    NumberReturned,
+    Queued,
+    Started,
+)
 from gennaker.model.queue import Queue
+from gennaker.model.waiting import ForTurn
 
 EMPTY = Queue(key="pipeline:deliver")
 
@@ -151,3 +162,88 @@ def test_a_full_cluster_gives_no_number() -> None:
     asked = NumberAsked(at=AT, holder="h", taken=tuple(range(1000)), newest=999)
 
     assert admit.number_of(admit.admit(Queue(key="cluster:x"), asked).queue, "h") is None
+
+
+def hold(queue: Queue, execution_id: str, *, is_held: bool = True) -> Queue:
+    return admit.admit(queue, HoldChanged(at=AT, execution_id=execution_id, is_held=is_held)).queue
+
+
+def test_what_waits_is_told_all_about_its_turn() -> None:
+    limited, capped = (
+        enter(entered("a", "b"), "c"),
+        enter(entered("a", "b", limit=False, most=2), "c", limit=False, most=2),
+    )
+
+    assert told(limited)["c"].waiting_for == ForTurn(  # type: ignore[union-attr]  # Queued
+        reason="the running execution of this pipeline to end: a; waiting before it: b",
+        queue="pipeline:deliver",
+        running=("a",),
+        ahead=("b",),
+        at_most=1,
+    )
+    assert told(capped)["c"].waiting_for == ForTurn(  # type: ignore[union-attr]  # as above
+        reason="fewer than 2 executions of this pipeline to run: a, b",
+        queue="pipeline:deliver",
+        running=("a", "b"),
+        at_most=2,
+    )
+
+
+@pytest.mark.parametrize(("count", "named"), [(3, "a, b, c"), (4, "a, b, c and 1 more"), (5, "a, b, c and 2 more")])
+def test_a_sentence_names_three_executions_and_counts_the_rest(count: int, named: str) -> None:
+    running = entered(*"abcdef"[:count], limit=False)
+
+    event = told(enter(running, "z"))["z"]
+
+    assert event.waiting_for.reason == f"the running execution of this pipeline to end: {named}"  # type: ignore[union-attr]  # Queued
+
+
+def test_a_cap_of_one_lets_one_run() -> None:
+    assert entered("a", "b", limit=False, most=1).running == ("a",)
+
+
+def test_who_runs_and_enters_again_is_told_to_begin_and_takes_no_second_place() -> None:
+    step = enter(entered("a"), "a")
+
+    assert told(step) == {"a": Started(at=AT)}
+    assert step.queue.running == ("a",)
+
+
+def test_who_is_held_and_enters_again_is_no_longer_held() -> None:
+    step = enter(hold(hold(entered("a", "b", limit=False), "a"), "b"), "a")
+
+    assert (step.queue.running, step.queue.held) == (("a",), ("b",))
+
+
+def test_who_waits_and_enters_again_keeps_its_place_and_waits_for_its_turn_where_nobody_runs() -> None:
+    held = hold(entered("a", "b"), "a")
+
+    step = enter(held, "b")
+
+    assert step.queue.waiting == held.waiting
+    assert told(step)["b"].waiting_for.reason == "its turn"  # type: ignore[union-attr]  # Queued
+
+
+def test_who_leaves_while_it_is_held_leaves_nobody_else_behind() -> None:
+    held = hold(hold(entered("a", "b", limit=False), "a"), "b")
+
+    assert leave(held, "a").queue.held == ("b",)
+
+
+def test_an_end_lets_nobody_begin_while_another_still_runs() -> None:
+    both = hold(enter(enter(hold(entered("a"), "a"), "b").queue, "c").queue, "a", is_held=False)
+    assert (both.running, [one.execution_id for one in both.waiting]) == (("b", "a"), ["c"])
+
+    step = leave(both, "a", keep=True)
+
+    assert step.queue.running == ("b",)
+    assert type(told(step)["c"]) is Queued
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_holding_who_does_not_run_or_is_not_held_changes_nothing(*, is_held: bool) -> None:
+    queue = entered("a", "b")
+
+    held = hold(queue, "b", is_held=is_held)
+
+    assert (held.running, held.held, held.waiting) == (queue.running, queue.held, queue.waiting)

@@ -1,0 +1,15 @@
+"""Quiet: thousands of servers that start and die would fill the log with what nobody reads."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True, scope="package")
+def quiet() -> Iterator[None]:
+    """Errors only."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    yield
+    structlog.reset_defaults()
