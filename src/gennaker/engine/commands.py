@@ -191,5 +191,5 @@ def _stage_limit(draft: Draft, stage: Stage, key: str) -> str:
     for one in [stage, *graph.descendants(draft.graph, draft.stages, stage.id)]:
         limit = timing.limiting_stage(draft, one)
         if limit is not None and limit.id == stage.id and one.type != timing.WINDOW_TYPE:
-            tasks.stage_limit_reached(draft, stage, one)
+            tasks.stage_limit_reached(draft, one)
     return ""

@@ -332,21 +332,31 @@ def task_limit_reached(draft: Draft, stage: Stage, task: Task) -> str:
     if deadline > draft.at:
         arm(draft, stage, task)
         return ""
+    time_out(draft, stage, task, _timed_out(draft, stage, task))
+    return ""
+
+
+def stage_limit_reached(draft: Draft, stage: Stage) -> None:
+    """Times out what runs in a stage because its limit, or that of a stage above it, is reached."""
+    for task in stage.tasks:
+        if task.status is Status.RUNNING:
+            stage = draft.stages[stage.id]
+            time_out(draft, stage, task, _timed_out(draft, stage, task))
+
+
+def _timed_out(draft: Draft, stage: Stage, task: Task) -> Problem:
+    """The limit that was reached first, the stage's where both were at once: not the one whose timer is heard first."""
+    limit = timing.limiting_stage(draft, stage)
+    of_stage = timing.stage_deadline(draft, limit) if limit else None
+    of_task = timing.task_deadline(draft, stage, task)
+    if limit and of_stage is not None and (of_task is None or of_stage <= of_task):
+        return _stage_timed_out(limit)
     spent = draft.at - task.start_time - task.paused_for if task.start_time else timedelta()
-    problem = Problem(
+    return Problem(
         code="task.timed_out",
         message=f"{task.name} of stage {stage.name} timed out after {timing.in_words(spent)}.",
         remedy="Raise the stage's time limit (`stageTimeoutMs`) if it needs longer.",
     )
-    time_out(draft, stage, task, problem)
-    return ""
-
-
-def stage_limit_reached(draft: Draft, limit: Stage, stage: Stage) -> None:
-    """Times out what runs in a stage because its limit, or that of a stage above it, is reached."""
-    for task in stage.tasks:
-        if task.status is Status.RUNNING:
-            time_out(draft, draft.stages[stage.id], task, _stage_timed_out(limit))
 
 
 def _stage_timed_out(stage: Stage) -> Problem:

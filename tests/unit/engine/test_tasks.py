@@ -1,5 +1,6 @@
 """Tasks: polling, retrying, timing out, looping, holding."""
 
+import pytest
 from msgspec.structs import replace
 from tests import make
 from tests.make import child, seconds, stage_json, task
@@ -208,6 +209,23 @@ def test_a_stages_limit_replaces_that_of_its_tasks_and_ends_it() -> None:
     play.rings("time limit of stage a")
 
     assert play.statuses() == {"a": "TERMINAL"}
+
+
+@pytest.mark.parametrize("timer", ["time limit of task run", "time limit of stage a"])
+@pytest.mark.parametrize(
+    ("overridable", "said"),
+    [(True, "stage.timed_out"), (False, "task.timed_out")],
+    ids=["both at once", "the task's first"],
+)
+def test_the_limit_that_was_reached_first_is_told_whichever_timer_is_heard_first(
+    timer: str, overridable: bool, said: str
+) -> None:
+    play = running(task(timeout=seconds(3), is_timeout_overridable=overridable), stageTimeoutMs=5_000)
+    play.later(seconds(60))
+
+    play.rings(timer)
+
+    assert play.stage("a").context["problems"][0]["code"] == said  # type: ignore[index,call-overload]  # JSON
 
 
 def test_a_stage_may_count_a_time_out_as_success() -> None:
