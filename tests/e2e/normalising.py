@@ -2,6 +2,10 @@
 
 Removed are ids, times, ports and attempt counts, and the story's own folder; nothing else. An id is not just blanked: every id
 becomes the number of its first appearance, so that two places that named the same thing still do, and two that didn't still don't.
+
+Two differences beyond these are allowed (docs/guarantees.md), each by a function of its own that says what it takes away:
+`with_known_outcomes` in every killed run, `without_counts_of_samples` only where the server was killed while a canary was
+being measured.
 """
 
 import re
@@ -32,6 +36,8 @@ _ATTEMPT_IN_KEY = re.compile(
 )
 """Counts within keys of effects; engine/keys.py says what they are made of."""
 _PORT_KEYS = frozenset({"port", "pid"})
+_MEASURED = frozenset({"baselineCount", "canaryCount", "samplesLost"})
+_SAMPLES_LOST = "Samples were lost, perhaps because the server restarted:"
 
 
 class Normaliser:
@@ -77,6 +83,42 @@ class Normaliser:
 
     def _numbered(self, found: str) -> str:
         return self._ids.setdefault(found, f"<id {len(self._ids) + 1}>")
+
+
+def with_known_outcomes(value: Json) -> Json:
+    """A result in which the outcome `unknown` of a notification reads `done`, and nothing else is changed.
+
+    Of a notification that was cut off twice nobody knows whether it arrived, and it isn't sent a third time.
+    """
+    match value:
+        case list():
+            return [with_known_outcomes(item) for item in value]
+        case dict():
+            is_of_notification = value.get("action") == "notification.sent"
+            found: JsonObject = {key: with_known_outcomes(item) for key, item in value.items()}
+            details = found.get("details")
+            if is_of_notification and isinstance(details, dict) and details.get("outcome") == "unknown":
+                found["details"] = {**details, "outcome": "done"}
+            return found
+        case _:
+            return value
+
+
+def without_counts_of_samples(value: Json) -> Json:
+    """A result without `baselineCount`, `canaryCount`, `samplesLost` and the warning that says the same.
+
+    The embedded metrics are observed second by second by the server itself: what nobody has looked at while it was down
+    can't be observed afterwards, so a killed run has other counts, and says that samples were lost. Everything that
+    follows from them (classifications, reasons, means, bounds, scores, whether the canary passed, what was done then)
+    stays and must be the same.
+    """
+    match value:
+        case list():
+            return [without_counts_of_samples(item) for item in value if not str(item).startswith(_SAMPLES_LOST)]
+        case dict():
+            return {key: without_counts_of_samples(item) for key, item in value.items() if key not in _MEASURED}
+        case _:
+            return value
 
 
 def in_order(values: Iterable[Json]) -> list[Json]:

@@ -66,7 +66,7 @@ def _delivery(webhook: str) -> JsonObject:
 
 
 def _look_after(webhook: str) -> JsonObject:
-    """Started by the delivery's end; waits, starts a pipeline, tells of its own end."""
+    """Started by the delivery's end; waits, also in vain until its time is over, starts a pipeline, tells of its own end."""
     stages: list[Json] = [
         {
             "refId": "1",
@@ -76,7 +76,26 @@ def _look_after(webhook: str) -> JsonObject:
             "sendNotifications": True,
             "notifications": [{"type": "webhook", "address": webhook, "when": ["stage.complete"]}],
         },
-        {"refId": "2", "requisiteStageRefIds": ["1"], "type": "pipeline", "name": "Look", "pipeline": _CHILD},
+        {
+            "refId": "2",
+            "requisiteStageRefIds": ["1"],
+            "type": "wait",
+            "name": "Ask again",
+            "waitTime": 0.2,
+            # Nobody has an answer, so it is asked once more before the task.
+            "whatFor": "${#pipelineId('nobody')}",
+        },
+        {
+            "refId": "3",
+            "requisiteStageRefIds": ["2"],
+            "type": "wait",
+            "name": "Wait in vain",
+            "waitTime": 3600,
+            "stageTimeoutMs": 2000,
+            "failPipeline": False,
+            "continuePipeline": True,
+        },
+        {"refId": "4", "requisiteStageRefIds": ["3"], "type": "pipeline", "name": "Look", "pipeline": _CHILD},
     ]
     return {
         "application": "shop",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.e2e.normalising import Normaliser
+from tests.e2e.normalising import Normaliser, with_known_outcomes, without_counts_of_samples
 
 from gennaker.model.codec import Json
 
@@ -88,3 +88,37 @@ def test_everything_else_stays(value: Json) -> None:
 
 def test_the_storys_folder_is_not_part_of_the_result() -> None:
     assert normalised("/tmp/story/data/x") == "<folder>/data/x"
+
+
+def test_an_unknown_outcome_of_a_notification_is_the_only_one_that_is_overlooked() -> None:
+    sent: Json = {"action": "notification.sent", "details": {"outcome": "unknown", "problem": ""}}
+    others: list[Json] = [
+        {"action": "notification.sent", "details": {"outcome": "failed"}},
+        {"action": "effect.performed", "details": {"outcome": "unknown"}},
+    ]
+
+    assert with_known_outcomes([sent, *others]) == [
+        {"action": "notification.sent", "details": {"outcome": "done", "problem": ""}},
+        *others,
+    ]
+
+
+def test_of_lost_samples_only_their_counts_and_the_warning_are_overlooked() -> None:
+    judged: Json = {
+        "metrics": [{"name": "errors", "classification": "Pass", "baselineMean": 0.0, "reason": "equal"}],
+        "score": 100,
+        "hasWarnings": True,
+    }
+    lost = "Samples were lost, perhaps because the server restarted: 50% were observed."
+    measured: Json = {
+        "metrics": [
+            {"name": "errors", "classification": "Pass", "baselineMean": 0.0, "reason": "equal"}
+            | {"baselineCount": 3, "canaryCount": 2}
+        ],
+        "score": 100,
+        "hasWarnings": True,
+        "samplesLost": lost,
+        "warnings": ["Few samples.", lost],
+    }
+
+    assert without_counts_of_samples(measured) == {**judged, "warnings": ["Few samples."]}

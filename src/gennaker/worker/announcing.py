@@ -46,4 +46,6 @@ class Announcer:
                 AuditEntry(at=at, actor="gennaker", action="announcement.failed", subject=subject, details=details),
             )
         self._probe.reached(f"effect.after:Announce:{announce.moment}")
+        self._probe.reached("commit.before:Announced")
         await self._journal.commit(Commit(dropped_effects=(announce.key,), audit=audit))
+        self._probe.reached("commit.after:Announced")

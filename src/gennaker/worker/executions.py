@@ -133,14 +133,14 @@ class LocalExecutions:
             submission_key=submission.key or f"execution:{head.id}",
         )
         try:
-            await self._journal.commit(
-                Commit(executions=(change,), queues=queues, effects=effects, audit=(_submitted(head, principal),))
+            await self._stepper.accept(
+                Execution(head=head),
+                Commit(executions=(change,), queues=queues, effects=effects, audit=(_submitted(head, principal),)),
             )
         except SubmissionExists as exists:
             return exists.execution_id
         except Conflict as conflict:
             raise Refused(_id_is_taken(head.id), status=409) from conflict
-        self._stepper.submitted(Execution(head=head))
         self._worker.take(effects)
         return head.id
 

@@ -192,7 +192,9 @@ class Worker:
     async def _repeat(self, pending: PendingEffect) -> Run:
         execution = await self._stepper.load(pending.execution_id)
         try:
-            return await repeating.repeat(pending, execution, performer=self._performer, journal=self._journal)
+            return await repeating.repeat(
+                pending, execution, performer=self._performer, journal=self._journal, probe=self._probe
+            )
         except Conflict:
             self._found.pop(pending.effect.key, None)  # no longer in the outbox: nobody wants it any more
             return Run(is_repeat=True)
@@ -285,9 +287,11 @@ class Worker:
                     await self._hand_over(Deliver(key=effect.key, execution_id=pending.execution_id, event=event))
 
     async def _deliver(self, deliver: Deliver) -> None:
-        self._probe.reached(f"effect.before:Deliver:{type(deliver.event).__name__}")
+        name = f"Deliver:{type(deliver.event).__name__}"
+        self._probe.reached(f"effect.before:{name}")
         try:
             await self.apply(deliver.execution_id, deliver.event, done_key=deliver.key, audit=deliver.audit)
+            self._probe.reached(f"effect.after:{name}")
         except Refused as refused:
             log.warning("event.undeliverable", key=deliver.key, execution=deliver.execution_id, reason=str(refused))
             await self._journal.commit(Commit(dropped_effects=(deliver.key,)))

@@ -117,8 +117,14 @@ class Stepper:
         if cached is not None and stored is not None and cached.head.version < stored:
             del self._cache[execution_id]
 
-    def submitted(self, execution: Execution) -> None:
-        """Remembers an execution that this server has just committed, unless it has moved on already."""
+    async def accept(self, execution: Execution, commit: Commit) -> None:
+        """Stores a new execution with this commit, and remembers it unless it has moved on already.
+
+        Raises SubmissionExists, Conflict.
+        """
+        self._probe.reached("commit.before:Submitted")
+        await self._journal.commit(commit)
+        self._probe.reached("commit.after:Submitted")
         if execution.head.id not in self._cache:
             self._remember(execution)
 
@@ -187,7 +193,9 @@ class Stepper:
                 before = await self._journal.load_queue(key)
                 queue = msgspec.structs.replace(change(before), version=before.version + 1)
                 try:
+                    self._probe.reached("commit.before:QueueChanged")
                     await self._journal.commit(Commit(queues=(queue,)))
+                    self._probe.reached("commit.after:QueueChanged")
                 except Conflict:
                     if attempt == self._attempts - 1:
                         raise
