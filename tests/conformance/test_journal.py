@@ -34,6 +34,7 @@ from gennaker.store.audit import DatabaseAuditTrail
 from gennaker.store.journal import SqliteJournal
 from gennaker.store.postgres.journal import PostgresJournal
 from gennaker.worker.clock import SystemClock
+from gennaker.worker.temporal.journal import HandingJournal
 
 AT = datetime(2026, 11, 24, 9, 30, 0, 123456, tzinfo=UTC)
 LARGE = "x" * 40_000
@@ -46,11 +47,12 @@ SUBJECTS: dict[str, type[Journal]] = {
     "postgres": PostgresJournal,
     "memory": MemoryJournal,
     "shared memory": SharedJournal,
+    "postgres for Temporal": HandingJournal,
 }
 DERIVED = {CheckedJournal: "refuses what the engine would never commit, such as the made-up commits here"}
 
 
-@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres", "postgres for Temporal")))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run[None]]:
     """Runs a check on a fresh journal."""
     with opened(request.param, request, tmp_path) as journal:
@@ -65,8 +67,9 @@ def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[
     elif kind == "shared memory":
         yield servers.the_only_server(SystemClock())[1]
     else:
-        with stores.opened(kind, request, folder) as database:
-            yield stores.journal_of(database)
+        with stores.opened(kind.partition(" ")[0], request, folder) as database:
+            journal = stores.journal_of(database)
+            yield HandingJournal(journal) if "Temporal" in kind else journal
 
 
 def head(version: int = 1, **fields: object) -> Head:
@@ -358,7 +361,7 @@ def test_large_values_come_back_wherever_they_were(run: Run[None]) -> None:
         assert loaded.stages == StageMap({"s1": large, "s2": stage("s2")})
         assert loaded.head == following.head
         assert await journal.events("01A") == (*config.executions[0].events, *following.events)
-        assert await journal.pending() == (deliver,)
+        assert [pending.effect for pending in await journal.pending()] == [deliver.effect]
 
     run(check)
 
@@ -490,9 +493,7 @@ def test_commits_at_once_on_the_same_effect_keep_their_order(run: Run[None]) -> 
     async def check(journal: Journal) -> None:
         added = [journal.commit(Commit(effects=(effect("k", tries=number),))) for number in range(5)]
         dropped = journal.commit(Commit(dropped_effects=("k",), effects=(effect("other"),)))
-        again = journal.commit(Commit(effects=(effect("k", tries=9),)))
-
-        await asyncio.gather(*added, dropped, again)
+        await asyncio.gather(*added, dropped, journal.commit(Commit(effects=(effect("k", tries=9),))))
 
         assert sorted(pending.tries for pending in await journal.pending()) == [0, 9]
 

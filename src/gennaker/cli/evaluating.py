@@ -175,9 +175,10 @@ def _state(recorded: Recording) -> JsonObject:
 def _object(file: Path) -> JsonObject:
     try:
         found: Json = msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Refused(
-            Problem(code="file.unreadable", message=f"{file} can't be read: {error}.", remedy="Name a JSON file.")
+            Problem(code="file.unreadable", message=f"{file} can't be read: {reason}.", remedy="Name a JSON file.")
         ) from error
     if not isinstance(found, dict):
         raise Refused(Problem(code="file.unreadable", message=f"{file} holds no JSON object."))

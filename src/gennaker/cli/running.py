@@ -30,6 +30,10 @@ def run_file(client: Client, file: Path) -> int:
         raise Refused(
             Problem(code="file.not_json", message=f"{file} is not JSON: {error}.", remedy="Give a pipeline as JSON.")
         ) from error
+    except RecursionError as error:
+        raise Refused(
+            Problem(code="file.too_deep", message=f"{file} is nested too deeply.", remedy="Give a pipeline as JSON.")
+        ) from error
     if not isinstance(body, dict):
         raise Refused(
             Problem(code="file.not_pipeline", message=f"{file} holds no JSON object.", remedy="Give a pipeline.")

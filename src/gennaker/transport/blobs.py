@@ -96,8 +96,12 @@ class BlobFiles:
             return None
 
     def append(self, upload: str, chunks: Iterable[bytes]) -> int:
-        """Adds to an upload and returns its size. What was received before an error stays."""
-        with _storing(), self._upload_file(upload).open("r+b") as opened:
+        """Adds to an upload and returns its size. What was received before an error stays, unless the disk is full.
+
+        Then the whole upload goes: nothing else of the server could write any more.
+        """
+        file = self._upload_file(upload)
+        with _storing(file), file.open("r+b") as opened:
             size = opened.seek(0, os.SEEK_END)
             for chunk in chunks:
                 size += len(chunk)
@@ -170,12 +174,14 @@ class BlobFiles:
 
 
 @contextmanager
-def _storing() -> Iterator[None]:
-    """Turns a full disk into a sentence; every other error passes."""
+def _storing(upload: Path | None = None) -> Iterator[None]:
+    """Turns a full disk into a sentence, and removes the upload that filled it; every other error passes."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if upload is not None:
+                upload.unlink(missing_ok=True)
             raise Refused(_disk_full(), status=507) from error
         raise
 

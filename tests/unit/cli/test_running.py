@@ -89,7 +89,13 @@ def test_a_run_that_fails_says_why_and_ends_with_1(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("{", "is not JSON"), ("[]", "holds no JSON object"), (None, "can't be read: No such file")]
+    ("content", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no JSON object"),
+        ("[" * 100_000, "nested too deeply"),
+        (None, "can't be read: No such file"),
+    ],
 )
 def test_a_file_that_is_no_pipeline_is_refused(client: Client, tmp_path: Path, content: str | None, said: str) -> None:
     file = tmp_path / "p.json"

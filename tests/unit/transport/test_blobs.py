@@ -1,6 +1,7 @@
 """Blob files: what lies under a digest has that digest."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,24 @@ def test_refuses_a_blob_that_is_too_large(files: BlobFiles) -> None:
         files.append("u1", [b"x" * 60, b"x" * 60])
 
     assert refused.value.status == 413
+
+
+@pytest.mark.root
+def test_a_full_disk_gets_its_room_back(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], check=True, timeout=10)
+    try:
+        files = BlobFiles(tmp_path, limit_bytes=10_000_000)
+        files.begin("u1")
+        files.append("u1", [b"x" * 100_000])
+
+        with pytest.raises(Refused, match="nothing was kept") as refused:
+            files.append("u1", [b"x" * 2_000_000])
+
+        assert refused.value.status == 507
+        assert files.upload_size("u1") is None
+        assert files.put(b"y" * 500_000, upload="u2"), "there is room again"
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True, timeout=10)
 
 
 def test_a_second_upload_of_the_same_content_changes_nothing(files: BlobFiles) -> None:

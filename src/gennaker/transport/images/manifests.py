@@ -168,6 +168,8 @@ def read_configuration(body: bytes) -> Configuration:
         return msgspec.convert(_without_nulls(codec.decode_json(body)), Configuration)
     except msgspec.MsgspecError as error:
         raise _invalid(f"The image's configuration can't be read: {error}.") from error
+    except RecursionError as error:
+        raise _invalid("The image's configuration can't be read: it is nested too deeply.") from error
 
 
 def run_config(configuration: Configuration) -> RunConfig:

@@ -102,8 +102,10 @@ class Activities:
                 return Performed()
             run = Run()
             if wanted.is_repeat or activity.info().attempt > 1:
-                performer, journal = self._parts.performer, self._parts.journal
-                run = await repeating.repeat(pending, execution, performer=performer, journal=journal)
+                parts = self._parts
+                run = await repeating.repeat(
+                    pending, execution, performer=parts.performer, journal=parts.journal, probe=parts.probe
+                )
             event = await self._parts.performer.perform(pending.effect, execution, run)
             return Performed(event=await self._store.pack(event))
 
