@@ -21,6 +21,7 @@ from tests.conformance import subjects
 from tests.fakes.mailbox import Inbox, Mailbox
 
 from gennaker.interfaces.notifiers import Message, Notifier, Unanswered, Undelivered
+from gennaker.plugins.console import plugin as console_plugin
 from gennaker.plugins.console.plugin import ConsoleNotifier
 from gennaker.plugins.email.plugin import EmailNotifier
 from gennaker.plugins.webhook.notifier import WebhookNotifier
@@ -166,10 +167,18 @@ def webhook() -> Iterator[Bench]:
 
 @contextlib.contextmanager
 def console() -> Iterator[Bench]:
-    with structlog.testing.capture_logs() as lines:
-        yield Bench(
-            ConsoleNotifier(), "operators", lambda: [{**line, "delivery": line["delivery_id"]} for line in lines]
-        )
+    # A logger of its own: the module's keeps what some earlier test has configured when it was used first.
+    configured, log = structlog.get_config(), console_plugin.log
+    structlog.reset_defaults()
+    console_plugin.log = structlog.get_logger()
+    try:
+        with structlog.testing.capture_logs() as lines:
+            yield Bench(
+                ConsoleNotifier(), "operators", lambda: [{**line, "delivery": line["delivery_id"]} for line in lines]
+            )
+    finally:
+        console_plugin.log = log
+        structlog.configure(**configured)
 
 
 @contextlib.contextmanager

@@ -5,9 +5,9 @@ import { touched } from '../src/api/live'
 import { appended } from '../src/api/log'
 import { ago, duration, number, percent, shortDigest } from '../src/model/format'
 import { standing, together } from '../src/model/status'
-import { balancersOf, hueOf } from '../src/model/versions'
+import { balancersOf, hueOf, versionsOf } from '../src/model/versions'
 import { stateOf, titleOf } from '../src/model/wording'
-import type { Delivery, Release, Summary } from '../src/api/types'
+import type { Delivery, Execution, Release, Summary } from '../src/api/types'
 import { servingNow } from '../src/parts/ReleasePanel'
 import { parse } from '../src/live_hooks'
 
@@ -63,6 +63,19 @@ describe('what serves', () => {
     const serving = servingNow([of('shop-staging', 'shop-staging-v000'), of('shop-prod'), of('shop-eu')])
 
     expect(serving.map((one) => one.cluster)).toEqual(['shop-prod', 'shop-eu', 'shop-staging'])
+  })
+})
+
+describe('which version a group runs', () => {
+  const created = { type: 'createServerGroup', context: { serverGroupName: 'shop-prod-baseline-v000', imageVersion: '1.2.3-old' } }
+  const execution = (status: string) => ({ status, stages: [created] }) as unknown as Execution
+
+  it('is told by the execution that has made it, while that runs', () => {
+    expect(versionsOf([], execution('RUNNING')).get('shop-prod-baseline-v000')).toBe('1.2.3-old')
+  })
+
+  it('is not told by an execution that has ended: the name may be another group’s by now', () => {
+    expect(versionsOf([], execution('SUCCEEDED')).has('shop-prod-baseline-v000')).toBe(false)
   })
 })
 

@@ -10,7 +10,7 @@ from litestar.response import File, Redirect
 
 from gennaker.model.problems import Problem, Refused
 from gennaker.web.ports import Asking, Ports
-from gennaker.web.sign_in import COOKIE
+from gennaker.web.sign_in import COOKIE, VIA_PAGE
 
 _KINDS = {
     ".html": "text/html",
@@ -31,6 +31,15 @@ NO_PAGE = Problem(
 )
 
 
+_GO_ON = '<!doctype html><meta http-equiv="refresh" content="0;url=/ui/"><a href="/ui/">Go on</a>'
+_SPENT = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Gennaker: link used</title>
+<body style="font: 1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 20vh auto; padding: 0 1rem">
+<h1 style="font-size: 1.25rem">This link was used already, or is too old.</h1>
+<p><code>gennaker link</code> prints a new one.</p></body></html>
+"""
+
+
 def is_built(folder: Path) -> bool:
     """Whether there is a page in the folder."""
     return (folder / "index.html").exists()
@@ -46,22 +55,14 @@ class PageController(Controller):
 
     @get("/ui/sign-in")
     async def sign_in(self, ports: Ports, principal: Asking, once: FromQuery[str] = "") -> Response[str]:
-        """Opens a session by a one-time link."""
-        session = ports.doors.open_session(once)
-        if session is None:
-            raise Refused(
-                Problem(
-                    code="link.spent",
-                    message="This link was used already or is too old.",
-                    remedy="`gennaker link` prints a new one.",
-                ),
-                status=403,
-            )
-        cookie = Cookie(key=COOKIE, value=session, httponly=True, samesite="strict", path="/")
-        # Not a redirect: a strict cookie that a foreign page's link has set isn't sent along with one.
-        text = '<!doctype html><meta http-equiv="refresh" content="0;url=/ui/"><a href="/ui/">Go on</a>'
+        """Opens a session by a one-time link; a browser that has one goes on, whatever the link."""
         headers = {"cache-control": "no-store"}
-        return Response(text, media_type="text/html", cookies=[cookie], headers=headers)
+        session = ports.doors.open_session(once)
+        if session is None and principal.via != VIA_PAGE:
+            return Response(_SPENT, media_type="text/html", status_code=403, headers=headers)
+        cookies = [Cookie(key=COOKIE, value=session, httponly=True, samesite="strict", path="/")] if session else []
+        # Not a redirect: a strict cookie that a foreign page's link has set isn't sent along with one.
+        return Response(_GO_ON, media_type="text/html", cookies=cookies, headers=headers)
 
     @get(["/ui", "/ui/", "/ui/{path:path}"])
     async def page(

@@ -23,6 +23,8 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.web import host_names
 
 COOKIE = "gennaker_session"
+VIA_PAGE = "page"
+"""How a signed-in browser comes."""
 _LINK_LIVES = timedelta(minutes=10)
 _SESSION_LIVES = timedelta(days=7)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -66,7 +68,7 @@ class Doors:
         now = self._clock.now()
         for known, until in self._sessions.items():
             if session and hmac.compare_digest(known.encode(), session.encode()) and until > now:
-                return Principal(name="operator", via="page", roles=frozenset({"operator"}))
+                return Principal(name="operator", via=VIA_PAGE, roles=frozenset({"operator"}))
         return None
 
 

@@ -72,7 +72,7 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
             "providers",
         }:
             continue
-        sample = "UTC" if key == "engine.time-zone" else samples[type(value)]
+        sample = {"engine.time-zone": "UTC", "engine.shell": "temporal"}.get(key) or samples[type(value)]
         name = "GENNAKER_" + key.upper().replace("-", "_").replace(".", "__")
 
         by_flag = read(tmp_path, "", f"{key}={sample}")

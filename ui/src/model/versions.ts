@@ -1,17 +1,19 @@
 // Which version a server group runs, and how it is coloured: the same group always alike.
 
 import type { Execution, LoadBalancer, Release } from '../api/types'
+import { isComplete } from './status'
 
 export type Versions = ReadonlyMap<string, string>
 
-/** From releases, and from what the execution on show has created. */
+/** From releases, and from what the execution on show has created while it runs: names of canaries are given again. */
 export function versionsOf(releases: Release[], execution: Execution | undefined): Versions {
   const found = new Map<string, string>()
   for (const release of releases) {
     if (release.replaced && release.replacedVersion) found.set(release.replaced, release.replacedVersion)
     if (release.version) found.set(release.serverGroup, release.version)
   }
-  for (const stage of execution?.stages ?? []) {
+  const created = execution && !isComplete(execution.status) ? execution.stages : []
+  for (const stage of created) {
     const { serverGroupName: group, imageVersion: version } = stage.context
     if (stage.type === 'createServerGroup' && typeof group === 'string' && typeof version === 'string') found.set(group, version)
   }

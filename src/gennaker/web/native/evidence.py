@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import contextlib
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
@@ -86,11 +87,16 @@ async def _lines(ports: WebPorts, log: LogFile) -> AsyncIterator[ServerSentEvent
 
 
 class _Growing:
-    """Reads a file that grows and may be rotated: renamed, and begun anew under its old name."""
+    """Reads a file that grows and may be rotated: renamed, and begun anew under its old name.
+
+    Read in a thread, and closed by whoever leaves while that still reads.
+    """
 
     def __init__(self, path: Path) -> None:
         """Of a long file only the end is read."""
         self._path = path
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._file = self._opened()
         if self._file is not None:
@@ -98,19 +104,23 @@ class _Growing:
 
     def read(self) -> str:
         """What has come since the last time, or nothing; the rest of a rotated file comes before the new one."""
-        while True:
-            data = self._file.read(_READ_BYTES) if self._file is not None else b""
-            if data:
-                text = self._decoder.decode(data)
-                if text:
-                    return text
-            elif not self._goes_on_elsewhere():
-                return ""
+        with self._lock:
+            while not self._is_closed:
+                data = self._file.read(_READ_BYTES) if self._file is not None else b""
+                if data:
+                    text = self._decoder.decode(data)
+                    if text:
+                        return text
+                elif not self._goes_on_elsewhere():
+                    break
+        return ""
 
     def close(self) -> None:
-        """Gives the file back."""
-        if self._file is not None:
-            self._file.close()
+        """Gives the file back; nothing is read any more."""
+        with self._lock:
+            self._is_closed = True
+            if self._file is not None:
+                self._file.close()
 
     def _goes_on_elsewhere(self) -> bool:
         """Opens the file that has the name now, if it isn't the one that is open."""
@@ -123,7 +133,7 @@ class _Growing:
             if is_same and now.st_size >= self._file.tell():
                 fresh.close()
                 return False
-        self.close()
+            self._file.close()
         self._file = fresh
         return True
 
