@@ -74,7 +74,7 @@ def read(
     values: dict[str, tuple[Json, str]] = {}
     for source, found in (
         (path.name, _from_file(path, problems, is_needed=named is not None)),
-        ("environment", _from_environment(environment)),
+        ("environment", _from_environment(environment, problems)),
         ("flag", _from_flags(flags, problems)),
     ):
         for key, value in found.items():
@@ -134,8 +134,9 @@ def _from_file(path: Path, problems: list[Problem], *, is_needed: bool) -> dict[
     return dict(_flattened(content))
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
+def _from_environment(environment: Mapping[str, str], problems: list[Problem]) -> dict[str, Json]:
     found: dict[str, Json] = {}
+    meant = {key.replace(".", "-"): key for key in keys(Settings())}
     for name, value in environment.items():
         if not name.startswith("GENNAKER_") or name in _NOT_SETTINGS:
             continue
@@ -143,7 +144,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
         # Other programs have variables that begin so, too: without a section only those are ours that exist.
         if "." in dotted or dotted in _field_names(Settings):
             found[dotted] = _guess(value)
+        elif dotted in meant:
+            problems.append(_one_underscore(name, meant[dotted]))
     return found
+
+
+def _one_underscore(name: str, key: str) -> Problem:
+    right = "GENNAKER_" + key.upper().replace("-", "_").replace(".", "__")
+    return Problem(
+        code="settings.one_underscore",
+        message=f"The variable {name} sets nothing: section and key are parted by two underscores.",
+        remedy=f"Write {right}, or unset it.",
+    )
 
 
 def _from_flags(flags: Sequence[str], problems: list[Problem]) -> dict[str, Json]:

@@ -259,7 +259,7 @@ class Story:
         teller.check(f"production still serves {before}", holds=now == before, found=now)
         shares = self._shares("shop-prod")
         teller.check("all traffic is back on one server group", holds=len(shares) == 1, found=shares)
-        teller.note(watching.problems(ended)[:300])
+        teller.note(watching.reason(ended))
         if caught_by != "Canary":
             self._staging_was_told(tag)
         self._report.append(

@@ -1,5 +1,6 @@
 """Watching the demo's server through its API: waiting for executions, and measuring it from outside."""
 
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -158,6 +159,13 @@ def problems(execution: JsonObject) -> str:
     return "; ".join(
         str(one.get("message")) for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict)
     )
+
+
+def reason(execution: JsonObject) -> str:
+    """The last thing that went wrong, in a line or two: what comes before has led to it."""
+    listed = execution.get("problems")
+    last = listed[-1] if isinstance(listed, list) and listed else None
+    return textwrap.shorten(str(last.get("message")), 300, placeholder=" …") if isinstance(last, dict) else ""
 
 
 def _object(value: Json) -> JsonObject:

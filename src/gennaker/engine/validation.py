@@ -13,7 +13,7 @@ from gennaker.engine import specs
 from gennaker.expressions import regex
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.interfaces.stages import StageType
-from gennaker.model import foreign, names, records, trigger_keys
+from gennaker.model import depth, foreign, names, records, trigger_keys
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.pipeline_keys import PipelineKeys
 from gennaker.model.problems import Problem
@@ -41,6 +41,8 @@ class Validated(msgspec.Struct, frozen=True, kw_only=True):
 
 def validate(config: JsonObject, stage_types: Mapping[str, StageType]) -> Validated:
     """Looks at the whole definition."""
+    if depth.is_too_deep(config):
+        return Validated(problems=(depth.problem("pipeline"),))
     found = _Found(stage_types)
     found.problems += [one.problem("pipeline") for one in records.wrongs_unevaluated(config, PipelineKeys)]
     _names(config, found)

@@ -22,7 +22,7 @@ from gennaker.interfaces.journal import (
     SubmissionExists,
 )
 from gennaker.interfaces.servers import Servers
-from gennaker.model import foreign, trigger_secrets
+from gennaker.model import depth, foreign, trigger_secrets
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Deliver, PendingEffect, PrepareSubmission
@@ -92,6 +92,9 @@ class LocalExecutions:
 
     async def submit(self, submission: Submission, principal: Principal) -> str:
         """Stores the execution with the effect that prepares it; both or neither."""
+        for what, document in (("pipeline", submission.config), ("trigger", submission.trigger)):
+            if depth.is_too_deep(document):
+                raise Refused(depth.problem(what), status=400)
         await self._worker.ready()
         correlation_id = _correlation_id(submission)
         if not correlation_id:

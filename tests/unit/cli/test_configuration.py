@@ -82,6 +82,14 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
         assert (by_flag.sources[key], by_environment.sources[key]) == ("flag", "environment")
 
 
+def test_a_variable_that_misses_an_underscore_is_not_ignored(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="two underscores") as refused:
+        read(tmp_path, "", GENNAKER_SERVER_PORT="9", GENNAKER_OF_ANOTHER_PROGRAM="x")
+
+    (problem,) = refused.value.problems
+    assert "GENNAKER_SERVER__PORT" in problem.remedy
+
+
 def test_load_balancers_have_names_that_people_choose(tmp_path: Path) -> None:
     found = read(
         tmp_path,

@@ -267,7 +267,8 @@ class RegistryClient:
 
     def _unknown(self, repository: str, reference: str) -> Refused:
         mark = "@" if blobs.is_digest(reference) else ":"
-        return refused("manifest_unknown", f"There is no image {self.host}/{repository}{mark}{reference}.", 404)
+        message = f"There is no image {self.host}/{repository}{mark}{reference}."
+        return refused("manifest_unknown", message, 404, "Look for a slip in its name, or push it first.")
 
     @asynccontextmanager
     async def _deadline(self, what: str) -> AsyncIterator[None]:

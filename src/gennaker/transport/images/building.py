@@ -90,8 +90,15 @@ def read_dockerfile(request: BuildRequest) -> Dockerfile:
         parsed = dockerfile.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        message = f"The Dockerfile {request.dockerfile} can't be read: {reason}."
-        raise Refused(Problem(code="dockerfile.unreadable", message=message), status=422) from error
+        shown = request.dockerfile
+        if shown.is_relative_to(request.context):
+            shown = shown.relative_to(request.context)
+        problem = Problem(
+            code="dockerfile.unreadable",
+            message=f"The Dockerfile {shown} can't be read: {reason}.",
+            remedy="Add it to the commit, or name another one in the build file (`image.dockerfile`).",
+        )
+        raise Refused(problem, status=422) from error
     if parsed.problems:
         raise Refused(*parsed.problems, status=422)
     return parsed
