@@ -11,7 +11,7 @@ next steps just then. If one of them isn't as expected the savepoint undoes them
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from sqlite3 import Connection as RawConnection
@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from gennaker.interfaces.journal import Conflict, SubmissionExists
 from gennaker.store import chain, failures
 from gennaker.store.commits import CommitJob, apart
-from gennaker.store.rows import CommitRows, ExecutionRows, Row
+from gennaker.store.rows import ExecutionRows, Row
 from gennaker.store.statements import MOVING, Statements
 from gennaker.store.writer import Job
 
@@ -72,11 +72,14 @@ class SqliteBatches:
     def _commits(self, waiting: list[CommitJob]) -> None:
         while waiting:
             lot, waiting = apart(waiting)
-            together = _Together(self._raw, self._sql, lot)
-            if len(lot) == 1 or not self._savepoint(lot, together.write):
-                for job in lot:
-                    job.error = None
-                    self._savepoint((job,), partial(_write, self._raw, self._sql, job.rows))
+            if self._together(lot) or len(lot) == 1:
+                continue
+            for job in lot:
+                job.error = None
+                self._together([job])
+
+    def _together(self, lot: Sequence[CommitJob]) -> bool:
+        return self._savepoint(lot, _Together(self._raw, self._sql, lot).write)
 
     def _savepoint(self, jobs: Sequence[Job[Any]], work: Callable[[], object]) -> bool:
         """Does the work for these jobs, or undoes it and gives them the reason."""
@@ -117,7 +120,7 @@ class _Together:
         self._executions = [one for rows in self._rows for one in rows.executions]
 
     def write(self) -> None:
-        """Raises whatever it is where one of them isn't as expected."""
+        """Heads first: their versions guard the rest. Raises Conflict where one of them isn't as expected."""
         connection, sql = self._connection, self._sql
         blobs = [row for rows in self._rows for row in rows.blobs]
         if blobs:
@@ -131,7 +134,10 @@ class _Together:
             if one.removed:
                 connection.executemany(sql.delete_stage, one.removed)
         self._insert(sql.upsert_stage, [row for one in self._executions for row in one.stages])
-        self._insert(sql.insert_event, [row for one in self._executions for row in one.events])
+        try:
+            self._insert(sql.insert_event, [row for one in self._executions for row in one.events])
+        except sqlite3.IntegrityError as error:
+            raise Conflict(f"execution {self._names()} has an event of this number") from error
         for rows in self._rows:
             for key, version, body in rows.queues:
                 _write_queue(connection, sql, key, version, body)
@@ -143,12 +149,15 @@ class _Together:
         for part in _parts(rows):
             statement = _update_text(len(part))
             if self._connection.execute(statement, [value for row in part for value in row]).rowcount != len(part):
-                raise Conflict("an execution is no longer at the version that its commit was made for")
+                raise Conflict(f"execution {self._names()} is no longer at the version that its commit was made for")
 
     def _insert(self, statement: str, rows: Sequence[Row]) -> None:
         for part in _parts(rows):
             text = _insert_text(statement, len(part[0]), len(part))
             self._connection.execute(text, [value for row in part for value in row])
+
+    def _names(self) -> str:
+        return " or ".join(one.id for one in self._executions)
 
     def _delete(self, keys: Sequence[object]) -> None:
         for part in _parts(keys):
@@ -185,41 +194,6 @@ def _insert_text(statement: str, width: int, count: int) -> str:
 @cache
 def _delete_text(count: int) -> str:
     return f"DELETE FROM outbox WHERE outbox.key IN ({', '.join('?' * count)})"  # noqa: S608 - names of ours
-
-
-def _write(connection: sqlite3.Connection, sql: Statements, made: CommitRows) -> None:
-    """In the writer's transaction. Raises Conflict."""
-    if made.blobs:
-        connection.executemany(sql.insert_blob, made.blobs)
-    for execution in made.executions:
-        _write_execution(connection, sql, execution)
-    for key, version, body in made.queues:
-        _write_queue(connection, sql, key, version, body)
-    if made.dropped:
-        connection.executemany(sql.delete_effect, made.dropped)
-    if made.outbox:
-        connection.executemany(sql.upsert_effect, made.outbox)
-    chain.append(connection, sql, made.audit)
-
-
-def _write_execution(connection: sqlite3.Connection, sql: Statements, made: ExecutionRows) -> None:
-    """Head first: its version guards the rest."""
-    if made.expected:
-        found = connection.execute(sql.update_execution, (*made.head, made.id, made.expected)).rowcount
-        if found != 1:
-            raise Conflict(f"execution {made.id} is no longer at version {made.expected}")
-        if made.outline:
-            _outline(connection, sql, made)
-    else:
-        _insert(connection, sql, made)
-    if made.removed:
-        connection.executemany(sql.delete_stage, made.removed)
-    if made.stages:
-        connection.executemany(sql.upsert_stage, made.stages)
-    try:
-        connection.executemany(sql.insert_event, made.events)
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"execution {made.id} has an event of this number") from error
 
 
 def _insert(connection: sqlite3.Connection, sql: Statements, made: ExecutionRows) -> None:

@@ -34,8 +34,6 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
 
     insert_execution: str
     """id, submission_key, MOVING, OUTLINED."""
-    update_execution: str
-    """MOVING, then id and the expected version."""
     update_outlined: str
     """OUTLINED, then id."""
     upsert_outline: str
@@ -50,8 +48,6 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """execution_id, number, engine_version, ignored, event, blobs"""
     upsert_effect: str
     """key, execution_id, due, tries, effect, blobs"""
-    delete_effect: str
-    """key"""
     insert_queue: str
     """key, version, body"""
     update_queue: str
@@ -88,7 +84,6 @@ def compiled(dialect: Dialect) -> Statements:
     audit = tables.audit.c
     return Statements(
         insert_execution=write.insert(tables.executions, ("id", "submission_key", *MOVING, *OUTLINED)),
-        update_execution=write.update(tables.executions, MOVING, ("id", "version")),
         update_outlined=write.update(tables.executions, OUTLINED, ("id",)),
         upsert_outline=write.upsert(tables.outlines, ("execution_id", "body", "blobs"), 1),
         submission=write.text(select(executions.id).where(executions.submission_key == bindparam("key"))),
@@ -102,7 +97,6 @@ def compiled(dialect: Dialect) -> Statements:
             tables.events, ("execution_id", "number", "engine_version", "ignored", "event", "blobs")
         ),
         upsert_effect=write.upsert(tables.outbox, ("key", "execution_id", "due", "tries", "effect", "blobs"), 1),
-        delete_effect=write.text(delete(tables.outbox).where(outbox.key == bindparam("key"))),
         insert_queue=write.insert(tables.queues, ("key", "version", "body")),
         insert_audit=write.insert(tables.audit, ("number", "previous", "hash", "entry")),
         last_audit=write.text(
