@@ -7,7 +7,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.free_ports import free_port
 
 _PROGRAMS = Path("/usr/lib/postgresql")
 _USER = "postgres"
@@ -31,7 +31,7 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         """Makes the cluster; `start` starts it."""
         programs = max(_PROGRAMS.glob("*/bin"), key=lambda path: int(path.parent.name))
-        self.port = _free_port()
+        self.port = free_port()
         self._folder = folder
         self._as_user: list[str] = []
         if os.geteuid() == 0:
@@ -122,10 +122,3 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A new database."""
     with postgres_server.database() as url:
         yield url
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

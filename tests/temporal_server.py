@@ -1,7 +1,6 @@
 """A Temporal development server of the tests' own: the locked wheel's program, its data in a temporary folder, loopback only."""
 
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.free_ports import free_port
 
 _READY_SECONDS = 30
 _STOPS_WITHIN_SECONDS = 10
@@ -23,7 +23,7 @@ class TemporalServer:
         """`start` starts it; `settings` are Temporal's own (dynamic configuration)."""
         self._settings = [word for one in settings for word in ("--dynamic-config-value", one)]
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self.address = f"127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
         # Nothing of the user's own, which might lead it to another server.
@@ -76,10 +76,3 @@ def temporal_server() -> Iterator[TemporalServer]:
     """One server for all tests of a process; each takes a task queue of its own."""
     with running() as server:
         yield server
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

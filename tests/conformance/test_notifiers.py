@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -19,6 +18,7 @@ from aiosmtpd.smtp import SMTP
 from msgspec.structs import replace
 from tests.conformance import subjects
 from tests.fakes.mailbox import Inbox, Mailbox
+from tests.free_ports import free_port
 
 from gennaker.interfaces.notifiers import Message, Notifier, Unanswered, Undelivered
 from gennaker.plugins.console import plugin as console_plugin
@@ -100,13 +100,6 @@ class SwallowingController(Controller):
 
     def factory(self) -> SMTP:
         return Swallowing(self.handler)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
