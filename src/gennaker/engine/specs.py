@@ -65,13 +65,10 @@ def read(
             found, value = look_up(field.encode_name)
             if found:
                 values[field.encode_name] = value
-    try:
-        return msgspec.convert(values, type=stage_type.spec, strict=False)
-    except msgspec.ValidationError:  # it is stricter than we are, and names only the first problem
-        outcome = records.read(values, stage_type.spec)
-        if not isinstance(outcome, tuple):
-            return outcome
-        return tuple(_problem(one, stage.name) for one in outcome)
+    outcome = records.quickly(values, stage_type.spec)
+    if not isinstance(outcome, tuple):
+        return outcome
+    return tuple(_problem(one, stage.name) for one in outcome)
 
 
 def check_keys(stage: Stage) -> tuple[Problem, ...]:
@@ -80,11 +77,8 @@ def check_keys(stage: Stage) -> tuple[Problem, ...]:
     But for its execution window: what is wrong with that ends the stage that waits for it.
     """
     given: JsonObject = {key: stage.context[key] for key in _COMMON if key in stage.context}
-    try:
-        msgspec.convert(given, StageKeys, strict=False)
-    except msgspec.ValidationError:  # as above
-        return tuple(_problem(one, stage.name) for one in records.wrongs(given, StageKeys))
-    return ()
+    outcome = records.quickly(given, StageKeys)
+    return tuple(_problem(one, stage.name) for one in outcome) if isinstance(outcome, tuple) else ()
 
 
 def check_unevaluated(stage_type: StageType | None, config: JsonObject, name: str, pointer: str) -> tuple[Problem, ...]:
