@@ -3,7 +3,9 @@
 import json
 import math
 import os
+import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +17,8 @@ from gennaker.model.codec import Json, JsonObject
 
 _UNAVAILABLE = (502, 503, 504)
 _FOREIGN_CONTENT = {"rootfs", "files", "workspace", "history"}
+_TO_THE_CONSOLE = re.compile(r"/notify/manualJudgment/[\d.]+/2$")
+"""The third notification of the approval stage goes to the server's log, where nobody counts it."""
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
 
 
@@ -79,19 +83,26 @@ def switches(story: ShopStory) -> list[dict[str, int]]:
     return found
 
 
-def mails(story: ShopStory) -> Counter[str]:
-    """How often each mail came, by delivery id."""
-    return Counter(str(mail["X-Gennaker-Delivery"]) for mail in story.mail.mails)
+def notifications(story: ShopStory) -> Counter[str]:
+    """How often each mail came and each webhook was called, by delivery id."""
+    mails = (str(mail["X-Gennaker-Delivery"]).strip() for mail in story.mail.mails)
+    calls = (str(body["deliveryId"]) for body in story.hooks.received)
+    return Counter((*mails, *calls))
 
 
-def calls(story: ShopStory) -> Counter[str]:
-    """How often each webhook was called, by delivery id."""
-    return Counter(str(body["deliveryId"]) for body in story.hooks.received)
+def outcomes(audit: Iterable[Json]) -> dict[str, str]:
+    """Outcomes of mails and webhooks as they were audited, by delivery id, which is their effect's key."""
+    found = {
+        str(entry["details"]["key"]): str(entry["details"]["outcome"])
+        for entry in audit
+        if isinstance(entry, dict) and entry["action"] == "notification.sent" and isinstance(entry["details"], dict)
+    }
+    return {key: outcome for key, outcome in found.items() if not _TO_THE_CONSOLE.search(key)}
 
 
-def normalised_ids(story: ShopStory, counted: Counter[str]) -> list[Json]:
+def normalised_ids(story: ShopStory, ids: Iterable[str]) -> list[Json]:
     """Delivery ids in a form that can be compared."""
-    return in_order(Normaliser(story.folder).value(one) for one in counted)
+    return in_order(Normaliser(story.folder).value(one) for one in ids)
 
 
 def trouble_of_visitors(story: ShopStory) -> list[str]:

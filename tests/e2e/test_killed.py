@@ -79,10 +79,9 @@ class Told:
         self.points_seen = story.points_seen()
         self.starts = counting.starts(story)
         self.switches = counting.switches(story)
-        self.mails = counting.mails(story)
-        self.mail_ids = counting.normalised_ids(story, self.mails)
-        self.calls = counting.calls(story)
-        self.call_ids = counting.normalised_ids(story, self.calls)
+        self.arrived = counting.notifications(story)
+        self.outcomes = counting.outcomes(self.audit)
+        self.notifications = counting.normalised_ids(story, self.outcomes)
         self.trouble = counting.trouble_of_visitors(story)
         self.requests = counting.requests(story)
         self.open_to_others = counting.open_to_others(story)
@@ -156,19 +155,12 @@ def difference(undisturbed: Json, killed: Json) -> str:
 
 
 def test_what_was_cut_off_twice_is_said_to_be_unknown(stories: Tellings) -> None:
-    undisturbed, measured = (outcomes(told) for told in (stories.undisturbed, stories.measured))
-
-    assert set(undisturbed) == {"done"}
-    assert measured == {"unknown": 1, "done": undisturbed["done"] - 1}
-
-
-def outcomes(told: Told) -> Counter[str]:
-    """Of the notifications, as they were audited."""
-    return Counter(
-        str(entry["details"]["outcome"])
-        for entry in told.audit
-        if isinstance(entry, dict) and entry["action"] == "notification.sent" and isinstance(entry["details"], dict)
-    )
+    """In the third telling for certain; in the others a kill meant for something else may hit the repeat as well."""
+    assert set(stories.undisturbed.outcomes.values()) == {"done"}
+    for killed in (*stories.killed, stories.measured):
+        assert set(killed.outcomes.values()) <= {"done", "unknown"}
+    unknown = [key for key, outcome in stories.measured.outcomes.items() if outcome == "unknown"]
+    assert any("/notify/stage.complete/" in key for key in unknown), unknown
 
 
 def test_the_registry_holds_the_same_images_under_the_same_tags(stories: Tellings) -> None:
@@ -221,10 +213,19 @@ def test_every_effect_is_audited_once_and_the_chain_is_intact(stories: Tellings)
 def test_mails_and_webhooks_came_at_most_once_more_with_the_same_id(stories: Tellings) -> None:
     undisturbed = stories.undisturbed
 
-    assert set(undisturbed.mails.values()) == set(undisturbed.calls.values()) == {1}
+    assert undisturbed.arrived == dict.fromkeys(undisturbed.outcomes, 1)
+    assert len({"mail" if "manualJudgment" in key else "webhook" for key in undisturbed.arrived}) == 2
     for killed in (*stories.killed, stories.measured):
-        assert (killed.mail_ids, killed.call_ids) == (undisturbed.mail_ids, undisturbed.call_ids)
-        assert max((killed.mails + killed.calls).values()) <= 2
+        assert killed.notifications == undisturbed.notifications
+        assert max(killed.arrived.values()) <= 2
+        assert set(killed.arrived) <= set(killed.outcomes)
+
+
+def test_what_did_not_arrive_is_said_to_be_unknown(stories: Tellings) -> None:
+    """Cut off before it was sent, and cut off again when it was repeated: it isn't tried a third time."""
+    for told in stories:
+        unknown = {key for key, outcome in told.outcomes.items() if outcome == "unknown"}
+        assert set(told.outcomes) - set(told.arrived) <= unknown
 
 
 def test_production_served_all_the_time(stories: Tellings) -> None:
