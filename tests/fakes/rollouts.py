@@ -2,12 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
 from tests.fakes.clouds import CloudState, FakeCloud
 from tests.fakes.faulty import Faults, FaultyCloud, FaultyTraffic
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
 from tests.harness import Harness, problem_of
 
-from gennaker.interfaces.clouds import Place, ServerGroup
+from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
@@ -20,6 +21,7 @@ from gennaker.plugins.flow.plugin import plugin as flow_plugin
 from gennaker.settings import Settings
 
 PLACE = Place(account="local", region="local")
+REMOTE = Place(account="local", region="remote")
 OLD, NEW, NEWER, SICK, CRASHING = (f"registry/shop@sha256:{name}" for name in ("old", "new", "newer", "sick", "crash"))
 LOAD_BALANCER = "shop-prod"
 SETTLED = timedelta(seconds=90)
@@ -43,7 +45,9 @@ class FakePlace:
         return Plugin(
             name="fakes",
             clouds=(
-                lambda services: FaultyCloud(FakeCloud(self.cloud, PLACE), self.faults, services.clock, self._begun),
+                lambda services: FaultyCloud(
+                    FakeCloud(self.cloud, PLACE, REMOTE), self.faults, services.clock, self._begun
+                ),
             ),
             traffic=(lambda _: FaultyTraffic(FakeTraffic(self.balancers), self.faults),),
         )
@@ -55,6 +59,19 @@ class FakePlace:
         assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
         self.faults.calls.clear()
         self.harness.probe.seen.clear()
+        return self
+
+    def elsewhere(self, name: str, image: str = OLD, **changes: object) -> "FakePlace":
+        """With another server group, in the region `remote`, that has no load balancer."""
+        new = NewServerGroup(
+            key=f"by hand/{name}",
+            name=name,
+            place=REMOTE,
+            image=image,
+            capacity=Capacity(min=1, max=3, desired=2),
+        )
+        self.harness.time.run(FakeCloud(self.cloud, REMOTE).create(new))
+        self.cloud.groups[name] = replace(self.cloud.groups[name], **changes)
         return self
 
     def run(self, pipeline: JsonObject, **options: object) -> Execution:

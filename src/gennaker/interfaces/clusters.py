@@ -101,6 +101,11 @@ class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     scale_down: bool = False
     delay_before_scale_down_sec: float = 0
     allow_scale_down_active: bool = False
+    strategy_application: str = ""
+    strategy_pipeline: str = ""
+    """Id of the pipeline that is the strategy `custom`."""
+    pipeline_parameters: JsonObject = {}  # noqa: RUF012 - msgspec copies it
+    """More parameters of that pipeline."""
     pipeline_before_cleanup: ValidationPipeline = ValidationPipeline()
     verify: JsonObject | tuple[JsonObject, ...] = {}  # noqa: RUF012 - msgspec copies it
     """Checks on the new instances before users see them: `{"httpCheck": {…}}` or stages with `type`."""

@@ -34,9 +34,9 @@ class FakeCloud:
 
     name = "fake"
 
-    def __init__(self, state: CloudState, place: Place) -> None:
+    def __init__(self, state: CloudState, *places: Place) -> None:
         self._state = state
-        self._place = place
+        self._places = places
 
     async def create(self, new: NewServerGroup) -> ServerGroup:
         self._check(new.place)
@@ -121,7 +121,7 @@ class FakeCloud:
         return self._state.groups[name]
 
     def _check(self, place: Place) -> None:
-        if place != self._place:
+        if place not in self._places:
             raise Refused(Problem(code="fake.place", message=f"There is no {place}."))
 
     def _check_image(self, image: str) -> None:

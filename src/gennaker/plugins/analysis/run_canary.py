@@ -135,7 +135,11 @@ async def decide(context: TaskContext) -> TaskResult:
     held = {**held, "evidence": digest}
     warnings: list[Json] = list(said)
     told: JsonObject = {"canaryInterval": held, "canaryScore": held["score"], "warnings": warnings}
-    outputs: JsonObject = {"canaryScore": held["score"]}
+    outputs: JsonObject = {
+        "canaryScore": held["score"],
+        "canaryPipelineExecutionId": digest.removeprefix("sha256:"),
+        "canaryConfigId": own.get("canaryConfigId") or config.get("id"),
+    }
     if not verdict.is_halted(score.score, thresholds):
         return Done(context=told, outputs=outputs)
     message = f"Canary score {score.score:g} is not above the marginal score threshold."

@@ -10,7 +10,7 @@ from gennaker.model import foreign, records
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.deploy import cluster_selection, rollouts, server_groups, taking_out, targets
+from gennaker.plugins.deploy import cluster_selection, guards, regions, rollouts, server_groups, taking_out, targets
 from gennaker.plugins.deploy.cluster_selection import Selection
 from gennaker.plugins.deploy.targets import TargetSpec
 
@@ -54,6 +54,7 @@ async def _choose(context: TaskContext, selection: Selection) -> TaskResult:
     if not groups and selection.keeps and not foreign.flag(own.get("continueIfClusterNotFound")):
         raise Refused(_empty(cluster))
     found = cluster_selection.chosen(groups, selection, execution_id=context.execution.head.id)
+    await guards.check(context, found)
     return Done(context=taking_out.chosen(location, tuple(one.name for one in found)))
 
 
@@ -103,7 +104,15 @@ def _choosing(read: Read) -> TaskType:
 
 
 def _stage(name: str, label: str, about: str, *tasks: TaskType, spec: type[TargetSpec]) -> StageType:
-    return StageType(name=name, label=label, about=about, spec=spec, tasks=tasks, restart_clears=taking_out.CLEARED)
+    return StageType(
+        name=name,
+        label=label,
+        about=about,
+        spec=spec,
+        tasks=tasks,
+        plan=regions.each(*tasks),
+        restart_clears=taking_out.CLEARED,
+    )
 
 
 def _empty(cluster: str) -> Problem:

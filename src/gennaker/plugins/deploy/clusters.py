@@ -15,7 +15,8 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import durations, server_groups
 from gennaker.plugins.deploy.server_groups import Location
 
-STRATEGIES = ("none", "highlander", "redblack", "rollingredblack")
+STRATEGIES = ("none", "highlander", "redblack", "rollingredblack", "custom")
+REGION_LISTS = ("availabilityZones", "regions", "namespaces", "zones")
 _SAME = {"bluegreen": "redblack", "rollingupdate": "rollingredblack", "": "none"}
 
 
@@ -71,18 +72,23 @@ def flattened(value: JsonObject) -> JsonObject:
 
 
 def region_of(value: JsonObject) -> str:
-    """The region, under whichever of its names it is given."""
+    """The region, under whichever of its names it is given; of several the first."""
+    return next(iter(regions_of(value)), "")
+
+
+def regions_of(value: JsonObject) -> tuple[str, ...]:
+    """All regions, under whichever of their names they are given."""
     for key in ("region", "namespace"):
         found = value.get(key)
         if isinstance(found, str) and found:
-            return found
-    for key in ("availabilityZones", "regions", "namespaces", "zones"):
+            return (found,)
+    for key in REGION_LISTS:
         several = value.get(key)
         if isinstance(several, dict | list) and several:
-            return str(next(iter(several)))
+            return tuple(dict.fromkeys(map(str, several)))
         if isinstance(several, str) and several:
-            return several
-    return ""
+            return (several,)
+    return ()
 
 
 def part(capacity: Capacity, percent: float) -> Capacity:

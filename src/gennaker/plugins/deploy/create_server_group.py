@@ -29,6 +29,8 @@ async def plan(_: StageSpec, context: StageContext) -> Plan:
     """Reads the cluster, so that what is wrong with it is said before anything is done."""
     cluster = clusters.read(context)
     strategies.check(cluster)
+    if cluster.strategy == "custom":
+        return Plan()
     return Plan(before=_held_back(context, cluster), tasks=tuple(task.planned() for task in _TASKS))
 
 
@@ -201,7 +203,10 @@ async def wait_for_up(context: TaskContext) -> TaskResult:
 
 async def plan_after(_: StageSpec, context: StageContext) -> tuple[PlannedStage, ...]:
     """What the strategy does once the new server group is up."""
-    return strategies.after(clusters.read(context), context.stage.context)
+    cluster = clusters.read(context)
+    if cluster.strategy == "custom":
+        return (strategies.custom(cluster, context.stage, context.execution.head.id),)
+    return strategies.after(cluster, context.stage.context)
 
 
 async def plan_on_failure(_: StageSpec, context: StageContext) -> tuple[PlannedStage, ...]:

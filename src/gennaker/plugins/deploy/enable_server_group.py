@@ -1,9 +1,29 @@
 """Enable Server Group: waits until its instances are up, then lets it take part in traffic beside the others."""
 
+from msgspec.structs import replace
+
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.model.event import Done, TaskResult
-from gennaker.plugins.deploy import durations, server_groups, shares, taking_out, targets, traffic_shares, upcoming
+from gennaker.model.lengths import Duration
+from gennaker.plugins.deploy import (
+    clusters,
+    durations,
+    regions,
+    server_groups,
+    shares,
+    taking_out,
+    targets,
+    traffic_shares,
+    upcoming,
+)
 from gennaker.plugins.deploy.targets import TargetSpec
+
+
+class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON."""
+
+    target_healthy_deploy_percentage: float = 100
+    up_timeout: Duration = "PT10M"
 
 
 async def wait_for_up(context: TaskContext) -> TaskResult:
@@ -11,11 +31,12 @@ async def wait_for_up(context: TaskContext) -> TaskResult:
     target = await targets.resolve(context)
     group = await targets.group(context, target)
     within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
-    return upcoming.wait(context, group, group.capacity.desired, within) or Done()
+    required = clusters.required(group.capacity.desired, targets.healthy_percentage(context))
+    return upcoming.wait(context, group, required, within) or Done()
 
 
 async def enable(context: TaskContext) -> TaskResult:
-    """Takes its part, as its size says; one that takes part already keeps what it has."""
+    """Takes its part, as its size says; one that takes part already keeps what it has, with all its instances."""
     target = await targets.resolve(context)
     group = await targets.group(context, target)
     groups = await server_groups.all_of(context.services, target.location)
@@ -25,7 +46,7 @@ async def enable(context: TaskContext) -> TaskResult:
     def change(members: shares.Members) -> shares.Members:
         members = known(members)
         if members[group.name].takes_traffic:
-            return members
+            return {**members, group.name: replace(members[group.name], limit=None)}
         return shares.joined(members, group.name, group.capacity.desired, sizes)
 
     for load_balancer in group.load_balancers:
@@ -36,16 +57,18 @@ async def enable(context: TaskContext) -> TaskResult:
     return Done()
 
 
+_TASKS = (
+    TaskType(name="determineTargetServerGroup", run=taking_out.choose_target),
+    TaskType(name="waitForUpInstances", run=wait_for_up),
+    TaskType(name="enableServerGroup", run=enable),
+)
 stage = StageType(
     name="enableServerGroup",
     label="Enable Server Group",
     about=__doc__,
-    spec=TargetSpec,
-    tasks=(
-        TaskType(name="determineTargetServerGroup", run=taking_out.choose_target),
-        TaskType(name="waitForUpInstances", run=wait_for_up),
-        TaskType(name="enableServerGroup", run=enable),
-    ),
+    spec=Spec,
+    tasks=_TASKS,
+    plan=regions.each(*_TASKS),
     aliases=("enableAsg",),
     restart_clears=taking_out.CLEARED,
 )

@@ -7,21 +7,22 @@ up before the stage ends.
 from datetime import timedelta
 
 import msgspec
-from msgspec.structs import replace
 
-from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.clusters import CapacitySpec
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
+from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, TaskResult
 from gennaker.model.lengths import Duration
 from gennaker.plugins.deploy import (
     clusters,
     draining,
     durations,
+    guards,
+    regions,
     resizing,
     rollouts,
     server_groups,
-    shares,
     taking_out,
     targets,
     traffic_shares,
@@ -36,10 +37,16 @@ class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
     action: str = "scale_exact"
-    """`scale_exact`, `scale_up` or `scale_down`"""
+    """`scale_exact`, `scale_up`, `scale_down`, `scale_to_cluster` or `scale_to_server_group`"""
     capacity: CapacitySpec = CapacitySpec()
     scale_pct: float | None = None
     scale_num: float | None = None
+    source: JsonObject = {}  # noqa: RUF012 - msgspec copies it
+    """The server group to which `scale_to_server_group` looks; absent: the cluster's newest."""
+    pin_capacity: bool = False
+    pin_minimum_capacity: bool = False
+    unpin_minimum_capacity: bool = False
+    target_healthy_deploy_percentage: float = 100
     up_timeout: Duration = "PT10M"
 
 
@@ -47,9 +54,25 @@ async def determine(context: TaskContext) -> TaskResult:
     """What is resized, and to what."""
     target = await targets.resolve(context)
     group = await targets.group(context, target)
-    wanted = clusters.capacity_json(resizing.target(group.capacity, context.stage.context))
+    like = await _like(context, group)
+    aimed = resizing.target(group.capacity, context.stage.context, like=like)
+    if not aimed.desired:
+        await guards.check(context, (group,))
+    wanted = clusters.capacity_json(aimed)
     chosen = taking_out.chosen(target.location, (group.name,))
     return Done(context={**chosen, "resolvedServerGroup": group.name, "targetCapacity": wanted})
+
+
+async def _like(context: TaskContext, group: ServerGroup) -> Capacity | None:
+    """What the action looks to beside the server group itself."""
+    action = resizing.action_of(context.stage.context)
+    if action == resizing.TO_CLUSTER:
+        location = (await targets.resolve(context)).location
+        groups = await server_groups.of_cluster(context.services, location, server_groups.cluster_of(group))
+        return resizing.largest(one.capacity for one in groups)
+    if action == resizing.TO_SERVER_GROUP:
+        return (await targets.source(context, group)).capacity
+    return None
 
 
 async def withdraw(context: TaskContext) -> TaskResult:
@@ -59,7 +82,7 @@ async def withdraw(context: TaskContext) -> TaskResult:
     desired = _wanted(context).desired
     if desired >= len(group.instances):
         return Done()
-    await _limit(context, target.name, desired)
+    await traffic_shares.limit(context.services, target.name, desired)
     return await draining.wait(context, group, beyond=desired) or Done()
 
 
@@ -78,9 +101,10 @@ async def wait_for_match(context: TaskContext) -> TaskResult:
     target = await targets.resolve(context)
     group = await targets.group(context, target)
     desired = _wanted(context).desired
+    required = clusters.required(desired, targets.healthy_percentage(context))
     within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
     if not group.is_disabled:
-        waiting = upcoming.wait(context, group, desired, within)
+        waiting = upcoming.wait(context, group, required, within)
         if waiting is not None:
             return waiting
     if len(group.instances) > desired:
@@ -88,7 +112,7 @@ async def wait_for_match(context: TaskContext) -> TaskResult:
         return Again(
             after=_LOOKS_AGAIN, waiting_for=server_groups.waits(f"{extra} instances of {group.name} to stop", group)
         )
-    await _limit(context, target.name, None)
+    await traffic_shares.limit(context.services, target.name, None)
     return Done()
 
 
@@ -96,36 +120,27 @@ async def stop(context: TaskContext) -> None:
     """Whatever was left out of traffic comes back."""
     name = context.stage.context.get("resolvedServerGroup")
     if isinstance(name, str):
-        await _limit(context, name, None)
+        await traffic_shares.limit(context.services, name, None)
     await rollouts.stop(context)
-
-
-async def _limit(context: TaskContext, name: str, limit: int | None) -> None:
-    for load_balancer, member in (await traffic_shares.of_group(context.services, name)).items():
-        if member.limit == limit:
-            continue
-
-        def change(members: shares.Members) -> shares.Members:
-            return {n: replace(one, limit=limit) if n == name else one for n, one in members.items()}
-
-        await traffic_shares.change(context.services, load_balancer, change)
 
 
 def _wanted(context: TaskContext) -> Capacity:
     return msgspec.convert(context.stage.context["targetCapacity"], Capacity)
 
 
+_TASKS = (
+    TaskType(name="determineTargetServerGroup", run=determine, stop=stop),
+    TaskType(name="withdrawInstances", run=withdraw, stop=stop),
+    TaskType(name="resizeServerGroup", run=resize, stop=stop),
+    TaskType(name="waitForCapacityMatch", run=wait_for_match, stop=stop, timeout=timedelta(hours=2)),
+)
 stage = StageType(
     name="resizeServerGroup",
     label="Resize Server Group",
     about=__doc__,
     spec=Spec,
-    tasks=(
-        TaskType(name="determineTargetServerGroup", run=determine, stop=stop),
-        TaskType(name="withdrawInstances", run=withdraw, stop=stop),
-        TaskType(name="resizeServerGroup", run=resize, stop=stop),
-        TaskType(name="waitForCapacityMatch", run=wait_for_match, stop=stop, timeout=timedelta(hours=2)),
-    ),
+    tasks=_TASKS,
+    plan=regions.each(*_TASKS),
     aliases=("resizeAsg",),
     restart_clears=(*taking_out.CLEARED, "targetCapacity"),
 )

@@ -1,17 +1,69 @@
 """Resizing: the arithmetic of Orca's resize actions. Pure."""
 
 import math
+from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from gennaker.interfaces.clouds import Capacity
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 
-ACTIONS = ("scale_exact", "scale_up", "scale_down")
+TO_CLUSTER = "scale_to_cluster"
+TO_SERVER_GROUP = "scale_to_server_group"
+ACTIONS = ("scale_exact", "scale_up", "scale_down", TO_CLUSTER, TO_SERVER_GROUP)
 
 
-def target(now: Capacity, stage: JsonObject) -> Capacity:
-    """The capacity that a resizeServerGroup stage asks for. Raises Refused."""
-    action = str(stage.get("action") or "scale_exact").lower()
+def action_of(stage: JsonObject) -> str:
+    """What a resizeServerGroup stage does."""
+    return str(stage.get("action") or "scale_exact").lower()
+
+
+def target(now: Capacity, stage: JsonObject, *, like: Capacity | None = None) -> Capacity:
+    """The capacity that a resizeServerGroup stage asks for; `like`: that of the cluster or server group which it names.
+
+    Raises Refused.
+    """
+    return pinned(_target(now, stage, like or now), stage)
+
+
+def largest(capacities: Iterable[Capacity]) -> Capacity:
+    """The largest of a cluster's numbers, each by itself."""
+    found = list(capacities)
+    return Capacity(
+        min=max(one.min for one in found), max=max(one.max for one in found), desired=max(one.desired for one in found)
+    )
+
+
+def pinned(capacity: Capacity, stage: JsonObject) -> Capacity:
+    """Orca's `pinCapacity` (min = max = desired), `pinMinimumCapacity` (min = desired) and `unpinMinimumCapacity`."""
+    if foreign.flag(stage.get("unpinMinimumCapacity")):
+        low = _original_minimum(stage)
+        if low is not None and low <= capacity.min:
+            capacity = replace(capacity, min=low)
+    if foreign.flag(stage.get("pinCapacity")):
+        return Capacity(min=capacity.desired, max=capacity.desired, desired=capacity.desired)
+    return replace(capacity, min=capacity.desired) if foreign.flag(stage.get("pinMinimumCapacity")) else capacity
+
+
+def _original_minimum(stage: JsonObject) -> int | None:
+    source = stage.get("source")
+    name = source.get("serverGroupName") if isinstance(source, dict) else stage.get("serverGroupName")
+    for key in (f"originalCapacity.{name}", "savedCapacity"):
+        found = stage.get(key)
+        if isinstance(found, dict) and found.get("min") is not None:
+            return _count(found["min"])
+    return None
+
+
+def _target(now: Capacity, stage: JsonObject, like: Capacity) -> Capacity:
+    action = action_of(stage)
+    if action == TO_SERVER_GROUP:
+        percent = _number(stage.get("scalePct"))
+        return like if percent is None else _scaled(like, like.desired * percent / 100)
+    if action == TO_CLUSTER:
+        return _beyond(like, stage)
     if action == "scale_exact":
         wanted = stage.get("capacity")
         exact = _exact(now, wanted if isinstance(wanted, dict) else {})
@@ -40,6 +92,15 @@ def _exact(now: Capacity, wanted: JsonObject) -> Capacity:
     if not low_filled <= desired <= high_filled:
         raise Refused(_disordered(low_filled, desired, high_filled))
     return Capacity(min=low_filled, max=high_filled, desired=desired)
+
+
+def _beyond(cluster: Capacity, stage: JsonObject) -> Capacity:
+    """As large as the cluster's largest, and so much more, within its maximum."""
+    percent, count = _number(stage.get("scalePct")), _number(stage.get("scaleNum"))
+    more = math.ceil(cluster.desired * abs(percent) / 100) if percent else math.ceil(abs(count or 0))
+    high = max(cluster.max, cluster.min)
+    desired = min(max(cluster.desired, cluster.min) + more, high)
+    return Capacity(min=min(cluster.min, desired), max=high, desired=desired)
 
 
 def _scaled(now: Capacity, desired: float) -> Capacity:

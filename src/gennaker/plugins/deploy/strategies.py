@@ -3,6 +3,7 @@
 * none: takes its part of the traffic beside the others.
 * redblack (blue/green): checks, one switch, the old one drained and kept warm until the grace period is over.
 * highlander: as redblack, then everything else in the cluster is destroyed.
+* custom: a pipeline of one's own does it all, told where (Orca's parameters).
 * rollingredblack (rolling update): step by step grows the new one, gives it traffic, makes the old one smaller.
 
 All stages are linear and belong to the rollout: until its release has ended the rollout each failure leads back.
@@ -12,8 +13,10 @@ import math
 from collections.abc import Iterator
 
 from gennaker.interfaces.clouds import Capacity
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import PlannedStage
+from gennaker.model.execution import Stage
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import clusters, rollouts
 from gennaker.plugins.deploy.clusters import Cluster
@@ -28,11 +31,39 @@ def check(cluster: Cluster) -> None:
         raise _wrong("trafficPercent", f"{percent:g} is no percentage between 0 and 100")
     if percent is not None and cluster.strategy in ("redblack", "rollingredblack"):
         raise _wrong("trafficPercent", f"a fixed percentage doesn't go with the strategy {cluster.strategy}")
+    if cluster.strategy == "custom" and not cluster.spec.strategy_pipeline:
+        raise _wrong("strategyPipeline", "the strategy custom needs the id of a pipeline")
     if any(not 0 < step <= 100 for step in cluster.spec.target_percentages):
         raise _wrong("targetPercentages", "percentages are greater than 0 and at most 100")
-    if cluster.spec.rollback.on_pipeline_failure and cluster.strategy in ("none", "highlander"):
+    if cluster.spec.rollback.on_pipeline_failure and cluster.strategy in ("none", "highlander", "custom"):
         raise _wrong("rollback", f"the strategy {cluster.strategy} keeps nothing to roll back to")
     list(_checks(cluster, {}))
+
+
+def custom(cluster: Cluster, stage: Stage, execution_id: str) -> PlannedStage:
+    """The pipeline stage that takes the place of everything which a createServerGroup stage does."""
+    own = stage.context
+    parameters: JsonObject = {
+        "application": cluster.location.application,
+        "credentials": cluster.location.account,
+        "cluster": cluster.name,
+        "moniker": cluster.spec.moniker or {"app": cluster.location.application, "cluster": cluster.name},
+        "region": cluster.location.region,
+        "cloudProvider": cluster.location.cloud_provider,
+        "strategy": True,
+        "clone": stage.type == "cloneServerGroup",
+        "parentPipelineId": execution_id,
+        "parentStageId": stage.id,
+        **foreign.mapping(own.get("pipelineParameters")),
+    }
+    told: JsonObject = {
+        "application": cluster.location.application,
+        "pipelineApplication": cluster.spec.strategy_application,
+        "pipelineId": cluster.spec.strategy_pipeline,
+        "pipeline": cluster.spec.strategy_pipeline,
+        "pipelineParameters": parameters,
+    }
+    return PlannedStage(type="pipeline", name="pipeline", context=told)
 
 
 def after(cluster: Cluster, context: JsonObject) -> tuple[PlannedStage, ...]:

@@ -11,7 +11,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext, TaskContext, TaskType
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, TaskResult
-from gennaker.plugins.deploy import clusters, draining, rollouts, server_groups, shares, targets, traffic_shares
+from gennaker.plugins.deploy import clusters, draining, guards, rollouts, server_groups, shares, targets, traffic_shares
 from gennaker.plugins.deploy.server_groups import Location
 
 _CHOSEN = "chosenServerGroups"
@@ -31,10 +31,18 @@ async def choose_target(context: TaskContext) -> TaskResult:
     return Done(context={**chosen(target.location, (group.name,)), "resolvedServerGroup": group.name})
 
 
+async def choose_leaving(context: TaskContext) -> TaskResult:
+    """As `choose_target`, for one that is to lose its traffic: traffic guards are heeded."""
+    await guards.check(context, (await targets.group(context, await targets.resolve(context)),))
+    return await choose_target(context)
+
+
 async def choose_target_if_there(context: TaskContext) -> TaskResult:
-    """As `choose_target`; one that is gone already is nothing to do."""
+    """As `choose_leaving`; one that is gone already is nothing to do."""
     target = await targets.resolve(context)
     group = await server_groups.find(context.services, target.location, target.name)
+    if group is not None:
+        await guards.check(context, (group,))
     names = (group.name,) if group else ()
     return Done(context={**chosen(target.location, names), "resolvedServerGroup": target.name})
 

@@ -80,9 +80,9 @@ def cluster_name(context: Mapping[str, Json]) -> str:
     return ""
 
 
-async def resolve(context: StageContext) -> Target:
-    """The one server group that the stage means. Raises Refused."""
-    own = context.stage.context
+async def resolve(context: StageContext, own: JsonObject | None = None) -> Target:
+    """The one server group that the stage means, or `own`, read as a stage's context. Raises Refused."""
+    own = context.stage.context if own is None else own
     name = str(own.get("serverGroupName") or own.get("asgName") or own.get("resolvedServerGroup") or "")
     application = context.execution.head.application
     if name:
@@ -112,6 +112,27 @@ async def group(context: StageContext, target: Target) -> ServerGroup:
             status=404,
         )
     return found
+
+
+async def source(context: StageContext, target: ServerGroup) -> ServerGroup:
+    """The server group that a stage names as `source`; without one the newest of the target's cluster. Raises Refused."""
+    named = context.stage.context.get("source")
+    given = named if isinstance(named, dict) else {}
+    name = str(given.get("serverGroupName") or given.get("asgName") or "")
+    if name:
+        where = {**context.stage.context, **given}
+        application = context.execution.head.application
+        location = location_of(where, context.services, named=name, application=application)
+        return await group(context, Target(location=location, name=name))
+    own = await resolve(context)
+    groups = await server_groups.of_cluster(context.services, own.location, server_groups.cluster_of(target))
+    return groups[-1]
+
+
+def healthy_percentage(context: StageContext) -> float:
+    """Which part of the instances must be up (`targetHealthyDeployPercentage`)."""
+    value = context.stage.context.get("targetHealthyDeployPercentage")
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 100
 
 
 def context_of(target: Target) -> JsonObject:

@@ -11,6 +11,7 @@ another port, are brought about by the traffic keeper, which runs as long as the
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from gennaker.interfaces.clouds import Health, ServerGroup
 from gennaker.interfaces.documents import Document, VersionMismatch
@@ -100,6 +101,18 @@ def with_members(names: Iterable[str], location: Location) -> Change:
         cloud_provider=location.cloud_provider,
     )
     return lambda members: {**dict.fromkeys(names, fresh), **members}
+
+
+async def limit(services: Services, name: str, instances: int | None) -> None:
+    """Only so many instances of the server group, the oldest, get requests; None: all of them."""
+    for load_balancer, member in (await of_group(services, name)).items():
+        if member.limit == instances:
+            continue
+
+        def limited(members: shares.Members) -> shares.Members:
+            return {n: replace(one, limit=instances) if n == name else one for n, one in members.items()}
+
+        await change(services, load_balancer, limited)
 
 
 async def forget(services: Services, name: str) -> None:

@@ -279,6 +279,40 @@ def test_templates_of_a_config_are_no_expressions_of_the_pipeline() -> None:
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
 
 
+def test_each_judgement_names_its_config_and_the_result_that_was_kept() -> None:
+    world = place(FakeSource(shop()))
+
+    async def save(services: Services) -> None:
+        await services.definitions.save("canary-config", "c1", config(), author="ada")
+
+    world.harness.do(save)
+
+    execution = world.run(canary(analysis={"canaryConfig": None, "canaryConfigId": "c1"}))
+
+    outputs = by_name(execution, "Run Canary #2").outputs
+    assert outputs["canaryConfigId"] == "c1"
+
+    async def kept(services: Services) -> None:
+        items = {one.name: one.digest for one in await services.evidence.list(execution.head.id)}
+        assert items["canary-2.json"] == f"sha256:{outputs['canaryPipelineExecutionId']}"
+
+    world.harness.do(kept)
+
+
+def test_a_stage_that_may_fail_lets_the_pipeline_go_on_after_all_its_judgements() -> None:
+    world = place(FakeSource(shop(errors=0.05)))
+    pipeline = canary()
+    pipeline["stages"][0] |= {"continuePipeline": True, "failPipeline": False}
+
+    execution = world.run(pipeline)
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert top(execution).status is Status.FAILED_CONTINUE
+    judged = [by_name(execution, f"Run Canary #{number}").status for number in (1, 2)]
+    assert judged == [Status.FAILED_CONTINUE, Status.FAILED_CONTINUE]
+    assert is_as_before(world)
+
+
 def test_missing_data_is_named_with_metric_scope_and_since_when() -> None:
     source = FakeSource(shop(silent=("errors",)))
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from tests import make
 from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, NEWER, OLD, SICK, FakePlace, deploy, deploy_stage, stage
 from tests.harness import problem_of, reached
 
@@ -208,3 +209,53 @@ def test_a_request_that_never_ends_holds_nothing_up_longer_than_the_drain_time()
     assert execution.head.status is Status.SUCCEEDED
     assert execution.head.end_time is not None
     assert timedelta(seconds=10) <= execution.head.end_time - execution.head.build_time < timedelta(seconds=12)
+
+
+def test_a_strategy_of_one_s_own_is_a_pipeline_that_does_it_all() -> None:
+    place = FakePlace().deployed()
+    before = place.seen()
+    body: JsonObject = {
+        "application": "shop",
+        "name": "Mine",
+        "id": "mine",
+        "type": "strategy",
+        "parameterConfig": [{"name": "cluster"}, {"name": "clone"}],
+        "stages": [make.stage_json("a", type="wait", waitTime=1)],
+    }
+
+    async def save(services: Services) -> None:
+        await services.definitions.save("pipeline", "mine", body, author="ada")
+
+    place.harness.do(save)
+    own: dict[str, Json] = {
+        "strategyApplication": "shop",
+        "strategyPipeline": "mine",
+        "pipelineParameters": {"colour": "red"},
+    }
+
+    execution = place.run(deploy(NEW, strategy="custom", **own))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert place.seen() == before
+    creating = next(one for one in execution.in_order() if one.type == "createServerGroup")
+    child = next(one for one in place.harness.executions() if one.head.pipeline_config_id == "mine")
+    assert child.head.trigger["strategy"] is True
+    assert child.head.trigger["parameters"] == {
+        "application": "shop",
+        "credentials": "local",
+        "cluster": "shop-prod",
+        "moniker": {"app": "shop", "cluster": "shop-prod"},
+        "region": "local",
+        "cloudProvider": "fake",
+        "strategy": True,
+        "clone": False,
+        "parentPipelineId": execution.head.id,
+        "parentStageId": creating.id,
+        "colour": "red",
+    }
+
+
+def test_a_strategy_of_one_s_own_without_its_pipeline_is_refused() -> None:
+    execution = FakePlace().run(deploy(NEW, strategy="custom"))
+
+    assert "needs the id of a pipeline" in problem_of(execution)

@@ -1,0 +1,73 @@
+"""Traffic guards: an application's clusters that must never be left without an instance that takes traffic.
+
+Source: Orca's TrafficGuard. The application's `trafficGuards` are rules `{account, location, stack, detail, enabled}`, where `*`
+stands for anything and nothing for nothing. What takes no traffic may go at any time.
+"""
+
+from collections.abc import Iterable
+
+from gennaker.interfaces.clouds import Health, ServerGroup
+from gennaker.interfaces.stages import StageContext
+from gennaker.model import foreign, moniker
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.deploy import server_groups
+from gennaker.plugins.deploy.server_groups import Location
+
+_CLEANUP = "cleanupCanaryClusters"
+"""Baseline and canary are made to go: production serves beside them, in another cluster."""
+
+
+async def check(context: StageContext, going: Iterable[ServerGroup]) -> None:
+    """Raises Refused where a guarded cluster would be left without traffic."""
+    parent = context.execution.stages.get(context.stage.parent_id or "")
+    if parent is not None and parent.type == _CLEANUP:
+        return
+    by_cluster: dict[tuple[Location, str], set[str]] = {}
+    for one in going:
+        application = one.moniker.app or server_groups.application_of(one.name)
+        place = Location(
+            application=application,
+            account=one.place.account,
+            region=one.place.region,
+            cloud_provider=one.cloud_provider,
+        )
+        by_cluster.setdefault((place, server_groups.cluster_of(one)), set()).add(one.name)
+    for (location, cluster), names in by_cluster.items():
+        if not await _is_guarded(context, location, cluster):
+            continue
+        groups = await server_groups.of_cluster(context.services, location, cluster)
+        if _up(one for one in groups if one.name in names) and not _up(one for one in groups if one.name not in names):
+            raise Refused(_guarded(location, cluster, names))
+
+
+def _up(groups: Iterable[ServerGroup]) -> int:
+    return sum(one.health is Health.UP and not group.is_disabled for group in groups for one in group.instances)
+
+
+async def _is_guarded(context: StageContext, location: Location, cluster: str) -> bool:
+    found = await context.services.definitions.get("application", location.application.lower())
+    rules = foreign.mappings(found.body.get("trafficGuards")) if found else []
+    named = moniker.parse(cluster)
+    return any(_matches(rule, location, named.stack or "", named.detail or "") for rule in rules)
+
+
+def _matches(rule: JsonObject, location: Location, stack: str, detail: str) -> bool:
+    if rule.get("enabled") is not None and not foreign.flag(rule.get("enabled")):
+        return False
+    wanted = {"account": location.account, "location": location.region, "stack": stack, "detail": detail}
+    return all(_is(rule.get(key), value) for key, value in wanted.items())
+
+
+def _is(pattern: Json, value: str) -> bool:
+    return pattern == "*" or (pattern or "") == value
+
+
+def _guarded(location: Location, cluster: str, names: Iterable[str]) -> Problem:
+    return Problem(
+        code="traffic.guarded",
+        message=f"{cluster} in {location.account}/{location.region} has a traffic guard: without {', '.join(sorted(names))} "
+        "no instance of it would take traffic.",
+        remedy="Deploy or enable another server group of the cluster first, or switch the guard off in the application's settings.",
+        details={"cluster": cluster, "serverGroups": [*sorted(names)]},
+    )

@@ -1,0 +1,61 @@
+"""Stage types of Spinnaker about clouds and images that no provider here offers, and what does their work."""
+
+from gennaker.interfaces.stages import StageSpec, StageType
+
+_KUBERNETES = "There is no provider for Kubernetes manifests: run kubectl in a runJob or script stage."
+_BAKE = "Images aren't baked here: a build stage makes them, or a CI stage; deploy takes the image from there."
+_BALANCER = "Load balancers are made on their first use by a cluster's `loadBalancers`, or in the settings."
+_CLOUD = "No cloud provider here has such a resource: use the cloud's own tool in a runJob, script or webhook stage."
+_INSTANCES = "Single instances aren't handled: resize, disable or destroy their server group."
+_IMAGE = "Images are found by a docker trigger, an artifact, or findImage from a cluster."
+_INSTEAD = {
+    **dict.fromkeys(
+        (
+            *(
+                "deployManifest",
+                "patchManifest",
+                "deleteManifest",
+                "scaleManifest",
+                "enableManifest",
+                "disableManifest",
+            ),
+            *("undoRolloutManifest", "resumeRolloutManifest", "pauseRolloutManifest", "rollingRestartManifest"),
+            *("findArtifactsFromResource", "findArtifactFromResource", "resolveTargetManifest"),
+            *("upsertDisruptionBudget", "bakeManifest"),
+        ),
+        _KUBERNETES,
+    ),
+    "bake": _BAKE,
+    "bakeCloudFoundryManifest": _BAKE,
+    **dict.fromkeys(
+        ("upsertLoadBalancer", "upsertLoadBalancers", "deleteLoadBalancer", "upsertAppEngineLoadBalancers"), _BALANCER
+    ),
+    **dict.fromkeys(("findImageFromTags", "upsertImageTags", "deleteImage"), _IMAGE),
+    **dict.fromkeys(
+        (
+            *("terminateInstances", "rebootInstances", "detachInstances", "terminateInstanceAndDecrementServerGroup"),
+            *("registerInstancesWithLoadBalancer", "deregisterInstancesFromLoadBalancer"),
+            *("enableInstancesInDiscovery", "disableInstancesInDiscovery"),
+        ),
+        _INSTANCES,
+    ),
+    **dict.fromkeys(
+        (
+            *("upsertSecurityGroup", "deleteSecurityGroup", "upsertScalingPolicy", "deleteScalingPolicy"),
+            *("modifyScalingProcess", "modifyAwsScalingProcess", "upsertServerGroupTags", "upsertEntityTags"),
+            *("deleteEntityTags", "updateLaunchConfig", "updateLaunchTemplate", "rollingPush"),
+            *("saveSnapshot", "restoreSnapshot", "deleteSnapshot", "bulkDestroyServerGroup"),
+            *("deployCloudFormation", "deleteCloudFormation", "startServerGroup", "stopServerGroup"),
+            *("deployAppEngineConfiguration", "deployCloudrunManifest", "deployService", "destroyService"),
+            *("shareService", "unshareService", "createServiceKey", "deleteServiceKey"),
+            *("createServiceBindings", "deleteServiceBindings"),
+            *("Aws.LambdaDeploymentStage", "Aws.LambdaUpdateCodeStage", "Aws.LambdaDeleteStage"),
+            *("Aws.LambdaInvokeStage", "Aws.LambdaTrafficRoutingStage"),
+        ),
+        _CLOUD,
+    ),
+}
+stages = tuple(
+    StageType(name=name, label="of Spinnaker", about="Not offered.", spec=StageSpec, instead=instead)
+    for name, instead in _INSTEAD.items()
+)

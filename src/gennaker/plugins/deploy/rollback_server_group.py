@@ -1,0 +1,209 @@
+"""Rollback Server Group: one server group gives way to an earlier one of its cluster, both named (Orca's EXPLICIT).
+
+The earlier one gets the larger of both sizes and is up, then one switch moves the traffic, then the other is drained and disabled.
+`disableOnly` only takes out, `enableAndDisableOnly` leaves sizes as they are. A release that is rolled back by this is marked.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from gennaker.interfaces.clouds import Capacity, ServerGroup
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import lengths, waiting
+from gennaker.model.event import Again, Done, TaskResult
+from gennaker.model.lengths import Duration
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.deploy import (
+    clusters,
+    draining,
+    durations,
+    going_back,
+    guards,
+    releases,
+    server_groups,
+    taking_out,
+    targets,
+    upcoming,
+)
+from gennaker.plugins.deploy.server_groups import Location
+from gennaker.plugins.deploy.targets import Target, TargetSpec
+
+TYPE = "rollbackServerGroup"
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`rollbackContext`."""
+
+    rollback_server_group_name: str = ""
+    """What gives way."""
+    restore_server_group_name: str = ""
+    """What serves again."""
+    target_healthy_rollback_percentage: float = 100
+    delay_before_disable_seconds: float = 0
+    disable_only: bool = False
+    enable_and_disable_only: bool = False
+
+
+class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON."""
+
+    rollback_type: str = "EXPLICIT"
+    rollback_context: Wanted = Wanted()
+    up_timeout: Duration = "PT10M"
+
+
+async def plan(spec: StageSpec, _: StageContext) -> Plan:
+    """Checks what can be known before anything is done."""
+    assert isinstance(spec, Spec)
+    wanted = spec.rollback_context
+    if spec.rollback_type.upper() != "EXPLICIT":
+        raise Refused(_type(spec.rollback_type))
+    if not wanted.rollback_server_group_name:
+        raise Refused(_unnamed("rollbackServerGroupName"))
+    if not wanted.disable_only and not wanted.restore_server_group_name:
+        raise Refused(_unnamed("restoreServerGroupName"))
+    return Plan(tasks=tuple(task.planned() for task in _tasks(wanted)))
+
+
+def _tasks(wanted: Wanted) -> Iterator[TaskType]:
+    if wanted.disable_only:
+        yield _GUARD
+    else:
+        yield _UP if wanted.enable_and_disable_only else _SIZE
+        yield _SWITCH
+        if wanted.delay_before_disable_seconds > 0:
+            yield _WAIT
+    yield _DISABLE
+
+
+async def guard(context: TaskContext) -> TaskResult:
+    """A guarded cluster keeps what serves."""
+    await guards.check(context, (await _group(context, _wanted(context).rollback_server_group_name),))
+    return Done()
+
+
+async def restore_size(context: TaskContext) -> TaskResult:
+    """The restored one becomes as large as the one that it takes over from, and is up."""
+    wanted = _wanted(context)
+    leaving = await _group(context, wanted.rollback_server_group_name)
+    returning = await _group(context, wanted.restore_server_group_name)
+    size = _larger(leaving.capacity, returning.capacity)
+    if returning.capacity != size:
+        provider = server_groups.provider(context.services, returning.cloud_provider)
+        await provider.resize(returning.place, returning.name, size)
+    return _up(context, returning, size.desired)
+
+
+async def wait_for_up(context: TaskContext) -> TaskResult:
+    """The restored one is up at its own size."""
+    returning = await _group(context, _wanted(context).restore_server_group_name)
+    return _up(context, returning, returning.capacity.desired)
+
+
+async def switch(context: TaskContext) -> TaskResult:
+    """One switch a load balancer."""
+    wanted = _wanted(context)
+    leaving = await _group(context, wanted.rollback_server_group_name)
+    returning = await _group(context, wanted.restore_server_group_name)
+    await going_back.switch(context.services, _location(context, leaving.name), leaving=leaving, returning=returning)
+    if not wanted.delay_before_disable_seconds > 0:
+        await _mark(context, leaving)
+    return Done(context={"switchedAt": context.at.isoformat()})
+
+
+async def wait(context: TaskContext) -> TaskResult:
+    """The other stays warm for a while: only then is its release marked, after which it is decommissioned."""
+    switched = datetime.fromisoformat(str(context.stage.context["switchedAt"]))
+    until = switched + lengths.of_seconds(_wanted(context).delay_before_disable_seconds)
+    if context.at < until:
+        waits = waiting.ForTime(reason="the time before disabling", until=until)
+        return Again(after=until - context.at, waiting_for=waits)
+    await _mark(context, await _group(context, _wanted(context).rollback_server_group_name))
+    return Done()
+
+
+async def _mark(context: TaskContext, leaving: ServerGroup) -> None:
+    """The release that is rolled back by this no longer serves."""
+    location = _location(context, leaving.name)
+    for one in await releases.serving(
+        context.services,
+        location.application,
+        server_groups.cluster_of(leaving),
+        account=location.account,
+        region=location.region,
+    ):
+        if one.server_group == leaving.name:
+            await releases.roll_back(context.services, one, at=context.at, because="Its cluster was rolled back.")
+
+
+async def disable(context: TaskContext) -> TaskResult:
+    """Drains and disables what was rolled back."""
+    leaving = await _group(context, _wanted(context).rollback_server_group_name)
+    await taking_out.without_traffic(context.services, frozenset({leaving.name}))
+    still = await draining.wait(context, leaving)
+    if still is not None:
+        return still
+    provider = server_groups.provider(context.services, leaving.cloud_provider)
+    await provider.set_disabled(leaving.place, leaving.name, is_disabled=True)
+    return Done()
+
+
+def _up(context: TaskContext, group: ServerGroup, desired: int) -> TaskResult:
+    within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
+    required = clusters.required(desired, _wanted(context).target_healthy_rollback_percentage)
+    return upcoming.wait(context, group, required, within) or Done()
+
+
+def _wanted(context: StageContext) -> Wanted:
+    return msgspec.convert(context.stage.context.get("rollbackContext") or {}, Wanted, strict=False)
+
+
+def _location(context: StageContext, name: str) -> Location:
+    application = context.execution.head.application
+    return targets.location_of(context.stage.context, context.services, named=name, application=application)
+
+
+async def _group(context: StageContext, name: str) -> ServerGroup:
+    return await targets.group(context, Target(location=_location(context, name), name=name))
+
+
+def _larger(first: Capacity, second: Capacity) -> Capacity:
+    desired = max(first.desired, second.desired)
+    return Capacity(min=min(second.min, desired), max=max(first.max, second.max), desired=desired)
+
+
+def _type(given: str) -> Problem:
+    return Problem(
+        code="rollback.type",
+        message=f"Server groups aren't rolled back by the way {given!r}.",
+        remedy="Use EXPLICIT with `rollbackServerGroupName` and `restoreServerGroupName`, or deploy the image anew.",
+        pointer="/rollbackType",
+    )
+
+
+def _unnamed(key: str) -> Problem:
+    return Problem(
+        code="target.unnamed",
+        message=f"The stage doesn't say which server group is meant by `{key}`.",
+        remedy="Name it in `rollbackContext`.",
+        pointer=f"/rollbackContext/{key}",
+    )
+
+
+_GUARD = TaskType(name="checkTrafficGuards", run=guard)
+_SIZE = TaskType(name="restoreSize", run=restore_size)
+_UP = TaskType(name="waitForUpInstances", run=wait_for_up)
+_SWITCH = TaskType(name="switchTraffic", run=switch)
+_WAIT = TaskType(name="waitBeforeDisable", run=wait, timeout=None)
+_DISABLE = TaskType(name="waitForServerGroupDisabled", run=disable)
+stage = StageType(
+    name=TYPE,
+    label="Rollback Server Group",
+    about=__doc__,
+    spec=Spec,
+    tasks=(_GUARD, _SIZE, _UP, _SWITCH, _WAIT, _DISABLE),
+    plan=plan,
+    restart_clears=("switchedAt",),
+)

@@ -1,0 +1,125 @@
+"""Sizes: pinned, remembered, given back, and taken from elsewhere."""
+
+import pytest
+from tests.fakes.rollouts import NEW, FakePlace, deploy, stage
+from tests.harness import problem_of
+
+from gennaker.interfaces.clouds import Capacity
+from gennaker.model.codec import JsonObject
+from gennaker.model.statuses import Status
+
+WIDE: JsonObject = {"min": 1, "max": 6, "desired": 3}
+BLUE = "shop-prod-v000"
+SOURCE: JsonObject = {"serverGroupName": BLUE, "account": "local", "region": "local"}
+
+
+def size(place: FakePlace, name: str = BLUE) -> tuple[int, int, int]:
+    found = place.group(name).capacity
+    return found.min, found.desired, found.max
+
+
+def test_a_pinned_minimum_is_the_desired_size_and_comes_back() -> None:
+    place = FakePlace().deployed(capacity=WIDE)
+
+    pinned = place.run(stage("pinServerGroup", serverGroupName=BLUE, pinMinimumCapacity=True))
+    was = size(place)
+    place.run(stage("pinServerGroup", serverGroupName=BLUE, unpinMinimumCapacity="true", savedCapacity=WIDE))
+
+    assert pinned.head.status is Status.SUCCEEDED, problem_of(pinned)
+    assert (was, size(place)) == ((3, 3, 6), (1, 3, 6))
+
+
+def test_a_remembered_minimum_is_given_to_another_server_group() -> None:
+    place = FakePlace().deployed(capacity=WIDE)
+    place.run(deploy(NEW, strategy="none", capacity={"min": 2, "max": 2, "desired": 2}))
+    kinds: list[JsonObject] = [
+        {"type": "captureSourceServerGroupCapacity", "source": SOURCE},
+        {"type": "applySourceServerGroupCapacity", "target": {**SOURCE, "serverGroupName": "shop-prod-v001"}},
+    ]
+    stages = [
+        {"refId": str(place), "requisiteStageRefIds": [str(place - 1)] if place else [], "cloudProvider": "fake", **one}
+        for place, one in enumerate(kinds)
+    ]
+
+    execution = place.run({"application": "shop", "name": "sizes", "stages": stages})
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    first = next(execution.in_order())
+    assert first.outputs["sourceServerGroupCapacitySnapshot"] == {"min": 1, "max": 6, "desired": 3}
+    assert size(place, "shop-prod-v001") == (1, 2, 2)
+
+
+def test_without_anything_remembered_it_says_so() -> None:
+    execution = FakePlace().deployed().run(stage("applySourceServerGroupCapacity", target=SOURCE))
+
+    assert "No stage before has remembered a server group's capacity." in problem_of(execution)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"action": "scale_to_server_group", "source": SOURCE}, (1, 3, 6)),
+        ({"action": "scale_to_server_group", "source": SOURCE, "scalePct": 50}, (1, 2, 6)),
+        ({"action": "scale_to_server_group", "source": SOURCE, "pinCapacity": True}, (3, 3, 3)),
+        ({"action": "scale_to_server_group", "source": SOURCE, "pinMinimumCapacity": True}, (3, 3, 6)),
+        ({"action": "scale_to_server_group"}, (2, 2, 2)),
+        ({"action": "scale_to_cluster"}, (2, 3, 6)),
+        ({"action": "scale_to_cluster", "scaleNum": 2}, (2, 5, 6)),
+        ({"action": "scale_to_cluster", "scalePct": 200}, (2, 6, 6)),
+    ],
+)
+def test_the_size_of_another_server_group_or_of_the_cluster_is_taken(
+    keys: JsonObject, expected: tuple[int, int, int]
+) -> None:
+    place = FakePlace().deployed(capacity=WIDE)
+    place.run(deploy(NEW, strategy="none", capacity={"min": 2, "max": 2, "desired": 2}))
+
+    execution = place.run(stage("resizeServerGroup", serverGroupName="shop-prod-v001", **keys))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert size(place, "shop-prod-v001") == expected
+
+
+def test_a_rollback_of_a_named_server_group_can_leave_sizes_alone_and_wait() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D", capacity={"min": 4, "max": 4, "desired": 4}))
+    wanted: JsonObject = {
+        "rollbackServerGroupName": "shop-prod-v001",
+        "restoreServerGroupName": BLUE,
+        "enableAndDisableOnly": True,
+        "delayBeforeDisableSeconds": 30,
+    }
+
+    execution = place.run(stage("rollbackServerGroup", rollbackType="EXPLICIT", rollbackContext=wanted))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert place.weights() == {BLUE: 1}
+    assert place.group(BLUE).capacity == Capacity(min=2, max=2, desired=2)
+    own = next(execution.in_order())
+    assert [one.name for one in own.tasks] == [
+        "waitForUpInstances",
+        "switchTraffic",
+        "waitBeforeDisable",
+        "waitForServerGroupDisabled",
+    ]
+    assert own.end_time is not None
+    assert own.start_time is not None
+    assert (own.end_time - own.start_time).total_seconds() >= 30
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"rollbackType": "PREVIOUS_IMAGE"}, "aren't rolled back by the way 'PREVIOUS_IMAGE'"),
+        ({"rollbackContext": {}}, "`rollbackServerGroupName`"),
+        ({"rollbackContext": {"rollbackServerGroupName": BLUE}}, "`restoreServerGroupName`"),
+    ],
+)
+def test_a_rollback_that_says_too_little_does_nothing(keys: JsonObject, said: str) -> None:
+    place = FakePlace().deployed()
+    before = place.seen()
+
+    execution = place.run(stage("rollbackServerGroup", **keys))
+
+    assert said in problem_of(execution)
+    assert place.seen() == before

@@ -1,0 +1,98 @@
+"""Traffic guards: what would leave a guarded cluster without traffic is refused before anything is done."""
+
+import pytest
+from tests.fakes.rollouts import NEW, OLD, FakePlace, deploy, stage
+from tests.harness import problem_of
+
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.statuses import Status
+
+RULE: JsonObject = {"account": "local", "location": "*", "stack": "prod", "detail": "*", "enabled": True}
+
+
+def guarded(*rules: JsonObject) -> FakePlace:
+    place = FakePlace().deployed()
+
+    async def save(services: Services) -> None:
+        listed: list[Json] = [*rules]
+        await services.definitions.save("application", "shop", {"name": "shop", "trafficGuards": listed}, author="ada")
+
+    place.harness.do(save)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("disableServerGroup", {"serverGroupName": "shop-prod-v000"}),
+        ("destroyServerGroup", {"target": "current_asg_dynamic"}),
+        ("resizeServerGroup", {"target": "current_asg_dynamic", "capacity": {"min": 0, "max": 0, "desired": 0}}),
+        ("disableCluster", {"remainingEnabledServerGroups": 0}),
+        ("shrinkCluster", {"shrinkToSize": 0, "allowDeleteActive": True}),
+        ("scaleDownCluster", {"remainingFullSizeServerGroups": 0, "allowScaleDownActive": True}),
+        (
+            "rollbackServerGroup",
+            {"rollbackContext": {"rollbackServerGroupName": "shop-prod-v000", "disableOnly": True}},
+        ),
+    ],
+)
+def test_the_last_that_takes_traffic_stays(kind: str, keys: JsonObject) -> None:
+    place = guarded(RULE)
+    before = place.seen()
+
+    execution = place.run(stage(kind, **keys))
+
+    assert execution.head.status is Status.TERMINAL
+    assert "shop-prod in local/local has a traffic guard: without shop-prod-v000" in problem_of(execution)
+    assert place.seen() == before
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {**RULE, "enabled": False},
+        {**RULE, "account": "other"},
+        {**RULE, "location": "remote"},
+        {**RULE, "stack": None},
+        {**RULE, "detail": "canary"},
+    ],
+    ids=["off", "account", "location", "stack", "detail"],
+)
+def test_a_rule_for_something_else_guards_nothing(rule: JsonObject) -> None:
+    place = guarded(rule)
+
+    execution = place.run(stage("destroyServerGroup", serverGroupName="shop-prod-v000"))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert not place.cloud.groups
+
+
+def test_what_takes_no_traffic_may_go_and_so_may_one_of_two() -> None:
+    place = guarded(RULE)
+    place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"))
+
+    execution = place.run(stage("destroyServerGroup", serverGroupName="shop-prod-v000"))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert [one.image for one in place.cloud.groups.values()] == [NEW]
+
+
+def test_a_part_of_the_instances_may_be_disabled() -> None:
+    place = guarded(RULE)
+
+    execution = place.run(stage("disableServerGroup", serverGroupName="shop-prod-v000", desiredPercentage=50))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert (place.group("shop-prod-v000").is_disabled, place.group("shop-prod-v000").image) == (False, OLD)
+    assert len(place.balancers["shop-prod"].shares["shop-prod-v000"].addresses) == 1
+
+
+def test_enabling_gives_all_instances_their_traffic_again() -> None:
+    place = guarded(RULE)
+    place.run(stage("disableServerGroup", serverGroupName="shop-prod-v000", desiredPercentage=50))
+
+    execution = place.run(stage("enableServerGroup", serverGroupName="shop-prod-v000"))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert len(place.balancers["shop-prod"].shares["shop-prod-v000"].addresses) == 2
