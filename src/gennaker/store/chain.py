@@ -20,12 +20,17 @@ def encoded_entries(entries: Sequence[AuditEntry]) -> tuple[str, ...]:
 
 def append(connection: Direct, sql: Statements, entries: Sequence[str]) -> None:
     """Adds records to the chain, in the caller's transaction."""
-    if not entries:
-        return
+    if entries:
+        number, last = end(connection, sql)
+        connection.executemany(sql.insert_audit, following(number, last, entries))
+
+
+def end(connection: Direct, sql: Statements) -> tuple[int, str]:
+    """Number and hash of the last record; nobody else appends until the transaction ends."""
     if sql.lock_audit:
         connection.execute(sql.lock_audit)
-    number, last = connection.execute(sql.last_audit).fetchone() or (0, NO_HASH)
-    connection.executemany(sql.insert_audit, following(number, last, entries))
+    row = connection.execute(sql.last_audit).fetchone()
+    return (0, NO_HASH) if row is None else (row[0], row[1])
 
 
 def following(number: int, last: str, entries: Iterable[str]) -> list[Row]:

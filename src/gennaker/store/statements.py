@@ -1,19 +1,18 @@
-"""Statements of the journal's hot path, compiled once from the tables.
+"""Statements of the journal, compiled once from the tables.
 
 SQLAlchemy Core describes them, so that the tables stay the one source; running them through Core costs 30 µs each and
-through the driver 4 µs (measured: an upsert of two columns), and a step needs seven. Hence the text is compiled when the
-database is opened and given to the driver with plain tuples, in the order of the columns named here. The same descriptions
-give PostgreSQL's text; what it writes in batches is in postgres/statements.py.
+through the driver 4 µs (measured: an upsert of two columns). Hence the text is compiled when the database is opened and
+given to the driver with plain tuples, in the order of the columns named here. The same descriptions give PostgreSQL's text.
+What is written in lots is in lot.py and postgres/statements.py.
 """
 
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from gennaker.store import tables
 
@@ -32,34 +31,14 @@ OUTLINED = ("kind", "application", "name", "config_id", "correlation_id", "build
 class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """SQL text; parameters are positional."""
 
-    insert_execution: str
-    """id, submission_key, MOVING, OUTLINED."""
-    update_outlined: str
-    """OUTLINED, then id."""
-    upsert_outline: str
-    """execution_id, body, blobs"""
     submission: str
     """submission_key → id"""
-    upsert_stage: str
-    """execution_id, stage_id, body, blobs"""
-    delete_stage: str
-    """execution_id, stage_id"""
-    insert_event: str
-    """execution_id, number, engine_version, ignored, event, blobs"""
-    upsert_effect: str
-    """key, execution_id, due, tries, effect, blobs"""
-    insert_queue: str
-    """key, version, body"""
-    update_queue: str
-    """version, body, then key and the expected version"""
     insert_audit: str
     """number, previous, hash, entry"""
     last_audit: str
     """→ number, hash"""
     lock_audit: str
     """Nobody else appends until the transaction ends; empty: there is only one writer."""
-    insert_blob: str
-    """digest, content"""
     head: str
     """id → head, blobs, body and blobs of the outline"""
     stages: str
@@ -83,32 +62,12 @@ def compiled(dialect: Dialect) -> Statements:
     events, queues, blobs = tables.events.c, tables.queues.c, tables.blobs.c
     audit = tables.audit.c
     return Statements(
-        insert_execution=write.insert(tables.executions, ("id", "submission_key", *MOVING, *OUTLINED)),
-        update_outlined=write.update(tables.executions, OUTLINED, ("id",)),
-        upsert_outline=write.upsert(tables.outlines, ("execution_id", "body", "blobs"), 1),
         submission=write.text(select(executions.id).where(executions.submission_key == bindparam("key"))),
-        upsert_stage=write.upsert(tables.stages, ("execution_id", "stage_id", "body", "blobs"), 2),
-        delete_stage=write.text(
-            delete(tables.stages)
-            .where(stages.execution_id == bindparam("execution"))
-            .where(stages.stage_id == bindparam("stage"))
-        ),
-        insert_event=write.insert(
-            tables.events, ("execution_id", "number", "engine_version", "ignored", "event", "blobs")
-        ),
-        upsert_effect=write.upsert(tables.outbox, ("key", "execution_id", "due", "tries", "effect", "blobs"), 1),
-        insert_queue=write.insert(tables.queues, ("key", "version", "body")),
         insert_audit=write.insert(tables.audit, ("number", "previous", "hash", "entry")),
         last_audit=write.text(
             select(audit.number, audit.hash).where(audit.number == select(func.max(audit.number)).scalar_subquery())
         ),
         lock_audit="" if dialect is SQLITE else f"SELECT pg_advisory_xact_lock({AUDIT_LOCK})",
-        update_queue=write.update(tables.queues, ("version", "body"), ("key", "version")),
-        insert_blob=write.text(
-            write.new(tables.blobs)
-            .values(digest=bindparam("digest"), content=bindparam("content"))
-            .on_conflict_do_nothing()
-        ),
         head=write.text(
             select(executions.head, executions.blobs, outlines.body, outlines.blobs.label("outline_blobs"))
             .join_from(tables.executions, tables.outlines)
@@ -143,33 +102,8 @@ class _Writing:
     def text(self, statement: ClauseElement) -> str:
         return str(statement.compile(dialect=self._dialect))
 
-    def new(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        return postgresql.insert(table) if self._dialect.name == "postgresql" else sqlite.insert(table)
-
     def insert(self, table: Table, columns: Sequence[str]) -> str:
         """In the order of the columns, which SQLAlchemy would bring into that of the table."""
         assert set(columns) <= set(table.c.keys())
         places = ", ".join(["?" if self._dialect is SQLITE else "%s"] * len(columns))
         return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - names of ours
-
-    def upsert(self, table: Table, columns: Sequence[str], keys: int) -> str:
-        """The first columns are the key; the others are replaced where there is such a row."""
-        statement = self.new(table).values({name: bindparam(name) for name in columns})
-        upsert = statement.on_conflict_do_update(
-            index_elements=list(columns[:keys]), set_={name: statement.excluded[name] for name in columns[keys:]}
-        )
-        return self._positional(upsert, columns)
-
-    def update(self, table: Table, columns: Sequence[str], expected: Sequence[str]) -> str:
-        new, old = [f"new_{name}" for name in columns], [f"old_{name}" for name in expected]
-        statement = table.update().values({name: bindparam(key) for name, key in zip(columns, new, strict=True)})
-        for name, key in zip(expected, old, strict=True):
-            statement = statement.where(table.c[name] == bindparam(key))
-        return self._positional(statement, [*new, *old])
-
-    def _positional(self, statement: ClauseElement, parameters: Sequence[str]) -> str:
-        """The text, if its parameters are in this order: they follow the table's columns, not the caller's wish."""
-        found = statement.compile(dialect=self._dialect)
-        assert isinstance(found, SQLCompiler)
-        assert found.positiontup == list(parameters), found.positiontup
-        return str(found)
