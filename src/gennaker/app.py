@@ -42,6 +42,7 @@ from gennaker.store.evidence import FileEvidence, FileLogs
 from gennaker.store.failures import StoreUnusable
 from gennaker.store.images import DatabaseImageStore
 from gennaker.store.opening import OpenStore
+from gennaker.store.room import Room
 from gennaker.store.searches import DatabaseSearches
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.transport import ports, reporting
@@ -304,6 +305,7 @@ class _Server:
             verify_audit=self._verify_audit,
             ending=self._ending,
             is_ready=lambda: self._core.worker.is_ready,
+            unkept=Room(database, clock).problem,
             page=_PAGE,
         )
         self._listeners = (

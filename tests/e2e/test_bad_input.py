@@ -243,6 +243,40 @@ def test_a_full_disk_is_said_and_takes_nothing_that_was_answered(tmp_path: Path)
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.mark.root
+def test_a_server_is_not_ready_while_its_disk_is_full(tmp_path: Path) -> None:
+    disk = tmp_path / "small"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "gennaker-test", str(disk)], check=True)
+    try:
+        with _serving(disk / "data", log=tmp_path / "log"), contextlib.closing(Client(disk / "data")) as client:
+            ready = f"{announced(disk / 'data').api}/health/ready"
+            assert httpx2.get(ready).json() == {"status": "UP"}
+            _fill(disk)
+            with pytest.raises(Refused, match="There is no space left"):
+                client.post("/api/v1/pipelines", {**_KEPT, "description": "x" * 200_000})
+
+            told = _answer_of(ready, 503)
+
+            assert (told["status"], told["code"]) == ("DOWN", "store.full")
+            assert "Free some space" in str(told["reason"])
+            (disk / "filler").unlink()
+            assert _answer_of(ready, 200) == {"status": "UP"}
+            assert client.post("/api/v1/pipelines", {**_KEPT, "description": "x" * 200_000})
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def _answer_of(url: str, status: int) -> JsonObject:
+    """What it answers as soon as it has this status."""
+    until = time.monotonic() + 10
+    while (answer := httpx2.get(url)).status_code != status:
+        assert time.monotonic() < until, answer.text
+        time.sleep(0.1)
+    found: JsonObject = answer.json()
+    return found
+
+
 @contextlib.contextmanager
 def _serving(data: Path, *, log: Path) -> "Iterator[subprocess.Popen[bytes]]":
     """A server whose log is on another disk than its data."""

@@ -11,6 +11,7 @@ import msgspec
 from tests.harness import Harness
 
 from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem
 from gennaker.web import application
 from gennaker.web.ports import WebPorts
 from gennaker.web.sign_in import Doors
@@ -38,6 +39,7 @@ class Website:
     def __init__(self, harness: Harness, core: Core, *, page: Path = Path("/nonexistent/page")) -> None:
         self.doors = Doors(token=TOKEN, clock=harness.time, new_token=harness.ids.token)
         self.is_ready = True
+        self.unkept: Problem | None = None
         self.ports = WebPorts(
             services=core.services,
             stage_types=core.stage_types,
@@ -45,6 +47,7 @@ class Website:
             verify_audit=self._verified,
             ending=asyncio.Event(),
             is_ready=lambda: self.is_ready,
+            unkept=self._unkept,
             page=page,
         )
         self.app = application.create(self.ports)
@@ -133,6 +136,9 @@ class Website:
                 has_left.set()
                 await asyncio.wait((running,), timeout=60)
                 running.cancel()
+
+    async def _unkept(self) -> Problem | None:
+        return self.unkept
 
     async def _verified(self) -> JsonObject:
         return {"isIntact": True}

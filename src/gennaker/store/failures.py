@@ -119,7 +119,10 @@ def _full(path: Path) -> StoreUnusable:
         Problem(
             code="store.full",
             message=f"There is no space left for {path}; what was being written was not kept, all before it was.",
-            remedy="Free some space on that disk (or raise the quota) and start Gennaker again: it goes on where it was.",
+            remedy=(
+                "Free some space on that disk (or raise the quota). If Gennaker has ended, start it again: it goes on "
+                "where it was."
+            ),
         )
     )
 

@@ -10,6 +10,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.model.codec import JsonObject
 from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem
 from gennaker.web.sign_in import Doors
 
 
@@ -25,11 +26,13 @@ class WebPorts:
         verify_audit: Callable[[], Awaitable[JsonObject]],
         ending: asyncio.Event,
         is_ready: Callable[[], bool],
+        unkept: Callable[[], Awaitable[Problem | None]],
         page: Path,
     ) -> None:
-        """`page`: folder of the built user interface; setting `ending` ends the server, soon after the answer.
+        """`page`: folder of the built user interface; `unkept`: why nothing can be kept at present, if so.
 
-        A stream that has no end of its own must end with it: the server waits for open answers.
+        Setting `ending` ends the server, soon after the answer. A stream that has no end of its own must end with it:
+        the server waits for open answers.
         """
         self.services = services
         self.stage_types = stage_types
@@ -37,6 +40,7 @@ class WebPorts:
         self.verify_audit = verify_audit
         self.ending = ending
         self.is_ready = is_ready
+        self.unkept = unkept
         self.page = page
 
 

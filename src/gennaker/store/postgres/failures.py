@@ -74,7 +74,7 @@ def lease_lost(place: str) -> StoreUnusable:
     return _unusable("store.lease_lost", message, remedy)
 
 
-_FREE = "Free some space on its disk and start Gennaker again: it goes on where it was."
+_FREE = "Free some space on its disk. If Gennaker has ended, start it again: it goes on where it was."
 _GRANT = "Give the user in store.url the right to create and write tables there."
 _REACH = "See that it runs and that store.url is right, then start Gennaker again: it goes on where it was."
 

@@ -31,9 +31,13 @@ class HealthController(Controller):
 
     @get("/ready")
     async def ready(self, ports: Ports, principal: Asking) -> Response[JsonObject]:
-        """Recovery is over: what comes in is worked on."""
-        is_ready = ports.is_ready()
-        return Response({"status": "UP" if is_ready else "STARTING"}, status_code=200 if is_ready else 503)
+        """Recovery is over and there is room: what comes in is kept and worked on."""
+        if not ports.is_ready():
+            return Response({"status": "STARTING"}, status_code=503)
+        problem = await ports.unkept()
+        if problem is not None:
+            return Response({"status": "DOWN", "code": problem.code, "reason": str(problem)}, status_code=503)
+        return Response({"status": "UP"})
 
 
 class SystemController(Controller):

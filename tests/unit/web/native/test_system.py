@@ -12,6 +12,7 @@ from tests.harness import Harness
 
 from gennaker.interfaces.executions import Update
 from gennaker.model.audit import AuditEntry
+from gennaker.model.problems import Problem
 from gennaker.plugins.flow import plugin as flow
 
 
@@ -22,6 +23,20 @@ def test_ready_says_whether_recovery_is_over() -> None:
         answer = await site.get("/health/ready", token=None)
         assert (answer.status, answer.json) == (503, {"status": "STARTING"})
         assert (await site.get("/health/live", token=None)).status == 200
+
+    visit(work)
+
+
+def test_ready_says_no_with_the_reason_while_nothing_can_be_kept() -> None:
+    async def work(site: Website) -> None:
+        site.unkept = Problem(code="store.full", message="There is no space left.", remedy="Free some.")
+        answer = await site.get("/health/ready", token=None)
+        assert (answer.status, answer.json) == (
+            503,
+            {"status": "DOWN", "code": "store.full", "reason": "There is no space left. Free some."},
+        )
+        site.unkept = None
+        assert (await site.get("/health/ready", token=None)).status == 200
 
     visit(work)
 
