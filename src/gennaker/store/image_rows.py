@@ -12,7 +12,7 @@ from gennaker.store.tag_policy import TagPolicy
 from gennaker.store.transactions import inserting
 from gennaker.transport import blobs
 from gennaker.transport.images import manifests
-from gennaker.transport.images.manifests import Manifest
+from gennaker.transport.images.manifests import Descriptor, Manifest
 
 
 def find_blob(connection: Connection, repository: str, digest: str) -> StoredBlob | None:
@@ -79,8 +79,11 @@ def tagged(connection: Connection, repository: str, tag: str) -> str | None:
 
 
 def put_manifest(connection: Connection, repository: str, stored: StoredManifest, at: int) -> bool:
-    """Stores a manifest whose blobs are there; False: it is there. Raises Refused (MANIFEST_BLOB_UNKNOWN)."""
-    _check_blobs(connection, repository, manifests.read_manifest(stored.body, stored.media_type))
+    """Stores a manifest; False: it is there.
+
+    Raises Refused unless all that it names is there (MANIFEST_BLOB_UNKNOWN) in the size that it says (MANIFEST_INVALID).
+    """
+    _check_named(connection, repository, manifests.read_manifest(stored.body, stored.media_type))
     row = {
         "repository": repository,
         "digest": stored.digest,
@@ -96,12 +99,16 @@ def put_manifest(connection: Connection, repository: str, stored: StoredManifest
 def put_tag(
     connection: Connection, policy: TagPolicy, *, repository: str, tag: str, digest: str, at: datetime
 ) -> TagEvent | None:
-    """Sets a tag; returns the event if the tag is new or names another image now. Raises Refused where it is immutable."""
+    """Sets a tag; returns the event if the tag is new or names another image now.
+
+    Raises Refused where it is immutable, or was until it was deleted (docs/decisions/0013).
+    """
     before = tagged(connection, repository, tag)
     if before == digest:
         return None
-    if before is not None and policy.is_immutable(tag):
-        raise Refused(_immutable(repository, tag, before, digest), status=409)
+    last = before or _last_reported(connection, repository, tag)
+    if last not in {None, digest} and policy.is_immutable(tag):
+        raise Refused(_immutable(repository, tag, last, digest, is_deleted=before is None), status=409)
     moment = codec.microseconds(at)
     row = {"repository": repository, "tag": tag, "digest": digest, "at": moment}
     changed = {"digest": digest, "at": moment}
@@ -110,7 +117,7 @@ def put_tag(
         .values(row)
         .on_conflict_do_update(index_elements=["repository", "tag"], set_=changed)
     )
-    if _last_reported(connection, repository, tag) == digest:
+    if last == digest:
         return None  # deleted meanwhile and pushed again: nothing that anybody hasn't seen
     sequence = connection.execute(
         tables.tag_events.insert().values(row).returning(tables.tag_events.c.sequence)
@@ -179,24 +186,25 @@ def list_tag_events(connection: Connection, *, after: int, limit: int) -> tuple[
     )
 
 
-def _check_blobs(connection: Connection, repository: str, manifest: Manifest) -> None:
-    missing = [blob.digest for blob in manifest.blobs if find_blob(connection, repository, blob.digest) is None]
-    missing += [
-        entry.digest for entry in manifest.manifests if find_manifest(connection, repository, entry.digest) is None
-    ]
+def _check_named(connection: Connection, repository: str, manifest: Manifest) -> None:
+    sizes = [(one, _blob_size(connection, repository, one.digest)) for one in manifest.blobs]
+    sizes += [(one, _manifest_size(connection, repository, one.digest)) for one in manifest.manifests]
+    missing = [_missing(repository, one) for one, size in sizes if size is None]
     if missing:
-        raise Refused(
-            *(
-                Problem(
-                    code="registry.manifest_blob_unknown",
-                    message=f"The manifest names {digest}, which {repository} doesn't have.",
-                    remedy="Push it first.",
-                    details={"digest": digest},
-                )
-                for digest in missing
-            ),
-            status=404,
-        )
+        raise Refused(*missing, status=404)
+    misfits = [_misfit(one, size) for one, size in sizes if size is not None and size != one.size]
+    if misfits:
+        raise Refused(*misfits, status=400)
+
+
+def _blob_size(connection: Connection, repository: str, digest: str) -> int | None:
+    found = find_blob(connection, repository, digest)
+    return None if found is None else found.size_bytes
+
+
+def _manifest_size(connection: Connection, repository: str, digest: str) -> int | None:
+    found = find_manifest(connection, repository, digest)
+    return None if found is None else len(found.body)
 
 
 def _last_reported(connection: Connection, repository: str, tag: str) -> str | None:
@@ -214,10 +222,29 @@ def _referrer(digest: str, media_type: str, body: bytes) -> Referrer:
     )
 
 
-def _immutable(repository: str, tag: str, before: str, digest: str) -> Problem:
+def _missing(repository: str, named: Descriptor) -> Problem:
+    return Problem(
+        code="registry.manifest_blob_unknown",
+        message=f"The manifest names {named.digest}, which {repository} doesn't have.",
+        remedy="Push it first.",
+        details={"digest": named.digest},
+    )
+
+
+def _misfit(named: Descriptor, size: int) -> Problem:
+    return Problem(
+        code="registry.manifest_invalid",
+        message=f"The manifest says that {named.digest} has {named.size} bytes, but it has {size}.",
+        remedy="Push the image again with a current client.",
+        details={"digest": named.digest, "said": named.size, "stored": size},
+    )
+
+
+def _immutable(repository: str, tag: str, last: str, digest: str, *, is_deleted: bool) -> Problem:
+    said = f"named {last} until it was deleted" if is_deleted else f"names {last} for good"
     return Problem(
         code="registry.denied",
-        message=f"The tag {repository}:{tag} names {before} for good and can't be given {digest}.",
+        message=f"The tag {repository}:{tag} {said} and can't be given {digest}.",
         remedy="Push under a new tag, or add the tag to the setting registry.mutable-tags.",
-        details={"tag": tag, "present": before, "refused": digest},
+        details={"tag": tag, "present": None if is_deleted else last, "last": last, "refused": digest},
     )

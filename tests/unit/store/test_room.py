@@ -17,7 +17,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MB."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)], check=True, timeout=10)
     yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True, timeout=10)
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True, timeout=10)
 
 
 @pytest.mark.root

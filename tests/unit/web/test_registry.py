@@ -10,6 +10,7 @@ import pytest
 from tests.registry_servers import own_registry
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @pytest.fixture
@@ -61,6 +62,26 @@ def test_an_immutable_tag_takes_no_other_content(http: httpx2.Client) -> None:
     assert (answer.status_code, code(answer)) == (409, "DENIED")
     assert "names sha256:" in answer.json()["errors"][0]["message"]
     assert "Push under a new tag" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["with its image", "alone"])
+def test_a_deleted_immutable_tag_takes_only_what_it_named(http: httpx2.Client, is_whole: bool) -> None:
+    digest = push(http, "1.0", b"{}").headers["docker-content-digest"]
+    assert http.delete(f"/v2/shop/manifests/{digest if is_whole else '1.0'}").status_code == 202
+
+    answer = push(http, "1.0", b'{"os":"linux"}')
+
+    assert (answer.status_code, code(answer)) == (409, "DENIED")
+    assert f"named {digest} until it was deleted" in answer.json()["errors"][0]["message"]
+    assert http.head("/v2/shop/manifests/1.0").status_code == 404
+    assert push(http, "1.0", b"{}").status_code == 201
+
+
+def test_a_deleted_mutable_tag_takes_other_content(http: httpx2.Client) -> None:
+    push(http, "latest", b"{}")
+    http.delete("/v2/shop/manifests/latest")
+
+    assert push(http, "latest", b'{"os":"linux"}').status_code == 201
 
 
 @pytest.mark.parametrize("tag", ["latest", "main", "feature-x"])
@@ -118,6 +139,41 @@ def test_refuses_a_manifest_sent_as_something_else(http: httpx2.Client) -> None:
 
     assert (answer.status_code, code(answer)) == (400, "MANIFEST_INVALID")
     assert index not in answer.text
+
+
+@pytest.mark.parametrize("wrong", ["config", "layer", "both"])
+def test_refuses_a_manifest_whose_sizes_do_not_fit(http: httpx2.Client, wrong: str) -> None:
+    config = {"digest": push_blob(http, b"{}"), "size": 2 if wrong == "layer" else 3}
+    layer = {"digest": push_blob(http, b"layer"), "size": 5 if wrong == "config" else 0}
+    body = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]})
+
+    answer = http.put("/v2/shop/manifests/1.0", content=body, headers={"content-type": MANIFEST})
+
+    assert answer.status_code == 400
+    told = [f"{error['code']} {error['message']}" for error in answer.json()["errors"]]
+    expected = []
+    if wrong != "layer":
+        expected.append(f"MANIFEST_INVALID The manifest says that {sha256(b'{}')} has 3 bytes, but it has 2.")
+    if wrong != "config":
+        expected.append(f"MANIFEST_INVALID The manifest says that {sha256(b'layer')} has 0 bytes, but it has 5.")
+    assert [line.partition(" Push the image")[0] for line in told] == expected
+    assert http.head("/v2/shop/manifests/1.0").status_code == 404
+
+
+def test_refuses_an_index_whose_sizes_do_not_fit(http: httpx2.Client) -> None:
+    digest = push(http, "1.0").headers["docker-content-digest"]
+    size = len(http.get("/v2/shop/manifests/1.0").content)
+
+    def put(said: int) -> httpx2.Response:
+        entry = {"mediaType": MANIFEST, "digest": digest, "size": said}
+        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]})
+        return http.put("/v2/shop/manifests/all", content=body, headers={"content-type": INDEX})
+
+    answer = put(size + 1)
+
+    assert (answer.status_code, code(answer)) == (400, "MANIFEST_INVALID")
+    assert f"{digest} has {size + 1} bytes, but it has {size}" in answer.json()["errors"][0]["message"]
+    assert put(size).status_code == 201
 
 
 def test_refuses_a_manifest_that_is_too_large(http: httpx2.Client) -> None:
