@@ -4,22 +4,28 @@ import hashlib
 import re
 from datetime import timedelta
 
+import msgspec
+
+from gennaker.interfaces import artifacts, produced
 from gennaker.interfaces.clouds import Health, Job, NewJob, Place
 from gennaker.interfaces.clusters import Places
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import waiting
-from gennaker.model.artifact import Plain
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import foreign, waiting
+from gennaker.model.artifact import ExpectedArtifactKeys, Plain
+from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.foreign import written
 from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import durations, images, server_groups, targets
+from gennaker.transport import build_files
 
 _LOOKS_AGAIN = timedelta(milliseconds=500)
 _SUITE = re.compile(rb"<testsuite\b[^>]*>")
 _COUNT = re.compile(rb'\b(tests|failures|errors|skipped)="(\d+)"')
+_PROPERTIES = "spinnaker.properties"
+"""Name under which the provider hands the property file over."""
 _KINDS = {"junit": "junit", "sarif": "sarif", "sbom": "sbom"}
 _MEDIA = {"junit": "application/xml", "sarif": "application/sarif+json", "sbom": "application/json"}
 
@@ -40,15 +46,33 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     environment: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
     reports: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
     """Kind (`junit`, `sarif`, `sbom` or any name) → path below the job's folder."""
+    property_file: str | None = ""
+    """Path below the job's folder of a file (Java's properties, JSON or YAML by its ending) whose values become outputs."""
+    consume_artifact_source: str | None = ""
+    """`artifact`: the values of a JSON artifact become outputs when the job has ended well."""
+    consume_artifact: JsonObject | None = None
+    consume_artifact_id: str | None = ""
+    expected_artifacts: tuple[ExpectedArtifactKeys, ...] | None = None
+    no_output: bool = False
+    """Nothing is put out."""
+    manifest: JsonObject | None = None
+    """A Kubernetes job; no provider here runs one."""
     job_timeout: Duration = "PT10M"
     wait_for_completion: bool | str = True
 
 
 async def plan(spec: StageSpec, _: StageContext) -> Plan:
-    """Run, and wait unless the stage doesn't."""
+    """Run, wait unless the stage doesn't, bind artifacts and read one where the stage says so."""
     assert isinstance(spec, Spec)
+    if spec.manifest:
+        raise Refused(_manifest())
     waits = str(spec.wait_for_completion).lower() != "false"
-    return Plan(tasks=(_RUN.planned(), *((_WAIT.planned(),) if waits else ())))
+    tasks = [_RUN, *([_WAIT] if waits else [])]
+    if spec.expected_artifacts:
+        tasks.append(produced.task)
+    if spec.consume_artifact_source == "artifact":
+        tasks.append(_CONSUME)
+    return Plan(tasks=tuple(task.planned() for task in tasks))
 
 
 async def run(context: TaskContext) -> TaskResult:
@@ -66,7 +90,7 @@ async def run(context: TaskContext) -> TaskResult:
             command=_command(own.get("command")),
             environment=_texts(environment),
             timeout=durations.read(own.get("jobTimeout") or "PT10M", key="jobTimeout"),
-            reports=_texts(reports),
+            reports={**_texts(reports), **({_PROPERTIES: file} if (file := _property_file(context)) else {})},
         )
     )
     if job.log:
@@ -98,9 +122,38 @@ async def wait(context: TaskContext) -> TaskResult:
         "completionDetails": {"exitCode": job.exit_status, "message": job.reason},
         "reports": summaries,
     }
-    if job.state is Health.SUCCEEDED:
-        return Done(outputs=outputs)
-    return Failed(problem=_failed(context, job), outputs=outputs)
+    context_keys: JsonObject = {}
+    problem = None if job.state is Health.SUCCEEDED else _failed(context, job)
+    if file := _property_file(context):
+        try:
+            found = build_files.parse(file, job.reports[_PROPERTIES])
+            context_keys = {**found, "propertyFileContents": found}
+        except (KeyError, build_files.UnreadableProperties) as error:
+            problem = problem or _no_properties(file, error)
+    outputs = {} if foreign.flag(context.stage.context.get("noOutput")) else {**outputs, **context_keys}
+    if problem is None:
+        return Done(context=context_keys, outputs=outputs)
+    return Failed(problem=problem, context=context_keys, outputs=outputs)
+
+
+async def consume(context: TaskContext) -> TaskResult:
+    """The values of a JSON artifact become outputs."""
+    own = context.stage.context
+    inline = own.get("consumeArtifact")
+    wanted = str(own.get("consumeArtifactId") or "")
+    artifact = inline if isinstance(inline, dict) and inline else context.sight.bound_artifact(wanted)
+    if artifact is None:
+        raise Refused(_no_artifact(wanted))
+    try:
+        found = decode_json(await artifacts.content(context.services.artifacts, artifact))
+    except artifacts.ArtifactUnavailable as failure:
+        said = Problem(code="artifact.unavailable", message=f"The artifact can't be read now: {failure}")
+        return Failed(problem=said, retryable=True)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refused(_no_map(str(error))) from error
+    if not isinstance(found, dict):
+        raise Refused(_no_map("it is no object"))
+    return Done(outputs={} if foreign.flag(own.get("noOutput")) else found)
 
 
 async def stop(context: TaskContext) -> None:
@@ -122,6 +175,8 @@ async def stop_beginning(context: TaskContext) -> None:
 async def _keep_reports(context: TaskContext, job: Job) -> list[Json]:
     summaries: list[Json] = []
     for name, content in sorted(job.reports.items()):
+        if name == _PROPERTIES:
+            continue
         summary = junit_summary(content) if name == "junit" else {}
         item = EvidenceItem(
             execution_id=context.execution.head.id,
@@ -182,6 +237,45 @@ def _texts(value: Json) -> dict[str, str]:
     return {key: written(one) for key, one in (value or {}).items() if one is not None}
 
 
+def _property_file(context: StageContext) -> str:
+    return foreign.text(context.stage.context.get("propertyFile"))
+
+
+def _no_properties(file: str, error: Exception) -> Problem:
+    why = "it was not written" if isinstance(error, KeyError) else str(error)
+    return Problem(
+        code="job.no_properties",
+        message=f"Expected properties file {file} but it was either missing, empty or contained invalid syntax: {why}",
+        remedy="Let the job write it below its folder, or remove `propertyFile` from the stage.",
+    )
+
+
+def _manifest() -> Problem:
+    return Problem(
+        code="job.manifest",
+        message="The stage's job is a Kubernetes manifest, and no provider here runs one.",
+        remedy="Give `image` and `command`, or run kubectl in such a job.",
+        pointer="/manifest",
+    )
+
+
+def _no_artifact(wanted: str) -> Problem:
+    return Problem(
+        code="artifact.unbound",
+        message=f"No artifact could be bound to {wanted!r}.",
+        remedy="Give `consumeArtifact`, or the id of an expected artifact in `consumeArtifactId`.",
+        pointer="/consumeArtifactId",
+    )
+
+
+def _no_map(why: str) -> Problem:
+    return Problem(
+        code="job.artifact_unreadable",
+        message=f"The consumed artifact can't be read: {why}.",
+        remedy="It must be a JSON object.",
+    )
+
+
 def _failed(context: TaskContext, job: Job) -> Problem:
     junit = job.reports.get("junit")
     counts = junit_summary(junit) if junit else {}
@@ -195,14 +289,15 @@ def _failed(context: TaskContext, job: Job) -> Problem:
 
 
 _RUN = TaskType(name="runJob", run=run, stop=stop_beginning)
+_CONSUME = TaskType(name="consumeArtifact", run=consume)
 _WAIT = TaskType(name="waitOnJobCompletion", run=wait, stop=stop, timeout=timedelta(hours=2))
 stage = StageType(
     name="runJob",
     label="Run Job",
     about=__doc__,
     spec=Spec,
-    tasks=(_RUN, _WAIT),
+    tasks=(_RUN, _WAIT, produced.task, _CONSUME),
     plan=plan,
     aliases=("runJobManifest",),
-    restart_clears=("jobId", "deploy.jobs"),
+    restart_clears=("jobId", "deploy.jobs", "propertyFileContents"),
 )

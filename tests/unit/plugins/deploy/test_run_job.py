@@ -1,5 +1,6 @@
 """Jobs: begun once, followed to their end, their reports kept."""
 
+import base64
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -35,14 +36,14 @@ def pipeline(**keys: Json) -> JsonObject:
     return {"application": "shop", "stages": [stage]}
 
 
-def run(place: FakePlace, **ending: object) -> Execution:
+def run(place: FakePlace, keys: JsonObject | None = None, **ending: object) -> Execution:
     async def end_it(services: Services, execution_id: str) -> None:
         await reached(services, execution_id, "runJob", task="waitOnJobCompletion")
         await services.clock.sleep_until(services.clock.now() + timedelta(seconds=3))
         job_id, job = next(iter(place.cloud.jobs.items()))
         place.cloud.jobs[job_id] = replace(job, **ending)
 
-    return place.harness.run(pipeline(), meanwhile=end_it)
+    return place.harness.run(pipeline(**keys or {}), meanwhile=end_it)
 
 
 def test_a_job_that_ends_well_leaves_its_report() -> None:
@@ -55,6 +56,50 @@ def test_a_job_that_ends_well_leaves_its_report() -> None:
     assert outputs["jobStatus"] == {"jobState": "Succeeded", "id": next(iter(place.cloud.jobs)), "exitStatus": 0}
     [report] = outputs["reports"]  # type: ignore[misc]  # a list of one
     assert report["summary"] == {"tests": 5, "passed": 2, "failed": 2, "skipped": 1}  # type: ignore[index, call-overload]  # a map
+
+
+def test_the_values_of_a_property_file_become_outputs_and_context() -> None:
+    reports = {"spinnaker.properties": b"colour=red\nsize: 3\n"}
+
+    execution = run(FakePlace(), {"propertyFile": "out/job.properties"}, state=Health.SUCCEEDED, reports=reports)
+
+    stage = next(execution.in_order())
+    found = {"colour": "red", "size": "3"}
+    assert {key: stage.outputs.get(key) for key in found} == found
+    assert stage.outputs["propertyFileContents"] == stage.context["propertyFileContents"] == found
+    assert stage.outputs["reports"] == []
+
+
+def test_a_property_file_that_is_not_there_fails_the_stage() -> None:
+    execution = run(FakePlace(), {"propertyFile": "out/job.json"}, state=Health.SUCCEEDED)
+
+    assert execution.head.status is Status.TERMINAL
+    assert "Expected properties file out/job.json" in problem_of(execution)
+
+
+def test_a_stage_may_put_nothing_out() -> None:
+    execution = run(FakePlace(), {"noOutput": "true"}, state=Health.SUCCEEDED)
+
+    assert next(execution.in_order()).outputs == {}
+
+
+def test_the_values_of_an_artifact_become_outputs() -> None:
+    content = base64.b64encode(b'{"colour": "red"}').decode()
+    keys: JsonObject = {
+        "consumeArtifactSource": "artifact",
+        "consumeArtifact": {"type": "embedded/base64", "reference": content},
+    }
+
+    execution = run(FakePlace(), keys, state=Health.SUCCEEDED)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert next(execution.in_order()).outputs["colour"] == "red"
+
+
+def test_a_job_of_kubernetes_is_refused_with_what_to_do() -> None:
+    execution = FakePlace().harness.run(pipeline(manifest={"kind": "Job"}))
+
+    assert "Kubernetes manifest, and no provider here runs one" in problem_of(execution)
 
 
 def test_a_job_that_fails_says_how_many_tests_failed() -> None:
