@@ -15,6 +15,7 @@ from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.journal import Commit, OwnedElsewhere, RecordedEvent
 from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model.audit import AuditEntry
 from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem
@@ -130,6 +131,10 @@ class SharedJournal:
 
     async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
         return await self._store.journal.engine_versions(execution_id)
+
+    async def delete(self, execution_id: str, audit: tuple[AuditEntry, ...]) -> None:
+        await self._reach()
+        await self._store.journal.delete(execution_id, audit)
 
     async def pending(self) -> tuple[PendingEffect, ...]:
         return await self._store.journal.pending()

@@ -24,7 +24,7 @@ from gennaker.model.effect import Notify
 from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.problems import Problem
 
-_SUMMARY = "expressionEvaluationSummary"
+SUMMARY = "expressionEvaluationSummary"
 _FAILURES = "expressionFailures"
 """Beside Orca's summary: the place of each failure, the value of each part, and the key that was probably meant."""
 _EXPLAINED = 10
@@ -124,7 +124,7 @@ def context_of(
 
     `in_order` names its list of variables, if it has one; without `lookup` nobody can be asked, and what has to is a problem.
     """
-    context = {key: value for key, value in stage.context.items() if key not in (_SUMMARY, _FAILURES)}
+    context = {key: value for key, value in stage.context.items() if key not in (SUMMARY, _FAILURES)}
     if not has_expressions(context):
         return Evaluated(context=context)
     work = _Work(execution, stage, at, lookup)
@@ -135,15 +135,17 @@ def context_of(
         done = {**done, in_order: variables.evaluated(listed, work.variable)}
     if work.summary:
         told: list[Json] = [failure.as_json() for failure in work.failures]
-        done = {**done, _SUMMARY: work.summary, _FAILURES: told}
+        done = {**done, SUMMARY: work.summary, _FAILURES: told}
     return Evaluated(context=done, problem=unsupported(work.failures, work.nobody.refused))
 
 
-def evaluation_of(execution: Execution, stage: Stage, value: Json, *, at: datetime) -> Evaluation:
+def evaluation_of(
+    execution: Execution, stage: Stage, value: Json, *, at: datetime, lookup: Lookup | None = None
+) -> Evaluation:
     """Any JSON with its expressions evaluated as the stage sees them, with what failed."""
     if not has_expressions(value):
         return Evaluation(value=value)
-    work = _Work(execution, stage, at)
+    work = _Work(execution, stage, at, lookup)
     made = work.evaluated(value)
     return Evaluation(value=made, failed=tuple(one.message for one in work.failures), summary=work.summary)
 

@@ -53,6 +53,19 @@ def execution_json(execution: Execution) -> JsonObject:
     }
 
 
+def outline_json(execution: Execution) -> JsonObject:
+    """As `execution_json`, without what stages hold and do (Orca's `expand=false`); a stage's `group` stays."""
+    shown = execution_json(execution)
+    stages: list[Json] = [
+        {**stage_json(one), "context": _group(one), "outputs": {}, "tasks": []} for one in execution.in_order()
+    ]
+    return {**shown, "stages": stages}
+
+
+def _group(stage: Stage) -> JsonObject:
+    return {"group": stage.context["group"]} if "group" in stage.context else {}
+
+
 def orchestration_json(execution: Execution) -> JsonObject:
     """An orchestration as Gate shows it: what all contexts say, and the tasks of all stages as its steps."""
     variables: JsonObject = {}

@@ -193,7 +193,7 @@ def _moments(notification: JsonObject) -> list[Json]:
 
 
 async def _application_notifications(application: str, services: Services) -> list[JsonObject]:
-    found = await services.definitions.get("application", application) if application else None
+    found = await services.definitions.get("application", application.lower()) if application else None
     return foreign.mappings(found.body.get("notifications")) if found else []
 
 

@@ -53,6 +53,10 @@ class Executions(Protocol):
         """Applies a command and returns the new state. Raises Refused(404) for an unknown execution."""
         ...
 
+    async def delete(self, execution_id: str, principal: Principal) -> None:
+        """Forgets an execution that has ended, with its journal. Raises Refused (404; 409 while it isn't over)."""
+        ...
+
     async def get(self, execution_id: str) -> Execution | None:
         """The present state."""
         ...

@@ -98,6 +98,13 @@ class Journal(Protocol):
         """Versions of the engine that have applied the execution's events, each once, in order."""
         ...
 
+    async def delete(self, execution_id: str, audit: tuple[AuditEntry, ...]) -> None:
+        """Forgets a complete execution, its stages and events, all of it or nothing.
+
+        Raises Conflict where it isn't there, isn't over, or something of it is still to be done.
+        """
+        ...
+
     async def pending(self) -> tuple[PendingEffect, ...]:
         """The whole outbox, for recovery at start: those that are due first."""
         ...

@@ -7,11 +7,13 @@ its transaction (batches.py). Large values: values.py.
 from sqlalchemy import Connection, update
 
 from gennaker.interfaces.journal import Commit, Conflict, RecordedEvent
+from gennaker.model.audit import AuditEntry
 from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution
 from gennaker.model.queue import Queue
-from gennaker.store import journal_reads, rows, tables
+from gennaker.store import deletion, journal_reads, rows, tables
 from gennaker.store.batches import driver
+from gennaker.store.chain import encoded_entries
 from gennaker.store.database import Database
 from gennaker.store.journal_reads import JournalReads
 from gennaker.store.packing import Packer
@@ -52,6 +54,13 @@ class SqliteJournal:
     async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
         """Versions of the engine that have applied the execution's events, each once, in order."""
         return await self._reads.engine_versions(execution_id)
+
+    async def delete(self, execution_id: str, audit: tuple[AuditEntry, ...]) -> None:
+        """Forgets a complete execution, its stages and events, all of it or nothing. Raises Conflict."""
+        entries = encoded_entries(audit)
+        await self._database.write(
+            lambda connection: deletion.delete_execution(connection, self._database.sql, execution_id, entries)
+        )
 
     async def pending(self) -> tuple[PendingEffect, ...]:
         """The whole outbox: what has no instant first, then by instant."""

@@ -59,6 +59,19 @@ class MemoryJournal:
     async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
         return ("memory",) if execution_id in self._state.events else ()
 
+    async def delete(self, execution_id: str, audit: tuple[AuditEntry, ...]) -> None:
+        found = self._state.executions.get(execution_id)
+        if found is None or not found.head.status.is_complete:
+            raise Conflict(f"execution {execution_id} is not there, or not over")
+        if any(one.execution_id == execution_id for one in self._state.outbox.values()):
+            raise Conflict(f"something of execution {execution_id} is still to be done")
+        state = self._state.copied()
+        del state.executions[execution_id]
+        state.events.pop(execution_id, None)
+        state.submissions = {key: one for key, one in state.submissions.items() if one != execution_id}
+        state.audit += audit
+        self._state = state
+
     async def pending(self) -> tuple[PendingEffect, ...]:
         return tuple(sorted(self._state.outbox.values(), key=lambda pending: pending.due or _AT_ONCE))
 

@@ -13,6 +13,8 @@ from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.web import problems
+from gennaker.web.gate.executions import GateExecutionsController
+from gennaker.web.gate.expressions import GateExpressionsController
 from gennaker.web.gate.pipelines import GatePipelinesController
 from gennaker.web.gate.preconfigured import GateWebhooksController
 from gennaker.web.gate.tasks import GateTasksController
@@ -50,6 +52,8 @@ def create(ports: WebPorts) -> Litestar:
             ApplicationsController,
             EvidenceController,
             GatePipelinesController,
+            GateExecutionsController,
+            GateExpressionsController,
             GateTasksController,
             GateWebhooksController,
             OrcaController,

@@ -94,7 +94,7 @@ class OrcaController(Controller):
 async def _started_or_planned(
     ports: WebPorts, principal: Principal, config: JsonObject, trigger: JsonObject
 ) -> JsonObject:
-    if config.get("plan") is True or trigger.get("plan") is True:
+    if foreign.flag(config.get("plan")) or foreign.flag(trigger.get("plan")):
         return await _planned(ports, principal, config, trigger)
     return await _started(ports, principal, config, trigger)
 

@@ -187,6 +187,28 @@ class LocalExecutions:
         assert found is not None, "an execution that another server owns is there"
         return found
 
+    async def delete(self, execution_id: str, principal: Principal) -> None:
+        """In one transaction with its audit record."""
+        found = await self.get(execution_id)
+        if found is None:
+            raise Refused(_unknown(execution_id), status=404)
+        head = found.head
+        if not head.status.is_complete:
+            raise Refused(_not_over(head), status=409)
+        details: JsonObject = {"application": head.application, "name": head.name, "status": head.status.value}
+        entry = AuditEntry(
+            at=self._clock.now(),
+            actor=principal.name,
+            action="execution.deleted",
+            subject=f"execution:{execution_id}",
+            details=details,
+        )
+        try:
+            await self._journal.delete(execution_id, (entry,))
+        except Conflict as conflict:
+            raise Refused(_not_over(head), status=409) from conflict
+        self._stepper.forget(execution_id)
+
     async def get(self, execution_id: str) -> Execution | None:
         """From memory where it is there."""
         return await self._stepper.load(execution_id)
@@ -211,9 +233,7 @@ class LocalExecutions:
     async def events(self, execution_id: str, *, after: int = 0) -> tuple[RecordedEvent, ...]:
         """From the store."""
         if await self.get(execution_id) is None:
-            raise Refused(
-                Problem(code="execution.unknown", message=f"There is no execution {execution_id}."), status=404
-            )
+            raise Refused(_unknown(execution_id), status=404)
         return await self._journal.events(execution_id, after=after)
 
     async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
@@ -294,6 +314,18 @@ def _origin(kind: ExecutionKind, principal: Principal) -> str:
 
 def _correlation_id(submission: Submission) -> str:
     return foreign.text(submission.trigger.get("correlationId"))
+
+
+def _unknown(execution_id: str) -> Problem:
+    return Problem(code="execution.unknown", message=f"There is no execution {execution_id}.")
+
+
+def _not_over(head: Head) -> Problem:
+    return Problem(
+        code="execution.not_over",
+        message=f"The execution {head.id} is {head.status.value}, or something of it is still being done.",
+        remedy="Cancel it, or wait for its end; then delete it.",
+    )
 
 
 def _no_id(wanted: str) -> Problem:

@@ -47,7 +47,7 @@ class LocalOutside:
             case About.CANARY_CONFIG:
                 return await self._id("canary-config", question)
             case About.APPLICATION:
-                found = await self._definitions.get("application", question.name)
+                found = await self._definitions.get("application", question.name.lower())
                 return None if found is None else {"name": question.name, **found.body}
             case About.REFERENCE:
                 raise LookupFailed("there is no artifact store here")

@@ -186,6 +186,10 @@ class Stepper:
         locks.append(lock)
         return await self._journal.load_queue(key)
 
+    def forget(self, execution_id: str) -> None:
+        """It is no longer there."""
+        self._cache.pop(execution_id, None)
+
     async def change_queue(self, key: str, change: Callable[[Queue], Queue]) -> Queue:
         """Changes a queue outside any execution (reserved numbers)."""
         async with self._lock(key):

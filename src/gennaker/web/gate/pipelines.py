@@ -12,8 +12,9 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked, PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
-from gennaker.model.statuses import Status
 from gennaker.web import orchestrations
+from gennaker.web.gate import listing
+from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
 from gennaker.web.native.executions import existing, existing_stage, refuse_unknown_choice
 from gennaker.web.native.pipelines import save_pipeline
 from gennaker.web.ports import Asking, Ports, WebPorts
@@ -61,6 +62,21 @@ class GatePipelinesController(Controller):
         execution_id = await ports.services.intake.start(application, name_or_id, trigger, principal)
         return {"ref": f"/pipelines/{execution_id}"}
 
+    @get("/pipelines")
+    async def some_of_orca(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        config_ids: ConfigIds = None,
+        execution_ids: ExecutionIds = None,
+        limit: PerPipeline = 1,
+        statuses: FromQuery[str] = "",
+        expand: FromQuery[bool] = True,
+    ) -> list[JsonObject]:
+        """Orca's name for /executions."""
+        return await listing.some(ports, config_ids, execution_ids, (limit, statuses), expand=expand)
+
     @get("/pipelines/{execution_id:str}")
     async def execution(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
         """One execution in Orca's form."""
@@ -69,17 +85,24 @@ class GatePipelinesController(Controller):
     @get("/applications/{application:str}/pipelines")
     async def executions(
         self,
+        *,
         ports: Ports,
         principal: Asking,
         application: FromPath[str],
         limit: Annotated[int, QueryParameter(ge=1, le=200)] = 10,
         statuses: FromQuery[str] = "",
+        expand: FromQuery[bool] = True,
     ) -> list[JsonObject]:
-        """Executions of an application, newest first."""
+        """Executions of an application, newest first; with `expand=false` without what their stages hold."""
         wanted = Found(
             application=application, kind=ExecutionKind.PIPELINE, statuses=statuses_of(statuses), limit=limit
         )
-        return [orca_json.execution_json(one) for one in await ports.services.executions.find(wanted)]
+        return shown(await ports.services.executions.find(wanted), expand=expand)
+
+    @delete("/pipelines/{execution_id:str}", status_code=200)
+    async def forget(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> None:
+        """Deletes an execution that has ended; the audit's records and the evidence stay."""
+        await ports.services.executions.delete(execution_id, principal)
 
     @put("/pipelines/{execution_id:str}/cancel", status_code=200)
     async def cancel(
@@ -143,17 +166,3 @@ async def _saved_stages(ports: WebPorts, config_id: str | None) -> tuple[JsonObj
         return ()
     stages = (await ports.services.checks.expanded(definition.body)).get("stages")
     return tuple(one for one in stages if isinstance(one, dict)) if isinstance(stages, list) else ()
-
-
-def statuses_of(text: str) -> tuple[Status, ...]:
-    """Statuses separated by commas. Raises Refused."""
-    try:
-        return tuple(Status(word) for word in text.upper().split(",") if word)
-    except ValueError as error:
-        raise Refused(
-            Problem(
-                code="status.unknown",
-                message=f"{error}.",
-                remedy=f"Statuses are {', '.join(Status)}.",
-            )
-        ) from error

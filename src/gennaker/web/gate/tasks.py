@@ -1,18 +1,19 @@
 """Gate's tasks: jobs that are done at once instead of by a pipeline, as Spinnaker's clients submit and follow them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, get, post, put
+from litestar import Controller, Request, delete, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked
 from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import orchestrations
-from gennaker.web.gate.pipelines import statuses_of
+from gennaker.web.gate.listing import statuses_of
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 
@@ -52,6 +53,36 @@ class GateTasksController(Controller):
             Found(application=application, kind=kind, statuses=wanted, limit=page * limit)
         )
         return [orca_json.orchestration_json(one) for one in found[(page - 1) * limit :]]
+
+    @get("/tasks")
+    async def newest(
+        self,
+        ports: Ports,
+        principal: Asking,
+        limit: Annotated[int, QueryParameter(ge=1, le=200)] = 100,
+        statuses: FromQuery[str] = "",
+    ) -> list[JsonObject]:
+        """Those of all applications, newest first."""
+        wanted = Found(kind=ExecutionKind.ORCHESTRATION, statuses=statuses_of(statuses), limit=limit)
+        return [orca_json.orchestration_json(one) for one in await ports.services.executions.find(wanted)]
+
+    @delete("/tasks/{task_id:str}", status_code=200)
+    async def forget(self, ports: Ports, principal: Asking, task_id: FromPath[str]) -> None:
+        """Deletes one that has ended; the audit's records stay."""
+        await ports.services.executions.delete((await _existing(ports, task_id)).head.id, principal)
+
+    @put("/tasks/cancel", status_code=200)
+    async def cancel_several(
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any], ids: FromQuery[str] = ""
+    ) -> None:
+        """Cancels those that `ids`, or the list in the body, names; all of them must be there."""
+        body = await request.body()
+        named = [one for one in ids.split(",") if one] or foreign.items(orchestrations.read(body) if body else [])
+        found = [await _existing(ports, str(one)) for one in named]
+        for execution in found:
+            if not execution.head.status.is_complete:
+                event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason="")
+                await ports.services.executions.tell(execution.head.id, event, principal)
 
     @put("/tasks/{task_id:str}/cancel", status_code=200)
     async def cancel(

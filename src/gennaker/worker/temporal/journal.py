@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from gennaker.interfaces.journal import Commit, Journal, RecordedEvent
+from gennaker.model.audit import AuditEntry
 from gennaker.model.effect import Deliver, PendingEffect
 from gennaker.model.execution import Execution
 from gennaker.model.queue import Queue
@@ -45,6 +46,10 @@ class HandingJournal:
     async def engine_versions(self, execution_id: str) -> tuple[str, ...]:
         """As the other's."""
         return await self._journal.engine_versions(execution_id)
+
+    async def delete(self, execution_id: str, audit: tuple[AuditEntry, ...]) -> None:
+        """As the other's."""
+        await self._journal.delete(execution_id, audit)
 
     async def pending(self) -> tuple[PendingEffect, ...]:
         """As the other's."""

@@ -1,0 +1,126 @@
+"""Gate's and Orca's routes by which executions are found: by id or pipeline, by trigger, by what failed in them."""
+
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from gennaker.interfaces.executions import Found
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.web.gate import failed_stages, listing, search
+from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
+from gennaker.web.ports import Asking, Ports, WebPorts
+
+AtMost = Annotated[int, QueryParameter(ge=1, le=100)]
+Start = Annotated[int, QueryParameter(name="startIndex", ge=0, le=10_000)]
+Size = Annotated[int, QueryParameter(ge=1, le=200)]
+Types = Annotated[str, QueryParameter(name="triggerTypes")]
+PipelineName = Annotated[str, QueryParameter(name="pipelineName")]
+EventId = Annotated[str, QueryParameter(name="eventId")]
+From = Annotated[int, QueryParameter(name="triggerTimeStartBoundary", ge=0)]
+To = Annotated[int, QueryParameter(name="triggerTimeEndBoundary", ge=0)]
+ExecutionId = Annotated[str, QueryParameter(name="executionId")]
+Origin = Annotated[str, QueryParameter(name="deckOrigin")]
+
+_FOREVER = 2**63 - 1
+_MOST_CORRELATED = 200
+
+
+class GateExecutionsController(Controller):
+    """Routes under /executions, /pipelines, /projects and /applications; Gate's and Orca's name of each."""
+
+    @get("/executions")
+    async def some(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        config_ids: ConfigIds = None,
+        execution_ids: ExecutionIds = None,
+        limit: PerPipeline = 1,
+        statuses: FromQuery[str] = "",
+        expand: FromQuery[bool] = True,
+    ) -> list[JsonObject]:
+        """Executions by their ids, or the newest of each pipeline; unknown ones are left out."""
+        return await listing.some(ports, config_ids, execution_ids, (limit, statuses), expand=expand)
+
+    @get("/projects/{project:str}/pipelines")
+    async def of_project(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        project: FromPath[str],
+        limit: PerPipeline = 5,
+        statuses: FromQuery[str] = "",
+        expand: FromQuery[bool] = True,
+    ) -> list[JsonObject]:
+        """The newest executions of each pipeline of a project."""
+        config = await _project(ports, project)
+        configs = [
+            str(one["pipelineConfigId"]) for one in search.mappings(config, "pipelineConfigs", "pipelineConfigId")
+        ]
+        return shown(await listing.newest(ports, configs, statuses_of(statuses), limit), expand=expand)
+
+    @get(["/applications/{application:str}/executions/search", "/applications/{application:str}/pipelines/search"])
+    async def search(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        application: FromPath[str],
+        types: Types = "",
+        name: PipelineName = "",
+        event_id: EventId = "",
+        trigger: FromQuery[str] = "",
+        start: From = 0,
+        end: To = _FOREVER,
+        statuses: FromQuery[str] = "",
+        first: Start = 0,
+        size: Size = 10,
+        reverse: FromQuery[bool] = False,
+        expand: FromQuery[bool] = False,
+    ) -> list[JsonObject]:
+        """Executions by what their triggers hold, newest first; the application `*` means all."""
+        wanted = search.Wanted(
+            application=None if application == "*" else application,
+            name=name or None,
+            types=frozenset(filter(None, types.split(","))) - {"*"},
+            event_id=event_id,
+            trigger=search.decoded(trigger),
+            start=start,
+            end=end,
+            statuses=statuses_of(statuses),
+            is_oldest_first=reverse,
+        )
+        found = await search.find(ports.services.executions, wanted, most=first + size)
+        return shown(found[first:], expand=expand)
+
+    @get(["/executions/failedStages", "/pipelines/failedStages"])
+    async def failed(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        execution_id: ExecutionId,
+        origin: Origin = "",
+        limit: AtMost = 1,
+    ) -> list[JsonObject]:
+        """The stages that have failed, of child pipelines where it was a child that failed."""
+        return await failed_stages.find(ports.services.executions, execution_id, origin=origin, limit=limit)
+
+    @get("/executions/correlated/{correlation_id:str}")
+    async def correlated(self, ports: Ports, principal: Asking, correlation_id: FromPath[str]) -> list[str]:
+        """Ids of the executions with this correlation id, newest first."""
+        found = await ports.services.executions.find(Found(correlation_id=correlation_id, limit=_MOST_CORRELATED))
+        return [one.head.id for one in found]
+
+
+async def _project(ports: WebPorts, wanted: str) -> JsonObject:
+    """A project's config, by its id or name."""
+    for one in await ports.services.definitions.list("project"):
+        if wanted in (one.id, one.body.get("name")):
+            config = one.body.get("config")
+            return config if isinstance(config, dict) else {}
+    raise Refused(Problem(code="project.unknown", message=f"There is no project {wanted!r}."), status=404)
