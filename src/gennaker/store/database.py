@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine
@@ -22,7 +22,7 @@ from gennaker.store.batches import STATEMENTS_KEPT, SqliteBatches, driver
 from gennaker.store.commits import CommitJob
 from gennaker.store.rows import CommitRows
 from gennaker.store.statements import SQLITE
-from gennaker.store.writer import Writer
+from gennaker.store.writer import AfterCommit, Batches, Job, Writer
 from gennaker.transport.permissions import open_private
 
 NAME = "gennaker.db"
@@ -34,10 +34,29 @@ _BUSY_MILLISECONDS = 5000
 Result = TypeVar("Result")
 
 
+class Writing(Protocol):
+    """What writer.py's class does with its thread."""
+
+    async def write(self, change: Callable[[Connection], Result]) -> Result:
+        """Returns when the change is durable."""
+        ...
+
+    async def make_durable(self, job: Job[Result]) -> Result:
+        """As `write`, for a job that the batches know."""
+        ...
+
+    def close(self) -> None:
+        """Finishes what was handed over."""
+        ...
+
+
+MakeWriter = Callable[[Batches, AfterCommit], Writing]
+
+
 class Database:
     """The open database of a data folder."""
 
-    def __init__(self, folder: Path, engine: Engine, head: HeadKeeper) -> None:
+    def __init__(self, folder: Path, engine: Engine, head: HeadKeeper, make_writer: MakeWriter) -> None:
         """Use `open`."""
         self.folder = folder
         self.own_folder = folder
@@ -45,12 +64,12 @@ class Database:
         self._engine = engine
         self._head = head
         self._writing = engine.connect()
-        self._writer = Writer(SqliteBatches(self._writing, folder / NAME, self.sql), head.keep)
+        self._writer = make_writer(SqliteBatches(self._writing, folder / NAME, self.sql), head.keep)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._is_closed = False
 
     @classmethod
-    def open(cls, folder: Path) -> "Database":
+    def open(cls, folder: Path, make_writer: MakeWriter = Writer) -> "Database":
         """Opens or creates the database, checked and migrated. Blocks. Raises StoreUnusable."""
         path = folder / NAME
         try:
@@ -64,7 +83,7 @@ class Database:
                 head = HeadKeeper(folder, SqliteChain(path))
             finally:
                 checked.close()
-            return cls(folder, _engine(path), head)
+            return cls(folder, _engine(path), head, make_writer)
         except (sqlite3.Error, sqlalchemy.exc.DBAPIError, OSError) as error:
             raise failures.translated(error, path) from error
 

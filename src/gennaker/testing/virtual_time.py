@@ -21,8 +21,10 @@ _SELF_PIPE = 1
 class VirtualTime:
     """The time of one test, over all loops that it runs."""
 
-    def __init__(self, begins: datetime = _BEGINS) -> None:
+    def __init__(self, begins: datetime = _BEGINS, *, in_one_thread: bool = False) -> None:
+        """`in_one_thread`: the loop does at once what is meant for threads, so that all happens in the same order each time."""
         self._begins = begins
+        self._in_one_thread = in_one_thread
         self._microseconds = 0
 
     @property
@@ -45,13 +47,14 @@ class VirtualTime:
 
     def run(self, main: Coroutine[Any, Any, Returned]) -> Returned:
         """`asyncio.run` in virtual time."""
-        with asyncio.Runner(loop_factory=lambda: _Loop(self)) as runner:
+        with asyncio.Runner(loop_factory=lambda: _Loop(self, in_one_thread=self._in_one_thread)) as runner:
             return runner.run(main)
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    def __init__(self, time: VirtualTime) -> None:
+    def __init__(self, time: VirtualTime, *, in_one_thread: bool) -> None:
         self._virtual = time
+        self._in_one_thread = in_one_thread
         self._in_threads = 0
         super().__init__(_Selector(time, lambda: self._in_threads > 0))
 
@@ -61,9 +64,19 @@ class _Loop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[..., Any], *args: object
     ) -> "asyncio.Future[Any]":
+        if self._in_one_thread:
+            return self._done(func, *args)
         self._in_threads += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._came_back)
+        return future
+
+    def _done(self, func: Callable[..., Any], *args: object) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it isn't swallowed: whoever awaits the future gets it
+            future.set_exception(error)
         return future
 
     async def shutdown_default_executor(self, *args: Any) -> None:  # noqa: ANN401 - as asyncio has it
