@@ -16,12 +16,16 @@ Files of the folder: `run.json` (what to run, written by the caller), `lock`, `p
 
 Signals to the shim: TERM or INT forwards TERM (or the spec's own stop signal) to the child's
 process group and, when the drain time is over, KILL;
-QUIT kills at once. The spec's time limit does as TERM does. Whatever is left of the group when the child has
-ended is killed.
+QUIT kills at once. The spec's time limit does as TERM does.
+
+When the child has ended everything that it started and left behind is killed, in whatever group or session it is: the
+shim is a "child subreaper" (prctl(2)), so whoever loses its parent becomes the shim's own child. Only own children are
+killed, until there are none: the number of a child that nobody has waited for is never given to another process. Where
+there is no subreaper (macOS) what is left of the child's group is killed.
 """
 
 # pathlib and contextlib would cost memory in every shim, and starting programs is its trade:
-# ruff: noqa: PTH100, PTH104, PTH108, PTH110, PTH118, PTH120, PTH123, SIM105, S606
+# ruff: noqa: PTH100, PTH104, PTH108, PTH110, PTH118, PTH120, PTH123, PTH208, SIM105, S606
 
 import fcntl
 import json
@@ -43,6 +47,10 @@ CHILD_UMASK = 0o022
 _CHUNK = 65536
 _LEFT_OVER_SECONDS = 1.0
 """How long output is still read after the child has ended."""
+_LAST_SECONDS = 5.0
+"""How long it is tried to end what the child has left behind: of another user, or in the midst of a call to a dead disk."""
+_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER."""
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD)
 
 
@@ -106,6 +114,30 @@ def _stand_alone(folder: str) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
+def _inherit_orphans() -> bool:
+    """Makes descendants that lose their parents this process's own children; False: this system can't."""
+    try:
+        import ctypes  # noqa: PLC0415 - not every Python has it
+
+        return bool(ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0) == 0)
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+def _own_children() -> list[int]:
+    """Of this process, from /proc."""
+    own = str(os.getpid())
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(name) == own]
+
+
+def _parent(pid: str) -> str:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[1]
+    except OSError:
+        return ""  # it has ended meanwhile, so it wasn't ours
+
+
 def _is_mine(folder: str) -> bool:
     """Takes the folder's lock and keeps it until this process ends; False if it is taken or used up."""
     lock = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT, 0o600)
@@ -160,6 +192,7 @@ class _Shim:
         self._reason = "exited"
         self._child = 0
         self._kill_at: float | None = None
+        self._inherits = _inherit_orphans()
         limit = spec.get("timeout_seconds")
         self._limit_at = None if limit is None else time.monotonic() + limit
 
@@ -182,7 +215,7 @@ class _Shim:
             pass  # The caller was killed meanwhile; it will find the record.
         os.close(tell)
         status = self._watch(woken, output)
-        self._signal_group(signal.SIGKILL)
+        self._end_rest()
         self._read_rest(output)
         if os.WIFSIGNALED(status):
             self._end(None, os.WTERMSIG(status), self._reason, "")
@@ -247,9 +280,48 @@ class _Shim:
             if woken in readable:
                 self._obey(os.read(woken, 512))
             self._enforce_limits()
-            pid, status = os.waitpid(self._child, os.WNOHANG)
-            if pid:
+            status = self._reaped()
+            if status is not None:
                 return status
+
+    def _reaped(self) -> int | None:
+        """The child's wait status if it has ended. Others that have ended, inherited ones, are taken note of."""
+        found = None
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if not pid:
+                    return found
+                if pid == self._child:
+                    found = status
+        except ChildProcessError:
+            return found  # there is no child at all any more
+
+    def _end_rest(self) -> None:
+        """Ends what the child has left behind."""
+        if not self._inherits:
+            self._signal_group(signal.SIGKILL)
+            return
+        until = time.monotonic() + _LAST_SECONDS
+        while self._kill_children():
+            if time.monotonic() > until:
+                print("could not end", *_own_children(), file=sys.stderr, flush=True)  # noqa: T201 - its log
+                return
+            time.sleep(0.005)
+
+    def _kill_children(self) -> bool:
+        """Whether there were any: when they are dead their own children have become ours."""
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return False
+        for pid in _own_children():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except PermissionError:
+                pass  # another user's by now (sudo)
+        return True
 
     def _obey(self, signals: bytes) -> None:
         if signal.SIGQUIT in signals:
@@ -283,7 +355,7 @@ class _Shim:
             pass  # Nobody is left, or only zombies are (macOS refuses those).
 
     def _read_rest(self, output: int) -> None:
-        """What is still in the pipe; a grandchild in a session of its own may hold it open, hence the limit."""
+        """What is still in the pipe; who could not be ended may hold it open, hence the limit."""
         until = time.monotonic() + _LEFT_OVER_SECONDS
         while select.select([output], (), (), max(0.0, until - time.monotonic()))[0]:
             data = os.read(output, _CHUNK)

@@ -130,6 +130,72 @@ def test_what_the_child_leaves_behind_is_killed(tmp_path: Path) -> None:
     assert ends_soon(int((tmp_path / "run" / "output.log").read_text()))
 
 
+DAEMON = (
+    "setsid sh -c 'setsid sleep 60 & echo $!; setsid sleep 60 & echo $!; echo $$; exec sleep 60' > left & "
+    'until [ "$(wc -l < left)" = 3 ]; do sleep 0.02; done;'
+)
+"""A daemon in a session of its own with two more, all of which have told their numbers."""
+
+
+def alive_of_daemon(folder: Path) -> list[int]:
+    """Those of the daemon's three that live."""
+    numbers = [int(number) for number in (folder / "left").read_text().split()]
+    assert len(numbers) == 3
+    return [number for number in numbers if shim.start_time(number)]
+
+
+@pytest.mark.parametrize(
+    ("line", "fields", "reason"),
+    [
+        (f"{DAEMON} exit 0", {}, EndReason.EXITED),
+        (f"({DAEMON}) & wait", {}, EndReason.EXITED),
+        (f"{DAEMON} sleep 60", {"timeout_seconds": 1.5}, EndReason.TIMEOUT),
+        (f"{DAEMON} kill -9 $$", {}, EndReason.EXITED),
+    ],
+    ids=["at its end", "orphaned before", "at the time limit", "killed"],
+)
+def test_what_has_left_the_childs_session_is_killed_too(
+    tmp_path: Path, line: str, fields: dict[str, object], reason: EndReason
+) -> None:
+    status = ended(tmp_path, shell(line, str(tmp_path), **fields))
+
+    assert status.reason is reason
+    assert alive_of_daemon(tmp_path) == [], "all had ended when the end was told"
+
+
+@pytest.mark.parametrize("is_immediate", [False, True])
+def test_what_has_left_the_session_of_a_stopped_child_is_killed_too(tmp_path: Path, is_immediate: bool) -> None:
+    async def story() -> None:
+        processes = Processes(tmp_path)
+        await processes.start("run", shell(f"{DAEMON} echo ready; sleep 60", str(tmp_path)))
+        while "ready" not in await processes.tail("run"):  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.02)
+        await processes.stop("run", is_immediate=is_immediate)
+        await processes.wait("run", SOON)
+
+    asyncio.run(story())
+
+    assert alive_of_daemon(tmp_path) == []
+
+
+def test_a_run_that_is_started_by_another_ends_with_it_and_no_foreign_process_does(tmp_path: Path) -> None:
+    foreign = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    inner = (
+        "import asyncio; from pathlib import Path; from gennaker.transport.processes import *;"
+        f"asyncio.run(Processes(Path({str(tmp_path)!r})).start('inner', "
+        "ProcessSpec(argv=('sleep', '60'), working_folder='/')))"
+    )
+    try:
+        ended(tmp_path, ProcessSpec(argv=(sys.executable, "-c", inner), working_folder="/"))
+
+        both = record(tmp_path / "inner")
+        assert [shim.start_time(both[one]["pid"]) for one in ("shim", "child")] == ["", ""]
+        assert foreign.poll() is None
+    finally:
+        foreign.kill()
+        foreign.wait()
+
+
 def test_logs_are_rotated_and_bounded(tmp_path: Path) -> None:
     ended(tmp_path, shell("seq 1 3000", log_bytes=2000, log_files=2))
 
