@@ -1,10 +1,10 @@
 """CycloneDX in JSON: of which components something is made. Reference: ECMA-424."""
 
+from typing import Annotated
+
 import msgspec
 
-from gennaker.model import foreign
-from gennaker.model.codec import Json
-from gennaker.transport.reports.broken import BrokenReport
+from gennaker.transport.reports.broken import BrokenReport, shaped
 
 _MOST_COMPONENTS = 200
 
@@ -15,6 +15,12 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     version: str = ""
     purl: str = ""
+
+
+class _Component(msgspec.Struct, frozen=True, kw_only=True):
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    version: str | None = None
+    purl: str | None = None
 
 
 class ComponentsReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -37,19 +43,12 @@ def read(content: bytes) -> ComponentsReport:
         raise BrokenReport("it is no CycloneDX in JSON: `bomFormat` is not `CycloneDX`")
     if not isinstance(document.get("specVersion"), str):
         raise BrokenReport("it lacks `specVersion`")
-    components = document.get("components", [])
-    if not isinstance(components, list):
-        raise BrokenReport("its `components` is no list")
-    found = [_component(item, number) for number, item in enumerate(components)]
+    found = shaped(document.get("components", []), tuple[_Component, ...], at="/components")
     version = document["specVersion"]
     return ComponentsReport(
-        format=f"CycloneDX {version[:10]}", components=len(found), listed=tuple(found[:_MOST_COMPONENTS])
-    )
-
-
-def _component(item: Json, number: int) -> Component:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
-        raise BrokenReport(f"its component {number} has no name")
-    return Component(
-        name=str(item["name"]), version=foreign.text(item.get("version")), purl=foreign.text(item.get("purl"))
+        format=f"CycloneDX {version[:10]}",
+        components=len(found),
+        listed=tuple(
+            Component(name=one.name, version=one.version or "", purl=one.purl or "") for one in found[:_MOST_COMPONENTS]
+        ),
     )

@@ -2,7 +2,8 @@
 
 Read as a stream, so that memory doesn't grow with the report; a document type is refused, with it all entities. There is
 no one specification; what is read is common to pytest, Surefire, Gradle, Jest and go-junit-report: `testcase` elements
-with `failure`, `error` or `skipped` inside. The totals that suites claim are not believed.
+with `failure`, `error` or `skipped` inside. The totals that suites claim are not believed, but a report whose suites tell of
+failures and whose cases don't, or whose totals are no numbers, is not what its tool meant to say, and is refused.
 """
 
 from xml.parsers import expat
@@ -43,8 +44,8 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(content: bytes) -> TestReport:
     """Reads a report. Raises BrokenReport."""
-    reader = _Reader()
     parser = expat.ParserCreate()
+    reader = _Reader(parser)
     parser.StartDoctypeDeclHandler = reader.doctype
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -56,8 +57,11 @@ def read(content: bytes) -> TestReport:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, parser: expat.XMLParserType) -> None:
+        self._parser = parser
         self._depth = 0
+        self._claimed = 0
+        """The most failures that a suite tells of."""
         self._case: tuple[str, float] | None = None
         self._outcome = ""
         self._message = ""
@@ -74,7 +78,11 @@ class _Reader:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise BrokenReport(f"its elements are nested more than {_DEEPEST} deep")
-        if name == "testcase":
+        if name in {"testsuites", "testsuite"}:
+            self._claimed = max(self._claimed, self._claims(name, attributes))
+        elif name == "testcase":
+            if self._case is not None:
+                raise BrokenReport(f"the <testcase> in its line {self._line} is inside another one")
             names = (attributes.get("classname", ""), attributes.get("name", "") or "unnamed")
             self._case = (".".join(part for part in names if part), _seconds(attributes.get("time", "")))
             self._outcome = self._message = ""
@@ -82,6 +90,18 @@ class _Reader:
             # One test may have both a failure and an error (its teardown): it counts once.
             self._outcome = "skipped" if name == "skipped" else "failed"
             self._message = attributes.get("message", "")
+
+    @property
+    def _line(self) -> int:
+        return self._parser.CurrentLineNumber
+
+    def _claims(self, name: str, attributes: dict[str, str]) -> int:
+        """How many tests have failed, as a suite says."""
+        for key in ("tests", "failures", "errors", "skipped"):
+            said = attributes.get(key, "") or "0"
+            if not (said.isascii() and said.isdigit()):
+                raise BrokenReport(f"`{key}` of the <{name}> in its line {self._line} is no number: {said[:40]!r}")
+        return sum(int((attributes.get(key, "") or "0")[-9:]) for key in ("failures", "errors"))
 
     def end(self, name: str) -> None:
         self._depth -= 1
@@ -95,6 +115,10 @@ class _Reader:
             self._failures.append(FailedTest(name=called[:_MOST_CHARACTERS], message=self._message[:_MOST_CHARACTERS]))
 
     def report(self) -> TestReport:
+        if self._claimed and not self._counts["failed"]:
+            raise BrokenReport(
+                f"its suites tell of {self._claimed} failed tests, but none of its <testcase> has failed"
+            )
         return TestReport(
             tests=sum(self._counts.values()),
             passed=self._counts["passed"],

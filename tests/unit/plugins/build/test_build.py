@@ -218,6 +218,24 @@ def test_failing_tests_are_named(tmp_path: Path, repository: GitRepository) -> N
     assert "its report says: 1 of 1 test failed (t.price)" in problem_of(execution)
 
 
+@pytest.mark.parametrize("kind", ["lint", "scan"])
+def test_a_report_of_another_shape_fails_its_step_and_is_named(
+    tmp_path: Path, repository: GitRepository, kind: str
+) -> None:
+    steps_of_one = f"service: shop\nsteps:\n  - {{name: Look, kind: {kind}, run: cp ../../found.json ., reports: {{sarif: found.json}}}}\n"
+    found = '{"version": "2.1.0", "runs": [{"tool": {"driver": {}}, "results": {"level": "error"}}]}'
+
+    execution = build(
+        harness(tmp_path / "data"), repository, {**FILES, f"{SERVICE}/build.yaml": steps_of_one, "found.json": found}
+    )
+
+    assert [step["status"] for step in steps(execution)] == ["FAILED"]
+    assert (
+        "The step 'Look' has a sarif report found.json that can't be used: /runs/0/results is wrong: "
+        "expected `array | null`, got `object`." in problem_of(execution)
+    )
+
+
 def test_a_step_is_stopped_at_its_time_limit(tmp_path: Path, repository: GitRepository) -> None:
     slow = BUILD_FILE.replace("run: cp", "timeout: 0.3\n    run: sleep 60; cp")
 

@@ -24,8 +24,21 @@ def test_components_are_listed() -> None:
         (b"<bom/>", "it is not JSON"),
         (b'{"spdxVersion": "SPDX-2.3"}', "it is no CycloneDX"),
         (b'{"bomFormat": "CycloneDX"}', "it lacks `specVersion`"),
-        (b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": {}}', "is no list"),
-        (b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{}]}', "component 0 has no name"),
+        (b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": {}}', "/components is wrong"),
+        (b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{}]}', "/components/0 is wrong"),
+        (b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [1]}', "/components/0 is wrong"),
+        (
+            b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": ""}]}',
+            "/components/0/name is wrong",
+        ),
+        (
+            b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "a", "version": 1}]}',
+            "/components/0/version is wrong",
+        ),
+        (
+            b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "a"}, {"name": "b", "purl": []}]}',
+            "/components/1/purl is wrong",
+        ),
     ],
 )
 def test_what_is_no_bill_of_materials_is_refused(content: bytes, said: str) -> None:

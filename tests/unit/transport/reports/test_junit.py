@@ -43,6 +43,16 @@ def test_many_failures_are_counted_but_not_all_listed() -> None:
         (b'<!DOCTYPE t [<!ENTITY a "b">]><testsuite>&a;</testsuite>', "declares a document type"),
         (b'<!DOCTYPE t SYSTEM "file:///etc/passwd"><testsuite/>', "declares a document type"),
         (b"<testsuite>" + b"<testsuite>" * 200, "nested more than"),
+        (
+            b"<testsuites>\n<testsuite failures='many'/></testsuites>",
+            "`failures` of the <testsuite> in its line 2 is no num",
+        ),
+        (b"<testsuite errors='-1'/>", "`errors` of the <testsuite> in its line 1 is no number: '-1'"),
+        (b"<testsuite errors='1' failures='2'><testcase name='a'/></testsuite>", "its suites tell of 3 failed tests"),
+        (
+            b"<testsuite><testcase name='a'><failure/><testcase name='b'/></testcase></testsuite>",
+            "is inside another one",
+        ),
     ],
 )
 def test_a_broken_or_hostile_report_is_refused(content: bytes, said: str) -> None:

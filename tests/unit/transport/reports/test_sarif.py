@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gennaker.model.codec import Json
+from gennaker.model.codec import Json, JsonObject
 from gennaker.transport.reports import sarif
 from gennaker.transport.reports.broken import BrokenReport
 from gennaker.transport.reports.sarif import Finding, FindingsReport, Level
@@ -83,7 +83,56 @@ def test_what_is_no_sarif_is_refused(text: bytes, said: str) -> None:
         sarif.read(text)
 
 
-def test_nonsense_inside_is_no_error() -> None:
-    report = sarif.read(content(1, {"level": "dreadful", "locations": [1], "message": 2}, tool=None))
+@pytest.mark.parametrize(
+    ("results", "run", "said"),
+    [
+        ((1,), {}, "/runs/0/results/0 is wrong: expected `object`, got `int`"),
+        (
+            ({"level": "error"}, {"level": "dreadful"}),
+            {},
+            "/runs/0/results/1/level is wrong: invalid enum value 'dreadful'",
+        ),
+        (({"level": 1},), {}, "/runs/0/results/0/level is wrong"),
+        (({"kind": "passed"},), {}, "/runs/0/results/0/kind is wrong"),
+        (({"baselineState": True},), {}, "/runs/0/results/0/baselineState is wrong"),
+        (({"ruleId": 7},), {}, "/runs/0/results/0/ruleId is wrong"),
+        (({"message": "text"},), {}, "/runs/0/results/0/message is wrong: expected `object | null`, got `str`"),
+        (({"locations": {}},), {}, "/runs/0/results/0/locations is wrong"),
+        (({"suppressions": "accepted"},), {}, "/runs/0/results/0/suppressions is wrong"),
+        (({"suppressions": [{"status": "no"}]},), {}, "/runs/0/results/0/suppressions/0/status is wrong"),
+        ((), {"results": {"0": {"level": "error"}}}, "/runs/0/results is wrong: expected `array | null`, got `object`"),
+        ((), {"results": "none"}, "/runs/0/results is wrong"),
+        ((), {"tool": None}, "/runs/0/tool is wrong"),
+        ((), {"invocations": {}}, "/runs/0/invocations is wrong"),
+        ((), {"invocations": [{"executionSuccessful": "no"}]}, "/runs/0/invocations/0/executionSuccessful is wrong"),
+    ],
+)
+def test_what_has_the_wrong_type_makes_it_unreadable_and_is_named(
+    results: tuple[Json, ...], run: JsonObject, said: str
+) -> None:
+    with pytest.raises(BrokenReport) as caught:
+        sarif.read(content(*results, **run))
 
-    assert report.by_level == {"warning": 1}
+    assert said in str(caught.value)
+
+
+def test_a_run_that_is_no_object_is_named() -> None:
+    with pytest.raises(BrokenReport, match="/runs/1 is wrong"):
+        sarif.read(b'{"version": "2.1.0", "runs": [{"tool": {"driver": {}}, "results": []}, []]}')
+
+
+@pytest.mark.parametrize("run", [{"results": None}, {}])
+def test_a_run_without_a_list_of_results_has_looked_at_nothing(run: JsonObject) -> None:
+    said = json.dumps({"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "t"}}, **run}]}).encode()
+
+    assert "has no list of results" in sarif.read(said).incomplete
+
+
+def test_nulls_are_what_is_not_there() -> None:
+    nothing: JsonObject = dict.fromkeys(
+        ("ruleId", "level", "kind", "baselineState", "message", "locations", "suppressions")
+    )
+
+    report = sarif.read(content(nothing, invocations=None))
+
+    assert (report.by_level, report.incomplete) == ({"warning": 1}, "")
