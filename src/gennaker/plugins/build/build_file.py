@@ -87,7 +87,7 @@ class BuildFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def read(text: str, *, path: str, folder: str) -> BuildFile:
     """Reads a build file that lies at `path` in the service's folder of the repository. Raises Refused with all problems."""
-    reader = Reader(path, code="build_file.invalid")
+    reader = Reader(path, code="build_file.invalid", begins="service: shop")
     top = reader.top(text)
     file = _Checks(reader, folder).build_file(top) if top is not None else None
     if reader.problems or file is None:

@@ -32,7 +32,7 @@ def read_list(file: Path, *, shown: str) -> tuple[Listed, ...]:
         message = f"The list of components {shown} can't be read: {reason}."
         remedy = "Correct `components` of the sbom step in the build file."
         raise Refused(Problem(code="build.components", message=message, remedy=remedy), status=422) from error
-    reader = Reader(shown, code="build.components")
+    reader = Reader(shown, code="build.components", begins="- {name: flask, version: 3.1.0}")
     found = tuple(_listed(fields) for fields in reader.top_items(text))
     if reader.problems:
         raise Refused(*reader.problems, status=422)

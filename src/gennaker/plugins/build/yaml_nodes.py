@@ -24,11 +24,12 @@ _LONGEST_SECONDS = 86_400.0
 class Reader:
     """One document and what is wrong with it."""
 
-    def __init__(self, path: str, *, code: str) -> None:
-        """`path` is what messages call the document; `code` is every problem's."""
+    def __init__(self, path: str, *, code: str, begins: str) -> None:
+        """`path` is what messages call the document; `code` is every problem's; `begins`: with what one may begin."""
         self.problems: list[Problem] = []
         self._path = path
         self._code = code
+        self._begins = begins
 
     def top(self, text: str) -> "Fields | None":
         """The document's fields; None if it has none, which has been noted."""
@@ -36,7 +37,7 @@ class Reader:
         if node is None:
             return None
         if not isinstance(node, yaml.MappingNode):
-            self.wrong(node, "", "it must hold keys and values, such as `service: shop`")
+            self.wrong(node, "", f"it must hold keys and values, such as `{self._begins}`")
             return None
         return Fields(self, node, "")
 
@@ -63,7 +64,7 @@ class Reader:
             self._note(0, "", "it is nested too deeply")
             return None
         if node is None:
-            self._note(1, "", "it is empty")
+            self._note(1, "", f"it is empty; begin with `{self._begins}`")
         return node
 
     def maps(self, node: yaml.Node, pointer: str) -> list["Fields"]:

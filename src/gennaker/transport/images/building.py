@@ -220,7 +220,9 @@ class _Build:
         for instruction in stage.instructions:
             try:
                 self._apply(state, number, instruction)
-            except (words.WordRefused, CopyRefused) as error:
+            except CopyRefused as error:
+                state.refuse(instruction.line, f"{instruction.name}: {error}.", error.remedy)
+            except words.WordRefused as error:
                 state.refuse(instruction.line, f"{instruction.name}: {error}.")
         return state
 

@@ -14,7 +14,7 @@ import msgspec
 from gennaker.transport import archives
 from gennaker.transport.archives import Entry
 from gennaker.transport.images import ignore, trees
-from gennaker.transport.images.trees import CopyRefused, FolderTree, StageTree, Tree
+from gennaker.transport.images.trees import Context, CopyRefused, FolderTree, StageTree, Tree
 
 _WILDCARDS = frozenset("*?[")
 _ID = re.compile(r"\d{1,10}\Z")
@@ -74,7 +74,7 @@ def _copy_one(source: Tree, path: str, change: _Change) -> None:
     found = source.followed(path)
     entry = source.entry(found)
     if entry is None:
-        raise CopyRefused(_missing(path))
+        raise _missing(f"there is no {path!r}", source)
     if entry.is_folder:
         _copy_contents(source, found, target, change)
         return
@@ -96,7 +96,7 @@ def _matches(source: Tree, pattern: str) -> list[str]:
     path = trees.normal(pattern)
     if not _WILDCARDS & set(path):
         if source.entry(source.followed(path)) is None:
-            raise CopyRefused(_missing(path))
+            raise _missing(f"there is no {path!r}", source)
         return [path]
     try:
         compiled = ignore.pattern(path)
@@ -104,12 +104,20 @@ def _matches(source: Tree, pattern: str) -> list[str]:
         raise CopyRefused(str(error)) from error
     found = [child for child, _ in trees.walk(source, "") if compiled.match(child)]
     if not found:
-        raise CopyRefused(f"nothing matches {path!r}")
+        raise _missing(f"nothing matches {path!r}", source)
     return found
 
 
-def _missing(path: str) -> str:
-    return f"there is no {path!r} in what is copied from (or .dockerignore leaves it out)"
+def _missing(what: str, source: Tree) -> CopyRefused:
+    if isinstance(source, Context):
+        return CopyRefused(
+            f"{what} in the build context",
+            "Correct the path, which is relative to the context (`image.context` in the build file); or add the file to "
+            "the commit, make it in a step of the build, or take it out of .dockerignore.",
+        )
+    return CopyRefused(
+        f"{what} in what --from names", "Correct the path, or make the file there: it is looked for from its root."
+    )
 
 
 def _unpacked(archive: Path, path: str, scratch: Path) -> FolderTree:

@@ -20,7 +20,11 @@ _LINKS_FOLLOWED = 40
 
 
 class CopyRefused(Exception):
-    """Something can't be copied; the message says what and why."""
+    """Something can't be copied; the message says what and why, the remedy what to do where that isn't said."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class Tree(Protocol):

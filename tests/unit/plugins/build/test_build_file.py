@@ -139,6 +139,13 @@ def test_what_does_not_fit_together_is_said(step: str, said: str) -> None:
     assert [one for one in problems(f"service: shop\nsteps: [{step}]") if said in one[2]] != []
 
 
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
+def test_an_empty_file_is_told_with_what_to_begin(text: str) -> None:
+    (found,) = problems(text)
+
+    assert found[2] == "it is empty; begin with `service: shop`."
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -64,7 +64,7 @@ def test_the_list_is_read(tmp_path: Path) -> None:
         ),
         ("- {name: a, version: '1', purl: npm/a}", "is no package URL"),
         ("name: a", "it must be a list"),
-        ("", "it is empty"),
+        ("", "components.yaml, line 1: it is empty; begin with `- {name: flask, version: 3.1.0}`."),
     ],
 )
 def test_a_broken_list_is_refused_with_its_lines(tmp_path: Path, text: str, said: str) -> None:

@@ -266,19 +266,42 @@ def test_says_everything_that_is_wrong_at_once(bench: Bench) -> None:
         "COPY --chown=nobody a /\nSTOPSIGNAL loud\nHEALTHCHECK --interval=soon CMD x\nONBUILD RUN x\nCOPY *.none /\n"
     ) == [
         "Dockerfile line 2: RUN needs buildah, podman or docker, and none of them is used here.",
-        "Dockerfile line 3: COPY: there is no 'missing' in what is copied from (or .dockerignore leaves it out).",
+        "Dockerfile line 3: COPY: there is no 'missing' in the build context.",
         "Dockerfile line 4: COPY: 2 files are to be copied to '/many', which must then end with /.",
         "Dockerfile line 5: EXPOSE: there is no port 99999.",
         "Dockerfile line 7: ENV: the quote ' is not closed.",
         "Dockerfile line 8: the image 'registry.example/unknown:1' is not available.",
-        "Dockerfile line 9: COPY: there is no 'nothing' in what is copied from (or .dockerignore leaves it out).",
-        "Dockerfile line 10: COPY: there is no 'gone' in what is copied from (or .dockerignore leaves it out).",
+        "Dockerfile line 9: COPY: there is no 'nothing' in what --from names.",
+        "Dockerfile line 10: COPY: there is no 'gone' in the build context.",
         "Dockerfile line 11: ADD: what is at an address may be something else tomorrow; fetch the file before the build and COPY it.",
         "Dockerfile line 13: STOPSIGNAL: 'loud' is no signal such as SIGTERM or 15.",
         "Dockerfile line 14: HEALTHCHECK: 'soon' is no duration such as 30s or 1m30s.",
         "Dockerfile line 15: ONBUILD is not supported.",
-        "Dockerfile line 16: COPY: nothing matches '*.none'.",
+        "Dockerfile line 16: COPY: nothing matches '*.none' in the build context.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        (
+            "COPY missing /x",
+            "relative to the context (`image.context` in the build file); or add the file to the commit",
+        ),
+        ("COPY ignored /x", "or take it out of .dockerignore"),
+        ("COPY *.none /", "Correct the path"),
+        ("COPY --from=one /missing /x", "Correct the path, or make the file there"),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_with_what_to_do(bench: Bench, line: str, remedy: str) -> None:
+    bench.write("ignored")
+    bench.write(".dockerignore", "ignored")
+
+    with pytest.raises(Refused) as refused:
+        bench.build(f"FROM scratch AS one\nFROM scratch\n{line}\n")
+
+    (problem,) = refused.value.problems
+    assert remedy in problem.remedy
 
 
 @pytest.mark.parametrize(
