@@ -63,8 +63,9 @@ class Reader:
         except RecursionError:
             self._note(0, "", "it is nested too deeply")
             return None
-        if node is None:
+        if node is None or node.tag == _NULL:
             self._note(1, "", f"it is empty; begin with `{self._begins}`")
+            return None
         return node
 
     def maps(self, node: yaml.Node, pointer: str) -> list["Fields"]:
