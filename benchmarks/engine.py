@@ -34,6 +34,7 @@ from gennaker.store.evidence import FileEvidence, FileLogs
 from gennaker.store.searches import DatabaseSearches
 from gennaker.worker import core
 from gennaker.worker.clock import SystemClock, SystemIds
+from gennaker.worker.pacing import Pace
 from gennaker.worker.probes import SilentProbe
 
 _ROUNDS = 3
@@ -90,7 +91,7 @@ def pipeline(stages: int, context: JsonObject) -> JsonObject:
 
 @asynccontextmanager
 async def running(
-    folder: Path, starts: Starts, url: str = "", plugins: tuple[Plugin, ...] = ()
+    folder: Path, starts: Starts, url: str = "", plugins: tuple[Plugin, ...] = (), *, pace: Pace | None = None
 ) -> AsyncIterator[core.Core]:
     """A worker over a store, if need be a new one: SQLite in the folder, or the PostgreSQL database of the URL."""
     clock, ids = SystemClock(), SystemIds()
@@ -116,6 +117,7 @@ async def running(
         registries={},
         probe=SilentProbe(),
         servers=store.servers,
+        pace=pace,
     )
     async with asyncio.TaskGroup() as group:
         working = [group.create_task(built.worker.run()), group.create_task(starts.follow(built))]
@@ -164,6 +166,17 @@ async def _later(built: core.Core, starts: Starts, due: float, stages: int) -> N
     await starts.ended(execution)
 
 
+async def overload(folder: Path, *, executions: int, stages: int, pace: Pace | None) -> tuple[list[float], float]:
+    """As `latency`, with everything offered at once; and tasks a second."""
+    starts = Starts()
+    async with running(folder, starts, pace=pace) as built:
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(executions):
+                group.create_task(_later(built, starts, 0.0, stages))
+        return starts.gaps, starts.done / (time.perf_counter() - began)
+
+
 def percentile(values: list[float], share: float) -> float:
     """In milliseconds."""
     return 1000 * sorted(values)[int(share * (len(values) - 1))]
@@ -194,6 +207,12 @@ def main(folder: Path) -> None:
     print(
         f"500 tasks/s offered: report to next start p50 {percentile(gaps, 0.5):.2f} ms, p99 {percentile(gaps, 0.99):.2f} ms"
     )
+    for name, pace in (("all let in", None), ("let in at the engine's pace", Pace())):
+        gaps, rate = asyncio.run(overload(folder / name[:3], executions=2000, stages=10, pace=pace))
+        print(
+            f"2,000 executions offered at once, {name}: {rate:,.0f} tasks/s, "
+            f"report to next start p50 {percentile(gaps, 0.5):.1f} ms, p99 {percentile(gaps, 0.99):.1f} ms"
+        )
 
 
 if __name__ == "__main__":

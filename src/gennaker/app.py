@@ -58,6 +58,7 @@ from gennaker.worker import core, inspecting
 from gennaker.worker import services as worker_services
 from gennaker.worker.clock import SystemClock, SystemIds
 from gennaker.worker.core import ShellChoice, ShellType
+from gennaker.worker.pacing import Pace
 from gennaker.worker.probes import KillingProbe, SilentProbe
 
 log = structlog.get_logger()
@@ -295,6 +296,7 @@ class _Server:
             probe=probe,
             servers=store.servers,
             shell=shell,
+            pace=Pace(),
         )
         self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token)
         self._ending = asyncio.Event()

@@ -38,6 +38,7 @@ from gennaker.worker.executions import LocalExecutions, Searches
 from gennaker.worker.intake import LocalIntake
 from gennaker.worker.lookups import LocalOutside
 from gennaker.worker.loop import Worker
+from gennaker.worker.pacing import Pace
 from gennaker.worker.performing import Performer
 from gennaker.worker.shells import Shell, ShellParts
 from gennaker.worker.stepping import Stepper
@@ -104,8 +105,12 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     probe: Probe,
     servers: Servers | None = None,
     shell: ShellType = EMBEDDED,
+    pace: Pace | None = None,
 ) -> Core:
-    """Puts the core together; nothing runs yet. `servers`: those that share the store; None: nobody does."""
+    """Puts the core together; nothing runs yet. `servers`: those that share the store; None: nobody does.
+
+    `pace` holds new executions back while steps take too long; None: nothing does.
+    """
     updates = LocalUpdates()
     servers = servers or Alone(store.journal)
     journal = shell.journal(store.journal)
@@ -116,6 +121,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         ids=ids,
         servers=servers,
         settings=settings.engine,
+        pace=pace,
     )
     stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
     offered = _Offered()
@@ -155,6 +161,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         is_shared=not servers.is_alone,
         is_pending=shell.is_pending,
         version_of=shell.version_of,
+        pace=pace,
     )
     announced = Dependents(definitions=services.definitions, executions=executions).announced
     worker = shell.make(

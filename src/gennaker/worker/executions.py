@@ -35,6 +35,7 @@ from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForWork
 from gennaker.settings import EngineSettings
 from gennaker.worker import auditing, buffering, inspecting
+from gennaker.worker.pacing import Pace
 from gennaker.worker.shells import Shell
 from gennaker.worker.stepping import Stepper
 
@@ -46,6 +47,10 @@ _UNFINISHED = tuple(status for status in Status if not status.is_complete)
 _OWNER_ANSWERS_SECONDS = 60.0
 """How long the server that owns an execution, or takes it over, may take to apply a command."""
 _OWNER_ASKED_EVERY_SECONDS = 0.02
+
+
+_OF_A_STAGE = "pipeline"
+"""How children are started (plugins/flow): their parents run already, and wait for them."""
 
 
 class Searches(Protocol):
@@ -66,7 +71,7 @@ class LocalExecutions:
     _worker: Shell
     _stepper: Stepper
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - given by name, in one place
         self,
         *,
         journal: Journal,
@@ -75,8 +80,13 @@ class LocalExecutions:
         ids: Ids,
         servers: Servers,
         settings: EngineSettings,
+        pace: Pace | None = None,
     ) -> None:
-        """Journal and searches over the same store, which `servers` share. Of use after `connect`."""
+        """Journal and searches over the same store, which `servers` share. Of use after `connect`.
+
+        `pace` says when a new execution may come; None: at once.
+        """
+        self._pace = pace
         self._settings = settings
         self._servers = servers
         self._journal = journal
@@ -96,6 +106,8 @@ class LocalExecutions:
             if depth.is_too_deep(document):
                 raise Refused(depth.problem(what), status=400)
         await self._worker.ready()
+        if self._pace is not None and principal.via != _OF_A_STAGE:
+            await self._pace.turn()
         correlation_id = _correlation_id(submission)
         if not correlation_id:
             return await self._worker.to_the_end(lambda: self._submit(submission, principal))

@@ -28,6 +28,7 @@ from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.queue import Queue
 from gennaker.worker import auditing
+from gennaker.worker.pacing import Pace
 
 _FOLDED_AT_MOST = 64
 """Events in one transaction: one wide execution must not stall the others."""
@@ -75,14 +76,17 @@ class Stepper:
         is_shared: bool = False,
         is_pending: IsPending | None = None,
         version_of: VersionOf | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """`cached`: how many executions are kept in memory; `is_shared`: other servers write to the journal, too.
 
         `is_pending`: whether an effect is still wanted, where the same answer may come twice. None: it never does.
         `version_of`: the stored version, where any server may make an execution's next step. None: only its owner does.
+        `pace` is told how long steps take.
         """
         self._is_pending = is_pending
         self._version_of = version_of
+        self._pace = pace
         self._is_shared = is_shared
         self._attempts = _ATTEMPTS_AMONG_SERVERS if is_shared else _ATTEMPTS
         self._journal = journal
@@ -138,6 +142,7 @@ class Stepper:
         """
         async with self._lock(execution_id):
             for attempt in range(self._attempts):
+                step = self._pace.began() if self._pace else 0
                 try:
                     return await self._apply_once(execution_id, event, done_key, audit)
                 except OwnedElsewhere:
@@ -147,6 +152,9 @@ class Stepper:
                     self._cache.pop(execution_id, None)
                     if attempt == self._attempts - 1:
                         raise
+                finally:
+                    if self._pace:
+                        self._pace.ended(step)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _apply_once(
