@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from gennaker.engine import keys
 from gennaker.engine.step import QueueStep
+from gennaker.model import moniker
 from gennaker.model.effect import Deliver, PendingEffect
 from gennaker.model.event import (
     CancelAsked,
@@ -28,7 +29,6 @@ from gennaker.model.event import (
     QueueEvent,
     Started,
 )
-from gennaker.model.moniker import SEQUENCES
 from gennaker.model.queue import Queue, Waiting
 from gennaker.model.waiting import ForTurn
 
@@ -174,9 +174,5 @@ def _reserve(queue: Queue, event: NumberAsked) -> Queue:
     if event.holder in queue.numbers:
         return queue
     taken = set(event.taken) | set(queue.numbers.values())
-    first = 0 if event.newest is None and not event.taken else (event.newest or 0) + 1
-    for step in range(SEQUENCES):
-        number = (first + step) % SEQUENCES
-        if number not in taken:
-            return replace(queue, numbers={**queue.numbers, event.holder: number})
-    return queue
+    number = moniker.next_sequence(taken, event.newest, is_first=event.newest is None and not event.taken)
+    return queue if number is None else replace(queue, numbers={**queue.numbers, event.holder: number})

@@ -1,11 +1,14 @@
 """Monikers: the application, stack, detail and sequence that a server group's name is made of (Frigga's rules)."""
 
 import re
+from collections.abc import Collection
 
 import msgspec
 
 _PUSH = re.compile(r"([-a-zA-Z0-9._~^]*)-(v([0-9]{3,6}))")
 _NAME = re.compile(r"([a-zA-Z0-9._]+)(?:-([a-zA-Z0-9._]*)(?:-([-a-zA-Z0-9._~^]*?))?)?")
+_PART = re.compile(r"[a-zA-Z0-9._]+")
+_DETAIL = re.compile(r"[-a-zA-Z0-9._~^]+")
 SEQUENCES = 1000
 """Numbers wrap around here: v999 is followed by v000."""
 
@@ -22,12 +25,32 @@ class Moniker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def parse(name: str) -> Moniker:
     """The moniker of a server group's or cluster's name. A name that doesn't parse gives an empty one."""
-    push = _PUSH.fullmatch(name)
-    cluster, sequence = (push[1], int(push[3])) if push else (name, None)
+    cluster, sequence = without_push(name)
     parts = _NAME.fullmatch(cluster)
     if parts is None:
         return Moniker()
     return Moniker(app=parts[1], stack=parts[2] or None, detail=parts[3] or None, cluster=cluster, sequence=sequence)
+
+
+def without_push(name: str) -> tuple[str, int | None]:
+    """A name without its `-v042`, and the number; None: it has no number."""
+    push = _PUSH.fullmatch(name)
+    return (push[1], int(push[3])) if push else (name, None)
+
+
+def next_sequence(taken: Collection[int], newest: int | None, *, is_first: bool = False) -> int | None:
+    """The number after the newest server group's (which need have none), past those that are taken; None: all are.
+
+    The newest is the one that was created last, which needn't have the greatest number. `is_first`: the cluster is empty.
+    """
+    first = 0 if is_first else (newest or 0) + 1
+    numbers = ((first + step) % SEQUENCES for step in range(SEQUENCES))
+    return next((number for number in numbers if number not in taken), None)
+
+
+def is_cluster(app: str, stack: str | None = None, detail: str | None = None) -> bool:
+    """Whether the parts of a cluster's name have the characters that they may have."""
+    return bool(_PART.fullmatch(app) and _PART.fullmatch(stack or "_") and _DETAIL.fullmatch(detail or "_"))
 
 
 def cluster_name(app: str, stack: str | None = None, detail: str | None = None) -> str:

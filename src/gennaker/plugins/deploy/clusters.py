@@ -100,7 +100,15 @@ def part(capacity: Capacity, percent: float) -> Capacity:
 
 
 def required(desired: int, percentage: float) -> int:
-    """How many instances must be up: Orca's rounding, at least one unless none is wanted."""
+    """How many instances must be up: Orca's rounding, at least one unless none is wanted. Raises Refused."""
+    if not 0 <= percentage <= 100:
+        raise Refused(
+            Problem(
+                code="deploy.percentage",
+                message=f"targetHealthyDeployPercentage must be 0..100, not {percentage:g}.",
+                remedy="Correct it in the stage.",
+            )
+        )
     if not desired or not percentage:
         return 0
     return max(1, math.floor(desired * percentage / 100 + 0.5))

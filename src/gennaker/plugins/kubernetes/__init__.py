@@ -1,0 +1,1 @@
+"""Kubernetes: manifests and their stages, on any cluster that an account names (docs/decisions/0015)."""
