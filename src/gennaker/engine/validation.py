@@ -10,13 +10,13 @@ from collections.abc import Container, Mapping
 import msgspec
 
 from gennaker.engine import specs
-from gennaker.expressions import regex
-from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.interfaces.stages import StageType
 from gennaker.model import depth, foreign, names, records, trigger_keys
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.pipeline_keys import PipelineKeys
 from gennaker.model.problems import Problem
+from gennaker.patterns import java
+from gennaker.patterns.errors import PatternError
 
 _PLAIN_PROVIDERS = ("aws", "titus")
 _TAKES_NO_TEXT = (
@@ -119,15 +119,15 @@ def _called(kind: Json) -> str:
 def _pattern(pattern: str, key: str, pointer: str, found: _Found) -> None:
     """A broken `branch` breaks the handling of all git events in Spinnaker; a broken `tag` matches nothing there."""
     try:
-        regex.compiled(pattern.strip() if key == "tag" else pattern)
-    except ExpressionError as error:
+        java.compiled(pattern.strip() if key == "tag" else pattern)
+    except PatternError as error:
         problem = Problem(
             code="trigger.pattern",
             message=f"`{key}` is no regular expression that can be used. {error}",
             remedy="Correct it. Outside of it, all of the text must match: `release-.*`.",
             pointer=pointer,
         )
-        is_refused = key == "branch" and error.kind is Kind.REGEX
+        is_refused = key == "branch" and not error.is_limit
         (found.problems if is_refused else found.warnings).append(problem)
 
 

@@ -12,10 +12,10 @@ ends, and soon.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from gennaker.expressions import members, methods_text, operators, regex, tree, types
+from gennaker.expressions import members, methods_text, operators, tree, types
 from gennaker.expressions.arguments import BOXES, convert, suits
 from gennaker.expressions.conversions import java_text, text, truth
-from gennaker.expressions.failures import ExpressionError, Kind, nearest
+from gennaker.expressions.failures import ExpressionError, Kind, nearest, of_pattern
 from gennaker.expressions.functions import Call, Function, LookupFailed
 from gennaker.expressions.session import Scope, Session
 from gennaker.expressions.values import (
@@ -32,6 +32,8 @@ from gennaker.expressions.values import (
     items_of,
     type_name,
 )
+from gennaker.patterns import java
+from gennaker.patterns.errors import PatternError
 
 
 def evaluate(node: tree.Node, session: Session) -> Value:
@@ -111,8 +113,11 @@ def _call(node: tree.Call, target: Value, scope: Scope) -> Value:
         if node.is_safe:
             return None
         raise _null(scope, f"The method {node.name} can't be called", node)
-    session.charge(_cost(target, node.name, arguments))
-    return session.made(members.call(session.world, target, node.name, arguments))
+    try:
+        session.charge(_cost(target, node.name, arguments))
+        return session.made(members.call(session.world, target, node.name, arguments))
+    except PatternError as error:
+        raise of_pattern(error) from error
 
 
 _REGEX_METHODS = frozenset({"matches", "replaceAll", "replaceFirst", "split"})
@@ -122,7 +127,7 @@ def _cost(target: Value, name: str, arguments: Sequence[Value]) -> int:
     """Steps that a method needs beyond one."""
     if isinstance(target, str):
         if name in _REGEX_METHODS and arguments and isinstance(arguments[0], str):
-            return regex.steps(arguments[0], target)
+            return java.steps(arguments[0], target)
         return len(target) >> 8
     items = items_of(target)
     if items is None:
@@ -385,10 +390,13 @@ def _matches(left: Value, right: Value, session: Session) -> bool:
         raise ExpressionError(Kind.REGEX, "Null can't be matched.")
     if not isinstance(right, str):
         raise ExpressionError(Kind.REGEX, f"The pattern must be text, not of type {type_name(right)}.")
-    pattern, subject = regex.compiled(right), text(left) or ""
-    if not pattern.is_cheap_for(subject):
-        session.charge(pattern.steps(subject))
-    return pattern.fits(subject)
+    try:
+        pattern, subject = java.compiled(right), text(left) or ""
+        if not pattern.is_cheap_for(subject):
+            session.charge(pattern.steps(subject))
+        return pattern.fits(subject)
+    except PatternError as error:
+        raise of_pattern(error) from error
 
 
 def _ternary(node: tree.Ternary, scope: Scope) -> Value:

@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from gennaker.model.codec import JsonObject
+from gennaker.patterns.errors import PatternError
 
 
 class Kind(StrEnum):
@@ -65,6 +66,11 @@ class ExpressionError(Exception):
         self.start = start
         self.end = end
         self.nearest = nearest
+
+
+def of_pattern(error: PatternError) -> ExpressionError:
+    """The failure of a pattern that an expression holds."""
+    return ExpressionError(Kind.LIMIT if error.is_limit else Kind.REGEX, error.message)
 
 
 def bad(message: str) -> ExpressionError:

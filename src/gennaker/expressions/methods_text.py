@@ -6,13 +6,15 @@ Positions count UTF-16 units, as in Java; only texts with characters beyond U+FF
 from collections.abc import Callable
 from typing import Any
 
-from gennaker.expressions import formatting, regex, text_blocks
+from gennaker.expressions import formatting, text_blocks
 from gennaker.expressions.conversions import MAX_TEXT, java_text
 from gennaker.expressions.failures import ExpressionError, Kind, bad
 from gennaker.expressions.hashing import java_hash
 from gennaker.expressions.methods import Table, merged, statics, table
 from gennaker.expressions.operators import compare_text
 from gennaker.expressions.values import Array, Byte, Char, Value, equal, items_of
+from gennaker.patterns import java
+from gennaker.patterns.errors import PatternError
 
 MAX_ELEMENTS = 200_000
 _WHITESPACE = "\t\n\x0b\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u2028\u2029\u205f\u3000"
@@ -105,19 +107,19 @@ def _repeat(text: str, count: int) -> str:
     return text * count
 
 
-def _pattern(pattern: str | None) -> regex.Pattern:
+def _pattern(pattern: str | None) -> java.Pattern:
     """The compiled pattern of a method; a bad one is an exception of Java's here, unlike with `matches`."""
     try:
-        return regex.compiled(_given(pattern, "pattern"))
-    except ExpressionError as error:
-        if error.kind is not Kind.REGEX:
+        return java.compiled(_given(pattern, "pattern"))
+    except PatternError as error:
+        if error.is_limit:
             raise
         raise bad(error.message) from error
 
 
 def _replace_pattern(text: str, pattern: str | None, new: str | None, *, is_first_only: bool = False) -> str:
     compiled = _pattern(pattern)
-    expand: Callable[[str, regex.Spans], str] | None = None
+    expand: Callable[[str, java.Spans], str] | None = None
     pieces: list[str] = []
     position = length = 0
     for spans in compiled.finds(text):
@@ -132,7 +134,7 @@ def _replace_pattern(text: str, pattern: str | None, new: str | None, *, is_firs
     return "".join(pieces) + text[position:]
 
 
-def _replacement(new: str, pattern: regex.Pattern) -> Callable[[str, regex.Spans], str]:
+def _replacement(new: str, pattern: java.Pattern) -> Callable[[str, java.Spans], str]:
     r"""What `$1`, `${name}` and `\$` in a replacement stand for."""
     parts: list[str | int] = []
     index = 0
@@ -150,7 +152,7 @@ def _replacement(new: str, pattern: regex.Pattern) -> Callable[[str, regex.Spans
             parts.append(group)
         index += 1
 
-    def expand(text: str, spans: regex.Spans) -> str:
+    def expand(text: str, spans: java.Spans) -> str:
         return "".join(
             part if isinstance(part, str) else text[slice(*spans[part])] if spans[part][0] >= 0 else ""
             for part in parts
@@ -159,7 +161,7 @@ def _replacement(new: str, pattern: regex.Pattern) -> Callable[[str, regex.Spans
     return expand
 
 
-def _group(new: str, index: int, pattern: regex.Pattern) -> tuple[int, int]:
+def _group(new: str, index: int, pattern: java.Pattern) -> tuple[int, int]:
     """The number of the group named after a `$`, and the index of its last character."""
     if new[index] == "{":
         end = new.find("}", index)

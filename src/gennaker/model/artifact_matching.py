@@ -2,10 +2,9 @@
 
 Used by triggers (does this event carry what the pipeline waits for?) and by the engine (what does this run work on?).
 Rules of Spinnaker: only type, name, version, location and reference are compared; an expectation is text that must be
-equal or a regular expression that matches the whole.
+equal or a regular expression, Java's, that matches the whole.
 """
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +15,8 @@ from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import JsonObject
 from gennaker.model.foreign import written
 from gennaker.model.problems import Problem
+from gennaker.patterns import java
+from gennaker.patterns.errors import PatternError
 
 _KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(Artifact)) - {"metadata"}
 _TEXTS = _KEYS - {"customKind"}
@@ -30,7 +31,7 @@ class InvalidPattern(Exception):
 
     def __init__(self, pattern: str, reason: str) -> None:
         """Keeps the facts."""
-        super().__init__(f"{pattern!r} is no regular expression: {reason}")
+        super().__init__(f"{pattern!r} is no regular expression that can be used: {reason}")
         self.pattern = pattern
         self.reason = reason
 
@@ -156,6 +157,6 @@ def _fits(expected: str | None, actual: str | None) -> bool:
     if expected == actual:
         return True
     try:
-        return re.fullmatch(expected, actual) is not None
-    except re.error as error:
-        raise InvalidPattern(expected, str(error)) from error
+        return java.compiled(expected).fits(actual)
+    except PatternError as error:
+        raise InvalidPattern(expected, error.message) from error

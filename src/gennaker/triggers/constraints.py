@@ -4,13 +4,13 @@ Source: Echo's two evaluators. A constraint that isn't text is turned into Java'
 `[a, b]`, which as a regular expression is a character class. Pipelines rely on that.
 """
 
-import re
 from collections.abc import Mapping
 from typing import cast
 
 import jsonpath
 
 from gennaker.model.codec import Json
+from gennaker.triggers import patterns
 
 
 def hold_flat(constraints: Mapping[str, Json], payload: Mapping[str, Json]) -> bool:
@@ -46,7 +46,7 @@ def java_text(value: Json) -> str:
 def _holds(wanted: Json, found: Json) -> bool:
     if found is None:
         return False
-    return wanted is None or _is_found(java_text(wanted), java_text(found))
+    return wanted is None or patterns.is_found(java_text(wanted), java_text(found))
 
 
 def _holds_at(path: str, wanted: Json, payload: Mapping[str, Json]) -> bool:
@@ -59,15 +59,8 @@ def _holds_at(path: str, wanted: Json, payload: Mapping[str, Json]) -> bool:
     found: Json = values[0] if values and is_one else values
     match found:
         case list() if found and all(isinstance(item, str) for item in found):
-            return wanted is None or any(_is_found(java_text(wanted), str(item)) for item in found)
+            return wanted is None or any(patterns.is_found(java_text(wanted), str(item)) for item in found)
         case str() | bool() | int() | float():
             return _holds(wanted, found)
         case _:
             return False
-
-
-def _is_found(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return False

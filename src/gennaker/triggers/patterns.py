@@ -1,12 +1,20 @@
-"""Patterns of triggers: Java regular expressions, matched whole."""
+"""Patterns of triggers: Java regular expressions."""
 
-from gennaker.expressions import regex
-from gennaker.expressions.failures import ExpressionError
+from gennaker.patterns import java
+from gennaker.patterns.errors import PatternError
 
 
 def is_full_match(pattern: str, text: str) -> bool:
     """Whether the whole text matches; a pattern that can't be used matches nothing (whoever saves a pipeline is told)."""
     try:
-        return regex.compiled(pattern).fits(text)
-    except ExpressionError:
+        return java.compiled(pattern).fits(text)
+    except PatternError:
+        return False
+
+
+def is_found(pattern: str, text: str) -> bool:
+    """Whether some part of the text matches; a pattern that can't be used is found nowhere."""
+    try:
+        return next(java.compiled(pattern).finds(text), None) is not None
+    except PatternError:
         return False

@@ -68,3 +68,26 @@ def test_unknown_keys_become_metadata() -> None:
 def test_a_field_of_the_wrong_type_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         artifact_matching.read({"name": ["a"]})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        (r"\p{Alpha}+", "shop", True),
+        (r"\p{Alpha}+", "shop1", False),
+        ("sho++p", "shoop", True),
+        ("s.*+p", "shop", False),
+        ("[a-z&&[^x]]+", "shop", True),
+        (r"\Qs.op\E", "shop", False),
+        ("sh", "shop", False),
+    ],
+)
+def test_patterns_are_javas_and_match_the_whole(pattern: str, name: str, expected: bool) -> None:
+    wanted = Artifact(type="docker/image", name=pattern)
+
+    assert artifact_matching.matches(wanted, Artifact(type="docker/image", name=name)) is expected
+
+
+def test_a_pattern_that_is_none_is_told_with_what_is_wrong() -> None:
+    with pytest.raises(artifact_matching.InvalidPattern, match="no regular expression that can be used"):
+        artifact_matching.matches(Artifact(name="("), Artifact(name="shop"))

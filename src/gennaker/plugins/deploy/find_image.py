@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from gennaker.expressions import regex
-from gennaker.expressions.failures import ExpressionError
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
+from gennaker.patterns import java
+from gennaker.patterns.errors import PatternError
 from gennaker.plugins.deploy import clusters, images, server_groups, targets
 from gennaker.plugins.deploy.targets import TargetSpec
 
@@ -70,8 +70,8 @@ async def _candidates(context: TaskContext, cluster: str, region: str) -> tuple[
 
 def _is_named(image: str, pattern: str) -> bool:
     try:
-        return regex.compiled(pattern).fits(image)
-    except ExpressionError as error:
+        return java.compiled(pattern).fits(image)
+    except PatternError as error:
         raise Refused(
             Problem(
                 code="find_image.pattern",

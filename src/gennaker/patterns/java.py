@@ -8,7 +8,7 @@ from within. So the structure of a pattern decides who runs it:
 * *Wild* ones run in a matcher of our own that tries the same ways in the same order but never the same place of the
   pattern at the same place of the text twice: time is bounded by pattern length times text length. It knows no
   look-around, back references, atomic groups, possessive quantifiers and loops over what may be empty and lazy.
-* Wild patterns with those are refused (`expression.limit`) with a sentence that says why.
+* Wild patterns with those are refused with a sentence that says why.
 
 Case-insensitivity and `\w \d \s \b` are ASCII, as in Java without flags.
 """
@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
-from gennaker.expressions import regex_parse
-from gennaker.expressions.failures import ExpressionError, Kind
-from gennaker.expressions.regex_parse import Around, Back, Choice, Group, Look, One, Repeat, Sequence, Tree
+from gennaker.patterns import parsing
+from gennaker.patterns.errors import PatternError
+from gennaker.patterns.parsing import Around, Back, Choice, Group, Look, One, Repeat, Sequence, Tree
 
 MAX_PATTERN = 1_000
 """Characters; Orca's limit for `matches`, here for all patterns."""
@@ -56,13 +56,13 @@ class Pattern:
     )
 
     def __init__(self, pattern: str) -> None:
-        """Raises `ExpressionError` of kind REGEX or LIMIT."""
+        """Raises `PatternError`."""
         if len(pattern) > MAX_PATTERN:
             message = f"The pattern has {len(pattern)} characters; {MAX_PATTERN} are allowed."
-            raise ExpressionError(Kind.LIMIT, message)
-        self._tree = regex_parse.parse(pattern)
-        nodes = regex_parse.walk(self._tree)
-        self.names = regex_parse.names(self._tree)
+            raise PatternError(message, is_limit=True)
+        self._tree = parsing.parse(pattern)
+        nodes = parsing.walk(self._tree)
+        self.names = parsing.names(self._tree)
         self.groups = sum(1 for node in nodes if isinstance(node, Group) and node.index)
         repeats = [node for node in nodes if isinstance(node, Repeat) and node.most != node.least]
         self._repeats = sum(1 for node in repeats if node.most is None or node.most > 8)
@@ -74,9 +74,9 @@ class Pattern:
         self._cheap_length = -1 if self._is_wild else int(_CHEAP ** (1 / min(self._repeats + 1, 8))) - 1
         self._program: list[_Step] | None = None
         try:
-            self._compiled = re.compile(regex_parse.source(self._tree), re.ASCII)
+            self._compiled = re.compile(parsing.source(self._tree), re.ASCII)
         except (re.error, OverflowError, RecursionError) as cause:
-            raise ExpressionError(Kind.REGEX, f"The pattern isn't valid ({cause}): {pattern[:80]}") from cause
+            raise PatternError(f"The pattern isn't valid ({cause}): {pattern[:80]}") from cause
 
     def match(self, text: str, start: int = 0, *, is_whole: bool = False) -> Spans | None:
         """The match that begins at `start`; with `is_whole` it must end where the text ends."""
@@ -136,13 +136,13 @@ class Pattern:
     def _walked(self, text: str, start: int, failed: dict[int, bytearray], *, is_whole: bool) -> Spans | None:
         program = self._steps()
         if len(program) * (len(text) + 1) > MAX_VISITS:
-            raise ExpressionError(Kind.LIMIT, f"The pattern is too costly for a text of {len(text)} characters.")
+            raise PatternError(f"The pattern is too costly for a text of {len(text)} characters.", is_limit=True)
         return _Walk(program, text, start, failed).spans(self.groups, is_whole=is_whole)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=512)
 def compiled(pattern: str) -> Pattern:
-    """The compiled pattern, kept for the next use. Raises `ExpressionError` of kind REGEX or LIMIT."""
+    """The compiled pattern, kept for the next use. Raises `PatternError`."""
     return Pattern(pattern)
 
 
@@ -150,8 +150,8 @@ def steps(pattern: str, text: str) -> int:
     """What matching costs at worst, in units of about a microsecond; nothing where the pattern isn't valid."""
     try:
         return compiled(pattern).steps(text)
-    except ExpressionError as error:
-        if error.kind is not Kind.REGEX:
+    except PatternError as error:
+        if error.is_limit:
             raise
         return 0  # whoever uses the pattern will say so
 
@@ -160,7 +160,7 @@ def _is_wild(node: Tree) -> bool:
     """It repeats something that can itself match in several ways."""
     if not isinstance(node, Repeat) or node.most == 1 or (node.mode == "+" and node.least <= 1):
         return False  # a possessive one never goes back into what it has repeated
-    inner = regex_parse.walk(node.inner)
+    inner = parsing.walk(node.inner)
     return any(
         isinstance(part, (Choice, Back)) or (isinstance(part, Repeat) and part.most != part.least) for part in inner
     )
@@ -170,7 +170,7 @@ def _is_moody(node: Tree) -> bool:
     """A loop over something that may be empty and prefers few: what it takes depends on where each round began."""
     if not isinstance(node, Repeat) or node.most is not None or not _may_be_empty(node.inner):
         return False
-    return any(isinstance(part, Repeat) and part.mode == "?" for part in regex_parse.walk(node.inner))
+    return any(isinstance(part, Repeat) and part.mode == "?" for part in parsing.walk(node.inner))
 
 
 def _may_be_empty(tree: Tree) -> bool:
@@ -207,7 +207,7 @@ class _Compiler:
 
     def _add(self, kind: str, test: Callable[[str, int], bool] | None, to: tuple[int, ...]) -> int:
         if len(self._steps) >= MAX_PROGRAM:
-            raise ExpressionError(Kind.LIMIT, "The pattern is too large. Use smaller numbers in its quantifiers.")
+            raise PatternError("The pattern is too large. Use smaller numbers in its quantifiers.", is_limit=True)
         self._steps.append((kind, test, to))
         return len(self._steps) - 1
 
@@ -265,12 +265,12 @@ class _Compiler:
         return ("split", None, (onward, again) if tree.mode == "?" else (again, onward))
 
 
-def _refused() -> ExpressionError:
+def _refused() -> PatternError:
     message = (
         "The pattern repeats something that itself can match in several ways and uses look-around, back references, "
         "possessive quantifiers, or takes few and maybe nothing: it could run for ever. Write it without one of the two."
     )
-    return ExpressionError(Kind.LIMIT, message)
+    return PatternError(message, is_limit=True)
 
 
 def _test(source: str) -> Callable[[str, int], bool]:

@@ -1,7 +1,7 @@
 r"""Java regular expressions read into a small tree, from which Python's syntax is written.
 
 The tree exists for two reasons: the syntaxes differ (classes in classes, `&&`, `\p{Alpha}`, `\Q…\E`, line ends), and
-`regex.py` must see from the structure which patterns could run for ever. Whatever matches exactly one character is a
+`java.py` must see from the structure which patterns could run for ever. Whatever matches exactly one character is a
 `One`, whatever looks without consuming is a `Look`; both carry a piece of Python's syntax.
 """
 
@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from gennaker.expressions import regex_classes
-from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.patterns import classes
+from gennaker.patterns.errors import PatternError
 
 MAX_GROUPS_DEEP = 40
 
@@ -106,7 +106,7 @@ _FLAGS = re.compile(r"([imsxud]*)(?:-([imsxud]+))?([:)])")
 
 
 def parse(pattern: str) -> Tree:
-    """Reads a pattern. Raises `ExpressionError` of kind REGEX."""
+    """Reads a pattern. Raises `PatternError`."""
     parser = _Parser(pattern)
     tree = parser.choice(0)
     if parser.position < len(pattern):
@@ -122,10 +122,8 @@ class _Parser:
         self._names: dict[str, int] = {}
         self._flags = frozenset[str]()
 
-    def bad(self, what: str) -> ExpressionError:
-        return ExpressionError(
-            Kind.REGEX, f"The pattern has {what} at character {self.position + 1}: {self.pattern[:80]}"
-        )
+    def bad(self, what: str) -> PatternError:
+        return PatternError(f"The pattern has {what} at character {self.position + 1}: {self.pattern[:80]}")
 
     def _peek(self) -> str:
         return self.pattern[self.position : self.position + 1]
@@ -145,8 +143,8 @@ class _Parser:
 
     def choice(self, depth: int) -> Tree:
         if depth > MAX_GROUPS_DEEP:
-            raise ExpressionError(
-                Kind.LIMIT, f"The pattern's groups are nested more than {MAX_GROUPS_DEEP} levels deep."
+            raise PatternError(
+                f"The pattern's groups are nested more than {MAX_GROUPS_DEEP} levels deep.", is_limit=True
             )
         flags = self._flags
         options = [self._sequence(depth)]
@@ -308,7 +306,7 @@ class _Parser:
                 end = self.pattern.find("}", self.position)
                 name = self.pattern[self.position : end]
                 self.position = end + 1 if end >= 0 else len(self.pattern)
-            known = _CLASSES.get(name) or regex_classes.named(name)
+            known = _CLASSES.get(name) or classes.named(name)
             if not known:
                 raise self.bad(f"a class of characters that isn't offered ({name[:20]})")
             return known if character == "p" else f"(?!{known})[\\s\\S]"
@@ -338,7 +336,7 @@ class _Parser:
     def _class(self, depth: int) -> str:
         """Python's syntax of a class, after its `[`; always something that matches one character."""
         if depth > MAX_GROUPS_DEEP:
-            raise ExpressionError(Kind.LIMIT, "The pattern's classes are nested too deep.")
+            raise PatternError("The pattern's classes are nested too deep.", is_limit=True)
         is_negated = self._accept("^")
         both: list[str] = []
         pieces: list[str] = []
