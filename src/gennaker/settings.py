@@ -189,6 +189,8 @@ class PreconfiguredWebhookSettings(msgspec.Struct, frozen=True, kw_only=True, re
     custom_headers: dict[str, str] = {}
     """Sent to `url`'s own origin only and never stored. `file:/path` stands for the content of a file: secrets."""
     parameters: tuple[WebhookParameterSettings, ...] = ()
+    permissions: dict[Literal["READ", "WRITE"], tuple[str, ...]] = {}
+    """Roles: one of WRITE's may run it, one of READ's is shown it. A right that isn't named everybody has."""
     fail_fast_status_codes: tuple[HttpStatus, ...] | None = None
     webhook_retry_status_codes: tuple[HttpStatus, ...] | None = None
     retry_status_codes: tuple[HttpStatus, ...] | None = None

@@ -38,7 +38,7 @@ _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
     "providers": ProviderSettings,
 }
 """Sections whose keys are names that people choose."""
-_FREE_KEYS = frozenset({"custom-headers", "account-back-off-seconds"})
+_FREE_KEYS = frozenset({"custom-headers", "permissions", "account-back-off-seconds"})
 """Keys in such sections that hold names that people choose, too."""
 _NOT_SETTINGS = frozenset({"GENNAKER_DATA", "GENNAKER_CONFIG"})
 

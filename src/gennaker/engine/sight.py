@@ -23,6 +23,11 @@ class StageSight:
         """On whose behalf the stage runs."""
         return identity.user_of(self._execution, self._stage)
 
+    @property
+    def roles(self) -> frozenset[str]:
+        """That user's."""
+        return identity.roles_of(self._execution, self._stage)
+
     def ancestors(self) -> Iterator[Stage]:
         """Nearest first."""
         return lookup.ancestors(self._execution, self._stage)

@@ -6,6 +6,7 @@ first, last, before or after others, which are linked anew. Pure.
 
 from collections.abc import Mapping, Sequence
 
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 
@@ -60,10 +61,10 @@ def _injection(stage: JsonObject) -> JsonObject:
 
 def _placed(stage: JsonObject, rule: JsonObject, stages: list[JsonObject]) -> list[JsonObject]:
     own = ref_id(stage)
-    if rule.get("first") is True:
+    if foreign.flag(rule.get("first")):
         following = [{**one, **_requires([own])} if not requisites(one) else one for one in stages]
         return [{**stage, **_requires([])}, *following]
-    if rule.get("last") is True:
+    if foreign.flag(rule.get("last")):
         required = {other for one in stages for other in requisites(one)}
         leaves = [ref_id(one) for one in stages if ref_id(one) not in required]
         return [*stages, {**stage, **_requires(leaves)}]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gennaker.model import pointers
+from gennaker.model import foreign, pointers
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 
@@ -39,7 +39,7 @@ def assigned(declared: Sequence[JsonObject], given: JsonObject) -> tuple[JsonObj
 
 def _wrong(declared: JsonObject, name: str, value: Json) -> list[Problem]:
     if value is None:
-        if declared.get("nullable") is True:
+        if foreign.flag(declared.get("nullable")):
             return []
         message = f"Variable {name!r}: the supplied value is null but the variable is not nullable."
         return [Problem(code="template.variable_null", message=message, pointer=f"/variables/{pointers.escaped(name)}")]

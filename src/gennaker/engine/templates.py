@@ -93,7 +93,7 @@ def expand(config: JsonObject, template: JsonObject) -> Expanded:
     if problems:
         return Expanded(config=config, problems=problems)
     own_stages = foreign.mappings(config.get("stages"))
-    if template.get("protect") is True and own_stages:
+    if foreign.flag(template.get("protect")) and own_stages:
         return Expanded(config=config, problems=(_protected(template),))
     values, problems = template_variables.assigned(
         foreign.mappings(template.get("variables")), foreign.mapping(config.get("variables"))

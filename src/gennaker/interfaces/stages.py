@@ -58,6 +58,11 @@ class Sight(Protocol):
         """On whose behalf the stage runs: the execution's user, or whoever judged before and passes that on."""
         ...
 
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles of that user when the execution was started, or the judgment given."""
+        ...
+
     def ancestors(self) -> Iterator[Stage]:
         """The stage itself and everything before it, nearest first; a stage may come twice."""
         ...

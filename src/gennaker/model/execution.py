@@ -186,6 +186,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     keep_waiting_pipelines: bool = False
     trigger: JsonObject = {}
     authentication: Authentication
+    roles: tuple[str, ...] = ()
+    """Of whoever started it, in order; a `runAsUser` has none."""
     paused: Paused | None = None
     origin: str = "api"
     pipeline_config_id: str | None = None

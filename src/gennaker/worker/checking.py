@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gennaker.engine import expanding, templates, validation
+from gennaker.engine.templates import Expanded
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.definitions import Definitions
 from gennaker.interfaces.pipelines import Checked
@@ -22,7 +23,9 @@ class LocalChecks:
 
     async def pipeline(self, config: JsonObject, *, instead: Mapping[str, JsonObject] | None = None) -> Checked:
         """The definition itself, and what it means with its template."""
-        expanded = await expanding.expanded(config, {}, self._definitions, at=self._clock.now(), instead=instead)
+        expanded = Expanded(config=config)
+        if not _depends_on_trigger(config):
+            expanded = await expanding.expanded(config, {}, self._definitions, at=self._clock.now(), instead=instead)
         found = validation.validate(expanded.config, self._stage_types)
         problems = [*expanded.problems, *(_nameless(config)), *found.problems]
         return Checked(problems=tuple(problems), warnings=found.warnings)
@@ -34,6 +37,12 @@ class LocalChecks:
     def template(self, template: JsonObject) -> tuple[Problem, ...]:
         """The template by itself."""
         return templates.check(template)
+
+
+def _depends_on_trigger(config: JsonObject) -> bool:
+    """Which template it is made from is known only when it is started."""
+    reference = templates.reference(config) if templates.is_templated(config) else ""
+    return isinstance(reference, str) and "${" in reference
 
 
 def _nameless(config: JsonObject) -> list[Problem]:

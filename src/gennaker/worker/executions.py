@@ -282,6 +282,7 @@ class LocalExecutions:
         parent = trigger.get("parentExecution")
         root = foreign.text(parent.get("rootId")) or foreign.text(parent.get("id")) if isinstance(parent, dict) else ""
         build_time = self._clock.now()
+        run_as = foreign.text(trigger.get("runAsUser"))
         return Head(
             id=execution_id,
             kind=submission.kind,
@@ -291,7 +292,8 @@ class LocalExecutions:
             root_id=root or execution_id,
             build_time=build_time,
             trigger=trigger_secrets.masked_trigger(trigger),
-            authentication=Authentication(user=foreign.text(trigger.get("runAsUser")) or principal.name),
+            authentication=Authentication(user=run_as or principal.name),
+            roles=() if run_as else tuple(sorted(principal.roles)),
             origin=foreign.text(config.get("origin")) or _origin(submission.kind, principal),
             pipeline_config_id=foreign.text(config.get("id")) or None,
             initial_config=trigger_secrets.masked(config),

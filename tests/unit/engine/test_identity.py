@@ -16,9 +16,11 @@ def judgment(ref: str, *requires: str, **context: Json) -> JsonObject:
     return stage_json(ref, *requires, type="manualJudgment", **given)
 
 
-def judged(found: Execution, ref: str, by: str, status: Status = Status.SUCCEEDED) -> Execution:
+def judged(
+    found: Execution, ref: str, by: str, status: Status = Status.SUCCEEDED, roles: frozenset[str] = frozenset()
+) -> Execution:
     stage = of(found, ref)
-    done = replace(stage, status=status, last_modified=LastModified(user=by, at=AT))
+    done = replace(stage, status=status, last_modified=LastModified(user=by, at=AT, roles=roles))
     return replace(found, stages=found.stages.set(stage.id, done))
 
 
@@ -31,6 +33,13 @@ def test_the_nearest_judge_who_passes_it_on_counts() -> None:
     found = judged(judged(found, "j", "ada"), "k", "bob")
 
     assert [identity.user_of(found, of(found, ref)) for ref in ("a", "b")] == ["ada", "bob"]
+
+
+def test_the_roles_are_those_of_whose_identity_it_is() -> None:
+    found = execution(judgment("j"), stage_json("a", "j"), stage_json("b"), roles=("dev",))
+    found = judged(found, "j", "bob", roles=frozenset({"ops"}))
+
+    assert [identity.roles_of(found, of(found, ref)) for ref in ("a", "b")] == [{"ops"}, {"dev"}]
 
 
 @pytest.mark.parametrize(

@@ -80,4 +80,5 @@ def test_a_default_of_the_wrong_type_is_refused_too() -> None:
 
 def test_null_is_a_value_only_where_the_variable_allows_it() -> None:
     assert codes(declared(nullable=True), {"v": None}) == []
+    assert codes(declared(nullable="true"), {"v": None}) == []
     assert codes(declared(), {"v": None}) == ["template.variable_null"]

@@ -121,6 +121,7 @@ def test_the_configuration_may_have_stages_unless_the_template_is_protected() ->
 
     assert expanded(stages=[more])["stages"] == [STAGE, more]
     assert codes(use(stages=[more]), template(protect=True)) == ["template.protected"]
+    assert codes(use(stages=[more]), template(protect="true")) == ["template.protected"]
     assert codes(use(), template(protect=True)) == []
 
 

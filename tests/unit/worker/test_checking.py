@@ -44,6 +44,7 @@ def found(checked: Checked) -> tuple[list[str], list[str]]:
         (USE, ["template.variable_missing"], []),
         ({**USE, "variables": {"who": "ada"}}, ["stage.field_wrong"], []),
         ({**USE, "template": {"reference": "spinnaker://u"}}, ["template.unknown"], []),
+        ({**USE, "template": {"reference": "spinnaker://${trigger.parameters.t}"}}, [], []),
     ],
 )
 def test_all_that_is_wrong_is_said_and_what_will_go_wrong_warned_of(

@@ -40,7 +40,12 @@ async def start(context: TaskContext, config_id: str, *, parameters: JsonObject,
     trigger = {**_trigger(context, expanded, depth=depth), **_parametrised(parameters), "correlationId": key}
     child = await context.services.executions.submit(
         Submission(config=config, trigger=trigger, key=key),
-        Principal(name=context.sight.user, via="pipeline", headers=context.execution.head.additional_headers),
+        Principal(
+            name=context.sight.user,
+            roles=context.sight.roles,
+            via="pipeline",
+            headers=context.execution.head.additional_headers,
+        ),
     )
     return Child(execution_id=child, name=foreign.text(definition.body.get("name")))
 

@@ -35,8 +35,11 @@ def _stage(name: str, fixed: PreconfiguredWebhookSettings) -> StageType:
         message = f"preconfigured-webhooks.{name} has custom-headers but no url with a fixed host to send them to."
         raise Refused(Problem(code="settings.webhook", message=message, remedy="Set its url."))
 
-    async def plan(spec: StageSpec, _context: StageContext) -> Plan:
+    async def plan(spec: StageSpec, context: StageContext) -> Plan:
         assert isinstance(spec, PreconfiguredSpec)
+        allowed = fixed.permissions.get("WRITE")
+        if allowed is not None and not context.sight.roles & set(allowed):
+            raise Refused(_not_allowed(fixed.label, context.sight.user, allowed))
         given = {field.encode_name: getattr(spec, field.name) for field in msgspec.structs.fields(Spec)}
         effective = msgspec.convert({**given, **values}, Spec, strict=False)
         filled = _filled(name, fixed, spec.parameter_values)
@@ -50,6 +53,14 @@ def _stage(name: str, fixed: PreconfiguredWebhookSettings) -> StageType:
         tasks=webhook.TASKS,
         plan=plan,
         restart_clears=webhook.CLEARED,
+    )
+
+
+def _not_allowed(label: str, user: str, allowed: tuple[str, ...]) -> Problem:
+    return Problem(
+        code="webhook.not_allowed",
+        message=f"{user or 'Nobody'} may not run the webhook {label}.",
+        remedy=f"Have the pipeline started by someone with one of the roles {', '.join(allowed) or '(none)'}.",
     )
 
 

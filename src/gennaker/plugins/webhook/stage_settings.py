@@ -9,7 +9,7 @@ from gennaker.model.codec import Json, JsonObject, decode_json, encode
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import PreconfiguredWebhookSettings
 
-_OWN = frozenset({"label", "description", "enabled", "custom_headers", "parameters"})
+_OWN = frozenset({"permissions", "label", "description", "enabled", "custom_headers", "parameters"})
 """Settings that are not fields of the stage."""
 _JSON = frozenset({"payload", "cancel_payload"})
 

@@ -3,12 +3,13 @@
 from litestar import Controller, get
 
 from gennaker.model.codec import JsonObject
+from gennaker.model.principal import Principal
 from gennaker.settings import PreconfiguredWebhookSettings
 from gennaker.web.ports import Asking, Ports
 
 _LEFT_TO_PIPELINES = ("url", "method", "payload")
 """Where none of these is open, the stage's form shows parameters only."""
-_NO_FIELDS = frozenset({"label", "description", "enabled", "parameters", "custom_headers"})
+_NO_FIELDS = frozenset({"label", "description", "enabled", "parameters", "permissions", "custom_headers"})
 
 
 class GateWebhooksController(Controller):
@@ -16,9 +17,14 @@ class GateWebhooksController(Controller):
 
     @get("/webhooks/preconfigured")
     async def preconfigured(self, ports: Ports, principal: Asking) -> list[JsonObject]:
-        """The enabled ones in the order of the settings: which fields they fix, but not to what."""
+        """The enabled ones that whoever asks may see, in the settings' order: which fields they fix, but not to what."""
         known = ports.services.settings.preconfigured_webhooks
-        return [_shown(name, one) for name, one in known.items() if one.enabled]
+        return [_shown(name, one) for name, one in known.items() if one.enabled and _may_see(one, principal)]
+
+
+def _may_see(one: PreconfiguredWebhookSettings, principal: Principal) -> bool:
+    allowed = one.permissions.get("READ")
+    return allowed is None or bool(principal.roles & set(allowed))
 
 
 def _shown(name: str, one: PreconfiguredWebhookSettings) -> JsonObject:

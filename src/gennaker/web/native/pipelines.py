@@ -6,7 +6,6 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.canary import lint
 from gennaker.canary.findings import Severity
-from gennaker.engine import validation
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Submission
 from gennaker.model import trigger_secrets
@@ -96,16 +95,15 @@ class PipelinesController(Controller):
 
 
 async def save_pipeline(ports: WebPorts, principal: Principal, body: JsonObject) -> tuple[Definition, list[Json]]:
-    """Validates and stores a pipeline; its id is given, kept from one of the same name, or made. Raises Refused(422)."""
-    validated = validation.validate(body, ports.stage_types)
-    problems = [*validated.problems, *_nameless(body)]
-    if problems:
-        raise Refused(*problems, status=422)
+    """Checks and stores a pipeline, with what its template gives it; an id is kept, or made. Raises Refused(422)."""
+    checked = await ports.services.checks.pipeline(body)
+    if checked.problems:
+        raise Refused(*checked.problems, status=422)
     pipeline_id = str(body.get("id") or "") or await _id_by_name(ports, body)
     stored = await ports.services.definitions.get("pipeline", pipeline_id)
     complete = trigger_secrets.unmasked({**body, "id": pipeline_id}, stored.body if stored else None)
     definition = await ports.services.definitions.save("pipeline", pipeline_id, complete, author=principal.name)
-    return definition, [to_json(warning) for warning in validated.warnings]
+    return definition, [to_json(warning) for warning in checked.warnings]
 
 
 async def _id_by_name(ports: WebPorts, body: JsonObject) -> str:
@@ -113,16 +111,3 @@ async def _id_by_name(ports: WebPorts, body: JsonObject) -> str:
         if one.body.get("name") == body["name"]:
             return one.id
     return ports.services.ids.uuid()
-
-
-def _nameless(body: JsonObject) -> list[Problem]:
-    return [
-        Problem(
-            code=f"pipeline.no_{key}",
-            message=f"The pipeline has no {key}.",
-            remedy=f"Give it a `{key}`.",
-            pointer=f"/{key}",
-        )
-        for key in ("application", "name")
-        if not isinstance(body.get(key), str) or not body[key]
-    ]

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from tests import make
 from tests.fakes.http_target import Answer, Target, running, scripted
-from tests.harness import Harness, problem_of
+from tests.harness import Harness, ended, problem_of
 
+from gennaker.interfaces.executions import Submission
+from gennaker.interfaces.services import Services
 from gennaker.model.execution import Execution
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.model.statuses import Status
 from gennaker.plugins.webhook import plugin as webhook
@@ -48,6 +51,26 @@ def test_its_parameters_fill_what_the_settings_say(target: Target) -> None:
     [asked] = target.asked
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert (asked.method, asked.path, asked.json) == ("PUT", "/tickets/bug", {"title": "Out of stock"})
+
+
+@pytest.mark.parametrize(
+    ("roles", "runs"), [((), False), (("dev",), False), (("deve",), False), (("ops", "dev"), True)]
+)
+def test_only_who_has_one_of_the_roles_runs_it(target: Target, roles: tuple[str, ...], runs: bool) -> None:
+    given = settings(target, permissions={"WRITE": ("ops", "developers")})
+    harness = Harness(webhook.plugin, settings=given)
+    pipeline = make.config(make.stage_json("t", type="ticket", parameterValues={"title": "x"}))
+
+    async def work(services: Services) -> None:
+        who = Principal(name="ada", roles=frozenset(roles))
+        await ended(services, await services.executions.submit(Submission(config=pipeline), who))
+
+    harness.do(work)
+
+    [execution] = harness.executions()
+    assert (execution.head.status, bool(target.asked)) == ((Status.SUCCEEDED if runs else Status.TERMINAL), runs)
+    if not runs:
+        assert "ada may not run the webhook Ticket." in problem_of(execution)
 
 
 def test_a_pipeline_can_t_change_what_is_fixed(target: Target) -> None:

@@ -13,6 +13,7 @@ from tests.fakes.visiting import visit
 from tests.fakes.website import Website
 from tests.harness import Harness, ended
 
+from gennaker.model import template_references
 from gennaker.model.trigger_secrets import MASK
 from gennaker.plugins.flow import plugin as flow
 
@@ -58,6 +59,35 @@ def test_a_pipeline_is_saved_listed_found_and_deleted() -> None:
 
         assert await call(site, "GET", "/applications/shop/pipelineConfigs") == []
         assert (await site.get("/applications/shop/pipelineConfigs/w", token=None)).status == 404
+
+    visit(work, harness=installed())
+
+
+def test_a_pipeline_made_from_a_template_is_saved_only_if_it_can_be_made() -> None:
+    use = {
+        "schema": "v2",
+        "application": "shop",
+        "name": "made",
+        "type": "templatedPipeline",
+        "template": {"artifactAccount": "front50ArtifactCredentials", "reference": "spinnaker://t"},
+        "variables": {"seconds": "many"},
+    }
+    template = {
+        "schema": "v2",
+        "id": "t",
+        "variables": [{"name": "seconds", "type": "int"}],
+        "pipeline": {"stages": [make.stage_json("a", type="wait", waitTime="${ templateVariables.seconds }")]},
+    }
+
+    async def work(site: Website) -> None:
+        unknown = await site.call("POST", "/pipelines", token=None, json=use)
+        await site.ports.services.definitions.save(template_references.KIND, "t", template, author="ada")
+        wrong = await site.call("POST", "/pipelines", token=None, json=use)
+        saved = await call(site, "POST", "/pipelines", {**use, "variables": {"seconds": 3}})
+
+        assert (unknown.status, unknown.json["code"]) == (422, "template.unknown")
+        assert (wrong.status, wrong.json["code"]) == (422, "template.variable_type")
+        assert "stages" not in saved
 
     visit(work, harness=installed())
 

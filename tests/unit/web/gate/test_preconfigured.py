@@ -22,6 +22,7 @@ def test_the_enabled_ones_are_listed_without_what_they_are_fixed_to() -> None:
         "ticket": TICKET,
         "open": PreconfiguredWebhookSettings(label="Open", wait_for_completion=True),
         "off": PreconfiguredWebhookSettings(label="Off", enabled=False),
+        "hidden": PreconfiguredWebhookSettings(label="Hidden", permissions={"READ": ("ops",)}),
     }
 
     async def work(site: Website) -> None:
