@@ -39,11 +39,11 @@ def test_a_demo_that_is_ended_leaves_nothing_running(tmp_path: Path, number: sig
     folder = tmp_path / "folder"
     demo = begin(folder)
     until = time.monotonic() + _SECONDS
-    while not (folder / "storefront").exists():
+    while not (folder / "demo" / "storefront").exists():
         assert demo.poll() is None
         assert time.monotonic() < until
         time.sleep(_IMPATIENT_SECONDS)
-    pid = data_folder.holder(folder / "data")
+    pid = data_folder.holder(folder)
 
     second = end_of(begin(folder))
     for _ in range(3):  # to the whole group, as a terminal does; and somebody is impatient
@@ -51,19 +51,19 @@ def test_a_demo_that_is_ended_leaves_nothing_running(tmp_path: Path, number: sig
         time.sleep(_IMPATIENT_SECONDS)
     said = end_of(demo)
 
-    assert f"A demo is running (its server has pid {pid}) in {folder}." in second
+    assert f"A demo is running (pid {pid}) in {folder}." in second
     assert "✗ interrupted" in said
-    assert data_folder.holder(folder / "data") is None
+    assert data_folder.holder(folder) is None
     assert not is_named_in_a_process(str(folder))
 
 
 def test_what_an_ended_demo_has_left_is_not_touched(tmp_path: Path) -> None:
-    (tmp_path / "storefront.git").mkdir()
+    (tmp_path / "demo").mkdir()
 
     said = end_of(begin(tmp_path))
 
-    assert f"A demo has left storefront.git in {tmp_path}." in said
-    assert [one.name for one in tmp_path.iterdir()] == ["storefront.git"]
+    assert f"An earlier demo has left its data in {tmp_path}." in said
+    assert [one.name for one in tmp_path.iterdir()] == ["demo"]
 
 
 @pytest.mark.parametrize("name", ["", "below"])

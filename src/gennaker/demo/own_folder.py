@@ -1,14 +1,17 @@
-"""The folder that a demo is told in: its own, so that nobody's files and no earlier demo's are in its way."""
+"""The folder that a demo is told in: its own, so that nobody's files and no earlier demo's are in its way.
+
+It is its server's data folder, so that all commands take the same `--data` as the demo; what only the story needs (the
+repository, the visitors' logs) lies in a folder of its own below it.
+"""
 
 import tempfile
 from pathlib import Path
 
-from gennaker.demo.repository import SLUG
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport import folder as data_folder
 
-DATA = "data"
-_MADE_BY_DEMOS = (DATA, SLUG, f"{SLUG}.git")
+OWN = "demo"
+_OF_SERVERS = ("gennaker.db", "gennaker.lock")
 
 
 def temporary() -> Path:
@@ -26,41 +29,35 @@ def temporary() -> Path:
 
 
 def claim(folder: Path) -> None:
-    """Makes the folder if need be, and its data folder: of demos that start together only one can.
+    """Makes the folder if need be, and the story's below: of demos that start together only one can.
 
-    Raises Refused if a demo is or was told in it, or it can't be written to.
+    Raises Refused if a demo is or was told in it, if it is another server's, or if it can't be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        in_the_way = _take(folder)
+        if any((folder / name).exists() for name in _OF_SERVERS):
+            raise Refused(_used(folder))
+        (folder / OWN).mkdir(mode=0o700)
+    except FileExistsError as error:
+        raise Refused(_used(folder) if folder.is_dir() else _unusable(folder, error)) from error
     except OSError as error:
         raise Refused(_unusable(folder, error)) from error
-    if in_the_way:
-        raise Refused(_used(folder, in_the_way))
 
 
-def _take(folder: Path) -> list[str]:
-    """What demos have made there; nothing: the folder is taken now."""
-    if made := [name for name in _MADE_BY_DEMOS if (folder / name).exists()]:
-        return made
-    try:
-        (folder / DATA).mkdir(mode=0o700)
-    except FileExistsError:
-        return [DATA]
-    return []
-
-
-def _used(folder: Path, made: list[str]) -> Problem:
-    if pid := data_folder.holder(folder / DATA):
+def _used(folder: Path) -> Problem:
+    pid = data_folder.holder(folder)
+    is_of_demo = (folder / OWN).exists()
+    if pid is not None:
         return Problem(
             code="demo.folder",
-            message=f"A demo is running (its server has pid {pid}) in {folder}.",
+            message=f"A {'demo' if is_of_demo else 'server'} is running (pid {pid}) in {folder}.",
             remedy="End it with Ctrl-C where it was started, or name another folder with --data.",
         )
+    whose = "An earlier demo" if is_of_demo else "A server"
     return Problem(
         code="demo.folder",
-        message=f"A demo has left {', '.join(made)} in {folder}.",
-        remedy="Name another folder with --data, or remove what it has left.",
+        message=f"{whose} has left its data in {folder}.",
+        remedy="Name another folder with --data, or remove that one if nobody needs it.",
     )
 
 

@@ -54,10 +54,10 @@ def share_needed(rate: float) -> float:
     return min(40.0, max(10.0, float(int(needed + 0.999))))
 
 
-def took(execution: JsonObject) -> str:
-    """How long an execution ran, in words."""
-    began, ended = (datetime.fromisoformat(str(execution[key])) for key in ("startTime", "endTime"))
-    return f"{(ended - began).total_seconds():.0f} s"
+def seconds(ended: JsonObject) -> float:
+    """How long an execution or a stage ran, by its own times."""
+    first, last = (datetime.fromisoformat(str(ended[key])) for key in ("startTime", "endTime"))
+    return (last - first).total_seconds()
 
 
 def image_of(build: JsonObject) -> JsonObject:

@@ -1,6 +1,7 @@
 """The demo's server: Gennaker itself, as a process of its own, started the way anybody would start it."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,6 +27,10 @@ class DemoServer:
         self._words += ["--config", str(config)] if config else []
         self._process: subprocess.Popen[bytes] | None = None
 
+    def command(self, *words: str) -> list[str]:
+        """The command line of a `gennaker` command about this server, with its settings."""
+        return [sys.executable, "-m", "gennaker.cli.main", *words, "--data", str(self.data), *self._words]
+
     @property
     def pid(self) -> int:
         """Of the running server."""
@@ -37,7 +42,7 @@ class DemoServer:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(self.data / "server.log", "ab", opener=open_private) as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gennaker.cli.main", "serve", "--data", str(self.data), *self._words],
+                self.command("serve"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -79,16 +84,19 @@ class DemoServer:
     def stop_everything(self) -> None:
         """Ends the server and all that it has started. Raises Refused if something can't be ended."""
         self.stop()
-        command = [sys.executable, "-m", "gennaker.cli.main", "stop", "--all", "--data", str(self.data)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        done = subprocess.run(self.command("stop", "--all"), check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise Refused(
                 Problem(
                     code="demo.left",
                     message=f"Something is left running: {done.stderr.strip()}",
-                    remedy=f"Try again with `gennaker stop --all --data {self.data}`.",
+                    remedy=f"Try again with `{self._typed('stop', '--all')}`.",
                 )
             )
+
+    def _typed(self, *words: str) -> str:
+        """A command as one would type it."""
+        return shlex.join(["gennaker", *self.command(*words)[3:]])
 
     def log_tail(self, lines: int = 15) -> str:
         """The end of the server's log."""

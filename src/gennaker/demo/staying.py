@@ -1,5 +1,6 @@
 """Staying: what is left running after the story, to play with until Ctrl-C."""
 
+import shlex
 import time
 
 from gennaker.demo.server import DemoServer
@@ -16,7 +17,10 @@ def until_ctrl_c(server: DemoServer, client: Client, teller: Teller) -> None:
     """
     link = client.post("/api/v1/links")
     url = link.get("url") if isinstance(link, dict) else ""
-    teller.say(f"\nEverything is left running. The page: {url}\nCtrl-C ends all of it.")
+    teller.say(
+        f"\nEverything is left running. The page: {url}\n"
+        f"Commands find it by --data, e.g. {shlex.join(('gennaker', 'link', '--data', str(server.data)))}\nCtrl-C ends all of it."
+    )
     try:
         while server.is_running():
             time.sleep(_LOOKS_EVERY_SECONDS)

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -55,12 +54,12 @@ class Story:
         self, folder: Path, teller: telling.Teller, *, config: Path | None = None, flags: tuple[str, ...] = ()
     ) -> None:
         """Nothing runs yet."""
-        self._folder = folder
         self._teller = teller
         self._mail = MailSink()
         self._hooks = WebhookSink()
-        self._server = DemoServer(folder / own_folder.DATA, (*self._settings(), *flags), config=config)
-        self._repository = DemoRepository(folder)
+        self._own = folder / own_folder.OWN
+        self._server = DemoServer(folder, (*self._settings(), *flags), config=config)
+        self._repository = DemoRepository(self._own)
         self._visitors = Visitors(rate=_RATE)
         self._meter: watching.Meter | None = None
         self._client: Client
@@ -92,7 +91,7 @@ class Story:
 
     def stay(self) -> None:
         """Leaves everything running until Ctrl-C; visitors come again, as canaries need them."""
-        self._visitors.come(self._address("shop-prod"), self._folder / "load-afterwards.jsonl")
+        self._visitors.come(self._address("shop-prod"), self._own / "load-afterwards.jsonl")
         staying.until_ctrl_c(self._server, self._client, self._teller)
 
     def end(self) -> None:
@@ -159,7 +158,7 @@ class Story:
 
     def _visitors_come(self) -> None:
         with self._teller.step("Visitors come"):
-            log = self._folder / "load.jsonl"
+            log = self._own / "load.jsonl"
             self._visitors.come(self._address("shop-prod"), log)
             time.sleep(3)
             rate = reckoning.rate_of(log)
@@ -226,8 +225,11 @@ class Story:
     def _cart_ends(self, change: "_CartChange") -> None:
         """What has become of the change, and of those who held on."""
         teller, clients = self._teller, change.clients
-        with teller.step(f"{change.tag}: staging, its tests and a rolling update of the cart"):
+        with teller.step(f"{change.tag}: staging, its tests and a rolling update of the cart") as step:
             ended = self._must_succeed(change.delivery, within=240)
+            step.seconds = reckoning.seconds(ended)  # most of it went by with the bad change
+        update = reckoning.seconds(watching.stage(ended, "Production"))
+        teller.note(f"the rolling update itself took {update:.1f} s")
         with teller.step("those who held on are let go in their own time"):
             clients.end()
         teller.check(f"a {_SLOW_SECONDS:.0f} s export came whole", holds=clients.slow == "whole", found=clients.slow)
@@ -237,7 +239,9 @@ class Story:
         teller.check("a keep-alive connection never broke", holds=never_broken, found=clients.keep_alive)
         now = watching.served_version(change.address)
         teller.check(f"the cart's production serves {change.tag}", holds=now == change.tag, found=now)
-        self._report.append(("cart, rolling", change.tag, "released", "", reckoning.took(ended)))
+        self._report.append(
+            ("cart, rolling", change.tag, "released", "", f"{step.seconds:.0f} s, the update {update:.1f} s")
+        )
 
     # The bad ones
 
@@ -332,7 +336,7 @@ class Story:
         said = (done.communicate(timeout=60)[0] or b"").decode().strip()
         self._teller.check("the audit log verifies", holds=done.returncode == 0, found=said)
         self._visitors.leave()
-        load = reckoning.load_log(self._folder / "load.jsonl")
+        load = reckoning.load_log(self._own / "load.jsonl")
         self._teller.note(f"{load.requests} requests, {load.requests_per_second}/s")
         self._teller.check("visitors saw no transport error", holds=not load.broken, found=load.broken[:3])
         self._teller.check("and no 502, 503 or 504", holds=not load.unavailable, found=load.unavailable[:3])
@@ -410,7 +414,7 @@ class Story:
 
     def _spawn(self, *words: str, capture: bool = False) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [sys.executable, "-m", "gennaker.cli.main", *words, "--data", str(self._server.data)],
+            self._server.command(*words),
             stdout=subprocess.PIPE if capture else subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )

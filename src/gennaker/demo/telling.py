@@ -13,6 +13,14 @@ from rich.table import Table
 from gennaker.model.problems import Refused
 
 
+class Step:
+    """A step that is being told."""
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+        """How long it took, where that isn't how long was waited for it."""
+
+
 class Teller:
     """Says each step when it is done, with how long it took; on a terminal also what is under way."""
 
@@ -24,16 +32,16 @@ class Teller:
         self.failures: list[str] = []
 
     @contextmanager
-    def step(self, what: str) -> Iterator[None]:
+    def step(self, what: str) -> Iterator[Step]:
         """A step; it is said when it has ended well, and when it hasn't."""
-        began = time.monotonic()
+        began, step = time.monotonic(), Step()
         with self.console.status(f"{escape(what)} …") as status:
             self._status = status
             try:
-                yield
+                yield step
             finally:
                 self._status = None
-        self._line("[green]✓[/green]", what, time.monotonic() - began)
+        self._line("[green]✓[/green]", what, time.monotonic() - began if step.seconds is None else step.seconds)
 
     def now(self, what: str) -> None:
         """What is under way within a step; only a terminal shows it."""

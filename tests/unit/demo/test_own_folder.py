@@ -25,8 +25,8 @@ def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
 
     own_folder.claim(folder)
 
-    assert [one.stat().st_mode & 0o777 for one in (folder, folder / "data")] == [0o700, 0o700]
-    assert [one.name for one in folder.iterdir()] == ["data"]
+    assert [one.stat().st_mode & 0o777 for one in (folder, folder / "demo")] == [0o700, 0o700]
+    assert [one.name for one in folder.iterdir()] == ["demo"]
 
 
 def test_files_that_no_demo_makes_are_not_in_the_way(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_files_that_no_demo_makes_are_not_in_the_way(tmp_path: Path) -> None:
 
     own_folder.claim(tmp_path)
 
-    assert (tmp_path / "data").is_dir()
+    assert (tmp_path / "demo").is_dir()
 
 
 def test_of_demos_that_start_together_one_gets_the_folder(tmp_path: Path) -> None:
@@ -51,25 +51,30 @@ def test_of_demos_that_start_together_one_gets_the_folder(tmp_path: Path) -> Non
     assert sorted(got_it) == [False] * (AT_ONCE - 1) + [True]
 
 
-@pytest.mark.parametrize("left", ["data", "storefront", "storefront.git"])
-def test_what_an_earlier_demo_has_left_is_named(tmp_path: Path, left: str) -> None:
-    (tmp_path / left).mkdir()
+@pytest.mark.parametrize(
+    ("left", "whose"), [("demo", "An earlier demo"), ("gennaker.db", "A server"), ("gennaker.lock", "A server")]
+)
+def test_what_an_earlier_demo_or_a_server_has_left_is_not_touched(tmp_path: Path, left: str, whose: str) -> None:
+    (tmp_path / left).touch()
 
     said = refused(tmp_path)
 
-    assert f"A demo has left {left} in {tmp_path}." in said
+    assert f"{whose} has left its data in {tmp_path}." in said
     assert "Name another folder with --data" in said
     assert [one.name for one in tmp_path.iterdir()] == [left]
 
 
-def test_a_demo_that_is_running_is_named(tmp_path: Path) -> None:
-    held = DataFolder(tmp_path / "data")
+@pytest.mark.parametrize("whose", ["demo", "server"])
+def test_who_is_running_there_is_named(tmp_path: Path, whose: str) -> None:
+    if whose == "demo":
+        own_folder.claim(tmp_path)
+    held = DataFolder(tmp_path)
     try:
         said = refused(tmp_path)
     finally:
         held.close()
 
-    assert f"A demo is running (its server has pid {os.getpid()}) in {tmp_path}." in said
+    assert f"A {whose} is running (pid {os.getpid()}) in {tmp_path}." in said
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:

@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 
 from gennaker.demo import reckoning
+from gennaker.model.codec import JsonObject
 
 
 @pytest.mark.parametrize(("rate", "percent"), [(600, 10), (1000, 10), (590, 11), (300, 20), (100, 40), (0, 40)])
 def test_baseline_and_canary_see_enough_requests(rate: float, percent: float) -> None:
     assert reckoning.share_needed(rate) == percent
+
+
+def test_a_stage_s_own_times_say_how_long_it_took() -> None:
+    ended: JsonObject = {"startTime": "2026-11-28T10:00:00.500Z", "endTime": "2026-11-28T10:00:09Z"}
+
+    assert reckoning.seconds(ended) == 8.5
 
 
 def test_errors_of_the_load_balancer_and_of_versions_are_told_apart(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from gennaker.model.problems import Refused
 
 
 def test_nothing_begins_in_a_folder_that_will_not_do(tmp_path: Path) -> None:
-    (tmp_path / "storefront").mkdir()
+    (tmp_path / "demo").mkdir()
 
-    with pytest.raises(Refused, match="has left storefront"):
+    with pytest.raises(Refused, match="has left its data"):
         running.run(data=tmp_path, config=None, flags=(), keep=False)
 
-    assert [one.name for one in tmp_path.iterdir()] == ["storefront"]
+    assert [one.name for one in tmp_path.iterdir()] == ["demo"]

@@ -85,3 +85,19 @@ def test_what_can_not_be_ended_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match=f"Something is left running: .*{file}.*gennaker stop --all --data {file}"):
         DemoServer(file).stop_everything()
+
+
+def test_what_ends_it_is_given_its_settings(tmp_path: Path) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text("server.port = 'none'\n")
+    server = DemoServer(tmp_path, ("registry.port=none",), config=config)
+
+    with pytest.raises(Refused) as caught:
+        server.stop_everything()
+
+    assert "The setting server.port is 'none'" in str(caught.value)
+    assert "The setting registry.port is 'none'" in str(caught.value)
+    again = f"gennaker stop --all --data {tmp_path} --set registry.port=none --config {config}"
+    assert caught.value.problems[0].remedy == f"Try again with `{again}`."
+    assert server.command("audit", "verify")[3:5] == ["audit", "verify"]
+    assert server.command("audit", "verify")[5:] == server.command("stop", "--all")[5:]

@@ -61,6 +61,7 @@ def test_ctrl_c_is_a_good_end(server: DemoServer) -> None:
     said, failures = stays(server, lambda: os.kill(os.getpid(), signal.SIGINT))
 
     assert "/ui/sign-in?once=" in said
+    assert f"gennaker link --data {server.data}" in " ".join(said.split())
     assert failures == []
     assert server.is_running(), "it is ended afterwards, with all that it has started"
 

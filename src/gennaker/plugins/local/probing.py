@@ -90,8 +90,8 @@ def instance(
 ) -> Instance:
     """The instance as the port shows it. `log`: the end of the last attempt's output."""
     health, reason = _health(record, one, status=status, probed=probed or Probed())
-    if health in (Health.FAILED, Health.DOWN) and log:
-        reason = f"{reason}\n{_last_lines(log)}"
+    if health in (Health.FAILED, Health.DOWN):
+        reason = f"{reason}; {_output(log)}"
     return Instance(
         id=instance_id(record.name, one.number),
         address=f"127.0.0.1:{one.port}",
@@ -111,12 +111,12 @@ def _health(
     if is_running and probed.is_up:
         return (Health.OUT_OF_SERVICE, "removed from traffic") if record.is_disabled else (Health.UP, "")
     if one.crashes >= CRASH_LOOP:
-        return Health.FAILED, f"it crashed {one.crashes} times in a row; its last output:"
+        return Health.FAILED, f"it crashed {one.crashes} times in a row"
     if status is not None and status.is_final:
-        return Health.DOWN, f"its process {status.ending}; its last output:"
+        return Health.DOWN, f"its process {status.ending}"
     if is_running and (probed.has_been_up or probed.has_answered):
         is_given_up = probed.failures >= record.new.probe.failures_until_down
-        return (Health.DOWN, f"{probed.reason}; its last output:") if is_given_up else (Health.STARTING, probed.reason)
+        return Health.DOWN if is_given_up else Health.STARTING, probed.reason
     return Health.STARTING, probed.reason if is_running else "its process is being started"
 
 
@@ -164,5 +164,6 @@ async def _answer(port: int, probe: HealthProbe) -> tuple[int | None, str]:
         return None, f"{probe.path} gives no answer within {seconds:g} s ({type(error).__name__})"
 
 
-def _last_lines(log: str) -> str:
-    return "\n".join(log.splitlines()[-_SHOWN_LOG_LINES:])
+def _output(log: str) -> str:
+    lines = log.strip("\n").splitlines()[-_SHOWN_LOG_LINES:]
+    return "\n".join(("its last output:", *lines)) if log.strip() else "it has written nothing"

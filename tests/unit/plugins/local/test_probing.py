@@ -2,8 +2,14 @@
 
 import asyncio
 
-from gennaker.interfaces.clouds import HealthProbe
+import pytest
+from tests import make
+
+from gennaker.interfaces.clouds import Capacity, Health, HealthProbe, NewServerGroup
+from gennaker.plugins.local import probing
 from gennaker.plugins.local.probing import Prober
+from gennaker.plugins.local.records import PLACE, GroupRecord, InstanceRecord
+from gennaker.transport.processes import EndReason, ProcessState, ProcessStatus
 
 KEY = ("shop-v000", 0, 0)
 
@@ -36,3 +42,22 @@ def test_who_asks_while_a_probe_is_under_way_gets_its_answer() -> None:
         return was_answered_early, known is not None and known.is_up
 
     assert asyncio.run(play()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", "its process exited with status 3; it has written nothing"),
+        ("\n \n", "its process exited with status 3; it has written nothing"),
+        ("one\ntwo\n", "its process exited with status 3; its last output:\none\ntwo"),
+    ],
+)
+def test_what_a_program_has_written_is_told_only_if_it_has(log: str, told: str) -> None:
+    new = NewServerGroup(key="k", name="shop-v000", place=PLACE, image="i", capacity=Capacity(min=1, max=1, desired=1))
+    one = InstanceRecord(number=0, port=1000, launched_at=make.AT)
+    record = GroupRecord(new=new, created_at=make.AT, capacity=new.capacity, instances=(one,))
+    ended = ProcessStatus(name="r", state=ProcessState.ENDED, exit_status=3, reason=EndReason.EXITED)
+
+    found = probing.instance(record, one, status=ended, probed=None, log=log)
+
+    assert (found.health, found.health_reason) == (Health.DOWN, told)
