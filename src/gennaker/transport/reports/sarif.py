@@ -104,7 +104,7 @@ class _Component(_Object, frozen=True):
 
 
 class _Tool(_Object, frozen=True):
-    driver: _Component
+    driver: _Component = _Component()
     extensions: tuple[_Component, ...] | None = None
 
 
@@ -155,7 +155,7 @@ class _Invocation(_Object, frozen=True):
 
 
 class _Run(_Object, frozen=True):
-    tool: _Tool
+    tool: _Tool = _Tool()
     results: tuple[_Result, ...] | None = None
     invocations: tuple[_Invocation, ...] | None = None
 
