@@ -26,7 +26,7 @@ def join(executions: Iterable[Execution]) -> list[Delivery]:
     delivering: dict[str, Execution] = {}
     unfinished: list[Execution] = []
     # Of one that was started by its image another, begun by hand with the same image, doesn't take the place.
-    for one in sorted(executions, key=lambda found: (_is_picked_up(found), found.head.build_time)):
+    for one in sorted(executions, key=lambda one: (_is_picked_up(one), one.head.build_time, one.head.id)):
         if is_build(one):
             built = built_digest(one)
             if built:
@@ -41,6 +41,13 @@ def join(executions: Iterable[Execution]) -> list[Delivery]:
     ]
     joined += [Delivery(build=one, delivery=None) for one in unfinished]
     return sorted(joined, key=_at, reverse=True)
+
+
+def others(executions: Iterable[Execution], joined: Iterable[Delivery]) -> list[Execution]:
+    """Executions that no delivery shows, newest first."""
+    shown = {one.head.id for found in joined for one in (found.build, found.delivery) if one}
+    left = (one for one in executions if one.head.id not in shown)
+    return sorted(left, key=lambda one: (one.head.build_time, one.head.id), reverse=True)
 
 
 def is_build(execution: Execution) -> bool:

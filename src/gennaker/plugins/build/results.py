@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from gennaker.model.codec import JsonObject
+from gennaker.model.wording import counted
 from gennaker.plugins.build.build_file import Step, StepKind
 from gennaker.transport.processes import EndReason, ProcessStatus
 from gennaker.transport.reports.cyclonedx import ComponentsReport
@@ -102,7 +103,7 @@ def _failure(step: Step, report: Report) -> str:
             count = findings.at_least(level) if level else 0
             if count:
                 worst = "; ".join(f"{one.place} {one.rule} {one.message}".strip() for one in findings.worst[:3])
-                return f"has {_counted(count, 'finding')} of level {step.fail_on} or worse: {worst}"
+                return f"has {counted(count, 'finding')} of level {step.fail_on} or worse: {worst}"
             if findings.incomplete and step.kind is not StepKind.SCAN:
                 return f"did not do its work, its report says: {findings.incomplete}"
             return ""
@@ -131,19 +132,15 @@ def _line(report: Report) -> str:
             return _tests(tests)
         case FindingsReport() as findings:
             levels = ", ".join(f"{count} {level}" for level, count in findings.by_level.items())
-            return f"{_counted(findings.findings, 'finding')} ({levels})" if levels else "no findings"
+            return f"{counted(findings.findings, 'finding')} ({levels})" if levels else "no findings"
         case ComponentsReport() as components:
-            return _counted(components.components, "component")
+            return counted(components.components, "component")
 
 
 def _tests(tests: TestReport) -> str:
     skipped = f", {tests.skipped} skipped" if tests.skipped else ""
     if not tests.failed:
-        return f"{_counted(tests.passed, 'test')} passed{skipped}"
+        return f"{counted(tests.passed, 'test')} passed{skipped}"
     names = ", ".join(one.name for one in tests.failures[:_NAMED_TESTS])
     more = ", …" if tests.failed > _NAMED_TESTS else ""
-    return f"{tests.failed} of {_counted(tests.tests, 'test')} failed{skipped} ({names}{more})"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{tests.failed} of {counted(tests.tests, 'test')} failed{skipped} ({names}{more})"

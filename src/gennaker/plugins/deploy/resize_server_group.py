@@ -14,6 +14,7 @@ from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, TaskResult
 from gennaker.model.lengths import Duration
+from gennaker.model.wording import counted
 from gennaker.plugins.deploy import (
     clusters,
     draining,
@@ -110,7 +111,8 @@ async def wait_for_match(context: TaskContext) -> TaskResult:
     if len(group.instances) > desired:
         extra = len(group.instances) - desired
         return Again(
-            after=_LOOKS_AGAIN, waiting_for=server_groups.waits(f"{extra} instances of {group.name} to stop", group)
+            after=_LOOKS_AGAIN,
+            waiting_for=server_groups.waits(f"{counted(extra, 'instance')} of {group.name} to stop", group),
         )
     await traffic_shares.limit(context.services, target.name, None)
     return Done()

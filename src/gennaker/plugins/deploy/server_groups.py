@@ -8,6 +8,7 @@ from gennaker.interfaces.clouds import CloudProvider, Health, Instance, Place, S
 from gennaker.interfaces.services import Services
 from gennaker.model import moniker, waiting
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.wording import are, counted
 
 CRASHES_UNTIL_HOPELESS = 3
 """An instance that was restarted so often without coming up is not going to."""
@@ -95,8 +96,7 @@ def not_up(group: ServerGroup, said: str) -> Problem:
     reasons = [_reason(one) for one in group.instances if one not in up(group)]
     return Problem(
         code="server_group.not_up",
-        message=f"{group.name} {said}: {len(up(group))} of {group.capacity.desired} instances are up. "
-        + " ".join(reasons),
+        message=f"{group.name} {said}: {_up_of(group)}. " + " ".join(reasons),
         remedy="Mend what the instance's log says, or the health check's path; then deploy again.",
         details={"serverGroup": group.name, "image": group.image},
     )
@@ -105,7 +105,9 @@ def not_up(group: ServerGroup, said: str) -> Problem:
 def why_waiting(group: ServerGroup, required: int) -> str:
     """What is waited for, as shown to people."""
     reasons = [_reason(one) for one in group.instances if one not in up(group)]
-    return f"{required} instances of {group.name} to be up ({len(up(group))} are). {' '.join(reasons)}".strip()
+    now = len(up(group))
+    wanted = f"{counted(required, 'instance')} of {group.name} to be up ({now} {are(now)})."
+    return f"{wanted} {' '.join(reasons)}".strip()
 
 
 def waits(reason: str, *groups: ServerGroup) -> waiting.ForObject:
@@ -115,7 +117,7 @@ def waits(reason: str, *groups: ServerGroup) -> waiting.ForObject:
         reason=reason,
         kind="server-group",
         name=named(groups),
-        observed=f"{len(up(first))} of {first.capacity.desired} instances are up" if first else "",
+        observed=_up_of(first) if first else "",
         place=f"{first.place.account}/{first.place.region}" if first else "",
     )
 
@@ -125,7 +127,12 @@ def named(groups: Iterable[ServerGroup]) -> str:
     return ", ".join(one.name for one in groups) or "none"
 
 
+def _up_of(group: ServerGroup) -> str:
+    desired = group.capacity.desired
+    return f"{len(up(group))} of {counted(desired, 'instance')} {are(desired)} up"
+
+
 def _reason(instance: Instance) -> str:
-    restarts = f", restarted {instance.restarts} times" if instance.restarts else ""
+    restarts = f", restarted {counted(instance.restarts, 'time')}" if instance.restarts else ""
     reason = f": {instance.health_reason}" if instance.health_reason else ""
     return f"{instance.id} is {instance.health.value}{restarts}{reason}."

@@ -13,6 +13,8 @@ from gennaker.web import deliveries, releases, shapes
 from gennaker.web.ports import Asking, Ports
 
 _READ_FOR_DELIVERIES = 100
+_OTHERS = 20
+"""Most executions shown that are no delivery."""
 
 
 class Rollback(msgspec.Struct, frozen=True):
@@ -39,11 +41,17 @@ class ApplicationsController(Controller):
     async def deliveries(
         self, ports: Ports, principal: Asking, application: FromPath[str], limit: FromQuery[int] = 20
     ) -> JsonObject:
-        """Changes on their way to production, newest first: commit, build, image, delivery."""
+        """Changes on their way to production, newest first: commit, build, image, delivery; and what runs beside them."""
         wanted = Found(application=application, kind=ExecutionKind.PIPELINE, limit=_READ_FOR_DELIVERIES)
-        executions = await ports.services.executions.find(wanted)
-        found = deliveries.join(executions)[: max(1, min(limit, 50))]
-        return {"deliveries": [deliveries.shape(one) for one in found]}
+        pipelines = await ports.services.executions.find(wanted)
+        wanted = Found(application=application, kind=ExecutionKind.ORCHESTRATION, limit=_OTHERS)
+        orchestrations = await ports.services.executions.find(wanted)
+        joined = deliveries.join(pipelines)
+        others = deliveries.others((*pipelines, *orchestrations), joined)
+        return {
+            "deliveries": [deliveries.shape(one) for one in joined[: max(1, min(limit, 50))]],
+            "others": [shapes.summary(one) for one in others[:_OTHERS]],
+        }
 
     @get("/applications/{application:str}/releases")
     async def releases(self, ports: Ports, principal: Asking, application: FromPath[str]) -> JsonObject:

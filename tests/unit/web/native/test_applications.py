@@ -20,6 +20,7 @@ from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType,
 from gennaker.interfaces.traffic import Share
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.event import Done, PlannedStage, TaskResult
+from gennaker.model.execution import ExecutionKind
 from gennaker.model.release import Release, ReleaseState
 from gennaker.plugins.flow import plugin as flow
 
@@ -109,6 +110,36 @@ def test_a_build_that_has_no_image_yet_is_a_delivery_too() -> None:
         (found,) = (await site.get("/api/v1/applications/shop/deliveries")).json["deliveries"]
 
         assert (found["id"], found["image"], found["delivery"]) == (building, None, None)
+
+    visit(work, harness=installed())
+
+
+def test_what_is_no_delivery_is_listed_beside_newest_first() -> None:
+    async def work(site: Website) -> None:
+        plain = await run(site, {"type": "manual"}, make.stage_json("m", type="make", name="Tidy up"))
+        await ended(site.ports.services, plain)
+        orchestration: JsonObject = {
+            "application": "shop",
+            "name": "By hand",
+            "stages": [make.stage_json("0", type="make")],
+        }
+        by_hand = await site.ports.services.executions.submit(
+            Submission(kind=ExecutionKind.ORCHESTRATION, config=orchestration, trigger={"type": "manual"}), TESTER
+        )
+        await ended(site.ports.services, by_hand)
+        first = await run(site, DOCKER, make.stage_json("m", type="make"))
+        second = await run(site, DOCKER, make.stage_json("m", type="make"))
+        await ended(site.ports.services, second)
+        elsewhere: JsonObject = {"application": "cart", "name": "m", "stages": [make.stage_json("m", type="make")]}
+        await site.ports.services.executions.submit(Submission(config=elsewhere), TESTER)
+
+        answer = (await site.get("/api/v1/applications/shop/deliveries")).json
+
+        # Of two with one image the newer is the delivery; the older must not vanish.
+        assert [one["id"] for one in answer["deliveries"]] == [second]
+        assert [one["id"] for one in answer["others"]] == [first, by_hand, plain]
+        shown = answer["others"][-1]
+        assert (shown["name"], shown["status"], shown["trigger"]["type"]) == ("manual", "SUCCEEDED", "manual")
 
     visit(work, harness=installed())
 
