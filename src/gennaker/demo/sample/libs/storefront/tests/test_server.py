@@ -34,6 +34,7 @@ def serve(scenario: Callable[[Server, Client], Awaitable[None]], timing: Timing 
         routes.add("GET", "/quick", lambda request: Response(200, b""))
         routes.add("GET", "/broken", _break)
         routes.add("GET", "/slow", lambda request: Stream(_slowly()))
+        routes.add("GET", "/endless", lambda request: Stream(_endlessly()))
         routes.add("GET", "/live", lambda request: Upgrade(_talk))
         server = Server(routes, observe=lambda *facts: observed.append(facts[:2]), timing=timing)
         port = await server.start("127.0.0.1", 0)
@@ -57,6 +58,11 @@ async def _slowly() -> AsyncIterator[bytes]:
     yield b"begun"
     await asyncio.sleep(0.1)
     yield b"done"
+
+
+async def _endlessly() -> AsyncIterator[bytes]:
+    yield b"begun"
+    await asyncio.Event().wait()
 
 
 async def _talk(conversation: WebSocket) -> None:
@@ -157,10 +163,10 @@ def test_idle_connections_do_not_hold_the_end_up() -> None:
 
 def test_whoever_takes_longer_than_the_drain_time_is_cut_off_and_counted() -> None:
     async def scenario(server: Server, client: Client) -> None:
-        await client.ask(ASK.replace(b"quick", b"slow"))
+        await client.ask(ASK.replace(b"quick", b"endless"))
         assert await server.stop(0.02) == 1
 
-    assert serve(scenario) == [(499, "/slow")]
+    assert serve(scenario) == [(499, "/endless")]
 
 
 def test_a_websocket_gets_a_close_frame_when_the_server_ends() -> None:
