@@ -6,12 +6,16 @@ const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g
 const RECORDED = ['building', 'staging', 'canary', 'approval', 'released', 'caught']
 
 /** Names that `?scene=` knows. */
-export const NAMES = [...RECORDED, 'rejected', 'choices', 'failed', 'unread', 'empty', 'broken', 'locked', 'slow']
+export const NAMES = [...RECORDED, 'rejected', 'rolled-back', 'smoke', 'choices', 'failed', 'unread', 'empty', 'broken', 'locked', 'slow']
 
 export function scene(name) {
   switch (name) {
     case 'rejected':
       return judged(recorded('approval'), 'stop', 'Orders per visit look too low to me.')
+    case 'rolled-back':
+      return rolledBack(recorded('released'))
+    case 'smoke':
+      return failedSmokeTest(recorded('released'))
     case 'choices':
       return withChoices(recorded('approval'))
     case 'failed':
@@ -61,7 +65,48 @@ export function judged(made, judgment, comment, input = '') {
 function recorded(name) {
   const text = readFileSync(new URL(`recorded/${name}.json`, import.meta.url), 'utf8')
   const moved = Date.now() - Date.parse(JSON.parse(text).at)
-  return JSON.parse(text.replace(INSTANT, (instant) => new Date(Date.parse(instant) + moved).toISOString()))
+  const made = JSON.parse(text.replace(INSTANT, (instant) => new Date(Date.parse(instant) + moved).toISOString()))
+  for (const [path, answer] of Object.entries(made.answers)) if (path.endsWith('/deliveries')) answer.others ??= []
+  return made
+}
+
+/** Somebody has put the old version back; and somebody ran a pipeline that delivers nothing. */
+function rolledBack(made) {
+  const at = new Date().toISOString()
+  const { releases } = made.answers['/api/v1/applications/shop/releases']
+  const [production] = releases
+  Object.assign(production, { state: 'rolled-back', endedAt: at, endedBecause: 'rolled back by operator' })
+  const { deliveries, others } = made.answers['/api/v1/applications/shop/deliveries']
+  const ended = { ...deliveries[0].delivery, status: 'SUCCEEDED', startTime: at, endTime: at, buildTime: at, user: 'operator' }
+  const sentence = `Rolling shop-prod back from ${production.version} to ${production.replacedVersion}.`
+  const problems = [{ code: 'preconditions.failed', message: 'The expression is false.' }]
+  others.push(
+    { ...ended, id: '01M8ROLLBACK', kind: 'ORCHESTRATION', name: sentence, trigger: { type: 'manual' } },
+    { ...ended, id: '01M8TIDYUP', name: 'tidy-up', trigger: { type: 'cron' }, status: 'TERMINAL', failedStage: 'Check', problems },
+  )
+  return made
+}
+
+function failedSmokeTest(made) {
+  const message = 'http://127.0.0.1:40000/healthz answered 503, not 200.'
+  const problems = [{ code: 'http_check.failed', message, remedy: "Look at the instance's log." }]
+  const execution = made.answers[`/api/v1/executions/${made.open}`]
+  const own = execution.stages.filter((one) => one.parentId === null)
+  const failed = own.find((one) => one.name === 'Smoke test')
+  const ended = { status: 'TERMINAL', endTime: failed.endTime, waitingFor: '', problems, currentStage: null, failedStage: failed.name }
+  Object.assign(failed, { status: 'TERMINAL', problems })
+  const never = own.filter((one) => one !== failed && one.name !== 'Staging').map((one) => one.id)
+  for (const one of execution.stages) {
+    if (never.includes(one.id)) Object.assign(one, { status: 'NOT_STARTED', startTime: null, endTime: null, tasks: [], outputs: {}, judgedBy: null })
+  }
+  execution.stages = execution.stages.filter((one) => one.parentId === null || !never.includes(one.parentId))
+  Object.assign(execution, ended)
+  const [delivery] = made.answers['/api/v1/applications/shop/deliveries'].deliveries
+  Object.assign(delivery, { status: 'TERMINAL', currentStage: null })
+  Object.assign(delivery.delivery, ended)
+  const releases = made.answers['/api/v1/applications/shop/releases']
+  releases.releases = releases.releases.filter((one) => one.executionId !== made.open || one.cluster === 'shop-staging')
+  return made
 }
 
 function withChoices(made) {

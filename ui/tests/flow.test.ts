@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Delivery, Execution, Release } from '../src/api/types'
 import { nextNames, targetsAfter } from '../src/model/after'
 import { flow, mostInteresting } from '../src/model/flow'
+import { standing } from '../src/model/status'
 import { stateOf } from '../src/model/wording'
 
 interface Recorded {
@@ -107,8 +108,24 @@ describe('the flow of a delivery', () => {
     ['caught', 'Canary'],
     ['building', 'Build'],
     ['released', 'Production'],
-  ])('opens %s at %s', (name, phase) => {
-    expect(mostInteresting(recorded(name).phases)?.name).toBe(phase)
+  ])('opens %s at %s as a whole', (name, phase) => {
+    const found = mostInteresting(recorded(name).phases)
+
+    expect([found.phase?.name, found.step]).toEqual([phase, null])
+  })
+
+  it('opens a failed test of a deployment at the test, not at the deployment', () => {
+    const { phases } = recorded('approval')
+    const bad = standing('TERMINAL')
+    const failed = phases.map((one) =>
+      one.name === 'Staging'
+        ? { ...one, standing: bad, steps: one.steps.map((step) => (step.name === 'Smoke test' ? { ...step, standing: bad } : step)) }
+        : { ...one, standing: standing('SUCCEEDED') },
+    )
+
+    const found = mostInteresting(failed)
+
+    expect([found.phase?.name, found.step?.name]).toEqual(['Staging', 'Smoke test'])
   })
 
   it.each([
@@ -118,7 +135,20 @@ describe('the flow of a delivery', () => {
     ['released', 'Delivered'],
     ['caught', 'Failed at Canary'],
   ])('says of %s: %s', (name, phrase) => {
-    expect(stateOf(recorded(name).delivery).phrase).toBe(phrase)
+    const { delivery, releases } = recorded(name)
+
+    expect(stateOf(delivery, releases).phrase).toBe(phrase)
+  })
+
+  it.each<[Release['state'], Release['state'], string]>([
+    ['rolled-back', undefined, 'Delivered, then rolled back'],
+    ['superseded', undefined, 'Delivered'],
+    [undefined, 'rolled-back', 'Delivered'],
+  ])('says of a delivery whose release of production is %s and of staging %s: %s', (production, staging, phrase) => {
+    const { delivery, releases } = recorded('released')
+    const now = releases.map((one) => ({ ...one, state: one.cluster === 'shop-prod' ? production : staging }))
+
+    expect(stateOf(delivery, now).phrase).toBe(phrase)
   })
 })
 

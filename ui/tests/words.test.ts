@@ -6,7 +6,7 @@ import { appended } from '../src/api/log'
 import { ago, duration, number, percent, shortDigest } from '../src/model/format'
 import { standing, together } from '../src/model/status'
 import { balancersOf, hueOf, versionsOf } from '../src/model/versions'
-import { stateOf, titleOf } from '../src/model/wording'
+import { starterOf, stateOf, titleOf } from '../src/model/wording'
 import type { Delivery, Execution, Release, Summary } from '../src/api/types'
 import { servingNow } from '../src/parts/ReleasePanel'
 import { parse } from '../src/live_hooks'
@@ -135,7 +135,16 @@ describe('a delivery in a list', () => {
     ['Failed at Build shop', { build: summary({ status: 'TERMINAL', failedStage: 'Build shop' }) }],
     ['Failed at One', { build: summary({ status: 'TERMINAL', failedStage: 'One' }), isDeployedByBuild: true }],
   ])('is told as "%s"', (phrase, fields) => {
-    expect(stateOf(delivery(fields)).phrase).toBe(phrase)
+    expect(stateOf(delivery(fields), []).phrase).toBe(phrase)
+  })
+
+  it.each<[string, string]>([
+    ['manual', 'ada'],
+    ['cron', 'its schedule'],
+    ['docker', 'an image'],
+    ['something new', 'ada'],
+  ])('started by a trigger of type %s is told as started by %s', (type, starter) => {
+    expect(starterOf(summary({ trigger: { type } }))).toBe(starter)
   })
 })
 

@@ -1,10 +1,11 @@
 // What views fetch: one hook a resource. Live updates (live.ts) make them look again.
 
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { get, post, Refusal } from './client'
 import type { Evidence, Log } from './reports'
-import type { Approval, Delivery, Execution, LoadBalancer, Release } from './types'
+import type { Approval, Delivery, Execution, LoadBalancer, Release, Summary } from './types'
 
+const DELIVERIES = 20
 const TRAFFIC_MILLISECONDS = 2000
 /** In case an update was lost; the stream does the rest. */
 const BACKSTOP_MILLISECONDS = 20_000
@@ -33,12 +34,23 @@ export function useApplications() {
   })
 }
 
-export function useDeliveries(application: string, limit = 20) {
-  return useQuery({
+export function useDeliveries(application: string, limit = DELIVERIES) {
+  return useQuery({ ...deliveriesOf(application, limit), select: (answer) => answer.deliveries })
+}
+
+/** Executions that are no delivery; they come with the deliveries. */
+export function useOthers(application: string) {
+  return useQuery({ ...deliveriesOf(application, DELIVERIES), select: (answer) => answer.others })
+}
+
+function deliveriesOf(application: string, limit: number) {
+  return queryOptions({
     queryKey: [...keys.deliveries(application), limit],
     queryFn: ({ signal }) =>
-      get<{ deliveries: Delivery[] }>(`/applications/${encodeURIComponent(application)}/deliveries?limit=${limit}`, signal),
-    select: (answer) => answer.deliveries,
+      get<{ deliveries: Delivery[]; others: Summary[] }>(
+        `/applications/${encodeURIComponent(application)}/deliveries?limit=${limit}`,
+        signal,
+      ),
     enabled: application !== '',
     refetchInterval: BACKSTOP_MILLISECONDS,
   })

@@ -4,7 +4,7 @@ import type { Delivery, Execution, JsonObject, Release, Stage } from '../api/typ
 import { duration } from './format'
 import { clustersOf } from './after'
 import { buildPhase, buildStage, commitPhase, imagePhase } from './build_phases'
-import { makePhase, type Phase } from './phases'
+import { makePhase, type Phase, type Step } from './phases'
 import { stagePhases, topLevel } from './stage_phases'
 import { type Standing, standing } from './status'
 
@@ -36,7 +36,14 @@ export function flow({ delivery, build, execution, releases, now }: Parts): Phas
 }
 
 /** What a look falls on first: what needs a decision, what failed, what runs, else the last that has begun. */
-export function mostInteresting(phases: Phase[]): Phase | undefined {
+export function mostInteresting(phases: Phase[]): { phase: Phase | undefined; step: Step | null } {
+  const phase = mostInterestingPhase(phases)
+  // A canary's verdict says more than whichever of its steps came to it.
+  const isOneToBlame = phase?.standing.tone === 'bad' && phase.kind !== 'canary'
+  return { phase, step: (isOneToBlame && phase.steps.find((one) => one.standing.tone === 'bad')) || null }
+}
+
+function mostInterestingPhase(phases: Phase[]): Phase | undefined {
   for (const tone of ['attention', 'bad', 'running', 'paused']) {
     const found = phases.find((one) => one.standing.tone === tone && one.kind !== 'release')
     if (found) return found

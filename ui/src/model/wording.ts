@@ -1,8 +1,9 @@
 // The state of a whole delivery or execution, in words.
 
-import type { Delivery, Summary } from '../api/types'
+import type { Delivery, Release, Summary } from '../api/types'
 import { shortHash } from './format'
 import { isComplete, type Standing, standing } from './status'
+import { byPlace } from './versions'
 
 /** One standing for a list's row or a page's head; `phrase` is its sentence. */
 export interface State extends Standing {
@@ -19,7 +20,33 @@ export function titleOf(delivery: Delivery): string {
   return name || id
 }
 
-export function stateOf(delivery: Delivery): State {
+const ROLLED_BACK: State = { tone: 'attention', word: 'Rolled back', phrase: 'Delivered, then rolled back' }
+const STARTED_BY: Record<string, string> = {
+  cron: 'its schedule',
+  git: 'a push',
+  docker: 'an image',
+  webhook: 'a webhook',
+  pipeline: 'another pipeline',
+}
+
+/** What became of it; `releases` say whether it was taken back afterwards. */
+export function stateOf(delivery: Delivery, releases: Release[]): State {
+  const state = stateWhenEnded(delivery)
+  const id = (delivery.delivery ?? delivery.build)?.id
+  return state.word === 'Delivered' && wasRolledBack(releases.filter((one) => one.executionId === id)) ? ROLLED_BACK : state
+}
+
+/** Who or what has started an execution. */
+export function starterOf({ trigger, user }: Summary): string {
+  return STARTED_BY[String(trigger.type)] ?? user
+}
+
+/** Where it matters most: production before staging. */
+function wasRolledBack(made: Release[]): boolean {
+  return made.toSorted((a, b) => byPlace(a.cluster, b.cluster))[0]?.state === 'rolled-back'
+}
+
+function stateWhenEnded(delivery: Delivery): State {
   const one = delivery.delivery ?? delivery.build
   if (!one) return { ...standing(delivery.status), phrase: standing(delivery.status).word }
   if (!delivery.delivery && one.status === 'SUCCEEDED') {

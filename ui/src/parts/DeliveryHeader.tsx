@@ -1,6 +1,6 @@
 // The head of a delivery: what it is, which image, how it stands, how long it has taken.
 
-import type { Delivery, Execution } from '../api/types'
+import type { Delivery, Execution, Release } from '../api/types'
 import { address } from '../live_hooks'
 import { dateAndTime, duration, secondsBetween, shortDigest, shortHash } from '../model/format'
 import { isComplete } from '../model/status'
@@ -10,12 +10,13 @@ import { Icon, StatusIcon } from './Icon'
 
 export interface DeliveryHeaderProps {
   delivery: Delivery | null
+  releases: Release[]
   execution: Execution
   now: number
 }
 
-export function DeliveryHeader({ delivery, execution, now }: DeliveryHeaderProps) {
-  const state = delivery ? stateOf(delivery) : stateOfExecution(execution)
+export function DeliveryHeader({ delivery, releases, execution, now }: DeliveryHeaderProps) {
+  const state = delivery ? stateOf(delivery, releases) : stateOfExecution(execution)
   const start = delivery?.build?.startTime ?? execution.startTime
   const last = delivery ? (delivery.delivery ?? delivery.build) : execution
   const end = last && isComplete(last.status) ? last.endTime : null

@@ -1,32 +1,39 @@
 // Recent deliveries as a list, newest first.
 
-import type { Delivery } from '../api/types'
+import type { Delivery, Release } from '../api/types'
 import { address } from '../live_hooks'
 import { ago, duration, secondsBetween, shortHash } from '../model/format'
 import { isComplete } from '../model/status'
-import { stateOf, titleOf } from '../model/wording'
+import { type State, stateOf, titleOf } from '../model/wording'
 import { StatusIcon } from './Icon'
 
 export interface DeliveryListProps {
   deliveries: Delivery[]
+  releases: Release[]
   /** Id of an execution on show. */
   selected: string
   now: number
 }
 
-export function DeliveryList({ deliveries, selected, now }: DeliveryListProps) {
+export function DeliveryList({ deliveries, releases, selected, now }: DeliveryListProps) {
   if (deliveries.length === 0) return <p className="muted list-empty">Nothing was delivered yet. A push starts the first build.</p>
   return (
     <ul className="deliveries" aria-label="Recent deliveries">
       {deliveries.map((delivery) => (
-        <Row key={delivery.id} delivery={delivery} isSelected={holds(delivery, selected)} now={now} />
+        <Row key={delivery.id} delivery={delivery} state={stateOf(delivery, releases)} isSelected={holds(delivery, selected)} now={now} />
       ))}
     </ul>
   )
 }
 
-function Row({ delivery, isSelected, now }: { delivery: Delivery; isSelected: boolean; now: number }) {
-  const state = stateOf(delivery)
+interface RowProps {
+  delivery: Delivery
+  state: State
+  isSelected: boolean
+  now: number
+}
+
+function Row({ delivery, state, isSelected, now }: RowProps) {
   const start = delivery.build?.startTime ?? delivery.delivery?.startTime
   const last = delivery.delivery ?? delivery.build
   const end = last && isComplete(last.status) ? last.endTime : null

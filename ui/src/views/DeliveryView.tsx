@@ -68,7 +68,7 @@ function Delivered({ asked, delivery, build, execution, deliveries, selected }: 
   const approval = phase?.kind === 'approval' ? owner?.stages.find((one) => one.id === phase.id) : undefined
   return (
     <div className="delivery-view">
-      <DeliveryHeader delivery={delivery} execution={execution ?? asked} now={now} />
+      <DeliveryHeader delivery={delivery} releases={releases.data ?? []} execution={execution ?? asked} now={now} />
       {phases.length > 0 ? (
         <Track phases={phases} selected={step?.id ?? phase?.id ?? ''} now={now} onSelect={select} />
       ) : (
@@ -98,7 +98,7 @@ function Delivered({ asked, delivery, build, execution, deliveries, selected }: 
           <ReleasesAside application={asked.application} />
           <section className="panel" aria-label="Deliveries">
             <h2>Deliveries</h2>
-            <DeliveryList deliveries={deliveries.slice(0, 8)} selected={asked.id} now={now} />
+            <DeliveryList deliveries={deliveries.slice(0, 8)} releases={releases.data ?? []} selected={asked.id} now={now} />
           </section>
         </div>
       </div>
@@ -116,5 +116,5 @@ function found(phases: Phase[], selected: string): { phase: Phase | undefined; s
     const step = phase.steps.find((one) => one.id === selected)
     if (step) return { phase, step }
   }
-  return { phase: mostInteresting(phases), step: null }
+  return mostInteresting(phases)
 }

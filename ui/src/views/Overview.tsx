@@ -46,7 +46,7 @@ function ApplicationCard({ name }: { name: string }) {
         {releases.data && <ServingLine releases={releases.data} now={now} />}
       </header>
       {deliveries.data ? (
-        <DeliveryList deliveries={deliveries.data} selected="" now={now} />
+        <DeliveryList deliveries={deliveries.data} releases={releases.data ?? []} selected="" now={now} />
       ) : deliveries.error ? (
         <Failure error={deliveries.error} again={() => void deliveries.refetch()} />
       ) : (

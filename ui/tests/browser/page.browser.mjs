@@ -48,6 +48,8 @@ const STATES = [
   ['canary', 'Running: Canary'],
   ['approval', 'Approve: needs a decision'],
   ['released', 'Delivered'],
+  ['rolled-back', 'Delivered, then rolled back'],
+  ['smoke', 'Failed at Smoke test'],
   ['caught', 'Failed at Canary'],
   ['rejected', 'Rejected'],
   ['failed', 'Failed at Build shop'],
@@ -141,6 +143,32 @@ test('a rollback says what it will do before it does it', async () => {
   await dialog.getByRole('button', { name: 'Restore 1.2.3-c9f4a23' }).click()
 
   await dialog.getByText('Rolling shop-prod back from 1.2.3-6f2423d to 1.2.3-c9f4a23.').waitFor()
+  await page.context().close()
+})
+
+test('a delivery that failed a test opens at that test', async () => {
+  const { page } = await look('smoke')
+
+  await page.getByRole('heading', { name: 'Smoke test', level: 2 }).waitFor()
+  await page.getByRole('list', { name: 'What went wrong' }).getByText('answered 503').waitFor()
+  assert.equal(await page.locator('.step[aria-current]').innerText().then((text) => text.split('\n')[0]), 'Smoke test')
+  await page.context().close()
+})
+
+test('what is no delivery is listed with how it stands and who started it, and leads to its flow', async () => {
+  await direct('rolled-back')
+  const { page } = await open(browser)
+  page.setDefaultTimeout(LONGEST_MILLISECONDS)
+  await page.goto(`${address}/ui/#/applications/shop`)
+
+  const others = page.getByRole('region', { name: 'Other executions' })
+  await others.waitFor()
+  const rows = await others.getByRole('link').allInnerTexts()
+
+  assert.deepEqual(rows.map((row) => row.split('\n')[0]), ['Rolling shop-prod back from 1.2.3-6f2423d to 1.2.3-c9f4a23.', 'tidy-up'])
+  assert.match(rows[1], /Failed at Check[^]*started by its schedule/)
+  assert.equal(await others.getByRole('link', { name: 'tidy-up' }).getAttribute('href'), '#/executions/01M8TIDYUP')
+  await page.getByRole('region', { name: 'Deliveries' }).getByText('Delivered, then rolled back').waitFor()
   await page.context().close()
 })
 
