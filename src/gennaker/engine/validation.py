@@ -6,12 +6,13 @@ that starts.
 """
 
 from collections.abc import Container, Mapping
+from functools import lru_cache
 
 import msgspec
 
 from gennaker.engine import specs
 from gennaker.interfaces.stages import StageType
-from gennaker.model import depth, foreign, names, records, trigger_keys
+from gennaker.model import codec, depth, foreign, names, records, trigger_keys
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.pipeline_keys import PipelineKeys
 from gennaker.model.problems import Problem
@@ -29,6 +30,10 @@ _TAKES_NO_TEXT = (
 )
 """Keys of which Orca takes no text: `"true"` isn't true there, `"5"` is no number."""
 
+_KEPT = 128
+_KEPT_BYTES = 64 * 1024
+"""Definitions whose findings are remembered, and how large they may be as JSON."""
+
 
 class Validated(msgspec.Struct, frozen=True, kw_only=True):
     """What was found."""
@@ -40,9 +45,37 @@ class Validated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def validate(config: JsonObject, stage_types: Mapping[str, StageType]) -> Validated:
-    """Looks at the whole definition."""
+    """Looks at the whole definition. The same definition again costs hardly anything."""
     if depth.is_too_deep(config):
         return Validated(problems=(depth.problem("pipeline"),))
+    encoded = codec.encode(config)
+    if len(encoded) > _KEPT_BYTES:
+        return _validated(config, stage_types)
+    return _validated_before(encoded, _StageTypes(stage_types))
+
+
+class _StageTypes:
+    """An installation's stage types, told from another's by identity: they don't change while it runs."""
+
+    def __init__(self, by_name: Mapping[str, StageType]) -> None:
+        self.by_name = by_name
+
+    def __hash__(self) -> int:
+        return id(self.by_name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _StageTypes) and other.by_name is self.by_name
+
+
+@lru_cache(maxsize=_KEPT)
+def _validated_before(encoded: bytes, stage_types: _StageTypes) -> Validated:
+    """A pipeline is validated when it is saved and each time when it is started, mostly unchanged."""
+    config = codec.decode_json(encoded)
+    assert isinstance(config, dict)
+    return _validated(config, stage_types.by_name)
+
+
+def _validated(config: JsonObject, stage_types: Mapping[str, StageType]) -> Validated:
     found = _Found(stage_types)
     found.problems += [one.problem("pipeline") for one in records.wrongs_unevaluated(config, PipelineKeys)]
     _names(config, found)

@@ -9,6 +9,8 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LONGEST_SLEEP_SECONDS = 60.0
 """Sleeps are cut into pieces, so that a clock that was set (or a suspended machine) is noticed within a minute."""
 
+_POOL_BYTES = 500
+
 
 class SystemClock:
     """The machine's clock."""
@@ -26,10 +28,20 @@ class SystemClock:
 class SystemIds:
     """Random identifiers."""
 
+    def __init__(self) -> None:
+        """Asks the system for randomness in larger pieces: each asking costs a turn of Python's lock."""
+        self._pool = b""
+
+    def _random(self, count: int) -> bytes:
+        if len(self._pool) < count:
+            self._pool = secrets.token_bytes(_POOL_BYTES)
+        found, self._pool = self._pool[:count], self._pool[count:]
+        return found
+
     def ulid(self) -> str:
         """48 bits of milliseconds and 80 random bits in Crockford's base 32."""
         milliseconds = int(datetime.now(UTC).timestamp() * 1000)
-        number = (milliseconds << 80) | secrets.randbits(80)
+        number = (milliseconds << 80) | int.from_bytes(self._random(10), "big")
         return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
 
     def uuid(self) -> str:
