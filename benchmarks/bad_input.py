@@ -1,0 +1,144 @@
+"""Bad input: what a server's memory comes to at most while it runs something huge, and how long that takes.
+
+Run: `python benchmarks/bad_input.py [CASE]`. Each case in a process of its own: the real worker over the real store (SQLite in a
+fresh folder), one execution, and a small one submitted behind it that has to end well. Peak: the process's largest resident
+set, plugins and Python included; `nothing` is what it needs for the small one alone.
+"""
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from engine import Starts, running
+
+from gennaker.interfaces.executions import Submission
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.execution import Execution
+from gennaker.model.principal import Principal
+from gennaker.model.statuses import Status
+from gennaker.plugins.flow.plugin import plugin as flow
+from gennaker.worker.core import Core
+
+_WHO = Principal(name="benchmark", via="benchmark")
+_LOOKS_AGAIN_SECONDS = 0.05
+_MEGABYTE = 1_000_000
+_STAGES, _CHILDREN = 5_000, 100
+
+
+def stage(ref: str, *requires: str, type: str = "noop", **keys: Json) -> JsonObject:  # noqa: A002 - the key's name
+    """A stage's JSON."""
+    return {"refId": ref, "requisiteStageRefIds": [*requires], "type": type, "name": ref, **keys}
+
+
+def pipeline(*stages: JsonObject, **keys: Json) -> JsonObject:
+    """A pipeline's JSON."""
+    return {"application": "bad", "name": "bad", "stages": [*stages], **keys}
+
+
+def chain() -> JsonObject:
+    """5,000 stages in a row."""
+    return pipeline(*(stage(str(one), *([str(one - 1)] if one else [])) for one in range(_STAGES)))
+
+
+def fan() -> JsonObject:
+    """4,998 stages between one and one."""
+    middle = [str(one) for one in range(1, _STAGES - 1)]
+    return pipeline(stage("0"), *(stage(ref, "0") for ref in middle), stage("end", *middle))
+
+
+def context() -> JsonObject:
+    """A text of 50 MB in a stage's context, and a stage after it."""
+    return pipeline(stage("a", type="benchNothing", text="x" * 50 * _MEGABYTE), stage("b", "a", type="benchNothing"))
+
+
+def many_values() -> JsonObject:
+    """50 MB of small values in a stage's context."""
+    values: JsonObject = {f"key{one:06d}": f"value {one:030d}" for one in range(900_000)}
+    return pipeline(stage("a", type="benchNothing", values=values), stage("b", "a", type="benchNothing"))
+
+
+def expressions() -> JsonObject:
+    """100 expressions of 10,000 characters."""
+    texts: list[Json] = [f"${{{one}{'+1' * 4_990}}}" for one in range(100)]
+    return pipeline(stage("a", type="benchNothing", texts=texts))
+
+
+def nested() -> JsonObject:
+    """100 pipelines in one another."""
+    return pipeline(stage("p", type="pipeline", pipeline="n0", application="bad"))
+
+
+CASES: Mapping[str, Callable[[], JsonObject]] = {
+    "nothing": lambda: pipeline(stage("a")),
+    "chain": chain,
+    "fan": fan,
+    "context": context,
+    "many values": many_values,
+    "expressions": expressions,
+    "nested": nested,
+}
+
+
+async def run(case: str) -> JsonObject:
+    """Runs a case in this process; its peak in MB, its seconds and how it ended."""
+    bad = CASES[case]()
+    with tempfile.TemporaryDirectory() as folder:
+        async with running(Path(folder), Starts(), plugins=(flow,)) as built:
+            await _save_nested(built)
+            began = time.perf_counter()
+            wanted = await built.services.executions.submit(Submission(config=bad), _WHO)
+            small = await built.services.executions.submit(Submission(config=pipeline(stage("a"))), _WHO)
+            ended = await _ended(built, wanted)
+            seconds = time.perf_counter() - began
+            beside = await _ended(built, small)
+    assert beside.head.status is Status.SUCCEEDED, beside.head
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"case": case, "peak_mb": round(peak), "seconds": round(seconds, 1), "status": ended.head.status.value}
+
+
+def measured(case: str) -> JsonObject:
+    """As `run`, in a process of its own."""
+    command = [sys.executable, __file__, case]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: JsonObject = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+async def _save_nested(built: Core) -> None:
+    for depth in range(_CHILDREN):
+        is_last = depth == _CHILDREN - 1
+        inner = stage("n") if is_last else stage("p", type="pipeline", pipeline=f"n{depth + 1}", application="bad")
+        await built.services.definitions.save("pipeline", f"n{depth}", pipeline(inner), author="benchmark")
+
+
+async def _ended(built: Core, execution_id: str) -> Execution:
+    while True:
+        found = await built.services.executions.get(execution_id)
+        assert found is not None
+        if found.head.status.is_complete:
+            return found
+        await asyncio.sleep(_LOOKS_AGAIN_SECONDS)
+
+
+def main() -> None:
+    """One case, or all of them."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    if len(sys.argv) > 1:
+        print(json.dumps(asyncio.run(run(" ".join(sys.argv[1:])))))
+        return
+    for case in CASES:
+        print(json.dumps(measured(case)))
+
+
+if __name__ == "__main__":
+    main()
