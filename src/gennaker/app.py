@@ -309,6 +309,7 @@ class _Server:
             is_ready=lambda: self._core.worker.is_ready,
             unkept=Room(database, clock).problem,
             page=_PAGE,
+            version=version("gennaker"),
         )
         self._listeners = (
             _Listener(web_application.create(web_ports), self._api_socket),

@@ -55,6 +55,14 @@ def test_a_new_server_group_comes_up_as_it_was_asked_for(opened: Opened) -> None
     asyncio.run(story())
 
 
+def test_it_names_the_place_in_which_something_can_be_created(opened: Opened) -> None:
+    async def story() -> None:
+        async with opened() as here:
+            assert PLACE in await here.provider().places()
+
+    asyncio.run(story())
+
+
 def test_creating_with_the_same_key_again_returns_what_exists(opened: Opened) -> None:
     async def story() -> None:
         async with opened() as here:

@@ -165,3 +165,14 @@ def test_definitions_are_listed_by_id_and_by_application(run: Run) -> None:
         assert await definitions.list("pipeline", "other") == ()
 
     run(check)
+
+
+def test_an_application_is_the_same_however_it_is_spelled(run: Run) -> None:
+    async def check(definitions: Definitions) -> None:
+        saved = await definitions.save("pipeline", "p1", {"application": "Shop"}, author="ada")
+
+        for spelled in ("shop", "SHOP", "Shop"):
+            assert await definitions.list("pipeline", spelled) == (saved,)
+        assert saved.body["application"] == "Shop"
+
+    run(check)

@@ -156,3 +156,14 @@ def test_an_unknown_cursor_is_taken_by_its_letters(run: Run) -> None:
         assert ids(await searches.find(Found(before_id="01B"))) == ["01A"]
 
     run(check)
+
+
+def test_an_application_is_the_same_however_it_is_spelled(run: Run) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(journal, head("e1", 1, application="Shop"), head("e2", 2, application="shop"))
+
+        for spelled in ("shop", "SHOP"):
+            found = await searches.find(Found(application=spelled))
+            assert [(one.head.id, one.head.application) for one in found] == [("e2", "shop"), ("e1", "Shop")]
+
+    run(check)

@@ -49,6 +49,7 @@ class Website:
             is_ready=lambda: self.is_ready,
             unkept=self._unkept,
             page=page,
+            version="1.2.3",
         )
         self.app = application.create(self.ports)
 

@@ -144,6 +144,10 @@ class CloudProvider(Protocol):
         """Spinnaker's `cloudProvider`: `local`, `docker`, `kubernetes`."""
         ...
 
+    async def places(self) -> tuple[Place, ...]:
+        """Every account and region in which something can be created."""
+        ...
+
     async def create(self, new: NewServerGroup) -> ServerGroup:
         """Begins a server group. Instances come up later; `describe` tells."""
         ...

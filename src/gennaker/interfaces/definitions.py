@@ -40,7 +40,7 @@ class Definitions(Protocol):
         ...
 
     async def list(self, kind: str, application: str | None = None) -> tuple[Definition, ...]:
-        """The newest revisions of all that aren't deleted, by id; of one application where given."""
+        """The newest revisions of all that aren't deleted, by id; of one application where given, however it is spelled."""
         ...
 
     async def history(self, kind: str, definition_id: str, limit: int = 20) -> tuple[Definition, ...]:

@@ -30,6 +30,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is searched for; empty fields match all."""
 
     application: str | None = None
+    """Upper and lower case are the same."""
     config_ids: tuple[str, ...] = ()
     statuses: tuple[Status, ...] = ()
     kind: ExecutionKind | None = None

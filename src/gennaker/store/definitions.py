@@ -78,7 +78,7 @@ class DatabaseDefinitions:
                 _columns.kind == kind, _columns.is_newest == 1, _columns.is_deleted == 0
             )
             if application is not None:
-                query = query.where(_columns.application == application)
+                query = query.where(_columns.application == application.lower())
             return tuple(_definition(row) for row in connection.execute(query.order_by(_columns.id)))
 
         return await self._database.read(look)
@@ -137,7 +137,7 @@ def _add(connection: Connection, sql: Statements, definition: Definition) -> Non
             revision=definition.revision,
             is_newest=1,
             is_deleted=int(definition.is_deleted),
-            application=application if isinstance(application, str) else None,
+            application=application.lower() if isinstance(application, str) else None,
             author=definition.author,
             at=codec.microseconds(definition.at),
             body=codec.encode(definition.body).decode(),

@@ -97,7 +97,7 @@ def _outline(head: Head, packed: Packed) -> OutlineRows:
     return OutlineRows(
         columns=(
             head.kind.value,
-            head.application,
+            head.application.lower(),
             head.name,
             head.pipeline_config_id,
             correlation_id if isinstance(correlation_id, str) else None,

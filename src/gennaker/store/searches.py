@@ -51,7 +51,7 @@ def _order(wanted: Found) -> tuple[ColumnElement[object], ...]:
 def _conditions(connection: Connection, wanted: Found) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.application is not None:
-        conditions.append(_columns.application == wanted.application)
+        conditions.append(_columns.application == wanted.application.lower())
     if wanted.config_ids:
         conditions.append(_columns.config_id.in_(wanted.config_ids))
     if wanted.statuses:

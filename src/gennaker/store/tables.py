@@ -46,7 +46,7 @@ executions = Table(
     Column("submission_key", Text),
     Column("version", LONG, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("application", Text, nullable=False),
+    Column("application", Text, nullable=False),  # in lower case, to find by
     Column("name", Text, nullable=False),
     Column("config_id", Text),
     Column("status", Text, nullable=False),
@@ -133,7 +133,7 @@ definitions = Table(
     Column("revision", LONG, nullable=False),
     Column("is_newest", LONG, nullable=False),
     Column("is_deleted", LONG, nullable=False),
-    Column("application", Text),  # of the body, to list by
+    Column("application", Text),  # of the body in lower case, to list by
     Column("author", Text, nullable=False),
     Column("at", LONG, nullable=False),
     Column("body", Text, nullable=False),

@@ -38,6 +38,9 @@ class FakeCloud:
         self._state = state
         self._places = places
 
+    async def places(self) -> tuple[Place, ...]:
+        return self._places
+
     async def create(self, new: NewServerGroup) -> ServerGroup:
         self._check(new.place)
         found = self._state.groups.get(new.name)

@@ -58,8 +58,13 @@ class MemoryDefinitions:
         return tuple(
             definition
             for definition in newest
-            if not definition.is_deleted and application in (None, definition.body.get("application"))
+            if not definition.is_deleted and (application is None or _is_of(definition.body, application))
         )
 
     async def history(self, kind: str, definition_id: str, limit: int = 20) -> tuple[Definition, ...]:
         return tuple(reversed(self._revisions.get((kind, definition_id), [])))[:limit]
+
+
+def _is_of(body: JsonObject, application: str) -> bool:
+    named = body.get("application")
+    return isinstance(named, str) and named.lower() == application.lower()

@@ -61,6 +61,9 @@ class FaultyCloud:
     def name(self) -> str:
         return self._inner.name
 
+    async def places(self) -> tuple[Place, ...]:
+        return await self._inner.places()
+
     async def create(self, new: NewServerGroup) -> ServerGroup:
         self._faults.asked("create", new)
         self._begun.setdefault(new.name, self._clock.now())

@@ -156,7 +156,7 @@ def _is_wanted(execution: Execution, wanted: Found) -> bool:
     head = execution.head
     return all(
         (
-            wanted.application in (None, head.application),
+            wanted.application is None or wanted.application.lower() == head.application.lower(),
             not wanted.config_ids or head.pipeline_config_id in wanted.config_ids,
             not wanted.statuses or head.status in wanted.statuses,
             wanted.kind in (None, head.kind),

@@ -13,11 +13,20 @@ from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.web import problems
+from gennaker.web.gate.accounts import GateAccountsController
+from gennaker.web.gate.applications import GateApplicationsController
+from gennaker.web.gate.canary_configs import GateCanaryConfigsController
+from gennaker.web.gate.canary_runs import GateCanariesController
+from gennaker.web.gate.conventions import Conventions
+from gennaker.web.gate.definitions import GatePipelineConfigsController, GateStrategyConfigsController
 from gennaker.web.gate.executions import GateExecutionsController
 from gennaker.web.gate.expressions import GateExpressionsController
 from gennaker.web.gate.pipelines import GatePipelinesController
 from gennaker.web.gate.preconfigured import GateWebhooksController
+from gennaker.web.gate.projects import GateProjectsController
+from gennaker.web.gate.session import GateSessionController
 from gennaker.web.gate.tasks import GateTasksController
+from gennaker.web.gate.templates import GateTemplatesController
 from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.evidence import EvidenceController
 from gennaker.web.native.executions import ExecutionsController
@@ -43,7 +52,7 @@ def create(ports: WebPorts) -> Litestar:
         assert isinstance(found, Principal)
         return found
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             HealthController,
             SystemController,
@@ -51,10 +60,19 @@ def create(ports: WebPorts) -> Litestar:
             PipelinesController,
             ApplicationsController,
             EvidenceController,
+            GateSessionController,
+            GateApplicationsController,
+            GateAccountsController,
+            GatePipelineConfigsController,
+            GateStrategyConfigsController,
             GatePipelinesController,
             GateExecutionsController,
             GateExpressionsController,
             GateTasksController,
+            GateProjectsController,
+            GateTemplatesController,
+            GateCanaryConfigsController,
+            GateCanariesController,
             GateWebhooksController,
             OrcaController,
             WebhooksController,
@@ -79,3 +97,5 @@ def create(ports: WebPorts) -> Litestar:
         logging_config=None,
         debug=False,
     )
+    app.asgi_handler = Conventions(app.asgi_handler, clock=ports.services.clock, new_id=ports.services.ids.uuid)
+    return app

@@ -81,7 +81,7 @@ class OrcaController(Controller):
         """Records that a pipeline could not be started, with the body's `errorMessage`."""
         config, trigger = _parted(orchestrations.read_object(await request.body()))
         said = foreign.text(config.get("errorMessage")) or "The pipeline could not be started."
-        return await _started(ports, principal, {**config, "errorMessage": said}, trigger)
+        return await orchestrations.start(ports, principal, {**config, "errorMessage": said}, trigger)
 
     @post("/ops", status_code=200)
     async def operate(self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]) -> JsonObject:
@@ -96,22 +96,7 @@ async def _started_or_planned(
 ) -> JsonObject:
     if foreign.flag(config.get("plan")) or foreign.flag(trigger.get("plan")):
         return await _planned(ports, principal, config, trigger)
-    return await _started(ports, principal, config, trigger)
-
-
-async def _started(ports: WebPorts, principal: Principal, config: JsonObject, trigger: JsonObject) -> JsonObject:
-    if not foreign.text(config.get("application")):
-        raise Refused(
-            Problem(
-                code="pipeline.no_application",
-                message="The pipeline has no application.",
-                remedy="Give it an `application`.",
-                pointer="/application",
-            ),
-            status=422,
-        )
-    execution_id = await ports.services.executions.submit(Submission(config=config, trigger=trigger), principal)
-    return {"ref": f"/pipelines/{execution_id}"}
+    return await orchestrations.start(ports, principal, config, trigger)
 
 
 async def _planned(

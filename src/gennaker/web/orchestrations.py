@@ -28,6 +28,22 @@ async def submit(ports: WebPorts, principal: Principal, request: JsonObject) -> 
     return {"ref": f"/tasks/{await ports.services.executions.submit(submission, principal)}"}
 
 
+async def start(ports: WebPorts, principal: Principal, config: JsonObject, trigger: JsonObject) -> JsonObject:
+    """Starts a pipeline as it was given, stored or not; answers where to look. Raises Refused."""
+    if not foreign.text(config.get("application")):
+        raise Refused(
+            Problem(
+                code="pipeline.no_application",
+                message="The pipeline has no application.",
+                remedy="Give it an `application`.",
+                pointer="/application",
+            ),
+            status=422,
+        )
+    execution_id = await ports.services.executions.submit(Submission(config=config, trigger=trigger), principal)
+    return {"ref": f"/pipelines/{execution_id}"}
+
+
 def read(body: bytes) -> Json:
     """The JSON of a request. Raises Refused."""
     try:

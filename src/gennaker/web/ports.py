@@ -28,6 +28,7 @@ class WebPorts:
         is_ready: Callable[[], bool],
         unkept: Callable[[], Awaitable[Problem | None]],
         page: Path,
+        version: str,
     ) -> None:
         """`page`: folder of the built user interface; `unkept`: why nothing can be kept at present, if so.
 
@@ -42,6 +43,7 @@ class WebPorts:
         self.is_ready = is_ready
         self.unkept = unkept
         self.page = page
+        self.version = version
 
 
 Ports = NamedDependency[WebPorts]

@@ -1,5 +1,6 @@
-"""Problems as answers: RFC 9457, all that is wrong at once, never a stack trace."""
+"""Problems as answers, all that is wrong at once, never a stack trace: RFC 9457, and in Gate's form where Gate's clients call."""
 
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -8,8 +9,9 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model import pointers
-from gennaker.model.codec import JsonObject, to_json
+from gennaker.model.codec import JsonObject, milliseconds, to_json
 from gennaker.model.problems import Problem, Refused
+from gennaker.web.gate import conventions
 
 log = structlog.get_logger()
 
@@ -32,14 +34,14 @@ _TITLES = {
 
 def refused(request: Request[Any, Any, Any], error: Refused) -> "Response[JsonObject]":
     """The answer to a request that can't be fulfilled."""
-    return answer(error.status, list(error.problems))
+    return answer(request, error.status, list(error.problems))
 
 
 def http(request: Request[Any, Any, Any], error: HTTPException) -> "Response[JsonObject]":
     """The answer where the framework has refused: unknown route, wrong method, unreadable body."""
     detail = error.detail or _TITLES.get(error.status_code, "Refused")
     problems = _of_fields(error) or [Problem(code=f"http.{error.status_code}", message=detail)]
-    answered = answer(error.status_code, problems)
+    answered = answer(request, error.status_code, problems)
     answered.headers.update(error.headers or {})
     return answered
 
@@ -49,7 +51,7 @@ def too_deep(request: Request[Any, Any, Any], error: RecursionError) -> "Respons
     problem = Problem(
         code="request.too_deep", message="The document is nested too deeply.", remedy="Send a flatter one."
     )
-    return answer(400, [problem])
+    return answer(request, 400, [problem])
 
 
 def _of_fields(error: HTTPException) -> list[Problem]:
@@ -77,7 +79,7 @@ def _pointer(found: dict[str, Any]) -> str:
 def unstorable(request: Request[Any, Any, Any], error: StoreUnusable) -> "Response[JsonObject]":
     """The answer where disk or database don't take it: a full disk is nobody's fault but must be mended by somebody."""
     log.error("web.unstorable", path=request.url.path, method=request.method, why=str(error.problem))
-    return answer(507 if error.problem.code == "store.full" else 503, [error.problem])
+    return answer(request, 507 if error.problem.code == "store.full" else 503, [error.problem])
 
 
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> "Response[JsonObject]":
@@ -88,11 +90,13 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> "Response[J
         message=f"An unexpected fault: {type(error).__name__}.",
         remedy="The server's log has the trace; nothing was half done.",
     )
-    return answer(500, [problem])
+    return answer(request, 500, [problem])
 
 
-def answer(status: int, problems: list[Problem]) -> "Response[JsonObject]":
-    """A problem document."""
+def answer(request: Request[Any, Any, Any], status: int, problems: list[Problem]) -> "Response[JsonObject]":
+    """A problem document, or for Gate's clients what Spring answers with the problems beside it."""
+    if conventions.is_gates(request.url.path):
+        return _as_gate(request, status, problems)
     first = problems[0]
     body: JsonObject = {
         "type": f"urn:gennaker:problem:{first.code}",
@@ -103,3 +107,18 @@ def answer(status: int, problems: list[Problem]) -> "Response[JsonObject]":
         "problems": [to_json(problem) for problem in problems],
     }
     return Response(body, status_code=status, media_type=_MEDIA_TYPE)
+
+
+def _as_gate(request: Request[Any, Any, Any], status: int, problems: list[Problem]) -> "Response[JsonObject]":
+    """Gate knows no 422: what is wrong with a document is 400."""
+    status = 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+    body: JsonObject = {
+        "timestamp": milliseconds(conventions.received_at(request.scope)),
+        "status": status,
+        "error": HTTPStatus(status).phrase,
+        "message": " ".join(str(problem) for problem in problems),
+        "path": request.url.path,
+        "code": problems[0].code,
+        "problems": [to_json(problem) for problem in problems],
+    }
+    return Response(body, status_code=status, media_type="application/json")

@@ -14,7 +14,7 @@ from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.definitions import Definition, Definitions
 from gennaker.interfaces.executions import Executions, Submission
 from gennaker.interfaces.intake import Answer, Delivery, OutsideEvent
-from gennaker.model import artifact_matching
+from gennaker.model import artifact_matching, saved_pipelines
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
 from gennaker.model.principal import Principal
@@ -197,7 +197,8 @@ def _key(event: OutsideEvent, match: matching.Match) -> str:
 
 
 def _only(definitions: tuple[Definition, ...], application: str, name_or_id: str) -> Definition:
-    found = [d for d in definitions if name_or_id in (d.id, d.body.get("name"))]
+    named = [d for d in definitions if saved_pipelines.is_same_name(d.body.get("name"), name_or_id)]
+    found = named or [d for d in definitions if d.id == name_or_id]
     if not found:
         names = ", ".join(sorted(str(d.body.get("name")) for d in definitions)) or "none"
         raise Refused(

@@ -87,3 +87,19 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatc
             migrations.migrate(connection, tmp_path / NAME)
 
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
+def test_applications_of_before_are_found_by_their_names_in_lower_case(tmp_path: Path) -> None:
+    Database.open(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+        connection.execute("DELETE FROM migrations WHERE number >= 4")
+        connection.execute(
+            "INSERT INTO definitions (kind, id, revision, is_newest, is_deleted, application, author, at, body)"
+            " VALUES ('pipeline', 'p1', 1, 1, 0, 'Shop', 'ada', 0, '{}')"
+        )
+        connection.commit()
+
+    Database.open(tmp_path).close()
+
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+        assert connection.execute("SELECT application FROM definitions").fetchall() == [("shop",)]

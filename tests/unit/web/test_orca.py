@@ -148,7 +148,7 @@ def test_a_templated_pipeline_is_planned_with_its_variables() -> None:
             assert planned["stages"][0]["waitTime"] == 7
             assert planned["templateVariables"] == {"seconds": 7}
             answer = await call(site, path, {**templated, "variables": {"seconds": "soon"}}, status=400)
-            assert "seconds" in answer["detail"]
+            assert "seconds" in answer["message"]
 
     visit(work, harness=installed())
 

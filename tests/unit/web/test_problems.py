@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -33,14 +34,21 @@ def visit(work: Callable[[Website], Awaitable[None]], *, journal: MemoryJournal 
     harness.time.run(main())
 
 
-def assert_problem(answer: Answer, status: int, code: str) -> None:
-    assert answer.headers["content-type"] == "application/problem+json"
+def assert_problem(answer: Answer, status: int, code: str, *, is_gates: bool = False) -> None:
     body = answer.json
     assert (answer.status, body["status"], body["code"]) == (status, status, code)
-    assert body["type"] == f"urn:gennaker:problem:{code}"
-    assert body["title"]
     assert body["problems"][0]["code"] == code
     assert "Traceback" not in answer.body.decode()
+    if is_gates:
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-spinnaker-request-id"]
+        assert body["error"] == HTTPStatus(status).phrase
+        assert body["message"].startswith(body["problems"][0]["message"])
+        assert isinstance(body["timestamp"], int)
+    else:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert body["type"] == f"urn:gennaker:problem:{code}"
+        assert body["title"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +69,8 @@ def assert_problem(answer: Answer, status: int, code: str) -> None:
 )
 def test_what_can_not_be_answered_is_said_as_a_problem(method: str, path: str, status: int, code: str) -> None:
     async def work(site: Website) -> None:
-        assert_problem(await site.call(method, path, json={} if method == "POST" else None), status, code)
+        answer = await site.call(method, path, json={} if method == "POST" else None)
+        assert_problem(answer, status, code, is_gates=not path.startswith("/api/"))
 
     visit(work)
 
@@ -83,7 +92,7 @@ def test_a_wrong_method_is_answered_with_the_right_ones() -> None:
 def test_a_body_that_is_no_object_is_a_problem(raw: bytes, code: str) -> None:
     async def work(site: Website) -> None:
         assert_problem(await site.call("POST", "/api/v1/pipelines", raw=raw), 400, code)
-        assert_problem(await site.call("POST", "/pipelines", raw=raw), 400, code)
+        assert_problem(await site.call("POST", "/pipelines", raw=raw), 400, code, is_gates=True)
 
     visit(work)
 
@@ -100,7 +109,8 @@ def test_a_field_of_the_wrong_type_is_named() -> None:
 def test_a_body_that_is_too_large_is_refused() -> None:
     async def work(site: Website) -> None:
         for path in ("/webhooks/webhook/ci", "/api/v1/pipelines"):
-            assert_problem(await site.call("POST", path, raw=b'"' + b"x" * 10_001 + b'"'), 413, "http.413")
+            answer = await site.call("POST", path, raw=b'"' + b"x" * 10_001 + b'"')
+            assert_problem(answer, 413, "http.413", is_gates=path.startswith("/webhooks"))
 
     visit(work)
 

@@ -1,10 +1,6 @@
-r"""Configs: finds the canary config that a stage means, and refuses a broken one before anything is deployed.
+"""Configs: finds the canary config that a stage means, and refuses a broken one before anything is deployed."""
 
-Stages hold the config with its `${` written `$\{`, as Kayenta does: they are for the metric source's templates and not
-for the pipeline's expressions.
-"""
-
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec.structs import replace
 
@@ -14,7 +10,7 @@ from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.metrics import MetricScope
 from gennaker.interfaces.stages import StageContext
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.analysis import stage_settings
 
@@ -94,16 +90,6 @@ def templates(config: JsonObject) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def escaped(config: JsonObject) -> JsonObject:
-    """The config as a stage's context may hold it: no text in it is an expression."""
-    return _object(config, lambda text: text.replace("${", "$\\{"))
-
-
-def unescaped(config: JsonObject) -> JsonObject:
-    """The config as it was before `escaped`."""
-    return _object(config, lambda text: text.replace("$\\{", "${"))
-
-
 async def _refused_queries(config: JsonObject, context: StageContext) -> list[Problem]:
     """Asks each metric's source for an empty window, so that it says now what it would refuse later."""
     problems: list[Problem] = []
@@ -151,19 +137,3 @@ def _unknown(what: str, known: tuple[Definition, ...], key: str) -> Problem:
         remedy=f"Save it first, or use one of: {names}.",
         pointer=f"/canaryConfig/{key}",
     )
-
-
-def _object(value: JsonObject, change: Callable[[str], str]) -> JsonObject:
-    return {change(key): _changed(item, change) for key, item in value.items()}
-
-
-def _changed(value: Json, change: Callable[[str], str]) -> Json:
-    match value:
-        case str():
-            return change(value)
-        case list():
-            return [_changed(item, change) for item in value]
-        case dict():
-            return _object(value, change)
-        case _:
-            return value

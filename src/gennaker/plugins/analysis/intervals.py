@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gennaker.canary import windows
+from gennaker.canary import escaping, windows
 from gennaker.canary.windows import Interval
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType
 from gennaker.model.codec import Json, JsonObject
@@ -58,7 +58,7 @@ async def _resolved(analysis: Analysis, context: StageContext) -> JsonObject:
     """Where the stage stands by itself in a pipeline."""
     config = await configs.find(analysis.document, context)
     await configs.check(config, scope_names=analysis.scope_names, context=context)
-    return configs.escaped(config)
+    return escaping.escaped(config)
 
 
 def _of_interval(

@@ -8,7 +8,7 @@ differed and by how much.
 from collections.abc import Iterator
 from datetime import timedelta
 
-from gennaker.canary import coercion, verdict
+from gennaker.canary import coercion, escaping, verdict
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
@@ -49,7 +49,7 @@ async def plan(_: StageSpec, context: StageContext) -> Plan:
         name="Run Canary Intervals",
         context={
             "canaryConfig": {key: value for key, value in analysis.document.items() if key != "canaryConfig"},
-            "resolvedCanaryConfig": configs.escaped(config),
+            "resolvedCanaryConfig": escaping.escaped(config),
             "judgementsContinuePipeline": own.get("continuePipeline") is True,
             # A low score mustn't end the stage before the results are put together.
             **intervals.GOES_ON,

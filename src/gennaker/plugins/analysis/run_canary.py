@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from gennaker.canary import mixing, numbers, verdict
+from gennaker.canary import escaping, mixing, numbers, verdict
 from gennaker.canary.errors import CanaryError
 from gennaker.canary.judge import judge
 from gennaker.interfaces.evidence import EvidenceItem
@@ -269,7 +269,7 @@ def _instant(value: Json, pointer: str) -> datetime:
 def _config(context: StageContext) -> JsonObject:
     found = context.stage.context.get("resolvedCanaryConfig")
     assert isinstance(found, dict), "the spec asks for it"
-    return configs.unescaped(found)
+    return escaping.unescaped(found)
 
 
 async def _keep(context: TaskContext, name: str, content: bytes, *, kind: str, summary: JsonObject) -> str:

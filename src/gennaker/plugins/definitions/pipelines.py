@@ -10,8 +10,8 @@ import msgspec
 
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.stages import TaskContext
-from gennaker.model import trigger_secrets
-from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model import saved_pipelines, trigger_secrets
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 
 KIND = "pipeline"
@@ -39,7 +39,8 @@ async def save(
     checked = await context.services.checks.pipeline(given)
     if checked.problems:
         raise Refused(*checked.problems)
-    stored = await context.services.definitions.list(KIND, str(given["application"]))
+    listed = await context.services.definitions.list(KIND, str(given["application"]))
+    stored = {one.id: one.body for one in listed}
     wanted = str(given.get("id") or "")
     new_id = str(uuid.uuid5(_IDS, f"{context.attempt_key}/{occasion}"))
     existing = await context.services.definitions.get(KIND, wanted or new_id)
@@ -49,10 +50,12 @@ async def save(
     if existing is None and must_exist:
         raise Refused(_unknown(wanted or str(given.get("name"))), status=404)
     pipeline_id = existing.id if existing else wanted or new_id
-    _refuse_name(given, pipeline_id, stored)
+    before = existing.body if existing else None
+    saved_pipelines.refuse_name(given, pipeline_id, stored)
     if checks_staleness:
-        _refuse_stale(given, existing)
-    body = _completed(context, given, pipeline_id=pipeline_id, existing=existing, stored=stored)
+        saved_pipelines.refuse_stale(given, before)
+    stamp = saved_pipelines.Stamp(at=context.at, user=context.sight.user)
+    body = saved_pipelines.completed(given, pipeline_id, existing=before, stored=stored, stamp=stamp)
     revision = existing.revision if existing else None
     await context.services.definitions.save(KIND, pipeline_id, body, author=context.sight.user, if_revision=revision)
     return Saved(body=body, is_new=existing is None)
@@ -61,58 +64,9 @@ async def save(
 async def named(context: TaskContext, application: str, name: str) -> Definition | None:
     """The pipeline of this name; case and surrounding spaces don't count."""
     for one in await context.services.definitions.list(KIND, application):
-        if _normal(one.body.get("name")) == _normal(name):
+        if saved_pipelines.is_same_name(one.body.get("name"), name):
             return one
     return None
-
-
-def _completed(
-    context: TaskContext,
-    given: JsonObject,
-    *,
-    pipeline_id: str,
-    existing: Definition | None,
-    stored: tuple[Definition, ...],
-) -> JsonObject:
-    now = str(milliseconds(context.at))
-    body: JsonObject = {key: value for key, value in given.items() if key != "regenerateCronTriggerIds"}
-    body |= {"id": pipeline_id, "updateTs": now, "lastModifiedBy": context.sight.user}
-    if body.get("index") is None:
-        body["index"] = existing.body.get("index") if existing else None
-    if body["index"] is None:
-        taken = [one.body.get("index") for one in stored if one.id != pipeline_id]
-        body["index"] = max((index for index in taken if isinstance(index, int)), default=-1) + 1
-    created = existing.body.get("createTs") if existing else given.get("createTs")
-    return {**body, "createTs": created or now}
-
-
-def _refuse_name(given: JsonObject, pipeline_id: str, stored: tuple[Definition, ...]) -> None:
-    name = given.get("name")
-    for one in stored:
-        if one.id != pipeline_id and _normal(one.body.get("name")) == _normal(name):
-            raise Refused(
-                Problem(
-                    code="pipeline.name_taken",
-                    message=f"A pipeline with name {name} already exists in application {given.get('application')}.",
-                    remedy="Choose another name, or save with the id of that pipeline.",
-                    pointer="/name",
-                    details={"id": one.id},
-                )
-            )
-
-
-def _refuse_stale(given: JsonObject, existing: Definition | None) -> None:
-    found = existing.body.get("updateTs") if existing else None
-    if found is not None and str(given.get("updateTs")) != str(found):
-        raise Refused(
-            Problem(
-                code="pipeline.stale",
-                message=f"The submitted pipeline is stale: its updateTs {given.get('updateTs')} does not match the "
-                f"stored updateTs {found}.",
-                remedy="Load it again and repeat the change.",
-                pointer="/updateTs",
-            )
-        )
 
 
 def _unknown(wanted: str) -> Problem:
@@ -121,7 +75,3 @@ def _unknown(wanted: str) -> Problem:
 
 def _content(body: JsonObject) -> JsonObject:
     return {key: value for key, value in body.items() if key not in _OF_THE_STORE}
-
-
-def _normal(name: Json) -> str:
-    return str(name).strip().casefold()

@@ -67,6 +67,10 @@ class LocalProvider:
             clock=services.clock,
         )
 
+    async def places(self) -> tuple[Place, ...]:
+        """This machine."""
+        return (PLACE,)
+
     async def create(self, new: NewServerGroup) -> ServerGroup:
         """Begins a server group. Raises Refused for an image that can't be run and for a name that is taken."""
         _check_place(new.place)

@@ -1,4 +1,4 @@
-"""Gate's pipeline routes: saving, listing, starting and steering executions as Spinnaker's clients do it."""
+"""Gate's routes by which executions of pipelines are started, read and steered."""
 
 from typing import Annotated, Any
 
@@ -7,46 +7,20 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found
-from gennaker.model import trigger_secrets
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked, PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
-from gennaker.model.problems import Problem, Refused
-from gennaker.web import orchestrations
-from gennaker.web.gate import listing
+from gennaker.model.principal import Principal
+from gennaker.web import orchestrations, pipeline_saves
+from gennaker.web.gate import applications, listing
+from gennaker.web.gate.definitions import StaleCheck
 from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
 from gennaker.web.native.executions import existing, existing_stage, refuse_unknown_choice
-from gennaker.web.native.pipelines import save_pipeline
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 
 class GatePipelinesController(Controller):
-    """Routes under /pipelines and /applications/…/pipelineConfigs."""
-
-    @post("/pipelines", status_code=200)
-    async def save(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
-        """Saves a pipeline."""
-        saved, _ = await save_pipeline(ports, principal, data)
-        return trigger_secrets.masked(saved.body)
-
-    @get("/applications/{application:str}/pipelineConfigs")
-    async def configs(self, ports: Ports, principal: Asking, application: FromPath[str]) -> list[JsonObject]:
-        """All pipelines of an application."""
-        found = await ports.services.definitions.list("pipeline", application)
-        return [trigger_secrets.masked(one.body) for one in found]
-
-    @get("/applications/{application:str}/pipelineConfigs/{name:str}")
-    async def config(
-        self, ports: Ports, principal: Asking, application: FromPath[str], name: FromPath[str]
-    ) -> JsonObject:
-        """One pipeline by name."""
-        return trigger_secrets.masked(await _named(ports, application, name))
-
-    @delete("/pipelines/{application:str}/{name:str}", status_code=200)
-    async def remove(self, ports: Ports, principal: Asking, application: FromPath[str], name: FromPath[str]) -> None:
-        """Deletes a pipeline; its revisions stay."""
-        body = await _named(ports, application, name)
-        await ports.services.definitions.delete("pipeline", str(body["id"]), author=principal.name)
+    """Routes under /pipelines and /applications/…/pipelines."""
 
     @post("/pipelines/{application:str}/{name_or_id:str}", status_code=202)
     async def start(
@@ -57,10 +31,18 @@ class GatePipelinesController(Controller):
         application: FromPath[str],
         name_or_id: FromPath[str],
     ) -> JsonObject:
-        """Starts a pipeline by hand; the body, where there is one, is its trigger."""
-        trigger = orchestrations.read_object(await request.body())
+        """Starts a pipeline by hand; the body, where there is one, is its trigger, or holds it as `trigger`."""
+        trigger = _trigger(orchestrations.read_object(await request.body()))
         execution_id = await ports.services.intake.start(application, name_or_id, trigger, principal)
         return {"ref": f"/pipelines/{execution_id}"}
+
+    # Here and not with the other definitions: the framework wants one controller for all methods of a path.
+    @post("/pipelines", status_code=200)
+    async def save(
+        self, *, ports: Ports, principal: Asking, data: JSONBody[JsonObject], stale_check: StaleCheck = False
+    ) -> None:
+        """Saves a pipeline: without an id it is new."""
+        await pipeline_saves.save(ports, principal, data, checks_staleness=stale_check)
 
     @get("/pipelines")
     async def some_of_orca(
@@ -76,6 +58,21 @@ class GatePipelinesController(Controller):
     ) -> list[JsonObject]:
         """Orca's name for /executions."""
         return await listing.some(ports, config_ids, execution_ids, (limit, statuses), expand=expand)
+
+    @post("/pipelines/v2/{application:str}/{name_or_id:str}", status_code=202)
+    async def start_v2(
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: Request[Any, Any, Any],
+        application: FromPath[str],
+        name_or_id: FromPath[str],
+    ) -> JsonObject:
+        """As above, and answers with the event's id, too."""
+        event_id = ports.services.ids.uuid()
+        trigger = {**_trigger(orchestrations.read_object(await request.body())), "eventId": event_id}
+        execution_id = await ports.services.intake.start(application, name_or_id, trigger, principal)
+        return {"eventId": event_id, "ref": f"/pipelines/{execution_id}"}
 
     @get("/pipelines/{execution_id:str}")
     async def execution(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
@@ -97,6 +94,7 @@ class GatePipelinesController(Controller):
         wanted = Found(
             application=application, kind=ExecutionKind.PIPELINE, statuses=statuses_of(statuses), limit=limit
         )
+        await applications.existing(ports, application)
         return shown(await ports.services.executions.find(wanted), expand=expand)
 
     @delete("/pipelines/{execution_id:str}", status_code=200)
@@ -109,8 +107,20 @@ class GatePipelinesController(Controller):
         self, ports: Ports, principal: Asking, execution_id: FromPath[str], reason: FromQuery[str] = ""
     ) -> None:
         """Cancels."""
-        event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=reason)
-        await ports.services.executions.tell(execution_id, event, principal)
+        await _cancelled(ports, principal, execution_id, reason)
+
+    @put("/applications/{application:str}/pipelines/{execution_id:str}/cancel", status_code=200)
+    async def cancel_of_application(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        application: FromPath[str],
+        execution_id: FromPath[str],
+        reason: FromQuery[str] = "",
+    ) -> None:
+        """Cancels; the application doesn't count: some clients send its name as `{application}`, literally."""
+        await _cancelled(ports, principal, execution_id, reason)
 
     @put("/pipelines/{execution_id:str}/pause", status_code=200)
     async def pause(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> None:
@@ -153,11 +163,14 @@ class GatePipelinesController(Controller):
         return orca_json.execution_json(await ports.services.executions.tell(execution_id, event, principal))
 
 
-async def _named(ports: WebPorts, application: str, name: str) -> JsonObject:
-    for one in await ports.services.definitions.list("pipeline", application):
-        if one.body.get("name") == name:
-            return one.body
-    raise Refused(Problem(code="pipeline.unknown", message=f"{application} has no pipeline {name!r}."), status=404)
+async def _cancelled(ports: WebPorts, principal: Principal, execution_id: str, reason: str) -> None:
+    event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=reason)
+    await ports.services.executions.tell(execution_id, event, principal)
+
+
+def _trigger(body: JsonObject) -> JsonObject:
+    wrapped = body.get("trigger")
+    return wrapped if isinstance(wrapped, dict) else body
 
 
 async def _saved_stages(ports: WebPorts, config_id: str | None) -> tuple[JsonObject, ...]:

@@ -6,13 +6,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.canary import lint
 from gennaker.canary.findings import Severity
-from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Submission
-from gennaker.model import trigger_secrets
 from gennaker.model.codec import Json, JsonObject, to_json
-from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web.ports import Asking, Ports, WebPorts
+from gennaker.web import pipeline_saves
+from gennaker.web.ports import Asking, Ports
 
 
 class PipelinesController(Controller):
@@ -23,22 +21,22 @@ class PipelinesController(Controller):
     @post("/pipelines", status_code=200)
     async def save(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Saves a pipeline; refused with everything that is wrong with it, and nothing stored."""
-        saved, warnings = await save_pipeline(ports, principal, data)
+        saved, warnings = await pipeline_saves.save(ports, principal, data, adopts_name=True)
         return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
 
     @get("/pipelines")
     async def all(self, ports: Ports, principal: Asking, application: FromQuery[str | None] = None) -> JsonObject:
         """All pipelines, or those of an application."""
         found = await ports.services.definitions.list("pipeline", application)
-        shown: list[Json] = [
-            {**trigger_secrets.masked(one.body), "id": one.id, "revision": one.revision} for one in found
-        ]
+        shown: list[Json] = [{**pipeline_saves.shown(one), "revision": one.revision} for one in found]
         return {"pipelines": shown}
 
     @post("/run", status_code=202)
     async def run(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Saves a pipeline under its name and starts it."""
-        saved, warnings = await save_pipeline(ports, principal, {"application": "adhoc", **data})
+        saved, warnings = await pipeline_saves.save(
+            ports, principal, {"application": "adhoc", **data}, adopts_name=True
+        )
         trigger: JsonObject = {"type": "manual", "user": principal.name}
         execution_id = await ports.services.executions.submit(
             Submission(config={**saved.body, "id": saved.id}, trigger=trigger), principal
@@ -92,22 +90,3 @@ class PipelinesController(Controller):
             if not one.instead
         ]
         return {"stageTypes": listed}
-
-
-async def save_pipeline(ports: WebPorts, principal: Principal, body: JsonObject) -> tuple[Definition, list[Json]]:
-    """Checks and stores a pipeline, with what its template gives it; an id is kept, or made. Raises Refused(422)."""
-    checked = await ports.services.checks.pipeline(body)
-    if checked.problems:
-        raise Refused(*checked.problems, status=422)
-    pipeline_id = str(body.get("id") or "") or await _id_by_name(ports, body)
-    stored = await ports.services.definitions.get("pipeline", pipeline_id)
-    complete = trigger_secrets.unmasked({**body, "id": pipeline_id}, stored.body if stored else None)
-    definition = await ports.services.definitions.save("pipeline", pipeline_id, complete, author=principal.name)
-    return definition, [to_json(warning) for warning in checked.warnings]
-
-
-async def _id_by_name(ports: WebPorts, body: JsonObject) -> str:
-    for one in await ports.services.definitions.list("pipeline", str(body["application"])):
-        if one.body.get("name") == body["name"]:
-            return one.id
-    return ports.services.ids.uuid()

@@ -186,7 +186,7 @@ def test_an_execution_that_has_ended_is_deleted_and_its_audit_stays() -> None:
 
         await call(site, "GET", f"/pipelines/{ran}", status=404)
         await call(site, "DELETE", f"/pipelines/{ran}", status=404)
-        assert await call(site, "GET", "/applications/shop/pipelines") == []
+        assert await call(site, "GET", f"/executions?executionIds={ran}") == []
         about = [one.action for one in harness.journal.audit if one.subject == f"execution:{ran}"]
         assert about[0] == "execution.submitted"
         assert about[-1] == "execution.deleted"

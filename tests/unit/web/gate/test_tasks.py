@@ -96,7 +96,7 @@ def test_tasks_are_listed_by_application_and_status_newest_first_and_cancelled()
 def test_a_request_without_proper_jobs_is_refused_and_nothing_is_stored(body: Any, pointers: list[str]) -> None:
     async def work(site: Website) -> None:
         answer = await site.post("/tasks", {"application": "shop", **body}, token=None)
-        assert (answer.status, [one["pointer"] for one in answer.json["problems"]]) == (422, pointers)
+        assert (answer.status, [one["pointer"] for one in answer.json["problems"]]) == (400, pointers)
         assert await call(site, "GET", "/applications/shop/tasks") == []
 
     visit(work, harness=installed())

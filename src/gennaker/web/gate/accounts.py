@@ -1,0 +1,56 @@
+"""Gate's accounts: where the cloud providers can put something, and the image registries that pipelines may name."""
+
+from litestar import Controller, get
+from litestar.params import FromPath, FromQuery
+
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.web.ports import Asking, Ports, WebPorts
+
+_REGISTRY = "dockerRegistry"
+_IN_LISTS = ("accountId", "name", "type", "permissions", "requiredGroupMembership", "authorized", "cloudProvider")
+
+
+class GateAccountsController(Controller):
+    """Routes under /credentials."""
+
+    @get("/credentials")
+    async def all(self, *, ports: Ports, principal: Asking, expand: FromQuery[bool] = False) -> list[JsonObject]:
+        """All accounts; with `expand` all that is known of them."""
+        found = await _accounts(ports)
+        return found if expand else [{key: one[key] for key in _IN_LISTS} for one in found]
+
+    @get("/credentials/{name:str}")
+    async def one(self, ports: Ports, principal: Asking, name: FromPath[str]) -> JsonObject:
+        """One account."""
+        for found in await _accounts(ports):
+            if found["name"] == name:
+                return found
+        raise Refused(Problem(code="account.unknown", message=f"There is no account {name!r}."), status=404)
+
+
+async def _accounts(ports: WebPorts) -> list[JsonObject]:
+    regions: dict[tuple[str, str], list[str]] = {}
+    for provider in ports.services.clouds.values():
+        for place in await provider.places():
+            regions.setdefault((place.account, provider.name), []).append(place.region)
+    registries = [(name, _REGISTRY) for name in ports.services.registries]
+    return [_account(name, kind, regions.get((name, kind), [])) for name, kind in (*regions, *registries)]
+
+
+def _account(name: str, kind: str, regions: list[str]) -> JsonObject:
+    places: list[Json] = [{"name": region} for region in regions]
+    return {
+        "accountId": name,
+        "name": name,
+        "type": kind,
+        "accountType": kind,
+        "cloudProvider": kind,
+        "environment": name,
+        "permissions": {},
+        "requiredGroupMembership": [],
+        "authorized": True,
+        "primaryAccount": True,
+        "challengeDestructiveActions": False,
+        "regions": places,
+    }

@@ -1,0 +1,253 @@
+"""Gate's (Kayenta's) canary runs: a judgement started by hand, and the results of those and of pipelines' canary stages.
+
+A run is an orchestration of one `runCanary` stage. A judgement of a pipeline is found by the digest under which its
+evidence is kept (`canaryPipelineExecutionId` of the stage's outputs).
+"""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from gennaker.canary import escaping
+from gennaker.canary.config import JUDGE_NAME
+from gennaker.interfaces.executions import Found
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
+from gennaker.model.execution import Execution, Stage
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import Status
+from gennaker.web import orchestrations, shapes
+from gennaker.web.gate import canary_configs
+from gennaker.web.ports import Asking, Ports, WebPorts
+
+_RUN = "runCanary"
+_AD_HOC = "ad-hoc"
+"""Kayenta's name for the application of runs without one."""
+_LOOKED_AT = 200
+Parent = Annotated[str, QueryParameter(name="parentPipelineExecutionId")]
+Most = Annotated[int, QueryParameter(ge=1, le=_LOOKED_AT)]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`POST /v2/canaries/canary`."""
+
+    canary_config: JsonObject
+    execution_request: JsonObject
+
+
+class GateCanariesController(Controller):
+    """Routes under /v2/canaries. Which account keeps what doesn't count: there is one store."""
+
+    path = "/v2/canaries"
+
+    @post("/canary", status_code=200)
+    async def start(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        data: JSONBody[Run],
+        application: FromQuery[str] = "",
+        parent: Parent = "",
+    ) -> JsonObject:
+        """Judges by the config of the body."""
+        told: JsonObject = {"parentPipelineExecutionId": parent} if parent else {}
+        return await _started(ports, principal, data.canary_config, data.execution_request, application, told)
+
+    @post("/canary/{config_id:str}", status_code=200)
+    async def start_stored(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        config_id: FromPath[str],
+        data: JSONBody[JsonObject],
+        application: FromQuery[str] = "",
+        parent: Parent = "",
+    ) -> JsonObject:
+        """Judges by a stored config."""
+        config = canary_configs.shown(await canary_configs.existing(ports, config_id))
+        told: JsonObject = {"canaryConfigId": config_id}
+        if parent:
+            told["parentPipelineExecutionId"] = parent
+        return await _started(ports, principal, config, data, application, told)
+
+    @get("/canary/{run_id:str}")
+    async def result(self, ports: Ports, principal: Asking, run_id: FromPath[str]) -> JsonObject:
+        """How a run stands, and what was judged."""
+        return await _result(ports, run_id)
+
+    @get("/canary/{config_id:str}/{run_id:str}")
+    async def result_of_config(
+        self, ports: Ports, principal: Asking, config_id: FromPath[str], run_id: FromPath[str]
+    ) -> JsonObject:
+        """The same; a run is known without its config."""
+        return await _result(ports, run_id)
+
+    @get("/{application:str}/executions")
+    async def of_application(
+        self,
+        ports: Ports,
+        principal: Asking,
+        application: FromPath[str],
+        limit: Most = 20,
+        statuses: FromQuery[str] = "",
+    ) -> list[JsonObject]:
+        """The newest judgements of an application: runs, and those of its pipelines' canary stages."""
+        wanted = {word.lower() for word in statuses.split(",") if word}
+        newest = await ports.services.executions.find(Found(application=application, limit=_LOOKED_AT))
+        found: list[JsonObject] = []
+        for execution in newest:
+            for stage in execution.in_order():
+                if stage.type == _RUN and stage.start_time is not None and len(found) < limit:
+                    shown = await _shown(ports, execution, stage)
+                    found += [shown] if not wanted or shown["status"] in wanted else []
+        return found
+
+    @get("/metricSetPairList/{digest:str}")
+    async def pairs(self, ports: Ports, principal: Asking, digest: FromPath[str]) -> list[Json]:
+        """The samples of a judgement."""
+        content = await ports.services.evidence.read(digest)
+        found = decode_json(content) if content is not None else None
+        if not isinstance(found, list):
+            raise Refused(
+                Problem(code="canary.pairs_unknown", message=f"There is no metric set pair list {digest!r}."),
+                status=404,
+            )
+        return found
+
+    @get("/judges")
+    async def judges(self, principal: Asking) -> list[JsonObject]:
+        """The only one."""
+        return [{"name": JUDGE_NAME, "visible": True}]
+
+    @get("/credentials")
+    async def accounts(self, ports: Ports, principal: Asking) -> list[JsonObject]:
+        """One account for each type of metric source, and one that keeps configs and results."""
+        sources: list[JsonObject] = [
+            {"name": kind, "type": kind, "supportedTypes": ["METRICS_STORE"], "metricsStoreType": kind}
+            for kind in ports.services.metrics
+        ]
+        store: JsonObject = {
+            "name": "gennaker",
+            "type": "gennaker",
+            "supportedTypes": ["CONFIGURATION_STORE", "OBJECT_STORE"],
+        }
+        return [*sources, store]
+
+
+async def _started(
+    ports: WebPorts,
+    principal: Principal,
+    config: JsonObject,
+    request: JsonObject,
+    application: str,
+    told: JsonObject,
+) -> JsonObject:
+    scopes = _scopes(request)
+    canary_configs.refuse_broken(ports, config, scope_names=list(scopes))
+    named = [foreign.text(one) for one in foreign.items(config.get("applications"))]
+    job: JsonObject = {
+        "type": _RUN,
+        "name": "Run Canary",
+        "scopes": scopes,
+        "scoreThresholds": foreign.mapping(request.get("thresholds")),
+        "resolvedCanaryConfig": escaping.escaped(config),
+        "isLive": False,
+        **told,
+    }
+    description = f"Judge by canary config {config.get('name') or config.get('id') or ''}".rstrip()
+    application = application or next(iter(named), _AD_HOC)
+    task = await orchestrations.submit(
+        ports, principal, {"application": application, "description": description, "job": [job]}
+    )
+    return {"canaryExecutionId": str(task["ref"]).removeprefix("/tasks/")}
+
+
+def _scopes(request: JsonObject) -> JsonObject:
+    scopes = foreign.mapping(request.get("scopes"))
+    sides = ("controlScope", "experimentScope")
+    wrong = [
+        f"/executionRequest/scopes/{name}/{side}"
+        for name, both in scopes.items()
+        for side in sides
+        if not isinstance(foreign.mapping(both).get(side), dict)
+    ]
+    if scopes and not wrong:
+        return scopes
+    raise Refused(
+        *(
+            Problem(
+                code="canary.no_scopes",
+                message="The request needs the scopes that are to be compared.",
+                remedy="Give `scopes`, each with a `controlScope` and an `experimentScope` of scope, start, end and step.",
+                pointer=pointer,
+            )
+            for pointer in wrong or ["/executionRequest/scopes"]
+        )
+    )
+
+
+async def _result(ports: WebPorts, run_id: str) -> JsonObject:
+    execution = await ports.services.executions.get(run_id)
+    if execution is not None:
+        for stage in execution.in_order():
+            if stage.type == _RUN:
+                return await _shown(ports, execution, stage)
+    kept = await _document(ports, f"sha256:{run_id}")
+    if kept is None:
+        raise Refused(Problem(code="canary.unknown", message=f"There is no canary run {run_id!r}."), status=404)
+    return {"complete": True, "status": "succeeded", "pipelineId": run_id, **_kept(kept)}
+
+
+async def _shown(ports: WebPorts, execution: Execution, stage: Stage) -> JsonObject:
+    context = stage.context
+    judged = foreign.text_at(context.get("canaryInterval"), "evidence")
+    kept = await _document(ports, judged) if judged else None
+    # A low score ends the stage TERMINAL; for Kayenta a run that was judged has succeeded, whatever the score.
+    status = Status.SUCCEEDED if kept is not None else stage.status
+    head = execution.head
+    run_id = judged.removeprefix("sha256:") if judged and head.pipeline_config_id else head.id
+    exception = context.get("exception")
+    return {
+        "application": head.application,
+        "parentPipelineExecutionId": context.get("parentPipelineExecutionId") or _pipeline_id(execution),
+        "pipelineId": run_id,
+        "stageStatus": {stage.ref_id: stage.status.lower()},
+        "complete": stage.status.is_complete or execution.head.status.is_complete,
+        "status": status.lower(),
+        "exception": exception if kept is None and exception else None,
+        "canaryConfigId": context.get("canaryConfigId"),
+        "canaryExecutionRequest": {"scopes": context.get("scopes"), "thresholds": context.get("scoreThresholds")},
+        "metricSetPairListId": context.get("metricSetPairListId"),
+        "buildTimeMillis": milliseconds(head.build_time),
+        "buildTimeIso": shapes.instant(head.build_time),
+        "startTimeMillis": milliseconds(stage.start_time),
+        "startTimeIso": shapes.instant(stage.start_time),
+        "endTimeMillis": milliseconds(stage.end_time),
+        "endTimeIso": shapes.instant(stage.end_time),
+        **(_kept(kept) if kept is not None else {}),
+    }
+
+
+def _kept(document: JsonObject) -> JsonObject:
+    return {"result": document.get("result"), "config": document.get("canaryConfig")}
+
+
+async def _document(ports: WebPorts, digest: str) -> JsonObject | None:
+    """What is kept of a judgement; None: nothing, or something else."""
+    content = await ports.services.evidence.read(digest)
+    if content is None:
+        return None
+    try:
+        found = decode_json(content)
+    except msgspec.DecodeError:
+        return None
+    return found if isinstance(found, dict) and "judgeResult" in foreign.mapping(found.get("result")) else None
+
+
+def _pipeline_id(execution: Execution) -> Json:
+    return execution.head.id if execution.head.pipeline_config_id else None
