@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.artifacts import ArtifactAccount
 from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clouds import CloudProvider
@@ -39,6 +40,8 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     ci: tuple[Callable[[Services], tuple[CiSystem, ...]], ...] = ()
     """As many as the settings name."""
     artifacts: tuple[Callable[[Services], tuple[ArtifactAccount, ...]], ...] = ()
+    """As many as the settings name."""
+    api_servers: tuple[Callable[[Services], tuple[ApiServer, ...]], ...] = ()
     """As many as the settings name."""
     metrics: tuple[Callable[[Services], MetricSource], ...] = ()
     services: tuple[Service, ...] = ()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.interfaces.api_servers import ApiServers
 from gennaker.interfaces.artifacts import ArtifactAccount
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.ci import CiSystem
@@ -54,5 +55,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """By the name that pipelines write as `master`."""
     artifacts: Mapping[str, ArtifactAccount] = {}
     """By the name that artifacts write as `artifactAccount`."""
+    api_servers: ApiServers = {}
+    """Kubernetes' API servers by account."""
     outside: Outside | None = None
     """Answers what functions of expressions ask; None: nobody can be asked."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gennaker.engine import rules
+from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.artifacts import ArtifactAccount
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.ci import CiSystem
@@ -148,6 +149,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         metrics=offered.metrics,
         ci=offered.ci,
         artifacts=offered.artifacts,
+        api_servers=offered.api_servers,
         outside=LocalOutside(store.definitions, allowed=settings.webhook_hosts),
     )
     _fill(offered, services, plugins)
@@ -200,6 +202,7 @@ class _Offered:
         self.metrics: dict[str, MetricSource] = {}
         self.ci: dict[str, CiSystem] = {}
         self.artifacts: dict[str, ArtifactAccount] = {}
+        self.api_servers: dict[str, ApiServer] = {}
 
 
 def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> None:
@@ -211,6 +214,7 @@ def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> N
         offered.metrics.update((made.type, made) for made in (factory(services) for factory in plugin.metrics))
         offered.ci.update((made.name, made) for factory in plugin.ci for made in factory(services))
         offered.artifacts.update((made.name, made) for factory in plugin.artifacts for made in factory(services))
+        offered.api_servers.update((made.name, made) for factory in plugin.api_servers for made in factory(services))
 
 
 def _rules(stage_types: Mapping[str, StageType], settings: Settings) -> rules.Rules:

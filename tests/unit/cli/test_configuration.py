@@ -67,6 +67,7 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
             "ci-artifacts",
             "conditions",
             "jobs",
+            "kubernetes",
             "load-balancers",
             "preconfigured-webhooks",
             "providers",

@@ -2,29 +2,18 @@
 
 from gennaker.interfaces.stages import StageSpec, StageType
 
-_KUBERNETES = "There is no provider for Kubernetes manifests: run kubectl in a runJob or script stage."
+_BUDGET = "A PodDisruptionBudget is a manifest like any other: deploy it by deployManifest."
+_BAKE_MANIFEST = (
+    "Charts and kustomizations aren't rendered here: do it in a build or script stage, and deploy the artifact."
+)
 _BAKE = "Images aren't baked here: a build stage makes them, or a CI stage; deploy takes the image from there."
 _BALANCER = "Load balancers are made on their first use by a cluster's `loadBalancers`, or in the settings."
 _CLOUD = "No cloud provider here has such a resource: use the cloud's own tool in a runJob, script or webhook stage."
 _INSTANCES = "Single instances aren't handled: resize, disable or destroy their server group."
 _IMAGE = "Images are found by a docker trigger, an artifact, or findImage from a cluster."
 _INSTEAD = {
-    **dict.fromkeys(
-        (
-            *(
-                "deployManifest",
-                "patchManifest",
-                "deleteManifest",
-                "scaleManifest",
-                "enableManifest",
-                "disableManifest",
-            ),
-            *("undoRolloutManifest", "resumeRolloutManifest", "pauseRolloutManifest", "rollingRestartManifest"),
-            *("findArtifactsFromResource", "findArtifactFromResource", "resolveTargetManifest"),
-            *("upsertDisruptionBudget", "bakeManifest"),
-        ),
-        _KUBERNETES,
-    ),
+    "upsertDisruptionBudget": _BUDGET,
+    "bakeManifest": _BAKE_MANIFEST,
     "bake": _BAKE,
     "bakeCloudFoundryManifest": _BAKE,
     **dict.fromkeys(

@@ -139,7 +139,7 @@ def prepare(wanted: Sequence[JsonObject], request: Request, facts: Facts) -> Pre
         made = _ready(replaced.manifest, request, facts, ordered)
         table[_table_key(made.artifact)] = made.artifact
         ready.append(made)
-    _check_required(request, bound)
+    check_required(request.required if request.binds_artifacts else (), bound)
     if request.has_selectors:
         _check_selectors(ready)
     return Prepared(ready=tuple(ready), bound=tuple(bound))
@@ -240,12 +240,10 @@ def _table_key(artifact: Artifact) -> str:
     return f"[{artifact.type}]-[{artifact.name}]-[{artifact.location or ''}]"
 
 
-def _check_required(request: Request, bound: Sequence[Artifact]) -> None:
+def check_required(required: Sequence[Artifact], bound: Sequence[Artifact]) -> None:
     """Bound in any one manifest is enough. Raises Refused."""
-    if not request.binds_artifacts:
-        return
     used = {_identity(one) for one in bound}
-    missing = [one for one in request.required if _identity(one) not in used]
+    missing = [one for one in required if _identity(one) not in used]
     if missing:
         listed = ", ".join(f"{one.type} {one.name or one.reference}" for one in missing)
         raise Refused(

@@ -82,7 +82,7 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
     can: Can = Can.NOTHING
 
 
-_ROLLS = Can.PAUSE | Can.UNDO | Can.RESTART | Can.TRAFFIC
+_ROLLS = Can.UNDO | Can.RESTART | Can.TRAFFIC
 _GROUPS, _PLAIN = SpinnakerKind.SERVER_GROUPS, SpinnakerKind.UNCLASSIFIED
 
 
@@ -126,8 +126,9 @@ _KNOWN: dict[str, Properties] = {
     "podDisruptionBudget": _of(90),
     "podPreset": _of(90),
     "podSecurityPolicy": _of(90, is_namespaced=False),
-    "deployment": _of(100, SpinnakerKind.SERVER_GROUP_MANAGERS, can=_ROLLS | Can.RESIZE | Can.SCALE),
+    "deployment": _of(100, SpinnakerKind.SERVER_GROUP_MANAGERS, can=_ROLLS | Can.PAUSE | Can.RESIZE | Can.SCALE),
     "replicaSet": _of(100, _GROUPS, is_versioned=True, can=Can.RESIZE | Can.SCALE | Can.TRAFFIC),
+    # Spinnaker lists pausing for these two as well; their API has no such thing, and kubectl refuses it.
     "statefulSet": _of(100, _GROUPS, can=_ROLLS | Can.RESIZE | Can.SCALE),
     "daemonSet": _of(100, _GROUPS, can=_ROLLS | Can.RESIZE),
     "job": _of(100, _GROUPS, can=Can.TRAFFIC),

@@ -1,6 +1,6 @@
 """Label selectors of stages, as the API server wants them. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
@@ -21,6 +21,32 @@ _ANY = "ANY"
 def rendered(selectors: Sequence[JsonObject]) -> str:
     """All of them in one, empty where everything is meant. Raises Refused."""
     return ",".join(one for one in map(_rendered, selectors) if one)
+
+
+def fit(selectors: Sequence[JsonObject], labels: Mapping[str, str]) -> bool:
+    """Whether an object with these labels is meant by all of them."""
+    return all(_fits(one, labels) for one in selectors)
+
+
+def _fits(selector: JsonObject, labels: Mapping[str, str]) -> bool:
+    kind = foreign.text_at(selector, "kind").upper()
+    value = labels.get(foreign.text_at(selector, "key"))
+    values = [foreign.written(one) for one in foreign.items(selector.get("values"))]
+    match kind:
+        case "EQUALS":
+            return value == values[0]
+        case "NOT_EQUALS":
+            return value != values[0]
+        case "CONTAINS":
+            return value in values
+        case "NOT_CONTAINS":
+            return value not in values
+        case "EXISTS":
+            return value is not None
+        case "NOT_EXISTS":
+            return value is None
+        case _:
+            return True
 
 
 def _rendered(selector: JsonObject) -> str:

@@ -64,6 +64,11 @@ def versions_of(name: str, objects: Iterable[JsonObject]) -> list[tuple[int, Jso
     return found
 
 
+def keeps_history(manifest: JsonObject) -> bool:
+    """Whether only so many versions of it are kept."""
+    return annotations.strategy(manifest).max_version_history is not None
+
+
 def surplus(manifest: JsonObject, objects: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
     """What `max-version-history` lets go: the oldest of this manifest's artifact beyond so many."""
     keeps = annotations.strategy(manifest).max_version_history

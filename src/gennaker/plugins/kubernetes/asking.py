@@ -1,0 +1,42 @@
+"""Tasks that ask an API server: one that doesn't answer now is asked again, for minutes; what it refuses is final."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from gennaker.interfaces.api_servers import ApiFailure
+from gennaker.interfaces.stages import StageContext, TaskContext, TaskType
+from gennaker.model import foreign
+from gennaker.model.event import Failed, TaskResult
+from gennaker.model.problems import Problem
+from gennaker.plugins.kubernetes import accounts
+from gennaker.plugins.kubernetes.objects import Objects
+
+_RETRIES = 12
+"""With pauses that double, some minutes: an API server may restart meanwhile."""
+Run = Callable[[TaskContext], Awaitable[TaskResult]]
+
+
+def task(
+    name: str,
+    run: Run,
+    *,
+    timeout: timedelta = timedelta(minutes=30),
+    stop: Callable[[TaskContext], Awaitable[None]] | None = None,
+) -> TaskType:
+    """A task that asks an API server. What it does may be repeated."""
+
+    async def asking(context: TaskContext) -> TaskResult:
+        try:
+            return await run(context)
+        except ApiFailure as failure:
+            problem = Problem(code="kubernetes.unavailable", message=str(failure), remedy="It is asked again.")
+            return Failed(problem=problem, retryable=True)
+
+    return TaskType(name=name, run=asking, stop=stop, timeout=timeout, retries=_RETRIES)
+
+
+def objects(context: StageContext) -> Objects:
+    """The objects of the stage's account. Raises Refused."""
+    own = context.stage.context
+    name = foreign.text_at(own, "account") or foreign.text_at(own, "credentials")
+    return Objects(accounts.find(context.services, name))

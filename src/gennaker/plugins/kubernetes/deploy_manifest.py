@@ -1,0 +1,241 @@
+"""Deploy Manifest: deploys Kubernetes manifests and waits until they are stable.
+
+What is going to be sent is decided and kept before the first manifest is sent: whoever goes on after a crash sends the
+same once more, and no second version is made.
+"""
+
+from datetime import timedelta
+
+import msgspec
+
+from gennaker.interfaces import produced
+from gennaker.interfaces.artifacts import ArtifactUnavailable
+from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext
+from gennaker.model import foreign, waiting
+from gennaker.model.artifact import Plain
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
+from gennaker.model.moniker import Moniker
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.kubernetes import (
+    accounts,
+    asking,
+    cleaning,
+    deploying,
+    kinds,
+    manifests,
+    selectors,
+    sources,
+    stability,
+    strategies,
+    submitting,
+)
+from gennaker.plugins.kubernetes.annotations import Way
+from gennaker.plugins.kubernetes.deploying import Facts, Prepared, Request
+from gennaker.plugins.kubernetes.kinds import Kind
+from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.replacing import Binding
+
+_SECRET = "secret"  # noqa: S105 - a kind
+_SENSITIVE = frozenset({"data", "stringData"})
+
+
+class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON."""
+
+    account: str = ""
+    cloud_provider: str = ""
+    source: str = "text"
+    """`text` or `artifact`."""
+    manifests: tuple[JsonObject | None, ...] | JsonObject | str | None = ()
+    manifest_artifact_id: str | None = ""
+    manifest_artifact: JsonObject | None = None
+    manifest_artifact_account: str | None = ""
+    required_artifact_ids: tuple[str, ...] | None = ()
+    required_artifacts: tuple[JsonObject, ...] | None = ()
+    enable_artifact_binding: bool = True
+    skip_expression_evaluation: bool = False
+    namespace_override: str | None = ""
+    label_selectors: JsonObject | None = None
+    allow_nothing_selected: bool = False
+    skip_spec_template_labels: bool = False
+    versioned: bool | None = None
+    moniker: JsonObject | None = None
+    traffic_management: JsonObject | None = None
+    stable_manifest_timeout_minutes: Plain | None = None
+
+
+async def resolve(context: TaskContext) -> TaskResult:
+    """Reads the manifests, and says everything that is wrong with them."""
+    try:
+        written = await sources.documents(context)
+    except ArtifactUnavailable as error:
+        return Failed(problem=Problem(code="artifact.unavailable", message=str(error)), retryable=True)
+    given = deploying.expanded(written)
+    objects = asking.objects(context)
+    placed = [await _placed(objects, one, context) for one in given]
+    problems = accounts.problems_of(objects.account, dict(enumerate(placed)))
+    if not placed:
+        problems = [Problem(code="manifest.none", message="There is no manifest to deploy.", pointer="/manifests")]
+    if problems:
+        raise Refused(_together(problems))
+    sources.required(context)
+    return Done(context={"resolvedManifests": [*placed]})
+
+
+async def _placed(objects: Objects, manifest: JsonObject, context: TaskContext) -> JsonObject:
+    namespace = foreign.text_at(context.stage.context, "namespaceOverride")
+    kind = kinds.of(manifest)
+    is_namespaced = kinds.properties(kind).is_namespaced
+    if namespace and kind.group:
+        resource = await objects.known(kind, foreign.text_at(manifest, "apiVersion"))
+        is_namespaced = resource is None or resource.is_namespaced
+    return deploying.in_namespace(manifest, namespace, is_namespaced=lambda _: is_namespaced)
+
+
+async def deploy(context: TaskContext) -> TaskResult:
+    """Decides, then sends what was decided; a repeat sends the same again."""
+    objects = asking.objects(context)
+    decided = context.task.memory.get("ready")
+    if not isinstance(decided, list):
+        prepared = await _prepare(context, objects)
+        return Again(
+            after=timedelta(),
+            memory={"ready": to_json(prepared.ready), "bound": to_json(prepared.bound)},
+            waiting_for=waiting.ForWork(reason="the manifests to be sent", what="run"),
+        )
+    ready = foreign.mappings(decided)
+    deployed = [await _submit(context, objects, one, place) for place, one in enumerate(ready)]
+    sent = [one for one in deployed if one is not None]
+    _check_selected(context, sent)
+    created: list[Json] = [one["artifact"] for one, made in zip(ready, deployed, strict=True) if made is not None]
+    outputs: JsonObject = {
+        "outputs.manifests": [_without_secrets(one) for one in sent],
+        stability.NAMES: stability.names_by_namespace(sent),
+        "outputs.boundArtifacts": foreign.items(context.task.memory.get("bound")),
+        "outputs.createdArtifacts": created,
+        "artifacts": created,
+    }
+    return Done(context=outputs, outputs=outputs)
+
+
+async def _prepare(context: TaskContext, objects: Objects) -> Prepared:
+    wanted = foreign.mappings_at(context.stage.context, "resolvedManifests")
+    request = request_of(context, objects)
+    needed = deploying.needed(wanted, request)
+    facts = Facts(
+        lists={(kind.key, space): await _prior(objects, kind, space) for kind, space in needed.lists},
+        objects={one.key: found for one in needed.objects if (found := await objects.get(one)) is not None},
+    )
+    return deploying.prepare(wanted, request, facts)
+
+
+async def _prior(objects: Objects, kind: Kind, namespace: str) -> list[JsonObject]:
+    """A kind that the cluster gets by this very request has no objects yet."""
+    return await objects.list(kind, namespace) if await objects.known(kind) is not None else []
+
+
+def request_of(context: StageContext, objects: Objects) -> Request:
+    """What the stage asks for. Raises Refused."""
+    own, account = context.stage.context, objects.account
+    named = foreign.mapping(own.get("moniker"))
+    binds = own.get("enableArtifactBinding") is not False
+    traffic = strategies.traffic_of(own)
+    return Request(
+        account=account.name,
+        moniker=Moniker(
+            app=foreign.text_at(named, "app") or context.execution.head.application,
+            stack=foreign.text_at(named, "stack") or None,
+            detail=foreign.text_at(named, "detail") or None,
+            cluster=foreign.text_at(named, "cluster") or None,
+        ),
+        required=sources.required(context),
+        optional=sources.optional(context),
+        binds_artifacts=binds,
+        binding=Binding.NAME_ONLY if account.settings.match_image_names_only else Binding.NAME_AND_TAG,
+        is_versioned=None if own.get("versioned") is None else foreign.flag(own.get("versioned")),
+        services=traffic.services,
+        sends_traffic=traffic.is_enabled,
+        strategy=traffic.strategy,
+        has_selectors=bool(_selectors(context)),
+        skips_template_labels=foreign.flag(own.get("skipSpecTemplateLabels")),
+        managed_by=account.managed_by,
+        custom=account.custom,
+    )
+
+
+async def _submit(context: TaskContext, objects: Objects, ready: JsonObject, place: int) -> JsonObject | None:
+    """None: the stage's label selectors don't mean it."""
+    manifest = foreign.mapping(ready.get("manifest"))
+    chosen = _selectors(context)
+    if chosen and not selectors.fit(chosen, manifests.labels(manifest)):
+        return None
+    return await submitting.submit(
+        objects, manifest, Way(foreign.text_at(ready, "way")), effect=f"{context.attempt_key}:{place}"
+    )
+
+
+def _selectors(context: StageContext) -> list[JsonObject]:
+    found = foreign.mappings_at(context.stage.context.get("labelSelectors"), "selectors")
+    selectors.rendered(found)  # says what is wrong with them
+    return found
+
+
+def _check_selected(context: TaskContext, sent: list[JsonObject]) -> None:
+    own = context.stage.context
+    if not sent and not foreign.flag(own.get("allowNothingSelected")):
+        raise Refused(
+            Problem(
+                code="manifest.nothing_selected",
+                message=f"None of the manifests fits the label selectors {selectors.rendered(_selectors(context))}.",
+                remedy="Correct them, or set allowNothingSelected.",
+                pointer="/labelSelectors",
+            )
+        )
+
+
+def _without_secrets(manifest: JsonObject) -> JsonObject:
+    """As executions keep it: no content of a Secret, neither in itself nor in kubectl's copy."""
+    if kinds.of(manifest).name != _SECRET:
+        return manifest
+    own: JsonObject = {
+        key: value for key, value in manifests.annotations(manifest).items() if not key.startswith("kubectl.")
+    }
+    kept = {key: value for key, value in manifest.items() if key not in _SENSITIVE}
+    return {**kept, "metadata": {**manifests.metadata(manifest), "annotations": own}}
+
+
+def _together(problems: list[Problem]) -> Problem:
+    """All of them at once."""
+    if len(problems) == 1:
+        return problems[0]
+    return msgspec.structs.replace(
+        problems[0],
+        message=" ".join(f"{one.message} ({one.pointer})" for one in problems),
+        pointer="",
+        details={"problems": [to_json(one) for one in problems]},
+    )
+
+
+async def after(spec: StageSpec, context: StageContext) -> tuple[PlannedStage, ...]:
+    """What the stage's traffic strategy does with the versions before."""
+    del spec
+    return await strategies.stages_after(context)
+
+
+stage = StageType(
+    name="deployManifest",
+    label="Deploy (Manifest)",
+    about=__doc__,
+    spec=Spec,
+    tasks=(
+        asking.task("resolveDeploySourceManifest", resolve),
+        asking.task("deployManifest", deploy),
+        stability.task,
+        cleaning.task,
+        produced.task,
+    ),
+    plan_after=after,
+    plans_without_io=False,
+    restart_clears=("resolvedManifests", "stableManifests", "outputs.manifests", stability.NAMES),
+)

@@ -1,0 +1,136 @@
+"""Why pods can't start: the object, the reason, and whether waiting could still help. Pure.
+
+Only pods that the present version of a workload has made are looked at: those of an older, broken one may crash for as
+long as the new one isn't there.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gennaker.model import foreign
+from gennaker.model.codec import JsonObject
+from gennaker.plugins.kubernetes import annotations, kinds, manifests
+
+_HOPELESS = {
+    "ImagePullBackOff": "its image can't be pulled",
+    "InvalidImageName": "the name of its image is malformed",
+    "ErrImageNeverPull": "its image isn't on the node and may not be pulled",
+    "CreateContainerConfigError": "it refers to a ConfigMap, a Secret or a key that isn't there",
+    "RunContainerError": "it can't be started",
+}
+_CRASHING = "CrashLoopBackOff"
+CRASHES_UNTIL_HOPELESS = 3
+_REVISION_HASH = "controller-revision-hash"
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps a workload from becoming stable."""
+
+    name: str
+    """Of the object that has it: `pod web-v003-x7f2q`."""
+    reason: str
+    """The cluster's word: `ImagePullBackOff`."""
+    message: str
+    is_final: bool
+    """Waiting won't help."""
+    pod: str = ""
+    container: str = ""
+    """Whose log may say more."""
+    has_ended_before: bool = False
+    """The log of the container before this one says it."""
+
+    def __str__(self) -> str:
+        """In one sentence."""
+        container = f", container {self.container}" if self.container else ""
+        return f"{self.name}{container}: {self.message} ({self.reason})."
+
+
+def troubles(
+    workload: JsonObject, pods: Iterable[JsonObject], replica_sets: Iterable[JsonObject] = ()
+) -> list[Trouble]:
+    """What is wrong with a workload and its pods, what is final first."""
+    found = [*_of_conditions(workload)]
+    for pod in own_pods(workload, pods, replica_sets):
+        found += _of_pod(pod)
+    return sorted(found, key=lambda one: not one.is_final)
+
+
+def own_pods(
+    workload: JsonObject, pods: Iterable[JsonObject], replica_sets: Iterable[JsonObject] = ()
+) -> list[JsonObject]:
+    """The pods that the present version of a workload has made."""
+    kind = kinds.of(workload).name
+    uid = manifests.metadata(workload).get("uid")
+    if kind == "pod":
+        return [workload]
+    if kind == "deployment":
+        revision = manifests.annotations(workload).get(annotations.REVISION)
+        owners = {
+            manifests.metadata(one).get("uid")
+            for one in replica_sets
+            if owned_by(one, uid) and manifests.annotations(one).get(annotations.REVISION) == revision
+        }
+        return [one for one in pods if any(owned_by(one, owner) for owner in owners)]
+    found = [one for one in pods if owned_by(one, uid)]
+    if kind == "statefulSet":
+        revision = foreign.text_at(manifests.status(workload), "updateRevision")
+        return [one for one in found if manifests.labels(one).get(_REVISION_HASH) == revision]
+    return found
+
+
+def owned_by(one: JsonObject, uid: object) -> bool:
+    """Whether an object belongs to the one with this uid."""
+    owners = foreign.mappings_at(manifests.metadata(one), "ownerReferences")
+    return uid is not None and any(owner.get("uid") == uid for owner in owners)
+
+
+def _of_conditions(workload: JsonObject) -> Iterable[Trouble]:
+    """Pods that the cluster refuses to make: quota, admission, security."""
+    for one in manifests.conditions(workload):
+        if one.get("type") == "ReplicaFailure" and one.get("status") == "True":
+            yield Trouble(
+                name=manifests.full_name(workload),
+                reason=foreign.text_at(one, "reason"),
+                message=foreign.text_at(one, "message"),
+                is_final=False,  # a quota may be raised, or freed by the old version's pods
+            )
+
+
+def _of_pod(pod: JsonObject) -> Iterable[Trouble]:
+    name = f"pod {manifests.name(pod)}"
+    for one in manifests.conditions(pod):
+        if one.get("type") == "PodScheduled" and one.get("status") == "False":
+            reason = foreign.text_at(one, "reason")
+            yield Trouble(name=name, reason=reason, message=foreign.text_at(one, "message"), is_final=False)
+    status = manifests.status(pod)
+    for key in ("initContainerStatuses", "containerStatuses"):
+        for one in foreign.mappings_at(status, key):
+            found = _of_container(name, manifests.name(pod), one)
+            if found is not None:
+                yield found
+
+
+def _of_container(name: str, pod: str, own: JsonObject) -> Trouble | None:
+    state = foreign.mapping(own.get("state"))
+    waiting = foreign.mapping(state.get("waiting"))
+    reason, restarts = foreign.text_at(waiting, "reason"), manifests.count(own.get("restartCount"))
+    container = foreign.text_at(own, "name")
+    if reason in _HOPELESS:
+        detail = foreign.text_at(waiting, "message")
+        said = f"{_HOPELESS[reason]}: {detail}" if detail else _HOPELESS[reason]
+        return Trouble(name=name, container=container, pod=pod, reason=reason, message=said, is_final=True)
+    if reason == _CRASHING:
+        ended = foreign.mapping(foreign.mapping(own.get("lastState")).get("terminated"))
+        code = ended.get("exitCode")
+        why = foreign.text_at(ended, "reason")
+        return Trouble(
+            name=name,
+            container=container,
+            pod=pod,
+            reason=reason,
+            message=f"it ended {restarts} times, last with exit code {code}" + (f" ({why})" if why else ""),
+            is_final=restarts >= CRASHES_UNTIL_HOPELESS,
+            has_ended_before=True,
+        )
+    return None

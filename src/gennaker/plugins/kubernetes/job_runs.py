@@ -1,0 +1,79 @@
+"""What became of a Job, in the words of Clouddriver's job status. Pure."""
+
+from collections.abc import Iterable
+
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject
+from gennaker.plugins.kubernetes import manifests, status
+
+RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
+
+
+def state(job: JsonObject) -> str:
+    """`Running`, `Succeeded` or `Failed`."""
+    if not isinstance(job.get("status"), dict):
+        return RUNNING
+    wanted = manifests.whole(manifests.spec(job).get("completions"))
+    if manifests.count(manifests.status(job).get("succeeded")) >= (1 if wanted is None else wanted):
+        return SUCCEEDED
+    return FAILED if status.job_failure(job) is not None else RUNNING
+
+
+def described(job: JsonObject, pods: Iterable[JsonObject], account: str) -> JsonObject:
+    """The job's status as stages put it out."""
+    listed = sorted(pods, key=manifests.created)
+    ended = _ended(listed)
+    failure = status.job_failure(job) or {}
+    message = foreign.text_at(ended, "message") or foreign.text_at(failure, "message")
+    reason = foreign.text_at(ended, "reason") or foreign.text_at(failure, "reason")
+    shown: list[Json] = [{"name": manifests.name(one), "status": one.get("status")} for one in listed]
+    return {
+        "name": manifests.name(job),
+        "location": manifests.namespace(job),
+        "account": account,
+        "provider": "kubernetes",
+        "createdTime": manifests.created(job),
+        "completedTime": foreign.text_at(manifests.status(job), "completionTime"),
+        "jobState": state(job),
+        "completionDetails": {
+            "exitCode": foreign.said_at(ended, "exitCode"),
+            "signal": foreign.said_at(ended, "signal"),
+            "message": message,
+            "reason": reason,
+        },
+        "message": message,
+        "reason": reason,
+        "pods": shown,
+        "mostRecentPodName": manifests.name(listed[-1]) if listed else "",
+    }
+
+
+def why_failed(job: JsonObject, pods: Iterable[JsonObject]) -> str:
+    """From the first pod with a container that ended badly, else from one that never started, else the Job's own word."""
+    listed = sorted(pods, key=manifests.created)
+    for pod in listed:
+        for name, one in _container_states(pod, "terminated"):
+            if one.get("exitCode"):
+                reason = foreign.text_at(one, "reason")
+                said = f" ({reason})" if reason else ""
+                return f"pod {manifests.name(pod)}, container {name} ended with exit code {one['exitCode']}{said}"
+    for pod in listed:
+        for name, one in _container_states(pod, "waiting"):
+            reason, message = foreign.text_at(one, "reason"), foreign.text_at(one, "message")
+            return f"pod {manifests.name(pod)}, container {name} never started: {reason} {message}".strip()
+    return foreign.text_at(status.job_failure(job) or {}, "message") or "it failed"
+
+
+def _ended(pods: list[JsonObject]) -> JsonObject:
+    for pod in reversed(pods):
+        for _, one in _container_states(pod, "terminated"):
+            return one
+    return {}
+
+
+def _container_states(pod: JsonObject, state_name: str) -> Iterable[tuple[str, JsonObject]]:
+    for key in ("initContainerStatuses", "containerStatuses"):
+        for one in foreign.mappings_at(manifests.status(pod), key):
+            found = foreign.mapping(one.get("state")).get(state_name)
+            if isinstance(found, dict):
+                yield foreign.text_at(one, "name"), found

@@ -1,0 +1,249 @@
+"""Run Job (Manifest): runs a Kubernetes Job to its end, keeps its log, and hands on what the log tells.
+
+`propertyFile` names the container whose log is read, as in Spinnaker. A cancelled stage deletes its Job.
+"""
+
+import hashlib
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from gennaker.interfaces import produced
+from gennaker.interfaces.evidence import EvidenceItem
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext
+from gennaker.model import foreign, waiting
+from gennaker.model.codec import JsonObject, to_json
+from gennaker.model.event import Again, Done, Failed, TaskResult
+from gennaker.model.moniker import Moniker
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.kubernetes import (
+    accounts,
+    asking,
+    deploy_manifest,
+    deploying,
+    diagnosing,
+    job_properties,
+    job_runs,
+    kinds,
+    manifests,
+    sources,
+    stability,
+    submitting,
+)
+from gennaker.plugins.kubernetes.annotations import Way
+from gennaker.plugins.kubernetes.kinds import Kind
+from gennaker.plugins.kubernetes.manifests import Coordinates
+from gennaker.plugins.kubernetes.objects import Objects
+
+_LOOKS_AGAIN = timedelta(milliseconds=500)
+_LOG_LINES = 10_000
+_SHOWN_LINES = 20
+_PROPERTY_TRIES = 6
+"""A log may come a little after the Job's end."""
+
+
+class Spec(deploy_manifest.Spec, frozen=True, kw_only=True, rename="camel"):
+    """The stage's JSON."""
+
+    property_file: str | None = ""
+    wait_for_completion: bool | str = True
+    consume_artifact_source: str | None = ""
+
+
+async def plan(spec: StageSpec, _: StageContext) -> Plan:
+    """Waits for the Job's end unless the stage doesn't."""
+    assert isinstance(spec, Spec)
+    waits = str(spec.wait_for_completion).lower() != "false"
+    return Plan(tasks=(_RESOLVE.planned(), _RUN.planned(), *((_WAIT.planned(), _BIND.planned()) if waits else ())))
+
+
+async def resolve(context: TaskContext) -> TaskResult:
+    """Exactly one Job."""
+    found = deploying.expanded(await sources.documents(context))
+    if len(found) != 1 or kinds.of(found[0]).name != "job":
+        raise Refused(
+            Problem(
+                code="job.manifest",
+                message=f"The stage must have exactly one manifest, of the kind Job; it has {len(found)}"
+                + (f": {manifests.full_name(found[0])}." if len(found) == 1 else "."),
+                pointer="/manifest",
+            )
+        )
+    objects = asking.objects(context)
+    namespace = foreign.text_at(context.stage.context, "namespaceOverride")
+    placed = deploying.in_namespace(found[0], namespace, is_namespaced=lambda _: True)
+    problems = accounts.problems_of(objects.account, {0: placed})
+    if problems:
+        raise Refused(*problems)
+    return Done(context={"resolvedManifests": [placed]})
+
+
+async def run(context: TaskContext) -> TaskResult:
+    """Makes the Job anew, in place of one of its name; a repeat of this run finds the one that it made."""
+    objects = asking.objects(context)
+    request = replace(
+        deploy_manifest.request_of(context, objects),
+        moniker=Moniker(app=deploy_manifest.request_of(context, objects).moniker.app),
+        is_versioned=False,
+    )
+    wanted = foreign.mappings_at(context.stage.context, "resolvedManifests")
+    ready = deploying.prepare(wanted, request, deploying.Facts()).ready[0]
+    where = manifests.coordinates(ready.manifest)
+    made = None if manifests.has_generated_name(ready.manifest) else await _made_before(context, objects, where)
+    if made is None:
+        marked = _marked(ready.manifest, context.attempt_key)
+        made = await submitting.submit(objects, marked, Way.RECREATE, effect=context.attempt_key)
+    jobs: JsonObject = {manifests.namespace(made): [manifests.full_name(made)]}
+    outputs: JsonObject = {
+        "deploy.jobs": jobs,
+        "outputs.manifests": [made],
+        stability.NAMES: jobs,
+        "outputs.createdArtifacts": [to_json(ready.artifact)],
+    }
+    return Done(context=outputs, outputs=outputs)
+
+
+async def _made_before(context: TaskContext, objects: Objects, where: Coordinates) -> JsonObject | None:
+    there = await objects.get(where)
+    own = {} if there is None else manifests.annotations(there)
+    return there if own.get(submitting.EFFECT) == context.attempt_key else None
+
+
+def _marked(manifest: JsonObject, key: str) -> JsonObject:
+    own: JsonObject = {**manifests.annotations(manifest), submitting.EFFECT: key}
+    return {**manifest, "metadata": {**manifests.metadata(manifest), "annotations": own}}
+
+
+async def wait(context: TaskContext) -> TaskResult:
+    """Ends as the Job ends."""
+    objects = asking.objects(context)
+    where = _job_of(context.stage.context)
+    job = await objects.seen(where)
+    if job is None:
+        # The watch may not have seen it yet: ask before saying that it is gone.
+        job = await objects.get(where)
+    if job is None:
+        return Failed(
+            problem=Problem(code="job.lost", message=f"{where.full_name} isn't there any more: somebody deleted it.")
+        )
+    pods = diagnosing.own_pods(job, (await objects.all_seen(Kind("pod"), where.namespace)).values())
+    state = job_runs.state(job)
+    found = diagnosing.troubles(job, pods)
+    stuck = next((one for one in found if one.is_final and not one.has_ended_before), None)
+    if state == job_runs.RUNNING and stuck is None:
+        said = f": {found[0]}" if found else ""
+        return Again(
+            after=_LOOKS_AGAIN,
+            waiting_for=waiting.ForObject(
+                reason=f"{where.full_name} to end{said}",
+                kind="job",
+                name=where.full_name,
+                observed=f"{len(pods)} pods",
+                place=f"{objects.account.name}/{where.namespace}",
+            ),
+        )
+    logs = await _logs(objects, pods)
+    await _keep(context, where, logs)
+    outputs: JsonObject = {"jobStatus": job_runs.described(job, pods, objects.account.name)}
+    if state == job_runs.SUCCEEDED:
+        return await _succeeded(context, logs, outputs)
+    why = str(stuck) if stuck is not None else job_runs.why_failed(job, pods)
+    outputs |= _properties_if_any(context, logs)
+    return Failed(problem=_failed(where, why, logs), outputs=outputs, context=outputs)
+
+
+async def _succeeded(context: TaskContext, logs: dict[str, str], outputs: JsonObject) -> TaskResult:
+    container = foreign.text_at(context.stage.context, "propertyFile")
+    if not container:
+        return Done(context=outputs, outputs=outputs)
+    found = job_properties.read("\n".join(log for name, log in logs.items() if name.endswith(f"/{container}")))
+    tries = manifests.count(context.task.memory.get("tries"))
+    if not found and tries < _PROPERTY_TRIES:
+        waits = waiting.ForOther(reason=f"properties in the log of container {container}")
+        return Again(after=timedelta(seconds=1), memory={"tries": tries + 1}, waiting_for=waits)
+    if not found:
+        raise Refused(
+            Problem(
+                code="job.no_properties",
+                message=f"The log of container {container} holds no properties.",
+                remedy="Let it print SPINNAKER_PROPERTY_KEY=value or SPINNAKER_CONFIG_JSON={…}; propertyFile names the container.",
+                pointer="/propertyFile",
+            )
+        )
+    outputs = {**found, **outputs, "propertyFileContents": found}
+    return Done(context=outputs, outputs=outputs)
+
+
+def _properties_if_any(context: TaskContext, logs: dict[str, str]) -> JsonObject:
+    """A failed Job's properties are taken if they can be read."""
+    container = foreign.text_at(context.stage.context, "propertyFile")
+    try:
+        found = job_properties.read("\n".join(log for name, log in logs.items() if name.endswith(f"/{container}")))
+    except Refused:
+        return {}
+    return {**found, "propertyFileContents": found} if container and found else {}
+
+
+async def _logs(objects: Objects, pods: list[JsonObject]) -> dict[str, str]:
+    """By `pod/container`, oldest pod first."""
+    found: dict[str, str] = {}
+    for pod in sorted(pods, key=manifests.created):
+        for one in manifests.containers(manifests.spec(pod)):
+            name = foreign.text_at(one, "name")
+            log = await objects.log_if_any(manifests.namespace(pod), manifests.name(pod), name, lines=_LOG_LINES)
+            if log:
+                found[f"{manifests.name(pod)}/{name}"] = log
+    return found
+
+
+async def _keep(context: TaskContext, where: Coordinates, logs: dict[str, str]) -> None:
+    """The logs outlive the Job's pods as evidence."""
+    for name, log in logs.items():
+        content = log.encode()
+        item = EvidenceItem(
+            execution_id=context.execution.head.id,
+            stage_id=context.stage.id,
+            name=f"{name.replace('/', '.')}.log",
+            kind="log",
+            media_type="text/plain",
+            digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+            size_bytes=len(content),
+            at=context.at,
+            summary={"job": where.full_name},
+        )
+        await context.services.evidence.put(item, content)
+
+
+def _failed(where: Coordinates, why: str, logs: dict[str, str]) -> Problem:
+    shown = "\n".join("\n".join(logs.values()).strip().split("\n")[-_SHOWN_LINES:])
+    return Problem(
+        code="job.failed",
+        message=f"{where.full_name} failed: {why}." + (f" Last lines of its log: {shown}" if shown else ""),
+        remedy="Look at its log, which is kept with the stage.",
+        details={"log": shown} if shown else {},
+    )
+
+
+async def stop(context: TaskContext) -> None:
+    """A cancelled stage's Job goes, and its pods with it."""
+    if isinstance(context.stage.context.get("deploy.jobs"), dict):
+        await asking.objects(context).delete(_job_of(context.stage.context))
+
+
+def _job_of(own: JsonObject) -> Coordinates:
+    return stability.named(own.get("deploy.jobs"))[0]
+
+
+_RESOLVE = asking.task("resolveDeploySourceManifest", resolve)
+_RUN = asking.task("runJob", run, stop=stop)
+_WAIT = asking.task("waitOnJobCompletion", wait, timeout=timedelta(hours=2), stop=stop)
+_BIND = produced.task
+stage = StageType(
+    name="runJobManifest",
+    label="Run Job (Manifest)",
+    about=__doc__,
+    spec=Spec,
+    tasks=(_RESOLVE, _RUN, _WAIT, _BIND),
+    plan=plan,
+    restart_clears=("resolvedManifests", "deploy.jobs", "outputs.manifests", stability.NAMES, "propertyFileContents"),
+)

@@ -1,0 +1,147 @@
+"""Stability: the task that waits until everything a stage has deployed is stable, or can't become so any more.
+
+It looks at what the shared watches hold and asks nobody. An object that was stable once isn't looked at again. One that
+has failed, or whose pods can't start for a reason that waiting doesn't mend, ends the stage at once: the sooner the better.
+"""
+
+from datetime import timedelta
+
+import msgspec
+
+from gennaker.interfaces.stages import TaskContext
+from gennaker.model import foreign, waiting
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import Again, Done, Failed, TaskResult
+from gennaker.model.problems import Problem
+from gennaker.plugins.kubernetes import asking, diagnosing, kinds, manifests, status
+from gennaker.plugins.kubernetes.diagnosing import Trouble
+from gennaker.plugins.kubernetes.kinds import Kind
+from gennaker.plugins.kubernetes.manifests import Coordinates
+from gennaker.plugins.kubernetes.objects import Objects
+
+NAMES = "outputs.manifestNamesByNamespace"
+_LOOKS_AGAIN = timedelta(milliseconds=500)
+_LOG_LINES = 20
+_WITH_PODS = frozenset({"deployment", "replicaSet", "statefulSet", "daemonSet", "job", "pod"})
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One object as it is seen now."""
+
+    where: Coordinates
+    is_stable: bool = False
+    failure: str = ""
+    waits_for: str = ""
+    trouble: Trouble | None = None
+
+
+async def wait(context: TaskContext) -> TaskResult:
+    """Ends when all are stable, or one has failed."""
+    objects = asking.objects(context)
+    own = context.stage.context
+    stable = {str(one) for one in foreign.items(own.get("stableManifests"))}
+    left = [one for one in named(own.get(NAMES)) if _key(one) not in stable]
+    seen = [await look(objects, one) for one in left]
+    stable |= {_key(one.where) for one in seen if one.is_stable}
+    remembered: JsonObject = {"stableManifests": [*sorted(stable)]}
+    failed = [one for one in seen if one.failure]
+    if failed:
+        return Failed(problem=await _problem(objects, failed), context=remembered)
+    open_ = [one for one in seen if not one.is_stable]
+    if not open_:
+        return Done(context=remembered)
+    first = next((one for one in open_ if one.trouble is not None), open_[0])
+    said = f"{first.where.full_name} to become stable: {first.waits_for}"
+    said += f"; {first.trouble}" if first.trouble else ""
+    more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
+    return Again(
+        after=_LOOKS_AGAIN,
+        context=remembered,
+        waiting_for=waiting.ForObject(
+            reason=f"{said}{more}",
+            kind="manifest",
+            name=first.where.full_name,
+            observed=first.waits_for,
+            place=f"{objects.account.name}/{first.where.namespace}",
+        ),
+    )
+
+
+def named(by_namespace: Json) -> list[Coordinates]:
+    """The objects in `{namespace: ["kind name"]}`."""
+    found: list[Coordinates] = []
+    for namespace, names in foreign.mapping(by_namespace).items():
+        for one in foreign.items(names):
+            kind, name = kinds.parse_full_name(foreign.text(one))
+            found.append(Coordinates(kind=kind, namespace=namespace, name=name))
+    return found
+
+
+async def look(objects: Objects, where: Coordinates) -> Seen:
+    """An object as the shared watch has it. Raises Refused, ApiFailure."""
+    live = await objects.seen(where)
+    if live is None:
+        return Seen(where=where, waits_for="it isn't there yet")
+    found = status.of(live)
+    if found.failed.state:
+        return Seen(where=where, failure=found.failed.message or "It has failed.")
+    if found.stable.state:
+        return Seen(where=where, is_stable=True)
+    trouble = await _trouble(objects, where, live)
+    return Seen(
+        where=where,
+        waits_for=found.stable.message or "",
+        trouble=trouble,
+        failure=str(trouble) if trouble is not None and trouble.is_final else "",
+    )
+
+
+async def _trouble(objects: Objects, where: Coordinates, live: JsonObject) -> Trouble | None:
+    if where.kind.group or where.kind.name not in _WITH_PODS:
+        return None
+    pods = [] if where.kind.name == "pod" else [*(await objects.all_seen(Kind("pod"), where.namespace)).values()]
+    sets: list[JsonObject] = []
+    if where.kind.name == "deployment":
+        sets = [*(await objects.all_seen(Kind("replicaSet"), where.namespace)).values()]
+    found = diagnosing.troubles(live, pods, sets)
+    return found[0] if found else None
+
+
+async def _problem(objects: Objects, failed: list[Seen]) -> Problem:
+    said = " ".join(f"{one.where.full_name}: {one.failure}" for one in failed)
+    trouble = next((one.trouble for one in failed if one.trouble is not None and one.trouble.container), None)
+    log = await _end_of_log(objects, failed[0].where.namespace, trouble) if trouble else ""
+    details: JsonObject = {"manifests": [one.where.full_name for one in failed]}
+    if trouble is not None:
+        details |= {"object": trouble.name, "reason": trouble.reason}
+    if log:
+        details["log"] = log
+    return Problem(
+        code="manifest.failed",
+        message=f"{said} Last lines of its log: {log}" if log else said,
+        remedy="Mend what it says and deploy again; undoRolloutManifest takes a Deployment back to the revision before.",
+        details=details,
+    )
+
+
+async def _end_of_log(objects: Objects, namespace: str, trouble: Trouble) -> str:
+    """Best effort: a container that never ran has no log, and that is no failure of its own."""
+    if not trouble.has_ended_before:
+        return ""
+    found = await objects.log_if_any(namespace, trouble.pod, trouble.container, lines=_LOG_LINES)
+    return found.strip()
+
+
+def _key(where: Coordinates) -> str:
+    return f"{where.namespace}/{where.full_name}"
+
+
+def names_by_namespace(deployed: list[JsonObject]) -> JsonObject:
+    """`{namespace: ["kind name"]}` of live objects."""
+    found: dict[str, list[Json]] = {}
+    for one in deployed:
+        found.setdefault(manifests.namespace(one), []).append(manifests.full_name(one))
+    return {**found}
+
+
+task = asking.task("waitForManifestToStabilize", wait)

@@ -1,0 +1,90 @@
+"""Submitting: a prepared manifest gets to the API server in the way its annotations want. May be repeated.
+
+`apply` forces and leaves kubectl's last-applied annotation behind, by which versions are compared. What kubectl applied by
+itself before is first moved to our field manager: else what a manifest no longer says would stay for ever.
+"""
+
+from gennaker.interfaces.api_servers import ApiUnavailable
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject, encode_sorted
+from gennaker.model.problems import Refused
+from gennaker.plugins.kubernetes import annotations, manifests
+from gennaker.plugins.kubernetes.annotations import Way
+from gennaker.plugins.kubernetes.objects import FIELD_MANAGER, Objects
+
+EFFECT = "gennaker.io/effect"
+"""Annotation of objects whose names the API server makes: which effect has made them, so that none makes two."""
+_KUBECTL = "kubectl-client-side-apply"
+
+
+async def submit(objects: Objects, manifest: JsonObject, way: Way, *, effect: str) -> JsonObject:
+    """The object as the API server has it now. Raises Refused, ApiFailure."""
+    if manifests.has_generated_name(manifest):
+        return await _create_once(objects, manifest, effect)
+    match way:
+        case Way.RECREATE:
+            await _gone(objects, manifest)
+            return await _apply(objects, manifest)
+        case Way.REPLACE:
+            return await objects.replace(manifest) or await objects.create(manifest)
+        case Way.SERVER_SIDE | Way.SERVER_SIDE_FORCED:
+            return await objects.apply(manifest, is_forced=way is Way.SERVER_SIDE_FORCED)
+        case _:
+            return await _apply(objects, manifest)
+
+
+async def _apply(objects: Objects, manifest: JsonObject) -> JsonObject:
+    there = await objects.get(manifests.coordinates(manifest))
+    if there is not None:
+        await _take_over(objects, there)
+    return await objects.apply(_remembered(manifest), is_forced=True)
+
+
+def _remembered(manifest: JsonObject) -> JsonObject:
+    """With kubectl's copy of itself."""
+    kept = {key: value for key, value in manifest.items() if key != "status"}
+    metadata = manifests.metadata(kept)
+    own = {key: value for key, value in manifests.annotations(kept).items() if key != annotations.LAST_APPLIED}
+    plain = {**kept, "metadata": {**metadata, "annotations": own}}
+    copy = encode_sorted(plain).decode() + "\n"
+    return {**kept, "metadata": {**metadata, "annotations": {**own, annotations.LAST_APPLIED: copy}}}
+
+
+async def _take_over(objects: Objects, there: JsonObject) -> None:
+    """Moves what kubectl manages to our field manager, where it does."""
+    entries = foreign.mappings_at(manifests.metadata(there), "managedFields")
+    moved: list[Json] = [_moved(one) for one in entries]
+    if moved == entries or any(one.get("manager") == FIELD_MANAGER for one in entries):
+        return
+    version = manifests.metadata(there).get("resourceVersion")
+    patch: Json = [
+        {"op": "replace", "path": "/metadata/managedFields", "value": moved},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+    ]
+    await objects.patch(manifests.coordinates(there), patch, merge="json")
+
+
+def _moved(entry: JsonObject) -> JsonObject:
+    is_of_kubectl = entry.get("manager") == _KUBECTL and not entry.get("subresource")
+    return {**entry, "manager": FIELD_MANAGER, "operation": "Apply"} if is_of_kubectl else entry
+
+
+async def _gone(objects: Objects, manifest: JsonObject) -> None:
+    """Deletes what is there, and comes back once it is gone; failing to delete is no failure, as in Spinnaker."""
+    where = manifests.coordinates(manifest)
+    try:
+        was_there = await objects.delete(where)
+    except Refused:
+        return
+    if was_there and await objects.get(where) is not None:
+        raise ApiUnavailable(f"{where.full_name} is being deleted and isn't gone yet.")
+
+
+async def _create_once(objects: Objects, manifest: JsonObject, effect: str) -> JsonObject:
+    where = manifests.coordinates(manifest)
+    for one in await objects.list(where.kind, where.namespace):
+        if manifests.annotations(one).get(EFFECT) == effect:
+            return one
+    metadata = manifests.metadata(manifest)
+    marked: JsonObject = {**manifests.annotations(manifest), EFFECT: effect}
+    return await objects.create({**manifest, "metadata": {**metadata, "annotations": marked}})

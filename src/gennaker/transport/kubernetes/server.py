@@ -1,0 +1,270 @@
+"""An API server over HTTP: requests, watches, and which kinds it has.
+
+What it answers with 429 or 503 it wants to be asked again; whatever breaks on the way may have happened, and those who
+write do it so that once more does no harm. A refused credential is renewed once. Bodies of answers are bounded.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import cached_property
+
+import httpx2
+import msgspec
+
+from gennaker.interfaces.api_servers import ApiRefusal, ApiUnavailable, Resource
+from gennaker.model import foreign
+from gennaker.model.codec import JsonObject, decode_json
+from gennaker.transport.kubernetes import credentials
+from gennaker.transport.kubernetes.credentials import Credential, Credentials
+from gennaker.transport.kubernetes.kubeconfig import Access
+from gennaker.transport.kubernetes.memory import Key, Memory
+
+_UNAUTHORISED = 401
+_NOT_FOUND = 404
+_NOT_NOW = frozenset({408, 429, 500, 502, 503, 504})
+_LIMIT_BYTES = 500_000_000
+_SHOWN = 500
+_CONNECTIONS = httpx2.Limits(max_connections=32, max_keepalive_connections=16)
+_CONNECT_SECONDS = 10.0
+_WATCH_SILENCE_SECONDS = 150.0
+"""A watch that is asked to end sooner and hasn't is dead."""
+
+
+class HttpApiServer:
+    """One account's API server. To be closed; lives in one event loop."""
+
+    def __init__(
+        self,
+        name: str,
+        read_access: Callable[[], Access],
+        *,
+        now: Callable[[], datetime],
+        timeout_seconds: float = 30.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`read_access` is called when the server is asked first; `timeout_seconds`: between two pieces of an answer."""
+        self._name = name
+        self._read_access = read_access
+        self._now = now
+        self._timeout = httpx2.Timeout(timeout_seconds, connect=_CONNECT_SECONDS)
+        self._watching = httpx2.Timeout(_WATCH_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+        self._transport = transport
+        self._client: tuple[Credential, httpx2.AsyncClient] | None = None
+        self._resources: dict[str, tuple[Resource, ...]] = {}
+        self._versions: dict[str, tuple[str, ...]] = {}
+        self._memory = Memory(self)
+
+    @property
+    def name(self) -> str:
+        """The account's."""
+        return self._name
+
+    @cached_property
+    def _access(self) -> Access:
+        return self._read_access()
+
+    @cached_property
+    def _credentials(self) -> Credentials:
+        return Credentials(self._access, now=self._now)
+
+    @property
+    def namespace(self) -> str:
+        """Where objects go that name none. Raises Refused."""
+        return self._access.namespace
+
+    async def seen(self, path: str) -> Mapping[Key, JsonObject]:
+        """The objects below a path, as a watch keeps them. Raises ApiFailure, Refused."""
+        return await self._memory.seen(path)
+
+    async def keep(self) -> None:
+        """Keeps the watches that are wanted, until cancelled; then closes what is open."""
+        try:
+            await self._memory.keep()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Closes kept connections."""
+        if self._client is not None:
+            _, client = self._client
+            self._client = None
+            await client.aclose()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        media: str = "application/json",
+    ) -> bytes:
+        """The body of the answer, if it is a good one. Raises ApiFailure, Refused."""
+        async with self._sent(method, path, query=query, body=body, media=media) as response:
+            return await self._read(response)
+
+    async def watch(self, path: str, *, query: Mapping[str, str]) -> AsyncIterator[JsonObject]:
+        """An empty event when the watch stands, then events as they come, until the server ends it. Raises ApiFailure, Refused."""
+        async with self._sent("GET", path, query={**query, "watch": "true"}, is_watch=True) as response:
+            yield {}
+            try:
+                async for line in response.aiter_lines():
+                    event = foreign.mapping(decode_json(line)) if line else {}
+                    if event.get("type") == "ERROR":
+                        raise self._refusal(foreign.mapping(event.get("object")), 0)
+                    if event:
+                        yield event
+            except httpx2.TransportError as error:
+                raise ApiUnavailable(f"The watch of {path} at {self._name} broke off: {_said(error)}.") from error
+            except msgspec.DecodeError as error:
+                raise ApiUnavailable(f"The watch of {path} at {self._name} gave something else than JSON.") from error
+
+    async def resources(self, api_version: str, *, anew: bool = False) -> tuple[Resource, ...]:
+        """The kinds of a group and version. Raises ApiFailure, Refused."""
+        if anew or api_version not in self._resources:
+            path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+            try:
+                listed = decode_json(await self.request("GET", path))
+            except ApiRefusal as refusal:
+                if refusal.status != _NOT_FOUND:
+                    raise
+                self._resources.pop(api_version, None)
+                return ()
+            self._resources[api_version] = tuple(
+                Resource(
+                    api_version=api_version,
+                    kind=foreign.text_at(one, "kind"),
+                    plural=foreign.text_at(one, "name"),
+                    is_namespaced=one.get("namespaced") is True,
+                    verbs=frozenset(foreign.text(verb) for verb in foreign.items(one.get("verbs"))),
+                )
+                for one in foreign.mappings_at(listed, "resources")
+                if "/" not in foreign.text_at(one, "name")
+            )
+        return self._resources[api_version]
+
+    async def versions(self, group: str, *, anew: bool = False) -> tuple[str, ...]:
+        """The API versions of a group, the preferred one first. Raises ApiFailure, Refused."""
+        if not group:
+            return ("v1",)
+        if anew or group not in self._versions:
+            self._versions[group] = await self._asked_versions(group)
+        return self._versions[group]
+
+    async def _asked_versions(self, group: str) -> tuple[str, ...]:
+        try:
+            found = decode_json(await self.request("GET", f"/apis/{group}"))
+        except ApiRefusal as refusal:
+            if refusal.status != _NOT_FOUND:
+                raise
+            return ()
+        preferred = foreign.text_at(foreign.mapping(found).get("preferredVersion"), "groupVersion")
+        listed = [foreign.text_at(one, "groupVersion") for one in foreign.mappings_at(found, "versions")]
+        return tuple(dict.fromkeys((preferred, *listed) if preferred else listed))
+
+    @asynccontextmanager
+    async def _sent(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        media: str = "",
+        is_watch: bool = False,
+    ) -> AsyncIterator[httpx2.Response]:
+        refused: Credential | None = None
+        while True:
+            credential = await self._credentials.current(refused=refused)
+            client = await self._connected(credential)
+            headers = {"accept": "application/json"}
+            if credential.authorization:
+                headers["authorization"] = credential.authorization
+            if body:
+                headers["content-type"] = media
+            extensions = {"sni_hostname": self._access.server_name} if self._access.server_name else None
+            request = client.build_request(
+                method,
+                f"{self._access.server}{path}",
+                params=dict(query or {}),
+                headers=headers,
+                content=body or None,
+                timeout=self._watching if is_watch else self._timeout,
+                extensions=extensions,
+            )
+            try:
+                response = await client.send(request, stream=True)
+            except (httpx2.TransportError, ssl.SSLError) as error:
+                raise ApiUnavailable(f"The API server of {self._name} can't be reached: {_said(error)}.") from error
+            try:
+                if response.status_code == _UNAUTHORISED and refused is None:
+                    refused = credential
+                    continue
+                await self._check(response)
+                yield response
+                return
+            finally:
+                await response.aclose()
+
+    async def _connected(self, credential: Credential) -> httpx2.AsyncClient:
+        if self._client is not None:
+            known, client = self._client
+            if (known.certificate, known.key) == (credential.certificate, credential.key):
+                return client
+            await self.close()
+        is_https = self._access.server.startswith("https:")
+        # No proxies and certificates from the environment: the kubeconfig says it all.
+        client = httpx2.AsyncClient(
+            verify=credentials.secured(self._access, credential) if is_https else True,
+            trust_env=False,
+            proxy=self._access.proxy or None,
+            limits=_CONNECTIONS,
+            transport=self._transport,
+        )
+        self._client = (credential, client)
+        return client
+
+    async def _check(self, response: httpx2.Response) -> None:
+        if response.is_success:
+            return
+        body = await self._read(response)
+        try:
+            status = foreign.mapping(decode_json(body))
+        except (msgspec.DecodeError, RecursionError):
+            status = {"message": body.decode(errors="replace").strip()[:_SHOWN]}
+        said = foreign.text_at(status, "message") or f"it answered {response.status_code}"
+        is_expired = foreign.text_at(status, "reason") in ("Expired", "Gone")
+        if response.status_code in _NOT_NOW and not is_expired:
+            raise ApiUnavailable(f"The API server of {self._name} can't now: {said}", after_seconds=_after(response))
+        raise self._refusal(status, response.status_code)
+
+    def _refusal(self, status: JsonObject, code: int) -> ApiRefusal:
+        told = status.get("code")
+        return ApiRefusal(
+            foreign.text_at(status, "message") or f"{self._name} answered {code}.",
+            status=code or (told if isinstance(told, int) else 0),
+            reason=foreign.text_at(status, "reason"),
+            causes=tuple(foreign.mappings_at(status.get("details"), "causes")),
+        )
+
+    async def _read(self, response: httpx2.Response) -> bytes:
+        found = bytearray()
+        try:
+            async for piece in response.aiter_bytes():
+                found += piece
+                if len(found) > _LIMIT_BYTES:
+                    raise ApiUnavailable(f"An answer of {self._name} is larger than {_LIMIT_BYTES:,} bytes.")
+        except httpx2.TransportError as error:
+            raise ApiUnavailable(f"An answer of {self._name} broke off: {_said(error)}.") from error
+        return bytes(found)
+
+
+def _after(response: httpx2.Response) -> float:
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isdigit() else 0.0
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,405 @@
+"""Deploy Manifest against an API server in memory: what is sent, what is waited for, and what goes wrong."""
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from tests.fakes.kubernetes_api import KubernetesApi
+from tests.harness import problem_of, reached
+from tests.kubernetes_cluster import Cluster, config_map, first, never, service, settle, workload
+
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json
+from gennaker.model.statuses import Status
+
+OPTIONS = {"enableTraffic": True, "services": ["service lb"]}
+TRAFFIC = {"enabled": True, "options": {**OPTIONS, "strategy": "redblack"}}
+
+
+def images(found: dict[str, Any]) -> list[str]:
+    return [one["image"] for one in found["spec"]["template"]["spec"]["containers"]]
+
+
+def test_manifests_become_objects_that_know_where_they_come_from() -> None:
+    cluster = Cluster()
+
+    execution = cluster.deploy(workload(), config_map(mode="fast"))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert cluster.api.names("configmaps") == ["cfg-v000"]
+    made = cluster.api.object("deployments", "web")
+    container = made["spec"]["template"]["spec"]["containers"][0]
+    assert container["envFrom"] == [{"configMapRef": {"name": "cfg-v000"}}]
+    assert made["metadata"]["annotations"]["moniker.spinnaker.io/application"] == "shop"
+    assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "spinnaker"
+    stage = first(execution)
+    assert stage.outputs["outputs.manifestNamesByNamespace"] == {"shop": ["configMap cfg-v000", "deployment web"]}
+    artifacts: Any = stage.outputs["artifacts"]
+    assert [one["reference"] for one in artifacts] == ["cfg-v000", "web"]
+    assert [task.name for task in stage.tasks] == [
+        "resolveDeploySourceManifest",
+        "deployManifest",
+        "waitForManifestToStabilize",
+        "cleanupArtifacts",
+        "bindProducedArtifacts",
+    ]
+
+
+def test_the_same_configuration_keeps_its_version_and_another_gets_the_next() -> None:
+    cluster = Cluster()
+    for mode in ("fast", "fast", "slow", "fast"):
+        assert cluster.deploy(config_map(mode=mode)).head.status is Status.SUCCEEDED
+
+    assert cluster.api.names("configmaps") == ["cfg-v000", "cfg-v001"]
+
+
+def test_what_a_manifest_no_longer_says_goes_and_what_others_say_stays() -> None:
+    cluster = Cluster()
+    cluster.deploy(workload(minReadySeconds=5))
+    live = cluster.api.object("deployments", "web")
+    cluster.api.put({**live, "spec": {**live["spec"], "paused": False}}, manager="someone")
+
+    cluster.deploy(workload())
+
+    spec = cluster.api.object("deployments", "web")["spec"]
+    assert "minReadySeconds" not in spec
+    assert spec["paused"] is False
+
+
+TASK = "RunTask:deployManifest.deployManifest"
+
+
+@pytest.mark.parametrize(
+    "point", [f"effect.{when}:{TASK}{number}" for when in ("before", "after") for number in ("", "#2")]
+)
+def test_a_crash_makes_no_second_version(point: str) -> None:
+    cluster = Cluster()
+
+    execution = cluster.run(
+        "deployManifest", manifests=[config_map(mode="fast"), workload("ReplicaSet")], kill_at=(point,)
+    )
+
+    assert point.partition("#")[0] in cluster.harness.probe.seen
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert cluster.api.names("configmaps") == ["cfg-v000"]
+    assert cluster.api.names("replicasets") == ["web-v000"]
+
+
+def test_everything_that_is_wrong_is_said_before_anything_is_sent() -> None:
+    cluster = Cluster(namespaces=("shop",), omit_kinds=("secret",))
+    wrong = [
+        {"kind": "ConfigMap", "metadata": {"name": "a"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "b"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "elsewhere"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "d", "labels": {"x": 1}}},
+        {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}},
+    ]
+
+    execution = cluster.deploy(config_map(mode="fast"), *wrong)
+
+    said = problem_of(execution)
+    for piece in ("apiVersion", "kind secret", "'elsewhere'", "`x` in labels", "made by the cluster"):
+        assert piece in said
+    assert cluster.api.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "piece"),
+    [
+        ({"account": "nobody"}, "no Kubernetes account 'nobody'"),
+        ({"manifests": []}, "no manifest"),
+        ({"manifests": ["text"]}, "must be an object"),
+        ({"requiredArtifactIds": ["missing"]}, "No artifact is bound"),
+        ({"trafficManagement": {"enabled": True, "options": {"strategy": "canary"}}}, "no strategy 'canary'"),
+        ({"manifests": [{"apiVersion": "nope/v1", "kind": "Nope", "metadata": {"name": "x"}}]}, "has no kind Nope"),
+    ],
+)
+def test_a_stage_that_cannot_work_says_why(keys: dict[str, Any], piece: str) -> None:
+    cluster = Cluster()
+
+    execution = cluster.run("deployManifest", **{"manifests": [config_map()], **keys})
+
+    assert execution.head.status is Status.TERMINAL
+    assert piece in problem_of(execution)
+
+
+def test_a_required_artifact_is_bound_or_the_stage_fails() -> None:
+    cluster = Cluster()
+    image = {"type": "docker/image", "name": "acme/web", "reference": "acme/web@sha256:aa"}
+    other = {**image, "name": "acme/other"}
+
+    fine = cluster.deploy(workload(), requiredArtifacts=[{"artifact": image}])
+    failed = cluster.deploy(workload("StatefulSet", "db"), requiredArtifacts=[{"artifact": other}])
+
+    assert images(cluster.api.object("deployments", "web")) == ["acme/web@sha256:aa"]
+    assert first(fine).outputs["outputs.boundArtifacts"] == [
+        {"type": "docker/image", "name": "acme/web", "reference": "acme/web@sha256:aa"}
+    ]
+    assert "acme/other" in problem_of(failed)
+    assert cluster.api.names("statefulsets") == []
+
+
+def test_artifacts_that_the_run_carries_are_bound_where_they_fit() -> None:
+    cluster = Cluster()
+    image = {"type": "docker/image", "name": "acme/web", "reference": "acme/web:7"}
+
+    cluster.run("deployManifest", manifests=[workload()], trigger={"artifacts": [image]})
+
+    assert images(cluster.api.object("deployments", "web")) == ["acme/web:7"]
+
+
+def test_an_embedded_artifact_is_read_as_yaml_and_its_expressions_evaluated() -> None:
+    cluster = Cluster()
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 'cfg-${ 1 + 1 }'}\ndata: {since: 2026-01-01}\n---\n---\n"
+    artifact = {"type": "embedded/base64", "reference": base64.b64encode(text.encode()).decode()}
+
+    execution = cluster.run("deployManifest", source="artifact", manifestArtifact=artifact)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert cluster.api.object("configmaps", "cfg-2-v000")["data"] == {"since": "2026-01-01"}
+
+
+def test_blue_green_takes_the_version_before_out_of_traffic() -> None:
+    cluster = Cluster()
+    cluster.api.put(service())
+    cluster.deploy(workload("ReplicaSet"), trafficManagement=TRAFFIC)
+
+    execution = cluster.deploy(workload("ReplicaSet", minReadySeconds=1), trafficManagement=TRAFFIC)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    labels = {
+        name: cluster.api.object("replicasets", name)["spec"]["template"]["metadata"]["labels"]
+        for name in cluster.api.names("replicasets")
+    }
+    assert {name: "lb" in own for name, own in labels.items()} == {"web-v000": False, "web-v001": True}
+
+
+def test_blue_green_deletes_a_version_that_never_came_up() -> None:
+    cluster = Cluster()
+    cluster.api.put(service())
+    cluster.deploy(workload("ReplicaSet"), trafficManagement=TRAFFIC)
+
+    def breaks(api: KubernetesApi, what: str, found: dict[str, Any]) -> None:
+        if found["metadata"]["name"] != "web-v000":
+            settle(api, what, found)
+
+    cluster.api.behaviour = breaks
+    cluster.api.set_status("replicasets", "web-v000", {"replicas": 2})
+
+    execution = cluster.deploy(workload("ReplicaSet", minReadySeconds=1), trafficManagement=TRAFFIC)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert cluster.api.names("replicasets") == ["web-v001"]
+
+
+def test_highlander_leaves_one() -> None:
+    cluster = Cluster()
+    cluster.api.put(service())
+    traffic = {"enabled": True, "options": {**OPTIONS, "strategy": "highlander"}}
+    for seconds in range(3):
+        cluster.deploy(workload("ReplicaSet", minReadySeconds=seconds), trafficManagement=traffic)
+
+    assert cluster.api.names("replicasets") == ["web-v002"]
+
+
+def test_only_so_many_versions_are_kept() -> None:
+    cluster = Cluster()
+    for mode in "abcd":
+        manifest = config_map(mode=mode)
+        manifest["metadata"]["annotations"] = {"strategy.spinnaker.io/max-version-history": "2"}
+        cluster.deploy(manifest)
+
+    assert cluster.api.names("configmaps") == ["cfg-v002", "cfg-v003"]
+
+
+def test_a_conflict_on_the_server_names_field_and_manager() -> None:
+    cluster = Cluster()
+    own = {"strategy.spinnaker.io/server-side-apply": "true"}
+    cluster.api.put(workload(replicas=5), manager="autoscaler")
+
+    refused = cluster.deploy(workload(annotations=own))
+    forced = cluster.deploy(workload(annotations={**own, "strategy.spinnaker.io/server-side-apply": "force-conflicts"}))
+
+    assert refused.head.status is Status.TERMINAL
+    assert ".spec.replicas" in problem_of(refused)
+    assert "autoscaler" in problem_of(refused)
+    assert forced.head.status is Status.SUCCEEDED, problem_of(forced)
+    assert cluster.api.object("deployments", "web")["spec"]["replicas"] == 2
+
+
+def test_recreating_makes_another_object_and_replacing_keeps_it() -> None:
+    cluster = Cluster()
+    uids = []
+    for way in ("replace", "replace", "recreate"):
+        cluster.deploy(workload(annotations={f"strategy.spinnaker.io/{way}": "true"}))
+        uids.append(cluster.api.object("deployments", "web")["metadata"]["uid"])
+
+    assert uids[0] == uids[1] != uids[2]
+
+
+def test_a_generated_name_is_made_once_even_if_the_server_is_killed() -> None:
+    cluster = Cluster()
+    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Widget", "metadata": {"generateName": "w-"}}
+    pod["apiVersion"] = "acme.io/v1"
+
+    execution = cluster.run("deployManifest", manifests=[pod], kill_at=(f"effect.after:{TASK}#2",))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert len(cluster.api.names("widgets")) == 1
+
+
+def test_label_selectors_choose_what_is_sent() -> None:
+    cluster = Cluster()
+    chosen = config_map("a")
+    chosen["metadata"]["labels"] = {"tier": "front"}
+    selectors = {"selectors": [{"kind": "EQUALS", "key": "tier", "values": ["front"]}]}
+
+    cluster.deploy(chosen, config_map("b"), labelSelectors=selectors)
+    nothing = cluster.deploy(config_map("b"), labelSelectors=selectors)
+    allowed = cluster.deploy(config_map("b"), labelSelectors=selectors, allowNothingSelected=True)
+
+    assert cluster.api.names("configmaps") == ["a-v000"]
+    assert "None of the manifests fits" in problem_of(nothing)
+    assert allowed.head.status is Status.SUCCEEDED
+
+
+def test_executions_keep_no_content_of_secrets() -> None:
+    cluster = Cluster()
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "data": {"password": "aHVudGVyMg=="}}
+
+    execution = cluster.deploy(secret)
+
+    assert cluster.api.object("secrets", "key-v000")["data"] == {"password": "aHVudGVyMg=="}
+    kept: list[Json] = [first(execution).outputs["outputs.manifests"]]
+    assert "aHVudGVyMg" not in json.dumps(kept)
+
+
+def test_it_waits_until_the_workload_is_stable_without_asking_again_and_again() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        await asyncio.sleep(60)
+        before = len(cluster.api.asked)
+        await asyncio.sleep(60)
+        assert len(cluster.api.asked) - before < 5
+        status = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 2)
+        cluster.api.set_status("deployments", "web", status)
+
+    execution = cluster.run("deployManifest", manifests=[workload()], meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert 119 < (execution.head.end_time - execution.head.start_time).total_seconds() < 122
+
+
+def crashing(reason: str, *, restarts: int = 3, owner: str = "web-v000") -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": "back-off"}}
+    container = {"name": "web", "restartCount": restarts, "state": state, "lastState": {"terminated": {"exitCode": 3}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"{owner}-x"},
+        "spec": {"containers": [{"name": "web"}]},
+        "status": {"phase": "Pending", "containerStatuses": [container]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "pieces"),
+    [
+        ("ImagePullBackOff", ("pod web-v000-x", "image can't be pulled")),
+        ("CrashLoopBackOff", ("ended 3 times", "exit code 3", "no database")),
+        ("CreateContainerConfigError", ("refers to a ConfigMap",)),
+    ],
+)
+def test_pods_that_cannot_start_end_the_stage_at_once(reason: str, pieces: tuple[str, ...]) -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    cluster.api.logs["web-v000-x", "web"] = "starting\nno database"
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        uid = cluster.api.object("replicasets", "web-v000")["metadata"]["uid"]
+        cluster.api.set_status("replicasets", "web-v000", {"replicas": 2})
+        pod = crashing(reason)
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-v000", "uid": uid}]
+        cluster.api.put(pod)
+
+    execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
+
+    assert execution.head.status is Status.TERMINAL
+    for piece in pieces:
+        assert piece in problem_of(execution)
+
+
+def test_pods_of_somebody_else_do_not_matter() -> None:
+    cluster = Cluster()
+    cluster.api.put(crashing("CrashLoopBackOff", owner="other"))
+
+    assert cluster.deploy(workload("ReplicaSet")).head.status is Status.SUCCEEDED
+
+
+def test_an_api_server_that_is_away_for_a_minute_is_asked_again() -> None:
+    cluster = Cluster()
+    cluster.api.is_down = True
+
+    async def later(_services: Services, _execution_id: str) -> None:
+        await asyncio.sleep(60)
+        cluster.api.is_down = False
+
+    execution = cluster.run("deployManifest", manifests=[workload()], meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+
+
+def test_busy_and_broken_answers_are_asked_for_again() -> None:
+    cluster = Cluster()
+    cluster.api.refusals = [
+        httpx2.Response(429, headers={"retry-after": "2"}, json={"message": "slow down"}),
+        httpx2.Response(500, text="broken"),
+        httpx2.Response(503, text="away"),
+    ]
+
+    execution = cluster.deploy(workload())
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+
+
+def test_a_right_that_is_missing_is_named() -> None:
+    cluster = Cluster()
+    said = 'configmaps is forbidden: User "ci" cannot list resource "configmaps"'
+    cluster.api.forbidden = {"GET configmaps": said}
+
+    execution = cluster.deploy(config_map())
+
+    assert execution.head.status is Status.TERMINAL
+    assert said in problem_of(execution)
+
+
+def test_watches_whose_version_is_too_old_begin_anew() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        await asyncio.sleep(5)
+        cluster.api.forget_history()
+        await asyncio.sleep(5)
+        status = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 2)
+        cluster.api.set_status("deployments", "web", status)
+
+    execution = cluster.run("deployManifest", manifests=[workload()], meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+
+
+def test_without_watches_it_looks_itself() -> None:
+    cluster = Cluster(runs_services=False)
+
+    assert cluster.deploy(workload()).head.status is Status.SUCCEEDED

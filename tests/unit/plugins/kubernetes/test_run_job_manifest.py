@@ -1,0 +1,153 @@
+"""Run Job (Manifest): its end, its log, its properties."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.fakes.kubernetes_api import KubernetesApi
+from tests.harness import TESTER, problem_of, reached
+from tests.kubernetes_cluster import Cluster, first, never, workload
+
+from gennaker.interfaces.services import Services
+from gennaker.model.event import CancelAsked
+from gennaker.model.statuses import Status
+
+FAILED = {
+    "conditions": [{"type": "Failed", "status": "True", "message": "Job has reached the specified backoff limit"}]
+}
+
+
+def job(name: str = "migrate") -> dict[str, Any]:
+    template = {"spec": {"containers": [{"name": "main", "image": "acme/job"}], "restartPolicy": "Never"}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": template}}
+
+
+def ending(status: dict[str, Any], *, log: str = "", state: dict[str, Any] | None = None) -> Any:
+    """A controller that makes one pod and ends as told."""
+
+    def behave(api: KubernetesApi, what: str, found: dict[str, Any]) -> None:
+        if what != "ADDED" or found["kind"] != "Job":
+            return
+        name = found["metadata"]["name"]
+        pod = f"{name}-x"
+        owner = {"kind": "Job", "name": name, "uid": found["metadata"]["uid"]}
+        container = {"name": "main", "restartCount": 0, "state": state or {"terminated": {"exitCode": 0}}}
+        made = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod, "ownerReferences": [owner]}}
+        api.put({**made, "spec": {"containers": [{"name": "main"}]}, "status": {"containerStatuses": [container]}})
+        if log:
+            api.logs[pod, "main"] = log
+        api.set_status("jobs", name, status)
+
+    return behave
+
+
+def test_a_job_runs_to_its_end_and_its_log_is_kept() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending({"succeeded": 1}, log="working\ndone")
+
+    execution = cluster.run("runJobManifest", manifest=job())
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    stage = first(execution)
+    assert stage.outputs["deploy.jobs"] == {"shop": ["job migrate"]}
+    status: Any = stage.outputs["jobStatus"]
+    assert (status["jobState"], status["mostRecentPodName"]) == ("Succeeded", "migrate-x")
+    kept = cluster.harness.time.run(cluster.harness.evidence.list(execution.head.id))
+    assert [item.name for item in kept] == ["migrate-x.main.log"]
+
+
+def test_properties_of_the_log_become_outputs() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending(
+        {"succeeded": 1}, log='SPINNAKER_PROPERTY_VERSION=1.2\nSPINNAKER_CONFIG_JSON={"a": [1]}'
+    )
+
+    execution = cluster.run("runJobManifest", manifest=job(), propertyFile="main")
+
+    outputs = first(execution).outputs
+    assert (outputs["version"], outputs["a"]) == ("1.2", [1])
+    assert outputs["propertyFileContents"] == {"version": "1.2", "a": [1]}
+
+
+def test_a_succeeded_job_without_its_properties_fails() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending({"succeeded": 1}, log="nothing")
+
+    execution = cluster.run("runJobManifest", manifest=job(), propertyFile="main")
+
+    assert "holds no properties" in problem_of(execution)
+
+
+def test_a_failed_job_says_why_with_the_end_of_its_log() -> None:
+    cluster = Cluster()
+    state = {"terminated": {"exitCode": 2, "reason": "Error"}}
+    cluster.api.behaviour = ending(FAILED, log="SPINNAKER_PROPERTY_A=1\nno such table", state=state)
+
+    execution = cluster.run("runJobManifest", manifest=job(), propertyFile="main")
+
+    assert execution.head.status is Status.TERMINAL
+    for piece in ("container main ended with exit code 2 (Error)", "no such table"):
+        assert piece in problem_of(execution)
+    assert first(execution).outputs["propertyFileContents"] == {"a": "1"}
+
+
+def test_a_job_whose_image_cannot_be_pulled_is_not_waited_for() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending({"active": 1}, state={"waiting": {"reason": "ImagePullBackOff"}})
+
+    execution = cluster.run("runJobManifest", manifest=job())
+
+    assert "its image can't be pulled" in problem_of(execution)
+
+
+def test_a_job_of_the_same_name_is_replaced() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending({"succeeded": 1})
+    cluster.run("runJobManifest", manifest=job())
+    before = cluster.api.object("jobs", "migrate")["metadata"]["uid"]
+
+    cluster.run("runJobManifest", manifest=job())
+
+    assert cluster.api.object("jobs", "migrate")["metadata"]["uid"] != before
+
+
+@pytest.mark.parametrize("manifest", [job(), {**job(), "metadata": {"generateName": "migrate-"}}])
+def test_a_crash_starts_no_second_job(manifest: dict[str, Any]) -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending({"succeeded": 1})
+
+    execution = cluster.run(
+        "runJobManifest", manifest=manifest, kill_at=("effect.after:RunTask:runJobManifest.runJob",)
+    )
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert len([one for one in cluster.api.events if one[1] == "ADDED" and one[2][0] == "jobs"]) == 1
+
+
+@pytest.mark.parametrize("manifests", [[], [job("a"), job("b")], [workload()]], ids=["none", "two", "another kind"])
+def test_exactly_one_job_is_wanted(manifests: list[dict[str, Any]]) -> None:
+    assert "exactly one manifest, of the kind Job" in problem_of(Cluster().run("runJobManifest", manifests=manifests))
+
+
+def test_a_cancelled_stage_deletes_its_job() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "runJobManifest", task="waitOnJobCompletion")
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    execution = cluster.run("runJobManifest", manifest=job(), meanwhile=later, afterwards=timedelta(seconds=1))
+
+    assert execution.head.status is Status.CANCELED
+    assert cluster.api.names("jobs") == []
+
+
+def test_without_waiting_it_ends_when_the_job_has_begun() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    execution = cluster.run("runJobManifest", manifest=job(), waitForCompletion="false")
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert cluster.api.names("jobs") == ["migrate"]

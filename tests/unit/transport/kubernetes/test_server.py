@@ -1,0 +1,124 @@
+"""The client of API servers: what it makes of answers, and how it signs in again."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.fakes.kubernetes_api import KubernetesApi
+
+from gennaker.interfaces.api_servers import ApiRefusal, ApiUnavailable, Resource
+from gennaker.transport.kubernetes.kubeconfig import Access, User
+from gennaker.transport.kubernetes.server import HttpApiServer
+
+Answer = Callable[[httpx2.Request], httpx2.Response]
+
+
+def server(transport: httpx2.AsyncBaseTransport, user: User = User(token="t")) -> HttpApiServer:  # noqa: B008 - a frozen record
+    access = Access(server="http://cluster", user=user)
+    return HttpApiServer("prod", lambda: access, now=lambda: datetime(2026, 1, 1, tzinfo=UTC), transport=transport)
+
+
+def answering(answer: Answer) -> HttpApiServer:
+    return server(httpx2.MockTransport(answer))
+
+
+def refusal(status: int, **fields: object) -> Answer:
+    return lambda request: httpx2.Response(status, json={"kind": "Status", **fields}, headers={"retry-after": "3"})
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 408])
+def test_what_may_pass_is_told_from_what_is_final(status: int) -> None:
+    with pytest.raises(ApiUnavailable, match="busy") as failed:
+        asyncio.run(answering(refusal(status, message="busy")).request("GET", "/api/v1/pods"))
+
+    assert failed.value.after_seconds == 3
+
+
+def test_a_refusal_keeps_the_apis_own_words() -> None:
+    causes = [{"reason": "FieldManagerConflict", "message": "x", "field": ".spec"}]
+    answer = refusal(409, message="conflict", reason="Conflict", details={"causes": causes})
+
+    with pytest.raises(ApiRefusal, match="conflict") as failed:
+        asyncio.run(answering(answer).request("PATCH", "/api/v1/pods/x"))
+
+    assert (failed.value.status, failed.value.reason, failed.value.causes) == (409, "Conflict", tuple(causes))
+
+
+def test_an_answer_that_is_no_json_is_shown() -> None:
+    with pytest.raises(ApiRefusal, match="nginx says no"):
+        asyncio.run(answering(lambda request: httpx2.Response(403, text="nginx says no")).request("GET", "/"))
+
+
+def test_a_refused_token_is_renewed_once(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("old")
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.headers["authorization"])
+        file.write_text("new")
+        return httpx2.Response(200 if asked[-1] == "Bearer new" else 401, json={"message": "who?"})
+
+    async def main() -> None:
+        client = server(httpx2.MockTransport(answer), User(token_file=file))
+        await client.request("GET", "/version")
+        file.write_text("gone")
+        await client.request("GET", "/version")
+
+    asyncio.run(main())
+    assert asked == ["Bearer old", "Bearer new", "Bearer new"]
+
+
+def test_a_token_that_stays_refused_is_said() -> None:
+    with pytest.raises(ApiRefusal, match="who"):
+        asyncio.run(answering(refusal(401, message="who?")).request("GET", "/version"))
+
+
+def test_nobody_there_is_unavailable() -> None:
+    api = KubernetesApi()
+    api.is_down = True
+
+    with pytest.raises(ApiUnavailable, match="can't be reached"):
+        asyncio.run(server(api).request("GET", "/version"))
+
+
+def test_kinds_are_asked_for_once_and_again_when_wanted() -> None:
+    api = KubernetesApi()
+
+    async def main() -> tuple[Resource, ...]:
+        client = server(api)
+        await client.resources("apps/v1")
+        found = await client.resources("apps/v1")
+        assert len(api.asked) == 1
+        await client.resources("apps/v1", anew=True)
+        assert len(api.asked) == 2
+        assert await client.resources("nope/v1") == ()
+        assert await client.versions("nope") == ()
+        assert await client.versions("apps") == ("apps/v1",)
+        return found
+
+    found = asyncio.run(main())
+    deployment = next(one for one in found if one.kind == "Deployment")
+    assert deployment.path("shop", "web", "scale") == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
+
+
+def test_a_cluster_scoped_kind_has_no_namespace_in_its_path() -> None:
+    namespace = Resource(api_version="v1", kind="Namespace", plural="namespaces", is_namespaced=False)
+
+    assert namespace.path("shop", "shop") == "/api/v1/namespaces/shop"
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [(b'{"type":"ERROR","object":{"code":410,"message":"too old"}}\n', ApiRefusal), (b"{\n", ApiUnavailable)],
+)
+def test_a_watch_that_goes_wrong_says_so(lines: bytes, kind: type[Exception]) -> None:
+    async def main() -> None:
+        async for _ in answering(lambda request: httpx2.Response(200, content=lines)).watch("/api/v1/pods", query={}):
+            pass
+
+    with pytest.raises(kind):
+        asyncio.run(main())
