@@ -27,6 +27,7 @@ from gennaker.demo.repository import DemoRepository
 from gennaker.demo.server import DemoServer
 from gennaker.demo.watching import Watcher
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.foreign import mappings_at
 from gennaker.model.problems import Refused
 from gennaker.transport import ports
 
@@ -200,7 +201,7 @@ class Benchmark:
 
     def _address(self) -> str:
         found = self._client.get("/api/v1/traffic")
-        balancers = reckoning.listed(found, "loadBalancers")
+        balancers = mappings_at(found, "loadBalancers")
         return next(str(one["address"]) for one in balancers if one["name"] == "shop-prod")
 
 
