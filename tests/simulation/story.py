@@ -252,7 +252,7 @@ PARENT: JsonObject = {
         make.stage_json("join", "child", "ignored", "evaluated", "asking", "disabled", type="noop"),
         _job("one of two", "join", tasks=("make", "call"), after=[["call"], ["make"]]),
         _job("two of two", "join", tasks=("call", "make"), before=[["call"], ["make"]]),
-        _job("busy", "windowed", tasks=("make", "call", "loop"), after=[["poll"]]),
+        _job("busy", "windowed", tasks=("make", "loop"), after=[["call"]]),
         _job(
             "last",
             "one of two",
