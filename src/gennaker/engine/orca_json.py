@@ -37,7 +37,8 @@ def execution_json(execution: Execution) -> JsonObject:
         "keepWaitingPipelines": head.keep_waiting_pipelines,
         "context": lookup.execution_context(execution),
         "stages": stages,
-        "trigger": head.trigger,
+        # Pages want the list, also of what ended before its artifacts were resolved.
+        "trigger": {"resolvedExpectedArtifacts": [], **head.trigger},
         "authentication": authentication,
         "paused": _paused(head.paused),
         "origin": head.origin,

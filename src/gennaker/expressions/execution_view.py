@@ -224,7 +224,6 @@ class ExecutionView:
             "cancellationReason",
             "description",
             "origin",
-            "rootId",
             "spelEvaluator",
             "templateVariables",
             "partition",

@@ -17,16 +17,20 @@ from gennaker.web.gate.accounts import GateAccountsController
 from gennaker.web.gate.applications import GateApplicationsController
 from gennaker.web.gate.canary_configs import GateCanaryConfigsController
 from gennaker.web.gate.canary_runs import GateCanariesController
+from gennaker.web.gate.clusters import GateClustersController, GateInstancesController
 from gennaker.web.gate.conventions import Conventions
 from gennaker.web.gate.definitions import GatePipelineConfigsController, GateStrategyConfigsController
 from gennaker.web.gate.executions import GateExecutionsController
 from gennaker.web.gate.expressions import GateExpressionsController
+from gennaker.web.gate.finding import GateSearchController
 from gennaker.web.gate.pipelines import GatePipelinesController
 from gennaker.web.gate.preconfigured import GateWebhooksController
 from gennaker.web.gate.projects import GateProjectsController
 from gennaker.web.gate.session import GateSessionController
+from gennaker.web.gate.start_up import GateStartUpController
 from gennaker.web.gate.tasks import GateTasksController
 from gennaker.web.gate.templates import GateTemplatesController
+from gennaker.web.gate.unavailable import GateUnavailableController
 from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.evidence import EvidenceController
 from gennaker.web.native.executions import ExecutionsController
@@ -63,6 +67,10 @@ def create(ports: WebPorts) -> Litestar:
             GateSessionController,
             GateApplicationsController,
             GateAccountsController,
+            GateClustersController,
+            GateInstancesController,
+            GateSearchController,
+            GateStartUpController,
             GatePipelineConfigsController,
             GateStrategyConfigsController,
             GatePipelinesController,
@@ -74,6 +82,7 @@ def create(ports: WebPorts) -> Litestar:
             GateCanaryConfigsController,
             GateCanariesController,
             GateWebhooksController,
+            GateUnavailableController,
             OrcaController,
             WebhooksController,
             PageController,

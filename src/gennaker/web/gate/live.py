@@ -63,7 +63,7 @@ def server_group(group: ServerGroup, *, expands: bool = True) -> JsonObject:
         "disabled": group.is_disabled,
         "zones": [group.place.region],
         "instances": [instance(group, one, expands=expands) for one in group.instances],
-        "instanceCounts": _counts(group),
+        "instanceCounts": counts([group]),
         "capacity": {"min": group.capacity.min, "max": group.capacity.max, "desired": group.capacity.desired},
         "loadBalancers": balancers,
         "securityGroups": [],
@@ -94,6 +94,13 @@ def instance(group: ServerGroup, one: Instance, *, expands: bool = True) -> Json
         "availabilityZone": group.place.region,
     }
     return {**shown, "address": one.address, "restarts": one.restarts} if expands else shown
+
+
+def counts(groups: Iterable[ServerGroup]) -> JsonObject:
+    """How many instances there are, and how many in which health."""
+    instances = [one for group in groups for one in group.instances]
+    counted: JsonObject = {name: sum(one.health is health for one in instances) for name, health in _COUNTED.items()}
+    return {"total": len(instances), **counted}
 
 
 def cluster(account: str, name: str, groups: list[ServerGroup], *, expands: bool) -> JsonObject:
@@ -170,10 +177,3 @@ def _behind(group: ServerGroup, balancer: LoadBalancer) -> JsonObject:
 
 def _traffic_state(one: Instance, addresses: tuple[str, ...]) -> str:
     return "InService" if one.address in addresses else "OutOfService"
-
-
-def _counts(group: ServerGroup) -> JsonObject:
-    counted: JsonObject = {
-        name: sum(one.health is health for one in group.instances) for name, health in _COUNTED.items()
-    }
-    return {"total": len(group.instances), **counted}
