@@ -26,7 +26,7 @@ from gennaker.interfaces.journal import (
 )
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json
-from gennaker.model.effect import Deliver, PendingEffect, RunTask, StartTimer
+from gennaker.model.effect import Deliver, PendingEffect, RunTask
 from gennaker.model.event import Done, Started, Submitted, TaskReported, TimerRang
 from gennaker.model.execution import Authentication, Execution, Head, Stage, StageMap, Task
 from gennaker.model.queue import Queue, Waiting
@@ -274,60 +274,6 @@ def test_a_queue_moves_one_version_at_a_time(run: Run[None]) -> None:
                 await journal.commit(Commit(queues=(Queue(key="pipeline:1", version=version),)))
 
         assert await journal.load_queue("pipeline:1") == second
-
-    run(check)
-
-
-def test_the_outbox_gives_what_is_due_first(run: Run[None]) -> None:
-    async def check(journal: Journal) -> None:
-        later, soon, now = effect("later", AT + timedelta(hours=1)), effect("soon", AT), effect("now")
-        timer = PendingEffect(
-            effect=StartTimer(key="t", rings_at=AT, about="wait"), execution_id="01A", due=AT + timedelta(days=7)
-        )
-
-        await journal.commit(Commit(effects=(later, timer, soon, now)))
-
-        assert await journal.pending() == (now, soon, later, timer)
-
-    run(check)
-
-
-def test_dropped_effects_go_and_new_ones_replace_those_with_their_key(run: Run[None]) -> None:
-    async def check(journal: Journal) -> None:
-        await journal.commit(Commit(effects=(effect("a"), effect("b", tries=1))))
-
-        await journal.commit(Commit(effects=(effect("b", AT),), dropped_effects=("a", "never")))
-
-        assert await journal.pending() == (effect("b", AT),)
-
-    run(check)
-
-
-def test_an_effect_may_be_dropped_and_added_anew_in_one_commit(run: Run[None]) -> None:
-    async def check(journal: Journal) -> None:
-        await journal.commit(Commit(effects=(effect("a", tries=1),)))
-
-        await journal.commit(Commit(effects=(effect("a", AT),), dropped_effects=("a",)))
-
-        assert await journal.pending() == (effect("a", AT),)
-
-    run(check)
-
-
-def test_repeats_are_counted(run: Run[None]) -> None:
-    async def check(journal: Journal) -> None:
-        await journal.commit(Commit(effects=(effect("a"),)))
-
-        assert [await journal.raise_tries("a"), await journal.raise_tries("a")] == [1, 2]
-        assert await journal.pending() == (effect("a", tries=2),)
-
-    run(check)
-
-
-def test_the_repeat_of_an_effect_that_is_gone_is_a_conflict(run: Run[None]) -> None:
-    async def check(journal: Journal) -> None:
-        with pytest.raises(Conflict):
-            await journal.raise_tries("gone")
 
     run(check)
 

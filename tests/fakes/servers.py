@@ -139,6 +139,9 @@ class SharedJournal:
     async def pending(self) -> tuple[PendingEffect, ...]:
         return await self._store.journal.pending()
 
+    async def pending_of(self, execution_id: str) -> tuple[PendingEffect, ...]:
+        return await self._store.journal.pending_of(execution_id)
+
     async def raise_tries(self, key: str) -> int:
         await self._reach()
         return await self._store.journal.raise_tries(key)

@@ -62,10 +62,14 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Installation:
-    """One process after another over a folder; `reached` is told each point that one comes to."""
+    """One process after another over a folder; `reached` is told each point that one comes to.
+
+    `slowness`: how many seconds the next commit takes, and so in which order things happen.
+    """
 
     def __init__(self, folder: Path, outside: Outside, *, seconds: float = 0, taken_ids: int = 0) -> None:
         self.folder = folder
+        self.slowness: Callable[[], float] = lambda: 0.0
         self.outside = outside
         self.time = VirtualTime(in_one_thread=True)
         if seconds:
@@ -218,7 +222,7 @@ class _Probe:
 
 
 class _Writer:
-    """A writer without a thread: what has been handed over when the loop's turn ends becomes durable together.
+    """A writer without a thread: what has been handed over after a while becomes durable together.
 
     Every time at which that happens, whoever handed it over, is a point before it and one behind it.
     """
@@ -234,7 +238,7 @@ class _Writer:
 
     async def make_durable(self, job: Job[Result]) -> Result:
         if not self._jobs:
-            job.loop.call_soon(self._commit)
+            job.loop.call_later(self._installation.slowness(), self._commit)
         self._jobs.append(job)  # type: ignore[arg-type] # as in the real writer: each keeps its own result type
         return await job.future
 

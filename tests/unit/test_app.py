@@ -1,4 +1,6 @@
-"""What is refused before the server starts: listening where anyone could use it, and twice on one port."""
+"""What is refused before the server starts: listening where anyone could use it, twice on one port; and what plugins offer."""
+
+from collections import Counter
 
 import pytest
 
@@ -41,3 +43,11 @@ def test_the_server_and_the_registry_may_not_share_a_port() -> None:
         app.check_addresses(Settings(server=ServerSettings(port=5000), registry=RegistrySettings(port=5000)))
 
     app.check_addresses(Settings(server=ServerSettings(port=0), registry=RegistrySettings(port=0)))
+
+
+def test_no_two_stage_types_have_a_name_in_common() -> None:
+    names = Counter(
+        name for plugin in app.installed_plugins() for one in plugin.stages for name in {one.name, *one.aliases}
+    )
+
+    assert {name: count for name, count in names.items() if count > 1} == {}

@@ -4,8 +4,8 @@ Pure, like `advance`. A queue knows the executions of one pipeline that run, tho
 that wait. An execution learns what was decided about it by a Deliver effect. Rules as in Orca: `limitConcurrent` lets
 one run at a time and wins over `maxConcurrentExecutions`; paused executions don't count as running; when one ends the
 oldest waiting one goes on if the pipeline keeps its waiting executions (one for each end, even if a pause has made room
-for more), otherwise the newest goes on and the others are cancelled. One difference: a waiting execution that can't go
-on yet keeps its place.
+for more), otherwise the newest goes on and the others are cancelled. One that ends while it waits makes room, too, but
+supersedes nobody as long as the newest can't go on. One difference: a waiting execution that can't go on yet keeps its place.
 """
 
 from datetime import datetime
@@ -96,22 +96,25 @@ def _enter(queue: Queue, event: EnterAsked) -> tuple[Queue, dict[str, Event]]:
 
 
 def _leave(queue: Queue, event: Left) -> tuple[Queue, dict[str, Event]]:
-    gone = event.execution_id
-    was_waiting = gone not in queue.running and gone not in queue.held
+    gone, before = event.execution_id, queue
+    has_waited = any(one.execution_id == gone for one in queue.waiting)
     queue = replace(
         queue,
         running=tuple(one for one in queue.running if one != gone),
         held=tuple(one for one in queue.held if one != gone),
         waiting=tuple(one for one in queue.waiting if one.execution_id != gone),
     )
-    if was_waiting or not queue.waiting:
+    if queue == before or not queue.waiting:
         return queue, {}
+    told: dict[str, Event] = {}
     if event.keep_waiting:
         queue, told = _start_oldest(queue, event.at)
-    else:
+    elif not has_waited or _fits(queue, queue.waiting[-1]):
         queue, told = _start_newest(queue, event.at)
     for one in queue.waiting:
-        told[one.execution_id] = Queued(at=event.at, waiting_for=_waits_for(queue, one))
+        waits_for = _waits_for(queue, one)
+        if waits_for != _waits_for(before, one):
+            told[one.execution_id] = Queued(at=event.at, waiting_for=waits_for)
     return queue, told
 
 

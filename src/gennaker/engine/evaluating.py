@@ -34,6 +34,9 @@ _IN_ORDER = "v4"
 """With this evaluator variables are evaluated one after another, with the others all at once."""
 
 
+_SKIP = "skipExpressionEvaluation"
+"""Stages that have it keep what they are going to hand on, manifests, as it is written."""
+_WRITTEN = ("manifests", "manifest", "resolvedManifests", "outputs.manifests")
 _OF_TRIGGER = ("artifacts", "resolvedExpectedArtifacts")
 
 
@@ -128,11 +131,14 @@ def context_of(
     if not has_expressions(context):
         return Evaluated(context=context)
     work = _Work(execution, stage, at, lookup)
+    raw = as_written(context)
+    context = {key: value for key, value in context.items() if key not in raw}
     listed = context.pop(in_order) if in_order in context and execution.head.spel_evaluator == _IN_ORDER else None
     value = work.evaluated(context)
     done: JsonObject = value if isinstance(value, dict) else context
     if listed is not None:
         done = {**done, in_order: variables.evaluated(listed, work.variable)}
+    done = {**done, **raw}
     if work.summary:
         told: list[Json] = [failure.as_json() for failure in work.failures]
         done = {**done, SUMMARY: work.summary, _FAILURES: told}
@@ -148,6 +154,11 @@ def evaluation_of(
     work = _Work(execution, stage, at, lookup)
     made = work.evaluated(value)
     return Evaluation(value=made, failed=tuple(one.message for one in work.failures), summary=work.summary)
+
+
+def as_written(context: JsonObject) -> JsonObject:
+    """What of a stage's context isn't evaluated."""
+    return {key: context[key] for key in _WRITTEN if key in context} if foreign.flag(context.get(_SKIP)) else {}
 
 
 class _Work:

@@ -149,7 +149,20 @@ def evaluated(config: JsonObject, trigger: JsonObject, *, at: datetime) -> tuple
     seen: JsonObject = {"trigger": trigger, "templateVariables": config.get("templateVariables") or {}}
     done = template.evaluate(own, plain(seen), allow_unknown_keys=False, at_ms=milliseconds(at) or 0)
     problem = evaluating.unsupported(one for one in done.failures if not one.pointer.startswith("/stages/"))
-    return ({**config, **done.value, **kept} if isinstance(done.value, dict) else config), problem
+    value = {**config, **(done.value if isinstance(done.value, dict) else {}), **kept}
+    if "stages" in value:
+        value["stages"] = _with_what_stays(value["stages"], config["stages"])
+    return value, problem
+
+
+def _with_what_stays(evaluated_stages: Json, given: Json) -> Json:
+    """Stages after evaluation, with what they want to keep as it was written."""
+    if not isinstance(evaluated_stages, list) or not isinstance(given, list):
+        return evaluated_stages
+    return [
+        {**done, **evaluating.as_written(raw)} if isinstance(done, dict) and isinstance(raw, dict) else done
+        for done, raw in zip(evaluated_stages, given, strict=True)
+    ]
 
 
 def merged_notifications(own: list[JsonObject], application: list[JsonObject]) -> list[JsonObject]:

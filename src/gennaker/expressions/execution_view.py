@@ -224,6 +224,7 @@ class ExecutionView:
             "cancellationReason",
             "description",
             "origin",
+            "rootId",
             "spelEvaluator",
             "templateVariables",
             "partition",

@@ -109,6 +109,10 @@ class Journal(Protocol):
         """The whole outbox, for recovery at start: those that are due first."""
         ...
 
+    async def pending_of(self, execution_id: str) -> tuple[PendingEffect, ...]:
+        """What the outbox holds of one execution, in the same order."""
+        ...
+
     async def raise_tries(self, key: str) -> int:
         """Counts a repeat before it is made; returns the new count."""
         ...

@@ -64,10 +64,16 @@ class SqliteJournal:
 
     async def pending(self) -> tuple[PendingEffect, ...]:
         """The whole outbox: what has no instant first, then by instant."""
+        return await self._effects(self._sql.pending)
 
+    async def pending_of(self, execution_id: str) -> tuple[PendingEffect, ...]:
+        """What the outbox holds of one execution, in the same order."""
+        return await self._effects(self._sql.pending_of, execution_id)
+
+    async def _effects(self, statement: str, *values: str) -> tuple[PendingEffect, ...]:
         def look(connection: Connection) -> tuple[PendingEffect, ...]:
             raw = driver(connection)
-            return tuple(journal_reads.effect(raw, self._sql, row) for row in raw.execute(self._sql.pending))
+            return tuple(journal_reads.effect(raw, self._sql, row) for row in raw.execute(statement, values))
 
         return await self._database.read(look)
 

@@ -50,6 +50,8 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """execution_id → engine_version of each event"""
     pending: str
     """→ execution_id, due, tries, effect, blobs"""
+    pending_of: str
+    """execution_id → as above"""
     queue: str
     """key → body"""
     blob: str
@@ -63,6 +65,9 @@ def compiled(dialect: Dialect) -> Statements:
     executions, outlines, stages, outbox = tables.executions.c, tables.outlines.c, tables.stages.c, tables.outbox.c
     events, queues, blobs = tables.events.c, tables.queues.c, tables.blobs.c
     audit = tables.audit.c
+    pending = select(outbox.execution_id, outbox.due, outbox.tries, outbox.effect, outbox.blobs).order_by(
+        outbox.due.is_not(None), outbox.due, outbox.number
+    )
     return Statements(
         submission=write.text(select(executions.id).where(executions.submission_key == bindparam("key"))),
         insert_audit=write.insert(tables.audit, ("number", "previous", "hash", "entry")),
@@ -85,11 +90,8 @@ def compiled(dialect: Dialect) -> Statements:
         engine_versions=write.text(
             select(events.engine_version).where(events.execution_id == bindparam("execution")).order_by(events.number)
         ),
-        pending=write.text(
-            select(outbox.execution_id, outbox.due, outbox.tries, outbox.effect, outbox.blobs).order_by(
-                outbox.due.is_not(None), outbox.due, outbox.number
-            )
-        ),
+        pending=write.text(pending),
+        pending_of=write.text(pending.where(outbox.execution_id == bindparam("execution"))),
         queue=write.text(select(queues.body).where(queues.key == bindparam("key"))),
         blob=write.text(select(blobs.content).where(blobs.digest == bindparam("digest"))),
     )

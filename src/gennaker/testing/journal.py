@@ -75,6 +75,10 @@ class MemoryJournal:
     async def pending(self) -> tuple[PendingEffect, ...]:
         return tuple(sorted(self._state.outbox.values(), key=lambda pending: pending.due or _AT_ONCE))
 
+    async def pending_of(self, execution_id: str) -> tuple[PendingEffect, ...]:
+        own = [one for one in self._state.outbox.values() if one.execution_id == execution_id]
+        return tuple(sorted(own, key=lambda pending: pending.due or _AT_ONCE))
+
     async def raise_tries(self, key: str) -> int:
         pending = self._state.outbox.get(key)
         if pending is None:

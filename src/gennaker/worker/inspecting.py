@@ -6,7 +6,6 @@ from datetime import datetime
 from gennaker.engine import blockers
 from gennaker.interfaces.inspection import Facts, Known, Workforce
 from gennaker.interfaces.journal import Journal
-from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.queue import Queue
@@ -19,7 +18,6 @@ async def facts(journal: Journal, execution_id: str, *, at: datetime, workforce:
     """Follows the waits from execution to execution. Raises Refused(404)."""
     known: dict[str, Known] = {}
     queues: dict[str, Queue] = {}
-    pending = await _pending(journal)
     wanted = deque([execution_id])
     while wanted and len(known) < _AT_MOST:
         found_id = wanted.popleft()
@@ -29,7 +27,7 @@ async def facts(journal: Journal, execution_id: str, *, at: datetime, workforce:
         if execution is None:
             continue
         known[found_id] = Known(
-            execution=execution, outbox=tuple(pending.get(found_id, ())), journal=await journal.events(found_id)
+            execution=execution, outbox=await journal.pending_of(found_id), journal=await journal.events(found_id)
         )
         await _look_at_queue(journal, execution, queues)
         wanted.extend(blockers.executions(execution))
@@ -37,13 +35,6 @@ async def facts(journal: Journal, execution_id: str, *, at: datetime, workforce:
     if execution_id not in known:
         raise Refused(Problem(code="execution.unknown", message=f"There is no execution {execution_id}."), status=404)
     return Facts(at=at, execution_id=execution_id, known=known, queues=queues, workforce=workforce)
-
-
-async def _pending(journal: Journal) -> dict[str, list[PendingEffect]]:
-    found: dict[str, list[PendingEffect]] = {}
-    for effect in await journal.pending():
-        found.setdefault(effect.execution_id, []).append(effect)
-    return found
 
 
 async def _look_at_queue(journal: Journal, execution: Execution, queues: dict[str, Queue]) -> None:

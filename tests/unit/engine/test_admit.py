@@ -91,9 +91,8 @@ def test_a_pipeline_that_keeps_its_waiting_executions_goes_on_with_the_oldest() 
 
 def test_each_end_lets_one_go_on_even_if_a_pause_has_made_room_for_more() -> None:
     queue = entered("a", "b", "c", "d", limit=False, most=2)
-    held = admit.admit(queue, HoldChanged(at=AT, execution_id="a", is_held=True)).queue
 
-    step = leave(held, "b", keep=True)
+    step = leave(held(queue, "a"), "b", keep=True)
 
     assert (step.queue.running, step.queue.held) == (("c",), ("a",))
     assert [one.execution_id for one in step.queue.waiting] == ["d"]
@@ -101,18 +100,50 @@ def test_each_end_lets_one_go_on_even_if_a_pause_has_made_room_for_more() -> Non
     assert resumed.running == ("c", "a")
 
 
-def test_leaving_the_waiting_list_moves_nobody() -> None:
-    step = leave(entered("a", "b", "c"), "b")
+def held(queue: Queue, execution_id: str) -> Queue:
+    return admit.admit(queue, HoldChanged(at=AT, execution_id=execution_id, is_held=True)).queue
 
-    assert told(step) == {}
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_who_leaves_the_waiting_list_moves_nobody_while_the_first_runs_but_no_longer_stands_before_others(
+    *, keep: bool
+) -> None:
+    step = leave(entered("a", "b", "c", "d"), "c", keep=keep)
+
     assert step.queue.running == ("a",)
-    assert [one.execution_id for one in step.queue.waiting] == ["c"]
+    assert [one.execution_id for one in step.queue.waiting] == ["b", "d"]
+    assert list(told(step)) == ["d"]
+    event = told(step)["d"]
+    assert event.waiting_for.reason == "the running execution of this pipeline to end: a; waiting before it: b"  # type: ignore[union-attr]  # Queued
+
+
+def test_the_last_one_of_the_waiting_list_leaves_without_a_word() -> None:
+    assert told(leave(entered("a", "b", "c"), "c")) == {}
+
+
+def test_who_leaves_the_waiting_list_lets_the_next_begin_where_a_pause_has_made_room() -> None:
+    step = leave(held(entered("a", "b", "c", "d"), "a"), "b", keep=True)
+
+    assert told(step)["c"] == Started(at=AT)
+    assert (step.queue.running, step.queue.held) == (("c",), ("a",))
+    assert [one.execution_id for one in step.queue.waiting] == ["d"]
+
+
+def test_who_leaves_the_waiting_list_lets_the_newest_begin_where_a_pause_has_made_room() -> None:
+    step = leave(held(entered("a", "b", "c", "d"), "a"), "b")
+
+    assert {one: type(event) for one, event in told(step).items()} == {"c": CancelAsked, "d": Started}
+    assert (step.queue.running, step.queue.held, step.queue.waiting) == (("d",), ("a",), ())
+
+
+def test_who_was_never_there_leaves_without_a_word() -> None:
+    queue = held(entered("a", "b"), "a")
+
+    assert told(leave(queue, "z", keep=True)) == {}
 
 
 def test_a_paused_execution_does_not_count_as_running() -> None:
-    held = admit.admit(entered("a"), HoldChanged(at=AT, execution_id="a", is_held=True)).queue
-
-    step = enter(held, "b")
+    step = enter(held(entered("a"), "a"), "b")
 
     assert step.queue.running == ("b",)
     assert step.queue.held == ("a",)

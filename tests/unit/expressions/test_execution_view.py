@@ -127,3 +127,9 @@ def test_the_commit_is_the_first_off_the_main_branches_else_the_first() -> None:
         "master",
         None,
     ]
+
+
+def test_an_execution_says_to_which_family_it_belongs() -> None:
+    seen = root.at_stage({**_execution(_stage("1")), "rootId": "R"}, "1")
+
+    assert template.evaluate("${execution.rootId}", seen).value == "R"

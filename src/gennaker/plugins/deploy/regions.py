@@ -6,7 +6,7 @@ from gennaker.interfaces.stages import Plan, StageContext, StageSpec, TaskType
 from gennaker.model.event import PlannedStage
 from gennaker.plugins.deploy import clusters
 
-_PARENT_S = (
+PARENT_S = (
     *clusters.REGION_LISTS,
     *("notifications", "sendNotifications", "comments", "stageEnabled", "stageTimeoutMs", "expectedArtifacts"),
     *("failPipeline", "continuePipeline", "completeOtherBranchesThenFail"),
@@ -22,7 +22,7 @@ def each(*tasks: TaskType) -> Callable[[StageSpec, StageContext], Awaitable[Plan
         named = clusters.regions_of(stage.context)
         if len(named) < 2:
             return Plan(tasks=tuple(task.planned() for task in tasks))
-        own = {key: value for key, value in stage.context.items() if key not in _PARENT_S}
+        own = {key: value for key, value in stage.context.items() if key not in PARENT_S}
         return Plan(
             before=tuple(
                 PlannedStage(

@@ -14,11 +14,12 @@ from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType,
 from gennaker.model import foreign, waiting
 from gennaker.model.artifact import ExpectedArtifactKeys, Plain
 from gennaker.model.codec import Json, JsonObject, decode_json
-from gennaker.model.event import Again, Done, Failed, TaskResult
+from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
+from gennaker.model.execution import Stage
 from gennaker.model.foreign import written
 from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.deploy import durations, images, server_groups, targets
+from gennaker.plugins.deploy import durations, images, regions, server_groups, targets
 from gennaker.transport import build_files
 
 _LOOKS_AGAIN = timedelta(milliseconds=500)
@@ -56,16 +57,16 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     no_output: bool = False
     """Nothing is put out."""
     manifest: JsonObject | None = None
-    """A Kubernetes job; no provider here runs one."""
+    """A Kubernetes job: a stage of the type runJobManifest runs it."""
     job_timeout: Duration = "PT10M"
     wait_for_completion: bool | str = True
 
 
-async def plan(spec: StageSpec, _: StageContext) -> Plan:
+async def plan(spec: StageSpec, context: StageContext) -> Plan:
     """Run, wait unless the stage doesn't, bind artifacts and read one where the stage says so."""
     assert isinstance(spec, Spec)
     if spec.manifest:
-        raise Refused(_manifest())
+        return Plan(before=(_by_manifest(context.stage),))
     waits = str(spec.wait_for_completion).lower() != "false"
     tasks = [_RUN, *([_WAIT] if waits else [])]
     if spec.expected_artifacts:
@@ -250,13 +251,10 @@ def _no_properties(file: str, error: Exception) -> Problem:
     )
 
 
-def _manifest() -> Problem:
-    return Problem(
-        code="job.manifest",
-        message="The stage's job is a Kubernetes manifest, and no provider here runs one.",
-        remedy="Give `image` and `command`, or run kubectl in such a job.",
-        pointer="/manifest",
-    )
+def _by_manifest(stage: Stage) -> PlannedStage:
+    """The stage that runs a manifest: Spinnaker's `runJob` of the provider kubernetes, which its editor calls otherwise."""
+    own = {key: value for key, value in stage.context.items() if key not in regions.PARENT_S}
+    return PlannedStage(type="runJobManifest", name=stage.name, context=own)
 
 
 def _no_artifact(wanted: str) -> Problem:
@@ -298,6 +296,5 @@ stage = StageType(
     spec=Spec,
     tasks=(_RUN, _WAIT, produced.task, _CONSUME),
     plan=plan,
-    aliases=("runJobManifest",),
     restart_clears=("jobId", "deploy.jobs", "propertyFileContents"),
 )

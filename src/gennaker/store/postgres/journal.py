@@ -64,13 +64,20 @@ class PostgresJournal:
 
     async def pending(self) -> tuple[PendingEffect, ...]:
         """The whole outbox, of all servers: what has no instant first, then by instant."""
+        return await self._effects(self._database.sql.pending)
+
+    async def pending_of(self, execution_id: str) -> tuple[PendingEffect, ...]:
+        """What the outbox holds of one execution, in the same order."""
+        return await self._effects(self._database.sql.pending_of, execution_id)
+
+    async def _effects(self, statement: str, *values: str) -> tuple[PendingEffect, ...]:
         sql = self._database.sql
 
         def look(connection: Connection) -> tuple[PendingEffect, ...]:
             raw = direct(connection)
             return tuple(
                 journal_reads.effect(raw, sql, (execution_id, due, tries, body, blobs))
-                for execution_id, due, tries, body, blobs in raw.execute(sql.pending).fetchall()
+                for execution_id, due, tries, body, blobs in raw.execute(statement, values).fetchall()
             )
 
         return await self._database.read(look)

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
@@ -17,6 +18,9 @@ from gennaker.web.gate.definitions import StaleCheck
 from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
 from gennaker.web.native.executions import existing, existing_stage, refuse_unknown_choice
 from gennaker.web.ports import Asking, Ports, WebPorts
+
+NameFilter = Annotated[str, QueryParameter(name="pipelineNameFilter")]
+MostPipelines = Annotated[int | None, QueryParameter(name="pipelineLimit", ge=1)]
 
 
 class GatePipelinesController(Controller):
@@ -89,12 +93,22 @@ class GatePipelinesController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=200)] = 10,
         statuses: FromQuery[str] = "",
         expand: FromQuery[bool] = True,
+        name_filter: NameFilter = "",
+        most_pipelines: MostPipelines = None,
     ) -> list[JsonObject]:
-        """Executions of an application, newest first; with `expand=false` without what their stages hold."""
+        """Executions of an application, or of its pipelines with a part of this name, newest first.
+
+        With `expand=false` without what their stages hold.
+        """
         wanted = Found(
             application=application, kind=ExecutionKind.PIPELINE, statuses=statuses_of(statuses), limit=limit
         )
         await applications.existing(ports, application)
+        if name_filter or most_pipelines:
+            config_ids = await _filtered(ports, application, name_filter, most_pipelines)
+            if not config_ids:
+                return []
+            wanted = msgspec.structs.replace(wanted, config_ids=config_ids)
         return shown(await ports.services.executions.find(wanted), expand=expand)
 
     @delete("/pipelines/{execution_id:str}", status_code=200)
@@ -171,6 +185,13 @@ async def _cancelled(ports: WebPorts, principal: Principal, execution_id: str, r
 def _trigger(body: JsonObject) -> JsonObject:
     wrapped = body.get("trigger")
     return wrapped if isinstance(wrapped, dict) else body
+
+
+async def _filtered(ports: WebPorts, application: str, name_filter: str, most: int | None) -> tuple[str, ...]:
+    """Ids of the application's pipelines whose names hold the text, whatever its case."""
+    found = await ports.services.definitions.list("pipeline", application)
+    ids = [one.id for one in found if name_filter.casefold() in str(one.body.get("name")).casefold()]
+    return tuple(ids[:most])
 
 
 async def _saved_stages(ports: WebPorts, config_id: str | None) -> tuple[JsonObject, ...]:

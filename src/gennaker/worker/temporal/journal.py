@@ -55,6 +55,10 @@ class HandingJournal:
         """As the other's."""
         return await self._journal.pending()
 
+    async def pending_of(self, execution_id: str) -> tuple[PendingEffect, ...]:
+        """As the other's."""
+        return await self._journal.pending_of(execution_id)
+
     async def raise_tries(self, key: str) -> int:
         """As the other's."""
         return await self._journal.raise_tries(key)

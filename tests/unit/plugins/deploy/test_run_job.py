@@ -8,9 +8,11 @@ from tests.fakes.rollouts import NEW, FakePlace
 from tests.harness import TESTER, problem_of, reached
 
 from gennaker.interfaces.clouds import Health
+from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.event import CancelAsked
+from gennaker.model.event import CancelAsked, Done, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 from gennaker.plugins.deploy import run_job
@@ -96,10 +98,20 @@ def test_the_values_of_an_artifact_become_outputs() -> None:
     assert next(execution.in_order()).outputs["colour"] == "red"
 
 
-def test_a_job_of_kubernetes_is_refused_with_what_to_do() -> None:
-    execution = FakePlace().harness.run(pipeline(manifest={"kind": "Job"}))
+def test_a_job_of_kubernetes_is_run_by_the_stage_for_manifests() -> None:
+    manifest: JsonObject = {"kind": "Job"}
 
-    assert "Kubernetes manifest, and no provider here runs one" in problem_of(execution)
+    async def take(context: TaskContext) -> TaskResult:
+        return Done(outputs={"ran": context.stage.context["manifest"]})
+
+    tasks = (TaskType(name="take", run=take),)
+    kind = StageType(name="runJobManifest", label="", about="", spec=StageSpec, tasks=tasks)
+
+    execution = FakePlace(Plugin(name="manifests", stages=(kind,))).harness.run(pipeline(manifest=manifest))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    child = next(one for one in execution.in_order() if one.parent_id is not None)
+    assert (child.type, child.name, child.outputs) == ("runJobManifest", "Tests", {"ran": manifest})
 
 
 def test_a_job_that_fails_says_how_many_tests_failed() -> None:

@@ -162,6 +162,15 @@ def test_an_embedded_artifact_is_read_as_yaml_and_its_expressions_evaluated() ->
     assert cluster.api.object("configmaps", "cfg-2-v000")["data"] == {"since": "2026-01-01"}
 
 
+@pytest.mark.parametrize(("skips", "value"), [(True, "${ 1 + 1 }"), (False, "2")])
+def test_manifests_in_the_stage_stay_as_written_where_that_is_wanted(skips: bool, value: str) -> None:
+    cluster = Cluster()
+
+    cluster.deploy(config_map(sum="${ 1 + 1 }"), skipExpressionEvaluation=skips)
+
+    assert str(cluster.api.object("configmaps", "cfg-v000")["data"]["sum"]) == value
+
+
 def test_blue_green_takes_the_version_before_out_of_traffic() -> None:
     cluster = Cluster()
     cluster.api.put(service())

@@ -70,6 +70,25 @@ def test_in_outline_stages_keep_their_keys_but_not_what_they_hold() -> None:
     visited(work)
 
 
+def test_executions_of_an_application_are_filtered_by_their_pipelines_names() -> None:
+    async def work(site: Website) -> None:
+        for name in ("Deploy to staging", "deploy to production", "Test"):
+            await call(site, "POST", "/pipelines", pipeline(name))
+        staging, production, _ = [
+            await run(site, pipeline(name)) for name in ("Deploy to staging", "deploy to production", "Test")
+        ]
+
+        async def ids(query: str) -> list[str]:
+            return [one["id"] for one in await call(site, "GET", f"/applications/shop/pipelines?{query}")]
+
+        assert await ids("pipelineNameFilter=DEPLOY") == [production, staging]
+        assert await ids("pipelineNameFilter=DEPLOY&limit=1") == [production]
+        assert len(await ids("pipelineNameFilter=deploy&pipelineLimit=1")) == 1
+        assert await ids("pipelineNameFilter=moon") == []
+
+    visited(work)
+
+
 def encoded(trigger: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(trigger).encode()).decode()
 
