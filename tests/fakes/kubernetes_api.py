@@ -76,6 +76,8 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         self.is_down = False
         self.held: set[str] = set()
         """Names of objects that finalizers hold."""
+        self.invalid: dict[str, str] = {}
+        """What is wrong with objects of these names."""
         self.forbidden: dict[str, str] = {}
         """What is answered with 403, by method and plural."""
         self.behaviour: Callable[[KubernetesApi, str, Object], None] | None = None
@@ -224,6 +226,9 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         return self._emit("MODIFIED", key, {**body, "metadata": {**body["metadata"], "generation": generation}})
 
     def _applied(self, key: Key, body: Object, manager: str, query: dict[str, str]) -> Object:
+        if said := self.invalid.get(key[2]):
+            causes = [{"reason": "FieldValueInvalid", "message": said, "field": "spec"}]
+            raise Refusal(422, "Invalid", f"{key[2]} is invalid: {said}", causes)
         wanted = _flat(_owned(body))
         there = self.objects.get(key)
         if there is None:

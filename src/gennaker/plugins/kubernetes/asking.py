@@ -1,7 +1,9 @@
 """Tasks that ask an API server: one that doesn't answer now is asked again, for minutes; what it refuses is final."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from gennaker.interfaces.api_servers import ApiFailure
 from gennaker.interfaces.stages import StageContext, TaskContext, TaskType
@@ -13,6 +15,7 @@ from gennaker.plugins.kubernetes.objects import Objects
 
 _RETRIES = 12
 """With pauses that double, some minutes: an API server may restart meanwhile."""
+Found = TypeVar("Found")
 Run = Callable[[TaskContext], Awaitable[TaskResult]]
 
 
@@ -40,3 +43,18 @@ def objects(context: StageContext) -> Objects:
     own = context.stage.context
     name = foreign.text_at(own, "account") or foreign.text_at(own, "credentials")
     return Objects(accounts.find(context.services, name))
+
+
+async def several(work: Sequence[Callable[[], Awaitable[Found]]], *, at_a_time: int) -> list[Found]:
+    """What comes of each, in order. If any fails, the first failure, once all have ended: none goes on unwatched."""
+    turns = asyncio.Semaphore(at_a_time)
+
+    async def one(do: Callable[[], Awaitable[Found]]) -> Found:
+        async with turns:
+            return await do()
+
+    found = await asyncio.gather(*(one(do) for do in work), return_exceptions=True)
+    for outcome in found:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in found if not isinstance(outcome, BaseException)]

@@ -24,6 +24,7 @@ from gennaker.plugins.kubernetes import (
     deploying,
     kinds,
     manifests,
+    rehearsing,
     selectors,
     sources,
     stability,
@@ -99,6 +100,11 @@ async def deploy(context: TaskContext) -> TaskResult:
     decided = context.task.memory.get("ready")
     if not isinstance(decided, list):
         prepared = await _prepare(context, objects)
+        problems = await rehearsing.problems(
+            objects, [one for one in prepared.ready if _is_chosen(context, one.manifest)]
+        )
+        if problems:
+            raise Refused(_together(problems))
         return Again(
             after=timedelta(),
             memory={"ready": to_json(prepared.ready), "bound": to_json(prepared.bound)},
@@ -167,12 +173,15 @@ def request_of(context: StageContext, objects: Objects) -> Request:
 async def _submit(context: TaskContext, objects: Objects, ready: JsonObject, place: int) -> JsonObject | None:
     """None: the stage's label selectors don't mean it."""
     manifest = foreign.mapping(ready.get("manifest"))
-    chosen = _selectors(context)
-    if chosen and not selectors.fit(chosen, manifests.labels(manifest)):
+    if not _is_chosen(context, manifest):
         return None
     return await submitting.submit(
         objects, manifest, Way(foreign.text_at(ready, "way")), effect=f"{context.attempt_key}:{place}"
     )
+
+
+def _is_chosen(context: StageContext, manifest: JsonObject) -> bool:
+    return selectors.fit(_selectors(context), manifests.labels(manifest))
 
 
 def _selectors(context: StageContext) -> list[JsonObject]:
@@ -223,19 +232,21 @@ async def after(spec: StageSpec, context: StageContext) -> tuple[PlannedStage, .
     return await strategies.stages_after(context)
 
 
-stage = StageType(
-    name="deployManifest",
-    label="Deploy (Manifest)",
-    about=__doc__,
-    spec=Spec,
-    tasks=(
-        asking.task("resolveDeploySourceManifest", resolve),
-        asking.task("deployManifest", deploy),
-        stability.task,
-        cleaning.task,
-        produced.task,
-    ),
-    plan_after=after,
-    plans_without_io=False,
-    restart_clears=("resolvedManifests", "stableManifests", "outputs.manifests", stability.NAMES),
+stage = stability.waiting_for_it(
+    StageType(
+        name="deployManifest",
+        label="Deploy (Manifest)",
+        about=__doc__,
+        spec=Spec,
+        tasks=(
+            asking.task("resolveDeploySourceManifest", resolve),
+            asking.task("deployManifest", deploy),
+            stability.task,
+            cleaning.task,
+            produced.task,
+        ),
+        plan_after=after,
+        plans_without_io=False,
+        restart_clears=("resolvedManifests", "stableManifests", "outputs.manifests", stability.NAMES),
+    )
 )

@@ -103,11 +103,13 @@ def _recorded(body: Json, options: JsonObject) -> Json:
     return {**body, "metadata": {**metadata, "annotations": own}}
 
 
-stage = StageType(
-    name="patchManifest",
-    label="Patch (Manifest)",
-    about=__doc__,
-    spec=Spec,
-    tasks=(resolving.task, asking.task("patchManifest", patch), stability.task, produced.task),
-    restart_clears=(*resolving.RESTART_CLEARS, "outputs.manifests", stability.NAMES),
+stage = stability.waiting_for_it(
+    StageType(
+        name="patchManifest",
+        label="Patch (Manifest)",
+        about=__doc__,
+        spec=Spec,
+        tasks=(resolving.task, asking.task("patchManifest", patch), stability.task, produced.task),
+        restart_clears=(*resolving.RESTART_CLEARS, "outputs.manifests", stability.NAMES),
+    )
 )

@@ -149,7 +149,7 @@ def _no_revision(message: str, numbers: list[int]) -> Problem:
 
 
 def _stage(name: str, label: str, about: str, run: asking.Run, *, waits: bool) -> StageType:
-    return StageType(
+    made = StageType(
         name=name,
         label=label,
         about=about,
@@ -157,6 +157,7 @@ def _stage(name: str, label: str, about: str, run: asking.Run, *, waits: bool) -
         tasks=(resolving.task, asking.task(name, run), *((stability.task,) if waits else ())),
         restart_clears=resolving.RESTART_CLEARS,
     )
+    return stability.waiting_for_it(made) if waits else made
 
 
 undoing = _stage(

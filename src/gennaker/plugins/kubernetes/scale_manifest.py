@@ -43,11 +43,13 @@ async def scale(context: TaskContext) -> TaskResult:
     return Done(context=names, outputs=names)
 
 
-stage = StageType(
-    name="scaleManifest",
-    label="Scale (Manifest)",
-    about=__doc__,
-    spec=Spec,
-    tasks=(resolving.task, asking.task("scaleManifest", scale), stability.task),
-    restart_clears=resolving.RESTART_CLEARS,
+stage = stability.waiting_for_it(
+    StageType(
+        name="scaleManifest",
+        label="Scale (Manifest)",
+        about=__doc__,
+        spec=Spec,
+        tasks=(resolving.task, asking.task("scaleManifest", scale), stability.task),
+        restart_clears=resolving.RESTART_CLEARS,
+    )
 )

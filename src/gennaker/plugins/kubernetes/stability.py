@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import msgspec
 
-from gennaker.interfaces.stages import TaskContext
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext
 from gennaker.model import foreign, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
-from gennaker.model.problems import Problem
+from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import asking, diagnosing, kinds, manifests, status
 from gennaker.plugins.kubernetes.diagnosing import Trouble
 from gennaker.plugins.kubernetes.kinds import Kind
@@ -144,4 +144,35 @@ def names_by_namespace(deployed: list[JsonObject]) -> JsonObject:
     return {**found}
 
 
-task = asking.task("waitForManifestToStabilize", wait)
+def _planned(stage_type: StageType, context: StageContext) -> Plan:
+    """All tasks of a stage in order, with the time that the stage gives its objects (`stableManifestTimeoutMinutes`)."""
+    minutes = foreign.said_at(context.stage.context, "stableManifestTimeoutMinutes")
+    planned = [one.planned() for one in stage_type.tasks]
+    if not minutes:
+        return Plan(tasks=tuple(planned))
+    if not minutes.isdigit() or int(minutes) == 0:
+        raise Refused(
+            Problem(
+                code="manifest.timeout",
+                message=f"`stableManifestTimeoutMinutes` is {minutes!r}, which is no number of minutes.",
+                pointer="/stableManifestTimeoutMinutes",
+            )
+        )
+    timeout = timedelta(minutes=int(minutes))
+    return Plan(
+        tasks=tuple(msgspec.structs.replace(one, timeout=timeout) if one.name == _NAME else one for one in planned)
+    )
+
+
+_NAME = "waitForManifestToStabilize"
+task = asking.task(_NAME, wait)
+
+
+def waiting_for_it(stage_type: StageType) -> StageType:
+    """The stage type with that time-out."""
+
+    async def planned(spec: StageSpec, context: StageContext) -> Plan:
+        del spec
+        return _planned(stage_type, context)
+
+    return msgspec.structs.replace(stage_type, plan=planned)

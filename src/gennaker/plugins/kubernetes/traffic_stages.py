@@ -4,8 +4,8 @@ The workload is patched, and of ReplicaSets the pods too, which take no more not
 as each of them gets traffic until its label is gone.
 """
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from gennaker.interfaces.stages import StageType, TaskContext
 from gennaker.model import foreign
@@ -64,13 +64,10 @@ async def _switch(context: TaskContext, patch: Patch) -> TaskResult:
 async def _patch_pods(objects: Objects, workload: JsonObject, service: JsonObject, patch: Patch) -> None:
     pods = await objects.list(Kind("pod"), manifests.namespace(workload))
     own = diagnosing.own_pods(workload, pods)
-    turns = asyncio.Semaphore(_AT_A_TIME)
-
-    async def one_pod(pod: JsonObject) -> None:
-        async with turns:
-            await _patch(objects, manifests.coordinates(pod), pod, service, patch, may_be_gone=True)
-
-    await asyncio.gather(*(one_pod(pod) for pod in own))
+    switches = [
+        partial(_patch, objects, manifests.coordinates(pod), pod, service, patch, may_be_gone=True) for pod in own
+    ]
+    await asking.several(switches, at_a_time=_AT_A_TIME)
 
 
 async def _patch(  # noqa: PLR0917 - one call with all that it needs
@@ -92,19 +89,23 @@ async def _patch(  # noqa: PLR0917 - one call with all that it needs
             raise
 
 
-enabling = StageType(
-    name="enableManifest",
-    label="Enable (Manifest)",
-    about=__doc__,
-    spec=Spec,
-    tasks=(resolving.task, asking.task("enableManifest", enable), stability.task),
-    restart_clears=resolving.RESTART_CLEARS,
+enabling = stability.waiting_for_it(
+    StageType(
+        name="enableManifest",
+        label="Enable (Manifest)",
+        about=__doc__,
+        spec=Spec,
+        tasks=(resolving.task, asking.task("enableManifest", enable), stability.task),
+        restart_clears=resolving.RESTART_CLEARS,
+    )
 )
-disabling = StageType(
-    name="disableManifest",
-    label="Disable (Manifest)",
-    about=__doc__,
-    spec=Spec,
-    tasks=(resolving.task, asking.task("disableManifest", disable), stability.task),
-    restart_clears=resolving.RESTART_CLEARS,
+disabling = stability.waiting_for_it(
+    StageType(
+        name="disableManifest",
+        label="Disable (Manifest)",
+        about=__doc__,
+        spec=Spec,
+        tasks=(resolving.task, asking.task("disableManifest", disable), stability.task),
+        restart_clears=resolving.RESTART_CLEARS,
+    )
 )

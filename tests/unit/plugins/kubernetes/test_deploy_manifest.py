@@ -239,6 +239,31 @@ def test_a_conflict_on_the_server_names_field_and_manager() -> None:
     assert cluster.api.object("deployments", "web")["spec"]["replicas"] == 2
 
 
+def test_nothing_is_applied_if_the_server_refuses_anything_and_all_of_it_is_said() -> None:
+    cluster = Cluster()
+    cluster.api.invalid = {"web": "no such port", "db": "no such field"}
+
+    execution = cluster.deploy(config_map(), workload(), workload("StatefulSet", "db"))
+
+    assert execution.head.status is Status.TERMINAL
+    for piece in ("no such port", "no such field"):
+        assert piece in problem_of(execution)
+    assert cluster.api.objects == {}
+
+
+def test_objects_have_the_time_that_the_stage_gives_them() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    execution = cluster.deploy(workload(), stableManifestTimeoutMinutes=5)
+
+    assert execution.head.status is Status.TERMINAL
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert 299 < (execution.head.end_time - execution.head.start_time).total_seconds() < 305
+    assert "no number of minutes" in problem_of(cluster.deploy(workload(), stableManifestTimeoutMinutes="soon"))
+
+
 def test_recreating_makes_another_object_and_replacing_keeps_it() -> None:
     cluster = Cluster()
     uids = []

@@ -1,0 +1,48 @@
+"""Rehearsing: everything that would be applied is tried first, without effect, so that nothing is half-applied for a mistake.
+
+The API server validates, admits and counts as it would in earnest (dry run). What it can't know yet isn't held against a
+manifest: objects in a namespace, or of a kind, that comes with the same request.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.kubernetes import asking, kinds, manifests
+from gennaker.plugins.kubernetes.annotations import Way
+from gennaker.plugins.kubernetes.deploying import Ready
+from gennaker.plugins.kubernetes.objects import Objects
+
+_AT_A_TIME = 8
+_APPLIED = frozenset({Way.APPLY, Way.SERVER_SIDE, Way.SERVER_SIDE_FORCED})
+_NOT_FOUND = 404
+_NO_DRY_RUN = "dry run"
+"""What the API server says where an admission webhook can't be tried."""
+
+
+async def problems(objects: Objects, ready: Sequence[Ready]) -> list[Problem]:
+    """Everything for which the API server would refuse them. Raises ApiFailure."""
+    brings_kinds = any(kinds.of(one.manifest).name == "customResourceDefinition" for one in ready)
+    tries = [partial(_problem, objects, one, brings_kinds=brings_kinds) for one in ready]
+    found = await asking.several(tries, at_a_time=_AT_A_TIME)
+    return [
+        msgspec.structs.replace(problem, pointer=f"/manifests/{place}")
+        for place, problem in enumerate(found)
+        if problem is not None
+    ]
+
+
+async def _problem(objects: Objects, one: Ready, *, brings_kinds: bool) -> Problem | None:
+    if one.way not in _APPLIED or manifests.has_generated_name(one.manifest):
+        return None
+    try:
+        await objects.apply(one.manifest, is_forced=one.way is not Way.SERVER_SIDE, is_dry=True)
+    except Refused as refused:
+        problem = refused.problems[0]
+        is_unknown = problem.code == "kubernetes.unknown_kind" and brings_kinds
+        if refused.status == _NOT_FOUND or is_unknown or _NO_DRY_RUN in problem.message.lower():
+            return None
+        return problem
+    return None
