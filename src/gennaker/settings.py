@@ -270,6 +270,11 @@ class CustomResourceSettings(msgspec.Struct, frozen=True, kw_only=True, rename="
     deploy_priority: str = "100"
     """A number, lower ones first, or one of Spinnaker's names such as WORKLOAD_ATTACHMENT_PRIORITY."""
     versioned: bool = False
+    ready: str = ""
+    """JSONPath: the object is ready when it finds something, e.g. `$.status.conditions[?@.type=="Ready" && @.status=="True"]`.
+    Empty: as Gennaker knows the kind, else at once."""
+    failed: str = ""
+    """JSONPath: the object has failed when it finds something."""
 
 
 class KubernetesAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

@@ -13,8 +13,9 @@ from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import kinds, manifests
+from gennaker.plugins.kubernetes import kinds, manifests, readiness
 from gennaker.plugins.kubernetes.kinds import CustomKinds, Kind, Properties
+from gennaker.plugins.kubernetes.readiness import Rule
 from gennaker.settings import CustomResourceSettings, KubernetesAccountSettings
 from gennaker.transport.kubernetes import kubeconfig
 from gennaker.transport.kubernetes.kubeconfig import Access
@@ -30,6 +31,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     server: ApiServer
     settings: KubernetesAccountSettings
     custom: CustomKinds
+    readiness: Mapping[str, Rule] = {}
+    """By kind's key."""
 
     def namespace_problem(self, namespace: str) -> Problem | None:
         """Why it may not touch this namespace. What has none at all isn't in one."""
@@ -90,7 +93,8 @@ def find(services: Services, name: str) -> Account:
                 pointer="/account",
             )
         )
-    return Account(name=name, server=server, settings=settings, custom=_custom(settings.custom_resources))
+    told = settings.custom_resources
+    return Account(name=name, server=server, settings=settings, custom=_custom(told), readiness=_rules(name, told))
 
 
 def of_settings(services: Services) -> tuple[ApiServer, ...]:
@@ -128,6 +132,18 @@ def _custom(told: tuple[CustomResourceSettings, ...]) -> CustomKinds:
             priority=kinds.LAST if priority is None else priority, is_versioned=one.versioned
         )
     return CustomKinds(known)
+
+
+def _rules(account: str, told: tuple[CustomResourceSettings, ...]) -> dict[str, Rule]:
+    """Raises Refused."""
+    rules: dict[str, Rule] = {}
+    for place, one in enumerate(told):
+        for key, query in (("ready", one.ready), ("failed", one.failed)):
+            if query:
+                readiness.check(query, f"kubernetes.{account}.custom-resources[{place}].{key}")
+        if one.ready or one.failed:
+            rules[kinds.parse(one.kind).key] = Rule(ready=one.ready, failed=one.failed)
+    return rules
 
 
 def problems_of(account: Account, given: Mapping[int, JsonObject]) -> list[Problem]:

@@ -13,7 +13,7 @@ from gennaker.model import foreign, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, diagnosing, kinds, manifests, status
+from gennaker.plugins.kubernetes import asking, diagnosing, kinds, manifests, readiness
 from gennaker.plugins.kubernetes.diagnosing import Trouble
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
@@ -82,7 +82,7 @@ async def look(objects: Objects, where: Coordinates) -> Seen:
     live = await objects.seen(where)
     if live is None:
         return Seen(where=where, waits_for="it isn't there yet")
-    found = status.of(live)
+    found = readiness.of(live, objects.account.readiness)
     if found.failed.state:
         return Seen(where=where, failure=found.failed.message or "It has failed.")
     if found.stable.state:
