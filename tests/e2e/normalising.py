@@ -17,8 +17,10 @@ from gennaker.model.codec import Json, JsonObject
 _ULID = r"(?<![0-9A-Za-z])[0-9A-HJKMNP-TV-Z]{26}(?![0-9A-Za-z])"
 _UUID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
 _JOB = r"\bjob-[0-9a-f]{20}\b"
-_DIGEST = r"\bsha256:[0-9a-f]{64}\b"
-"""Of reports, which hold times. Images are compared with theirs where they are, in the registry."""
+_DIGEST = r"\b(?:sha256:)?[0-9a-f]{64}\b"
+"""Of reports, which hold times; a canary's is an id as well, and stands alone then.
+
+Images are compared with theirs where they are, in the registry."""
 _ID = re.compile(f"{_UUID}|{_ULID}|{_JOB}|{_DIGEST}")
 _INSTANT = re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 _CLOCK = re.compile(r"\b\d\d:\d\d:\d\d\b")
@@ -82,7 +84,7 @@ class Normaliser:
         return _PORT.sub(r"\1:<port>", text)
 
     def _numbered(self, found: str) -> str:
-        return self._ids.setdefault(found, f"<id {len(self._ids) + 1}>")
+        return self._ids.setdefault(found.removeprefix("sha256:"), f"<id {len(self._ids) + 1}>")
 
 
 def with_known_outcomes(value: Json) -> Json:

@@ -31,6 +31,10 @@ def test_ids_of_every_kind_are_numbered(identity: str) -> None:
     assert normalised([identity, identity]) in (["<id 1>", "<id 1>"], ["rel_<id 1>", "rel_<id 1>"])
 
 
+def test_a_digest_is_one_id_with_and_without_its_prefix() -> None:
+    assert normalised([_DIGEST, _DIGEST.removeprefix("sha256:")]) == ["<id 1>", "<id 1>"]
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
