@@ -32,6 +32,7 @@ from gennaker.web.gate.tasks import GateTasksController
 from gennaker.web.gate.templates import GateTemplatesController
 from gennaker.web.gate.unavailable import GateUnavailableController
 from gennaker.web.native.applications import ApplicationsController
+from gennaker.web.native.definitions import DefinitionsController
 from gennaker.web.native.evidence import EvidenceController
 from gennaker.web.native.executions import ExecutionsController
 from gennaker.web.native.pipelines import PipelinesController
@@ -63,6 +64,7 @@ def create(ports: WebPorts) -> Litestar:
             ExecutionsController,
             PipelinesController,
             ApplicationsController,
+            DefinitionsController,
             EvidenceController,
             GateSessionController,
             GateApplicationsController,

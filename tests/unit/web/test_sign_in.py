@@ -230,6 +230,9 @@ CLOSED = {
     "GET /api/v1/applications/shop/releases",
     "GET /api/v1/audit",
     "GET /api/v1/audit/verify",
+    "GET /api/v1/definitions/webhook/x/revisions",
+    "GET /api/v1/definitions/webhook/x/revisions/1",
+    "POST /api/v1/definitions/webhook/x/restore",
     "GET /api/v1/events",
     "GET /api/v1/evidence/x",
     "GET /api/v1/executions",
@@ -268,6 +271,7 @@ _EXAMPLES = {
     "{path:str}": "x.js",
     "{kind:str}": "webhook",
     "{source:str}": "ci",
+    "{revision:int}": "1",
 }
 _PAGE = Path("/nonexistent/page")
 
