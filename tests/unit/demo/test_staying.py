@@ -57,6 +57,15 @@ def stays(server: DemoServer, then: Callable[[], object]) -> tuple[str, list[str
     return said.getvalue(), teller.failures
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Tests that run in the background are started with SIGINT ignored, and would wait for ever."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_is_a_good_end(server: DemoServer) -> None:
     said, failures = stays(server, lambda: os.kill(os.getpid(), signal.SIGINT))
 
