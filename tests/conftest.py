@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 from tests import grouping
-from tests.postgres_server import postgres_server, postgres_url
+from tests.postgres_server import new_postgres_url, postgres_server, postgres_url, shared_postgres
 from tests.temporal_server import temporal_server
 
-__all__ = ["postgres_server", "postgres_url", "temporal_server"]
+__all__ = ["new_postgres_url", "postgres_server", "postgres_url", "shared_postgres", "temporal_server"]
 
 _NEEDS_MORE = ("root", "debian")
 _LEFT_OUT = pytest.StashKey[set[str]]()

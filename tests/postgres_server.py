@@ -1,6 +1,8 @@
 """A PostgreSQL server of the tests' own: Debian's programs, data in a temporary folder, a free loopback port, fsync on.
 
-PostgreSQL refuses to run as root; then it runs as Debian's user `postgres`.
+PostgreSQL refuses to run as root; then it runs as Debian's user `postgres`. To make, migrate and drop a database takes half a
+second; so the tests of a process share one, whose rows are deleted after each. Whoever needs it empty, tables too, asks for
+`new_postgres_url`.
 """
 
 import itertools
@@ -11,11 +13,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from tests.free_ports import free_port
 
 _PROGRAMS = Path("/usr/lib/postgresql")
@@ -23,6 +27,21 @@ _USER = "postgres"
 _READY_SECONDS = 30
 _ORDER = "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
 _numbers = itertools.count(1)
+_END_OTHERS = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_COLUMNS = """
+    SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull
+    FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+    WHERE relnamespace = 'public'::regnamespace AND attnum > 0 ORDER BY relname, attnum
+"""
+"""Of tables, indexes and sequences."""
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migrations'"
+_START_SEQUENCES = """
+    SELECT setval(oid::regclass, 1, false) FROM pg_class
+    WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
+"""
 
 
 class PostgresServer:
@@ -117,8 +136,64 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_server: PostgresServer) -> Iterator["SharedDatabase"]:
+    """The database that tests of a process use one after the other."""
+    with ExitStack() as stack:
+        yield SharedDatabase(postgres_server, stack)
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """A new database."""
+def postgres_url(shared_postgres: "SharedDatabase") -> Iterator[str]:
+    """A migrated database without rows."""
+    with shared_postgres.without_rows() as url:
+        yield url
+
+
+@pytest.fixture
+def new_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A new database, without tables."""
     with postgres_server.database() as url:
         yield url
+
+
+class SharedDatabase:
+    """A migrated database that is emptied after each use, and replaced where a use has changed more than rows."""
+
+    def __init__(self, server: PostgresServer, stack: ExitStack) -> None:
+        """Makes none yet; the stack drops those that were made."""
+        self._server = server
+        self._stack = stack
+        self._url = ""
+        self._columns: list[tuple[Any, ...]] = []
+
+    @contextmanager
+    def without_rows(self) -> Iterator[str]:
+        """Its address, for one use."""
+        self._url = self._url or self._made()
+        try:
+            yield self._url
+        finally:
+            if not self._emptied():
+                self._url = ""
+
+    def _made(self) -> str:
+        # Here: each small run under our conftest (tests/setup/test_runs.py) would pay for it.
+        from gennaker.store.postgres.schema import migrate  # noqa: PLC0415 - see above
+
+        url = self._stack.enter_context(self._server.database())
+        with psycopg.connect(url) as connection:
+            migrate(connection, "the tests' database")
+            self._columns = connection.execute(_COLUMNS).fetchall()
+        return url
+
+    def _emptied(self) -> bool:
+        """Deletes all rows. False: it is no longer the database that was made."""
+        with psycopg.connect(self._url) as connection:
+            connection.execute(_END_OTHERS)
+            if connection.execute(_COLUMNS).fetchall() != self._columns:
+                return False
+            for (table,) in connection.execute(_TABLES).fetchall():
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+            connection.execute(_START_SEQUENCES)
+        return True

@@ -36,8 +36,10 @@ WAIT: JsonObject = {"type": "wait", "name": "Wait", "waitTime": 1}
 JUDGE: JsonObject = {"type": "manualJudgment", "name": "Go?"}
 
 
-def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(postgres_url: str, tmp_path: Path) -> None:
-    with running(tmp_path, postgres_url, 3) as (several, receiver):
+def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(
+    new_postgres_url: str, tmp_path: Path
+) -> None:
+    with running(tmp_path, new_postgres_url, 3) as (several, receiver):
         several.clients[0].post("/pipelines", pipeline("child", receiver, WAIT))
         start: JsonObject = {"type": "pipeline", "name": "Child", "pipeline": "id-child", "application": "shop"}
         roots: list[str] = []
@@ -78,8 +80,8 @@ def seconds_until_moved(several: Several, number: int) -> float:
     return time.monotonic() - began
 
 
-def test_commands_reach_the_owner_by_way_of_any_server(postgres_url: str, tmp_path: Path) -> None:
-    with running(tmp_path, postgres_url, 2) as (several, receiver):
+def test_commands_reach_the_owner_by_way_of_any_server(new_postgres_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, new_postgres_url, 2) as (several, receiver):
         execution_id = run(several.clients[0], pipeline("judged", receiver, JUDGE, WAIT))
         other = several.clients[1]
         assert eventually(lambda: waits_for_a_person(other, execution_id), 10)
@@ -98,8 +100,8 @@ def test_commands_reach_the_owner_by_way_of_any_server(postgres_url: str, tmp_pa
         assert (len(judged), len(recorded)) == (1, 1)
 
 
-def test_a_command_waits_for_whoever_takes_over_from_a_killed_owner(postgres_url: str, tmp_path: Path) -> None:
-    with running(tmp_path, postgres_url, 2) as (several, receiver):
+def test_a_command_waits_for_whoever_takes_over_from_a_killed_owner(new_postgres_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, new_postgres_url, 2) as (several, receiver):
         execution_id = run(several.clients[0], pipeline("judged", receiver, JUDGE))
         assert eventually(lambda: waits_for_a_person(several.clients[1], execution_id), 10)
 
@@ -110,8 +112,8 @@ def test_a_command_waits_for_whoever_takes_over_from_a_killed_owner(postgres_url
         assert eventually(lambda: len(receiver.deliveries) == 1, 20)
 
 
-def test_a_server_that_ends_gives_everything_back_at_once(postgres_url: str, tmp_path: Path) -> None:
-    with running(tmp_path, postgres_url, 2) as (several, receiver):
+def test_a_server_that_ends_gives_everything_back_at_once(new_postgres_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, new_postgres_url, 2) as (several, receiver):
         execution_id = run(several.clients[0], pipeline("long", receiver, {**WAIT, "waitTime": 3}, WAIT))
         assert eventually(lambda: several.owned(several.fence(0)) == {execution_id}, 5)
 
@@ -123,8 +125,8 @@ def test_a_server_that_ends_gives_everything_back_at_once(postgres_url: str, tmp
         assert eventually(lambda: status(several.clients[1], execution_id) == "SUCCEEDED", 10)
 
 
-def test_a_server_that_slept_over_its_lease_does_nothing_more(postgres_url: str, tmp_path: Path) -> None:
-    with running(tmp_path, postgres_url, 2) as (several, receiver):
+def test_a_server_that_slept_over_its_lease_does_nothing_more(new_postgres_url: str, tmp_path: Path) -> None:
+    with running(tmp_path, new_postgres_url, 2) as (several, receiver):
         roots = [run(several.clients[0], pipeline(f"p{number}", receiver, WAIT, WAIT)) for number in range(10)]
         sleeper = several.servers[0]
         fence = several.fence(0)

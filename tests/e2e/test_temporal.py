@@ -50,9 +50,9 @@ def with_child(several: Several, receiver: Receiver, number: int) -> str:
 
 
 def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(
-    postgres_url: str, temporal_server: TemporalServer, tmp_path: Path
+    new_postgres_url: str, temporal_server: TemporalServer, tmp_path: Path
 ) -> None:
-    with running(tmp_path, postgres_url, 2, by_temporal(temporal_server)) as (several, receiver):
+    with running(tmp_path, new_postgres_url, 2, by_temporal(temporal_server)) as (several, receiver):
         several.clients[0].post("/pipelines", pipeline("child", receiver, WAIT))
         roots: list[str] = []
         for kill in range(2):
@@ -70,9 +70,9 @@ def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(
 
 
 def test_commands_reach_the_workflow_by_way_of_any_server(
-    postgres_url: str, temporal_server: TemporalServer, tmp_path: Path
+    new_postgres_url: str, temporal_server: TemporalServer, tmp_path: Path
 ) -> None:
-    with running(tmp_path, postgres_url, 2, by_temporal(temporal_server)) as (several, receiver):
+    with running(tmp_path, new_postgres_url, 2, by_temporal(temporal_server)) as (several, receiver):
         execution_id = run(several.clients[0], pipeline("judged", receiver, JUDGE, WAIT))
         other = several.clients[1]
         assert eventually(lambda: waits_for_a_person(other, execution_id), 20)
@@ -86,10 +86,10 @@ def test_commands_reach_the_workflow_by_way_of_any_server(
         assert len(several.all("SELECT 1 FROM audit WHERE entry LIKE '%%command.ManualJudgmentGiven%%'")) == 1
 
 
-def test_while_temporal_is_away_what_is_asked_waits_in_the_store(postgres_url: str, tmp_path: Path) -> None:
+def test_while_temporal_is_away_what_is_asked_waits_in_the_store(new_postgres_url: str, tmp_path: Path) -> None:
     with (
         temporal.running() as server,
-        running(tmp_path, postgres_url, 1, by_temporal(server)) as (several, receiver),
+        running(tmp_path, new_postgres_url, 1, by_temporal(server)) as (several, receiver),
     ):
         before = run(several.clients[0], pipeline("before", receiver, WAIT, WAIT))
         server.stop()
@@ -104,10 +104,10 @@ def test_while_temporal_is_away_what_is_asked_waits_in_the_store(postgres_url: s
 
 
 def test_a_workflow_that_somebody_has_terminated_is_begun_anew_when_a_server_starts(
-    postgres_url: str, temporal_server: TemporalServer, tmp_path: Path
+    new_postgres_url: str, temporal_server: TemporalServer, tmp_path: Path
 ) -> None:
     flags = by_temporal(temporal_server, task_queue="terminated")
-    with running(tmp_path, postgres_url, 1, flags) as (several, receiver):
+    with running(tmp_path, new_postgres_url, 1, flags) as (several, receiver):
         execution_id = run(several.clients[0], pipeline("judged", receiver, JUDGE, WAIT))
         assert eventually(lambda: waits_for_a_person(several.clients[0], execution_id), 20)
         asyncio.run(terminate(temporal_server.address, f"terminated/{execution_id}"))
@@ -127,10 +127,10 @@ async def terminate(address: str, workflow: str) -> None:
 
 
 def test_executions_pass_from_one_shell_to_the_other_and_back(
-    postgres_url: str, temporal_server: TemporalServer, tmp_path: Path
+    new_postgres_url: str, temporal_server: TemporalServer, tmp_path: Path
 ) -> None:
     flags = by_temporal(temporal_server)
-    with running(tmp_path, postgres_url, 1) as (several, receiver):
+    with running(tmp_path, new_postgres_url, 1) as (several, receiver):
         first = run(several.clients[0], pipeline("first", receiver, JUDGE, WAIT))
         second = run(several.clients[0], pipeline("second", receiver, JUDGE, WAIT))
         assert eventually(lambda: all(waits_for_a_person(several.clients[0], one) for one in (first, second)), 20)

@@ -56,25 +56,25 @@ def reflected(url: str) -> MetaData:
     return found
 
 
-def test_migrations_give_the_tables_that_the_code_knows(postgres_url: str, tmp_path: Path) -> None:
-    PostgresDatabase.open(postgres_url, folder=tmp_path).close()
+def test_migrations_give_the_tables_that_the_code_knows(new_postgres_url: str, tmp_path: Path) -> None:
+    PostgresDatabase.open(new_postgres_url, folder=tmp_path).close()
 
-    found = described(reflected(postgres_url))
+    found = described(reflected(new_postgres_url))
 
     assert found == {**described(shared.metadata), **described(images.metadata), **described(own.metadata)}
 
 
 @pytest.mark.parametrize("table", own.FENCED)
-def test_whose_a_row_is_stands_in_its_last_column(postgres_url: str, tmp_path: Path, table: str) -> None:
-    PostgresDatabase.open(postgres_url, folder=tmp_path).close()
+def test_whose_a_row_is_stands_in_its_last_column(new_postgres_url: str, tmp_path: Path, table: str) -> None:
+    PostgresDatabase.open(new_postgres_url, folder=tmp_path).close()
 
-    assert [column.name for column in reflected(postgres_url).tables[table].columns][-1] == "fence"
+    assert [column.name for column in reflected(new_postgres_url).tables[table].columns][-1] == "fence"
 
 
-def test_every_text_is_compared_by_code_points(postgres_url: str, tmp_path: Path) -> None:
-    PostgresDatabase.open(postgres_url, folder=tmp_path).close()
+def test_every_text_is_compared_by_code_points(new_postgres_url: str, tmp_path: Path) -> None:
+    PostgresDatabase.open(new_postgres_url, folder=tmp_path).close()
 
-    with connect(postgres_url) as connection:
+    with connect(new_postgres_url) as connection:
         others = connection.execute(
             "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
             " AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C' AND table_name <> 'migrations'"
@@ -83,47 +83,47 @@ def test_every_text_is_compared_by_code_points(postgres_url: str, tmp_path: Path
     assert others == []
 
 
-def test_what_was_applied_is_written_down_once(postgres_url: str, tmp_path: Path) -> None:
+def test_what_was_applied_is_written_down_once(new_postgres_url: str, tmp_path: Path) -> None:
     for _ in range(2):
-        PostgresDatabase.open(postgres_url, folder=tmp_path).close()
+        PostgresDatabase.open(new_postgres_url, folder=tmp_path).close()
 
-    with connect(postgres_url) as connection:
+    with connect(new_postgres_url) as connection:
         applied = connection.execute("SELECT number, name FROM migrations ORDER BY number").fetchall()
 
     assert applied == [(one.number, one.name) for one in migrations.known("postgres")]
     assert [(one.number, one.name) for one in migrations.known()] == applied
 
 
-def test_somebody_else_s_database_is_left_alone(postgres_url: str, tmp_path: Path) -> None:
-    with connect(postgres_url) as connection:
+def test_somebody_else_s_database_is_left_alone(new_postgres_url: str, tmp_path: Path) -> None:
+    with connect(new_postgres_url) as connection:
         connection.execute("CREATE TABLE theirs (id INTEGER)")
 
     with pytest.raises(StoreUnusable) as caught:
-        PostgresDatabase.open(postgres_url, folder=tmp_path)
+        PostgresDatabase.open(new_postgres_url, folder=tmp_path)
 
     assert caught.value.problem.code == "store.foreign"
-    assert set(reflected(postgres_url).tables) == {"theirs"}
+    assert set(reflected(new_postgres_url).tables) == {"theirs"}
 
 
-def test_a_newer_schema_is_left_alone(postgres_url: str, tmp_path: Path) -> None:
-    PostgresDatabase.open(postgres_url, folder=tmp_path).close()
-    with connect(postgres_url) as connection:
+def test_a_newer_schema_is_left_alone(new_postgres_url: str, tmp_path: Path) -> None:
+    PostgresDatabase.open(new_postgres_url, folder=tmp_path).close()
+    with connect(new_postgres_url) as connection:
         connection.execute("INSERT INTO migrations VALUES (9999, 'later')")
 
     with pytest.raises(StoreUnusable) as caught:
-        PostgresDatabase.open(postgres_url, folder=tmp_path)
+        PostgresDatabase.open(new_postgres_url, folder=tmp_path)
 
     assert caught.value.problem.code == "store.too_new"
 
 
-def test_a_database_that_cannot_hold_every_text_is_refused(postgres_url: str, tmp_path: Path) -> None:
-    name = "latin_" + postgres_url.rpartition("/")[2]
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+def test_a_database_that_cannot_hold_every_text_is_refused(new_postgres_url: str, tmp_path: Path) -> None:
+    name = "latin_" + new_postgres_url.rpartition("/")[2]
+    with psycopg.connect(new_postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'".encode())
 
     with pytest.raises(StoreUnusable) as caught:
-        PostgresDatabase.open(f"{postgres_url.rpartition('/')[0]}/{name}", folder=tmp_path)
+        PostgresDatabase.open(f"{new_postgres_url.rpartition('/')[0]}/{name}", folder=tmp_path)
 
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(new_postgres_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name}".encode())
     assert caught.value.problem.code == "store.encoding"
