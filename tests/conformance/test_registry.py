@@ -18,6 +18,7 @@ from tests.registry_servers import debian_registry, own_registry
 from gennaker.interfaces.registry import ImageStore
 from gennaker.model.codec import JsonObject
 from gennaker.store.images import DatabaseImageStore
+from gennaker.transport import tls
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -44,7 +45,9 @@ def http(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[httpx2.Clie
             host = stack.enter_context(own_registry(tmp_path, request.getfixturevalue("postgres_url")))
         else:
             host = stack.enter_context(_SERVERS[request.param](tmp_path))
-        yield stack.enter_context(httpx2.Client(base_url=f"http://{host}", timeout=10, trust_env=False))
+        yield stack.enter_context(
+            httpx2.Client(base_url=f"http://{host}", timeout=10, trust_env=False, verify=tls.trusted())
+        )
 
 
 def sha256(content: bytes) -> str:

@@ -18,6 +18,7 @@ import pytest
 from gennaker.demo.server import DemoServer
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Refused
+from gennaker.transport import tls
 from gennaker.transport.client import Client
 from gennaker.transport.client import server as announced
 
@@ -422,7 +423,7 @@ def _repository(folder: Path, changes: dict[str, str]) -> str:
 
 
 def tags(place: Path, repository: str) -> list[str]:
-    with httpx2.Client(trust_env=False) as http:
+    with httpx2.Client(trust_env=False, verify=tls.trusted()) as http:
         answer = http.get(f"http://{announced(place).registry}/v2/{repository}/tags/list")
     return list(answer.json()["tags"]) if answer.is_success else []
 
@@ -476,7 +477,9 @@ def test_judging_a_broken_case_prints_its_problem(tmp_path: Path) -> None:
     [b"{", b"[]", b'{"schemaVersion": 2}', b'{"schemaVersion": 2, "config": {"digest": "sha256:1"}, "layers": 3}'],
 )
 def test_a_broken_image_manifest_is_refused_and_not_kept(place: Path, manifest: bytes) -> None:
-    with httpx2.Client(base_url=f"http://{announced(place).registry}/v2", trust_env=False) as http:
+    with httpx2.Client(
+        base_url=f"http://{announced(place).registry}/v2", trust_env=False, verify=tls.trusted()
+    ) as http:
         answer = http.put(
             "/broken/manifests/1.0.0",
             content=manifest,

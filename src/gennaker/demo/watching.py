@@ -10,6 +10,7 @@ import httpx2
 
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
+from gennaker.transport import tls
 from gennaker.transport.client import Client
 
 _LOOKS_EVERY_SECONDS = 0.2
@@ -106,7 +107,7 @@ def pss_bytes(pid: int) -> int:
 
 def served_version(address: str) -> str:
     """Which version answers at a load balancer."""
-    with httpx2.Client(trust_env=False, timeout=5) as http:
+    with httpx2.Client(trust_env=False, verify=tls.trusted(), timeout=5) as http:
         answer: Json = http.get(f"http://{address}/version").json()
     return str(answer["version"]) if isinstance(answer, dict) else ""
 
@@ -114,7 +115,7 @@ def served_version(address: str) -> str:
 def seconds_until_only(address: str, version: str, *, began: float, within: float) -> float | None:
     """How long after `began` a client sees nothing but this version (20 answers in a row); None: not in time."""
     in_a_row, first = 0, began
-    with httpx2.Client(trust_env=False, timeout=5) as http:
+    with httpx2.Client(trust_env=False, verify=tls.trusted(), timeout=5) as http:
         while time.monotonic() < began + within:
             answer: Json = http.get(f"http://{address}/version").json()
             if isinstance(answer, dict) and answer.get("version") == version:

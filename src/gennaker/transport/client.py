@@ -9,6 +9,7 @@ import msgspec
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import ServerFile
+from gennaker.transport import tls
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -56,6 +57,7 @@ class Client:
             headers={"Authorization": f"Bearer {token}", "User-Agent": "gennaker-cli"},
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
+            verify=tls.trusted(),
         )
 
     def close(self) -> None:

@@ -22,6 +22,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import httpx2
 import msgspec
 
+from gennaker.transport import tls
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -99,7 +101,9 @@ class GuardedClient:
         self._resolve = resolve or _resolved
         timeout = httpx2.Timeout(self._limits.read_seconds, connect=self._limits.connect_seconds)
         # No proxies, .netrc or certificates from the environment: who may be called is decided here.
-        self._client = httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout, transport=transport)
+        self._client = httpx2.AsyncClient(
+            trust_env=False, verify=tls.trusted(), follow_redirects=False, timeout=timeout, transport=transport
+        )
 
     async def close(self) -> None:
         """Closes kept connections."""

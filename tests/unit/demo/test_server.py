@@ -11,6 +11,7 @@ import pytest
 
 from gennaker.demo.server import DemoServer
 from gennaker.model.problems import Refused
+from gennaker.transport import tls
 from gennaker.transport.client import server as announced
 
 pytestmark = pytest.mark.slow
@@ -48,7 +49,7 @@ def test_any_address_of_loopback_will_do(make: Make) -> None:
     with contextlib.closing(server.start()) as client:
         assert client.address.startswith("http://127.0.0.2:")
         assert client.get("/api/v1/executions", application="any", limit="1") is not None
-        with httpx2.Client(trust_env=False) as http:
+        with httpx2.Client(trust_env=False, verify=tls.trusted()) as http:
             assert http.get(f"http://{announced(server.data).registry}/v2/").status_code == 200
 
 

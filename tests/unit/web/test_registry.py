@@ -9,6 +9,8 @@ import httpx2
 import pytest
 from tests.registry_servers import own_registry
 
+from gennaker.transport import tls
+
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -16,7 +18,10 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 @pytest.fixture
 def http(tmp_path: Path) -> Iterator[httpx2.Client]:
     """A client of Gennaker's registry."""
-    with own_registry(tmp_path) as host, httpx2.Client(base_url=f"http://{host}", trust_env=False) as client:
+    with (
+        own_registry(tmp_path) as host,
+        httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted()) as client,
+    ):
         yield client
 
 

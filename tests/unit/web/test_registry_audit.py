@@ -13,6 +13,7 @@ from tests.registry_servers import images_of, served
 
 from gennaker.model.codec import JsonObject
 from gennaker.store.audit import DatabaseAuditTrail
+from gennaker.transport import tls
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 Record = tuple[str, str, JsonObject]
@@ -38,7 +39,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[h
 
         with (
             served(images_of(database), trail) as host,
-            httpx2.Client(base_url=f"http://{host}", trust_env=False) as http,
+            httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted()) as http,
         ):
             yield http, records
 

@@ -14,6 +14,7 @@ import stamina
 
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.oci.sign_in import Credentials, SignIn
+from gennaker.transport import tls
 
 _TEMPORARY = frozenset({429, 500, 502, 503, 504})
 _ANSWER_LIMIT_BYTES = 16 * (1 << 20)
@@ -75,7 +76,9 @@ class Session:
         # No proxies or .netrc from the environment: who is called with which password is decided here. Blobs must come
         # as they are, or their digests would be of something else.
         headers = {"user-agent": "gennaker", "accept-encoding": "identity"}
-        self._client = httpx2.AsyncClient(trust_env=False, timeout=timeout, transport=transport, headers=headers)
+        self._client = httpx2.AsyncClient(
+            trust_env=False, verify=tls.trusted(), timeout=timeout, transport=transport, headers=headers
+        )
         self._sign_in = SignIn(self._client, self.url, account.credentials)
 
     async def close(self) -> None:
