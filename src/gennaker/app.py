@@ -328,6 +328,7 @@ class _Server:
                 worker_services.run_all(self._background(), self._core.services, self._core.servers)
             )
             gc.freeze()
+            gc.enable()
             gc.set_threshold(*_GC_THRESHOLDS)
             await self._core.worker.ready()
             self._announce()
