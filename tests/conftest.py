@@ -3,6 +3,7 @@
 In CI (`CI=true`) nothing may be skipped or expected to fail: either makes the run fail.
 """
 
+import gc
 import os
 from collections.abc import Sequence
 
@@ -32,9 +33,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         config.stash[_LEFT_OUT].update(item.nodeid for item in left_out)
-    items[:] = sorted(
-        (item for item in items if _can_run(config, item)), key=lambda item: item.get_closest_marker("slow") is not None
-    )
+    items[:] = sorted((item for item in items if _can_run(config, item)), key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Cheap ones first; of the slow ones first the longest groups, so that all processes end at the same time."""
+    if item.get_closest_marker("slow") is None:
+        return 0
+    group = item.get_closest_marker("xdist_group")
+    if group is None:
+        return 3
+    return 1 if group.args == (grouping.LONGEST,) else 2
+
+
+def pytest_collection_finish() -> None:
+    """What collecting has made stays: looking for garbage in it again and again takes a twentieth of the time."""
+    gc.freeze()
 
 
 def _can_run(config: pytest.Config, item: pytest.Item) -> bool:

@@ -12,6 +12,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
+LONGEST = "alone"
+"""The group of the tests that take minutes: one after the other, and before all other slow ones."""
 _GROUP = re.compile(r"^pytestmark = .*xdist_group\(\"(?P<name>[^\"]+)\"\)", re.MULTILINE)
 
 

@@ -61,9 +61,13 @@ import pytest
 def test_slow_one(): pass
 def test_cheap_one(): pass
 @pytest.mark.slow
+@getattr(pytest.mark, "xdist_group")("alone")
+def test_long_one(): pass
+@pytest.mark.slow
 def test_slow_two(): pass
 def test_cheap_two(): pass
 """
+"""The group is written so that nobody takes it for this file's own (tests/grouping.py)."""
 
 
 @pytest.mark.slow
@@ -109,8 +113,8 @@ def test_an_ordinary_user_may_ask_for_them(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_cheap_tests_run_first_in_whatever_order(project: Path) -> None:
+def test_cheap_tests_run_first_and_then_the_longest_in_whatever_order(project: Path) -> None:
     done = run(project, MIXED, "--collect-only", "-q", "--randomly-seed", "1")
 
     order = [line.split("::")[1][:10] for line in done.stdout.splitlines() if "::" in line]
-    assert [name.split("_")[1] for name in order] == ["cheap", "cheap", "slow", "slow"]
+    assert [name.split("_")[1] for name in order] == ["cheap", "cheap", "long", "slow", "slow"]
