@@ -14,11 +14,20 @@ Returned = TypeVar("Returned")
 class RealTime:
     """The machine's time under the same interface, for tests with real processes."""
 
+    def __init__(self, *, rate: float = 1.0) -> None:
+        """`rate`: how many seconds pass in a real one, where little happens between two looks at a process."""
+        self._began = _real_now()
+        self._rate = rate
+
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251 - it is the clock of these tests
+        return self._began + (_real_now() - self._began) * self._rate
 
     async def sleep_until(self, at: datetime) -> None:
-        await asyncio.sleep(max(0.0, (at - self.now()).total_seconds()))
+        await asyncio.sleep(max(0.0, (at - self.now()).total_seconds() / self._rate))
 
     def run(self, main: Coroutine[Any, Any, Returned]) -> Returned:
         return asyncio.run(main)
+
+
+def _real_now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - it is the clock of these tests

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests import building, make
 from tests.fakes.ci_worlds import TOKEN, JenkinsWorld, served
+from tests.fakes.virtual_time import RealTime
 from tests.git_repositories import GitRepository
 from tests.harness import Harness, problem_of, reached
 
@@ -111,7 +112,9 @@ class Scripts:
 
     def run(self, **keys: Any) -> Execution:
         base = building.harness(self._data)
-        harness = Harness(*base.plugins, ci.plugin, data=base.data, time=base.time, settings=base.settings)
+        # Between two looks at the builder ten seconds pass.
+        time = RealTime(rate=20)
+        harness = Harness(*base.plugins, ci.plugin, data=base.data, time=time, settings=base.settings)
         stage = make.stage_json("s", type="script", **{"scriptPath": "ops", "propertyFile": "out.json", **keys})
         execution = harness.run(make.config(stage))
         kept = asyncio.run(harness.logs.list(execution.head.id))
