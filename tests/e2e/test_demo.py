@@ -20,7 +20,9 @@ _IMPATIENT_SECONDS = 0.1
 
 
 def begin(folder: Path, *words: str, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
-    command = [*before, sys.executable, "-m", "gennaker.cli.main", "demo", "--data", str(folder), *words]
+    # Tests that run in the background are started with SIGINT ignored, and so would be the demo.
+    heeding = [*before, "env", "--default-signal=INT"]
+    command = [*heeding, sys.executable, "-m", "gennaker.cli.main", "demo", "--data", str(folder), *words]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
