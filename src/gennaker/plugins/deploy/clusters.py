@@ -42,6 +42,9 @@ def read(context: StageContext) -> Cluster:
 def of_json(value: JsonObject, services: Services, *, application: str) -> Cluster:
     """The cluster that this JSON describes; `application` where it names none. Raises Refused."""
     spec = records.demanded(flattened(value), ClusterSpec, of="the cluster")
+    several = regions_of(flattened(value))
+    if len(several) > 1:
+        raise Refused(_everywhere(several))
     location = Location(
         application=spec.application or application,
         account=spec.account or spec.credentials,
@@ -167,6 +170,14 @@ def _strategy(named: str) -> str:
             )
         )
     return key
+
+
+def _everywhere(several: tuple[str, ...]) -> Problem:
+    return Problem(
+        code="deploy.place",
+        message=f"A server group is made in one region, and the cluster names {', '.join(several)}.",
+        remedy="Use a `deploy` stage, which makes one in each, or name a single `region`.",
+    )
 
 
 def _nowhere(location: Location) -> Problem:

@@ -29,7 +29,18 @@ async def plan(_: StageSpec, context: StageContext) -> Plan:
     if not wanted:
         wanted = [{key: value for key, value in own.items() if key not in (*_OWN, *_FLAGS)}]
     shared: JsonObject = {key: own[key] for key in _SHARED if key in own}
-    return Plan(before=tuple(_child(context, {**shared, **one}) for one in wanted), tasks=(_COMPLETE.planned(),))
+    single = [{**shared, **one} for several in wanted for one in _by_region(several)]
+    return Plan(before=tuple(_child(context, one) for one in single), tasks=(_COMPLETE.planned(),))
+
+
+def _by_region(cluster: JsonObject) -> list[JsonObject]:
+    """A cluster that names several regions is one in each of them."""
+    flat = clusters.flattened(cluster)
+    named = clusters.regions_of(flat)
+    if len(named) < 2:
+        return [cluster]
+    own = {key: value for key, value in flat.items() if key not in (*clusters.REGION_LISTS, "cluster")}
+    return [{**own, "region": region} for region in named]
 
 
 def _child(context: StageContext, cluster: JsonObject) -> PlannedStage:

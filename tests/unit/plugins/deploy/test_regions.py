@@ -74,6 +74,31 @@ def test_a_region_without_server_group_gets_the_others_image_only_if_asked(resol
         assert [(one["region"], one["imageId"]) for one in details] == [("local", OLD), ("remote", OLD)]  # type: ignore[union-attr, index, call-overload]  # a list of maps
 
 
+PLACES: JsonObject = {"region": "", "loadBalancers": [], "strategy": "none"}
+
+
+@pytest.mark.parametrize(
+    "named", [{"regions": ["local", "remote"]}, {"availabilityZones": {"local": ["a"], "remote": ["b", "c"]}}]
+)
+def test_a_cluster_of_several_regions_is_deployed_in_each(named: JsonObject) -> None:
+    place = FakePlace().elsewhere("shop-prod-v004")
+
+    execution = place.run(deploy(NEW, **PLACES, **named))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    made = next(iter(execution.top_level())).outputs["deploy.server.groups"]
+    assert isinstance(made, dict)
+    assert sorted(made) == ["local", "remote"]
+    names = [one.name for one in execution.in_order() if one.type == "createServerGroup"]
+    assert names == ["Deploy in local", "Deploy in remote"]
+
+
+def test_a_single_server_group_is_made_in_one_region_only() -> None:
+    execution = FakePlace().run(stage("createServerGroup", stack="prod", image=NEW, **BOTH))
+
+    assert "the cluster names local, remote" in problem_of(execution)
+
+
 @pytest.mark.parametrize(
     ("pattern", "found"), [(r"registry/\p{Lower}++@sha256:.*", True), ("shop", False), ("(", False)]
 )
