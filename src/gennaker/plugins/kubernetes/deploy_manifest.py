@@ -100,14 +100,14 @@ async def deploy(context: TaskContext) -> TaskResult:
     decided = context.task.memory.get("ready")
     if not isinstance(decided, list):
         prepared = await _prepare(context, objects)
-        problems = await rehearsing.problems(
-            objects, [one for one in prepared.ready if _is_chosen(context, one.manifest)]
-        )
-        if problems:
-            raise Refused(_together(problems))
+        chosen = [one for one in prepared.ready if _is_chosen(context, one.manifest)]
+        rehearsal = await rehearsing.rehearse(objects, chosen)
+        if rehearsal.problems:
+            raise Refused(_together(list(rehearsal.problems)))
         return Again(
             after=timedelta(),
             memory={"ready": to_json(prepared.ready), "bound": to_json(prepared.bound)},
+            context={"manifestDifferences": [*rehearsal.differences]},
             waiting_for=waiting.ForWork(reason="the manifests to be sent", what="run"),
         )
     ready = foreign.mappings(decided)
@@ -247,6 +247,12 @@ stage = stability.waiting_for_it(
         ),
         plan_after=after,
         plans_without_io=False,
-        restart_clears=("resolvedManifests", "stableManifests", "outputs.manifests", stability.NAMES),
+        restart_clears=(
+            "resolvedManifests",
+            "manifestDifferences",
+            "stableManifests",
+            "outputs.manifests",
+            stability.NAMES,
+        ),
     )
 )

@@ -9,8 +9,9 @@ from functools import partial
 
 import msgspec
 
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, kinds, manifests
+from gennaker.plugins.kubernetes import asking, differences, kinds, manifests
 from gennaker.plugins.kubernetes.annotations import Way
 from gennaker.plugins.kubernetes.deploying import Ready
 from gennaker.plugins.kubernetes.objects import Objects
@@ -22,27 +23,40 @@ _NO_DRY_RUN = "dry run"
 """What the API server says where an admission webhook can't be tried."""
 
 
-async def problems(objects: Objects, ready: Sequence[Ready]) -> list[Problem]:
-    """Everything for which the API server would refuse them. Raises ApiFailure."""
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    problems: tuple[Problem, ...] = ()
+    """Everything for which the API server would refuse them."""
+    differences: tuple[JsonObject, ...] = ()
+    """What would change, of each that could be tried."""
+
+
+async def rehearse(objects: Objects, ready: Sequence[Ready]) -> Rehearsal:
+    """Tries them all. Raises ApiFailure."""
     brings_kinds = any(kinds.of(one.manifest).name == "customResourceDefinition" for one in ready)
-    tries = [partial(_problem, objects, one, brings_kinds=brings_kinds) for one in ready]
+    tries = [partial(_tried, objects, one, brings_kinds=brings_kinds) for one in ready]
     found = await asking.several(tries, at_a_time=_AT_A_TIME)
-    return [
-        msgspec.structs.replace(problem, pointer=f"/manifests/{place}")
-        for place, problem in enumerate(found)
-        if problem is not None
-    ]
+    return Rehearsal(
+        problems=tuple(
+            msgspec.structs.replace(one, pointer=f"/manifests/{place}")
+            for place, one in enumerate(found)
+            if isinstance(one, Problem)
+        ),
+        differences=tuple(one for one in found if isinstance(one, dict)),
+    )
 
 
-async def _problem(objects: Objects, one: Ready, *, brings_kinds: bool) -> Problem | None:
+async def _tried(objects: Objects, one: Ready, *, brings_kinds: bool) -> Problem | JsonObject | None:
     if one.way not in _APPLIED or manifests.has_generated_name(one.manifest):
         return None
     try:
-        await objects.apply(one.manifest, is_forced=one.way is not Way.SERVER_SIDE, is_dry=True)
+        live = await objects.get(manifests.coordinates(one.manifest))
+        after = await objects.apply(one.manifest, is_forced=one.way is not Way.SERVER_SIDE, is_dry=True)
     except Refused as refused:
         problem = refused.problems[0]
         is_unknown = problem.code == "kubernetes.unknown_kind" and brings_kinds
         if refused.status == _NOT_FOUND or is_unknown or _NO_DRY_RUN in problem.message.lower():
             return None
         return problem
-    return None
+    return differences.between(live, after)

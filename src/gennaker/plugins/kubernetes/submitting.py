@@ -14,6 +14,8 @@ from gennaker.plugins.kubernetes.objects import FIELD_MANAGER, Objects
 
 EFFECT = "gennaker.io/effect"
 """Annotation of objects whose names the API server makes: which effect has made them, so that none makes two."""
+_LARGEST_COPY = 200_000
+"""Bytes: all annotations of an object together may have 262,144."""
 _KUBECTL = "kubectl-client-side-apply"
 
 
@@ -41,12 +43,16 @@ async def _apply(objects: Objects, manifest: JsonObject) -> JsonObject:
 
 
 def _remembered(manifest: JsonObject) -> JsonObject:
-    """With kubectl's copy of itself."""
+    """With kubectl's copy of itself, unless that is larger than annotations may be."""
     kept = {key: value for key, value in manifest.items() if key != "status"}
-    metadata = manifests.metadata(kept)
-    own = {key: value for key, value in manifests.annotations(kept).items() if key != annotations.LAST_APPLIED}
-    plain = {**kept, "metadata": {**metadata, "annotations": own}}
+    metadata = {key: value for key, value in manifests.metadata(kept).items() if key != "managedFields"}
+    own: JsonObject = {
+        key: value for key, value in manifests.annotations(kept).items() if key != annotations.LAST_APPLIED
+    }
+    plain: JsonObject = {**kept, "metadata": {**metadata, "annotations": own}}
     copy = encode_sorted(plain).decode() + "\n"
+    if len(copy.encode()) > _LARGEST_COPY:
+        return plain
     return {**kept, "metadata": {**metadata, "annotations": {**own, annotations.LAST_APPLIED: copy}}}
 
 
@@ -54,7 +60,8 @@ async def _take_over(objects: Objects, there: JsonObject) -> None:
     """Moves what kubectl manages to our field manager, where it does."""
     entries = foreign.mappings_at(manifests.metadata(there), "managedFields")
     moved: list[Json] = [_moved(one) for one in entries]
-    if moved == entries or any(one.get("manager") == FIELD_MANAGER for one in entries):
+    is_ours = any((one.get("manager"), one.get("operation")) == (FIELD_MANAGER, "Apply") for one in entries)
+    if moved == entries or is_ours:
         return
     version = manifests.metadata(there).get("resourceVersion")
     patch: Json = [

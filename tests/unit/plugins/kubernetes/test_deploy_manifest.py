@@ -251,6 +251,19 @@ def test_nothing_is_applied_if_the_server_refuses_anything_and_all_of_it_is_said
     assert cluster.api.objects == {}
 
 
+def test_what_will_change_is_shown() -> None:
+    cluster = Cluster()
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "data": {"password": "aHVudGVyMg=="}}
+    first_time = cluster.deploy(workload())
+
+    execution = cluster.deploy(workload(replicas=3), {**secret, "data": {"password": "b3RoZXI="}}, versioned=False)
+
+    created: Any = first(first_time).context["manifestDifferences"]
+    assert [(one["name"], one["change"]) for one in created] == [("deployment web", "created")]
+    changed: Any = first(execution).context["manifestDifferences"]
+    assert changed[1]["changes"] == [{"path": "/spec/replicas", "before": 2, "after": 3}]
+
+
 def test_objects_have_the_time_that_the_stage_gives_them() -> None:
     cluster = Cluster()
     cluster.api.behaviour = never
