@@ -53,6 +53,7 @@ def open_store(settings: StoreSettings, data: Path, *, engine_version: str, serv
     shared = PostgresDatabase.open(settings.url, folder=folder, own_folder=data)
     terms = Terms(name=server, lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds, shell=shell)
     servers = PostgresServers(shared, terms)
+    servers.start()
     of_shell = PostgresShellStore(shared, fence=servers.owner) if shell else None
 
     def close() -> None:

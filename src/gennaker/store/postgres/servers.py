@@ -11,6 +11,7 @@ extended it: its own view ends first, and from then on it begins nothing (`may_b
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,8 @@ class PostgresServers:
         self.fence = _join(self._connection, terms.name, self._lease_us)
         self.owner = _join_shell(self._connection, terms.shell, self._lease_us) if terms.shell else self.fence
         self._stands_until = began + terms.lease_seconds
+        self._is_kept = threading.Event()
+        self._starting = threading.Thread(target=self._keep_while_starting, name="store-lease-start", daemon=True)
 
     @property
     def is_alone(self) -> bool:
@@ -125,8 +128,13 @@ class PostgresServers:
 
         await self._run(wait, self._listener)
 
+    def start(self) -> None:
+        """Extends the lease in a thread until `keep` does it: a server may take longer to start than a lease lasts."""
+        self._starting.start()
+
     async def keep(self) -> None:
         """Extends the lease three times in its length, and each time ends those of others that are over."""
+        self._is_kept.set()
         while True:
             began = time.monotonic()
             if not await self._run(self._extend):
@@ -138,6 +146,9 @@ class PostgresServers:
 
     def close(self) -> None:
         """Gives everything back at once, so that nobody has to wait for the lease to end. Blocks."""
+        self._is_kept.set()
+        if self._starting.is_alive():
+            self._starting.join()
         self._thread.shutdown()
         self._listener.shutdown()
         try:
@@ -147,6 +158,17 @@ class PostgresServers:
             log.warning("server.not_given_back", reason=str(error))
         self._connection.close()
         self._listening.close()
+
+    def _keep_while_starting(self) -> None:
+        while not self._is_kept.wait(self._terms.lease_seconds / _BEATS):
+            began = time.monotonic()
+            try:
+                if not self._thread.submit(self._extend, self._connection).result():
+                    return  # it is lost, as `keep` will find
+            except psycopg.Error as error:
+                log.warning("server.lease_not_extended", reason=str(error))  # `keep` meets the same, or it has passed
+            else:
+                self._stands_until = began + self._terms.lease_seconds
 
     def _extend(self, connection: Raw) -> bool:
         fences = {self.fence, self.owner}

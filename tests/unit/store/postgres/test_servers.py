@@ -114,6 +114,24 @@ def test_an_expired_server_s_work_passes_on_and_its_lease_is_lost(join: Joining)
 
 
 @pytest.mark.slow
+def test_a_server_that_takes_longer_to_start_than_its_lease_lasts_still_has_it(join: Joining) -> None:
+    (servers, _), (other, _) = join("a"), join("b")
+    servers.start()
+
+    async def check() -> None:
+        async with asyncio.TaskGroup() as group:
+            ending = group.create_task(other.keep())
+            await asyncio.sleep(3 * LEASE_SECONDS)
+            ending.cancel()
+
+        await asyncio.wait_for(servers.may_begin(), LEASE_SECONDS)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(servers.keep(), LEASE_SECONDS)
+
+    run(check())
+
+
+@pytest.mark.slow
 def test_a_server_that_could_not_extend_its_lease_begins_nothing_until_it_has(join: Joining) -> None:
     servers, _ = join("a")
 
