@@ -111,8 +111,9 @@ def of_settings(services: Services) -> tuple[ApiServer, ...]:
 
 
 async def keep(services: Services) -> None:
-    """Keeps the watches of all accounts."""
+    """Keeps the watches of all accounts, until cancelled."""
     async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.Event().wait())  # where there are no accounts
         for one in services.api_servers.values():
             if isinstance(one, _Kept):
                 group.create_task(one.keep())

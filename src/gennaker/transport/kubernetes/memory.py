@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from gennaker.interfaces.api_servers import GONE, ApiFailure, ApiRefusal, ApiServer, ApiUnavailable
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject, decode_json
+from gennaker.model.problems import Refused
 
 _PAGE = "500"
 _WATCH_SECONDS = 120
@@ -37,7 +38,7 @@ class _List:
         self.objects: dict[Key, JsonObject] = {}
         self.version = ""
         self.is_ready = asyncio.Event()
-        self.refusal: ApiFailure | None = None
+        self.refusal: ApiFailure | Refused | None = None
         self.used_at = 0.0
         self.stale: tuple[float, ApiUnavailable] | None = None
         self.is_followed = False
@@ -68,7 +69,7 @@ class Memory:
         self._is_kept = False
 
     async def seen(self, path: str) -> Mapping[Key, JsonObject]:
-        """The objects below a path as the last event left them. Raises ApiFailure."""
+        """The objects below a path as the last event left them. Raises ApiFailure, Refused."""
         if not self._is_kept:
             objects, _ = await _listed(self._server, path)
             return objects
@@ -123,7 +124,7 @@ class Memory:
         if not one.version:
             try:
                 one.objects, one.version = await _listed(self._server, one.path)
-            except ApiRefusal as refusal:
+            except (ApiRefusal, Refused) as refusal:  # Refused: the account's kubeconfig can't be used
                 one.refusal = refusal
                 return
             one.stale = None
@@ -138,6 +139,8 @@ class Memory:
                 one.stale = None
                 if event:
                     one.take(event)
+        except Refused as refusal:
+            one.refusal = refusal
         except ApiRefusal as refusal:
             one.version = ""
             if refusal.status != GONE:

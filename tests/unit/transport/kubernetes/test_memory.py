@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.kubernetes_api import KubernetesApi
 
 from gennaker.interfaces.api_servers import ApiRefusal, ApiUnavailable
+from gennaker.model.problems import Problem, Refused
 from gennaker.testing.virtual_time import VirtualTime
 from gennaker.transport.kubernetes.kubeconfig import Access
 from gennaker.transport.kubernetes.server import HttpApiServer
@@ -153,3 +154,21 @@ def test_a_list_that_nobody_asks_for_any_more_is_dropped() -> None:
         assert names(await server.seen(PATH)) == ["a"]
 
     watched(check)
+
+
+def test_an_account_that_cannot_be_used_cuts_no_other_watch() -> None:
+    def unusable() -> Access:
+        raise Refused(Problem(code="kubernetes.kubeconfig", message="gone"))
+
+    async def main() -> None:
+        server = HttpApiServer("prod", unusable, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(server.keep())
+            await asyncio.sleep(0)
+            for _ in range(2):
+                with pytest.raises(Refused, match="gone"):
+                    await server.seen(PATH)
+            assert not keeping.done()
+            keeping.cancel()
+
+    VirtualTime().run(main())
