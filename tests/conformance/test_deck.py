@@ -160,6 +160,24 @@ def test_executions_have_all_that_it_needs() -> None:
         await asyncio.sleep(1)
         task = await deck.get(failed)
         assert task["execution"]["trigger"]["resolvedExpectedArtifacts"] == [], "it ended before it began"
+        [said] = [one["value"] for one in task["variables"] if one["key"] == "exception"]
+        assert "a b" in said["details"]["errors"][0]
+
+    run(work)
+
+
+def test_the_pipelines_screen_shows_so_many_executions_of_each_pipeline() -> None:
+    async def work(deck: Deck) -> None:
+        for name in ("often", "seldom"):
+            await deck.call("POST", "/pipelines", {**WAIT, "name": name})
+        for name in ("seldom", "often", "often", "often"):
+            await deck.call("POST", f"/pipelines/v2/shop/{name}", {"type": "manual"}, status=202)
+            await asyncio.sleep(1)
+
+        listed = await deck.get("/applications/shop/pipelines?limit=2&expand=false")
+        assert [one["name"] for one in listed] == ["often", "often", "seldom"]
+        filtered = await deck.get("/applications/shop/pipelines?limit=1&pipelineNameFilter=OFT")
+        assert [one["name"] for one in filtered] == ["often"]
 
     run(work)
 

@@ -75,6 +75,8 @@ def orchestration_json(execution: Execution) -> JsonObject:
         variables |= {key: value for key, value in stage.context.items() if value != []}
         steps += [_task(task) for task in stage.tasks]
     head = execution.head
+    if not execution.stages and head.cancellation_reason:  # pages look for what went wrong among the variables
+        variables["exception"] = {"details": {"error": "", "errors": [head.cancellation_reason]}}
     listed: list[Json] = [{"key": key, "value": value} for key, value in variables.items()]
     return {
         "id": head.id,

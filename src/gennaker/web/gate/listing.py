@@ -79,6 +79,12 @@ async def newest(ports: WebPorts, config_ids: list[str], statuses: tuple[Status,
     return _newest_first(found)
 
 
+def merged(first: Iterable[Execution], second: Iterable[Execution]) -> list[Execution]:
+    """Both, each execution once, newest first."""
+    by_id = {one.head.id: one for one in (*first, *second)}
+    return _newest_first([*by_id.values()])
+
+
 def _newest_first(found: list[Execution]) -> list[Execution]:
     return sorted(found, key=lambda one: (one.head.build_time, one.head.id), reverse=True)
 

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Controller, Request, delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
@@ -21,6 +20,9 @@ from gennaker.web.ports import Asking, Ports, WebPorts
 
 NameFilter = Annotated[str, QueryParameter(name="pipelineNameFilter")]
 MostPipelines = Annotated[int | None, QueryParameter(name="pipelineLimit", ge=1)]
+
+_MOST = 1000
+"""Executions of an application in one answer."""
 
 
 class GatePipelinesController(Controller):
@@ -96,20 +98,22 @@ class GatePipelinesController(Controller):
         name_filter: NameFilter = "",
         most_pipelines: MostPipelines = None,
     ) -> list[JsonObject]:
-        """Executions of an application, or of its pipelines with a part of this name, newest first.
+        """The newest executions of each pipeline of an application, or of those with a part of this name.
 
-        With `expand=false` without what their stages hold.
+        Without a filter also the newest of the application, whose pipelines may have been deleted, or never saved. With
+        `expand=false` without what their stages hold.
         """
-        wanted = Found(
-            application=application, kind=ExecutionKind.PIPELINE, statuses=statuses_of(statuses), limit=limit
-        )
+        wanted = statuses_of(statuses)
         await applications.existing(ports, application)
-        if name_filter or most_pipelines:
-            config_ids = await _filtered(ports, application, name_filter, most_pipelines)
-            if not config_ids:
-                return []
-            wanted = msgspec.structs.replace(wanted, config_ids=config_ids)
-        return shown(await ports.services.executions.find(wanted), expand=expand)
+        config_ids = await _filtered(ports, application, name_filter, most_pipelines)
+        found = await listing.newest(ports, config_ids, wanted, limit)
+        if not name_filter and not most_pipelines:
+            kind = ExecutionKind.PIPELINE
+            others = await ports.services.executions.find(
+                Found(application=application, kind=kind, statuses=wanted, limit=limit)
+            )
+            found = listing.merged(found, others)
+        return shown(found[:_MOST], expand=expand)
 
     @delete("/pipelines/{execution_id:str}", status_code=200)
     async def forget(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> None:
@@ -187,11 +191,11 @@ def _trigger(body: JsonObject) -> JsonObject:
     return wrapped if isinstance(wrapped, dict) else body
 
 
-async def _filtered(ports: WebPorts, application: str, name_filter: str, most: int | None) -> tuple[str, ...]:
+async def _filtered(ports: WebPorts, application: str, name_filter: str, most: int | None) -> list[str]:
     """Ids of the application's pipelines whose names hold the text, whatever its case."""
     found = await ports.services.definitions.list("pipeline", application)
     ids = [one.id for one in found if name_filter.casefold() in str(one.body.get("name")).casefold()]
-    return tuple(ids[:most])
+    return ids[:most]
 
 
 async def _saved_stages(ports: WebPorts, config_id: str | None) -> tuple[JsonObject, ...]:

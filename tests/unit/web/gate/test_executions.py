@@ -82,7 +82,7 @@ def test_executions_of_an_application_are_filtered_by_their_pipelines_names() ->
             return [one["id"] for one in await call(site, "GET", f"/applications/shop/pipelines?{query}")]
 
         assert await ids("pipelineNameFilter=DEPLOY") == [production, staging]
-        assert await ids("pipelineNameFilter=DEPLOY&limit=1") == [production]
+        assert await ids("pipelineNameFilter=DEPLOY&limit=1") == [production, staging], "one of each pipeline"
         assert len(await ids("pipelineNameFilter=deploy&pipelineLimit=1")) == 1
         assert await ids("pipelineNameFilter=moon") == []
 
