@@ -51,8 +51,8 @@ def run(work: Callable[[Deck], Awaitable[None]]) -> None:
     fakes = Plugin(name="fakes", clouds=(lambda _: cloud,), traffic=(lambda _: balancers,))
 
     async def visitor(site: Website) -> None:
-        for number in range(2):
-            group = await cloud.create(
+        old, group = [
+            await cloud.create(
                 NewServerGroup(
                     key=f"k{number}",
                     name=f"shop-prod-v{number:03d}",
@@ -63,9 +63,12 @@ def run(work: Callable[[Deck], Awaitable[None]]) -> None:
                     load_balancers=("shop-prod",),
                 )
             )
+            for number in range(2)
+        ]
         await balancers.ensure("shop-prod")
-        addresses = tuple(one.address for one in group.instances if one.address)
-        await balancers.set_weights("shop-prod", {group.name: Share(weight=100, addresses=addresses)})
+        of_old, addresses = (tuple(one.address for one in each.instances if one.address) for each in (old, group))
+        shares = {group.name: Share(weight=100, addresses=addresses), old.name: Share(weight=0, addresses=of_old)}
+        await balancers.set_weights("shop-prod", shares)
         await work(Deck(site))
 
     visit(visitor, harness=Harness(flow.plugin, definitions.plugin, fakes))

@@ -153,6 +153,7 @@ def load_balancer(provider: str, balancer: LoadBalancer, groups: Iterable[Server
 
 def _behind(group: ServerGroup, balancer: LoadBalancer) -> JsonObject:
     share = balancer.shares.get(group.name)
+    serving = share.addresses if share and share.weight else ()
     return {
         "name": group.name,
         "account": group.place.account,
@@ -166,7 +167,7 @@ def _behind(group: ServerGroup, balancer: LoadBalancer) -> JsonObject:
                 "zone": group.place.region,
                 "health": {
                     "type": group.cloud_provider,
-                    "state": _traffic_state(one, share.addresses if share else ()),
+                    "state": _traffic_state(one, serving),
                 },
             }
             for one in group.instances
