@@ -351,7 +351,7 @@ def test_a_project_shows_its_clusters() -> None:
         ("POST", "/notifications/application/shop"),
         ("PUT", "/admin/executions/forceCancel?executionId=x"),
         ("DELETE", "/pipelineTemplates/x"),
-        ("GET", "/images/find?q=x"),
+        ("GET", "/charts/find?q=x"),
     ],
 )
 def test_what_does_not_exist_says_so(method: str, path: str) -> None:

@@ -23,6 +23,7 @@ from gennaker.web.gate.definitions import GatePipelineConfigsController, GateStr
 from gennaker.web.gate.executions import GateExecutionsController
 from gennaker.web.gate.expressions import GateExpressionsController
 from gennaker.web.gate.finding import GateSearchController
+from gennaker.web.gate.images import GateImagesController
 from gennaker.web.gate.pipelines import GatePipelinesController
 from gennaker.web.gate.preconfigured import GateWebhooksController
 from gennaker.web.gate.projects import GateProjectsController
@@ -72,6 +73,7 @@ def create(ports: WebPorts) -> Litestar:
             GateClustersController,
             GateInstancesController,
             GateSearchController,
+            GateImagesController,
             GateStartUpController,
             GatePipelineConfigsController,
             GateStrategyConfigsController,

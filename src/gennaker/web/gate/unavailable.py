@@ -40,7 +40,6 @@ _READ = (
     "/credentials/type/{kind:str}",
     "/cron/validate",
     "/history/{name:str}",
-    "/images/find",
     "/nexus/names",
     "/plugins/info",
     "/plugins/installed",
