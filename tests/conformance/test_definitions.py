@@ -176,3 +176,17 @@ def test_an_application_is_the_same_however_it_is_spelled(run: Run) -> None:
         assert saved.body["application"] == "Shop"
 
     run(check)
+
+
+def test_the_applications_of_definitions_are_told_once_each(run: Run) -> None:
+    async def check(definitions: Definitions) -> None:
+        for number, application in enumerate(("Shop", "shop", "cart", None, "gone")):
+            body: JsonObject = {"application": application}
+            await definitions.save("pipeline", f"p{number}", body, author="ada")
+        await definitions.save("strategy", "s", {"application": "other"}, author="ada")
+        await definitions.delete("pipeline", "p4", author="ada")
+
+        assert await definitions.applications("pipeline") == ("cart", "shop")
+        assert await definitions.applications("project") == ()
+
+    run(check)

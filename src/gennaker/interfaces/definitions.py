@@ -43,6 +43,10 @@ class Definitions(Protocol):
         """The newest revisions of all that aren't deleted, by id; of one application where given, however it is spelled."""
         ...
 
+    async def applications(self, kind: str) -> tuple[str, ...]:
+        """The applications, in lower case and in order, that those which aren't deleted belong to."""
+        ...
+
     async def history(self, kind: str, definition_id: str, limit: int = 20) -> tuple[Definition, ...]:
         """Revisions, newest first."""
         ...

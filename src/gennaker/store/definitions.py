@@ -83,6 +83,18 @@ class DatabaseDefinitions:
 
         return await self._database.read(look)
 
+    async def applications(self, kind: str) -> tuple[str, ...]:
+        """Without reading the definitions."""
+        query = (
+            select(_columns.application)
+            .where(_columns.kind == kind, _columns.is_newest == 1, _columns.is_deleted == 0)
+            .where(_columns.application.is_not(None))
+            .distinct()
+        )
+        return await self._database.read(
+            lambda connection: tuple(sorted(row.application for row in connection.execute(query)))
+        )
+
     async def history(self, kind: str, definition_id: str, limit: int = 20) -> tuple[Definition, ...]:
         """Revisions, newest first; a deletion is one."""
 

@@ -61,6 +61,10 @@ class MemoryDefinitions:
             if not definition.is_deleted and (application is None or _is_of(definition.body, application))
         )
 
+    async def applications(self, kind: str) -> tuple[str, ...]:
+        named = (one.body.get("application") for one in await self.list(kind))
+        return tuple(sorted({name.lower() for name in named if isinstance(name, str)}))
+
     async def history(self, kind: str, definition_id: str, limit: int = 20) -> tuple[Definition, ...]:
         return tuple(reversed(self._revisions.get((kind, definition_id), [])))[:limit]
 

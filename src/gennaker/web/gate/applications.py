@@ -50,9 +50,7 @@ class GateApplicationsController(Controller):
 
 async def known(ports: WebPorts) -> dict[str, Definition | None]:
     """All applications by name, in its order; None: it has pipelines, but nobody has saved it."""
-    found: dict[str, Definition | None] = {
-        str(one.body.get("application")).lower(): None for one in await ports.services.definitions.list(PIPELINE)
-    }
+    found: dict[str, Definition | None] = dict.fromkeys(await ports.services.definitions.applications(PIPELINE))
     found.update({one.id: one for one in await ports.services.definitions.list(KIND)})
     return dict(sorted(found.items()))
 

@@ -6,11 +6,11 @@ from litestar import Controller, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from gennaker.interfaces.executions import Found
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
-from gennaker.model.problems import Problem, Refused
-from gennaker.web.gate import failed_stages, listing, search
+from gennaker.web.gate import failed_stages, listing, projects, search
 from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
-from gennaker.web.ports import Asking, Ports, WebPorts
+from gennaker.web.ports import Asking, Ports
 
 AtMost = Annotated[int, QueryParameter(ge=1, le=100)]
 Start = Annotated[int, QueryParameter(name="startIndex", ge=0, le=10_000)]
@@ -57,7 +57,7 @@ class GateExecutionsController(Controller):
         expand: FromQuery[bool] = True,
     ) -> list[JsonObject]:
         """The newest executions of each pipeline of a project."""
-        config = await _project(ports, project)
+        config = foreign.mapping((await projects.existing(ports, project)).body.get("config"))
         configs = [
             str(one["pipelineConfigId"]) for one in search.mappings(config, "pipelineConfigs", "pipelineConfigId")
         ]
@@ -115,12 +115,3 @@ class GateExecutionsController(Controller):
         """Ids of the executions with this correlation id, newest first."""
         found = await ports.services.executions.find(Found(correlation_id=correlation_id, limit=_MOST_CORRELATED))
         return [one.head.id for one in found]
-
-
-async def _project(ports: WebPorts, wanted: str) -> JsonObject:
-    """A project's config, by its id or name."""
-    for one in await ports.services.definitions.list("project"):
-        if wanted in (one.id, one.body.get("name")):
-            config = one.body.get("config")
-            return config if isinstance(config, dict) else {}
-    raise Refused(Problem(code="project.unknown", message=f"There is no project {wanted!r}."), status=404)
