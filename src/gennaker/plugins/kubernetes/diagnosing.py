@@ -5,6 +5,7 @@ long as the new one isn't there.
 """
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -21,6 +22,10 @@ _HOPELESS = {
 }
 _CRASHING = "CrashLoopBackOff"
 CRASHES_UNTIL_HOPELESS = 3
+_REFUSED_FOR = timedelta(minutes=1)
+"""So long pods may be refused by a quota or an admission rule."""
+_UNSCHEDULED_FOR = timedelta(minutes=5)
+"""So long a pod may find no node: an autoscaler needs minutes for one."""
 _REVISION_HASH = "controller-revision-hash"
 
 
@@ -39,6 +44,12 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """Whose log may say more."""
     has_ended_before: bool = False
     """The log of the container before this one says it."""
+    passes_until: datetime | None = None
+    """What may pass by itself (a quota that is freed, a node that comes) is final when it hasn't by then."""
+
+    def is_hopeless(self, at: datetime) -> bool:
+        """Whether to give up now."""
+        return self.is_final or (self.passes_until is not None and at >= self.passes_until)
 
     def __str__(self) -> str:
         """In one sentence."""
@@ -94,7 +105,16 @@ def _of_conditions(workload: JsonObject) -> Iterable[Trouble]:
                 reason=foreign.text_at(one, "reason"),
                 message=foreign.text_at(one, "message"),
                 is_final=False,  # a quota may be raised, or freed by the old version's pods
+                passes_until=_later(one, _REFUSED_FOR),
             )
+
+
+def _later(condition: JsonObject, patience: timedelta) -> datetime | None:
+    """So long after a condition began; None: it doesn't say when."""
+    try:
+        return datetime.fromisoformat(foreign.text_at(condition, "lastTransitionTime")) + patience
+    except ValueError:
+        return None
 
 
 def _of_pod(pod: JsonObject) -> Iterable[Trouble]:
@@ -102,7 +122,13 @@ def _of_pod(pod: JsonObject) -> Iterable[Trouble]:
     for one in manifests.conditions(pod):
         if one.get("type") == "PodScheduled" and one.get("status") == "False":
             reason = foreign.text_at(one, "reason")
-            yield Trouble(name=name, reason=reason, message=foreign.text_at(one, "message"), is_final=False)
+            yield Trouble(
+                name=name,
+                reason=reason,
+                message=foreign.text_at(one, "message"),
+                is_final=False,
+                passes_until=_later(one, _UNSCHEDULED_FOR),
+            )
     status = manifests.status(pod)
     for key in ("initContainerStatuses", "containerStatuses"):
         for one in foreign.mappings_at(status, key):

@@ -4,7 +4,7 @@ It looks at what the shared watches hold and asks nobody. An object that was sta
 has failed, or whose pods can't start for a reason that waiting doesn't mend, ends the stage at once: the sooner the better.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -41,7 +41,7 @@ async def wait(context: TaskContext) -> TaskResult:
     own = context.stage.context
     stable = {str(one) for one in foreign.items(own.get("stableManifests"))}
     left = [one for one in named(own.get(NAMES)) if _key(one) not in stable]
-    seen = [await look(objects, one) for one in left]
+    seen = [await look(objects, one, at=context.at) for one in left]
     stable |= {_key(one.where) for one in seen if one.is_stable}
     remembered: JsonObject = {"stableManifests": [*sorted(stable)]}
     failed = [one for one in seen if one.failure]
@@ -77,7 +77,7 @@ def named(by_namespace: Json) -> list[Coordinates]:
     return found
 
 
-async def look(objects: Objects, where: Coordinates) -> Seen:
+async def look(objects: Objects, where: Coordinates, *, at: datetime) -> Seen:
     """An object as the shared watch has it. Raises Refused, ApiFailure."""
     live = await objects.seen(where)
     if live is None:
@@ -92,7 +92,7 @@ async def look(objects: Objects, where: Coordinates) -> Seen:
         where=where,
         waits_for=found.stable.message or "",
         trouble=trouble,
-        failure=str(trouble) if trouble is not None and trouble.is_final else "",
+        failure=str(trouble) if trouble is not None and trouble.is_hopeless(at) else "",
     )
 
 

@@ -1,0 +1,108 @@
+"""Why pods can't start: what is final, what may pass, and whose pods are looked at."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gennaker.model.codec import JsonObject
+from gennaker.plugins.kubernetes import diagnosing
+
+BEGAN = "2026-01-01T00:00:00Z"
+
+
+def at(minute: float) -> datetime:
+    return datetime(2026, 1, 1, 0, int(minute), int(minute % 1 * 60), tzinfo=UTC)
+
+
+def owned(kind: str, name: str, owner: str, **fields: Any) -> JsonObject:
+    metadata: JsonObject = {
+        "name": name,
+        "uid": name,
+        "ownerReferences": [{"uid": owner}],
+        **fields.pop("metadata", {}),
+    }
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, **fields}
+
+
+def pod(name: str, owner: str, **status: Any) -> JsonObject:
+    return {**owned("Pod", name, owner), "apiVersion": "v1", "status": status}
+
+
+def waiting(reason: str, *, restarts: int = 0) -> dict[str, Any]:
+    state = {"waiting": {"reason": reason}}
+    return {"containerStatuses": [{"name": "c", "restartCount": restarts, "state": state, "lastState": {}}]}
+
+
+REPLICA_SET = owned("ReplicaSet", "rs", "d")
+
+
+@pytest.mark.parametrize(
+    ("reason", "restarts", "is_final"),
+    [
+        ("ImagePullBackOff", 0, True),
+        ("InvalidImageName", 0, True),
+        ("CreateContainerConfigError", 0, True),
+        ("CrashLoopBackOff", 2, False),
+        ("CrashLoopBackOff", 3, True),
+    ],
+)
+def test_reasons_are_told_apart_by_whether_waiting_helps(reason: str, restarts: int, is_final: bool) -> None:
+    [found] = diagnosing.troubles(REPLICA_SET, [pod("p", "rs", **waiting(reason, restarts=restarts))])
+
+    assert (found.reason, found.is_final, found.container) == (reason, is_final, "c")
+
+
+@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing", "ErrImagePull"])
+def test_what_is_on_its_way_is_no_trouble(reason: str) -> None:
+    assert diagnosing.troubles(REPLICA_SET, [pod("p", "rs", **waiting(reason))]) == []
+
+
+def test_what_may_pass_is_given_time() -> None:
+    refused = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": "exceeded quota",
+        "lastTransitionTime": BEGAN,
+    }
+    unscheduled = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "no node",
+        "lastTransitionTime": BEGAN,
+    }
+
+    [quota] = diagnosing.troubles({**REPLICA_SET, "status": {"conditions": [refused]}}, [])
+    [node] = diagnosing.troubles(REPLICA_SET, [pod("p", "rs", conditions=[unscheduled])])
+
+    assert [quota.is_hopeless(at(minute)) for minute in (0.5, 1)] == [False, True]
+    assert [node.is_hopeless(at(minute)) for minute in (4.5, 5)] == [False, True]
+    assert "exceeded quota" in str(quota)
+
+
+def test_of_a_deployment_only_the_present_revisions_pods_count() -> None:
+    revision = "deployment.kubernetes.io/revision"
+    deployment = owned("Deployment", "d", "", metadata={"annotations": {revision: "2"}})
+    sets = [
+        owned("ReplicaSet", f"rs{number}", "d", metadata={"annotations": {revision: str(number)}}) for number in (1, 2)
+    ]
+    pods = [pod(f"p{number}", f"rs{number}", **waiting("ImagePullBackOff")) for number in (1, 2)]
+
+    assert [one.pod for one in diagnosing.troubles(deployment, pods, sets)] == ["p2"]
+
+
+def test_of_a_stateful_set_only_the_updated_pods_count() -> None:
+    found = owned("StatefulSet", "db", "", status={"updateRevision": "new"})
+    pods = [
+        owned("Pod", name, "db", metadata={"labels": {"controller-revision-hash": name}}) for name in ("old", "new")
+    ]
+
+    assert [one["metadata"]["name"] for one in diagnosing.own_pods(found, pods)] == ["new"]  # type: ignore[index,call-overload]  # a pod's
+
+
+def test_what_is_final_comes_first() -> None:
+    pods = [pod("a", "rs", **waiting("CrashLoopBackOff", restarts=1)), pod("b", "rs", **waiting("ImagePullBackOff"))]
+
+    assert [one.pod for one in diagnosing.troubles(REPLICA_SET, pods)] == ["b", "a"]
