@@ -28,6 +28,9 @@ SECRET = "shared by the repository and the trigger"
 _RATE = 120.0
 _WITHIN_SECONDS = 150.0
 _LOOKS_SECONDS = 0.01
+_NOTHING = ("", 0)
+_SETTLED_NANOSECONDS = 100_000_000
+"""Times of files move in ticks of some milliseconds: what was written just now may have been written again in the same tick."""
 _FINAL = frozenset({"SUCCEEDED", "TERMINAL", "CANCELED", "STOPPED", "SKIPPED", "FAILED_CONTINUE"})
 _NOTING = """import json
 import os
@@ -274,6 +277,8 @@ class Switches:
         self.seen: list[tuple[str, ...]] = []
         """Addresses by turn, each time that they changed."""
         self._folder = folder
+        self._known = _NOTHING
+        """Bank, and when something was last written in it: of what was read."""
         self._is_ending = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -294,15 +299,23 @@ class Switches:
                 self.seen.append(found)
 
     def _present(self) -> tuple[str, ...] | None:
-        """None while a switch is under way."""
+        """None while a switch is under way, and where nothing was written since it was read."""
         bank = self._folder / "bank"
         try:
             before = bank.read_text()
+            # Slots are renamed into place, which changes their folder's time.
+            written = (self._folder / before).stat().st_mtime_ns if before.isdigit() else 0
+            if (before, written) == self._known:
+                return None
             slots = sorted((self._folder / before).iterdir()) if before.isdigit() else []
             addresses = tuple(slot.read_text() for slot in slots)
-            return addresses if bank.read_text() == before else None
+            if bank.read_text() != before:
+                return None
         except FileNotFoundError:
             return None
+        is_settled = time.time_ns() - written > _SETTLED_NANOSECONDS
+        self._known = (before, written) if is_settled else _NOTHING
+        return addresses
 
 
 def _object(value: Json) -> JsonObject:
