@@ -44,6 +44,10 @@ class Draft:
         """Nothing new is begun."""
         return self.head.status is Status.PAUSED
 
+    def in_order(self) -> list[Stage]:
+        """All stages as they are now, in the order of the execution: the map's own differs from process to process."""
+        return [self.stages[stage_id] for stage_id in self.head.stage_order]
+
     def put(self, stage: Stage) -> Stage:
         """Sets the new state of a stage that exists."""
         self.stages = self.stages.set(stage.id, stage)

@@ -298,7 +298,7 @@ def _tell_parent(draft: Draft, status: Status) -> None:
 
 
 def _cut_off(draft: Draft, reason: str) -> None:
-    for stage in list(draft.stages.values()):
+    for stage in draft.in_order():
         if stage.status is Status.PAUSED and stage.start_time is None:
             draft.put(replace(stage, status=Status.NOT_STARTED, waiting_for=None))
         elif stage.status in _ACTIVE or stage.is_preparing:

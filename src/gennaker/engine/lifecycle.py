@@ -97,11 +97,11 @@ def pause(draft: Draft, event: PauseAsked) -> str:
         waiting_for=ForPause(reason=f"{tasks.RESUMING} (paused by {event.by})", by=event.by, since=draft.at),
     )
     _tell_queue(draft, is_held=True)
-    for stage in draft.stages.values():
+    for stage in draft.in_order():
         if stage.status is Status.RUNNING:
             tasks.hold(draft, stage.id)
             _disarm(draft, stage)
-    for stage in draft.stages.values():
+    for stage in draft.in_order():
         if any(task.status is Status.PAUSED for task in stage.tasks):
             tasks.mark_paused(draft, stage.id)
     return ""
@@ -124,7 +124,7 @@ def resume(draft: Draft, event: ResumeAsked) -> str:
         waiting_for=None,
     )
     _tell_queue(draft, is_held=False)
-    for stage in list(draft.stages.values()):
+    for stage in draft.in_order():
         if stage.status in (Status.RUNNING, Status.PAUSED):
             _release(draft, stage, paused)
     return ""

@@ -121,6 +121,10 @@ def test_the_last_one_of_the_waiting_list_leaves_without_a_word() -> None:
     assert told(leave(entered("a", "b", "c"), "c")) == {}
 
 
+def test_the_only_one_that_waits_leaves_without_a_word_where_a_pause_has_made_room() -> None:
+    assert told(leave(held(entered("a", "b"), "a"), "b")) == {}
+
+
 def test_who_leaves_the_waiting_list_lets_the_next_begin_where_a_pause_has_made_room() -> None:
     step = leave(held(entered("a", "b", "c", "d"), "a"), "b", keep=True)
 

@@ -5,6 +5,7 @@ from tests.make import AT, child, config, seconds, stage_json, task
 from tests.playbook import Playbook
 
 from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model.effect import StartTimer, StopTask
 from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Promoted, Queued, ResumeAsked, Started
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
@@ -222,6 +223,24 @@ def test_only_what_runs_can_be_paused_and_only_what_is_paused_resumed() -> None:
     )
     play.send(PauseAsked(at=AT, by="ada"))
     assert play.send(PauseAsked(at=AT, by="ada")).ignored
+
+
+def test_cancelling_and_resuming_take_the_stages_in_the_order_of_the_execution() -> None:
+    """Their map's own order differs from process to process."""
+    refs = [str(place) for place in range(12)]
+    play = Playbook(*(stage_json(ref, stageTimeoutMs=60_000) for ref in refs))
+    for ref in refs:
+        play.prepared(ref, task())
+
+    play.send(PauseAsked(at=play.at, by="ada"))
+    resumed = play.send(ResumeAsked(at=play.at, by="ada"))
+    cancelled = play.send(CancelAsked(at=play.at, by="ada"))
+
+    timers = [one.effect.key for one in resumed.effects if isinstance(one.effect, StartTimer)]
+    timers = [key for key in timers if key.endswith("/deadline/0")]
+    stops = [one.effect.stage_id for one in cancelled.effects if isinstance(one.effect, StopTask)]
+    assert timers == [f"{play.execution.head.id}/{ref}/deadline/0" for ref in refs]
+    assert stops == list(play.execution.head.stage_order)
 
 
 def test_a_paused_execution_can_be_cancelled() -> None:
