@@ -39,6 +39,7 @@ _ATTEMPT_IN_KEY = re.compile(
 """Counts within keys of effects; engine/keys.py says what they are made of."""
 _PORT_KEYS = frozenset({"port", "pid"})
 _MEASURED = frozenset({"baselineCount", "canaryCount", "samplesLost"})
+_WORDS_OF_A_METRIC = frozenset({"reason", "rule", "sentence"})
 _SAMPLES_LOST = "Samples were lost, perhaps because the server restarted:"
 
 
@@ -107,20 +108,33 @@ def with_known_outcomes(value: Json) -> Json:
 
 
 def without_counts_of_samples(value: Json) -> Json:
-    """A result without `baselineCount`, `canaryCount`, `samplesLost` and the warning that says the same.
+    """A result without `baselineCount`, `canaryCount`, `samplesLost`, the warning that says the same, and a verdict's words.
 
     The embedded metrics are observed second by second by the server itself: what nobody has looked at while it was down
-    can't be observed afterwards, so a killed run has other counts, and says that samples were lost. Everything that
-    follows from them (classifications, reasons, means, bounds, scores, whether the canary passed, what was done then)
-    stays and must be the same.
+    can't be observed afterwards, so a killed run has other counts, and says that samples were lost. The words go with the
+    counts: of sides that hold one constant three samples and three are identical, three and four are not. Everything that
+    follows from them (classifications, means, bounds, scores, whether the canary passed, what was done then) stays and
+    must be the same.
     """
     match value:
         case list():
             return [without_counts_of_samples(item) for item in value if not str(item).startswith(_SAMPLES_LOST)]
         case dict():
-            return {key: without_counts_of_samples(item) for key, item in value.items() if key not in _MEASURED}
+            left_out = _MEASURED | _WORDS_OF_A_METRIC if "classification" in value else _MEASURED
+            return {key: without_counts_of_samples(item) for key, item in value.items() if key not in left_out}
         case _:
             return value
+
+
+def has_lost_samples(value: Json) -> bool:
+    """A canary of the result says so."""
+    match value:
+        case list():
+            return any(has_lost_samples(item) for item in value)
+        case dict():
+            return bool(value.get("samplesLost")) or any(has_lost_samples(item) for item in value.values())
+        case _:
+            return False
 
 
 def in_order(values: Iterable[Json]) -> list[Json]:

@@ -143,8 +143,12 @@ def counts_of_samples(value: Json) -> list[int]:
 
 
 def test_the_result_is_the_undisturbed_one(stories: Tellings) -> None:
+    """Its canary too, unless a start took so long that it reached into the canary's window, and the canary says so."""
     for killed in stories.killed:
-        found = difference(stories.undisturbed.result, normalising.with_known_outcomes(killed.result))
+        undisturbed, own = stories.undisturbed.result, normalising.with_known_outcomes(killed.result)
+        if normalising.has_lost_samples(own):
+            undisturbed, own = (normalising.without_counts_of_samples(one) for one in (undisturbed, own))
+        found = difference(undisturbed, own)
         assert not found, found
 
 
