@@ -20,8 +20,8 @@ _IMPATIENT_SECONDS = 0.1
 
 
 def begin(folder: Path, *words: str, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
-    # Tests that run in the background are started with SIGINT ignored, and so would be the demo.
-    heeding = [*before, "env", "--default-signal=INT"]
+    # Tests that run in the background are started with SIGINT ignored, by nohup with SIGHUP, and so would be the demo.
+    heeding = [*before, "env", "--default-signal=INT,HUP"]
     command = [*heeding, sys.executable, "-m", "gennaker.cli.main", "demo", "--data", str(folder), *words]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

@@ -16,7 +16,7 @@ import pytest
 pytestmark = [pytest.mark.root, pytest.mark.debian, pytest.mark.slow, pytest.mark.xdist_group("alone")]
 
 TARGET = "demo"
-"""What the user makes. To become `demo` once `gennaker demo` tells its whole story."""
+"""What the user makes."""
 SUITE = "bookworm"
 PACKAGES = "ca-certificates,git,make,python3"
 """Beyond debootstrap's minimal variant: what a user of Gennaker must have; python3-venv is what Debian leaves out."""

@@ -130,6 +130,10 @@ def _from_file(path: Path, problems: list[Problem], *, is_needed: bool) -> dict[
             )
         )
         return {}
+    except NotADirectoryError:
+        message = f"{path.parent} is a file, or lies below one."
+        problems.append(Problem(code="settings.no_folder", message=message, remedy="Name a folder with --data."))
+        return {}
     except OSError as error:
         problems.append(Problem(code="settings.unreadable", message=f"{path} can't be read: {error.strerror}."))
         return {}

@@ -53,6 +53,10 @@ class Place:
         """A client of the server that runs on this place."""
         return Client(configuration.data_folder(self.data, os.environ))
 
+    def client_of_starting(self) -> Client:
+        """As `client`, of one that may have been started just now."""
+        return running.patient_client(configuration.data_folder(self.data, os.environ))
+
 
 _HERE = Place()
 DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
@@ -100,8 +104,8 @@ def stop(
 
 @app.command
 def link(*, place: Place = _HERE) -> int:
-    """Print a link that opens the page once."""
-    return running.print_link(place.client())
+    """Print a link that opens the page once; waits a little for a server that is just starting."""
+    return running.print_link(place.client_of_starting())
 
 
 @app.command

@@ -18,6 +18,15 @@ from gennaker.transport.folder import holder
 
 _STOP_WAITS_SECONDS = 60.0
 _LOOKS_EVERY_SECONDS = 0.1
+_STARTS_WITHIN_SECONDS = 10.0
+
+
+def patient_client(data: Path) -> Client:
+    """A client of the server that runs on the folder, or is starting. Raises Refused after ten seconds."""
+    until = time.monotonic() + _STARTS_WITHIN_SECONDS
+    while not (data / "server.json").exists() and time.monotonic() < until:
+        time.sleep(_LOOKS_EVERY_SECONDS)
+    return Client(data)
 
 
 def run_file(client: Client, file: Path) -> int:

@@ -1,5 +1,6 @@
 """The data folder: its lock, its token and the file that says where the server is."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -36,7 +37,8 @@ class DataFolder:
             self._lock.write(f"{os.getpid()}\n")
             self._lock.flush()
         except OSError as error:
-            self._lock.close()
+            with contextlib.suppress(OSError):  # what couldn't be written is tried once more by closing
+                self._lock.close()
             raise Refused(_unusable(path, error)) from error
 
     def token(self, new: str) -> str:

@@ -2,7 +2,7 @@
 
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.services import Services
-from gennaker.model import judgments
+from gennaker.model import foreign, judgments, moniker
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.release import Release, ReleaseState
@@ -36,7 +36,7 @@ async def facts(services: Services, execution: Execution, stage: Stage) -> JsonO
         "version": image.get("tag"),
         "digest": digest,
         "image": ":".join(str(image[key]) for key in ("name", "tag") if image.get(key)),
-        "releaseNotes": _notes(build, builds, released),
+        "releaseNotes": _notes(build, builds, _in_clusters(released, _clusters_after(execution, stage))),
         "tests": [report for report in reports if _kind(report) == "junit"],
         "findings": [report for report in reports if _kind(report) in ("sarif", "sbom")],
         "canary": _canary(execution),
@@ -50,8 +50,35 @@ async def _builds(services: Services, application: str) -> list[Execution]:
     return [one for one in await services.executions.find(wanted) if deliveries.is_build(one)]
 
 
+def _clusters_after(execution: Execution, judgment: Stage) -> set[str]:
+    """What the stages behind the judgment deploy to, as far as the pipeline says it."""
+    behind = {judgment.ref_id}
+    following = list(execution.top_level())
+    while found := [
+        one for one in following if one.ref_id not in behind and not behind.isdisjoint(one.requisite_ref_ids)
+    ]:
+        behind.update(one.ref_id for one in found)
+    return {
+        name
+        for stage in following
+        if stage.ref_id in behind
+        for cluster in foreign.mappings(stage.context.get("clusters"))
+        if "${" not in (name := _cluster_name(execution, cluster))
+    }
+
+
+def _cluster_name(execution: Execution, cluster: JsonObject) -> str:
+    app, stack, detail = (foreign.text(cluster.get(key)) for key in ("application", "stack", "freeFormDetails"))
+    return moniker.cluster_name(app or execution.head.application, stack, detail)
+
+
+def _in_clusters(released: list[Release], clusters: set[str]) -> list[Release]:
+    """Those of the clusters that the decision is about; all where the pipeline doesn't say which."""
+    return [one for one in released if one.cluster in clusters] if clusters else released
+
+
 def _notes(build: Execution | None, builds: list[Execution], released: list[Release]) -> list[Json]:
-    """Commits of this version that what serves, or served before it, doesn't have; newest first."""
+    """Commits of this version that what serves there, or served before it, doesn't have; newest first."""
     commits = deliveries.commits_of(build)
     if build is None or not commits:
         return []
@@ -60,14 +87,14 @@ def _notes(build: Execution | None, builds: list[Execution], released: list[Rele
     before = _digests_before(deliveries.built_digest(build), released)
     for one in builds:
         hashes = {str(commit.get("hash")) for commit in deliveries.commits_of(one)}
-        # One that has this version's own commit is newer: on staging already, while this one waits.
+        # One that has this version's own commit is newer.
         if deliveries.built_digest(one) in before and newest not in hashes:
             had |= hashes
     return [commit for commit in commits if commit.get("hash") not in had]
 
 
 def _digests_before(own: str, released: list[Release]) -> set[str]:
-    """Of the images that this one replaces. Staging runs it already, and production does once it was approved."""
+    """Of the images that this one replaces, or has replaced once it was approved."""
     serving = (ReleaseState.CURRENT, ReleaseState.SETTLED)
     replaced = {one.replaced for one in released if _digest(one) == own and one.replaced}
     return {

@@ -257,6 +257,12 @@ def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
         configuration.read(data=tmp_path, environment={"GENNAKER_CONFIG": str(tmp_path / "other.toml")})
 
 
+def test_a_data_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match=r"file is a file, or lies below one\. Name a folder with --data\."):
+        configuration.read(data=tmp_path / "file", environment={})
+
+
 def test_other_variables_are_none_of_ours(tmp_path: Path) -> None:
     assert read(tmp_path, GENNAKER_DATA="x", GENNAKER_TEST_KILL_POINTS="x", PATH="x").settings == Settings()
 

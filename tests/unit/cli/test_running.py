@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,19 @@ def client(api: ApiServer, data: Path) -> Iterator[Client]:
 
 def stage(status: str, name: str = "a", **fields: Any) -> dict[str, Any]:
     return {"id": f"id-{name}", "refId": f"ref-{name}", "name": name, "type": "wait", "status": status, **fields}
+
+
+def test_a_link_is_asked_of_a_server_that_is_just_starting(data: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(running.patient_client, data)
+        with api_server.running(data) as started, closing(asking.result(20)) as found:
+            assert found.address == started.address
+
+
+def test_of_a_server_that_never_starts_it_is_said(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_STARTS_WITHIN_SECONDS", 0.2)
+    with pytest.raises(Refused, match="No Gennaker runs on"):
+        running.patient_client(data)
 
 
 def test_a_file_is_run_and_its_stages_are_shown_as_they_move_on(

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,16 @@ def test_a_folder_that_can_not_be_used_is_said_with_what_to_do(tmp_path: Path) -
 
     with pytest.raises(Refused, match=r"can't be used: .* name another folder with --data"):
         DataFolder(tmp_path / "file" / "data")
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_disk_without_a_byte_left_is_said_with_what_to_do(tmp_path: Path) -> None:
+    """Closing what couldn't be written tries to write it once more."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=True)
+    try:
+        subprocess.run(["dd", "if=/dev/zero", f"of={tmp_path / 'fill'}", "bs=1k"], check=False, capture_output=True)
+        with pytest.raises(Refused, match=r"can't be used: No space left on device.* --data"):
+            DataFolder(tmp_path)
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)

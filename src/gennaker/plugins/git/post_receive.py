@@ -18,12 +18,14 @@ import hmac
 import http.client
 import json
 import os
+import shlex
 import subprocess  # git itself, with fixed arguments
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from pathlib import Path
 
 _NO_HASH = "0" * 40
 _PAUSES_SECONDS = (0.5,) * 8 + (1.0,) * 16
@@ -141,7 +143,10 @@ def main() -> int:
         except subprocess.CalledProcessError as error:
             problem = f"git {error.cmd[1]} failed: {error.stderr.decode(errors='replace').strip()}"
         if problem:
-            sys.stderr.write(f"Gennaker was not told of this push: {problem}\n")
+            again = (
+                f"cd {shlex.quote(str(Path.cwd()))} && echo {before} {after} {shlex.quote(ref)} | hooks/post-receive"
+            )
+            sys.stderr.write(f"Gennaker was not told of this push: {problem}\nTo tell it again: {again}\n")
             failures += 1
     return 1 if failures else 0
 

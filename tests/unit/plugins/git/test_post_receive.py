@@ -224,6 +224,9 @@ def test_a_wrong_secret_is_said_on_the_terminal_and_the_push_stands(work: GitRep
 
     assert "Gennaker was not told of this push: 401 said the server" in seen
     assert len(receiver.deliveries) == 1
+    again = next(line for line in seen.splitlines() if "To tell it again: " in line).partition("To tell it again: ")[2]
+    subprocess.run(again, shell=True, check=True, capture_output=True)  # noqa: S602 - what a person is told to paste
+    assert receiver.bodies[0] == receiver.bodies[1]
     assert work.git("ls-remote", "origin", "main").split()[0] == work.git("rev-parse", "HEAD").strip()
 
 

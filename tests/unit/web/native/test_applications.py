@@ -27,13 +27,20 @@ from gennaker.plugins.flow import plugin as flow
 DIGEST = "sha256:" + "1" * 64
 
 
-async def build(_: TaskContext) -> TaskResult:
-    image: JsonObject = {"name": "shop", "tag": "1.2.3", "digest": DIGEST}
-    commits: list[Any] = [
-        {"hash": "b" * 40, "subject": "New", "author": "Ada"},
-        {"hash": "a" * 40, "subject": "Old", "author": "Ada"},
-    ]
-    return Done(outputs={"image": image, "commits": commits})
+COMMITS: list[Any] = [
+    {"hash": "b" * 40, "subject": "New", "author": "Ada"},
+    {"hash": "c" * 40, "subject": "Caught", "author": "Ada"},
+    {"hash": "a" * 40, "subject": "Old", "author": "Ada"},
+]
+
+
+async def build(context: TaskContext) -> TaskResult:
+    """The newest version, or an older one where the stage says which."""
+    back = context.stage.context.get("back")
+    age = back if isinstance(back, int) else 0
+    digest = f"sha256:{age}" if age else DIGEST
+    image: JsonObject = {"name": "shop", "tag": f"1.2.{3 - age}", "digest": digest}
+    return Done(outputs={"image": image, "commits": COMMITS[age:]})
 
 
 def installed(*more: Plugin) -> Harness:
@@ -225,7 +232,7 @@ def test_a_pipeline_that_builds_and_deploys_is_one_delivery_with_one_set_of_repo
 
         assert (found["id"], found["delivery"], found["isDeployedByBuild"]) == (whole, None, True)
         assert (facts["image"], facts["digest"]) == ("shop:1.2.3", DIGEST)
-        assert [commit["subject"] for commit in facts["releaseNotes"]] == ["New", "Old"]
+        assert [commit["subject"] for commit in facts["releaseNotes"]] == ["New", "Caught", "Old"]
         assert len(facts["tests"]) == 1
 
     visit(work, harness=deploying())
@@ -244,7 +251,7 @@ def test_an_approver_sees_what_is_new_since_what_runs() -> None:
         facts = (await site.get(f"/api/v1/executions/{delivering}/stages/j/approval")).json
 
         assert (facts["version"], facts["digest"], facts["image"]) == ("1.2.3", DIGEST, "shop:1.2.3")
-        assert [commit["subject"] for commit in facts["releaseNotes"]] == ["New", "Old"]
+        assert [commit["subject"] for commit in facts["releaseNotes"]] == ["New", "Caught", "Old"]
         assert [one["version"] for one in facts["running"]] == ["1.2.2"]
         assert [link["label"] for link in facts["links"]] == ["Delivery", "Build"]
 
@@ -252,6 +259,42 @@ def test_an_approver_sees_what_is_new_since_what_runs() -> None:
         await work(site)
 
     visit(with_stages, harness=harness)
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_release_notes_are_the_commits_since_what_runs_where_the_judgment_leads_to(is_released: bool) -> None:
+    """Production has the oldest version. The one between was caught in staging, where this one has replaced it."""
+    harness = installed()
+    staging = {"cluster": "shop-staging", "state": ReleaseState.SUPERSEDED, "replaced": None}
+    on_staging = (
+        release(id="rel_1", **{**staging, "server_group": "shop-staging-v001", "image": "h/shop@sha256:1"}),
+        release(id="rel_2", cluster="shop-staging", server_group="shop-staging-v002", replaced="shop-staging-v001"),
+    )
+    oldest = release(
+        id="rel_3",
+        server_group="shop-prod-v000",
+        image="h/shop@sha256:2",
+        replaced=None,
+        state=ReleaseState.SUPERSEDED if is_released else ReleaseState.SETTLED,
+    )
+    in_production = (oldest, release(id="rel_4")) if is_released else (oldest,)
+
+    async def work(site: Website) -> None:
+        await released(harness, *on_staging, *in_production)
+        for back in (2, 1, 0):
+            await ended(site.ports.services, await run(site, GIT, make.stage_json("b", type="build", back=back)))
+        stages = (
+            make.stage_json("j", type="manualJudgment", name="Approve"),
+            make.stage_json("w", "j", type="wait", waitTime=600),
+            make.stage_json("d", "w", type="deploy", clusters=[{"application": "shop", "stack": "prod"}]),
+        )
+        delivering = await run(site, DOCKER, *stages)
+
+        facts = (await site.get(f"/api/v1/executions/{delivering}/stages/j/approval")).json
+
+        assert [commit["subject"] for commit in facts["releaseNotes"]] == ["New", "Caught"]
+
+    visit(work, harness=harness)
 
 
 def test_releases_are_listed_newest_first() -> None:
