@@ -221,11 +221,18 @@ class ShopStory:
         trigger: JsonObject = {"executionId": execution_id, "parameters": {"image": self._image["pinned"]}}
         self.client.post("/api/v1/applications/shop/pipelines/endless-shop/start", trigger)
         self._until(lambda: any(one["what"] == "job endless" for one in self.starts_noted()), "the job to begin")
+        # Its start is recorded a little after it has begun; cancelled before that, it would be another story.
+        self._until(lambda: self._is_awaited(execution_id), "the job to be awaited")
         self.client.post_once(
             f"/api/v1/executions/{execution_id}/cancel",
             {"reason": "Nobody needs it."},
             was_done=lambda: bool(self._watcher.execution(execution_id)["isCanceled"]),
         )
+
+    def _is_awaited(self, execution_id: str) -> bool:
+        (stage,) = _objects(self._watcher.execution(execution_id), "stages")
+        tasks = {task["name"]: task["status"] for task in _objects(stage, "tasks")}
+        return tasks.get("waitOnJobCompletion") == "RUNNING"
 
     def _settle(self) -> None:
         """Nothing is under way any more: also what nobody waits for."""
