@@ -140,6 +140,17 @@ def test_who_leaves_the_waiting_list_lets_the_newest_begin_where_a_pause_has_mad
     assert (step.queue.running, step.queue.held, step.queue.waiting) == (("d",), ("a",), ())
 
 
+def test_an_end_supersedes_all_but_the_newest_even_if_that_can_not_go_on_yet() -> None:
+    queue = entered("a", "b", "c", limit=False, most=2)
+    queue = enter(queue, "d", limit=True).queue
+
+    step = leave(queue, "a")
+
+    assert {one: type(event) for one, event in told(step).items()} == {"c": CancelAsked, "d": Queued}
+    assert step.queue.running == ("b",)
+    assert [one.execution_id for one in step.queue.waiting] == ["d"]
+
+
 def test_who_was_never_there_leaves_without_a_word() -> None:
     queue = held(entered("a", "b"), "a")
 
@@ -196,7 +207,10 @@ def test_a_holder_keeps_its_number_and_others_get_the_next() -> None:
 def test_a_full_cluster_gives_no_number() -> None:
     asked = NumberAsked(at=AT, holder="h", taken=tuple(range(1000)), newest=999)
 
-    assert admit.number_of(admit.admit(Queue(key="cluster:x"), asked).queue, "h") is None
+    full = admit.admit(Queue(key="cluster:x"), asked).queue
+
+    assert admit.number_of(full, "h") is None
+    assert full.numbers == {}
 
 
 def hold(queue: Queue, execution_id: str, *, is_held: bool = True) -> Queue:

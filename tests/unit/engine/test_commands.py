@@ -5,9 +5,24 @@ from tests.make import AT, child, execution, seconds, stage_json, task
 from tests.playbook import Playbook, stage_id
 
 from gennaker.engine import advance
+from gennaker.engine.step import Step
 from gennaker.model.codec import JsonObject
-from gennaker.model.event import Again, ManualJudgmentGiven, SkipAsked, StagePatched, StagePrepared, TimerRang
+from gennaker.model.effect import StartTimer
+from gennaker.model.event import (
+    Again,
+    Done,
+    Failed,
+    ManualJudgmentGiven,
+    PauseAsked,
+    PlannedStage,
+    RestartAsked,
+    SkipAsked,
+    StagePatched,
+    StagePrepared,
+    TimerRang,
+)
 from gennaker.model.execution import LastModified
+from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForOther
 
@@ -148,3 +163,122 @@ def test_a_timer_of_nobody_is_ignored() -> None:
     step = advance.advance(found, TimerRang(at=AT, key="elsewhere"), Playbook(stage_json("a")).rules)
 
     assert step.ignored == "no timer of this execution has this key"
+
+
+def skippable(*children: PlannedStage) -> Playbook:
+    """A stage that may be skipped as a whole, whose stages before it run."""
+    play = Playbook(stage_json("a", type="skippable", skippable=True), stage_json("b", "a"))
+    play.prepared("a", task("own"), before=children)
+    for one in children:
+        play.prepared(one.name, task())
+    return play
+
+
+def test_skipping_a_stage_leaves_its_parts_that_have_ended_as_they_are() -> None:
+    play = Playbook(stage_json("a", type="skippable", skippable=True), stage_json("b", "a"))
+    play.prepared("a", task("own"), before=[child(name) for name in ("done", "skipped", "running")])
+    play.prepared("done", task())
+    play.prepared("running", task())
+    play.reported("done", Done())
+    play.prepared("skipped", skip="it is disabled")
+
+    play.send(SkipAsked(at=play.later(seconds(5)), stage_id=stage_id("a"), by="ada"))
+
+    assert play.statuses() == {
+        "done": "SUCCEEDED",
+        "skipped": "SKIPPED",
+        "running": "SKIPPED",
+        "a": "SKIPPED",
+        "b": "NOT_STARTED",
+    }
+    assert {play.stage(name).end_time for name in ("done", "skipped")} == {AT}
+    assert (play.stage("running").end_time, play.stage("running").waiting_for) == (play.at, None)
+    play.wants("prepare b")
+    play.replayed()
+
+
+def test_skipping_a_part_skips_the_stage_of_the_pipeline_that_it_belongs_to() -> None:
+    play = skippable(child("part", type="skippable", skippable=True))
+
+    play.send(SkipAsked(at=play.at, stage_id=play.stage("part").id, by="ada"))
+
+    assert play.statuses() == {"part": "SKIPPED", "a": "SKIPPED", "b": "NOT_STARTED"}
+    assert play.stage("part").context["manualSkip"] is True
+    play.wants("prepare b")
+
+
+def test_what_is_being_planned_below_a_skipped_stage_is_no_longer_wanted() -> None:
+    play = Playbook(stage_json("a", type="skippable", skippable=True), stage_json("b", "a"))
+    play.prepared("a", before=[child("part")])
+    play.wants("prepare part")
+
+    play.send(SkipAsked(at=play.at, stage_id=stage_id("a"), by="ada"))
+
+    play.wants("prepare b")
+    assert not play.stage("part").is_preparing
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_a_wait_is_skipped_while_it_waits_and_while_it_is_paused(*, is_paused: bool) -> None:
+    play = waiting("wait")
+    if is_paused:
+        play.send(PauseAsked(at=play.at, by="ada"))
+
+    step = play.send(SkipAsked(at=play.at, stage_id=stage_id("a"), by="ada"))
+
+    assert step.ignored == ""
+    assert play.stage("a").context["skipRemainingWait"] is True
+
+
+def test_a_wait_that_has_not_begun_is_not_skipped() -> None:
+    play = Playbook(stage_json("a"), stage_json("b", "a", type="wait"))
+
+    step = play.send(SkipAsked(at=play.at, stage_id=stage_id("b"), by="ada"))
+
+    assert step.ignored == "stage b isn't waiting; it is NOT_STARTED"
+
+
+def test_a_time_limit_in_a_patch_is_set_for_what_runs_alone() -> None:
+    play = Playbook(stage_json("a"), stage_json("b", "a"), stage_json("c"))
+    play.prepared("a", task("first"), task("second"))
+    play.prepared("c")
+    limit: JsonObject = {"stageTimeoutMs": 60_000}
+
+    waits = play.send(StagePatched(at=play.at, stage_id=stage_id("b"), by="ada", patch=limit))
+    ended = play.send(StagePatched(at=play.at, stage_id=stage_id("c"), by="ada", patch=limit))
+    runs = play.send(StagePatched(at=play.at, stage_id=stage_id("a"), by="ada", patch=limit))
+
+    def timers(step: Step) -> list[str]:
+        return [one.effect.about for one in step.effects if isinstance(one.effect, StartTimer)]
+
+    assert (timers(waits), timers(ended)) == ([], [])
+    assert len([about for about in timers(runs) if "first" in about or "stage a" in about]) == len(timers(runs)) > 0
+    assert not [about for about in timers(runs) if "second" in about]
+
+
+def test_a_timer_of_an_earlier_run_of_a_task_is_ignored() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task("own", timeout=seconds(60)))
+    old = next(key for key, one in play.outbox.items() if isinstance(one.effect, StartTimer))
+    play.reported("a", Failed(problem=Problem(code="x", message="It broke.")))
+    play.send(RestartAsked(at=play.at, stage_id=stage_id("a"), by="ada"))
+    play.prepared("a", task("own", timeout=seconds(60)))
+
+    step = play.send(TimerRang(at=play.later(seconds(61)), key=old))
+
+    assert step.ignored == "the task no longer has this time limit"
+    assert play.statuses() == {"a": "RUNNING"}
+
+
+def test_a_timer_of_an_earlier_run_of_a_stage_is_ignored() -> None:
+    play = Playbook(stage_json("a", stageTimeoutMs=60_000))
+    play.prepared("a", task("own"))
+    old = next(key for key in play.outbox if key.endswith("/a/deadline/0"))
+    play.reported("a", Failed(problem=Problem(code="x", message="It broke.")))
+    play.send(RestartAsked(at=play.at, stage_id=stage_id("a"), by="ada"))
+    play.prepared("a", task("own"))
+
+    step = play.send(TimerRang(at=play.later(seconds(61)), key=old))
+
+    assert step.ignored == "the stage no longer has this time limit"
+    assert play.statuses() == {"a": "RUNNING"}

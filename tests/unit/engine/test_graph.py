@@ -7,7 +7,7 @@ from tests.playbook import stage_id
 from gennaker.engine import graph
 from gennaker.engine.draft import Draft
 from gennaker.engine.synthetics import plant
-from gennaker.model.execution import Execution, Side
+from gennaker.model.execution import Execution, Side, Stage
 from gennaker.model.statuses import Status
 
 
@@ -69,3 +69,43 @@ def test_everything_downstream_is_found_once() -> None:
     names = [one.name for one in graph.all_downstream(graph.of(found), found.stages, found.stages[stage_id("a")])]
 
     assert sorted(names) == ["b", "c", "d"]
+
+
+def test_what_a_stage_requires_comes_in_the_order_in_which_it_names_it_without_what_is_unknown() -> None:
+    found = execution(stage_json("a"), stage_json("b"), stage_json("c", "b", "nowhere", "a"))
+    relations = graph.of(found)
+
+    required = graph.requisites(relations, found.stages, found.stages[stage_id("c")])
+
+    assert [one.ref_id for one in required] == ["b", "a"]
+    assert graph.requisites(relations, found.stages, found.stages[stage_id("a")]) == []
+
+
+def test_a_part_is_ready_when_the_parts_that_it_requires_are_all_there_and_let_it_go_on() -> None:
+    draft = Draft(execution(stage_json("a")), at=AT, rules=RULES)
+    one, two = plant(draft, draft.stages[stage_id("a")], Side.BEFORE, [child("one"), child("two", 0)])
+
+    def is_ready(stage: Stage) -> bool:
+        return graph.is_ready(draft.graph, draft.stages, stage)
+
+    assert (is_ready(one), is_ready(two)) == (True, False)
+    assert graph.requisites(draft.graph, draft.stages, two) == [one]
+    assert graph.downstream(draft.graph, draft.stages, one) == [two]
+    draft.put(replace(one, status=Status.SUCCEEDED))
+    assert is_ready(two)
+    lost = replace(two, requisite_ref_ids=(*two.requisite_ref_ids, "nowhere"))
+    assert not is_ready(lost)
+    assert graph.requisites(draft.graph, draft.stages, lost) == [draft.stages[one.id]]
+
+
+def test_a_stage_waits_for_a_paused_one_too() -> None:
+    draft = Draft(execution(stage_json("a"), stage_json("b", "a")), at=AT, rules=RULES)
+    a, b = draft.in_order()
+
+    def waits(status: Status) -> bool:
+        draft.put(replace(a, status=status))
+        return graph.waits_for_active(draft.graph, draft.stages, b)
+
+    assert [waits(one) for one in (Status.PAUSED, Status.RUNNING, Status.TERMINAL, Status.SUCCEEDED)] == [
+        *(True, True, False, False)
+    ]
