@@ -7,12 +7,14 @@ from tests.playbook import Playbook, stage_id
 
 from gennaker.engine import admit
 from gennaker.engine.rules import StageRule
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Deliver
 from gennaker.model.event import Done, EnterAsked, Failed, IgnoreFailureAsked, Left, PauseAsked, RestartAsked
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
 
+LATER = "4102444800000"
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
 
 
@@ -213,3 +215,105 @@ def test_a_restart_that_is_superseded_in_its_queue_cancels_the_execution_with_th
             play.send(one.effect.event)
     assert (play.status, play.execution.head.canceled_by) == (Status.CANCELED, "spinnaker")
     assert str(play.execution.head.cancellation_reason).endswith("superceded it: newest")
+
+
+def half_over() -> Playbook:
+    """A stage that let go on while one of the parts before it was still running, with another branch."""
+    play = Playbook(stage_json("a"), stage_json("b", "a"), stage_json("c"))
+    play.prepared("c", task())
+    play.prepared("a", before=[child("failed"), child("running")])
+    play.prepared("failed", task())
+    play.prepared("running", task())
+    play.reported("failed", Done(status=Status.FAILED_CONTINUE))
+    assert play.statuses()["a"] == "FAILED_CONTINUE"
+    return play
+
+
+def test_a_stage_is_not_restarted_while_a_part_of_it_is_at_work() -> None:
+    play = half_over()
+
+    assert restart(play, "a") == "running, a part of stage a, is still running: wait for its end"
+    play.reported("running", Done())
+    assert restart(play, "a") == ""
+
+
+def test_a_stage_is_not_restarted_while_a_part_of_it_is_being_planned() -> None:
+    play = Playbook(stage_json("a"), stage_json("c"))
+    play.prepared("c", task())
+    play.prepared("a", before=[child("failed"), child("planned")])
+    play.prepared("failed", task())
+    play.reported("failed", Done(status=Status.FAILED_CONTINUE))
+
+    assert restart(play, "a") == "planned, a part of stage a, is still running: wait for its end"
+
+
+def test_an_ignored_failure_lets_the_rest_of_a_running_execution_run() -> None:
+    play = Playbook(stage_json("a", failPipeline=False), stage_json("b", "a"), stage_json("c"))
+    play.prepared("c", task())
+    play.prepared("a", task())
+    play.reported("a", BROKEN)
+    assert (play.statuses()["a"], play.status) == ("STOPPED", Status.RUNNING)
+
+    play.send(IgnoreFailureAsked(at=AT, stage_id=stage_id("a"), by="ada"))
+
+    play.wants("prepare b", "run c.run")
+
+
+def test_no_failure_is_ignored_while_the_execution_is_paused() -> None:
+    play = Playbook(stage_json("a", failPipeline=False), stage_json("c"))
+    play.prepared("c", task())
+    play.prepared("a", task())
+    play.reported("a", BROKEN)
+    play.send(PauseAsked(at=AT, by="ada"))
+
+    step = play.send(IgnoreFailureAsked(at=AT, stage_id=stage_id("a"), by="ada"))
+
+    assert step.ignored == "the execution is paused: resume it first"
+
+
+def test_a_restart_forgets_how_the_stage_ended_and_keeps_what_it_is() -> None:
+    ended: JsonObject = {
+        "problems": [],
+        "beforeStagePlanningFailed": True,
+        "manualSkip": True,
+        "executionName": "child",
+        "kept": 1,
+    }
+    play = Playbook(stage_json("a"), stage_json("b", "a", type="clearing", startTimeExpiry=LATER, **ended))
+    play.prepared("a")
+    play.prepared("b", task())
+    play.reported("b", BROKEN)
+    before = play.stage("b")
+
+    restart(play, "b")
+
+    after = play.stage("b")
+    assert set(after.context) == {"kept", "executionName", "restartDetails"}
+    assert after.requisite_ref_ids == before.requisite_ref_ids == ("a",)
+    assert after.start_time_expiry == before.start_time_expiry is not None
+
+
+def test_variables_are_restored_and_their_values_forgotten() -> None:
+    rules = replace(make.RULES, stages={"work": StageRule(evaluates_in_order="variables")})
+    play = Playbook(stage_json("a", variables=[{"key": "x", "value": "${ 1 }"}]), stage_json("b", "a"), rules=rules)
+    play.prepared("a", task())
+    play.task_prepared("a", play.stage("a").context)
+    play.reported("a", Done(outputs={"x": 1}))
+    play.prepared("b", task())
+    play.reported("b", Done(outputs={"y": 1}))
+
+    restart(play, "a")
+
+    assert (play.stage("a").outputs, play.stage("b").outputs) == ({}, {"y": 1})
+    assert play.stage("a").context["variables"] == [{"key": "x", "value": "${ 1 }"}]
+
+
+def test_a_restart_takes_nothing_from_a_stage_of_another_name_or_type() -> None:
+    play = Playbook(stage_json("a", type="taking", size=1))
+    play.prepared("a", task())
+    play.reported("a", BROKEN)
+    saved = (stage_json("b", type="taking", size=2), stage_json("a", type="work", size=3))
+
+    restart(play, "a", stages=saved)
+
+    assert play.stage("a").context["size"] == 1
