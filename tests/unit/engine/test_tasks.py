@@ -6,6 +6,7 @@ from tests import make
 from tests.make import child, seconds, stage_json, task
 from tests.playbook import Playbook, stage_id, without_version
 
+from gennaker.model.codec import JsonObject
 from gennaker.model.event import (
     Again,
     CancelAsked,
@@ -438,3 +439,39 @@ def test_only_the_latest_notes_are_kept() -> None:
         play.later(seconds(60))
 
     assert len(notes(play)) == 50
+
+
+def test_a_loop_runs_all_of_its_tasks_again_and_none_outside_it() -> None:
+    play = running(task("first"), task("try", is_loop_start=True), task("look", is_loop_end=True), task("end"))
+    for _ in range(2):
+        play.reported("a", Done())
+        play.later(seconds(1))
+
+    play.reported("a", Done(status=Status.REDIRECT))
+
+    first, tried, looked, end = play.stage("a").tasks
+    assert (first.status, first.attempt, tried.status, tried.attempt) == (Status.SUCCEEDED, 1, Status.RUNNING, 2)
+    assert (tried.start_time, tried.end_time, tried.poll, tried.failures) == (play.at, None, 0, 0)
+    assert (looked.status, looked.attempt, looked.start_time, looked.end_time) == (Status.NOT_STARTED, 1, None, None)
+    assert (looked.due, looked.waiting_for, end.attempt) == (None, None, 0)
+
+
+def test_a_failure_that_brings_its_own_exception_keeps_it() -> None:
+    play = running()
+    shape: JsonObject = {"details": {"errors": ["as the other side said it"]}}
+
+    play.reported("a", Failed(problem=Problem(code="x", message="It broke."), context={"exception": shape}))
+
+    assert play.stage("a").context["exception"] == shape
+    assert play.task("a").exception == {"exception": shape}
+
+
+def test_the_exception_says_whether_to_try_again() -> None:
+    for retryable in (True, False):
+        play = running(task("run", retries=0))
+
+        play.reported("a", Failed(problem=Problem(code="x", message="It broke."), retryable=retryable))
+
+        exception = play.stage("a").context["exception"]
+        assert isinstance(exception, dict)
+        assert exception["shouldRetry"] is retryable
