@@ -215,6 +215,59 @@ def test_a_second_pause_keeps_the_length_of_the_first() -> None:
     assert play.task("a").paused_for == seconds(20)
 
 
+def test_pauses_add_up() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task())
+    for length in (10, 20, 40):
+        play.send(PauseAsked(at=play.at, by="ada"))
+        play.later(seconds(length))
+        play.send(ResumeAsked(at=play.at, by="ada"))
+
+    paused = play.execution.head.paused
+    assert paused is not None
+    assert paused.total_before == seconds(30)
+    assert play.task("a").paused_for == seconds(70)
+
+
+def test_what_was_about_to_start_in_a_pause_has_not_begun_where_the_execution_is_cancelled() -> None:
+    play = Playbook(stage_json("a"), stage_json("b", "a"), stage_json("c"))
+    play.prepared("a", task())
+    play.prepared("c", task("first"), task("second"))
+    play.send(PauseAsked(at=play.at, by="ada"))
+    play.reported("a", Done())
+    play.reported("c", Done())
+    assert play.statuses() == {"a": "SUCCEEDED", "b": "PAUSED", "c": "PAUSED"}
+    assert play.task("c", 1).status is Status.PAUSED
+
+    play.send(CancelAsked(at=play.at, by="ada"))
+
+    assert play.statuses() == {"a": "SUCCEEDED", "b": "NOT_STARTED", "c": "CANCELED"}
+    assert play.stage("b").waiting_for is None
+    second = play.task("c", 1)
+    assert (second.status, second.waiting_for, second.end_time) == (Status.NOT_STARTED, None, None)
+
+
+def test_a_cancelled_execution_no_longer_wants_to_be_prepared() -> None:
+    play = Playbook(is_prepared=False)
+    play.wants("prepare submission")
+
+    play.send(CancelAsked(at=play.at, by="ada"))
+
+    play.wants("announce execution.ended")
+    assert play.execution.head.waiting_for is None
+
+
+def test_how_many_may_run_at_once_is_asked_of_the_queue() -> None:
+    others = Queue(key="pipeline:config", running=("x", "y"))
+    play = Playbook(is_prepared=False, pipeline_config_id="config", queue=others)
+
+    play.submission_prepared(config(stage_json("a"), limitConcurrent=False, maxConcurrentExecutions=2))
+
+    assert play.status is Status.NOT_STARTED
+    (waiting,) = play.queue.waiting
+    assert (waiting.limit_concurrent, waiting.max_concurrent) == (False, 2)
+
+
 def test_only_what_runs_can_be_paused_and_only_what_is_paused_resumed() -> None:
     play = Playbook(stage_json("a"))
 

@@ -16,6 +16,7 @@ from gennaker.model.statuses import Status
 
 LATER = "4102444800000"
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
+_NAMING = replace(make.RULES, stages={"naming": StageRule(restart_clears=("result", "executionName"))})
 
 
 def failed() -> Playbook:
@@ -317,3 +318,22 @@ def test_a_restart_takes_nothing_from_a_stage_of_another_name_or_type() -> None:
     restart(play, "a", stages=saved)
 
     assert play.stage("a").context["size"] == 1
+
+
+def test_a_stage_that_follows_has_no_details_of_a_restart_that_was_not_its_own() -> None:
+    play = failed()
+
+    restart(play, "a")
+
+    assert "restartDetails" in play.stage("a").context
+    assert "restartDetails" not in play.stage("b").context
+
+
+def test_a_stage_that_follows_its_child_keeps_its_name_too() -> None:
+    play = Playbook(stage_json("a", type="naming", executionName="child", result=1), rules=_NAMING)
+    play.prepared("a")
+
+    restart(play, "a", keeps_child=True)
+
+    assert play.stage("a").context["executionName"] == "child"
+    assert "result" not in play.stage("a").context

@@ -13,7 +13,8 @@ from gennaker.engine.rules import BackOff, Rules
 from gennaker.engine.synthetics import tasks_of
 from gennaker.model import lengths
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.event import StagePatched
+from gennaker.model.effect import StartTimer
+from gennaker.model.event import Done, PauseAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import Stage
 from gennaker.model.problems import Problem
 
@@ -155,3 +156,22 @@ def test_the_limit_of_a_stage_that_could_not_be_planned_counts_for_what_follows_
     play.rings("time limit of stage a")
 
     assert play.statuses() == {"a": "TERMINAL", "undo": "TERMINAL"}
+
+
+def test_a_limit_is_longer_by_the_time_in_the_execution_window_without_its_pauses() -> None:
+    play = Playbook(stage_json("a", stageTimeoutMs=60_000))
+    play.prepared("a", task(), before=[child("window", type=timing.WINDOW_TYPE)])
+    play.prepared("window", task())
+    play.later(seconds(100))
+    play.send(PauseAsked(at=play.at, by="ada"))
+    play.later(seconds(1000))
+    play.send(ResumeAsked(at=play.at, by="ada"))
+    play.later(seconds(100))
+    play.reported("window", Done())
+
+    timers = {one.due for one in play.outbox.values() if isinstance(one.effect, StartTimer)}
+
+    begun = play.stage("a").start_time
+    assert begun is not None
+    # 60 of its own, 1000 of the pause, 200 in the window beside the pause.
+    assert begun + seconds(60 + 1000 + 200) in timers
