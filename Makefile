@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-.PHONY: help setup develop demo serve test check format simulate simulate-nightly golden bench lock clean
+.PHONY: help setup develop demo serve test check format simulate simulate-nightly golden mutate bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ simulate: develop ## the simulation that a failure names, once more (SEED=…)
 
 golden: develop ## takes down anew what the engine makes of the golden walks: read the difference, and say why in the commit
 	@$(BIN)/python -m tests.golden.walks
+
+mutate: develop ## which small faults in the engine room its tests notice (ARGS="admit rollup": some modules)
+	@$(BIN)/python -m tests.mutation.hunt $(ARGS)
 
 bench: develop ## speed, memory and scale
 	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" $(ARGS); done
