@@ -186,11 +186,14 @@ def _tasks(outside: Outside) -> dict[str, TaskType]:
 
 
 def _children(own: JsonObject, side: str) -> tuple[PlannedStage, ...]:
-    """Those that follow have an expression which asks outside, and is evaluated when their first task starts."""
-    more: JsonObject = {"title": "${ #pipelineId('child') }"} if side == "after" else {}
+    """The first that follows has an expression which asks outside, and is evaluated when their first task starts."""
+    asks: JsonObject = {"title": "${ #pipelineId('child') }"} if side == "after" else {}
     return tuple(
         PlannedStage(
-            type="job", name=f"{side} {place}", context={"tasks": tasks, **more}, requisites=(0,) if place else ()
+            type="job",
+            name=f"{side} {place}",
+            context={"tasks": tasks, **({} if place else asks)},
+            requisites=(0,) if place else (),
         )
         for place, tasks in enumerate(foreign.items(own.get(side)))
     )
@@ -381,6 +384,8 @@ def _is_over(execution: Execution) -> bool:
 def _wanted(execution: Execution, everyone: list[Execution], at: datetime) -> list[Event]:
     """At most one command: what comes after it depends on what comes of it."""
     head = execution.head
+    if head.status.is_complete and head.status is not Status.TERMINAL:
+        return []
     if head.status is Status.PAUSED:
         assert head.paused is not None
         return [ResumeAsked(at=at, by="ada")] if at - head.paused.pause_time >= _PAUSE else []

@@ -39,7 +39,7 @@ _PARTS_AGAIN = 2
 _AT_LEAST = 500
 _GAPS_AT_LEAST = 200
 """Between performing an effect outside and recording its result."""
-_AGAIN = 24
+_AGAIN = 12
 """How many of the processes that recover are stopped once more."""
 _SLOW_SECONDS = 1.0
 """A commit of every second one takes up to that long, so that things happen in another order."""
