@@ -1,6 +1,6 @@
 """Keys and ids: derived, readable, and never the same for different things."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.make import EXECUTION, config, stage_json
 
@@ -17,6 +17,7 @@ def test_ids_have_the_form_of_a_ulid_and_are_the_same_each_time() -> None:
     assert found[0] in "01234567"
 
 
+@example("a/1/deadline")
 @given(st.text(min_size=1))
 def test_the_stage_of_a_timer_is_found_again_whatever_its_ref_id(ref: str) -> None:
     stage = stages_of(EXECUTION, config(stage_json(ref)))[0]
