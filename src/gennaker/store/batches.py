@@ -79,8 +79,8 @@ class SqliteBatches:
     def _transaction(self, batch: list[Job[object]]) -> None:
         execute = self._raw.execute
         execute("BEGIN IMMEDIATE")
+        self._end = None  # other changes may add to the chain as well
         for job in batch:
-            self._end = None  # other changes may add to the chain as well
             execute("SAVEPOINT change")
             try:
                 self._change(job)
@@ -91,7 +91,6 @@ class SqliteBatches:
                 execute("ROLLBACK TO change")
             execute("RELEASE change")
         execute("COMMIT")
-        self._end = None
 
     def _change(self, job: Job[object]) -> None:
         if not isinstance(job, CommitJob):

@@ -23,12 +23,12 @@ from sqlalchemy.exc import DBAPIError
 
 from gennaker.interfaces.journal import Conflict, OwnedElsewhere, SubmissionExists
 from gennaker.store import chain
-from gennaker.store.audit_head import NO_HASH
 from gennaker.store.commits import CommitJob, apart
 from gennaker.store.postgres import failures
 from gennaker.store.postgres import statements as sql
 from gennaker.store.rows import CommitRows, ExecutionRows, Row
 from gennaker.store.statements import Statements
+from gennaker.store.transactions import PostgresDirect
 from gennaker.store.writer import Job
 
 Raw = psycopg.Connection[tuple[Any, ...]]
@@ -132,8 +132,7 @@ class CommitBatches:
     def _audit(self, entries: Sequence[str]) -> None:
         if not entries:
             return
-        self._raw.execute(self._sql.lock_audit.encode())
-        number, last = self._raw.execute(self._sql.last_audit.encode()).fetchone() or (0, NO_HASH)
+        number, last = chain.end(PostgresDirect(self._raw), self._sql)
         self._rows(sql.INSERT_AUDIT, chain.following(number, last, entries))
 
     def _reason(self, job: CommitJob) -> Exception:
