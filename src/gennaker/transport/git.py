@@ -4,17 +4,17 @@ The `git` program does the work, as a child of its own with a time limit. It get
 user configuration, no hooks, no prompts, no filters, no submodules, and only transports that start no other program than ssh.
 """
 
-import asyncio
 import os
 import re
 import shutil
-import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from gennaker.model.problems import Problem, Refused
+from gennaker.transport import children
+from gennaker.transport.children import Place
 from gennaker.transport.permissions import ORDINARY_UMASK
 
 _HASH = re.compile(r"[0-9a-f]{7,64}\Z")
@@ -138,31 +138,18 @@ class Git:
         if program is None:
             message = "The program git is not installed on this machine."
             raise Refused(Problem(code="git.not_installed", message=message, remedy="Install git."), status=422)
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=self._home,
-            env=_environment(self._path, self._home),
-            start_new_session=True,
-            umask=ORDINARY_UMASK,
-        )
+        environment = _environment(self._path, self._home)
+        place = Place(environment=environment, folder=self._home, umask=ORDINARY_UMASK)
+        seconds = self._timeout.total_seconds()
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
-                output, said = await process.communicate()
+            ended = await children.run((program, *words), place, seconds=seconds)
         except TimeoutError as error:
-            message = f"git did not finish within {self._timeout.total_seconds():g} s and was stopped."
+            message = f"git did not finish within {seconds:g} s and was stopped."
             remedy = "Look whether the repository's address answers."
             raise Refused(Problem(code="git.timeout", message=message, remedy=remedy), status=504) from error
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        if process.returncode != 0:
-            raise GitFailed(said.decode(errors="replace"))
-        return output.decode(errors="replace")
+        if ended.status != 0:
+            raise GitFailed(ended.errors.decode(errors="replace"))
+        return ended.output.decode(errors="replace")
 
 
 def without_credentials(repository: str) -> str:

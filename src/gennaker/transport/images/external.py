@@ -6,9 +6,7 @@ archive). Times are set to the request's; whether the same input gives the same 
 
 import asyncio
 import json
-import os
 import shutil
-import signal
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -18,7 +16,8 @@ from tempfile import mkdtemp
 import msgspec
 
 from gennaker.model.problems import Problem, Refused
-from gennaker.transport import archives
+from gennaker.transport import archives, children
+from gennaker.transport.children import Place
 from gennaker.transport.images import building, manifests
 from gennaker.transport.images import layout as layouts
 from gennaker.transport.images.building import BaseImage, BuildRequest, BuiltImage
@@ -141,25 +140,11 @@ class _Tool:
         return [*labels, *arguments, *target, f"--file={file}", str(self._request.context)]
 
     async def _call(self, words: list[str]) -> None:
-        process = await asyncio.create_subprocess_exec(
-            self._tool.program,
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**self._environment, "SOURCE_DATE_EPOCH": self._epoch},
-            cwd=self._scratch,
-            start_new_session=True,
-            umask=ORDINARY_UMASK,
-        )
-        try:
-            output, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        if process.returncode != 0:
-            raise _failed(self._tool, words, process.returncode or -1, output.decode(errors="replace"))
+        environment = {**self._environment, "SOURCE_DATE_EPOCH": self._epoch}
+        place = Place(environment=environment, folder=self._scratch, umask=ORDINARY_UMASK)
+        ended = await children.run((self._tool.program, *words), place, errors=asyncio.subprocess.STDOUT)
+        if ended.status != 0:
+            raise _failed(self._tool, words, ended.status, ended.output.decode(errors="replace"))
 
 
 def from_docker_archive(archive: Path, layout: Path) -> str:

@@ -18,6 +18,8 @@ from gennaker.interfaces.api_servers import ApiUnavailable
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject, decode_json, encode
 from gennaker.model.problems import Problem, Refused
+from gennaker.transport import children
+from gennaker.transport.children import Place
 from gennaker.transport.kubernetes.kubeconfig import Access, ExecPlugin
 
 _EARLY = timedelta(seconds=60)
@@ -77,30 +79,17 @@ class Credentials:
 
 async def _run(plugin: ExecPlugin, access: Access) -> Credential:
     environment = {**os.environ, **plugin.environment, "KUBERNETES_EXEC_INFO": _told(plugin, access)}
+    command = (plugin.command, *plugin.args)
     try:
-        process = await asyncio.create_subprocess_exec(
-            plugin.command,
-            *plugin.args,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        raise Refused(_not_started(plugin, error)) from error
-    try:
-        async with asyncio.timeout(_PLUGIN_SECONDS):
-            out, err = await process.communicate()
+        ended = await children.run(command, Place(environment=environment), seconds=_PLUGIN_SECONDS)
     except TimeoutError as error:
         raise ApiUnavailable(f"The exec plugin {plugin.command} gave nothing in {_PLUGIN_SECONDS} s.") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        said = err.decode(errors="replace").strip()[-_SHOWN:]
-        raise ApiUnavailable(f"The exec plugin {plugin.command} ended with {process.returncode}: {said}")
-    return _credential(plugin, out)
+    except OSError as error:
+        raise Refused(_not_started(plugin, error)) from error
+    if ended.status:
+        said = ended.errors.decode(errors="replace").strip()[-_SHOWN:]
+        raise ApiUnavailable(f"The exec plugin {plugin.command} ended with {ended.status}: {said}")
+    return _credential(plugin, ended.output)
 
 
 def _told(plugin: ExecPlugin, access: Access) -> str:
