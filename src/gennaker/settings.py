@@ -84,6 +84,17 @@ class LoadBalancerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="ke
     """`host:port` on loopback; empty: a free port there, kept from then on."""
 
 
+class TrafficSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Which traffic provider serves load balancers that have no section of their own."""
+
+    provider: str = "caddy"
+    """`caddy`, `envoy`, `haproxy`, `nginx` or `traefik`."""
+    accounts: dict[str, str] = {}
+    """By account that deploys behind it first: its provider."""
+    programs: dict[str, str] = {}
+    """By provider: a program of your own; else the one that is installed (for Caddy: `caddy.program`)."""
+
+
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Outgoing mail."""
 
@@ -335,6 +346,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     registry: RegistrySettings = RegistrySettings()
     caddy: CaddySettings = CaddySettings()
     load_balancers: dict[str, LoadBalancerSettings] = {}
+    traffic: TrafficSettings = TrafficSettings()
     mail: MailSettings = MailSettings()
     metrics: MetricsSettings = MetricsSettings()
     engine: EngineSettings = EngineSettings()

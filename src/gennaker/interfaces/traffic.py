@@ -1,5 +1,6 @@
 """Traffic providers: load balancers that split traffic among server groups by exact weights, atomically."""
 
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -59,3 +60,29 @@ class TrafficProvider(Protocol):
 
 TrafficProviders = Mapping[str, TrafficProvider]
 """By name."""
+
+
+def turns(shares: Shares) -> dict[str, int]:
+    """Turns of each address in a round: a group's weight divided evenly among its instances, as small whole numbers."""
+    serving = [share for _, share in sorted(shares.items()) if share.weight > 0 and share.addresses]
+    instances = math.lcm(*(len(share.addresses) for share in serving)) if serving else 1
+    parts: dict[str, int] = {}
+    for share in serving:
+        for address in share.addresses:
+            parts[address] = parts.get(address, 0) + share.weight * instances // len(share.addresses)
+    divisor = math.gcd(*parts.values()) if parts else 1
+    return {address: part // divisor for address, part in parts.items()}
+
+
+def rounded(parts: Mapping[str, int], length: int) -> dict[str, int]:
+    """Parts that add up to the length, at least one each: the largest remainders are rounded up."""
+    total = sum(parts.values())
+    found = {address: max(1, part * length // total) for address, part in parts.items()}
+    left = length - sum(found.values())
+    by_remainder = sorted(parts, key=lambda address: (-(parts[address] * length % total), address))
+    for address in by_remainder[: max(0, left)]:
+        found[address] += 1
+    for _ in range(-left):  # Small parts were rounded up to one: the largest pay for it.
+        largest = max(found, key=lambda address: found[address])
+        found[largest] -= 1
+    return found

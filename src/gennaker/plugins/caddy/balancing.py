@@ -5,9 +5,9 @@ the split holds over short stretches too: weights 80/10/10 on three instances gi
 an address's turns are spread evenly (smooth weighted round-robin, as nginx does it).
 """
 
-import math
 from collections.abc import Iterable, Mapping
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.traffic import Shares
 
 LONGEST = 1000
@@ -19,11 +19,11 @@ def table(shares: Shares, longest: int = LONGEST) -> tuple[str, ...]:
 
     Where an exact table would be longer than `longest` it has exactly that length, and the parts are rounded to it.
     """
-    parts = _parts(shares)
+    parts = traffic.turns(shares)
     if not parts:
         return ()
     if sum(parts.values()) > longest:
-        parts = _rounded(parts, longest)
+        parts = traffic.rounded(parts, longest)
     return _spread(parts)
 
 
@@ -39,33 +39,7 @@ def fitted(shares: Shares, sizes: Iterable[int]) -> tuple[str, ...] | None:
         return None
     # A hundred slots split percentages exactly, whatever the instances' parts are.
     best = 100 if 100 in known and len(set(exact)) <= 100 else known[-1]
-    return _spread(_rounded(_parts(shares), best))
-
-
-def _parts(shares: Shares) -> dict[str, int]:
-    """Turns of each address: a group's weight divided evenly among its instances, as small whole numbers."""
-    serving = [share for _, share in sorted(shares.items()) if share.weight > 0 and share.addresses]
-    instances = math.lcm(*(len(share.addresses) for share in serving)) if serving else 1
-    parts: dict[str, int] = {}
-    for share in serving:
-        for address in share.addresses:
-            parts[address] = parts.get(address, 0) + share.weight * instances // len(share.addresses)
-    divisor = math.gcd(*parts.values()) if parts else 1
-    return {address: part // divisor for address, part in parts.items()}
-
-
-def _rounded(parts: Mapping[str, int], length: int) -> dict[str, int]:
-    """Parts that add up to the length, at least one each: the largest remainders are rounded up."""
-    total = sum(parts.values())
-    rounded = {address: max(1, part * length // total) for address, part in parts.items()}
-    left = length - sum(rounded.values())
-    by_remainder = sorted(parts, key=lambda address: (-(parts[address] * length % total), address))
-    for address in by_remainder[: max(0, left)]:
-        rounded[address] += 1
-    for _ in range(-left):  # Small parts were rounded up to one: the largest pay for it.
-        largest = max(rounded, key=lambda address: rounded[address])
-        rounded[largest] -= 1
-    return rounded
+    return _spread(traffic.rounded(traffic.turns(shares), best))
 
 
 def _spread(parts: Mapping[str, int]) -> tuple[str, ...]:

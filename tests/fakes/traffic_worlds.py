@@ -1,0 +1,200 @@
+"""Surroundings of traffic providers in tests: servers behind a load balancer, and clients in front of it.
+
+A `World` is one provider's surroundings: how to send a request through a load balancer, how to hold one in flight, how
+to get a new provider object over the same state, as after the server was killed.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from tests.fakes.documents import MemoryStore
+from tests.fakes.faulty import Faults, FaultyTraffic
+from tests.fakes.traffic import FakeBalancer, FakeTraffic
+from tests.fakes.web_client import WebClient
+
+from gennaker.interfaces.traffic import LoadBalancer, TrafficProvider
+from gennaker.plugins.caddy.program import CaddyProgram
+from gennaker.plugins.caddy.provider import CaddyProvider
+from gennaker.plugins.proxies.haproxy import HAProxy
+from gennaker.plugins.proxies.program import ProxyProgram
+from gennaker.plugins.proxies.provider import ProxyProvider
+from gennaker.settings import CaddySettings
+from gennaker.transport import ports
+from gennaker.transport.processes import Processes, ProcessSpec
+
+APP = Path(__file__).parent / "image" / "app" / "server.py"
+
+
+class World(Protocol):
+    """What a test needs of a provider's surroundings."""
+
+    def provider(self) -> TrafficProvider:
+        """A new provider object over the same state."""
+        ...
+
+    async def servers(self, count: int) -> tuple[str, ...]:
+        """Addresses of that many running servers."""
+        ...
+
+    async def get(self, balancer: LoadBalancer) -> str:
+        """The address of the server that answered a request, or "503"."""
+        ...
+
+    def held(self, balancer: LoadBalancer) -> AbstractAsyncContextManager[None]:
+        """A request that is under way as long as the context lasts (at least 0.3 s)."""
+        ...
+
+
+class FakeWorld:
+    """In memory."""
+
+    def __init__(self) -> None:
+        self._state: dict[str, FakeBalancer] = {}
+
+    def provider(self) -> TrafficProvider:
+        return FakeTraffic(self._state)
+
+    async def servers(self, count: int) -> tuple[str, ...]:
+        return tuple(f"127.0.0.1:{20_000 + number}" for number in range(count))
+
+    async def get(self, balancer: LoadBalancer) -> str:
+        return self._state[balancer.name].choose() or "503"
+
+    @asynccontextmanager
+    async def held(self, balancer: LoadBalancer) -> AsyncIterator[None]:
+        found = self._state[balancer.name]
+        address = found.choose()
+        assert address is not None
+        found.in_flight[address] += 1
+        yield
+        found.in_flight[address] -= 1
+
+
+class FaultlessWorld(FakeWorld):
+    """Behind faults, of which there are none."""
+
+    def provider(self) -> TrafficProvider:
+        return FaultyTraffic(super().provider(), Faults())
+
+
+class RealWorld:
+    """A real load balancer and real servers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._store = MemoryStore()
+        self._clients: dict[str, WebClient] = {}
+        self.processes = Processes(folder / "servers")
+
+    def provider(self) -> CaddyProvider | ProxyProvider:
+        raise NotImplementedError
+
+    async def kill(self) -> None:
+        """Ends the load balancers' processes at once, behind the providers' backs."""
+        raise NotImplementedError
+
+    async def servers(self, count: int) -> tuple[str, ...]:
+        addresses = []
+        for number in range(count):
+            port = ports.free(f"{self._folder}/{number}")
+            spec = ProcessSpec(
+                argv=("python3", str(APP)), working_folder="/", environment={"PORT": str(port)}, drain_seconds=5
+            )
+            await self.processes.start(str(port), spec)
+            addresses.append(f"127.0.0.1:{port}")
+        for address in addresses:
+            await until_answering(address)
+        return tuple(addresses)
+
+    async def get(self, balancer: LoadBalancer) -> str:
+        client = self._clients.setdefault(balancer.address, WebClient(balancer.address))
+        status, body = await client.get()
+        return f"127.0.0.1{body}" if status == 200 else str(status)
+
+    @asynccontextmanager
+    async def held(self, balancer: LoadBalancer) -> AsyncIterator[None]:
+        client = WebClient(balancer.address)
+        async with asyncio.TaskGroup() as group:
+            slow = group.create_task(client.get("/slow/10"))
+            await asyncio.sleep(0.3)
+            yield
+            assert await slow == (200, "tick\n" * 10)
+        client.close()
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        await self.kill()
+        await self.processes.stop_all(timedelta(seconds=5))
+
+
+class CaddyWorld(RealWorld):
+    """With Caddy."""
+
+    def provider(self) -> CaddyProvider:
+        return CaddyProvider(documents=self._store("caddy.load-balancers"), program=self._program(), configured={})
+
+    async def kill(self) -> None:
+        await self._program().kill(timedelta(seconds=5))
+
+    def _program(self) -> CaddyProgram:
+        return CaddyProgram(self._folder / "caddy", self._store("caddy.program"), CaddySettings())
+
+
+class ProxyWorld(RealWorld):
+    """With one of the other programs."""
+
+    def __init__(self, folder: Path, program: ProxyProgram) -> None:
+        super().__init__(folder)
+        self._program = program
+
+    def provider(self) -> ProxyProvider:
+        return ProxyProvider(
+            program=self._program, documents=self._store("proxies"), folder=self._folder / "proxies", configured={}
+        )
+
+    async def kill(self) -> None:
+        await self.provider().close()
+
+
+PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAProxy(),)}
+
+
+async def until_answering(address: str) -> None:
+    """Returns when the server accepts connections."""
+    for _ in range(500):
+        if not ports.is_free("127.0.0.1", int(address.rpartition(":")[2])):
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail(f"no server at {address}")
+
+
+@asynccontextmanager
+async def world(kind: str, folder: Path) -> AsyncIterator[World]:
+    """The surroundings of a subject of the suite."""
+    if kind in ("fake", "without faults"):
+        yield FakeWorld() if kind == "fake" else FaultlessWorld()
+        return
+    async with real(kind, folder) as here:
+        yield here
+
+
+@asynccontextmanager
+async def real(kind: str, folder: Path) -> AsyncIterator[RealWorld]:
+    """Surroundings with a real program."""
+    here = CaddyWorld(folder) if kind == "caddy" else ProxyWorld(folder, PROGRAMS[kind])
+    try:
+        yield here
+    finally:
+        await here.close()
+
+
+async def answers(surroundings: World, balancer: LoadBalancer, count: int) -> Counter[str]:
+    """Who answers so many requests, one after another."""
+    return Counter([await surroundings.get(balancer) for _ in range(count)])
