@@ -47,7 +47,7 @@ async def determine_source(context: TaskContext) -> TaskResult:
     """Writes down what serves now, under which name the new server group will come, and with which image."""
     cluster = clusters.read(context)
     for load_balancer in cluster.load_balancers:
-        await traffic_shares.ensure(context.services, load_balancer)
+        await traffic_shares.ensure(context.services, load_balancer, cluster.location.account)
     key = f"{context.execution.head.id}/{context.stage.id}.{context.stage.attempt}"
     rollout = await rollouts.find(context.services, key)
     if rollout is None:

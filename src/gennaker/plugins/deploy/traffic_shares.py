@@ -23,10 +23,11 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import server_groups, shares
 from gennaker.plugins.deploy.server_groups import Location
 from gennaker.plugins.deploy.shares import Member
+from gennaker.settings import TrafficSettings
 
 _NAMESPACE = "deploy.traffic"
 _ATTEMPTS = 20
-_PREFERRED = "caddy"
+_USUAL = TrafficSettings().provider
 Change = Callable[[shares.Members], shares.Members]
 
 
@@ -37,11 +38,14 @@ class Balanced(msgspec.Struct, frozen=True, kw_only=True):
     members: dict[str, Member] = {}
 
 
-async def ensure(services: Services, load_balancer: str) -> str:
-    """Makes sure that the load balancer exists and is known here; returns its address."""
+async def ensure(services: Services, load_balancer: str, account: str = "") -> str:
+    """Makes sure that the load balancer exists and is known here; returns its address.
+
+    `account`: who deploys behind it; decides who provides one that is new.
+    """
     documents = services.documents(_NAMESPACE)
     document = await documents.get(load_balancer)
-    name = _read(document).provider if document else _provider_of(services, load_balancer)
+    name = _read(document).provider if document else _provider_of(services, load_balancer, account)
     found = await _provider(services, name).ensure(load_balancer)
     if document is None:
         try:
@@ -203,12 +207,15 @@ async def _is_newest(services: Services, document: Document) -> bool:
     return again is not None and again.version == document.version
 
 
-def _provider_of(services: Services, load_balancer: str) -> str:
+def _provider_of(services: Services, load_balancer: str, account: str) -> str:
     configured = services.settings.load_balancers.get(load_balancer)
     if configured is not None:
         return configured.provider
-    if _PREFERRED in services.traffic or not services.traffic:
-        return _PREFERRED
+    wish = services.settings.traffic
+    if account in wish.accounts:
+        return wish.accounts[account]
+    if wish.provider != _USUAL or _USUAL in services.traffic or not services.traffic:
+        return wish.provider
     return min(services.traffic)
 
 
