@@ -1,4 +1,4 @@
-"""Which tests run and when: cheap ones first; an ordinary user's run leaves out, and lists, what needs root or Debian packages.
+"""Which tests run and when: cheap ones first; an ordinary user's run leaves out, and lists, what their machine lacks.
 
 In CI (`CI=true`) nothing may be skipped or expected to fail: either makes the run fail.
 """
@@ -6,9 +6,10 @@ In CI (`CI=true`) nothing may be skipped or expected to fail: either makes the r
 import gc
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import pytest
-from tests import grouping
+from tests import control_plane, grouping
 from tests.postgres_server import new_postgres_url, postgres_server, postgres_url, shared_postgres
 from tests.temporal_server import temporal_server
 
@@ -16,6 +17,8 @@ __all__ = ["new_postgres_url", "postgres_server", "postgres_url", "shared_postgr
 
 _NEEDS_MORE = ("root", "debian")
 _LEFT_OUT = pytest.StashKey[set[str]]()
+_BESIDE = pytest.StashKey[ExitStack]()
+"""What goes on beside the tests."""
 _TOLERATED_ELSEWHERE = ("skipped", "xfailed", "xpassed")
 _FOREIGN = "left_out"
 """Key under which a worker process hands its list to the process that reports."""
@@ -24,6 +27,16 @@ _FOREIGN = "left_out"
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the list of tests that were left out."""
     config.stash[_LEFT_OUT] = set()
+    config.stash[_BESIDE] = ExitStack()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A run of everything builds beside its cheap tests what the last ones need."""
+    config = session.config
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.getoption("markexpr")
+    is_first = not hasattr(config, "workerinput") and bool(config.getoption("numprocesses", None))
+    if is_whole and is_first and os.geteuid() == 0:
+        config.stash[_BESIDE].enter_context(control_plane.being_built())
 
 
 @pytest.hookimpl(trylast=True)
@@ -37,9 +50,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _turn(item: pytest.Item) -> int:
-    """Cheap ones first; of the slow ones first the longest groups, so that all processes end at the same time."""
+    """Cheap ones first; of the slow ones first the longest groups, so that all processes end at the same time.
+
+    Last are those for which something may still be being built.
+    """
     if item.get_closest_marker("slow") is None:
         return 0
+    if item.get_closest_marker("go") is not None:
+        return 4
     group = item.get_closest_marker("xdist_group")
     if group is None:
         return 3
@@ -56,6 +74,8 @@ def _can_run(config: pytest.Config, item: pytest.Item) -> bool:
     if os.geteuid() == 0:
         return True
     asked: str = config.getoption("markexpr")
+    if item.get_closest_marker("go") is not None and "go" not in asked.split() and not control_plane.has_go():
+        return False
     return all(name in asked or item.get_closest_marker(name) is None for name in _NEEDS_MORE)
 
 
@@ -78,6 +98,7 @@ def pytest_testnodedown(node: object, error: object) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hands over the list; fails a run in CI that didn't run everything."""
     config = session.config
+    config.stash[_BESIDE].close()
     if hasattr(config, "workeroutput"):
         left_out = config.stash[_LEFT_OUT]
         config.workeroutput[_FOREIGN] = sorted(left_out)
@@ -90,7 +111,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Lists what was left out, and says in CI why the run failed."""
     left_out = config.stash[_LEFT_OUT]
     if left_out:
-        terminalreporter.section("left out: these need root or Debian packages (sudo make test runs them)")
+        terminalreporter.section("left out: these need root, Debian packages or Go (sudo make test runs them)")
         for nodeid in sorted(left_out):
             terminalreporter.line(nodeid)
     if count := _not_run_in_ci(config):

@@ -114,7 +114,7 @@ def service(name: str = "lb", **selector: str) -> Object:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {"selector": selector or {"lb": "on"}},
+        "spec": {"selector": selector or {"lb": "on"}, "ports": [{"port": 80}]},
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-MARKS = "[pytest]\nmarkers =\n    slow\n    root\n    debian\naddopts = -ra --import-mode=importlib\n"
+MARKS = "[pytest]\nmarkers =\n    slow\n    root\n    debian\n    go\naddopts = -ra --import-mode=importlib\n"
 ORDINARY_USER = "import os\nos.geteuid = lambda: 1000\n"
 
 
@@ -26,10 +26,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(project: Path, tests: str, *arguments: str, ci: bool = False) -> subprocess.CompletedProcess[str]:
+def run(
+    project: Path, tests: str, *arguments: str, ci: bool = False, **variables: str
+) -> subprocess.CompletedProcess[str]:
     (project / "test_some.py").write_text(tests)
     environment = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST")}
-    environment |= {"PYTHONPATH": str(project)} | ({"CI": "true"} if ci else {})
+    environment |= {"PYTHONPATH": str(project)} | ({"CI": "true"} if ci else {}) | variables
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     return subprocess.run(
         command, check=False, cwd=project, env=environment, capture_output=True, text=True, timeout=60
@@ -54,6 +56,12 @@ def test_runs(): pass
 def test_as_root(): pass
 @pytest.mark.debian
 def test_with_podman(): pass
+"""
+BUILT_WITH_GO = """
+import pytest
+def test_runs(): pass
+@pytest.mark.go
+def test_on_a_cluster(): pass
 """
 MIXED = """
 import pytest
@@ -118,3 +126,18 @@ def test_cheap_tests_run_first_and_then_the_longest_in_whatever_order(project: P
 
     order = [line.split("::")[1][:10] for line in done.stdout.splitlines() if "::" in line]
     assert [name.split("_")[1] for name in order] == ["cheap", "cheap", "long", "slow", "slow"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_go", [True, False])
+def test_an_ordinary_user_s_run_leaves_out_what_is_built_with_go_where_there_is_none(
+    project: Path, *, has_go: bool
+) -> None:
+    if has_go:
+        (project / "go").touch(mode=0o755)
+
+    done = run(project, BUILT_WITH_GO, "-p", "ordinary_user", PATH=str(project))
+
+    assert done.returncode == pytest.ExitCode.OK
+    assert ("test_some.py::test_on_a_cluster" in done.stdout) is not has_go
+    assert f"{2 if has_go else 1} passed" in done.stdout.splitlines()[-1]

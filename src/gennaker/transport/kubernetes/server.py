@@ -24,6 +24,9 @@ from gennaker.transport.kubernetes.memory import Key, Memory
 _UNAUTHORISED = 401
 _NOT_FOUND = 404
 _NOT_NOW = frozenset({408, 429, 500, 502, 503, 504})
+_UNPROCESSABLE = 422
+_NOT_TYPED = "failed to create typed patch object"
+"""What the API server says, with the status 500, of an apply whose fields its schema doesn't know: never true later."""
 _LIMIT_BYTES = 500_000_000
 _SHOWN = 500
 _CONNECTIONS = httpx2.Limits(max_connections=32, max_keepalive_connections=16)
@@ -236,6 +239,8 @@ class HttpApiServer:
             status = {"message": body.decode(errors="replace").strip()[:_SHOWN]}
         said = foreign.text_at(status, "message") or f"it answered {response.status_code}"
         is_expired = foreign.text_at(status, "reason") in ("Expired", "Gone")
+        if said.startswith(_NOT_TYPED):
+            raise self._refusal(status, _UNPROCESSABLE)
         if response.status_code in _NOT_NOW and not is_expired:
             raise ApiUnavailable(f"The API server of {self._name} can't now: {said}", after_seconds=_after(response))
         raise self._refusal(status, response.status_code)

@@ -122,3 +122,12 @@ def test_a_watch_that_goes_wrong_says_so(lines: bytes, kind: type[Exception]) ->
 
     with pytest.raises(kind):
         asyncio.run(main())
+
+
+def test_fields_that_no_schema_knows_are_refused_for_good_whatever_the_status_says() -> None:
+    said = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): .spec.replica: field not declared"
+
+    with pytest.raises(ApiRefusal, match=r"spec\.replica") as refused:
+        asyncio.run(answering(refusal(500, message=said)).request("PATCH", "/x"))
+
+    assert refused.value.status == 422

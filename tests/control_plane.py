@@ -1,0 +1,286 @@
+"""A real control plane of Kubernetes on loopback: etcd, API server, controllers, scheduler, and kwok for nodes and pods.
+
+The binaries are built once from Go modules (nine minutes of one core) and kept outside the checkout:
+
+    python tests/control_plane.py build     builds, or says where they are
+    python tests/control_plane.py run       starts it, prints the kubeconfig's path, stops with Ctrl-C
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+FOLDER = Path(__file__).parent / "e2e" / "cluster"
+VERSION = "1.37.2"
+_PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+_SOURCES = ("go.mod", "go.sum", "main.go", "tools.go")
+_STAGES = ("node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml")
+_ADMIN, _READY_SECONDS = "admin-token", 60.0
+
+
+def cache() -> Path:
+    """Where binaries of this version are kept."""
+    text = b"".join((FOLDER / name).read_bytes() for name in _SOURCES)
+    version = subprocess.run(["go", "version"], check=True, capture_output=True).stdout
+    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return root / "gennaker" / "cluster" / hashlib.sha256(text + version).hexdigest()[:16]
+
+
+def has_go() -> bool:
+    """Whether it can be built."""
+    return shutil.which("go") is not None
+
+
+def is_built() -> bool:
+    """Whether nothing has to be built."""
+    return has_go() and (cache() / "stages.yaml").exists()
+
+
+def build() -> Path:
+    """Builds what isn't there, waiting for whoever builds it already; returns the folder of the binaries."""
+    if not has_go():
+        raise RuntimeError("The control plane is built with Go: install Go 1.26 or newer, so that `go` is on the PATH.")
+    kept = cache()
+    kept.mkdir(parents=True, exist_ok=True)
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_built():
+            _build(kept)
+    return kept
+
+
+@contextlib.contextmanager
+def being_built() -> Iterator[None]:
+    """Builds beside the block, at low priority, if it isn't built; what isn't done when the block ends is given up."""
+    if not has_go() or is_built():
+        yield
+        return
+    process = subprocess.Popen(
+        ["nice", sys.executable, __file__, "build"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # whoever needs it builds it again and says what is wrong
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _build(kept: Path) -> None:
+    made_of = kept / "build"  # 4 GB that nobody needs once it is linked
+    major, minor, _ = VERSION.split(".")
+    about = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
+    flags = " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in about.items())
+    for name, package in (("cluster", "."), ("kwok", "sigs.k8s.io/kwok/cmd/kwok")):
+        if not (kept / name).exists():
+            command = ["go", "build", "-mod=readonly", "-p=2", "-trimpath", "-ldflags", f"-s -w {flags}"]
+            environment = {"GOCACHE": str(made_of), **os.environ, "CGO_ENABLED": "0"}
+            subprocess.run(
+                [*command, "-o", str(kept / f"{name}.new"), package], cwd=FOLDER, env=environment, check=True
+            )
+            (kept / f"{name}.new").rename(kept / name)
+    for part in _PARTS:
+        if not (kept / part).exists():
+            (kept / part).symlink_to("cluster")
+    shutil.rmtree(made_of, ignore_errors=True)
+    (kept / "stages.yaml").write_text(_stages())
+
+
+def _stages() -> str:
+    """What kwok does to nodes and pods: they are ready at once."""
+    listed = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"],
+        cwd=FOLDER,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    folder = Path(listed.stdout.strip()) / "kustomize" / "stage"
+    pods = sorted((folder / "pod" / "fast").glob("pod-*.yaml"))
+    return "\n---\n".join(file.read_text() for file in (*(folder / one for one in _STAGES), *pods))
+
+
+class ControlPlane:
+    """A running one."""
+
+    def __init__(self, folder: Path, ports: tuple[int, int, int]) -> None:
+        self.folder = folder
+        self.kubeconfig = folder / "kubeconfig"
+        self._etcd, self._peers, self._api = ports
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Returns when the API server is ready and a node can be used."""
+        binaries = build()
+        key = self.folder / "sa.key"
+        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        (self.folder / "tokens.csv").write_text(f'{_ADMIN},admin,1,"system:masters"\nci-token,ci,2,"ci"\n')
+        clients = f"http://127.0.0.1:{self._etcd}"
+        peers = f"http://127.0.0.1:{self._peers}"
+        self._run(
+            binaries / "etcd",
+            f"--data-dir={self.folder / 'etcd'}",
+            f"--listen-client-urls={clients}",
+            f"--advertise-client-urls={clients}",
+            f"--listen-peer-urls={peers}",
+            f"--initial-advertise-peer-urls={peers}",
+            f"--initial-cluster=default={peers}",
+            "--unsafe-no-fsync",
+        )
+        self._run(
+            binaries / "kube-apiserver",
+            f"--etcd-servers={clients}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self._api}",
+            "--advertise-address=10.244.0.1",
+            "--endpoint-reconciler-type=none",
+            f"--cert-dir={self.folder / 'certificates'}",
+            f"--token-auth-file={self.folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+        )
+        self._until_ready()
+        self._write_kubeconfig()
+        shared = (f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
+        controllers = binaries / "kube-controller-manager"
+        fast = ("--kube-api-qps=300", "--kube-api-burst=600")
+        self._run(controllers, *shared, *fast, f"--service-account-private-key-file={key}")
+        self._run(binaries / "kube-scheduler", *shared, *fast)
+        self._run(
+            binaries / "kwok",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--config={binaries / 'stages.yaml'}",
+            "--manage-all-nodes=true",
+        )
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-0", "labels": {"type": "kwok"}}}
+        resources = {"cpu": "1000", "memory": "1000Gi", "pods": "10000"}
+        self.request("POST", "/api/v1/nodes", {**node, "status": {"capacity": resources, "allocatable": resources}})
+        self._wait(lambda: self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default") is not None)
+
+    def apply(self, path: str, body: object, *, manager: str) -> object:
+        """As somebody else's field manager."""
+        return self.request("PATCH", f"{path}?fieldManager={manager}", body, media="application/apply-patch+yaml")
+
+    def request(self, method: str, path: str, body: object = None, *, media: str = "application/json") -> object:
+        """As the admin; None: there is no such thing."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"authorization": f"Bearer {_ADMIN}", "content-type": media}
+        request = urllib.request.Request(f"https://127.0.0.1:{self._api}{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=10) as answer:  # noqa: S310 - loopback
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise RuntimeError(f"{method} {path}: {error.read().decode()[:500]}") from error
+
+    def stop(self) -> None:
+        """In reverse order, each waited for: an API server without its etcd hangs."""
+        for process in reversed(self._started):
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _run(self, program: Path, *arguments: str) -> None:
+        log = (self.folder / f"{program.name}.log").open("wb")
+        self._started.append(subprocess.Popen([str(program), *arguments], stdout=log, stderr=log, cwd=self.folder))
+        log.close()
+
+    def _until_ready(self) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+        def is_ready() -> bool:
+            try:
+                urllib.request.urlopen(f"https://127.0.0.1:{self._api}/readyz", context=context, timeout=2).close()
+            except OSError:
+                return False
+            return True
+
+        self._wait(is_ready)
+
+    def _wait(self, is_so: Callable[[], bool]) -> None:
+        ends = time.monotonic() + _READY_SECONDS
+        while not is_so():
+            dead = [one.args for one in self._started if one.poll() is not None]
+            if dead or time.monotonic() > ends:
+                logs = "\n".join(f"{file.name}: {file.read_text()[-1500:]}" for file in self.folder.glob("*.log"))
+                raise RuntimeError(f"The cluster doesn't come up ({dead or 'too slow'}).\n{logs}")
+            time.sleep(0.1)
+
+    def _write_kubeconfig(self) -> None:
+        cluster = {
+            "server": f"https://127.0.0.1:{self._api}",
+            "certificate-authority": str(self.folder / "certificates" / "apiserver.crt"),
+        }
+        users = [{"name": name, "user": {"token": f"{name}-token"}} for name in ("admin", "ci")]
+        contexts = [
+            {"name": name, "context": {"cluster": "c", "user": name, "namespace": "default"}}
+            for name in ("admin", "ci")
+        ]
+        whole = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "admin",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": users,
+            "contexts": contexts,
+        }
+        self.kubeconfig.write_text(json.dumps(whole))
+
+
+@contextlib.contextmanager
+def running(folder: Path, ports: tuple[int, int, int]) -> Iterator[ControlPlane]:
+    """A control plane until the block ends."""
+    plane = ControlPlane(folder, ports)
+    try:
+        plane.start()
+        yield plane
+    finally:
+        plane.stop()
+
+
+def main(command: str) -> int:
+    if command == "build":
+        sys.stdout.write(f"{build()}\n")
+        return 0
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), (22379, 22380, 26443)) as plane:
+        sys.stdout.write(f"{plane.kubeconfig}\n")
+        sys.stdout.flush()
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGTERM, end)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "run"))

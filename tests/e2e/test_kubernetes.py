@@ -1,0 +1,202 @@
+"""Manifest stages against a real control plane."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests import control_plane, make
+from tests.control_plane import ControlPlane
+from tests.fakes.virtual_time import RealTime
+from tests.free_ports import free_port
+from tests.harness import Harness, problem_of
+from tests.kubernetes_cluster import config_map, first, service, workload
+
+from gennaker.model.execution import Execution
+from gennaker.model.statuses import Status
+from gennaker.plugins.flow import plugin as flow
+from gennaker.plugins.kubernetes import plugin as kubernetes
+from gennaker.settings import KubernetesAccountSettings, Settings
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.go, pytest.mark.xdist_group("kubernetes")]
+TRAFFIC = {"enabled": True, "options": {"enableTraffic": True, "services": ["service lb"], "strategy": "redblack"}}
+
+
+class Stages:
+    """Stages on the account `prod`, which is the real API server."""
+
+    def __init__(self, plane: ControlPlane, *, rate: float = 1.0) -> None:
+        """`rate`: how much faster Gennaker's time passes than the cluster's."""
+        self.plane = plane
+        kubeconfig = str(plane.kubeconfig)
+        accounts = {
+            "prod": KubernetesAccountSettings(kubeconfig_file=kubeconfig),
+            "ci": KubernetesAccountSettings(kubeconfig_file=kubeconfig, context="ci"),
+        }
+        self.harness = Harness(
+            flow.plugin, kubernetes.plugin, settings=Settings(kubernetes=accounts), time=RealTime(rate=rate)
+        )
+
+    def run(self, kind: str, **keys: Any) -> Execution:
+        stage = make.stage_json(
+            "m", **{"account": "prod", "location": "default", "moniker": {"app": "shop"}, **keys}, type=kind
+        )
+        return self.harness.run(make.config(stage))
+
+    def done(self, kind: str, **keys: Any) -> Execution:
+        execution = self.run(kind, **keys)
+        assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+        return execution
+
+    def live(self, path: str) -> Any:
+        return self.plane.request("GET", path)
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    ports = (free_port(), free_port(), free_port())
+    with control_plane.running(tmp_path_factory.mktemp("cluster"), ports) as one:
+        yield one
+
+
+@pytest.fixture
+def stages(plane: ControlPlane) -> Stages:
+    return Stages(plane)
+
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+REPLICA_SETS = "/apis/apps/v1/namespaces/default/replicasets"
+
+
+def plain(kind: str = "Deployment", name: str = "web", **spec: Any) -> dict[str, Any]:
+    """Labels of its own, so that tests don't meet."""
+    made = workload(kind, name, **spec)
+    made["spec"]["selector"] = {"matchLabels": {"app": name}}
+    made["spec"]["template"]["metadata"]["labels"] = {"app": name}
+    return made
+
+
+def test_a_deployment_and_its_configuration_become_stable(stages: Stages) -> None:
+    execution = stages.done("deployManifest", manifests=[plain(name="a"), config_map(mode="fast")])
+
+    made = stages.live(f"{DEPLOYMENTS}/a")
+    assert made["status"]["readyReplicas"] == 2
+    assert made["spec"]["template"]["spec"]["containers"][0]["envFrom"] == [{"configMapRef": {"name": "cfg-v000"}}]
+    assert first(execution).context["manifestDifferences"]
+
+
+def test_the_same_again_changes_nothing_and_other_content_is_another_version(stages: Stages) -> None:
+    stages.done("deployManifest", manifests=[plain(name="b"), config_map("b", mode="fast")])
+    before = stages.live(f"{DEPLOYMENTS}/b")["metadata"]["generation"]
+    stages.done("deployManifest", manifests=[plain(name="b"), config_map("b", mode="fast")])
+    assert stages.live(f"{DEPLOYMENTS}/b")["metadata"]["generation"] == before
+
+    stages.done("deployManifest", manifests=[config_map("b", mode="slow")])
+    names = [one["metadata"]["name"] for one in stages.live("/api/v1/namespaces/default/configmaps")["items"]]
+    assert {"b-v000", "b-v001"} <= {*names}
+
+
+def test_what_a_manifest_no_longer_says_goes(stages: Stages) -> None:
+    stages.done("deployManifest", manifests=[plain(name="c", minReadySeconds=1)])
+    stages.done("deployManifest", manifests=[plain(name="c")])
+
+    assert "minReadySeconds" not in stages.live(f"{DEPLOYMENTS}/c")["spec"]
+
+
+def test_a_conflict_names_field_and_manager(stages: Stages) -> None:
+    stages.done("deployManifest", manifests=[plain(name="d")])
+    stages.done("scaleManifest", manifestName="deployment d", replicas=4)
+    assert stages.live(f"{DEPLOYMENTS}/d")["spec"]["replicas"] == 4
+    patch = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"minReadySeconds": 3}}
+    stages.plane.apply(f"{DEPLOYMENTS}/d", patch, manager="someone")
+    own = plain(name="d", minReadySeconds=1)
+    own["metadata"]["annotations"] = {"strategy.spinnaker.io/server-side-apply": "true"}
+
+    said = problem_of(stages.run("deployManifest", manifests=[own]))
+
+    assert "someone" in said
+    assert ".spec.minReadySeconds" in said
+
+
+def test_all_that_the_server_refuses_is_said_and_nothing_is_applied(stages: Stages) -> None:
+    wrong = plain(name="wrong")
+    wrong["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 70000}]
+    unknown = plain(name="unknown")
+    unknown["spec"]["replica"] = 3
+
+    said = problem_of(stages.run("deployManifest", manifests=[config_map("wrong"), wrong, unknown]))
+
+    assert "70000" in said
+    assert "spec.replica" in said
+    assert stages.live("/api/v1/namespaces/default/configmaps/wrong-v000") is None
+
+
+def test_blue_green_switches_and_the_old_pods_lose_their_label(stages: Stages) -> None:
+    stages.done("deployManifest", manifests=[service()])
+    stages.done("deployManifest", manifests=[plain("ReplicaSet", "e")], trafficManagement=TRAFFIC)
+    stages.done("deployManifest", manifests=[plain("ReplicaSet", "e", minReadySeconds=1)], trafficManagement=TRAFFIC)
+
+    pods = stages.live("/api/v1/namespaces/default/pods?labelSelector=app%3De")["items"]
+    owners = {
+        one["metadata"]["ownerReferences"][0]["name"] for one in pods if one["metadata"]["labels"].get("lb") == "on"
+    }
+    assert owners == {"e-v001"}
+    assert len(pods) == 4
+
+
+def test_a_rollout_goes_back_and_is_restarted(stages: Stages) -> None:
+    for image in ("acme/web:1", "acme/web:2"):
+        manifest = plain(name="f")
+        manifest["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        stages.done("deployManifest", manifests=[manifest])
+
+    stages.done("undoRolloutManifest", manifestName="deployment f", numRevisionsBack=1)
+    assert stages.live(f"{DEPLOYMENTS}/f")["spec"]["template"]["spec"]["containers"][0]["image"] == "acme/web:1"
+    stages.done("rollingRestartManifest", manifestName="deployment f")
+    stages.done("pauseRolloutManifest", manifestName="deployment f")
+    stages.done("resumeRolloutManifest", manifestName="deployment f")
+
+
+def test_patching_and_deleting(stages: Stages) -> None:
+    stages.done("deployManifest", manifests=[plain(name="g")])
+    body = {"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "acme/side"}]}}}}
+    stages.done("patchManifest", manifestName="deployment g", patchBody=body)
+    assert len(stages.live(f"{DEPLOYMENTS}/g")["spec"]["template"]["spec"]["containers"]) == 2
+
+    stages.done("deleteManifest", manifestName="deployment g", options={"cascading": "foreground"})
+    assert stages.live(f"{DEPLOYMENTS}/g") is None
+
+
+def test_a_job_runs_to_its_end(stages: Stages) -> None:
+    template = {"spec": {"containers": [{"name": "main", "image": "acme/job"}], "restartPolicy": "Never"}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "h"}, "spec": {"template": template}}
+
+    for _ in range(2):
+        execution = stages.done("runJobManifest", manifest=job)
+
+    status: Any = first(execution).outputs["jobStatus"]
+    assert status["jobState"] == "Succeeded"
+
+
+def test_a_right_that_is_missing_is_said_in_the_servers_words(stages: Stages) -> None:
+    said = problem_of(stages.run("deployManifest", account="ci", manifests=[plain(name="i")]))
+
+    assert "forbidden" in said
+    assert 'User "ci"' in said
+
+
+def test_a_quota_is_waited_for_and_then_named(plane: ControlPlane) -> None:
+    stages = Stages(plane, rate=20)
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tight"}}
+    stages.done("deployManifest", manifests=[namespace])
+    stages.done("deployManifest", manifests=[quota], namespaceOverride="tight")
+
+    execution = stages.run("deployManifest", manifests=[plain("ReplicaSet", "j")], namespaceOverride="tight")
+
+    assert "exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0" in problem_of(execution)
+    assert "(FailedCreate)" in problem_of(execution)
+    assert execution.head.start_time is not None
+    assert execution.head.end_time is not None
+    took = execution.head.end_time - execution.head.start_time
+    assert took > timedelta(seconds=30), "a quota may be freed within a minute (the cluster's stamps are whole seconds)"
