@@ -23,7 +23,7 @@ class ExecutionRows(msgspec.Struct, frozen=True, kw_only=True):
     """Version in the store before; 0: it is new."""
     submission_key: str | None
     head: Row
-    """As `statements.MOVING` says."""
+    """version, status, head, blobs"""
     outline: "OutlineRows | None"
     """None: as it is stored."""
     is_complete: bool
@@ -36,7 +36,7 @@ class OutlineRows(msgspec.Struct, frozen=True, kw_only=True):
     """What of an execution hardly ever changes."""
 
     columns: Row
-    """As `statements.OUTLINED` says."""
+    """kind, application, name, config_id, correlation_id, build_time"""
     row: Row
     """execution_id, body, blobs"""
 

@@ -3,7 +3,7 @@
 SQLAlchemy Core describes them, so that the tables stay the one source; running them through Core costs 30 µs each and
 through the driver 4 µs (measured: an upsert of two columns). Hence the text is compiled when a database is first opened and
 given to the driver with plain tuples, in the order of the columns named here. The same descriptions give PostgreSQL's text.
-What is written in lots is in lot.py and postgres/statements.py.
+What is written in lots is in lot.py and postgres/lot.py.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,6 @@ POSTGRES: Dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-u
 
 AUDIT_LOCK = 0x474E4B52_00000001
 """PostgreSQL's advisory lock on the end of the audit chain, taken after all other locks."""
-
-MOVING = ("version", "status", "head", "blobs")
-"""Columns of an execution that every step writes, in the order of the parameters."""
-OUTLINED = ("kind", "application", "name", "config_id", "correlation_id", "build_time")
-"""Columns of an execution that are written with its outline (outlines.py)."""
 
 
 class Statements(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,7 +48,7 @@ class PostgresDatabase:
         self._head_lock = threading.Lock()
         self._committing = connect(url, is_writer=True)
         # Autovacuum's statistics are late for tables that grow quickly; every statement here is meant to use an index.
-        self._committing.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
+        self._committing.execute("SET enable_seqscan = off")
         self._engine = sqlalchemy.create_engine(
             "postgresql+psycopg://",
             creator=lambda: connect(url),
