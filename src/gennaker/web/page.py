@@ -53,6 +53,11 @@ class PageController(Controller):
         """A browser at the root is sent to the page."""
         return Redirect("/ui/")
 
+    @get("/favicon.ico")
+    async def icon(self, principal: Asking) -> Redirect:
+        """What browsers ask for beside any address."""
+        return Redirect("/ui/icon.svg", status_code=301)
+
     @get("/ui/sign-in")
     async def sign_in(self, ports: Ports, principal: Asking, once: FromQuery[str] = "") -> Response[str]:
         """Opens a session by a one-time link; a browser that has one goes on, whatever the link."""

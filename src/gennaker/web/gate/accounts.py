@@ -1,10 +1,13 @@
 """Gate's accounts: where the cloud providers can put something, and the image registries that pipelines may name."""
 
-from litestar import Controller, get
+from typing import Any
+
+from litestar import Controller, Request, delete, get, post, put
 from litestar.params import FromPath, FromQuery
 
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
+from gennaker.web.gate import unavailable
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _REGISTRY = "dockerRegistry"
@@ -27,6 +30,21 @@ class GateAccountsController(Controller):
             if found["name"] == name:
                 return found
         raise Refused(Problem(code="account.unknown", message=f"There is no account {name!r}."), status=404)
+
+    @post("/credentials")
+    async def create(self, principal: Asking, request: Request[Any, Any, Any]) -> None:
+        """Accounts stand in the settings."""
+        raise unavailable.refusal(request)
+
+    @put("/credentials")
+    async def update(self, principal: Asking, request: Request[Any, Any, Any]) -> None:
+        """Accounts stand in the settings."""
+        raise unavailable.refusal(request)
+
+    @delete("/credentials/{name:str}", status_code=200)
+    async def remove(self, principal: Asking, request: Request[Any, Any, Any], name: FromPath[str]) -> None:
+        """Accounts stand in the settings."""
+        raise unavailable.refusal(request)
 
 
 async def _accounts(ports: WebPorts) -> list[JsonObject]:

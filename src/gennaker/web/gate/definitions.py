@@ -136,6 +136,11 @@ class GateStrategyConfigsController(Controller):
         """One strategy by name, else by id."""
         return await _one(ports, STRATEGY, application, name_or_id)
 
+    @get("/strategyConfigs")
+    async def all(self, ports: Ports, principal: Asking) -> list[JsonObject]:
+        """All strategies of all applications."""
+        return [_shown(one) for one in await ports.services.definitions.list(STRATEGY)]
+
     @get("/strategyConfigs/{strategy_id:str}/history")
     async def history(
         self, ports: Ports, principal: Asking, strategy_id: FromPath[str], limit: HistoryLimit = 20

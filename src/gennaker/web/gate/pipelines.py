@@ -85,7 +85,7 @@ class GatePipelinesController(Controller):
         """One execution in Orca's form."""
         return orca_json.execution_json(await existing(ports, execution_id))
 
-    @get("/applications/{application:str}/pipelines")
+    @get(["/applications/{application:str}/pipelines", "/v2/applications/{application:str}/pipelines"])
     async def executions(
         self,
         *,

@@ -20,6 +20,7 @@ _ANYTHING = (
     "/gcb",
     "/integrations",
     "/managed",
+    "/mcp",
     "/pipelineTemplates",
     "/proxies",
     "/servicebroker",
@@ -31,6 +32,8 @@ _READ = (
     "/artifactory/names",
     "/artifacts/account/{account:str}/names",
     "/artifacts/account/{account:str}/versions",
+    "/artifacts/{provider:str}/{package:str}",
+    "/artifacts/{provider:str}/{package:str}/{version:str}",
     "/artifacts/content-address/{application:str}/{hash:str}",
     "/auth/apiTokens",
     "/canaries/{canary:str}",
@@ -57,6 +60,7 @@ _READ = (
 )
 _WRITTEN = (
     "/auth/roles/sync",
+    "/plugins/publish/{plugin:str}/{version:str}",
     "/auth/deleteSessionCache",
     "/notifications/callbacks/{source:str}",
 )
@@ -76,7 +80,7 @@ class GateUnavailableController(Controller):
         """Nothing is done."""
         raise refusal(request)
 
-    @put([*_EVERYTHING])
+    @put([*_EVERYTHING, "/canaries/{canary:str}/end"])
     async def replaced(self, request: Request[Any, Any, Any], principal: Asking) -> None:
         """Nothing is done."""
         raise refusal(request)
