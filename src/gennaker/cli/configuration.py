@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.codec import Json, JsonObject, decode_json, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import (
     ArtifactAccountSettings,
@@ -42,6 +42,8 @@ _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
 """Sections whose keys are names that people choose."""
 _FREE_KEYS = frozenset({"custom-headers", "permissions", "account-back-off-seconds"})
 """Keys in such sections that hold names that people choose, too."""
+_FREE_MAPS = frozenset({"traffic.accounts", "traffic.programs"})
+"""Settings of ordinary sections that are maps from names that people choose."""
 _NOT_SETTINGS = frozenset({"GENNAKER_DATA", "GENNAKER_CONFIG"})
 
 
@@ -186,6 +188,8 @@ def _normalised(key: str) -> str:
     section, dot, rest = key.partition(".")
     section = section.replace("_", "-")
     name, inner, last = rest.rpartition(".") if section in _FREE_SECTIONS else ("", "", rest)
+    if f"{section}.{rest}".rpartition(".")[0] in _FREE_MAPS:
+        return f"{section}.{rest}"
     return f"{section}{dot}{name}{inner}{last.replace('_', '-')}"
 
 
@@ -193,7 +197,7 @@ def _guess(text: str) -> Json:
     """Lists are written as JSON; everything else is converted by the setting's type."""
     if text.startswith("["):
         try:
-            value: Json = msgspec.json.decode(text)
+            value = decode_json(text)
         except msgspec.DecodeError:
             return text
         return value
@@ -226,6 +230,8 @@ def _is_setting(dotted: str, value: Json) -> bool:
     if value == {} and (section in _FREE_SECTIONS or dotted in _field_names(Settings)):
         return True  # a section, or something of a chosen name, with all its defaults
     if section in _FREE_SECTIONS and _is_field(rest, _FREE_SECTIONS[section]):
+        return True
+    if dotted.rpartition(".")[0] in _FREE_MAPS:
         return True
     return dotted in keys(Settings())
 

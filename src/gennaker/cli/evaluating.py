@@ -15,7 +15,7 @@ from gennaker.expressions import root as roots
 from gennaker.expressions import template
 from gennaker.expressions.failures import Failure, Part
 from gennaker.expressions.root import Root
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, decode_json, why_not_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import Settings
 from gennaker.transport.client import Client
@@ -173,13 +173,13 @@ def _state(recorded: Recording) -> JsonObject:
 
 
 def _object(file: Path) -> JsonObject:
+    text = b""
     try:
-        found: Json = msgspec.json.decode(file.read_bytes())
+        text = file.read_bytes()
+        found = decode_json(text)
     except (OSError, msgspec.DecodeError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Refused(
-            Problem(code="file.unreadable", message=f"{file} can't be read: {reason}.", remedy="Name a JSON file.")
-        ) from error
+        message = f"{file} can't be read: {why_not_json(error, text)}."
+        raise Refused(Problem(code="file.unreadable", message=message, remedy="Name a JSON file.")) from error
     if not isinstance(found, dict):
         raise Refused(Problem(code="file.unreadable", message=f"{file} holds no JSON object."))
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gennaker.cli import terminal
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import JsonObject, decode_json, why_not_json
 from gennaker.model.foreign import mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
@@ -32,17 +32,14 @@ def patient_client(data: Path) -> Client:
 def run_file(client: Client, file: Path) -> int:
     """Saves and starts the pipeline in a file, then shows its stages as they move on."""
     try:
-        body: Json = msgspec.json.decode(file.read_bytes())
+        text = file.read_bytes()
     except OSError as error:
         raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error.strerror}.")) from error
-    except msgspec.DecodeError as error:
-        raise Refused(
-            Problem(code="file.not_json", message=f"{file} is not JSON: {error}.", remedy="Give a pipeline as JSON.")
-        ) from error
-    except RecursionError as error:
-        raise Refused(
-            Problem(code="file.too_deep", message=f"{file} is nested too deeply.", remedy="Give a pipeline as JSON.")
-        ) from error
+    try:
+        body = decode_json(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        message = f"{file} is not JSON: {why_not_json(error, text)}."
+        raise Refused(Problem(code="file.not_json", message=message, remedy="Give a pipeline as JSON.")) from error
     if not isinstance(body, dict):
         raise Refused(
             Problem(code="file.not_pipeline", message=f"{file} holds no JSON object.", remedy="Give a pipeline.")

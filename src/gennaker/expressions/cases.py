@@ -14,7 +14,7 @@ from gennaker.expressions.root import Root
 from gennaker.expressions.template import Evaluated, evaluate
 from gennaker.expressions.trigger_view import objects
 from gennaker.expressions.values import PlainNames, Status, Value
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, decode_json, encode, why_not_json
 from gennaker.model.problems import Problem, Refused
 
 _AT_MS = 1_700_000_000_000
@@ -27,12 +27,14 @@ def run_cases(text: str) -> str:
     Raises `Refused` where the text isn't such an array.
     """
     try:
-        cases = msgspec.json.decode(text)
-    except msgspec.DecodeError as cause:
-        raise Refused(Problem(code="cases.malformed", message=f"The cases aren't JSON: {cause}.")) from cause
-    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+        cases = decode_json(text)
+    except (msgspec.DecodeError, RecursionError) as cause:
+        message = f"The cases aren't JSON: {why_not_json(cause, text.encode())}."
+        raise Refused(Problem(code="cases.malformed", message=message)) from cause
+    listed = [case for case in cases if isinstance(case, dict)] if isinstance(cases, list) else []
+    if not isinstance(cases, list) or len(listed) < len(cases):
         raise Refused(Problem(code="cases.malformed", message="The cases must be a JSON array of objects."))
-    return msgspec.json.encode([run_case(case) for case in cases]).decode()
+    return encode([run_case(case) for case in listed]).decode()
 
 
 def run_case(case: JsonObject) -> JsonObject:

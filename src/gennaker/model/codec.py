@@ -4,6 +4,7 @@ Contexts, outputs and triggers stay plain JSON all the way through. They are nev
 whoever wants another value makes another map.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -35,13 +36,39 @@ def encode_sorted(value: object) -> bytes:
 
 def decode(text: bytes | str, kind: type[Record]) -> Record:
     """Reads a record of the given type. Raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
-    return msgspec.json.decode(text, type=kind)
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(error) from error
 
 
 def decode_json(text: bytes | str) -> Json:
     """Reads plain JSON. Raises `msgspec.DecodeError` for text that isn't JSON."""
-    value: Json = msgspec.json.decode(text)
+    try:
+        value: Json = msgspec.json.decode(text)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(error) from error
     return value
+
+
+def _not_utf8(error: UnicodeDecodeError) -> msgspec.DecodeError:
+    """Whoever reads JSON is ready for one kind of error."""
+    return msgspec.DecodeError(f"a text in it is not UTF-8 ({error.reason})")
+
+
+def why_not_json(error: Exception | str, text: bytes = b"") -> str:
+    """What is wrong with a text that isn't JSON, to follow "it isn't JSON:"; with its text also in which line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as found:
+        if text.strip() and found.pos < len(text.decode(errors="replace").rstrip()):
+            return f"{found.msg} (line {found.lineno}, column {found.colno})".replace(" starting at", "", 1)
+        return f"it ends in line {found.lineno} before it is complete" if text.strip() else "it is empty"
+    except (UnicodeDecodeError, RecursionError):
+        pass  # what was found first says it
+    return str(error)
 
 
 def to_json(value: object) -> Json:

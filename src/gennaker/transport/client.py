@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import msgspec
 
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import ServerFile
 from gennaker.transport import tls
@@ -88,7 +88,7 @@ class Client:
                 if line.startswith("event:"):
                     topic = line[6:].strip()
                 elif line.startswith("data:"):
-                    value: Json = msgspec.json.decode(line[5:].strip())
+                    value = decode_json(line[5:].strip())
                     yield topic, value
 
     def _answer(
@@ -108,13 +108,12 @@ class Client:
             raise Refused(*_problems(answer), status=answer.status_code)
         if not answer.content:
             return None
-        value: Json = msgspec.json.decode(answer.content)
-        return value
+        return decode_json(answer.content)
 
 
 def _problems(answer: httpx2.Response) -> list[Problem]:
     try:
-        body: Json = msgspec.json.decode(answer.content)
+        body = decode_json(answer.content)
     except msgspec.DecodeError:
         body = None
     if not isinstance(body, dict):

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gennaker.model.codec import decode
 from gennaker.transport import shim
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -351,7 +352,7 @@ def _is_alive(identity: _Identity, boot: str) -> bool:
 
 def _read(path: Path, kind: type[Kind]) -> Kind | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return decode(path.read_bytes(), kind)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except msgspec.DecodeError:

@@ -100,6 +100,7 @@ def create(ports: WebPorts) -> Litestar:
             HTTPException: problems.http,
             StoreUnusable: problems.unstorable,
             RecursionError: problems.too_deep,
+            UnicodeDecodeError: problems.not_utf8,
             Exception: problems.unexpected,
         },
         # As JSON only: the framework's pages would fetch their scripts from other people's servers.

@@ -4,7 +4,7 @@ import msgspec
 
 from gennaker.interfaces.executions import Submission
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject, decode_json
+from gennaker.model.codec import Json, JsonObject, decode_json, why_not_json
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
@@ -50,7 +50,11 @@ def read(body: bytes) -> Json:
         return decode_json(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Refused(
-            Problem(code="request.not_json", message=f"The body is not JSON: {error}.", remedy="Send JSON.")
+            Problem(
+                code="request.not_json",
+                message=f"The body is not JSON: {why_not_json(error, body)}.",
+                remedy="Send JSON.",
+            )
         ) from error
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
 
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model import pointers
@@ -40,7 +40,7 @@ def refused(request: Request[Any, Any, Any], error: Refused) -> "Response[JsonOb
 def http(request: Request[Any, Any, Any], error: HTTPException) -> "Response[JsonObject]":
     """The answer where the framework has refused: unknown route, wrong method, unreadable body."""
     detail = error.detail or _TITLES.get(error.status_code, "Refused")
-    problems = _of_fields(error) or [Problem(code=f"http.{error.status_code}", message=detail)]
+    problems = _of_fields(error) or [_of_body(error) or Problem(code=f"http.{error.status_code}", message=detail)]
     answered = answer(request, error.status_code, problems)
     answered.headers.update(error.headers or {})
     return answered
@@ -52,6 +52,21 @@ def too_deep(request: Request[Any, Any, Any], error: RecursionError) -> "Respons
         code="request.too_deep", message="The document is nested too deeply.", remedy="Send a flatter one."
     )
     return answer(request, 400, [problem])
+
+
+def not_utf8(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> "Response[JsonObject]":
+    """The answer to a body with a text in another encoding."""
+    log.info("web.not_utf8", path=request.url.path, method=request.method, why=str(error))
+    problem = Problem(code="request.not_utf8", message=f"The body is not UTF-8 ({error.reason}).", remedy="Send UTF-8.")
+    return answer(request, 400, [problem])
+
+
+def _of_body(error: HTTPException) -> Problem | None:
+    """What the framework's reader of JSON has found."""
+    if not isinstance(error.__cause__, SerializationException):
+        return None
+    message = f"The body is not JSON: {error.__cause__}."
+    return Problem(code="request.not_json", message=message, remedy="Send JSON.")
 
 
 def _of_fields(error: HTTPException) -> list[Problem]:

@@ -16,7 +16,7 @@ from gennaker.interfaces.executions import Executions, Submission
 from gennaker.interfaces.intake import Answer, Delivery, OutsideEvent
 from gennaker.model import artifact_matching, saved_pipelines
 from gennaker.model.audit import AuditEntry
-from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
+from gennaker.model.codec import Json, JsonObject, decode_json, encode_sorted, to_json, why_not_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.triggers import manual, matching, scm, webhook_artifacts
@@ -161,11 +161,10 @@ def _body(delivery: Delivery) -> JsonObject:
             return {}
         raise Refused(Problem(code="webhook.empty", message="The body is empty.", remedy="Send a JSON object."))
     try:
-        body: Json = msgspec.json.decode(delivery.raw)
+        body = decode_json(delivery.raw)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Refused(
-            Problem(code="webhook.not_json", message=f"The body is not JSON: {error}.", remedy="Send a JSON object.")
-        ) from error
+        message = f"The body is not JSON: {why_not_json(error, delivery.raw)}."
+        raise Refused(Problem(code="webhook.not_json", message=message, remedy="Send a JSON object.")) from error
     if not isinstance(body, dict):
         raise Refused(
             Problem(code="webhook.not_object", message="The body is no JSON object.", remedy="Send a JSON object.")

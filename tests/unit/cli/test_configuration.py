@@ -71,6 +71,8 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
             "load-balancers",
             "preconfigured-webhooks",
             "providers",
+            "traffic.accounts",
+            "traffic.programs",
         }:
             continue
         sample = {"engine.time-zone": "UTC", "engine.shell": "temporal"}.get(key) or samples[type(value)]
@@ -89,6 +91,18 @@ def test_a_variable_that_misses_an_underscore_is_not_ignored(tmp_path: Path) -> 
 
     (problem,) = refused.value.problems
     assert "GENNAKER_SERVER__PORT" in problem.remedy
+
+
+def test_accounts_have_traffic_providers_by_names_that_people_choose(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '[traffic.accounts]\nprod = "haproxy"\n[traffic.programs]\nhaproxy = "/opt/haproxy"',
+        "traffic.accounts.my_own=envoy",
+    )
+
+    assert found.settings.traffic.accounts == {"prod": "haproxy", "my_own": "envoy"}
+    assert found.settings.traffic.programs == {"haproxy": "/opt/haproxy"}
+    assert found.sources["traffic.accounts.my_own"] == "flag"
 
 
 def test_load_balancers_have_names_that_people_choose(tmp_path: Path) -> None:

@@ -87,7 +87,13 @@ def test_a_wrong_method_is_answered_with_the_right_ones() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "code"),
-    [(b"{", "http.400"), (b"[1]", "request.invalid"), (b"\xff", "http.400"), (b'{"a":' * 2000, "request.too_deep")],
+    [
+        (b"{", "request.not_json"),
+        (b"[1]", "request.invalid"),
+        (b"\xff", "request.not_json"),
+        (b'{"name": "\xff"}', "request.not_utf8"),
+        (b'{"a":' * 2000, "request.too_deep"),
+    ],
 )
 def test_a_body_that_is_no_object_is_a_problem(raw: bytes, code: str) -> None:
     async def work(site: Website) -> None:

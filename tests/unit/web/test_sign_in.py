@@ -176,13 +176,6 @@ OPEN = {
     "GET /ci/builds": 501,
     "GET /credentials/type/webhook": 501,
     "GET /cron/validate": 501,
-    "POST /credentials": 501,
-    "PUT /credentials": 501,
-    "DELETE /credentials/x": 501,
-    "PUT /canaries/x/end": 501,
-    "POST /plugins/publish/x/x": 501,
-    "GET /artifacts/x/x": 501,
-    "GET /artifacts/x/x/x": 501,
     "GET /firewalls": 200,
     "GET /firewalls/x/x/x": 501,
     "GET /history/x": 501,
@@ -224,9 +217,6 @@ OPEN = {
     "GET /tasks/x/details/x": 501,
     "GET /v2/builds": 200,
     "GET /v2/canaries/metadata/metricsService": 501,
-    "GET /v3/builds/x/builds": 501,
-    "GET /v3/builds/x/job": 501,
-    "GET /v3/builds/x/jobs": 501,
     "GET /vpcs": 200,
 }
 OPEN |= {
@@ -235,6 +225,9 @@ OPEN |= {
     for below in ("", "/x")
     for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
 }
+OPEN |= dict.fromkeys(("POST /credentials", "PUT /credentials", "DELETE /credentials/x", "PUT /canaries/x/end"), 501)
+OPEN |= dict.fromkeys(("POST /plugins/publish/x/x", "GET /artifacts/x/x", "GET /artifacts/x/x/x"), 501)
+OPEN |= dict.fromkeys(("GET /v3/builds/x/builds", "GET /v3/builds/x/job", "GET /v3/builds/x/jobs"), 501)
 """What answers without credentials, and how: Gate's and Orca's routes, webhooks, health and the page. Everything else needs them."""
 CLOSED = {
     "GET /api/v1/applications",

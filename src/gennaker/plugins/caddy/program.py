@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from gennaker.interfaces.documents import Documents
-from gennaker.model.codec import JsonObject, decode_json, encode, to_json
+from gennaker.model.codec import JsonObject, decode, decode_json, encode, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.caddy.records import ProgramRecord
 from gennaker.settings import CaddySettings
@@ -76,7 +76,7 @@ class CaddyProgram:
             answer = await _asked("GET", record, "/reverse_proxy/upstreams")
         except httpx2.ConnectError:
             return {}
-        upstreams = msgspec.json.decode(answer.content, type=list[_Upstream])
+        upstreams = decode(answer.content, list[_Upstream])
         return {upstream.address: upstream.num_requests for upstream in upstreams}
 
     async def _kept(self, record: ProgramRecord) -> ProgramRecord:

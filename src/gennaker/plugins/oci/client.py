@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 
 from gennaker.interfaces.registry import ImageFacts
+from gennaker.model.codec import decode
 from gennaker.model.problems import Refused
 from gennaker.plugins.oci import session
 from gennaker.plugins.oci.session import Answer, RegistryAccount, Session, Temporary, refused
@@ -136,7 +137,7 @@ class RegistryClient:
             if response.status != 200:
                 raise session.unexpected(response, f"The registry {self.host} did not list {path}")
             try:
-                pages.append(msgspec.json.decode(response.body, type=_Listing))
+                pages.append(decode(response.body, _Listing))
             except msgspec.MsgspecError as error:
                 message = f"The registry {self.host} gave a list that can't be read: {error}."
                 raise refused("unsupported", message, 502) from error

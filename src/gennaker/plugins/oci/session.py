@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 import stamina
 
+from gennaker.model.codec import decode
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.oci.sign_in import Credentials, SignIn
 from gennaker.transport import tls
@@ -198,7 +199,7 @@ async def whole(response: httpx2.Response) -> Answer:
 def unexpected(answer: Answer, what: str) -> Refused:
     """A refusal with what the registry says: its status and its own sentences."""
     try:
-        listed = msgspec.json.decode(answer.body, type=_Errors).errors
+        listed = decode(answer.body, _Errors).errors
     except msgspec.MsgspecError:
         listed = ()
     said = " ".join(error.message or error.code for error in listed)

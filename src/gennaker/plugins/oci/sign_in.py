@@ -11,7 +11,7 @@ import re
 import httpx2
 import msgspec
 
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import JsonObject, decode
 from gennaker.model.problems import Problem, Refused
 
 _PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
@@ -83,7 +83,7 @@ class SignIn:
         if response.status_code != 200 or len(response.content) > _LIMIT_BYTES:
             raise _refused(f"the token service {realm.host} answered {response.status_code}", 401)
         try:
-            answer: JsonObject = msgspec.json.decode(response.content, type=dict)
+            answer: JsonObject = decode(response.content, dict)
         except msgspec.DecodeError as error:
             raise _refused(f"the token service {realm.host} gave an answer that can't be read", 502) from error
         token = next((answer[key] for key in _TOKEN_KEYS if answer.get(key)), None)

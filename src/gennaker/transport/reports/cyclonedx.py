@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from gennaker.model.codec import decode_json
 from gennaker.transport.reports.broken import BrokenReport, shaped
 
 _MOST_COMPONENTS = 200
@@ -36,15 +37,15 @@ class ComponentsReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 def read(content: bytes) -> ComponentsReport:
     """Reads a bill of materials. Raises BrokenReport."""
     try:
-        document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        document = decode_json(content)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BrokenReport(f"it is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("bomFormat") != "CycloneDX":
         raise BrokenReport("it is no CycloneDX in JSON: `bomFormat` is not `CycloneDX`")
-    if not isinstance(document.get("specVersion"), str):
+    version = document.get("specVersion")
+    if not isinstance(version, str):
         raise BrokenReport("it lacks `specVersion`")
     found = shaped(document.get("components", []), tuple[_Component, ...], at="/components")
-    version = document["specVersion"]
     return ComponentsReport(
         format=f"CycloneDX {version[:10]}",
         components=len(found),

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from gennaker.model.codec import decode_json
 from gennaker.transport.reports.broken import BrokenReport, shaped
 
 _MOST_FINDINGS = 50
@@ -58,8 +59,8 @@ class FindingsReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def read(content: bytes) -> FindingsReport:
     """Reads a report. Raises BrokenReport."""
     try:
-        document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        document = decode_json(content)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BrokenReport(f"it is not JSON: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("runs"), list):
         raise BrokenReport("it is no SARIF: it has no list of runs")

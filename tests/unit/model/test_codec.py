@@ -1,0 +1,27 @@
+"""JSON: what is wrong with a text that isn't."""
+
+import msgspec
+import pytest
+
+from gennaker.model.codec import decode_json, why_not_json
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"a":\n [1,', "it ends in line 2 before it is complete"),
+        (b"", "it is empty"),
+        (b'{"a": 1,\n  "b": }', "Expecting value (line 2, column 8)"),
+        (b'{"a": "b', "Unterminated string (line 1, column 7)"),
+        (b"nope", "Expecting value (line 1, column 1)"),
+        (b"[1] 2", "Extra data (line 1, column 5)"),
+        (b"[" * 100_000, "it is nested too deeply"),
+        (b"[NaN]", "JSON is malformed: invalid character (byte 1)"),
+        (b'["\xff"]', "a text in it is not UTF-8"),
+    ],
+)
+def test_what_is_wrong_and_where(text: bytes, why: str) -> None:
+    with pytest.raises((msgspec.DecodeError, RecursionError)) as caught:
+        decode_json(text)
+
+    assert why_not_json(caught.value, text).startswith(why)
