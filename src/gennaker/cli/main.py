@@ -1,6 +1,7 @@
 """`gennaker`: the commands. Each reads its arguments, calls one thing and prints.
 
-Exit status: 0 done; 1 refused or failed, with a sentence on standard error; 2 wrong usage.
+Exit status (docs/guides/commands.md): 0 done; 1 refused or failed, with a sentence on standard error; 2 wrong usage;
+3 there is no server to ask; 130 interrupted.
 """
 
 import gc
@@ -11,12 +12,14 @@ import traceback
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from gennaker.cli import configuration, running, terminal
+from gennaker.cli.terminal import Form
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import Status
 from gennaker.transport.client import Client
 
 app = App(
@@ -25,7 +28,9 @@ app = App(
 _audit = App(name="audit", help="The audit log.")
 _config = App(name="config", help="Settings.")
 _canary = App(name="canary", help="Canary analysis.")
+_list = App(name="list", help="What the server has.")
 app.command(_audit)
+app.command(_list)
 app.command(_config)
 app.command(_canary)
 
@@ -59,6 +64,8 @@ class Place:
 
 
 _HERE = Place()
+_NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")
+_Output = Annotated[Form, Parameter(help="How it is printed.")]
 DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
 """What the extra `demo` brings."""
 
@@ -172,6 +179,27 @@ def replay(
 
 
 @app.command
+def validate(
+    *files: Path,
+    strict: Annotated[bool, Parameter(help="Refuse types that this installation doesn't know.", negative="")] = False,
+    output: _Output = Form.TABLE,
+) -> int:
+    """Say everything that is wrong with the pipelines, templates and canary configs in FILES, with line and column."""
+    from gennaker.cli import simulating, validating
+
+    if not files:
+        raise Refused(Problem(code="validate.nothing", message="No file is named.", remedy="Name at least one."))
+    return validating.validate(files, simulating.known_stages(), is_strict=strict, form=output)
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
+    """Print what makes SHELL complete `gennaker`: docs/guides/commands.md says where to put it."""
+    sys.stdout.write(app.generate_completion(prog_name="gennaker", shell=shell) + "\n")
+    return 0
+
+
+@app.command
 def simulate(
     file: Path,
     *,
@@ -234,6 +262,41 @@ def rollback(application: str, *, cluster: str, account: str = "", region: str =
     return running.roll_back(place.client(), application, cluster=cluster, account=account, region=region)
 
 
+@_list.command(name="executions")
+def list_executions(
+    *,
+    application: str = "",
+    pipeline: Annotated[str, Parameter(help="Its name.")] = "",
+    status: Annotated[list[Status] | None, Parameter(negative="")] = None,
+    limit: Annotated[int, Parameter(help="At most so many, up to 200.")] = 20,
+    output: _Output = Form.TABLE,
+    place: Place = _HERE,
+) -> int:
+    """Executions, newest first."""
+    from gennaker.cli import listing
+
+    wanted = listing.Wanted(
+        application=application, pipeline=pipeline, statuses=tuple(status or ()), limit=min(max(limit, 1), 200)
+    )
+    return listing.executions(place.client(), wanted, output)
+
+
+@_list.command(name="pipelines")
+def list_pipelines(*, application: str = "", output: _Output = Form.TABLE, place: Place = _HERE) -> int:
+    """Stored pipelines."""
+    from gennaker.cli import listing
+
+    return listing.pipelines(place.client(), application, output)
+
+
+@_list.command(name="applications")
+def list_applications(*, output: _Output = Form.TABLE, place: Place = _HERE) -> int:
+    """Applications that have a pipeline."""
+    from gennaker.cli import listing
+
+    return listing.applications(place.client(), output)
+
+
 @_audit.command(name="verify")
 def audit_verify(*, place: Place = _HERE) -> int:
     """Check the chain of audit records: nothing changed, dropped, reordered or cut off."""
@@ -246,14 +309,13 @@ def audit_verify(*, place: Place = _HERE) -> int:
 
 
 @_config.command(name="show")
-def config_show(*, place: Place = _HERE, json: bool = False) -> int:
+def config_show(*, place: Place = _HERE, json: bool = False, output: _Output = Form.TABLE) -> int:
     """All settings with their values and where each value came from."""
     configured = place.configured()
     values = configuration.shown(configured.settings)
-    if json:
-        terminal.show_json(
-            [{"key": key, "value": value, "source": configured.sources[key]} for key, value in values.items()]
-        )
+    if json or output is not Form.TABLE:
+        listed = [{"key": key, "value": value, "source": configured.sources[key]} for key, value in values.items()]
+        terminal.show(listed, Form.JSON if json else output)
         return 0
     terminal.show_table(
         f"Data folder {configured.data}, settings file {configured.file}",
@@ -334,7 +396,7 @@ def main() -> None:
         status = app()
     except Refused as refused:
         terminal.complain(*refused.problems)
-        status = 1
+        status = 3 if refused.problems[0].code in _NO_SERVER else 1
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:

@@ -5,10 +5,8 @@ import signal
 import time
 from pathlib import Path
 
-import msgspec
-
-from gennaker.cli import terminal
-from gennaker.model.codec import JsonObject, decode_json, why_not_json
+from gennaker.cli import documents, terminal
+from gennaker.model.codec import JsonObject
 from gennaker.model.foreign import mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
@@ -31,19 +29,7 @@ def patient_client(data: Path) -> Client:
 
 def run_file(client: Client, file: Path) -> int:
     """Saves and starts the pipeline in a file, then shows its stages as they move on."""
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error.strerror}.")) from error
-    try:
-        body = decode_json(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        message = f"{file} is not JSON: {why_not_json(error, text)}."
-        raise Refused(Problem(code="file.not_json", message=message, remedy="Give a pipeline as JSON.")) from error
-    if not isinstance(body, dict):
-        raise Refused(
-            Problem(code="file.not_pipeline", message=f"{file} holds no JSON object.", remedy="Give a pipeline.")
-        )
+    body = documents.pipeline(file)
     answer = client.post("/api/v1/run", body)
     execution_id = text_at(answer, "executionId")
     for warning in mappings_at(answer, "warnings"):

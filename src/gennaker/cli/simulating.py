@@ -49,7 +49,7 @@ def simulate(file: Path, declared: Path | None, flags: Flags, *, as_json: bool) 
     given: Json = _read(declared) if declared else {}
     if not isinstance(given, dict):
         raise Refused(Problem(code="outcomes.unreadable", message=f"{declared} holds no declared outcomes."))
-    run = simulating.simulate(lab.load(file), outcomes.read(flags.over(given)), known=_known())
+    run = simulating.simulate(lab.load(file), outcomes.read(flags.over(given)), known=known_stages())
     if as_json:
         timeline: Json = [to_json(moment) for moment in run.timeline]
         refused: Json = list(run.refused)
@@ -66,16 +66,8 @@ def simulate(file: Path, declared: Path | None, flags: Flags, *, as_json: bool) 
     return 0 if run.execution.head.status is Status.SUCCEEDED else 1
 
 
-def _read(file: Path) -> Json:
-    """A JSON or YAML file. Raises Refused."""
-    try:
-        found: Json = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error}.")) from error
-    return found
-
-
-def _known() -> dict[str, StageType]:
+def known_stages() -> dict[str, StageType]:
+    """All stage types of this installation, by name and alias."""
     from gennaker import app as assembly
 
     return {
@@ -84,6 +76,15 @@ def _known() -> dict[str, StageType]:
         for one in plugin.stages
         for name in (one.name, *one.aliases)
     }
+
+
+def _read(file: Path) -> Json:
+    """A JSON or YAML file. Raises Refused."""
+    try:
+        found: Json = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error}.")) from error
+    return found
 
 
 def _show(run: Run) -> None:

@@ -2,11 +2,22 @@
 
 import json
 import sys
+from enum import StrEnum
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from gennaker.model.problems import Problem
+
+
+class Form(StrEnum):
+    """How something is printed: for people, or for programs."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -26,6 +37,14 @@ def complain(*problems: Problem) -> None:
 def show_json(value: object) -> None:
     """JSON to standard output, for programs."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def show(value: object, form: Form) -> None:
+    """JSON or YAML to standard output."""
+    if form is Form.YAML:
+        sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    else:
+        show_json(value)
 
 
 def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

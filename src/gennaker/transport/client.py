@@ -69,7 +69,7 @@ class Client:
         """Of the API."""
         return self._server.api
 
-    def get(self, path: str, **query: str) -> Json:
+    def get(self, path: str, **query: str | list[str]) -> Json:
         """GET of a path below the server's root."""
         return self._answer("GET", path, params=query)
 
@@ -92,7 +92,12 @@ class Client:
                     yield topic, value
 
     def _answer(
-        self, method: str, path: str, *, params: dict[str, str] | None = None, body: JsonObject | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str | list[str]] | None = None,
+        body: JsonObject | None = None,
     ) -> Json:
         try:
             answer = self._http.request(method, path, params=params, json=body)

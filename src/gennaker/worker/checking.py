@@ -27,7 +27,7 @@ class LocalChecks:
         if not _depends_on_trigger(config):
             expanded = await expanding.expanded(config, {}, self._definitions, at=self._clock.now(), instead=instead)
         found = validation.validate(expanded.config, self._stage_types)
-        problems = [*expanded.problems, *(_nameless(config)), *found.problems]
+        problems = [*expanded.problems, *nameless(config), *found.problems]
         return Checked(problems=tuple(problems), warnings=found.warnings)
 
     async def expanded(self, config: JsonObject) -> JsonObject:
@@ -39,13 +39,8 @@ class LocalChecks:
         return templates.check(template)
 
 
-def _depends_on_trigger(config: JsonObject) -> bool:
-    """Which template it is made from is known only when it is started."""
-    reference = templates.reference(config) if templates.is_templated(config) else ""
-    return isinstance(reference, str) and "${" in reference
-
-
-def _nameless(config: JsonObject) -> list[Problem]:
+def nameless(config: JsonObject) -> list[Problem]:
+    """What must be there before it can be stored."""
     return [
         Problem(
             code=f"pipeline.no_{key}",
@@ -56,3 +51,9 @@ def _nameless(config: JsonObject) -> list[Problem]:
         for key in ("application", "name")
         if not isinstance(config.get(key), str) or not config[key]
     ]
+
+
+def _depends_on_trigger(config: JsonObject) -> bool:
+    """Which template it is made from is known only when it is started."""
+    reference = templates.reference(config) if templates.is_templated(config) else ""
+    return isinstance(reference, str) and "${" in reference

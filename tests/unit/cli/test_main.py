@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gennaker.cli import main
 from gennaker.transport.folder import DataFolder
 
 pytestmark = pytest.mark.slow
@@ -65,8 +66,8 @@ def test_settings_are_shown_as_a_table(tmp_path: Path) -> None:
     ("arguments", "status", "said"),
     [
         (("config", "show", "--set", "server.prt=1"), 1, "gennaker: There is no setting 'server.prt' (from flag)."),
-        (("run", "nothing.json"), 1, "gennaker: No Gennaker runs on"),
-        (("approve", "x"), 1, "gennaker: No Gennaker runs on"),
+        (("run", "nothing.json"), 3, "gennaker: No Gennaker runs on"),
+        (("approve", "x"), 3, "gennaker: No Gennaker runs on"),
         (("audit", "verify"), 1, "gennaker: There is no database"),
         (("canary", "judge", "nothing.json"), 1, "gennaker: nothing.json can't be read"),
         (("serve", "--set", "server.host=0.0.0.0"), 1, "gennaker: Gennaker would listen on 0.0.0.0"),
@@ -113,3 +114,18 @@ def test_a_folder_in_use_is_a_sentence(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert f"already running (pid {os.getpid()})" in done.stderr
+
+
+def test_a_command_that_is_nearly_right_is_told_the_right_one(tmp_path: Path) -> None:
+    done = gennaker("validte", "x.json", GENNAKER_DATA=str(tmp_path))
+
+    assert done.returncode == 2
+    assert 'Did you mean "validate"?' in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_names_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.completion(shell) == 0
+
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("gennaker", "validate", "ignore-failure", "executions"))

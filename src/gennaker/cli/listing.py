@@ -1,0 +1,79 @@
+"""`gennaker list …`: what a running server has, as a table or for programs."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gennaker.cli import terminal
+from gennaker.cli.terminal import Form
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.foreign import items, mapping, mappings_at, text_at
+from gennaker.model.statuses import Status
+from gennaker.transport.client import Client
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which executions."""
+
+    application: str = ""
+    pipeline: str = ""
+    """Its name."""
+    statuses: tuple[Status, ...] = ()
+    limit: int = 20
+
+
+def executions(client: Client, wanted: Wanted, form: Form) -> int:
+    """Newest first."""
+    query: dict[str, str | list[str]] = {"limit": str(wanted.limit)}
+    query |= {"application": wanted.application} if wanted.application else {}
+    query |= {"name": wanted.pipeline} if wanted.pipeline else {}
+    query |= {"status": [one.value for one in wanted.statuses]} if wanted.statuses else {}
+    found = mappings_at(client.get("/api/v1/executions", **query), "executions")
+    columns = ("execution", "status", "application", "name", "began", "stands at")
+    rows = [
+        (
+            text_at(one, "id"),
+            text_at(one, "status"),
+            text_at(one, "application"),
+            text_at(one, "name"),
+            text_at(one, "startTime")[:19].replace("T", " "),
+            text_at(one, "failedStage") or text_at(one, "currentStage"),
+        )
+        for one in found
+    ]
+    return _shown(found, columns, rows, form)
+
+
+def pipelines(client: Client, application: str, form: Form) -> int:
+    """All, or those of an application; secrets of triggers are masked."""
+    query = {"application": application} if application else {}
+    found = mappings_at(client.get("/api/v1/pipelines", **query), "pipelines")
+    found.sort(key=lambda one: (text_at(one, "application"), text_at(one, "name")))
+    rows = [
+        (
+            text_at(one, "application"),
+            text_at(one, "name"),
+            str(len(mappings_at(one, "stages"))),
+            str(sum(trigger.get("enabled") is True for trigger in mappings_at(one, "triggers"))),
+            str(one.get("revision", "")),
+            text_at(one, "id"),
+        )
+        for one in found
+    ]
+    return _shown(found, ("application", "name", "stages", "triggers on", "revision", "id"), rows, form)
+
+
+def applications(client: Client, form: Form) -> int:
+    """Names of those that have a pipeline."""
+    names = [str(one) for one in items(mapping(client.get("/api/v1/applications")).get("applications"))]
+    return _shown(list[Json](names), ("application",), [(one,) for one in names], form)
+
+
+def _shown(
+    found: list[JsonObject] | list[Json], columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], form: Form
+) -> int:
+    if form is Form.TABLE:
+        terminal.show_table("", columns, list(rows))
+    else:
+        terminal.show(found, form)
+    return 0

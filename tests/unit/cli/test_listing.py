@@ -1,0 +1,74 @@
+"""`gennaker list`: what is asked of the server, and how it is printed."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.fakes import api_server
+from tests.fakes.api_server import ApiServer
+
+from gennaker.cli import listing
+from gennaker.cli.terminal import Form
+from gennaker.model.statuses import Status
+from gennaker.transport.client import Client
+
+ONE = {"id": "e1", "status": "TERMINAL", "application": "shop", "name": "Deliver", "failedStage": "Canary"}
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[ApiServer]:
+    with api_server.running(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def client(api: ApiServer, tmp_path: Path) -> Iterator[Client]:
+    with closing(Client(tmp_path)) as found:
+        assert found.address == api.address
+        yield found
+
+
+def test_executions_are_a_table_or_what_the_server_said(
+    api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = "limit=20&application=shop&name=Deliver&status=TERMINAL&status=CANCELED"
+    api.will(f"GET /api/v1/executions?{query}", {"executions": [ONE]})
+    wanted = listing.Wanted(application="shop", pipeline="Deliver", statuses=(Status.TERMINAL, Status.CANCELED))
+
+    assert listing.executions(client, wanted, Form.TABLE) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["execution", "status", "application", "name", "began", "stands", "at"],
+        ["e1", "TERMINAL", "shop", "Deliver", "Canary"],
+    ]
+    assert listing.executions(client, wanted, Form.JSON) == 0
+    assert json.loads(capsys.readouterr().out) == [ONE]
+    assert listing.executions(client, wanted, Form.YAML) == 0
+    assert yaml.safe_load(capsys.readouterr().out) == [ONE]
+
+
+def test_pipelines_stand_by_application_and_name(
+    api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = [
+        {"id": "p2", "application": "shop", "name": "B", "stages": [{}, {}], "triggers": [{"enabled": True}, {}]},
+        {"id": "p1", "application": "shop", "name": "A", "revision": 3},
+    ]
+    api.will("GET /api/v1/pipelines?application=shop", {"pipelines": stored})
+
+    assert listing.pipelines(client, "shop", Form.TABLE) == 0
+
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["shop", "A", "0", "0", "3", "p1"],
+        ["shop", "B", "2", "1", "p2"],
+    ]
+
+
+def test_applications_are_their_names(api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    api.will("GET /api/v1/applications", {"applications": ["cart", "shop"]})
+
+    assert listing.applications(client, Form.TABLE) == 0
+
+    assert capsys.readouterr().out.split() == ["application", "cart", "shop"]
