@@ -22,6 +22,8 @@ import msgspec
 import structlog
 import uvicorn
 
+from gennaker.access.passwords import Passwords
+from gennaker.access.signing_in import SignIn
 from gennaker.engine import recording, rules, why
 from gennaker.engine.answers import Why
 from gennaker.engine.recording import Recording
@@ -154,7 +156,7 @@ def stop_everything(settings: Settings, data: Path) -> int:
 
 
 def check_addresses(settings: Settings) -> None:
-    """Refuses to listen anywhere but on loopback (nobody signs in yet), and on what is no address."""
+    """Refuses to listen anywhere but on loopback while nobody has to sign in, and on what is no address."""
     if settings.server.port == settings.registry.port != 0:
         raise Refused(
             Problem(
@@ -163,12 +165,12 @@ def check_addresses(settings: Settings) -> None:
                 remedy="Set one of them to another port (0: a free one).",
             )
         )
-    if not _is_loopback(settings.server.host):
+    if not _is_loopback(settings.server.host) and not settings.sign_in.required:
         raise Refused(
             Problem(
                 code="server.not_loopback",
                 message=f"Gennaker would listen on {settings.server.host}, where anyone could use it without signing in.",
-                remedy="Set server.host to 127.0.0.1; put a proxy that signs people in before it.",
+                remedy="Set server.host to 127.0.0.1, or sign-in.required to true.",
             )
         )
     for name, balancer in settings.load_balancers.items():
@@ -274,7 +276,9 @@ class _Server:
         database = store.database
         self._folder = folder
         self._api_socket = ports.listening(settings.server.host, settings.server.port, "server.port")
-        self._registry_socket = ports.listening(settings.server.host, settings.registry.port, "registry.port")
+        # Nobody signs in to the registry: it stays on loopback wherever the server listens.
+        local = settings.server.host if _is_loopback(settings.server.host) else "127.0.0.1"
+        self._registry_socket = ports.listening(local, settings.registry.port, "registry.port")
         self._api = f"http://{_address(self._api_socket)}"
         self._registry_host = _address(self._registry_socket)
         server = msgspec.structs.replace(settings.server, base_url=settings.server.base_url or self._api)
@@ -298,12 +302,23 @@ class _Server:
             shell=shell,
             pace=Pace(),
         )
-        self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token)
+        admins = settings.sign_in.admin_roles if settings.sign_in.required else ()
+        self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token, admin_roles=admins)
+        sign_in = SignIn(
+            identities=self._core.identities,
+            documents=self._core.services.documents,
+            passwords=Passwords(clock=clock, key=ids.token().encode()),
+            audit=self._audit,
+            clock=clock,
+            new_secret=ids.token,
+            settings=settings.sign_in,
+        )
         self._ending = asyncio.Event()
         web_ports = WebPorts(
             services=self._core.services,
             stage_types=self._core.stage_types,
             doors=self._doors,
+            sign_in=sign_in,
             verify_audit=self._verify_audit,
             ending=self._ending,
             is_ready=lambda: self._core.worker.is_ready,

@@ -29,14 +29,46 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Where the server listens."""
 
     host: str = "127.0.0.1"
-    """Loopback only until sign-in exists; anything else is refused at start."""
+    """Anything but loopback is refused at start unless `sign-in.required` is true."""
     port: Port = 8084
     """Gate-compatible API, native API under /api/v1, page under /ui/. 0: a free port."""
     base_url: str = ""
     """Address that links in messages use; empty: `http://host:port`."""
+    names: tuple[str, ...] = ()
+    """Names beside those of this machine and `base-url`'s to which it answers: those of a proxy in front of it."""
     webhook_body_limit_bytes: Bytes = 5_000_000
     kept_headers: tuple[str, ...] = ()
     """Headers of requests that executions keep, and hand on to those that they start (`additionalHeaders`)."""
+
+
+class SignInSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Who has to sign in, and what those may do of whom nothing is said elsewhere."""
+
+    required: bool = False
+    """False: whoever reaches the server (on loopback only) may use Gate's routes as `anonymous`."""
+    admin_roles: tuple[str, ...] = ("admin",)
+    """May do everything."""
+    execute_fallback: Literal["READ", "WRITE"] = "READ"
+    """Whose roles may start an application's pipelines where its EXECUTE lists none."""
+    allow_unknown_applications: bool = False
+    """Whether everybody may do everything with applications that nobody has saved."""
+    read_roles: tuple[str, ...] = ()
+    """Of applications that list no role at all; where these three are empty, too, everybody who has signed in may do everything."""
+    write_roles: tuple[str, ...] = ()
+    execute_roles: tuple[str, ...] = ()
+    create_roles: tuple[str, ...] = ()
+    """May create applications; empty: everybody who has signed in."""
+    session_seconds: Seconds = 86_400.0
+    """So long after signing in one has to sign in again."""
+    token_days: Annotated[int, Meta(ge=1, le=365)] = 90
+    """An API token lives so long at most; one of a service account may live for a year."""
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Who may do what with an account of a cloud provider or registry."""
+
+    permissions: dict[Literal["READ", "WRITE"], tuple[str, ...]] = {}
+    """Roles: READ shows it, WRITE deploys to it. Empty: everybody has both."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -342,6 +374,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Everything that can be set."""
 
     server: ServerSettings = ServerSettings()
+    sign_in: SignInSettings = SignInSettings()
+    accounts: dict[str, AccountSettings] = {}
+    """By name."""
     store: StoreSettings = StoreSettings()
     registry: RegistrySettings = RegistrySettings()
     caddy: CaddySettings = CaddySettings()

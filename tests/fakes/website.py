@@ -8,8 +8,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from argon2 import PasswordHasher
 from tests.harness import Harness
 
+from gennaker.access.passwords import Passwords
+from gennaker.access.signing_in import SignIn
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem
 from gennaker.web import application
@@ -19,6 +22,8 @@ from gennaker.worker.core import Core
 
 TOKEN = "the-token"
 HOST = "127.0.0.1:8084"
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Of passwords that only a test has."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +43,22 @@ class Website:
 
     def __init__(self, harness: Harness, core: Core, *, page: Path = Path("/nonexistent/page")) -> None:
         self.doors = Doors(token=TOKEN, clock=harness.time, new_token=harness.ids.token)
+        self.sign_in = SignIn(
+            identities=core.identities,
+            documents=core.services.documents,
+            passwords=Passwords(clock=harness.time, key=b"key", hasher=QUICK),
+            audit=core.services.audit,
+            clock=harness.time,
+            new_secret=harness.ids.token,
+            settings=core.services.settings.sign_in,
+        )
         self.is_ready = True
         self.unkept: Problem | None = None
         self.ports = WebPorts(
             services=core.services,
             stage_types=core.stage_types,
             doors=self.doors,
+            sign_in=self.sign_in,
             verify_audit=self._verified,
             ending=asyncio.Event(),
             is_ready=lambda: self.is_ready,

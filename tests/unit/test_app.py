@@ -6,13 +6,17 @@ import pytest
 
 from gennaker import app
 from gennaker.model.problems import Refused
-from gennaker.settings import LoadBalancerSettings, RegistrySettings, ServerSettings, Settings
+from gennaker.settings import LoadBalancerSettings, RegistrySettings, ServerSettings, Settings, SignInSettings
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])
 def test_a_server_anywhere_but_on_loopback_is_refused(host: str) -> None:
     with pytest.raises(Refused, match="without signing in"):
         app.check_addresses(Settings(server=ServerSettings(host=host)))
+
+
+def test_a_server_where_people_sign_in_may_listen_anywhere() -> None:
+    app.check_addresses(Settings(server=ServerSettings(host="0.0.0.0"), sign_in=SignInSettings(required=True)))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])

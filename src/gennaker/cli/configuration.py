@@ -16,6 +16,7 @@ import msgspec
 from gennaker.model.codec import Json, JsonObject, decode_json, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import (
+    AccountSettings,
     ArtifactAccountSettings,
     CiArtifactSettings,
     CiSettings,
@@ -29,6 +30,7 @@ from gennaker.settings import (
 )
 
 _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "accounts": AccountSettings,
     "artifact-accounts": ArtifactAccountSettings,
     "ci": CiSettings,
     "ci-artifacts": CiArtifactSettings,

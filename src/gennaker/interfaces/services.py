@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.interfaces.access import Authoriser
 from gennaker.interfaces.api_servers import ApiServers
 from gennaker.interfaces.artifacts import ArtifactAccount
 from gennaker.interfaces.audit import AuditTrail
@@ -35,6 +36,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """The data folder."""
     documents: Callable[[str], Documents]
     """By namespace."""
+    authoriser: Authoriser
     executions: Executions
     intake: Intake
     definitions: Definitions

@@ -2,12 +2,18 @@
 
 import msgspec
 
+from gennaker.model.permissions import Right
+
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks: a person, a client with a token, or Gennaker itself."""
 
     name: str
     roles: frozenset[str] = frozenset()
+    is_operator: bool = False
+    """Holds the data folder's token, or a session that was opened by it: may do everything."""
+    scopes: frozenset[Right] | None = None
+    """Of an API token that may do less than who made it; None: not limited."""
     via: str = ""
     """How the request came: `cli`, `page`, `api`, `webhook:github`, `poller:docker`, `engine`."""
     headers: dict[str, str] = {}
@@ -15,6 +21,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ANONYMOUS = Principal(name="anonymous", via="api")
-"""Who calls Gate's routes while sign-in doesn't exist."""
+"""Who hasn't signed in, or doesn't need to."""
 SYSTEM = Principal(name="gennaker", via="engine")
 """Gennaker itself: time-outs, superseded executions, grace periods that ended."""

@@ -13,6 +13,7 @@ from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.web import problems
+from gennaker.web.access import Access
 from gennaker.web.gate.accounts import GateAccountsController
 from gennaker.web.gate.applications import GateApplicationsController
 from gennaker.web.gate.canary_configs import GateCanaryConfigsController
@@ -93,8 +94,9 @@ def create(ports: WebPorts) -> Litestar:
         ],
         dependencies={"ports": Provide(given_ports), "principal": Provide(given_principal)},
         middleware=[
-            DefineMiddleware(Guard, doors=ports.doors, kept_headers=ports.services.settings.server.kept_headers)
+            DefineMiddleware(Guard, doors=ports.doors, sign_in=ports.sign_in, server=ports.services.settings.server)
         ],
+        guards=[Access(ports)],
         exception_handlers={
             Refused: problems.refused,
             HTTPException: problems.http,

@@ -11,6 +11,12 @@ import re
 _HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[a-z0-9.-]+))(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
+def without_port(host: str) -> str:
+    """The name in lower case; empty: that is no name."""
+    found = _HOST.fullmatch(host)
+    return "" if found is None else (found["name"] or found["six"]).lower()
+
+
 def is_this_machine(host: str) -> bool:
     """Whether it is loopback's, with or without a port; what isn't of the header's form is nobody's."""
     found = _HOST.fullmatch(host)

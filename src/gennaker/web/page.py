@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from litestar import Controller, Request, Response, get
-from litestar.datastructures import Cookie
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import File, Redirect
 
+from gennaker.model.principal import ANONYMOUS
 from gennaker.model.problems import Problem, Refused
+from gennaker.web import forms, signing_in
 from gennaker.web.ports import Asking, Ports
-from gennaker.web.sign_in import COOKIE, VIA_PAGE
+from gennaker.web.sign_in import VIA_PAGE
 
 _KINDS = {
     ".html": "text/html",
@@ -29,15 +30,6 @@ NO_PAGE = Problem(
     message="This installation has no page.",
     remedy="In a checkout run `make setup`; elsewhere install Gennaker again, without GENNAKER_WITHOUT_PAGE.",
 )
-
-
-_GO_ON = '<!doctype html><meta http-equiv="refresh" content="0;url=/ui/"><a href="/ui/">Go on</a>'
-_SPENT = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Gennaker: link used</title>
-<body style="font: 1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 20vh auto; padding: 0 1rem">
-<h1 style="font-size: 1.25rem">This link was used already, or is too old.</h1>
-<p><code>gennaker link</code> prints a new one.</p></body></html>
-"""
 
 
 def is_built(folder: Path) -> bool:
@@ -59,21 +51,43 @@ class PageController(Controller):
         return Redirect("/ui/icon.svg", status_code=301)
 
     @get("/ui/sign-in")
-    async def sign_in(self, ports: Ports, principal: Asking, once: FromQuery[str] = "") -> Response[str]:
-        """Opens a session by a one-time link; a browser that has one goes on, whatever the link."""
+    async def sign_in(
+        self, ports: Ports, principal: Asking, once: FromQuery[str] = "", to: FromQuery[str] = ""
+    ) -> Response[str]:
+        """Opens a session by a one-time link; a browser that has one goes on, whatever the link. Without one: the form."""
         headers = {"cache-control": "no-store"}
+        has_people = not ports.sign_in.settings.required or await ports.sign_in.identities.has_people()
+        if not once and ports.sign_in.settings.required and principal.via != VIA_PAGE:
+            shown = forms.sign_in(to=signing_in.own_path(to)) if has_people else forms.nobody_yet()
+            return Response(shown, media_type="text/html", headers=headers)
         session = ports.doors.open_session(once)
         if session is None and principal.via != VIA_PAGE:
-            return Response(_SPENT, media_type="text/html", status_code=403, headers=headers)
-        cookies = [Cookie(key=COOKIE, value=session, httponly=True, samesite="strict", path="/")] if session else []
+            return Response(forms.spent(), media_type="text/html", status_code=403, headers=headers)
+        cookies = [signing_in.cookie(session, is_secure=ports.is_secure)] if session else []
         # Not a redirect: a strict cookie that a foreign page's link has set isn't sent along with one.
-        return Response(_GO_ON, media_type="text/html", cookies=cookies, headers=headers)
+        target = "/ui/" if has_people else "/ui/first-person"
+        return Response(forms.go_on(target), media_type="text/html", cookies=cookies, headers=headers)
+
+    @get("/ui/first-person")
+    async def first_person(self, ports: Ports, principal: Asking) -> Response[str]:
+        """The form that makes the first administrator."""
+        await signing_in.refuse_second(ports)
+        return Response(forms.first_person(), media_type="text/html", headers={"cache-control": "no-store"})
+
+    @post("/ui/first-person", status_code=200)
+    async def make_first_person(
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]
+    ) -> Response[str]:
+        """Makes the first administrator, and signs them in."""
+        return await signing_in.first_person(ports, principal, request)
 
     @get(["/ui", "/ui/", "/ui/{path:path}"])
     async def page(
         self, ports: Ports, principal: Asking, request: Request[Any, Any, Any], path: FromPath[str] = ""
-    ) -> File | Response[str]:
-        """A file of the page."""
+    ) -> File | Response[str] | Redirect:
+        """A file of the page; the page itself only for who has signed in, where one has to."""
+        if path.strip("/") == "" and ports.sign_in.settings.required and principal.name == ANONYMOUS.name:
+            return Redirect("/ui/sign-in")
         folder = ports.page.resolve()
         # NUL is the one character that no file name can have.
         name = path.strip("/").replace("\0", "")

@@ -4,7 +4,7 @@ At once, and not by a job as Gate has it done: a job keeps the definition as it 
 """
 
 from gennaker.interfaces.definitions import Definition
-from gennaker.model import saved_pipelines, trigger_secrets
+from gennaker.model import needs, saved_pipelines, trigger_secrets
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
@@ -33,6 +33,7 @@ async def save(
     pipeline_id = str(given.get("id") or "") or (adopts_name and _of_name(stored, given)) or ports.services.ids.uuid()
     existing = await ports.services.definitions.get(kind, pipeline_id)
     before = existing.body if existing else None
+    await _refuse_unauthorised(ports, principal, given, before)
     saved_pipelines.refuse_name(given, pipeline_id, stored)
     if checks_staleness:
         saved_pipelines.refuse_stale(given, before)
@@ -46,6 +47,17 @@ async def save(
     revision = existing.revision if existing else None
     saved = await ports.services.definitions.save(kind, pipeline_id, body, author=principal.name, if_revision=revision)
     return saved, [to_json(warning) for warning in checked.warnings]
+
+
+async def _refuse_unauthorised(
+    ports: WebPorts, principal: Principal, given: JsonObject, before: JsonObject | None
+) -> None:
+    authoriser = ports.services.authoriser
+    problem = await authoriser.refusal(principal, *needs.of_saving(given, before))
+    for name in needs.run_as(given):
+        problem = problem or await authoriser.refusal_to_act_as(principal, name)
+    if problem is not None:
+        raise Refused(problem, status=403)
 
 
 def shown(definition: Definition) -> JsonObject:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from litestar.di import NamedDependency
 
+from gennaker.access.signing_in import SignIn
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.model.codec import JsonObject
@@ -23,6 +24,7 @@ class WebPorts:
         services: Services,
         stage_types: Mapping[str, StageType],
         doors: Doors,
+        sign_in: SignIn,
         verify_audit: Callable[[], Awaitable[JsonObject]],
         ending: asyncio.Event,
         is_ready: Callable[[], bool],
@@ -38,9 +40,12 @@ class WebPorts:
         self.services = services
         self.stage_types = stage_types
         self.doors = doors
+        self.sign_in = sign_in
         self.verify_audit = verify_audit
         self.ending = ending
         self.is_ready = is_ready
+        self.is_secure = services.settings.server.base_url.startswith("https:")
+        """Whether browsers reach it by TLS, which a proxy in front ends: then cookies go no other way."""
         self.unkept = unkept
         self.page = page
         self.version = version

@@ -1,11 +1,13 @@
-"""Sign-in: who is asking. One token for programs, one-time links for the page, nothing for Gate's routes.
+"""Sign-in: who is asking, before anything is done: the operator's token and links, and what people and programs sign in with.
 
-Until people can sign in, whoever can read the token file is the operator. The page gets a session cookie by a link that
-works once and for ten minutes; the server prints it. Gate's routes answer as `anonymous` without credentials, as an
-open Gate does; therefore they, like everything else, answer only to requests that name this machine (`Host`) and that
-no foreign page has made (`Origin`, `Sec-Fetch-Site`).
+Whoever can read the token file is the operator. The page gets a session cookie by a link that works once and for ten
+minutes; the server prints it. While nobody has to sign in, Gate's routes answer as `anonymous` without credentials, as an
+open Gate does. They, like everything else, answer only to requests that name this server (`Host`) and that no foreign
+page has made (`Origin`, `Sec-Fetch-Site`): browsers send cookies and basic credentials by themselves.
 """
 
+import base64
+import binascii
 import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -17,9 +19,11 @@ from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from gennaker.access.signing_in import SignIn
 from gennaker.interfaces.clock import Clock
 from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.settings import ServerSettings
 from gennaker.web import host_names
 
 COOKIE = "gennaker_session"
@@ -34,8 +38,13 @@ _CREDENTIALS_NEEDED = ("/api/",)
 class Doors:
     """The token, the one-time links and the sessions of one server process."""
 
-    def __init__(self, *, token: str, clock: Clock, new_token: Callable[[], str]) -> None:
-        """`token` is the command line's; sessions end with the process."""
+    def __init__(
+        self, *, token: str, clock: Clock, new_token: Callable[[], str], admin_roles: tuple[str, ...] = ()
+    ) -> None:
+        """`token` is the command line's; sessions end with the process. `admin_roles`: those of whom it starts something for."""
+        self._operator = Principal(
+            name="operator", via="cli", roles=frozenset({"operator", *admin_roles}), is_operator=True
+        )
         self._token = token
         self._clock = clock
         self._new_token = new_token
@@ -61,33 +70,41 @@ class Doors:
         self._sessions[session] = now + _SESSION_LIVES
         return session
 
+    def close_session(self, secret: str) -> None:
+        """Signing out."""
+        self._sessions.pop(secret, None)
+
     def principal(self, *, bearer: str, session: str) -> Principal | None:
         """Who holds these credentials; None: nobody."""
         if bearer and hmac.compare_digest(bearer.encode(), self._token.encode()):
-            return Principal(name="operator", via="cli", roles=frozenset({"operator"}))
+            return self._operator
         now = self._clock.now()
         for known, until in self._sessions.items():
             if session and hmac.compare_digest(known.encode(), session.encode()) and until > now:
-                return Principal(name="operator", via=VIA_PAGE, roles=frozenset({"operator"}))
+                return msgspec.structs.replace(self._operator, via=VIA_PAGE)
         return None
 
 
 class Guard:
     """Middleware that every request passes: where it comes from, then who makes it."""
 
-    def __init__(self, app: ASGIApp, doors: Doors, kept_headers: tuple[str, ...] = ()) -> None:
-        """Wraps the application; `kept_headers`: which headers of a request its executions keep."""
-        self._kept_headers = kept_headers
+    def __init__(self, app: ASGIApp, doors: Doors, sign_in: SignIn, server: ServerSettings) -> None:
+        """Wraps the application."""
         self._app = app
         self._doors = doors
+        self._sign_in = sign_in
+        self._kept_headers = server.kept_headers
+        names = (*server.names, urlsplit(server.base_url).hostname or "")
+        self._names = frozenset(name.lower() for name in names if name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuses by raising, which the application's exception handlers turn into an answer."""
         if scope["type"] == ScopeType.HTTP:
             connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
-            _check_host(connection)
-            principal = self._principal(connection)
-            if principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
+            self._check_host(connection)
+            principal = await self._principal(connection)
+            is_open = not self._sign_in.settings.required
+            if is_open and principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
                 raise Refused(_no_credentials(), status=401)
             _check_origin(connection)
             kept = {name: value for name in self._kept_headers if (value := connection.headers.get(name.lower()))}
@@ -95,24 +112,48 @@ class Guard:
             send = _with_safe_headers(send)
         await self._app(scope, receive, send)
 
-    def _principal(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
-        kind, _, bearer = connection.headers.get("authorization", "").partition(" ")
-        token = bearer.strip() if kind.lower() == "bearer" else ""
-        return self._doors.principal(bearer=token, session=connection.cookies.get(COOKIE, ""))
+    async def _principal(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
+        kind, _, given = connection.headers.get("authorization", "").partition(" ")
+        token = given.strip() if kind.lower() == "bearer" else ""
+        session = connection.cookies.get(COOKIE, "")
+        found = self._doors.principal(bearer=token, session=session)
+        if found is not None or not self._sign_in.settings.required:
+            return found
+        token = connection.headers.get("x-spinnaker-token", "") or token
+        if token:
+            found = await self._sign_in.by_token(token)
+        elif kind.lower() == "basic":
+            name, password = _name_and_password(given)
+            found = await self._sign_in.by_password(name, password, address=address_of(connection), via="basic")
+        return found or await self._sign_in.by_session(session)
 
-
-def _check_host(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """A name that isn't this machine's means that a foreign name was made to point here (DNS rebinding)."""
-    host = connection.headers.get("host", "")
-    if not host_names.is_this_machine(host):
+    def _check_host(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """A name that isn't this server's means that a foreign name was made to point here (DNS rebinding)."""
+        host = connection.headers.get("host", "")
+        if host_names.is_this_machine(host) or host_names.without_port(host) in self._names:
+            return
         raise Refused(
             Problem(
                 code="request.foreign_host",
                 message=f"This server doesn't answer to the name {host!r}.",
-                remedy="Use 127.0.0.1 or localhost.",
+                remedy="Use 127.0.0.1 or localhost, or a name of the settings `server.names` and `server.base-url`.",
             ),
             status=403,
         )
+
+
+def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Of whoever is at the other end of the connection."""
+    return connection.client.host if connection.client else ""
+
+
+def _name_and_password(given: str) -> tuple[str, str]:
+    """RFC 7617. What isn't of its form is nobody's."""
+    try:
+        name, _, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return name, password
 
 
 def _check_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
@@ -149,10 +190,14 @@ def _no_credentials() -> Problem:
 _SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    # Not `no-referrer`: of such a page browsers send `Origin: null` with a form.
+    (b"referrer-policy", b"same-origin"),
     (
         b"content-security-policy",
-        b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
+        (
+            b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; "
+            b"base-uri 'none'; form-action 'self'"
+        ),
     ),
 )
 

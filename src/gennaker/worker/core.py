@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.access.authorising import RoleAuthoriser
+from gennaker.access.identities import Identities
 from gennaker.engine import rules
 from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.artifacts import ArtifactAccount
@@ -66,6 +68,7 @@ class Core(msgspec.Struct, frozen=True, kw_only=True):
     servers: Servers
     stage_types: Mapping[str, StageType]
     """By name and alias."""
+    identities: Identities
     background: tuple[Service, ...]
     """What the plugins want to have running."""
 
@@ -115,8 +118,11 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     updates = LocalUpdates()
     servers = servers or Alone(store.journal)
     journal = shell.journal(store.journal)
+    identities = Identities(store.documents)
+    authoriser = RoleAuthoriser(definitions=store.definitions, identities=identities, settings=settings)
     executions = LocalExecutions(
         journal=journal,
+        authoriser=authoriser,
         searches=store.searches,
         clock=clock,
         ids=ids,
@@ -132,6 +138,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         settings=settings,
         data=data,
         documents=store.documents,
+        authoriser=authoriser,
         executions=executions,
         intake=LocalIntake(
             definitions=store.definitions, executions=executions, audit=store.audit, clock=clock, ids=ids
@@ -185,6 +192,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         services=services,
         servers=servers,
         stage_types=stage_types,
+        identities=identities,
         background=(
             Service(name="buffered-executions", run=buffering.run),
             *(service for plugin in plugins for service in plugin.services),

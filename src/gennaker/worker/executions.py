@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from gennaker.engine import admit
+from gennaker.interfaces.access import Authoriser
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.inspection import Facts, Work
@@ -22,7 +23,7 @@ from gennaker.interfaces.journal import (
     SubmissionExists,
 )
 from gennaker.interfaces.servers import Servers
-from gennaker.model import depth, foreign, trigger_secrets
+from gennaker.model import depth, foreign, needs, trigger_secrets
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Deliver, PendingEffect, PrepareSubmission
@@ -49,6 +50,8 @@ _OWNER_ANSWERS_SECONDS = 60.0
 _OWNER_ASKED_EVERY_SECONDS = 0.02
 
 
+_AUTOMATIC = "trigger:"
+"""How triggers come that fire by themselves."""
 _OF_A_STAGE = "pipeline"
 """How children are started (plugins/flow): their parents run already, and wait for them."""
 
@@ -75,6 +78,7 @@ class LocalExecutions:
         self,
         *,
         journal: Journal,
+        authoriser: Authoriser,
         searches: Searches,
         clock: Clock,
         ids: Ids,
@@ -87,6 +91,7 @@ class LocalExecutions:
         `pace` says when a new execution may come; None: at once.
         """
         self._pace = pace
+        self._authoriser = authoriser
         self._settings = settings
         self._servers = servers
         self._journal = journal
@@ -105,6 +110,7 @@ class LocalExecutions:
         for what, document in (("pipeline", submission.config), ("trigger", submission.trigger)):
             if depth.is_too_deep(document):
                 raise Refused(depth.problem(what), status=400)
+        principal = await self._authorised(submission, principal)
         await self._worker.ready()
         if self._pace is not None and principal.via != _OF_A_STAGE:
             await self._pace.turn()
@@ -118,6 +124,22 @@ class LocalExecutions:
                     lambda: self._submit(submission, principal)
                 )
             return await self._submit_guarded(submission, principal, correlation_id)
+
+    async def _authorised(self, submission: Submission, principal: Principal) -> Principal:
+        """On whose behalf it will run. Raises Refused(403)."""
+        run_as = foreign.text(submission.trigger.get("runAsUser")).strip()
+        is_automatic = principal.via.startswith(_AUTOMATIC)
+        # Of a trigger that fires by itself, whoever saved it was asked.
+        problem = None if is_automatic else await self._authoriser.refusal_to_act_as(principal, run_as)
+        acting = principal
+        if run_as or is_automatic:
+            acting = await self._authoriser.acting_as(run_as or principal.name, via=principal.via)
+            acting = msgspec.structs.replace(acting, headers=principal.headers)
+        of_kind = needs.of_jobs if submission.kind is ExecutionKind.ORCHESTRATION else needs.of_pipeline_start
+        problem = problem or await self._authoriser.refusal(acting, *of_kind(submission.config))
+        if problem is not None:
+            raise Refused(problem, status=403)
+        return acting
 
     async def _submit_guarded(self, submission: Submission, principal: Principal, correlation_id: str) -> str:
         """As `submit`, among servers: a queue's version tells whether another server has submitted meanwhile."""
@@ -282,7 +304,6 @@ class LocalExecutions:
         parent = trigger.get("parentExecution")
         root = foreign.text(parent.get("rootId")) or foreign.text(parent.get("id")) if isinstance(parent, dict) else ""
         build_time = self._clock.now()
-        run_as = foreign.text(trigger.get("runAsUser"))
         return Head(
             id=execution_id,
             kind=submission.kind,
@@ -292,8 +313,8 @@ class LocalExecutions:
             root_id=root or execution_id,
             build_time=build_time,
             trigger=trigger_secrets.masked_trigger(trigger),
-            authentication=Authentication(user=run_as or principal.name),
-            roles=() if run_as else tuple(sorted(principal.roles)),
+            authentication=Authentication(user=principal.name),
+            roles=tuple(sorted(principal.roles)),
             origin=foreign.text(config.get("origin")) or _origin(submission.kind, principal),
             pipeline_config_id=foreign.text(config.get("id")) or None,
             initial_config=trigger_secrets.masked(config),

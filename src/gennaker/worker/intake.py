@@ -25,6 +25,7 @@ from gennaker.worker import hydrating
 log = structlog.get_logger()
 
 _UNSIGNED = 401
+_FORBIDDEN = 403
 _SENT_AGAIN_HEADERS = ("x-github-delivery", "x-gitlab-event-uuid", "x-request-id")
 """Headers that name a delivery for ever: sent again, it starts nothing again."""
 
@@ -121,14 +122,31 @@ class LocalIntake:
         for match in matches.found:
             trigger: JsonObject = {**match.trigger, "artifacts": [to_json(a) for a in match.artifacts]}
             user = str(match.trigger.get("runAsUser") or "anonymous").strip()
-            started.append(
-                await self._executions.submit(
-                    Submission(config=match.pipeline, trigger=trigger, key=_key(event, match)),
-                    Principal(name=user, via=f"trigger:{match.trigger.get('type')}"),
-                )
-            )
+            submission = Submission(config=match.pipeline, trigger=trigger, key=_key(event, match))
+            principal = Principal(name=user, via=f"trigger:{match.trigger.get('type')}")
+            try:
+                started.append(await self._executions.submit(submission, principal))
+            except Refused as refused:
+                if refused.status != _FORBIDDEN:
+                    raise
+                # Whom the trigger runs as may not start this one; the others are none of its business.
+                await self._tell_forbidden(event, match.pipeline, principal, refused)
         log.info("event.taken", type=event.type, source=event.source, event_id=event.event_id, executions=started)
         return tuple(started)
+
+    async def _tell_forbidden(
+        self, event: OutsideEvent, pipeline: JsonObject, principal: Principal, refused: Refused
+    ) -> None:
+        details: JsonObject = {
+            "why": str(refused.problems[0]),
+            "application": pipeline.get("application"),
+            "eventId": event.event_id,
+        }
+        subject = f"pipeline:{pipeline.get('id')}"
+        entry = AuditEntry(
+            at=self._clock.now(), actor=principal.name, action="execution.refused", subject=subject, details=details
+        )
+        await self._audit.record(entry)
 
     async def _refuse(self, event: OutsideEvent, unsigned: int) -> Answer:
         await self._audit.record(

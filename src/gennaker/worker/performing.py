@@ -10,13 +10,14 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from gennaker.engine import keys, lookup, preparing, rules
+from gennaker.engine import identity, keys, lookup, preparing, rules
 from gennaker.engine.sight import StageSight
 from gennaker.interfaces.notifiers import Notifier, Unanswered, Undelivered
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model import needs
 from gennaker.model.effect import (
     Effect,
     Notify,
@@ -39,6 +40,7 @@ from gennaker.model.event import (
     TimerRang,
 )
 from gennaker.model.execution import EffectClass, Execution, Stage, Task
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.worker import messages
 
@@ -134,6 +136,9 @@ class Performer:
         task_type = self._task_type(stage, task)
         if task_type is None:
             return Failed(problem=_unknown_task(stage, task))
+        not_allowed = await self._refusal(execution, stage)
+        if not_allowed is not None:
+            return Failed(problem=not_allowed)
         try:
             return await task_type.run(self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat))
         except Refused as refused:
@@ -144,6 +149,14 @@ class Performer:
             _pass_on_own_cancellation(error)
             log.exception("task.raised", task=task.name, stage_type=stage.type, key=effect.key)
             return Failed(problem=_unexpected(task.name, error))
+
+    async def _refusal(self, execution: Execution, stage: Stage) -> Problem | None:
+        """Why whoever the stage runs for may not have it done; roles are those of the start, or of the judgment."""
+        wanted = needs.of_stage(rules.type_name(stage), stage.context, execution.head.application)
+        acting = Principal(
+            name=identity.user_of(execution, stage), roles=identity.roles_of(execution, stage), via="stage"
+        )
+        return await self._services.authoriser.refusal(acting, *wanted)
 
     async def _stop_task(self, effect: StopTask, execution: Execution) -> Event:
         problem: Problem | None = None

@@ -43,6 +43,8 @@ OPEN = {
     "GET /ui": 503,
     "GET /ui/x.js": 503,
     "GET /ui/sign-in": 403,
+    "GET /ui/first-person": 409,
+    "POST /ui/first-person": 409,
     "GET /applications/shop/pipelineConfigs": 200,
     "GET /applications/shop/pipelineConfigs/x": 404,
     "GET /applications/shop/pipelines": 404,

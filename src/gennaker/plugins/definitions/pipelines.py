@@ -10,8 +10,9 @@ import msgspec
 
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.stages import TaskContext
-from gennaker.model import saved_pipelines, trigger_secrets
+from gennaker.model import needs, saved_pipelines, trigger_secrets
 from gennaker.model.codec import JsonObject
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 
 KIND = "pipeline"
@@ -44,6 +45,7 @@ async def save(
     wanted = str(given.get("id") or "")
     new_id = str(uuid.uuid5(_IDS, f"{context.attempt_key}/{occasion}"))
     existing = await context.services.definitions.get(KIND, wanted or new_id)
+    await _refuse_unauthorised(context, given, existing)
     given = trigger_secrets.unmasked(given, existing.body if existing else None)
     if existing is not None and context.is_repeat and _content(existing.body) == _content(given):
         return Saved(body=existing.body, is_new=not wanted)
@@ -59,6 +61,16 @@ async def save(
     revision = existing.revision if existing else None
     await context.services.definitions.save(KIND, pipeline_id, body, author=context.sight.user, if_revision=revision)
     return Saved(body=body, is_new=existing is None)
+
+
+async def _refuse_unauthorised(context: TaskContext, given: JsonObject, existing: Definition | None) -> None:
+    authoriser = context.services.authoriser
+    acting = Principal(name=context.sight.user, roles=context.sight.roles, via="stage")
+    problem = await authoriser.refusal(acting, *needs.of_saving(given, existing.body if existing else None))
+    for name in needs.run_as(given):
+        problem = problem or await authoriser.refusal_to_act_as(acting, name)
+    if problem is not None:
+        raise Refused(problem, status=403)
 
 
 async def named(context: TaskContext, application: str, name: str) -> Definition | None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import msgspec
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import judgments, lengths, waiting
+from gennaker.model import judgments, lengths, permissions, waiting
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
@@ -97,7 +97,7 @@ def _not_authorised(context: TaskContext) -> Refusal | None:
     """Why the last judge may not judge; None: they may."""
     wanted = _roles(context)
     modified = context.stage.last_modified
-    if not wanted or (modified is not None and modified.roles & set(wanted)):
+    if not wanted or (modified is not None and permissions.are_some_of(modified.roles, wanted)):
         return None
     who = modified.user if modified else "nobody known"
     reason = f"someone with one of the roles {', '.join(wanted)} ({who} has none of them)"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType
+from gennaker.model import permissions
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import JsonObject
 from gennaker.model.foreign import written
@@ -38,7 +39,7 @@ def _stage(name: str, fixed: PreconfiguredWebhookSettings) -> StageType:
     async def plan(spec: StageSpec, context: StageContext) -> Plan:
         assert isinstance(spec, PreconfiguredSpec)
         allowed = fixed.permissions.get("WRITE")
-        if allowed is not None and not context.sight.roles & set(allowed):
+        if allowed is not None and not permissions.are_some_of(context.sight.roles, allowed):
             raise Refused(_not_allowed(fixed.label, context.sight.user, allowed))
         given = {field.encode_name: getattr(spec, field.name) for field in msgspec.structs.fields(Spec)}
         effective = msgspec.convert({**given, **values}, Spec, strict=False)

@@ -7,6 +7,8 @@ from litestar.params import FromPath, FromQuery
 
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
+from gennaker.settings import AccountSettings
+from gennaker.web import visible
 from gennaker.web.gate import unavailable
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -20,7 +22,8 @@ class GateAccountsController(Controller):
     @get("/credentials")
     async def all(self, *, ports: Ports, principal: Asking, expand: FromQuery[bool] = False) -> list[JsonObject]:
         """All accounts; with `expand` all that is known of them."""
-        found = await _accounts(ports)
+        every = await _accounts(ports)
+        found = await visible.accounts(ports, principal, every, lambda one: str(one["name"]))
         return found if expand else [{key: one[key] for key in _IN_LISTS} for one in found]
 
     @get("/credentials/{name:str}")
@@ -53,10 +56,14 @@ async def _accounts(ports: WebPorts) -> list[JsonObject]:
         for place in await provider.places():
             regions.setdefault((place.account, provider.name), []).append(place.region)
     registries = [(name, _REGISTRY) for name in ports.services.registries]
-    return [_account(name, kind, regions.get((name, kind), [])) for name, kind in (*regions, *registries)]
+    settings = ports.services.settings.accounts
+    return [
+        _account(name, kind, regions.get((name, kind), []), settings.get(name, AccountSettings()))
+        for name, kind in (*regions, *registries)
+    ]
 
 
-def _account(name: str, kind: str, regions: list[str]) -> JsonObject:
+def _account(name: str, kind: str, regions: list[str], settings: AccountSettings) -> JsonObject:
     places: list[Json] = [{"name": region} for region in regions]
     return {
         "accountId": name,
@@ -65,7 +72,7 @@ def _account(name: str, kind: str, regions: list[str]) -> JsonObject:
         "accountType": kind,
         "cloudProvider": kind,
         "environment": name,
-        "permissions": {},
+        "permissions": {right: list[Json](roles) for right, roles in settings.permissions.items()},
         "requiredGroupMembership": [],
         "authorized": True,
         "primaryAccount": True,

@@ -10,6 +10,7 @@ from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.saved_pipelines import PIPELINE
+from gennaker.web import visible
 from gennaker.web.gate import live
 from gennaker.web.gate.definitions import HistoryLimit
 from gennaker.web.ports import Asking, Ports, WebPorts
@@ -25,7 +26,9 @@ class GateApplicationsController(Controller):
         self, ports: Ports, principal: Asking, account: FromQuery[str] = "", owner: FromQuery[str] = ""
     ) -> list[JsonObject]:
         """All of them, each a flat map: those that were saved, and those that have a pipeline."""
-        shown = [_attributes(name, record) for name, record in (await known(ports)).items()]
+        found = await known(ports)
+        readable = await visible.of(ports, principal, found, str)
+        shown = [_attributes(name, found[name]) for name in readable]
         return [one for one in shown if _is_wanted(one, account, owner)]
 
     @get("/applications/{application:str}")

@@ -9,7 +9,9 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from gennaker.interfaces.clouds import Instance, Place, ServerGroup
 from gennaker.model import moniker
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.web import visible
 from gennaker.web.gate import applications, live
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -148,7 +150,8 @@ class GateInstancesController(Controller):
         self, ports: Ports, principal: Asking, wanted: Annotated[str, QueryParameter(name="applications")] = ""
     ) -> list[JsonObject]:
         """The server groups of several applications."""
-        names = dict.fromkeys(one for one in wanted.split(",") if one)
+        named = dict.fromkeys(one for one in wanted.split(",") if one)
+        names = await visible.of(ports, principal, named, str)
         return [live.server_group(one) for name in names for one in await live.server_groups(ports, name)]
 
     @get("/serverGroups/{account:str}/{region:str}/{name:str}")
@@ -164,7 +167,7 @@ class GateInstancesController(Controller):
         self, ports: Ports, principal: Asking, account: FromPath[str], region: FromPath[str], instance_id: FromPath[str]
     ) -> JsonObject:
         """One instance."""
-        group, one = await _instance(ports, Place(account=account, region=region), instance_id)
+        group, one = await _instance(ports, principal, Place(account=account, region=region), instance_id)
         balancers: list[Json] = list(group.load_balancers)
         return {
             **live.instance(group, one),
@@ -183,14 +186,14 @@ class GateInstancesController(Controller):
         self, ports: Ports, principal: Asking, account: FromPath[str], region: FromPath[str], instance_id: FromPath[str]
     ) -> JsonObject:
         """The end of an instance's log."""
-        group, one = await _instance(ports, Place(account=account, region=region), instance_id)
+        group, one = await _instance(ports, principal, Place(account=account, region=region), instance_id)
         provider = ports.services.clouds[group.cloud_provider]
         return {"output": await provider.logs(group.place, group.name, one.id, _CONSOLE_LINES)}
 
     @get("/loadBalancers")
     async def load_balancers(self, ports: Ports, principal: Asking, provider: FromQuery[str] = "") -> list[JsonObject]:
         """All load balancers that the settings name or a server group is behind."""
-        names, groups = await _all(ports)
+        names, groups = await _all(ports, principal)
         return [
             live.load_balancer(kind, balancer, groups)
             for kind, balancer in await live.load_balancers(ports, names)
@@ -208,13 +211,15 @@ class GateInstancesController(Controller):
         return [live.load_balancer(kind, balancer, groups) for kind, balancer in found]
 
 
-async def everything(ports: WebPorts) -> list[ServerGroup]:
-    """All server groups of all applications that are known."""
-    return [one for name in await applications.known(ports) for one in await live.server_groups(ports, name)]
+async def everything(ports: WebPorts, principal: Principal) -> list[ServerGroup]:
+    """All server groups of all applications that are known and may be read."""
+    names = await visible.of(ports, principal, await applications.known(ports), str)
+    found = [one for name in names for one in await live.server_groups(ports, name)]
+    return await visible.accounts(ports, principal, found, lambda one: one.place.account)
 
 
-async def _all(ports: WebPorts) -> tuple[list[str], list[ServerGroup]]:
-    groups = await everything(ports)
+async def _all(ports: WebPorts, principal: Principal) -> tuple[list[str], list[ServerGroup]]:
+    groups = await everything(ports, principal)
     return [*ports.services.settings.load_balancers, *(name for one in groups for name in one.load_balancers)], groups
 
 
@@ -228,8 +233,10 @@ async def _cluster(ports: WebPorts, application: str, account: str, name: str) -
     return found
 
 
-async def _instance(ports: WebPorts, place: Place, instance_id: str) -> tuple[ServerGroup, Instance]:
-    for group in await everything(ports):
+async def _instance(
+    ports: WebPorts, principal: Principal, place: Place, instance_id: str
+) -> tuple[ServerGroup, Instance]:
+    for group in await everything(ports, principal):
         for one in group.instances:
             if one.id == instance_id and group.place == place:
                 return group, one

@@ -12,7 +12,7 @@ from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.saved_pipelines import PIPELINE, STRATEGY
-from gennaker.web import orchestrations, pipeline_saves
+from gennaker.web import orchestrations, pipeline_saves, visible
 from gennaker.web.gate import jobs
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -80,7 +80,8 @@ class GatePipelineConfigsController(Controller):
     @get("/pipelineConfigs")
     async def all(self, ports: Ports, principal: Asking) -> list[JsonObject]:
         """All pipelines of all applications."""
-        return [_shown(one) for one in await ports.services.definitions.list(PIPELINE)]
+        found = await ports.services.definitions.list(PIPELINE)
+        return [_shown(one) for one in await visible.definitions(ports, principal, found)]
 
     @get("/pipelineConfigs/{pipeline_id:str}/history")
     async def history(
@@ -139,7 +140,8 @@ class GateStrategyConfigsController(Controller):
     @get("/strategyConfigs")
     async def all(self, ports: Ports, principal: Asking) -> list[JsonObject]:
         """All strategies of all applications."""
-        return [_shown(one) for one in await ports.services.definitions.list(STRATEGY)]
+        found = await ports.services.definitions.list(STRATEGY)
+        return [_shown(one) for one in await visible.definitions(ports, principal, found)]
 
     @get("/strategyConfigs/{strategy_id:str}/history")
     async def history(

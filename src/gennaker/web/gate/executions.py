@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from gennaker.interfaces.executions import Found
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
+from gennaker.web import visible
 from gennaker.web.gate import failed_stages, listing, projects, search
 from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
 from gennaker.web.ports import Asking, Ports
@@ -43,7 +44,7 @@ class GateExecutionsController(Controller):
         expand: FromQuery[bool] = True,
     ) -> list[JsonObject]:
         """Executions by their ids, or the newest of each pipeline; unknown ones are left out."""
-        return await listing.some(ports, config_ids, execution_ids, (limit, statuses), expand=expand)
+        return await listing.some(ports, principal, config_ids, execution_ids, (limit, statuses), expand=expand)
 
     @get("/projects/{project:str}/pipelines")
     async def of_project(
@@ -61,7 +62,8 @@ class GateExecutionsController(Controller):
         configs = [
             str(one["pipelineConfigId"]) for one in search.mappings(config, "pipelineConfigs", "pipelineConfigId")
         ]
-        return shown(await listing.newest(ports, configs, statuses_of(statuses), limit), expand=expand)
+        found = await listing.newest(ports, configs, statuses_of(statuses), limit)
+        return shown(await visible.executions(ports, principal, found), expand=expand)
 
     @get(["/applications/{application:str}/executions/search", "/applications/{application:str}/pipelines/search"])
     async def search(
@@ -95,7 +97,7 @@ class GateExecutionsController(Controller):
             is_oldest_first=reverse,
         )
         found = await search.find(ports.services.executions, wanted, most=first + size)
-        return shown(found[first:], expand=expand)
+        return shown(await visible.executions(ports, principal, found[first:]), expand=expand)
 
     @get(["/executions/failedStages", "/pipelines/failedStages"])
     async def failed(
@@ -114,4 +116,4 @@ class GateExecutionsController(Controller):
     async def correlated(self, ports: Ports, principal: Asking, correlation_id: FromPath[str]) -> list[str]:
         """Ids of the executions with this correlation id, newest first."""
         found = await ports.services.executions.find(Found(correlation_id=correlation_id, limit=_MOST_CORRELATED))
-        return [one.head.id for one in found]
+        return [one.head.id for one in await visible.executions(ports, principal, found)]

@@ -8,6 +8,8 @@ from litestar.params import FromQuery, QueryParameter
 
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.principal import Principal
+from gennaker.web import visible
 from gennaker.web.gate import applications, clusters, live
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -35,7 +37,7 @@ class GateSearchController(Controller):
         wanted = [one for one in _TYPES if not types or one in types]
         found = [
             one
-            for one in await _results(ports, wanted)
+            for one in await _results(ports, principal, wanted)
             if text.casefold() in _named(one).casefold() and platform in ("", one.get("provider"))
         ]
         shown: list[Json] = list(found[(page - 1) * size : page * size])
@@ -50,17 +52,19 @@ class GateSearchController(Controller):
         return [result]
 
 
-async def _results(ports: WebPorts, types: list[str]) -> list[JsonObject]:
+async def _results(ports: WebPorts, principal: Principal, types: list[str]) -> list[JsonObject]:
     found: list[JsonObject] = []
     if "applications" in types:
-        found += [_application(name) for name in await applications.known(ports)]
+        found += [
+            _application(name) for name in await visible.of(ports, principal, await applications.known(ports), str)
+        ]
     if "projects" in types:
         found += [
             {"type": "projects", "id": one.id, **_of_project(one.body), "url": f"/projects/{one.id}"}
             for one in await ports.services.definitions.list("project")
         ]
     if _INFRASTRUCTURE & set(types):
-        groups = await clusters.everything(ports)
+        groups = await clusters.everything(ports, principal)
         by_type = {
             "clusters": _clusters,
             "serverGroups": _server_groups,

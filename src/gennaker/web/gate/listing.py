@@ -9,8 +9,10 @@ from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found
 from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.web import visible
 from gennaker.web.ports import WebPorts
 
 PerPipeline = Annotated[int, QueryParameter(ge=1, le=200)]
@@ -40,19 +42,20 @@ def statuses_of(text: str) -> tuple[Status, ...]:
 
 async def some(
     ports: WebPorts,
+    principal: Principal,
     config_ids: list[str] | None,
     execution_ids: list[str] | None,
     which: tuple[int, str],
     *,
     expand: bool,
 ) -> list[JsonObject]:
-    """Executions by their ids, or the newest of each pipeline; unknown ones are left out. Raises Refused."""
+    """Executions by their ids, or the newest of each pipeline; unknown and unreadable ones are left out. Raises Refused."""
     configs, ids = _listed(config_ids), _listed(execution_ids)
     if configs and ids:
         raise Refused(_either(), status=400)
     limit, statuses = which
     found = await _by_id(ports, ids) if ids else await newest(ports, configs, statuses_of(statuses), limit)
-    return shown(found, expand=expand)
+    return shown(await visible.executions(ports, principal, found), expand=expand)
 
 
 def _listed(given: list[str] | None) -> list[str]:

@@ -63,7 +63,7 @@ class GatePipelinesController(Controller):
         expand: FromQuery[bool] = True,
     ) -> list[JsonObject]:
         """Orca's name for /executions."""
-        return await listing.some(ports, config_ids, execution_ids, (limit, statuses), expand=expand)
+        return await listing.some(ports, principal, config_ids, execution_ids, (limit, statuses), expand=expand)
 
     @post("/pipelines/v2/{application:str}/{name_or_id:str}", status_code=202)
     async def start_v2(

@@ -2,6 +2,7 @@
 
 from litestar import Controller, get
 
+from gennaker.model import permissions
 from gennaker.model.codec import JsonObject
 from gennaker.model.principal import Principal
 from gennaker.settings import PreconfiguredWebhookSettings
@@ -24,7 +25,7 @@ class GateWebhooksController(Controller):
 
 def _may_see(one: PreconfiguredWebhookSettings, principal: Principal) -> bool:
     allowed = one.permissions.get("READ")
-    return allowed is None or bool(principal.roles & set(allowed))
+    return allowed is None or permissions.are_some_of(principal.roles, allowed)
 
 
 def _shown(name: str, one: PreconfiguredWebhookSettings) -> JsonObject:

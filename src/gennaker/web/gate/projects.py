@@ -8,6 +8,7 @@ from gennaker.interfaces.definitions import Definition
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.problems import Problem, Refused
+from gennaker.web import visible
 from gennaker.web.gate import live
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -35,7 +36,8 @@ class GateProjectsController(Controller):
         found = await existing(ports, project)
         config = foreign.mapping(found.body.get("config"))
         names = [str(one) for one in foreign.items(config.get("applications"))]
-        groups = [one for name in names for one in await live.server_groups(ports, name)]
+        readable = await visible.of(ports, principal, names, str)
+        groups = [one for name in readable for one in await live.server_groups(ports, name)]
         return [_matrix(cluster, names, groups) for cluster in foreign.mappings(config.get("clusters"))]
 
 

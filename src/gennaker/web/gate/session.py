@@ -1,17 +1,18 @@
-"""Gate's routes about who is asking, and its version. Nobody signs in here yet: whoever has no token is `anonymous`."""
+"""Gate's routes about who is asking, signing in and out, and its version. Whoever hasn't signed in is `anonymous`."""
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.principal import Principal
+from gennaker.model.permissions import ADMINISTRATION
+from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import host_names
-from gennaker.web.ports import Asking, Ports
+from gennaker.web import host_names, signing_in
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 
 class GateSessionController(Controller):
@@ -23,35 +24,40 @@ class GateSessionController(Controller):
         return {"version": ports.version}
 
     @get(["/auth/user", "/auth/rawUser"])
-    async def user(self, principal: Asking) -> JsonObject:
-        """Who asks: always an answer with a name, else pages send the browser to sign in again and again."""
-        return _user(principal)
+    async def user(self, ports: Ports, principal: Asking) -> JsonObject | None:
+        """Who asks. Nobody, where one has to sign in: then pages send the browser to do so; else always a name."""
+        if ports.sign_in.settings.required and principal.name == ANONYMOUS.name:
+            return None
+        return await _user(ports, principal)
 
     @get("/auth/user/serviceAccounts")
-    async def service_accounts(self, principal: Asking) -> list[str]:
-        """As whom triggers may run: there are no service accounts."""
-        return []
+    async def service_accounts(self, ports: Ports, principal: Asking) -> list[str]:
+        """As whom triggers that the user saves may run."""
+        authoriser = ports.services.authoriser
+        names = [one.name for one in await ports.sign_in.identities.service_accounts() if not one.is_disabled]
+        return [name for name in names if await authoriser.refusal_to_act_as(principal, name) is None]
 
     @get("/login")
-    async def sign_in_by_token(self, principal: Asking) -> JsonObject:
-        """Clients come here with the token that they got elsewhere: shows whom it stands for."""
-        return _user(principal)
+    async def sign_in_by_token(
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]
+    ) -> JsonObject | Redirect:
+        """Clients come here with the token that they got elsewhere: shows whom it stands for. Browsers see the form."""
+        if signing_in.is_browser(request):
+            return Redirect("/ui/sign-in")
+        return await _user(ports, principal)
 
-    @post("/login", status_code=501)
-    async def sign_in(self, principal: Asking) -> None:
-        """There are no passwords."""
-        raise Refused(
-            Problem(
-                code="sign_in.none",
-                message="Nobody can sign in with a name and a password here.",
-                remedy="Leave them out: these routes answer without credentials.",
-            ),
-            status=501,
-        )
+    @post("/login", status_code=200)
+    async def sign_in(
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]
+    ) -> Response[JsonObject] | Response[str]:
+        """Name and password as a form's fields; the answer sets the session's cookie."""
+        if not ports.sign_in.settings.required:
+            raise Refused(_no_passwords(), status=501)
+        return await signing_in.by_form(ports, request, shown=lambda found: _user(ports, found))
 
     @get("/auth/redirect")
-    async def redirect(self, request: Request[Any, Any, Any], principal: Asking, to: FromQuery[str] = "/") -> Redirect:
-        """Back to the page that wanted somebody to sign in, if it is one of this machine's."""
+    async def redirect(self, ports: Ports, principal: Asking, to: FromQuery[str] = "/") -> Redirect:
+        """Back to the page that wanted somebody to sign in, if it is one of this machine's; before that the form."""
         parts = urlsplit(to)
         is_ours = to.startswith("/") and not to.startswith(("//", "/\\"))
         if not is_ours and not (parts.scheme in ("http", "https") and host_names.is_this_machine(parts.netloc)):
@@ -62,20 +68,36 @@ class GateSessionController(Controller):
                     remedy="Give the address of a page on 127.0.0.1 or localhost.",
                 )
             )
+        if ports.sign_in.settings.required and principal.name == ANONYMOUS.name:
+            return Redirect(f"/ui/sign-in?{urlencode({'to': '/auth/redirect?' + urlencode({'to': to})})}")
         return Redirect(to)
 
     @get("/auth/loggedOut")
-    async def signed_out(self, principal: Asking) -> JsonObject:
+    async def signed_out(self, ports: Ports, principal: Asking) -> JsonObject:
         """Where signing out ends."""
+        if ports.sign_in.settings.required:
+            return {"message": "You are signed out."}
         return {"message": "You are signed out. Gate's routes go on to answer without credentials, as anonymous."}
 
     @get("/auth/logout")
-    async def sign_out(self, principal: Asking) -> Redirect:
-        """Nobody is signed in."""
-        return Redirect("/auth/loggedOut")
+    async def sign_out(self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]) -> Redirect:
+        """Ends the session of the cookie."""
+        await signing_in.out(ports, principal, request)
+        return Redirect("/auth/loggedOut", cookies=[signing_in.no_cookie()])
 
 
-def _user(principal: Principal) -> JsonObject:
+def _no_passwords() -> Problem:
+    return Problem(
+        code="sign_in.none",
+        message="Nobody can sign in with a name and a password here.",
+        remedy="Leave them out: these routes answer without credentials while `sign-in.required` is false.",
+    )
+
+
+async def _user(ports: WebPorts, principal: Principal) -> JsonObject:
+    is_admin = (
+        ports.sign_in.settings.required and await ports.services.authoriser.refusal(principal, ADMINISTRATION) is None
+    )
     roles: list[Json] = [*sorted(principal.roles)]
     return {
         "username": principal.name,
@@ -89,6 +111,8 @@ def _user(principal: Principal) -> JsonObject:
         "accountNonExpired": True,
         "accountNonLocked": True,
         "credentialsNonExpired": True,
-        "isAdmin": False,
-        "canMintApiTokens": False,
+        "isAdmin": is_admin,
+        "canMintApiTokens": ports.sign_in.settings.required and not principal.is_operator,
+        "maxUserTokenLifetimeDays": ports.sign_in.settings.token_days,
+        "maxServiceAccountTokenLifetimeDays": 365,
     }

@@ -11,8 +11,9 @@ from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked
 from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.permissions import Right
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import orchestrations
+from gennaker.web import orchestrations, visible
 from gennaker.web.gate.listing import statuses_of
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -64,7 +65,8 @@ class GateTasksController(Controller):
     ) -> list[JsonObject]:
         """Those of all applications, newest first."""
         wanted = Found(kind=ExecutionKind.ORCHESTRATION, statuses=statuses_of(statuses), limit=limit)
-        return [orca_json.orchestration_json(one) for one in await ports.services.executions.find(wanted)]
+        found = await ports.services.executions.find(wanted)
+        return [orca_json.orchestration_json(one) for one in await visible.executions(ports, principal, found)]
 
     @delete("/tasks/{task_id:str}", status_code=200)
     async def forget(self, ports: Ports, principal: Asking, task_id: FromPath[str]) -> None:
@@ -79,6 +81,7 @@ class GateTasksController(Controller):
         body = await request.body()
         named = [one for one in ids.split(",") if one] or foreign.items(orchestrations.read(body) if body else [])
         found = [await _existing(ports, str(one)) for one in named]
+        await visible.refuse(ports, principal, Right.EXECUTE, *(one.head.application for one in found))
         for execution in found:
             if not execution.head.status.is_complete:
                 event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason="")

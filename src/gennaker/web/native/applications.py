@@ -5,11 +5,12 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.interfaces.executions import Found, Submission
+from gennaker.model import foreign, moniker
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState, first
-from gennaker.web import deliveries, releases, shapes
+from gennaker.web import deliveries, releases, shapes, visible
 from gennaker.web.ports import Asking, Ports
 
 _READ_FOR_DELIVERIES = 100
@@ -34,7 +35,7 @@ class ApplicationsController(Controller):
     async def all(self, ports: Ports, principal: Asking) -> JsonObject:
         """Names of all applications that have a pipeline."""
         found = {str(one.body.get("application")) for one in await ports.services.definitions.list("pipeline")}
-        names: list[Json] = [*sorted(found)]
+        names: list[Json] = [*sorted(await visible.of(ports, principal, found, str))]
         return {"applications": names}
 
     @get("/applications/{application:str}/deliveries")
@@ -87,7 +88,14 @@ class ApplicationsController(Controller):
     @get("/traffic")
     async def traffic(self, ports: Ports, principal: Asking) -> JsonObject:
         """Load balancers with their shares and requests under way."""
-        return {"loadBalancers": await releases.traffic(ports.services)}
+        found = await releases.traffic(ports.services)
+        return {"loadBalancers": list[Json](await visible.of(ports, principal, found, _whose))}
+
+
+def _whose(balancer: Json) -> str:
+    """The application of the server groups behind it; empty: there is none yet."""
+    shares = foreign.mappings_at(balancer, "shares")
+    return next((moniker.parse(foreign.text_at(one, "serverGroup")).app for one in shares), "") or ""
 
 
 def _only(found: list[Release], application: str, wanted: Rollback) -> Release:

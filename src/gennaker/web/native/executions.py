@@ -24,7 +24,7 @@ from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
-from gennaker.web import approval, shapes
+from gennaker.web import approval, shapes, visible
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _MOST = 200
@@ -65,7 +65,10 @@ class ExecutionsController(Controller):
         wanted = Found(application=application, statuses=tuple(status or ()), name=name, limit=limit, before_id=before)
         found = await ports.services.executions.find(wanted)
         cursor = found[-1].head.id if len(found) == limit else None
-        return {"executions": [shapes.summary(one) for one in found], "next": cursor}
+        return {
+            "executions": [shapes.summary(one) for one in await visible.executions(ports, principal, found)],
+            "next": cursor,
+        }
 
     @get("/{execution_id:str}")
     async def one(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:

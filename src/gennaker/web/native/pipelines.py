@@ -9,7 +9,7 @@ from gennaker.canary.findings import Severity
 from gennaker.interfaces.executions import Submission
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import pipeline_saves
+from gennaker.web import pipeline_saves, visible
 from gennaker.web.ports import Asking, Ports
 
 
@@ -28,7 +28,8 @@ class PipelinesController(Controller):
     async def all(self, ports: Ports, principal: Asking, application: FromQuery[str | None] = None) -> JsonObject:
         """All pipelines, or those of an application."""
         found = await ports.services.definitions.list("pipeline", application)
-        shown: list[Json] = [{**pipeline_saves.shown(one), "revision": one.revision} for one in found]
+        readable = await visible.definitions(ports, principal, found)
+        shown: list[Json] = [{**pipeline_saves.shown(one), "revision": one.revision} for one in readable]
         return {"pipelines": shown}
 
     @post("/run", status_code=202)

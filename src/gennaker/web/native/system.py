@@ -12,6 +12,8 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from gennaker.interfaces.executions import Update
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject, encode, to_json
+from gennaker.model.principal import Principal
+from gennaker.web import visible
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _HEARTBEAT_SECONDS = 15.0
@@ -48,7 +50,7 @@ class SystemController(Controller):
     @get("/events")
     async def events(self, ports: Ports, principal: Asking) -> ServerSentEvent:
         """Everything that changes, as it changes; readers fetch what interests them."""
-        return ServerSentEvent(_updates(ports))
+        return ServerSentEvent(_updates(ports, principal))
 
     @get("/audit")
     async def audit(
@@ -84,7 +86,7 @@ class SystemController(Controller):
         return {"stopping": True}
 
 
-async def _updates(ports: WebPorts) -> AsyncIterator[ServerSentEventMessage]:
+async def _updates(ports: WebPorts, principal: Principal) -> AsyncIterator[ServerSentEventMessage]:
     follower = ports.services.updates.follow()
     # There is always one that waits: cancelling it is what tells the follower that nobody listens any more.
     waiting: asyncio.Future[Update] = asyncio.ensure_future(anext(follower))
@@ -99,6 +101,8 @@ async def _updates(ports: WebPorts) -> AsyncIterator[ServerSentEventMessage]:
                 return
             update = waiting.result()
             waiting = asyncio.ensure_future(anext(follower))
+            if not await visible.of(ports, principal, [update], lambda one: one.application):
+                continue
             yield ServerSentEventMessage(id=number, event=update.topic, data=encode(to_json(update)).decode())
     finally:
         waiting.cancel()

@@ -1,0 +1,135 @@
+"""Identities: people and service accounts, with their roles, as documents that all servers of a store share."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from gennaker.interfaces.documents import Document, Documents, VersionMismatch
+from gennaker.model.codec import JsonObject, to_json
+from gennaker.model.permissions import role_name
+from gennaker.model.principal import ANONYMOUS, SYSTEM
+from gennaker.model.problems import Problem, Refused
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
+_RESERVED = frozenset({ANONYMOUS.name, SYSTEM.name, "operator"})
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody who can sign in."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+    password: str | None = None
+    """An argon2id hash; None: signs in by something else, which says the roles, too."""
+    source: str = ""
+    """Which sign-in has brought them: empty is Gennaker's own, `oidc`, `certificate`, `proxy`."""
+    is_disabled: bool = False
+    since: datetime
+
+
+class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """As what programs sign in and triggers run."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+    is_disabled: bool = False
+    since: datetime
+
+
+class Identities:
+    """All of them, by name; upper and lower case are the same."""
+
+    def __init__(self, documents: Callable[[str], Documents]) -> None:
+        """`documents` by namespace."""
+        self._people = documents("access.people")
+        self._accounts = documents("access.service-accounts")
+
+    async def person(self, name: str) -> Person | None:
+        """Disabled ones, too."""
+        found = await self._people.get(name.lower())
+        return None if found is None else _person(found)
+
+    async def people(self) -> tuple[Person, ...]:
+        """By name."""
+        return tuple(_person(one) for one in await self._people.list())
+
+    async def has_people(self) -> bool:
+        """Whether anybody can sign in yet."""
+        return bool(await self._people.list())
+
+    async def service_account(self, name: str) -> ServiceAccount | None:
+        """Unless it is disabled."""
+        found = await self._accounts.get(name.lower())
+        account = None if found is None else _account(found)
+        return None if account is None or account.is_disabled else account
+
+    async def service_accounts(self) -> tuple[ServiceAccount, ...]:
+        """By name."""
+        return tuple(_account(one) for one in await self._accounts.list())
+
+    async def roles_of(self, name: str) -> frozenset[str]:
+        """Of a service account, else of a person; disabled and unknown ones have none."""
+        account = await self.service_account(name)
+        if account is not None:
+            return frozenset(account.roles)
+        person = await self.person(name)
+        return frozenset(person.roles) if person is not None and not person.is_disabled else frozenset()
+
+    async def save_person(self, person: Person, *, is_new: bool = False) -> Person:
+        """Raises Refused where the name can't be one, or (409) is taken."""
+        if is_new:
+            await self._refuse_name(person.name)
+        return _person(await _saved(self._people, person.name, _cleaned(person), is_new=is_new))
+
+    async def save_service_account(self, account: ServiceAccount, *, is_new: bool = False) -> ServiceAccount:
+        """As `save_person`."""
+        if is_new:
+            await self._refuse_name(account.name)
+        return _account(await _saved(self._accounts, account.name, _cleaned(account), is_new=is_new))
+
+    async def _refuse_name(self, name: str) -> None:
+        """A service account and a person of one name would have each other's roles."""
+        if not _NAME.fullmatch(name) or name.lower() in _RESERVED:
+            raise Refused(
+                Problem(
+                    code="identity.name",
+                    message=f"{name[:100]!r} can't be the name of a person or service account.",
+                    remedy="Use up to 100 letters, digits, `.`, `_`, `-`, `+` and `@`; `anonymous`, `gennaker` and `operator` are taken.",
+                    pointer="/name",
+                )
+            )
+        if await self._people.get(name.lower()) or await self._accounts.get(name.lower()):
+            raise Refused(_taken(name), status=409)
+
+
+def _person(document: Document) -> Person:
+    return msgspec.convert(document.body, Person)
+
+
+def _account(document: Document) -> ServiceAccount:
+    return msgspec.convert(document.body, ServiceAccount)
+
+
+def _cleaned(one: Person | ServiceAccount) -> JsonObject:
+    roles = tuple(sorted({role_name(role) for role in one.roles} - {""}))
+    body = to_json(msgspec.structs.replace(one, roles=roles))
+    assert isinstance(body, dict)
+    return body
+
+
+async def _saved(documents: Documents, name: str, body: JsonObject, *, is_new: bool) -> Document:
+    try:
+        return await documents.put(name.lower(), body, if_version=0 if is_new else None)
+    except VersionMismatch as mismatch:
+        raise Refused(_taken(name), status=409) from mismatch
+
+
+def _taken(name: str) -> Problem:
+    return Problem(
+        code="identity.taken",
+        message=f"There is already a person or service account {name!r}.",
+        remedy="Choose another name, or change that one.",
+        pointer="/name",
+    )

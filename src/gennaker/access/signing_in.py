@@ -1,0 +1,198 @@
+"""Signing in: turns what a request brings (password, token, session, what a proxy has checked) into a principal.
+
+Every success and refusal of a password is audited; a principal's roles are those of the moment.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from gennaker.access.credentials import Credentials, Token
+from gennaker.access.guesses import Guesses
+from gennaker.access.identities import Identities, Person
+from gennaker.access.passwords import Passwords
+from gennaker.interfaces.audit import AuditTrail
+from gennaker.interfaces.clock import Clock
+from gennaker.interfaces.documents import Documents
+from gennaker.model.audit import AuditEntry
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.permissions import Right
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.settings import SignInSettings
+
+VIA_SESSION = "page"
+_SERVICE_TOKEN_LIVES = timedelta(days=365)
+
+
+class SignIn:
+    """People, service accounts and what they sign in with."""
+
+    def __init__(  # noqa: PLR0913 - given by name, in one place
+        self,
+        *,
+        identities: Identities,
+        documents: Callable[[str], Documents],
+        passwords: Passwords,
+        audit: AuditTrail,
+        clock: Clock,
+        new_secret: Callable[[], str],
+        settings: SignInSettings,
+    ) -> None:
+        """All over the same store."""
+        self.identities = identities
+        self.settings = settings
+        self._credentials = Credentials(documents, clock=clock, new_secret=new_secret)
+        self._passwords = passwords
+        self._guesses = Guesses(clock)
+        self._audit = audit
+        self._clock = clock
+
+    async def by_password(self, name: str, password: str, *, address: str, via: str) -> Principal:
+        """Raises Refused: 401 where name or password are wrong, without saying which; 429 after too many."""
+        self._guesses.check(name.lower(), address)
+        person = await self.identities.person(name)
+        kept = None if person is None or person.is_disabled else person.password
+        if not await self._passwords.is_right(kept, password) or person is None:
+            self._guesses.was_wrong(name.lower(), address)
+            await self._tell("sign_in.refused", name[:100], {"via": via, "address": address})
+            raise Refused(_wrong(), status=401)
+        self._guesses.was_right(name.lower(), address)
+        return _principal(person, via=via)
+
+    async def by_token(self, secret: str) -> Principal | None:
+        """None: nobody's, too old, or of somebody who may no longer sign in."""
+        token = await self._credentials.token(secret)
+        if token is None:
+            return None
+        if token.is_service_account:
+            account = await self.identities.service_account(token.holder)
+            found = None if account is None else Principal(name=account.name, roles=frozenset(account.roles), via="api")
+        else:
+            found = await self._present(token.holder, via="api")
+        if found is None or token.scopes is None:
+            return found
+        return msgspec.structs.replace(found, scopes=frozenset(token.scopes))
+
+    async def by_session(self, secret: str) -> Principal | None:
+        """None: there is no such session, or it is over."""
+        session = await self._credentials.session(secret) if secret else None
+        return None if session is None else await self._present(session.person, via=VIA_SESSION)
+
+    async def open_session(self, principal: Principal, *, address: str) -> str:
+        """The secret for the cookie."""
+        lives = timedelta(seconds=self.settings.session_seconds)
+        secret = await self._credentials.open_session(principal.name, lives=lives)
+        await self._tell("sign_in.done", principal.name, {"via": principal.via, "address": address})
+        return secret
+
+    async def close_session(self, principal: Principal, secret: str) -> None:
+        """Signing out."""
+        await self._credentials.close_session(secret)
+        await self._tell("sign_in.ended", principal.name, {})
+
+    async def add_person(self, name: str, password: str, roles: tuple[str, ...], *, by: Principal) -> Person:
+        """Raises Refused."""
+        hashed = await self._passwords.hashed(password)
+        person = Person(name=name, roles=roles, password=hashed, since=self._clock.now())
+        saved = await self.identities.save_person(person, is_new=True)
+        await self._tell("person.added", by.name, {"roles": list[Json](saved.roles)}, subject=f"person:{saved.name}")
+        return saved
+
+    async def change_password(self, person: Person, password: str, *, by: Principal) -> None:
+        """Ends all sessions of the person. Raises Refused."""
+        hashed = await self._passwords.hashed(password)
+        await self.identities.save_person(msgspec.structs.replace(person, password=hashed))
+        await self._credentials.close_sessions_of(person.name)
+        await self._tell("person.password_changed", by.name, {}, subject=f"person:{person.name}")
+
+    async def change_person(self, person: Person, *, before: Person, by: Principal) -> Person:
+        """Roles, or whether the person may sign in; a disabled one's sessions end."""
+        saved = await self.identities.save_person(person)
+        if saved.is_disabled:
+            await self._credentials.close_sessions_of(person.name)
+        details: JsonObject = {"before": _facts(before), "after": _facts(saved)}
+        await self._tell("person.changed", by.name, details, subject=f"person:{person.name}")
+        return saved
+
+    async def new_token(self, token: Token, *, by: Principal) -> str:
+        """The secret, shown once. Raises Refused where it would live too long, or may not be made."""
+        lives = _SERVICE_TOKEN_LIVES if token.is_service_account else timedelta(days=self.settings.token_days)
+        if not timedelta() < token.until - self._clock.now() <= lives:
+            raise Refused(_lifetime(lives))
+        secret = await self._credentials.new_token(token)
+        details: JsonObject = {
+            "name": token.name,
+            "scopes": None if token.scopes is None else list[Json](map(str, token.scopes)),
+            "until": token.until.isoformat(),
+        }
+        await self._tell("token.made", by.name, details, subject=f"holder:{token.holder}")
+        return secret
+
+    async def tokens_of(self, holder: str) -> tuple[Token, ...]:
+        """Of a person or service account."""
+        return tuple(one for one in await self._credentials.tokens() if one.holder.lower() == holder.lower())
+
+    async def tokens(self) -> tuple[Token, ...]:
+        """Everybody's."""
+        return await self._credentials.tokens()
+
+    async def revoke(self, token: Token, *, by: Principal) -> None:
+        """At once."""
+        await self._credentials.revoke(token.id)
+        await self._tell("token.revoked", by.name, {"name": token.name}, subject=f"holder:{token.holder}")
+
+    async def refused(self, principal: Principal, problem: Problem, *, subject: str) -> None:
+        """Records that somebody was kept from something."""
+        await self._tell("access.refused", principal.name, {"why": problem.message}, subject=subject)
+
+    async def _present(self, name: str, *, via: str) -> Principal | None:
+        person = await self.identities.person(name)
+        return None if person is None or person.is_disabled else _principal(person, via=via)
+
+    async def _tell(self, action: str, actor: str, details: JsonObject, *, subject: str = "") -> None:
+        entry = AuditEntry(
+            at=self._clock.now(), actor=actor, action=action, subject=subject or f"person:{actor}", details=details
+        )
+        await self._audit.record(entry)
+
+
+def scopes_of(names: list[str]) -> tuple[Right, ...]:
+    """Raises Refused where one is no right."""
+    try:
+        return tuple(dict.fromkeys(Right(one.upper()) for one in names))
+    except ValueError as error:
+        raise Refused(
+            Problem(
+                code="token.scope",
+                message=f"{error}.",
+                remedy=f"Scopes are {', '.join(Right)}.",
+                pointer="/scopes",
+            )
+        ) from error
+
+
+def _principal(person: Person, *, via: str) -> Principal:
+    return Principal(name=person.name, roles=frozenset(person.roles), via=via)
+
+
+def _facts(person: Person) -> JsonObject:
+    return {"roles": list[Json](person.roles), "isDisabled": person.is_disabled}
+
+
+def _wrong() -> Problem:
+    return Problem(
+        code="sign_in.wrong",
+        message="Name or password are wrong.",
+        remedy="Try again, or ask an administrator to set a new password.",
+    )
+
+
+def _lifetime(lives: timedelta) -> Problem:
+    return Problem(
+        code="token.lifetime",
+        message=f"The token's end must lie in the future, at most {lives.days} days from now.",
+        remedy="Give an earlier expiresAt.",
+        pointer="/expiresAt",
+    )

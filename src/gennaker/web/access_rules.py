@@ -1,0 +1,378 @@
+"""Access rules: what each route needs. One table; what isn't in it is the administrators' only.
+
+A rule reads off a request which rights on which applications it asks for. Rows say who may come at all; lists of many
+applications' things leave out what can't be read, and submissions ask the authoriser themselves, whoever makes them.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from litestar.connection import Request
+
+from gennaker.interfaces.services import Services
+from gennaker.model import foreign, needs
+from gennaker.model.codec import Json, JsonObject, decode_json
+from gennaker.model.permissions import ADMINISTRATION, Need, Right
+
+Asked = Request[Any, Any, Any]
+Rule = Callable[[Asked, Services], Awaitable[tuple[Need, ...]]]
+
+
+async def open_to_all(request: Asked, services: Services) -> tuple[Need, ...]:
+    """Answers whoever asks, signed in or not."""
+    return ()
+
+
+async def signed_in(request: Asked, services: Services) -> tuple[Need, ...]:
+    """Answers everybody who has signed in; what it lists or starts is looked at by itself."""
+    return ()
+
+
+async def administrators(request: Asked, services: Services) -> tuple[Need, ...]:
+    """Answers administrators."""
+    return (ADMINISTRATION,)
+
+
+def _application(right: Right) -> Rule:
+    """The application of the path; `*` means all, and the list is filtered."""
+
+    async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
+        name = str(request.path_params["application"])
+        return () if name == "*" else (Need(right=right, application=name),)
+
+    return rule
+
+
+def _execution(right: Right, key: str = "execution_id") -> Rule:
+    """The application of the execution that path or query names; of one that isn't there the handler says so."""
+
+    async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
+        given = request.path_params.get(key)
+        named = [str(given)] if given else request.query_params.getall("executionId", [])
+        found = [await services.executions.get(one) for one in named]
+        return tuple(Need(right=right, application=one.head.application) for one in found if one is not None)
+
+    return rule
+
+
+def _definition(kind: str, right: Right, key: str) -> Rule:
+    """The application of the pipeline or strategy that the path names, deleted ones included."""
+
+    async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
+        return await _of_definition(services, kind, str(request.path_params[key]), right)
+
+    return rule
+
+
+def _account(right: Right) -> Rule:
+    async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
+        return (Need(right=right, account=str(request.path_params.get("account") or request.path_params["name"])),)
+
+    return rule
+
+
+async def _server_group(request: Asked, services: Services) -> tuple[Need, ...]:
+    """Its name begins with its application's."""
+    name = str(request.path_params["name"]).partition("-")[0]
+    return (Need(right=Right.READ, application=name), *await _account(Right.READ)(request, services))
+
+
+async def _application_and_account(request: Asked, services: Services) -> tuple[Need, ...]:
+    return (*await _application(Right.READ)(request, services), *await _account(Right.READ)(request, services))
+
+
+async def _saving(request: Asked, services: Services) -> tuple[Need, ...]:
+    """The application of the body, and that of the pipeline that it replaces."""
+    body = await _body(request)
+    kind = "strategy" if request.url.path.startswith("/strategies") else "pipeline"
+    wanted = request.path_params.get("pipeline_id") or request.path_params.get("strategy_id") or body.get("id")
+    stored = await services.definitions.get(kind, foreign.text(wanted)) if foreign.text(wanted) else None
+    if stored is not None and "application" not in body:
+        body = {**body, "application": stored.body.get("application")}
+    return needs.of_saving(body, stored.body if stored else None)
+
+
+async def _saving_many(request: Asked, services: Services) -> tuple[Need, ...]:
+    given = request.query_params.get("application")
+    listed = foreign.mappings(await _json(request))
+    return tuple(
+        need for one in listed for need in needs.of_saving({"application": given or "", **one}, None)
+    ) or needs.of_saving({"application": given or ""}, None)
+
+
+async def _running(request: Asked, services: Services) -> tuple[Need, ...]:
+    """Saves and starts."""
+    named = foreign.text((await _body(request)).get("application")) or "adhoc"
+    return (Need(right=Right.WRITE, application=named), Need(right=Right.EXECUTE, application=named))
+
+
+def _of_body(right: Right) -> Rule:
+    async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
+        return (Need(right=right, application=foreign.text((await _body(request)).get("application"))),)
+
+    return rule
+
+
+async def _jobs(request: Asked, services: Services) -> tuple[Need, ...]:
+    body = await _json(request)
+    given: JsonObject = body if isinstance(body, dict) else {"job": body}
+    named = request.path_params.get("application")
+    return needs.of_jobs({**given, "application": named} if named else given)
+
+
+def _stored(right: Right) -> Rule:
+    """A pipeline by its id; there is none: nothing to be refused."""
+    return _definition("pipeline", right, "config_id")
+
+
+def _any_definition(right: Right) -> Rule:
+    """Native revisions: pipelines, strategies and applications are their applications'; of others anybody may know."""
+
+    async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
+        kind, wanted = str(request.path_params["kind"]), str(request.path_params["definition_id"])
+        if kind == "applications":
+            return (Need(right=right, application=wanted),)
+        singular = {"pipelines": "pipeline", "strategies": "strategy"}.get(kind)
+        return await _of_definition(services, singular, wanted, right) if singular else ()
+
+    return rule
+
+
+async def _of_definition(services: Services, kind: str, wanted: str, right: Right) -> tuple[Need, ...]:
+    found = await services.definitions.history(kind, wanted, 1)
+    return tuple(Need(right=right, application=foreign.text(one.body.get("application"))) for one in found)
+
+
+async def _body(request: Asked) -> JsonObject:
+    return foreign.mapping(await _json(request))
+
+
+async def _json(request: Asked) -> Json:
+    """What can't be read names no application; the handler says what is wrong with it."""
+    try:
+        return decode_json(await request.body())
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+_READS, _WRITES, _STARTS = _application(Right.READ), _application(Right.WRITE), _application(Right.EXECUTE)
+_READS_EXECUTION, _STEERS = _execution(Right.READ), _execution(Right.EXECUTE)
+_FORGETS = _execution(Right.WRITE)
+_READS_TASK, _CANCELS_TASK = _execution(Right.READ, "task_id"), _execution(Right.EXECUTE, "task_id")
+
+RULES: dict[str, Rule] = {
+    "GET /": open_to_all,
+    "GET /health": open_to_all,
+    "GET /health/live": open_to_all,
+    "GET /health/ready": open_to_all,
+    "GET /favicon.ico": open_to_all,
+    "GET /ui": open_to_all,
+    "GET /ui/first-person": administrators,
+    "GET /ui/sign-in": open_to_all,
+    "POST /ui/first-person": administrators,
+    "GET /ui/{path}": open_to_all,
+    "GET /auth/loggedOut": open_to_all,
+    "GET /auth/logout": open_to_all,
+    "GET /auth/rawUser": open_to_all,
+    "GET /auth/redirect": open_to_all,
+    "GET /auth/user": open_to_all,
+    "GET /login": open_to_all,
+    "POST /login": open_to_all,
+    "GET /plugins/deck/plugin-manifest.json": open_to_all,
+    "POST /notifications/callbacks/{source}": open_to_all,
+    "POST /webhooks/{kind}": open_to_all,
+    "POST /webhooks/{kind}/{source}": open_to_all,
+    # Native API.
+    "GET /api/v1/applications": signed_in,
+    "GET /api/v1/applications/{application}/deliveries": _READS,
+    "GET /api/v1/applications/{application}/releases": _READS,
+    "POST /api/v1/applications/{application}/pipelines/{name_or_id}/start": _STARTS,
+    "POST /api/v1/applications/{application}/rollback": _WRITES,
+    "GET /api/v1/definitions/{kind}/{definition_id}/revisions": _any_definition(Right.READ),
+    "GET /api/v1/definitions/{kind}/{definition_id}/revisions/{revision}": _any_definition(Right.READ),
+    "POST /api/v1/definitions/{kind}/{definition_id}/restore": _any_definition(Right.WRITE),
+    "GET /api/v1/events": signed_in,
+    "GET /api/v1/evidence/{digest}": signed_in,
+    "GET /api/v1/executions": signed_in,
+    "GET /api/v1/executions/{execution_id}": _READS_EXECUTION,
+    "GET /api/v1/executions/{execution_id}/evidence": _READS_EXECUTION,
+    "GET /api/v1/executions/{execution_id}/journal": _READS_EXECUTION,
+    "GET /api/v1/executions/{execution_id}/log": _READS_EXECUTION,
+    "GET /api/v1/executions/{execution_id}/logs": _READS_EXECUTION,
+    "GET /api/v1/executions/{execution_id}/stages/{stage_id}/approval": _READS_EXECUTION,
+    "GET /api/v1/executions/{execution_id}/why": _READS_EXECUTION,
+    "POST /api/v1/executions/{execution_id}/cancel": _STEERS,
+    "POST /api/v1/executions/{execution_id}/pause": _STEERS,
+    "POST /api/v1/executions/{execution_id}/resume": _STEERS,
+    "POST /api/v1/executions/{execution_id}/stages/{stage_id}/ignore-failure": _STEERS,
+    "POST /api/v1/executions/{execution_id}/stages/{stage_id}/judgment": _STEERS,
+    "POST /api/v1/executions/{execution_id}/stages/{stage_id}/restart": _STEERS,
+    "POST /api/v1/executions/{execution_id}/stages/{stage_id}/skip": _STEERS,
+    "GET /api/v1/pipelines": signed_in,
+    "POST /api/v1/pipelines": _saving,
+    "POST /api/v1/run": _running,
+    "GET /api/v1/schema": signed_in,
+    "GET /api/v1/schema/openapi.json": signed_in,
+    "GET /api/v1/stage-types": signed_in,
+    "GET /api/v1/traffic": signed_in,
+    # Gate: applications and what is theirs.
+    "GET /applications": signed_in,
+    "GET /applications/{application}": _READS,
+    "GET /applications/{application}/clusters": _READS,
+    "GET /applications/{application}/clusters/{account}": _application_and_account,
+    "GET /applications/{application}/clusters/{account}/{cluster}": _application_and_account,
+    "GET /applications/{application}/clusters/{account}/{cluster}/{provider}": _application_and_account,
+    "GET /applications/{application}/clusters/{account}/{cluster}/{provider}/serverGroups": _application_and_account,
+    "GET /applications/{application}/clusters/{account}/{cluster}/{provider}/{region}/serverGroups/target/{target}": (
+        _application_and_account
+    ),
+    "GET /applications/{application}/executions/search": _READS,
+    "GET /applications/{application}/functions": _READS,
+    "GET /applications/{application}/history": _READS,
+    "GET /applications/{application}/loadBalancers": _READS,
+    "GET /applications/{application}/pipelineConfigs": _READS,
+    "GET /applications/{application}/pipelineConfigs/{name_or_id}": _READS,
+    "GET /applications/{application}/pipelines": _READS,
+    "GET /applications/{application}/pipelines/search": _READS,
+    "GET /applications/{application}/rawResources": _READS,
+    "GET /applications/{application}/serverGroupManagers": _READS,
+    "GET /applications/{application}/serverGroups": _READS,
+    "GET /applications/{application}/serverGroups/{account}/{region}/{name}": _application_and_account,
+    "GET /applications/{application}/strategyConfigs": _READS,
+    "GET /applications/{application}/strategyConfigs/{name_or_id}": _READS,
+    "GET /applications/{application}/tasks": _READS,
+    "POST /applications/{application}/tasks": _jobs,
+    "PUT /applications/{application}/pipelines/{execution_id}/cancel": _STEERS,
+    "GET /notifications/application/{application}": _READS,
+    # Gate: pipelines and strategies as they are stored.
+    "DELETE /pipelines/{application}/{name}": _WRITES,
+    "DELETE /strategies/{application}/{name}": _WRITES,
+    "GET /pipelineConfigs": signed_in,
+    "GET /pipelineConfigs/{pipeline_id}/history": _definition("pipeline", Right.READ, "pipeline_id"),
+    "GET /strategyConfigs": signed_in,
+    "GET /strategyConfigs/{strategy_id}/history": _definition("strategy", Right.READ, "strategy_id"),
+    "POST /actions/{kind}/reorder": _of_body(Right.WRITE),
+    "POST /pipelines": _saving,
+    "POST /pipelines/bulksave": _saving_many,
+    "POST /pipelines/move": _saving,
+    "POST /strategies": _saving,
+    "POST /strategies/move": _saving,
+    "PUT /pipelines/{pipeline_id}": _saving,
+    "PUT /strategies/{strategy_id}": _saving,
+    # Gate and Orca: executions.
+    "DELETE /pipelines/{execution_id}": _FORGETS,
+    "GET /executions": signed_in,
+    "GET /executions/correlated/{correlation_id}": signed_in,
+    "GET /executions/failedStages": _READS_EXECUTION,
+    "GET /pipelines": signed_in,
+    "GET /pipelines/failedStages": _READS_EXECUTION,
+    "GET /pipelines/{execution_id}": _READS_EXECUTION,
+    "GET /pipelines/{execution_id}/evaluateExpression": _READS_EXECUTION,
+    "GET /pipelines/{execution_id}/{stage_id}/evaluateExpression": _READS_EXECUTION,
+    "PATCH /pipelines/{execution_id}/stages/{stage_id}": _STEERS,
+    "POST /fail": _of_body(Right.EXECUTE),
+    "POST /orchestrate": _of_body(Right.EXECUTE),
+    "POST /orchestrate/{config_id}": _stored(Right.EXECUTE),
+    "POST /pipelines/start": _of_body(Right.EXECUTE),
+    "POST /pipelines/v2/{application}/{name_or_id}": _STARTS,
+    "POST /pipelines/{application}/{name_or_id}": _STARTS,
+    "POST /pipelines/{execution_id}/evaluateExpression": _READS_EXECUTION,
+    "POST /pipelines/{execution_id}/evaluateVariables": _READS_EXECUTION,
+    "POST /plan": _of_body(Right.EXECUTE),
+    "POST /plan/{config_id}": _stored(Right.EXECUTE),
+    "PUT /pipelines/{execution_id}/cancel": _STEERS,
+    "PUT /pipelines/{execution_id}/pause": _STEERS,
+    "PUT /pipelines/{execution_id}/resume": _STEERS,
+    "PUT /pipelines/{execution_id}/stages/{stage_id}/restart": _STEERS,
+    # Gate: tasks.
+    "DELETE /tasks/{task_id}": _execution(Right.WRITE, "task_id"),
+    "GET /tasks": signed_in,
+    "GET /tasks/{task_id}": _READS_TASK,
+    "POST /ops": _jobs,
+    "POST /tasks": _jobs,
+    "PUT /tasks/cancel": signed_in,
+    "PUT /tasks/{task_id}/cancel": _CANCELS_TASK,
+    # Gate: what is nobody's, or whose lists are filtered.
+    "GET /auth/user/serviceAccounts": signed_in,
+    "GET /artifacts/credentials": signed_in,
+    "GET /banners": signed_in,
+    "GET /capabilities/deploymentMonitors": signed_in,
+    "GET /capabilities/expressions": signed_in,
+    "GET /capabilities/quietPeriod": signed_in,
+    "GET /certificates": signed_in,
+    "GET /credentials": signed_in,
+    "GET /credentials/{name}": _account(Right.READ),
+    "GET /firewalls": signed_in,
+    "GET /images/find": signed_in,
+    "GET /images/tags": signed_in,
+    "GET /instanceTypes": signed_in,
+    "GET /instances/{account}/{region}/{instance_id}": _account(Right.READ),
+    "GET /instances/{account}/{region}/{instance_id}/console": _account(Right.READ),
+    "GET /jobs/preconfigured": signed_in,
+    "GET /keyPairs": signed_in,
+    "GET /loadBalancers": signed_in,
+    "GET /loadBalancers/{account}/{region}/{name}": _account(Right.READ),
+    "GET /networks": signed_in,
+    "GET /networks/{provider}": signed_in,
+    "GET /notifications/metadata": signed_in,
+    "GET /pagerDuty/services": signed_in,
+    "GET /projects": signed_in,
+    "GET /projects/{project}": signed_in,
+    "GET /projects/{project}/clusters": signed_in,
+    "GET /projects/{project}/pipelines": signed_in,
+    "GET /pubsub/subscriptions": signed_in,
+    "GET /search": signed_in,
+    "GET /securityGroups": signed_in,
+    "GET /serverGroups": signed_in,
+    "GET /serverGroups/{account}/{region}/{name}": _server_group,
+    "GET /slack/channels": signed_in,
+    "GET /storage": signed_in,
+    "GET /subnets": signed_in,
+    "GET /subnets/{provider}": signed_in,
+    "GET /tags": signed_in,
+    "GET /v2/builds": signed_in,
+    "GET /version": signed_in,
+    "GET /vpcs": signed_in,
+    "GET /webhooks/preconfigured": signed_in,
+    # Templates and canaries are everybody's who has signed in, as in Spinnaker.
+    "DELETE /v2/canaryConfig/{config_id}": signed_in,
+    "DELETE /v2/pipelineTemplates/{template_id}": signed_in,
+    "GET /v2/canaries/canary/{config_id}/{run_id}": signed_in,
+    "GET /v2/canaries/canary/{run_id}": signed_in,
+    "GET /v2/canaries/credentials": signed_in,
+    "GET /v2/canaries/judges": signed_in,
+    "GET /v2/canaries/metricSetPairList/{digest}": signed_in,
+    "GET /v2/canaries/{application}/executions": _READS,
+    "GET /v2/canaryConfig": signed_in,
+    "GET /v2/canaryConfig/{config_id}": signed_in,
+    "GET /v2/pipelineTemplates": signed_in,
+    "GET /v2/pipelineTemplates/versions": signed_in,
+    "GET /v2/pipelineTemplates/{template_id}": signed_in,
+    "GET /v2/pipelineTemplates/{template_id}/dependentPipelines": signed_in,
+    "POST /api/v1/canary-configs": signed_in,
+    "POST /v2/canaries/canary": signed_in,
+    "POST /v2/canaries/canary/{config_id}": signed_in,
+    "POST /v2/canaryConfig": signed_in,
+    "POST /v2/pipelineTemplates/create": signed_in,
+    "POST /v2/pipelineTemplates/plan": signed_in,
+    "POST /v2/pipelineTemplates/update/{template_id}": signed_in,
+    "PUT /artifacts/fetch": signed_in,
+    "PUT /v2/canaryConfig/{config_id}": signed_in,
+}
+"""By method and path, parameters as `{name}`."""
+
+
+def of(method: str, path_template: str) -> Rule:
+    """The rule of a route; HEAD counts as GET."""
+    route = f"{'GET' if method == 'HEAD' else method} {path_template.rstrip('/') or '/'}"
+    return _BY_FORM.get(form(route), administrators)
+
+
+def form(route: str) -> str:
+    """Without its parameters' names: the framework knows one set of them for all methods of a path."""
+    return re.sub(r"\{[^}]*\}", "{}", route)
+
+
+_BY_FORM = {form(route): rule for route, rule in RULES.items()}
