@@ -90,6 +90,8 @@ class ProcessStatus(msgspec.Struct, frozen=True, kw_only=True):
     reason: EndReason | None = None
     message: str = ""
     """Why it could not be started."""
+    complaint: str = ""
+    """What whoever runs it finds wrong, in words: its health check's failure, its lack of memory."""
     lost_log_bytes: int = 0
     """Output that the disk didn't take."""
 

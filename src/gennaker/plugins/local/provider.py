@@ -1,6 +1,6 @@
 """The cloud provider `local`: server groups whose instances are processes, and jobs, on this machine.
 
-Requests only change records (Documents `local.server-groups`, `local.jobs`); `instances.py` makes the processes match,
+Requests only change records (Documents `local.server-groups`, `local.jobs`); `transport/instances` makes the processes match,
 in `keep`, which runs as long as the server.
 """
 
@@ -18,10 +18,12 @@ from gennaker.interfaces.services import Services
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.local import command
 from gennaker.plugins.local.images import Images
-from gennaker.plugins.local.instances import Instances
 from gennaker.plugins.local.jobs import Jobs
-from gennaker.plugins.local.records import PLACE, GroupRecord, instance_id
+from gennaker.plugins.local.records import PLACE
+from gennaker.plugins.local.runs import ProcessRuns
 from gennaker.transport import processes
+from gennaker.transport.instances.keeping import Instances
+from gennaker.transport.instances.records import GroupRecord, instance_id
 
 _SWEEP_SECONDS = 600.0
 
@@ -42,12 +44,13 @@ class LocalProvider:
         """`data`: the data folder. Nothing runs before `keep`."""
         self._clock = clock
         self._images = Images(data / "images", registries)
+        folder = data / "local" / "instances"
         self.instances = Instances(
-            folder=data / "local" / "instances",
+            provider=self.name,
+            key=str(folder),
             documents=documents("local.server-groups"),
-            images=self._images,
+            runs=ProcessRuns(folder=folder, images=self._images, host_path=processes.host_path()),
             clock=clock,
-            host_path=processes.host_path(),
         )
         self.jobs = Jobs(
             folder=data / "local" / "jobs",

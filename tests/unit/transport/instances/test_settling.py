@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from gennaker.interfaces.clouds import Capacity, NewServerGroup
-from gennaker.plugins.local import settling
-from gennaker.plugins.local.records import PLACE, GroupRecord, InstanceRecord
-from gennaker.plugins.local.settling import Seen
+from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
+from gennaker.transport.instances import settling
+from gennaker.transport.instances.records import GroupRecord, InstanceRecord
+from gennaker.transport.instances.settling import Seen
 from gennaker.transport.processes import ProcessState
 
+PLACE = Place(account="local", region="local")
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 LATER = datetime(2026, 5, 2, tzinfo=UTC)
 HEALTHY = Seen(state=ProcessState.RUNNING, is_healthy=True, has_been_up=True)

@@ -1,10 +1,8 @@
-"""Instances: makes the processes of all server groups match their records, as long as the server runs."""
+"""Keeping: makes the runs of all server groups match their records, as long as the server runs."""
 
 import asyncio
-import shutil
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -14,43 +12,95 @@ from gennaker.interfaces.clouds import Health, HealthProbe, Instance, ServerGrou
 from gennaker.interfaces.documents import Documents, VersionMismatch
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.problems import Refused
-from gennaker.plugins.local import command, probing, settling
-from gennaker.plugins.local.images import Images
-from gennaker.plugins.local.probing import AttemptKey, Prober
-from gennaker.plugins.local.records import PLACE, GroupRecord, InstanceRecord, run_name
 from gennaker.transport import ports
-from gennaker.transport.processes import Processes, ProcessSpec, ProcessState, ProcessStatus
+from gennaker.transport.instances import probing, settling
+from gennaker.transport.instances.probing import AttemptKey, Prober
+from gennaker.transport.instances.records import GroupRecord, InstanceRecord, run_name
+from gennaker.transport.processes import ProcessState, ProcessStatus
 
 log = structlog.get_logger()
 
 _TICK_SECONDS = 0.25
 _PROBE_TICK_SECONDS = 0.05
+_PAUSE_SECONDS = 1.0
+"""Before the next attempt at what is impossible now."""
 _CONCURRENT_STARTS = 2
 _KEPT_ATTEMPTS = 2
 _LOG_LINES = 200
 
 Statuses = dict[int, ProcessStatus | None]
-"""By instance number: the process of its present attempt."""
+"""By instance number: the run of its present attempt."""
+
+
+class RunsUnknown(Exception):
+    """What runs can't be found out now; the text says why. It is no sign that anything has ended."""
+
+
+class Runs(Protocol):
+    """How runs are started, looked at and stopped; each is one attempt of one instance and never starts twice.
+
+    A run's name is `<server group>/<number>/<attempt>`.
+    """
+
+    async def groups(self) -> frozenset[str]:
+        """Server groups of which there is any run. Raises RunsUnknown."""
+        ...
+
+    async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
+        """All of them as they are now; None: not started. Raises RunsUnknown."""
+        ...
+
+    async def start(self, record: GroupRecord, one: InstanceRecord, name: str) -> None:
+        """Returns when it runs or has ended. Raises Refused for what may be otherwise later, RunsUnknown."""
+        ...
+
+    async def stop(self, name: str, drain_seconds: float) -> None:
+        """Tells it to end, and ends it after the time. Doesn't wait; called again and again until it has ended."""
+        ...
+
+    async def tail(self, name: str, lines: int) -> str:
+        """The end of its output; empty where there is none. Raises RunsUnknown."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Removes what is left of one that has ended."""
+        ...
+
+    async def remove_group(self, group: str) -> None:
+        """Ends and removes all runs of a server group."""
+        ...
 
 
 class Instances:
-    """The processes of all server groups."""
+    """The instances of all server groups of one provider on one machine."""
 
-    def __init__(self, *, folder: Path, documents: Documents, images: Images, clock: Clock, host_path: str) -> None:
-        """`folder`: where runs are, `<server group>/<number>/<attempt>`."""
-        self._folder = folder
+    def __init__(
+        self,
+        *,
+        provider: str,
+        key: str,
+        documents: Documents,
+        runs: Runs,
+        clock: Clock,
+        host: str = "127.0.0.1",
+    ) -> None:
+        """`provider`: the cloud provider's name; `key` decides where free ports are looked for; `host`: theirs."""
+        self._provider = provider
+        self._port_key = key
         self._documents = documents
-        self._images = images
+        self._runs = runs
         self._clock = clock
-        self._host_path = host_path
-        self._processes = Processes(folder)
-        self._prober = Prober()
+        self._host = host
+        self._prober = Prober(host)
         self._nudged = asyncio.Event()
         self._starts = asyncio.Semaphore(_CONCURRENT_STARTS)
         self._start_at: dict[AttemptKey, float] = {}
         self._running: dict[AttemptKey, tuple[int, HealthProbe]] = {}
         """What is to be probed: port and probe by attempt."""
         self._unstartable: dict[str, str] = {}
+        """Why, by server group."""
+        self._unknown = ""
+        """Why runs can't be looked at; empty: they can."""
 
     def nudge(self) -> None:
         """A record has changed: look at once."""
@@ -93,11 +143,11 @@ class Instances:
 
     async def shown(self, record: GroupRecord) -> ServerGroup:
         """The server group with live health."""
-        statuses = await self._statuses(record)
+        instances = await self._all_shown(record)
         return ServerGroup(
             name=record.name,
-            place=PLACE,
-            cloud_provider=PLACE.account,
+            place=record.new.place,
+            cloud_provider=self._provider,
             moniker=record.moniker,
             created_at=record.created_at,
             capacity=record.capacity,
@@ -105,7 +155,7 @@ class Instances:
             image=record.new.image,
             version=record.new.version,
             load_balancers=record.new.load_balancers,
-            instances=tuple([await self._shown(record, one, statuses[one.number]) for one in record.instances]),
+            instances=instances,
             labels=record.new.labels,
             created_by=record.new.key,
         )
@@ -113,19 +163,28 @@ class Instances:
     async def log(self, name: str, one: InstanceRecord, lines: int) -> str:
         """The end of an instance's output: of its present attempt, or of the one before if that is still silent."""
         for attempt in range(one.attempt, max(-1, one.attempt - _KEPT_ATTEMPTS), -1):
-            text = await self._processes.tail(run_name(name, one.number, attempt), lines)
+            text = await self._runs.tail(run_name(name, one.number, attempt), lines)
             if text:
                 return text
         return ""
 
     async def keep(self) -> None:
         """Makes live match desired until cancelled."""
-        await self._remove_strays()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._probe(), name="local:probes")
+            group.create_task(self._probe(), name=f"{self._provider}:probes")
+            are_strays_removed = False
             while True:
                 self._nudged.clear()
-                await self.settle_all()
+                try:
+                    if not are_strays_removed:
+                        await self._remove_strays()
+                        are_strays_removed = True
+                    await self.settle_all()
+                except* RunsUnknown as unknown:
+                    self._tell_unknown(str(_first(unknown)))
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                else:
+                    self._tell_unknown("")
                 try:
                     async with asyncio.timeout(_TICK_SECONDS):
                         await self._nudged.wait()
@@ -151,7 +210,7 @@ class Instances:
         }
 
         def free_port(number: int, attempt: int) -> int:
-            port = ports.free(f"{self._folder}/{record.name}/{number}/{attempt}", taken)
+            port = ports.free(f"{self._port_key}/{record.name}/{number}/{attempt}", taken)
             taken.add(port)
             return port
 
@@ -162,6 +221,10 @@ class Instances:
         if after.is_destroyed and not after.instances:
             await self._remove(after)
             return
+        staying = {one.number for one in after.instances}
+        for one in record.instances:
+            if one.number not in staying:
+                await self._runs.remove(run_name(record.name, one.number, one.attempt))
         async with asyncio.TaskGroup() as group:
             for one in after.instances:
                 status = statuses.get(one.number) if one in record.instances or one.is_leaving else None
@@ -171,7 +234,7 @@ class Instances:
         name = run_name(record.name, one.number, one.attempt)
         if one.is_leaving:
             self._running.pop(_key(record, one), None)
-            await self._processes.stop(name)
+            await self._runs.stop(name, record.new.drain_timeout.total_seconds())
         elif state is ProcessState.RUNNING:
             self._running[_key(record, one)] = (one.port, record.new.probe)
         elif state in (None, ProcessState.UNSTARTED) and self._is_time_to_start(record, one):
@@ -183,41 +246,29 @@ class Instances:
         return now >= self._start_at.setdefault(_key(record, one), now + settling.pause_seconds(one.crashes))
 
     async def _start(self, record: GroupRecord, one: InstanceRecord, name: str) -> None:
-        new = record.new
         try:
-            files = await self._images.files(new.image)
-            wished = await asyncio.to_thread(
-                command.command,
-                files,
-                environment={
-                    **new.environment,
-                    "PORT": str(one.port),
-                    "HOST": "127.0.0.1",
-                    "GENNAKER_SERVER_GROUP": record.name,
-                    "GENNAKER_VERSION": new.version,
-                    "GENNAKER_INSTANCE": str(one.number),
-                },
-                host_path=self._host_path,
-            )
+            await self._runs.start(record, one, name)
         except Refused as refused:
             # The image was there when the server group was created; its registry may come back.
+            if self._unstartable.get(record.name) != str(refused):
+                log.warning(
+                    "instances.unstartable", provider=self._provider, server_group=record.name, why=str(refused)
+                )
             self._unstartable[record.name] = str(refused)
-            log.warning("local.unstartable", server_group=record.name, why=str(refused))
+            self._start_at[_key(record, one)] = asyncio.get_running_loop().time() + _PAUSE_SECONDS
             return
         self._unstartable.pop(record.name, None)
-        spec = ProcessSpec(
-            argv=wished.argv,
-            working_folder=str(wished.folder),
-            environment=wished.environment,
-            stop_signal=wished.stop_signal,
-            drain_seconds=new.drain_timeout.total_seconds(),
+        self._running[_key(record, one)] = (one.port, record.new.probe)
+        log.info(
+            "instances.started",
+            provider=self._provider,
+            server_group=record.name,
+            instance=one.number,
+            attempt=one.attempt,
         )
-        status = await self._processes.start(name, spec)
-        self._running[_key(record, one)] = (one.port, new.probe)
-        log.info("local.started", server_group=record.name, instance=one.number, attempt=one.attempt, pid=status.pid)
         old = one.attempt - _KEPT_ATTEMPTS
         if old >= 0:
-            await self._processes.remove(run_name(record.name, one.number, old))
+            await self._runs.remove(run_name(record.name, one.number, old))
 
     async def _probe(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -227,23 +278,28 @@ class Instances:
                         group.create_task(self._prober.ask(key, port, probe))
                 await asyncio.sleep(_PROBE_TICK_SECONDS)
 
+    async def _all_shown(self, record: GroupRecord) -> tuple[Instance, ...]:
+        try:
+            statuses = await self._statuses(record)
+            return tuple([await self._shown(record, one, statuses[one.number]) for one in record.instances])
+        except RunsUnknown as unknown:
+            return tuple(probing.unknown(record, one, host=self._host, why=str(unknown)) for one in record.instances)
+
     async def _shown(self, record: GroupRecord, one: InstanceRecord, status: ProcessStatus | None) -> Instance:
         key = _key(record, one)
         if _state(status) is ProcessState.RUNNING and self._prober.known(key) is None:
             await self._prober.ask(key, one.port, record.new.probe)  # The first look after a restart of the server.
         probed = self._prober.known(key)
-        output = await self.log(record.name, one, _LOG_LINES)
-        found = probing.instance(record, one, status=status, probed=probed, log=output)
+        is_up = probed is not None and probed.is_up and not (status and status.complaint)
+        output = "" if is_up else await self.log(record.name, one, _LOG_LINES)
+        found = probing.instance(record, one, status=status, probed=probed, log=output, host=self._host)
         if found.health is Health.STARTING and record.name in self._unstartable:
             return msgspec.structs.replace(found, health=Health.FAILED, health_reason=self._unstartable[record.name])
         return found
 
     async def _statuses(self, record: GroupRecord) -> Statuses:
         names = {one.number: run_name(record.name, one.number, one.attempt) for one in record.instances}
-        found = await self._processes.statuses(tuple(names.values()))
-        for name, status in found.items():
-            if status is not None and status.state is ProcessState.GONE:
-                await self._processes.adopt(name)
+        found = await self._runs.statuses(tuple(names.values()))
         return {number: found[name] for number, name in names.items()}
 
     async def _replace(self, before: GroupRecord, after: GroupRecord) -> bool:
@@ -257,18 +313,21 @@ class Instances:
         return True
 
     async def _remove(self, record: GroupRecord) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._folder / record.name, ignore_errors=True)
+        await self._runs.remove_group(record.name)
         await self._documents.delete(record.name)
-        log.info("local.destroyed", server_group=record.name)
+        log.info("instances.destroyed", provider=self._provider, server_group=record.name)
 
     async def _remove_strays(self) -> None:
-        """Ends processes of server groups that nobody knows any more."""
+        """Ends runs of server groups that nobody knows any more."""
         known = {record.name for record in await self.records()}
-        for status in await self._processes.list():
-            if status.name.partition("/")[0] not in known:
-                await self._processes.stop(status.name)
-                await self._processes.wait(status.name, timedelta(seconds=60))
-                await self._processes.remove(status.name)
+        for group in await self._runs.groups():
+            if group not in known:
+                await self._runs.remove_group(group)
+
+    def _tell_unknown(self, why: str) -> None:
+        if why and why != self._unknown:
+            log.warning("instances.unknown", provider=self._provider, why=why)
+        self._unknown = why
 
 
 def _key(record: GroupRecord, one: InstanceRecord) -> AttemptKey:
@@ -277,6 +336,12 @@ def _key(record: GroupRecord, one: InstanceRecord) -> AttemptKey:
 
 def _state(status: ProcessStatus | None) -> ProcessState | None:
     return None if status is None else status.state
+
+
+def _first(group: BaseExceptionGroup[RunsUnknown]) -> BaseException:
+    """One of them: they all say the same."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 def _body(record: GroupRecord) -> JsonObject:

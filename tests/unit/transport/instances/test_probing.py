@@ -1,16 +1,17 @@
-"""Tests of plugins/local/probing.py."""
+"""Tests of transport/instances/probing.py."""
 
 import asyncio
 
 import pytest
 from tests import make
 
-from gennaker.interfaces.clouds import Capacity, Health, HealthProbe, NewServerGroup
-from gennaker.plugins.local import probing
-from gennaker.plugins.local.probing import Prober
-from gennaker.plugins.local.records import PLACE, GroupRecord, InstanceRecord
+from gennaker.interfaces.clouds import Capacity, Health, HealthProbe, NewServerGroup, Place
+from gennaker.transport.instances import probing
+from gennaker.transport.instances.probing import Prober
+from gennaker.transport.instances.records import GroupRecord, InstanceRecord
 from gennaker.transport.processes import EndReason, ProcessState, ProcessStatus
 
+PLACE = Place(account="local", region="local")
 KEY = ("shop-v000", 0, 0)
 
 

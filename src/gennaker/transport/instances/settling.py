@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from gennaker.plugins.local.records import GroupRecord, InstanceRecord
+from gennaker.transport.instances.records import GroupRecord, InstanceRecord
 from gennaker.transport.processes import ProcessState
 
 _FIRST_PAUSE_SECONDS = 0.25

@@ -6,8 +6,8 @@ import httpx2
 import msgspec
 
 from gennaker.interfaces.clouds import Health, HealthProbe, Instance
-from gennaker.plugins.local.records import GroupRecord, InstanceRecord, instance_id
-from gennaker.plugins.local.settling import CRASH_LOOP, Seen
+from gennaker.transport.instances.records import GroupRecord, InstanceRecord, instance_id
+from gennaker.transport.instances.settling import CRASH_LOOP, Seen
 from gennaker.transport.processes import ProcessState, ProcessStatus
 
 _EAGER_SECONDS = 0.1
@@ -38,8 +38,9 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 class Prober:
     """The probes of all instances of this process's provider."""
 
-    def __init__(self) -> None:
-        """Nothing is known; the first probe of an instance decides."""
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        """Nothing is known; the first probe of an instance decides. `host`: where they all are."""
+        self._host = host
         self._probed: dict[AttemptKey, Probed] = {}
         self._under_way: dict[AttemptKey, asyncio.Event] = {}
 
@@ -77,7 +78,7 @@ class Prober:
             return
         self._under_way[key] = asyncio.Event()
         try:
-            status, reason = await _answer(port, probe)
+            status, reason = await _answer(self._host, port, probe)
             self._probed[key] = _after(
                 self._probed.get(key, Probed()), status, reason, probe=probe, now=asyncio.get_running_loop().time()
             )
@@ -86,17 +87,35 @@ class Prober:
 
 
 def instance(
-    record: GroupRecord, one: InstanceRecord, *, status: ProcessStatus | None, probed: Probed | None, log: str
+    record: GroupRecord,
+    one: InstanceRecord,
+    *,
+    status: ProcessStatus | None,
+    probed: Probed | None,
+    log: str,
+    host: str = "127.0.0.1",
 ) -> Instance:
-    """The instance as the port shows it. `log`: the end of the last attempt's output."""
+    """The instance as the port shows it. `log`: the end of the last attempt's output; `host`: where it listens."""
     health, reason = _health(record, one, status=status, probed=probed or Probed())
     if health in (Health.FAILED, Health.DOWN):
         reason = f"{reason}; {_output(log)}"
     return Instance(
         id=instance_id(record.name, one.number),
-        address=f"127.0.0.1:{one.port}",
+        address=f"{host}:{one.port}",
         health=health,
         health_reason=reason,
+        launched_at=one.launched_at,
+        restarts=one.attempt,
+    )
+
+
+def unknown(record: GroupRecord, one: InstanceRecord, *, host: str, why: str) -> Instance:
+    """The instance while nobody can say how it is."""
+    return Instance(
+        id=instance_id(record.name, one.number),
+        address=f"{host}:{one.port}",
+        health=Health.UNKNOWN,
+        health_reason=why,
         launched_at=one.launched_at,
         restarts=one.attempt,
     )
@@ -108,12 +127,14 @@ def _health(
     if one.is_leaving:
         return Health.DRAINING, "it finishes its requests and stops"
     is_running = status is not None and status.state is ProcessState.RUNNING
+    if is_running and status is not None and status.complaint:
+        return Health.DOWN, status.complaint
     if is_running and probed.is_up:
         return (Health.OUT_OF_SERVICE, "removed from traffic") if record.is_disabled else (Health.UP, "")
     if one.crashes >= CRASH_LOOP:
         return Health.FAILED, f"it crashed {one.crashes} times in a row"
     if status is not None and status.is_final:
-        return Health.DOWN, f"its process {status.ending}"
+        return Health.DOWN, f"its process {status.ending}" + (f": {status.complaint}" if status.complaint else "")
     if is_running and (probed.has_been_up or probed.has_answered):
         is_given_up = probed.failures >= record.new.probe.failures_until_down
         return Health.DOWN if is_given_up else Health.STARTING, probed.reason
@@ -144,12 +165,12 @@ def _after(before: Probed, status: int | None, reason: str, *, probe: HealthProb
     )
 
 
-async def _answer(port: int, probe: HealthProbe) -> tuple[int | None, str]:
+async def _answer(host: str, port: int, probe: HealthProbe) -> tuple[int | None, str]:
     """Status and what is wrong; empty: it can serve."""
-    url = f"http://127.0.0.1:{port}{probe.path}"
+    url = f"http://{host}:{port}{probe.path}"
     seconds = probe.timeout.total_seconds()
     try:
-        # Proxies and certificates of the environment have no part in a conversation over loopback.
+        # Proxies and certificates of the environment have no part in a conversation with an instance.
         async with (
             asyncio.timeout(seconds),
             httpx2.AsyncClient(trust_env=False, verify=False, timeout=seconds) as client,
