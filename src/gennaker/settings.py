@@ -352,6 +352,38 @@ class KubernetesAccountSettings(msgspec.Struct, frozen=True, kw_only=True, renam
             raise ValueError("kinds and omit-kinds exclude each other")
 
 
+class DockerRegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """How an engine signs in to a registry."""
+
+    username: str
+    password_file: str
+    """File that holds the password or token and nothing else."""
+
+
+class DockerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A container engine (Docker, or Podman) that stages name as `account`."""
+
+    address: Annotated[str, Meta(pattern=r"^(unix:///|tcp://).+\Z")] = "unix:///var/run/docker.sock"
+    """`unix:///path`, or `tcp://host:port`; Podman: `unix:///run/podman/podman.sock`."""
+    ca_file: str = ""
+    """Of a `tcp://` address with TLS; PEM."""
+    client_certificate_file: str = ""
+    client_key_file: str = ""
+    region: Name = "local"
+    """What stages write as `region`."""
+    instance_host: str = "127.0.0.1"
+    """Address of the engine's machine on which instances listen."""
+    registries: dict[str, DockerRegistrySettings] = {}
+    """By host as in image names; others as the engine itself knows them."""
+    secrets: dict[Name, str] = {}
+    """By name: the file that holds it. Containers that name one find it below /run/secrets."""
+    mounts: tuple[str, ...] = ()
+    """Folders of the engine's machine that containers may mount, and what is below them."""
+    request_timeout_seconds: Seconds = 30.0
+    pull_timeout_seconds: Seconds = 600.0
+    """Longest silence while an image is pulled."""
+
+
 class JobSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Who may run stages of a type as jobs, i.e. outside pipelines."""
 
@@ -401,6 +433,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     artifact_accounts: dict[str, ArtifactAccountSettings] = {}
     """By name."""
     kubernetes: dict[str, KubernetesAccountSettings] = {}
+    """By account."""
+    docker: dict[str, DockerSettings] = {}
     """By account."""
     ci_artifacts: dict[str, CiArtifactSettings] = {}
     """By artifact type: which files of builds are of it; `deb` and `rpm` are known without."""

@@ -45,10 +45,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.file).name.startswith("test_")
 
 
-def params(subjects: Mapping[str, object], *, debian: tuple[str, ...] = (), slow: tuple[str, ...] = ()) -> list[object]:
-    """Parameters of a suite's fixture; named are those that need Debian's packages, and those that take their time."""
-    marks = {"debian": debian, "slow": slow}
-    unknown = {*debian, *slow} - set(subjects)
+def params(
+    subjects: Mapping[str, object],
+    *,
+    debian: tuple[str, ...] = (),
+    slow: tuple[str, ...] = (),
+    root: tuple[str, ...] = (),
+) -> list[object]:
+    """Parameters of a suite's fixture; named are those that need Debian's packages, root, and those that take their time."""
+    marks = {"debian": debian, "slow": slow, "root": root}
+    unknown = {*debian, *slow, *root} - set(subjects)
     assert not unknown, f"no subjects: {unknown}"
     return [
         pytest.param(name, marks=[getattr(pytest.mark, mark) for mark, names in marks.items() if name in names])

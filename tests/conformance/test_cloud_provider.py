@@ -20,16 +20,26 @@ from gennaker.interfaces.clouds import (
     Place,
 )
 from gennaker.model.problems import Refused
+from gennaker.plugins.docker.provider import DockerProvider
 from gennaker.plugins.local.provider import LocalProvider
 
-SUBJECTS: dict[str, type[CloudProvider]] = {"fake": FakeCloud, "without faults": FaultyCloud, "local": LocalProvider}
+pytestmark = pytest.mark.xdist_group("containers")
+
+SUBJECTS: dict[str, type[CloudProvider]] = {
+    "fake": FakeCloud,
+    "without faults": FaultyCloud,
+    "local": LocalProvider,
+    "docker": DockerProvider,
+}
 
 
-@pytest.fixture(params=subjects.params(SUBJECTS, slow=("local",)))
+@pytest.fixture(params=subjects.params(SUBJECTS, slow=("local", "docker"), debian=("docker",), root=("docker",)))
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    engine = request.getfixturevalue("containers") if request.param == "docker" else None
+
     @asynccontextmanager
     async def checked() -> AsyncIterator[World]:
-        async with world(request.param, tmp_path) as here:
+        async with world(request.param, tmp_path, engine) as here:
             assert type(here.provider()) is SUBJECTS[request.param]
             yield here
 

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 import pytest
 from tests.fakes.clouds import CloudState, FakeCloud
 from tests.fakes.documents import MemoryStore
+from tests.fakes.engines import EngineInTests
 from tests.fakes.faulty import Faults, FaultyCloud
 from tests.fakes.registry import MemoryRegistry
 
@@ -27,9 +28,10 @@ from gennaker.interfaces.clouds import (
     ServerGroup,
 )
 from gennaker.model.codec import JsonObject
+from gennaker.plugins.docker.provider import DockerProvider, Parts
 from gennaker.plugins.local.provider import LocalProvider
 from gennaker.transport.processes import Processes
-from gennaker.worker.clock import SystemClock
+from gennaker.worker.clock import SystemClock, SystemIds
 
 IMAGE = Path(__file__).parents[1] / "fakes" / "image"
 CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app", "Env": ["COLOUR=blue"]}
@@ -122,8 +124,65 @@ class LocalWorld:
         return self._provider
 
 
+class DockerWorld:
+    """Real containers."""
+
+    def __init__(self, folder: Path, engine: EngineInTests) -> None:
+        self.folder = folder
+        self.engine = engine
+        self.image = engine.image
+        self._documents = MemoryStore()
+        self._provider = self._new()
+        self._group = asyncio.TaskGroup()
+        self._keeping: asyncio.Task[None] | None = None
+
+    def _new(self) -> DockerProvider:
+        parts = Parts(
+            data=self.folder,
+            documents=self._documents,
+            registries={},
+            clock=SystemClock(),
+            ids=SystemIds(),
+        )
+        return DockerProvider({PLACE.account: self.engine.settings}, parts)
+
+    async def open(self) -> None:
+        await self._group.__aenter__()
+        self._keeping = self._group.create_task(self._provider.keep())
+
+    async def restart(self) -> None:
+        assert self._keeping is not None
+        self._keeping.cancel()
+        await asyncio.wait([self._keeping])
+        self._provider = self._new()
+        self._keeping = self._group.create_task(self._provider.keep())
+
+    async def close(self) -> None:
+        assert self._keeping is not None
+        self._keeping.cancel()
+        await self._group.__aexit__(None, None, None)
+        await asyncio.to_thread(self.engine.run, "rm", "--all", "--force", "--time=0")
+
+    def provider(self) -> DockerProvider:
+        return self._provider
+
+
 @asynccontextmanager
-async def world(kind: str, folder: Path) -> AsyncIterator[World]:
+async def docker_world(folder: Path, engine: EngineInTests) -> AsyncIterator[DockerWorld]:
+    docker = DockerWorld(folder, engine)
+    await docker.open()
+    try:
+        yield docker
+    finally:
+        await docker.close()
+
+
+@asynccontextmanager
+async def world(kind: str, folder: Path, engine: EngineInTests | None = None) -> AsyncIterator[World]:
+    if engine is not None:
+        async with docker_world(folder, engine) as docker:
+            yield docker
+        return
     if kind != "local":
         yield FakeWorld() if kind == "fake" else FaultlessWorld()
         return

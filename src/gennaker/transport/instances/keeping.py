@@ -248,6 +248,8 @@ class Instances:
     async def _start(self, record: GroupRecord, one: InstanceRecord, name: str) -> None:
         try:
             await self._runs.start(record, one, name)
+        except RunsUnknown:
+            raise
         except Refused as refused:
             # The image was there when the server group was created; its registry may come back.
             if self._unstartable.get(record.name) != str(refused):

@@ -23,7 +23,7 @@ stopping = asyncio.Event()
 async def main():
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
+    server = await asyncio.start_server(serve, os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"]))
     print("listening on", os.environ["PORT"], flush=True)
     if os.environ.get("CRASH_SECONDS"):
         loop.call_later(float(os.environ["CRASH_SECONDS"]), os._exit, 3)

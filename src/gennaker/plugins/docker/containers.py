@@ -1,0 +1,212 @@
+"""Containers: made once under a key, found by their labels, seen as runs."""
+
+import io
+import re
+import tarfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.docker import options as container_options
+from gennaker.plugins.docker.engine import Engine, filters, output
+from gennaker.plugins.docker.options import Options
+from gennaker.settings import DockerSettings
+from gennaker.transport.processes import EndReason, ProcessState, ProcessStatus
+
+OWNER = "gennaker.owner"
+"""Label: which installation made it."""
+KEY = "gennaker.key"
+"""Label: what it is, unique within an installation: a run's or a job's name."""
+_SIGNALS = 128
+_STOP_SIGNAL = "gennaker.stop-signal"
+_OVER = frozenset({"exited", "dead", "stopped", "removing"})
+_UNHEALTHY = "(unhealthy)"
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """A container as the engine's list has it."""
+
+    id: str
+    key: str
+    state: str
+    """`created`, `running`, `exited` …"""
+    status: str
+    """In words, with what the image's own health check says."""
+    stop_signal: str
+
+    @property
+    def is_over(self) -> bool:
+        """It ran and runs no more."""
+        return self.state in _OVER
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A container that is to be made."""
+
+    key: str
+    image: str
+    """As the engine knows it."""
+    body: JsonObject
+    """As the engine takes it, without image and labels."""
+    labels: dict[str, str] = {}
+    options: Options = Options()
+    stop_signal: str = "SIGTERM"
+
+
+class Containers:
+    """The containers of one installation on one engine."""
+
+    def __init__(self, engine: Engine, settings: DockerSettings) -> None:
+        """Nothing is asked yet."""
+        self._engine = engine
+        self._settings = settings
+        self._endings: dict[str, ProcessStatus] = {}
+        """By container, of those that are over: it never changes."""
+
+    async def list(self, owner: str) -> dict[str, Container]:
+        """All of an installation, by key."""
+        query = {"all": "1", **filters(label=(f"{OWNER}={owner}",))}
+        answer = await self._engine.ask("GET", "/containers/json", about="Its containers can't be listed", query=query)
+        found = [_read(one) for one in answer.listed] if answer else []
+        there = {one.id for one in found}
+        self._endings = {key: ending for key, ending in self._endings.items() if key in there}
+        return {one.key: one for one in found}
+
+    async def create(self, owner: str, wanted: Wanted) -> str:
+        """Makes it, not started yet; returns the engine's id. Raises Refused, EngineUnreachable."""
+        about = f"The container of {wanted.key} can't be made"
+        labels = {**wanted.labels, OWNER: owner, KEY: wanted.key, _STOP_SIGNAL: wanted.stop_signal}
+        body: JsonObject = {**wanted.body, "Image": wanted.image, "Labels": dict(labels)}
+        query = {"name": _name(wanted.key)}
+        answer = await self._engine.ask("POST", "/containers/create", about=about, query=query, body=body)
+        made = str(answer.json.get("Id", "")) if answer else ""
+        if wanted.options.secrets:
+            packed = _packed({name: self._secret(name) for name in wanted.options.secrets})
+            path = f"/containers/{made}/archive"
+            await self._engine.ask("PUT", path, about=about, query={"path": "/"}, body=packed)
+        for network in wanted.options.networks[1:]:
+            await self._engine.ask("POST", f"/networks/{network}/connect", about=about, body={"Container": made})
+        return made
+
+    async def start(self, container: str, key: str) -> None:
+        """Starts it; one that runs already stays as it is."""
+        await self._engine.ask(
+            "POST", f"/containers/{container}/start", about=f"The container of {key} can't be started"
+        )
+
+    async def signal(self, container: str, name: str) -> None:
+        """Sends a signal; one that is over gets none."""
+        try:
+            query = {"signal": name}
+            await self._engine.ask("POST", f"/containers/{container}/kill", about="It can't be stopped", query=query)
+        except Refused as refused:
+            if refused.status not in (409, 422):
+                raise  # It has just ended: the next look shows it.
+
+    async def remove(self, container: str) -> None:
+        """Removes it, also one that runs."""
+        query = {"force": "1", "v": "1"}
+        await self._engine.ask("DELETE", f"/containers/{container}", about="It can't be removed", query=query)
+
+    async def tail(self, container: str, lines: int | None) -> str:
+        """The end of its output, or all of it."""
+        query = {"stdout": "1", "stderr": "1", "tail": "all" if lines is None else str(lines)}
+        answer = await self._engine.ask(
+            "GET", f"/containers/{container}/logs", about="Its log can't be read", query=query
+        )
+        return output(answer.body) if answer else ""
+
+    async def file(self, container: str, path: str, most: int) -> bytes | str:
+        """A file's content; else why there is none, in words."""
+        about = f"{path} can't be read"
+        answer = await self._engine.ask("GET", f"/containers/{container}/archive", about=about, query={"path": path})
+        if answer is None:
+            return "was not written"
+        with tarfile.open(fileobj=io.BytesIO(answer.body)) as tar:
+            first = tar.next()
+            content = tar.extractfile(first) if first is not None and first.isfile() else None
+            if first is None or content is None:
+                return "is no file"
+            return f"is larger than {most} bytes" if first.size > most else content.read()
+
+    async def status(self, one: Container) -> ProcessStatus:
+        """It as a run."""
+        if one.state in ("created", "initialized", "configured"):
+            return ProcessStatus(name=one.key, state=ProcessState.UNSTARTED)
+        if not one.is_over:
+            complaint = "the image's own health check fails" if _UNHEALTHY in one.status else ""
+            return ProcessStatus(name=one.key, state=ProcessState.RUNNING, complaint=complaint)
+        if one.id not in self._endings:
+            self._endings[one.id] = await self._ending(one)
+        return self._endings[one.id]
+
+    async def _ending(self, one: Container) -> ProcessStatus:
+        answer = await self._engine.ask("GET", f"/containers/{one.id}/json", about="It can't be looked at")
+        state = answer.json.get("State") if answer else None
+        if not isinstance(state, dict):
+            return ProcessStatus(name=one.key, state=ProcessState.GONE, reason=EndReason.GONE)
+        code = state.get("ExitCode")
+        status = code if isinstance(code, int) else 0
+        is_killed = _SIGNALS < status <= _SIGNALS + 64 and not state.get("Error")
+        return ProcessStatus(
+            name=one.key,
+            state=ProcessState.ENDED,
+            reason=EndReason.EXITED,
+            exit_status=status,
+            signal=status - _SIGNALS if is_killed and status - _SIGNALS in (9, 15) else None,
+            started_at=_instant(state.get("StartedAt")),
+            ended_at=_instant(state.get("FinishedAt")),
+            complaint="it used more memory than its limit" if state.get("OOMKilled") else "",
+        )
+
+    def _secret(self, name: str) -> bytes:
+        path = self._settings.secrets.get(name, "")
+        try:
+            return Path(path).read_bytes()
+        except OSError as error:
+            raise Refused(
+                Problem(
+                    code="docker.secret",
+                    message=f"The file of the secret {name} can't be read: {error.strerror}.",
+                    remedy=f"Mend its path in [docker.{self._engine.account}.secrets], or the file's rights.",
+                )
+            ) from error
+
+
+def _read(one: JsonObject) -> Container:
+    labels = one.get("Labels")
+    labels = labels if isinstance(labels, dict) else {}
+    return Container(
+        id=str(one.get("Id", "")),
+        key=str(labels.get(KEY, "")),
+        state=str(one.get("State", "")).lower(),
+        status=str(one.get("Status", "")),
+        stop_signal=str(labels.get(_STOP_SIGNAL) or "SIGTERM"),
+    )
+
+
+def _name(key: str) -> str:
+    """A name that the engine allows."""
+    return re.sub(r"[^A-Za-z0-9_.-]", ".", key)
+
+
+def _packed(secrets: Mapping[str, bytes]) -> bytes:
+    folder = container_options.SECRETS_FOLDER.lstrip("/")
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name, content in secrets.items():
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.size, entry.mode = len(content), 0o444
+            tar.addfile(entry, io.BytesIO(content))
+    return made.getvalue()
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", str(value)))
+    except ValueError:
+        return None

@@ -1,0 +1,215 @@
+"""The engine: one Docker-compatible API, over a Unix socket or TCP. Says what it is asked for, and nothing about business."""
+
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import msgspec
+
+from gennaker.model.codec import Json, JsonObject, decode_json, encode
+from gennaker.plugins.docker import problems
+from gennaker.settings import DockerSettings
+from gennaker.transport import tls
+
+_VERSION = "v1.41"
+_UNIX = "unix://"
+_NOT_FOUND = 404
+_CONNECT_SECONDS = 5.0
+_LIMIT_BYTES = 50_000_000
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine said; refusals are raised instead."""
+
+    status: int
+    body: bytes = b""
+
+    @property
+    def json(self) -> JsonObject:
+        """The body, an object."""
+        value = decode_json(self.body)
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def listed(self) -> list[JsonObject]:
+        """The body, a list of objects."""
+        value = decode_json(self.body)
+        return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+class Engine:
+    """An account's engine. Each request has its own connection, so nothing has to be closed."""
+
+    def __init__(self, account: str, settings: DockerSettings) -> None:
+        """Nothing is asked before the first request."""
+        self.account = account
+        self._settings = settings
+        self._address = settings.address
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        about: str,
+        query: Mapping[str, str] | None = None,
+        body: JsonObject | bytes | None = None,
+        seconds: float | None = None,
+    ) -> Answer | None:
+        """One request; None: what it is about isn't there. Raises Refused, EngineUnreachable.
+
+        `about` begins the sentence of a refusal; `seconds`: longest silence, instead of the setting's.
+        """
+        async with self._answer(method, path, query=query, body=body, seconds=seconds) as answer:
+            content = await _read(answer)
+        if answer.status_code == _NOT_FOUND and not _is_about_others(path):
+            return None
+        if answer.status_code >= httpx2.codes.BAD_REQUEST:
+            said = _said(content) or answer.reason_phrase
+            raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
+        return Answer(status=answer.status_code, body=content)
+
+    async def pull(self, reference: str, *, credentials: str = "") -> None:
+        """Pulls an image. Raises Refused with what the engine said, EngineUnreachable."""
+        headers = {"X-Registry-Auth": credentials} if credentials else {}
+        about = f"The image {reference} can't be pulled"
+        query = {"fromImage": reference}
+        seconds = self._settings.pull_timeout_seconds
+        async with self._answer("POST", "/images/create", query=query, headers=headers, seconds=seconds) as answer:
+            if answer.status_code >= httpx2.codes.BAD_REQUEST:
+                said = _said(await _read(answer))
+                raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
+            async for line in answer.aiter_lines():
+                if error := _error_of(line):
+                    raise problems.refused(error, account=self.account, about=about)
+
+    @asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: JsonObject | bytes | None = None,
+        seconds: float | None = None,
+    ) -> AsyncIterator[httpx2.Response]:
+        timeout = httpx2.Timeout(seconds or self._settings.request_timeout_seconds, connect=_CONNECT_SECONDS)
+        content = encode(body) if isinstance(body, dict) else body
+        kind = "application/json" if isinstance(body, dict) else "application/x-tar"
+        sent = {**(headers or {}), **({"content-type": kind} if content is not None else {})}
+        try:
+            async with (
+                httpx2.AsyncClient(transport=self._transport(), timeout=timeout, trust_env=False) as client,
+                client.stream(
+                    method, f"{self._base}/{_VERSION}{path}", params=query, headers=sent, content=content
+                ) as answer,
+            ):
+                yield answer
+        except httpx2.ConnectError as error:
+            raise self._not_there(error) from error
+        except httpx2.TimeoutException as error:
+            limit = seconds or self._settings.request_timeout_seconds
+            raise self._silent(f"gives no answer within {limit:g} s", "Look at its load and its log.") from error
+        except httpx2.TransportError as error:
+            raise self._silent(f"broke off its answer ({type(error).__name__})", "Look at its log.") from error
+
+    @property
+    def _base(self) -> str:
+        if self._address.startswith(_UNIX):
+            return "http://engine"
+        scheme = "https" if self._settings.ca_file or self._settings.client_certificate_file else "http"
+        return f"{scheme}://{self._address.partition('://')[2]}"
+
+    def _transport(self) -> httpx2.AsyncHTTPTransport:
+        if self._address.startswith(_UNIX):
+            return httpx2.AsyncHTTPTransport(uds=self._address.removeprefix(_UNIX), verify=False)
+        return httpx2.AsyncHTTPTransport(verify=self._trusted(), trust_env=False)
+
+    def _trusted(self) -> ssl.SSLContext | bool:
+        one = self._settings
+        if not (one.ca_file or one.client_certificate_file):
+            return False
+        try:
+            context = ssl.create_default_context(cafile=one.ca_file) if one.ca_file else tls.trusted()
+            if one.client_certificate_file:
+                context.load_cert_chain(one.client_certificate_file, one.client_key_file or None)
+        except (OSError, ssl.SSLError) as error:
+            remedy = f"Look at ca-file, client-certificate-file and client-key-file of [docker.{self.account}]."
+            raise self._silent(f"can't be trusted: {error}", remedy, "docker.certificate") from error
+        return context
+
+    def _not_there(self, error: httpx2.ConnectError) -> problems.EngineUnreachable:
+        mend = f"mend `address` of [docker.{self.account}]"
+        if not self._address.startswith(_UNIX):
+            return self._silent(f"can't be reached: {error}", f"Start it there, or {mend}.")
+        path = Path(self._address.removeprefix(_UNIX))
+        try:
+            is_there = path.exists()
+        except PermissionError:
+            is_there = True
+        if not is_there:
+            remedy = f"Start it (`systemctl start docker`, or `systemctl start podman.socket`), or {mend}."
+            return self._silent("has no socket", remedy, "docker.no_socket")
+        if not os.access(path, os.R_OK | os.W_OK):
+            remedy = "Add the user who runs Gennaker to the group that owns the socket, and start Gennaker again."
+            return self._silent("doesn't let Gennaker's user in", remedy, "docker.permission")
+        return self._silent("doesn't run", "Start it, and look at its log.", "docker.not_running")
+
+    def _silent(self, why: str, remedy: str, code: str = "docker.unreachable") -> problems.EngineUnreachable:
+        return problems.unreachable(self.account, self._address, why=why, remedy=remedy, code=code)
+
+
+def filters(**wanted: tuple[str, ...]) -> dict[str, str]:
+    """The query that lists only these."""
+    return {"filters": encode({key: list(values) for key, values in wanted.items()}).decode()}
+
+
+def output(framed: bytes) -> str:
+    """What a container has written, out of the engine's frames (one byte which stream, four its length)."""
+    parts, at = [], 0
+    while at + 8 <= len(framed):
+        if framed[at] not in (0, 1, 2) or framed[at + 1 : at + 4] != b"\0\0\0":
+            return framed.decode(errors="replace")  # A container with a terminal: no frames.
+        size = int.from_bytes(framed[at + 4 : at + 8], "big")
+        parts.append(framed[at + 8 : at + 8 + size])
+        at += 8 + size
+    return b"".join(parts).decode(errors="replace")
+
+
+async def _read(answer: httpx2.Response) -> bytes:
+    parts, size = [], 0
+    async for part in answer.aiter_bytes():
+        size += len(part)
+        if size > _LIMIT_BYTES:
+            break
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _said(content: bytes) -> str:
+    try:
+        value: Json = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return content.decode(errors="replace")
+    return str(value.get("message") or value.get("cause") or "") if isinstance(value, dict) else ""
+
+
+def _error_of(line: str) -> str:
+    try:
+        value: Json = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return ""
+    return str(value.get("error") or "") if isinstance(value, dict) else ""
+
+
+def _is_about_others(path: str) -> bool:
+    """404 also says that what a container needs is missing: its image, its network, its program."""
+    return path.endswith(("/create", "/start", "/connect"))
+
+
+def _status(status: int) -> int:
+    return status if status in (400, 403, 404, 409) else 422

@@ -1,0 +1,138 @@
+"""Problems: what an engine says in its own words, as sentences that say what to do."""
+
+import re
+
+from gennaker.model.problems import Problem, Refused
+from gennaker.transport.instances.keeping import RunsUnknown
+
+_SHOWN = 400
+_KNOWN: tuple[tuple[str, str, str, str], ...] = (
+    (
+        r"no space left on device|not enough (free )?space|disk quota exceeded",
+        "docker.no_space",
+        "The engine of the account {account} has no space left",
+        "Remove images and containers that nobody needs (`docker system prune`), or give its disk more space.",
+    ),
+    (
+        r"server gave HTTP response to HTTPS client",
+        "docker.plain_registry",
+        "The registry speaks plain HTTP, which the engine of the account {account} doesn't allow",
+        (
+            "Name the registry in /etc/containers/registries.conf with `insecure = true` (Podman) or under "
+            "`insecure-registries` in /etc/docker/daemon.json."
+        ),
+    ),
+    (
+        r"digest.*(mismatch|did not match|does not match|failed verification)|unexpected digest|failed size validation",
+        "image.digest_mismatch",
+        "The registry gave something else than the digest says",
+        "Don't run it: the registry is broken or somebody has tampered with it. Push the image again.",
+    ),
+    (
+        r"unauthorized|authentication required|denied: |pull access denied|no basic auth credentials",
+        "docker.registry_denied",
+        "The registry doesn't give this image to the account {account}",
+        "Give its name and password under [docker.{account}.registries], or look for a typing error in the image's name.",
+    ),
+    (
+        r"manifest unknown|manifest for .* not found|name unknown|no such image|failed to find image|repository .* not found",
+        "image.unknown",
+        "There is no such image",
+        "Look for a typing error in its name, tag or digest, or push it first.",
+    ),
+    (
+        r"connection refused|no such host|i/o timeout|network is unreachable|TLS handshake timeout",
+        "docker.registry_unreachable",
+        "The engine of the account {account} can't reach the registry",
+        "Start the registry, or look at the engine's network and proxies.",
+    ),
+    (
+        r"(unable to find|no such|network .* not found|could not find).*network|network [^ ]+ not found",
+        "docker.network",
+        "There is no such network",
+        "Create it with `docker network create`, or write another one under `container.networks`.",
+    ),
+    (
+        r"port is already allocated|address already in use|bind: ",
+        "docker.port",
+        "The port is in use",
+        "Nothing: the next attempt takes another one.",
+    ),
+    (
+        r"executable file .*not found|no such file or directory|exec format error|permission denied.*exec|exec.*permission denied",
+        "docker.command",
+        "The image's command can't be run",
+        "Look at the image's ENTRYPOINT and CMD, and at the machine for which it was built.",
+    ),
+)
+"""What it says, the code, the sentence, the remedy; the first that fits."""
+
+
+class EngineUnreachable(Refused, RunsUnknown):
+    """The engine gave no answer: nothing is known about what it runs."""
+
+
+def refused(said: str, *, account: str, about: str, status: int = 422) -> Refused:
+    """What the engine said about something, as a refusal."""
+    words = " ".join(said.split())[:_SHOWN]
+    for pattern, code, sentence, remedy in _KNOWN:
+        if re.search(pattern, said, re.IGNORECASE):
+            message = f"{about}: {sentence.format(account=account)} ({words})."
+            return Refused(Problem(code=code, message=message, remedy=remedy.format(account=account)), status=status)
+    return Refused(
+        Problem(
+            code="docker.refused",
+            message=f"{about}: the engine of the account {account} refuses it: {words}.",
+            remedy="Mend what it names; the engine's own log says more.",
+        ),
+        status=status,
+    )
+
+
+def unreachable(
+    account: str, address: str, *, why: str, remedy: str, code: str = "docker.unreachable"
+) -> EngineUnreachable:
+    """The engine gave no answer."""
+    message = f"The container engine of the account {account} at {address} {why}."
+    return EngineUnreachable(Problem(code=code, message=message, remedy=remedy), status=503)
+
+
+def unknown_place(account: str, region: str, known: tuple[str, ...]) -> Refused:
+    """Nothing can be made there."""
+    listed = ", ".join(known) or "none; settings name them as [docker.NAME]"
+    return Refused(
+        Problem(
+            code="docker.place",
+            message=f"The provider docker has no account {account!r} with region {region!r}.",
+            remedy=f"Write one of its accounts and regions ({listed}).",
+        )
+    )
+
+
+def taken(name: str) -> Refused:
+    """Another server group has the name."""
+    return Refused(
+        Problem(
+            code="server_group.exists",
+            message=f"There is a server group {name} already.",
+            remedy="Wait until it is destroyed, or create one with another number.",
+        ),
+        status=409,
+    )
+
+
+def unknown(name: str) -> Refused:
+    """There is no such server group or instance."""
+    return Refused(
+        Problem(
+            code="server_group.unknown",
+            message=f"There is no {name} in the provider docker.",
+            remedy="It may have been destroyed; look at the application's clusters.",
+        ),
+        status=404,
+    )
+
+
+def option(key: str, message: str, remedy: str) -> Refused:
+    """A key of `container` that can't be followed."""
+    return Refused(Problem(code="docker.option", message=message, remedy=remedy, pointer=f"/container/{key}"))

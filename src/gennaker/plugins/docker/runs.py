@@ -1,0 +1,170 @@
+"""Runs: an instance's attempt as a container of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Refused
+from gennaker.plugins.docker import options as container_options
+from gennaker.plugins.docker import problems
+from gennaker.plugins.docker.containers import Container, Containers, Wanted
+from gennaker.plugins.docker.images import EngineImage, Images
+from gennaker.plugins.docker.options import Options
+from gennaker.settings import DockerSettings
+from gennaker.transport.instances.keeping import RunsUnknown
+from gennaker.transport.instances.records import GroupRecord, InstanceRecord
+from gennaker.transport.processes import EndReason, ProcessState, ProcessStatus
+
+PREFIX = "instance/"
+"""Begins the keys of containers that are instances."""
+_LOOK_SECONDS = 0.2
+"""So old a list may be: many server groups are looked at in one go."""
+_USUAL_PORT = 8080
+
+
+class ContainerRuns:
+    """Offers `transport.instances.keeping.Runs`."""
+
+    def __init__(
+        self, containers: Containers, images: Images, settings: DockerSettings, owner: Callable[[], Awaitable[str]]
+    ) -> None:
+        """`owner`: the installation, once it is known."""
+        self._containers = containers
+        self._images = images
+        self._settings = settings
+        self._owner = owner
+        self._seen: dict[str, Container] = {}
+        self._seen_at = float("-inf")
+        self._looking = asyncio.Lock()
+        self._unstartable: dict[str, str] = {}
+        """By run: why it could not be started."""
+        self._kill_at: dict[str, float] = {}
+        """By run that was told to end: loop time."""
+
+    async def groups(self) -> frozenset[str]:
+        """Server groups of which there is any container."""
+        return frozenset(name.partition("/")[0] for name in await self._all())
+
+    async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
+        """All of them as they are now."""
+        if not names:
+            return {}
+        seen = await self._all()
+        return {name: await self._status(name, seen.get(name)) for name in names}
+
+    async def start(self, record: GroupRecord, one: InstanceRecord, name: str) -> None:
+        """Makes and starts it, unless that has been done."""
+        found = (await self._all(is_fresh=True)).get(name)
+        options = container_options.read(record.new.provider_options, self._settings)
+        image = await self._images.ready(record.new.image)
+        try:
+            made = found.id if found else await self._create(record, one, name, image=image, options=options)
+            await self._containers.start(made, name)
+        except RunsUnknown:
+            raise
+        except Refused as refused:
+            # Counts as an attempt, so that the next comes after a pause, and with another port.
+            self._unstartable[name] = str(refused)
+        finally:
+            self._seen_at = float("-inf")
+
+    async def stop(self, name: str, drain_seconds: float) -> None:
+        """Sends the image's stop signal once, and KILL after the time."""
+        found = (await self._all()).get(name)
+        if found is None or found.is_over:
+            return
+        now = asyncio.get_running_loop().time()
+        if name not in self._kill_at:
+            self._kill_at[name] = now + drain_seconds
+            await self._containers.signal(found.id, found.stop_signal)
+        elif now >= self._kill_at[name]:
+            await self._containers.signal(found.id, "SIGKILL")
+
+    async def tail(self, name: str, lines: int) -> str:
+        """The end of its output."""
+        found = (await self._all()).get(name)
+        return await self._containers.tail(found.id, lines) if found else ""
+
+    async def remove(self, name: str) -> None:
+        """Removes its container."""
+        found = (await self._all(is_fresh=True)).get(name)
+        if found is not None:
+            await self._containers.remove(found.id)
+        self._seen.pop(name, None)
+        self._unstartable.pop(name, None)
+        self._kill_at.pop(name, None)
+
+    async def remove_group(self, group: str) -> None:
+        """Removes all containers of a server group, also those that run."""
+        for name in list(await self._all(is_fresh=True)):
+            if name.partition("/")[0] == group:
+                await self.remove(name)
+
+    async def _all(self, *, is_fresh: bool = False) -> dict[str, Container]:
+        """By run."""
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if is_fresh or now - self._seen_at > _LOOK_SECONDS:
+                found = await self._containers.list(await self._owner())
+                self._seen = {key.removeprefix(PREFIX): one for key, one in found.items() if key.startswith(PREFIX)}
+                self._seen_at = asyncio.get_running_loop().time()
+        return self._seen
+
+    async def _status(self, name: str, found: Container | None) -> ProcessStatus | None:
+        if name in self._unstartable:
+            return ProcessStatus(
+                name=name, state=ProcessState.ENDED, reason=EndReason.UNSTARTABLE, message=self._unstartable[name]
+            )
+        return None if found is None else await self._containers.status(found)
+
+    async def _create(
+        self, record: GroupRecord, one: InstanceRecord, name: str, *, image: EngineImage, options: Options
+    ) -> str:
+        port = port_of(image, options, record.new.environment)
+        variables = container_options.environment(
+            record.new.environment,
+            {"PORT": str(port), "HOST": "0.0.0.0"},  # noqa: S104 - the container's own
+            record.facts(one),
+        )
+        published: JsonObject = {f"{port}/tcp": [{"HostIp": self._settings.instance_host, "HostPort": str(one.port)}]}
+        body: JsonObject = {
+            "Env": variables,
+            "ExposedPorts": {f"{port}/tcp": {}},
+            "HostConfig": {**container_options.host_config(options), "PortBindings": published},
+            **({"Cmd": list(options.command)} if options.command else {}),
+            **({"User": options.user} if options.user else {}),
+        }
+        wanted = Wanted(
+            key=PREFIX + name,
+            image=image.id,
+            body=body,
+            labels={**record.new.labels, "gennaker.server-group": record.name},
+            options=options,
+            stop_signal=image.stop_signal,
+        )
+        return await self._containers.create(await self._owner(), wanted)
+
+
+def port_of(image: EngineImage, options: Options, given: dict[str, str]) -> int:
+    """On which the program in the container listens. Raises Refused if nobody can say."""
+    if options.port:
+        return options.port
+    said = given.get("PORT") or image.environment.get("PORT") or ""
+    if said.isdigit():
+        return int(said)
+    if len(image.ports) > 1:
+        listed = ", ".join(str(port) for port in image.ports)
+        message = f"The image {image.reference} exposes several ports ({listed})."
+        raise problems.option("port", message, "Say with `container.port` which one serves.")
+    return next(iter(image.ports), _USUAL_PORT)
+
+
+def check(image: EngineImage, options: Options, given: dict[str, str]) -> None:
+    """Raises Refused for an image that can't be an instance."""
+    port_of(image, options, given)
+    if not image.has_command and not options.command:
+        raise problems.option(
+            "command",
+            f"The image {image.reference} has neither an entrypoint nor a command.",
+            "Give it one when it is built, or write `container.command`.",
+        )

@@ -1,0 +1,136 @@
+"""A container engine for tests: Podman's Docker-compatible API over files of its own, and an image of the test's web server."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from tests.fakes.registry import MemoryRegistry
+from tests.registry_servers import own_registry
+
+from gennaker.plugins.oci.client import RegistryClient
+from gennaker.plugins.oci.session import RegistryAccount
+from gennaker.settings import DockerSettings
+
+APP = Path(__file__).parent / "image" / "app" / "server.py"
+PYTHON = "/usr/bin/python3"
+_CONTAINERS_CONF = """\
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=10000:10000"]
+log_driver = "k8s-file"
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+_MODULES = "import sys, http.client, asyncio, base64, hashlib, json, os, signal"
+_LIST = f"{_MODULES}; print('\\n'.join(sorted({{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}})))"
+
+
+class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine that runs."""
+
+    settings: DockerSettings
+    registry: str
+    """`127.0.0.1:port` of a registry that it may pull from."""
+    image: str
+    """A web server, with its digest; pushed, not pulled yet."""
+    podman: tuple[str, ...]
+    """The command line's words for the same engine."""
+
+    def run(self, *words: str) -> str:
+        """What a command of the engine's own prints."""
+        done = subprocess.run([*self.podman, *words], capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+
+@contextlib.contextmanager
+def engine(folder: Path) -> Iterator[EngineInTests]:
+    """Starts one, ends it with everything that it runs."""
+    with TemporaryDirectory(prefix="engine-") as short, own_registry(folder / "registry") as host:
+        run = Path(short)  # podman takes no longer path for its run root
+        (run / "containers.conf").write_text(_CONTAINERS_CONF)
+        (run / "registries.conf").write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
+        environment = {
+            "PATH": f"{os.defpath}:/usr/sbin:/sbin",
+            "HOME": str(run),
+            "CONTAINERS_CONF": str(run / "containers.conf"),
+            "CONTAINERS_REGISTRIES_CONF": str(run / "registries.conf"),
+        }
+        podman = ("podman", f"--root={folder / 'root'}", f"--runroot={run / 'run'}")
+        words = ("env", "-i", *(f"{key}={value}" for key, value in environment.items()), *podman)
+        service = subprocess.Popen(
+            [*words, "system", "service", "--time=0", f"unix://{run / 's.sock'}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for(run / "s.sock", service)
+            image = asyncio.run(_pushed(folder, host))
+            settings = DockerSettings(address=f"unix://{run / 's.sock'}")
+            yield EngineInTests(settings=settings, registry=host, image=image, podman=words)
+        finally:
+            service.terminate()
+            service.wait(timeout=20)
+            subprocess.run(
+                [*words, "rm", "--all", "--force", "--time=0"], capture_output=True, timeout=120, check=False
+            )
+            subprocess.run(["umount", str(folder / "root" / "overlay")], capture_output=True, timeout=20, check=False)
+
+
+async def push(folder: Path, host: str, name: str, config: dict[str, object]) -> str:
+    """Makes an image of a folder with the web server and Python, and pushes it; its name with digest."""
+    memory = MemoryRegistry()
+    config = {"Env": ["COLOUR=blue"], "ExposedPorts": {"8080/tcp": {}}, **config}
+    made = memory.add(name, "1", folder, msgspec.convert(config, dict))
+    layout = folder.parent / f"layout-{name}"
+    digest = await memory.pull(name, made.partition("@")[2], layout)
+    client = RegistryClient(RegistryAccount(name="tests", address=f"http://{host}"))
+    try:
+        await client.push(layout, digest, repository=name, tag="1")
+    finally:
+        await client.close()
+    return f"{host}/{name}@{digest}"
+
+
+async def _pushed(folder: Path, host: str) -> str:
+    root = await asyncio.to_thread(files, folder / "image")
+    return await push(root, host, "web", {"Cmd": [PYTHON, "-B", "/app/server.py"], "WorkingDir": "/app"})
+
+
+def files(root: Path) -> Path:
+    """The web server, Debian's Python with what the server imports, and a shell."""
+    (root / "app").mkdir(parents=True)
+    shutil.copy(APP, root / "app" / "server.py")
+    listed = subprocess.run([PYTHON, "-I", "-B", "-c", _LIST], capture_output=True, text=True, timeout=30, check=True)
+    libraries = subprocess.run(["ldd", PYTHON, *_extensions(listed.stdout)], capture_output=True, text=True, check=True)
+    found = {word for line in libraries.stdout.splitlines() for word in line.split() if word.startswith("/lib")}
+    for file in sorted({PYTHON, *listed.stdout.split(), *found}):
+        target = root / file.lstrip("/").rstrip(":")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file.rstrip(":"), target)
+    (root / "bin").mkdir()
+    shutil.copy("/bin/busybox", root / "bin" / "busybox")
+    for name in ("sh", "sleep"):
+        (root / "bin" / name).symlink_to("busybox")
+    (root / "tmp").mkdir()
+    return root
+
+
+def _extensions(listed: str) -> list[str]:
+    return [file for file in listed.split() if file.endswith(".so")]
+
+
+def _wait_for(socket: Path, service: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        if socket.exists():
+            return
+        assert service.poll() is None, "the engine ended at once"
+        time.sleep(0.05)  # noqa: TID251 - a foreign process says nothing when it is ready
+    raise TimeoutError("the engine did not start")
