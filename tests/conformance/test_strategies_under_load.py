@@ -1,4 +1,4 @@
-"""Strategies on real processes behind a real load balancer, with users on it all the time: nobody notices anything."""
+"""Strategies on real processes and containers behind a real load balancer, with users on it all the time: nobody notices."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.conformance import subjects
+from tests.fakes.engines import EngineInTests
 from tests.fakes.registry import MemoryRegistry
 from tests.fakes.virtual_time import RealTime
 from tests.fakes.web_client import Load
@@ -19,26 +21,36 @@ from gennaker.model.statuses import Status
 from gennaker.plugins.caddy.plugin import plugin as caddy_plugin
 from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.deploy.plugin import plugin as deploy_plugin
+from gennaker.plugins.docker.plugin import plugin as docker_plugin
 from gennaker.plugins.flow.plugin import plugin as flow_plugin
 from gennaker.plugins.local.plugin import plugin as local_plugin
-from gennaker.settings import CaddySettings
+from gennaker.settings import CaddySettings, Settings
 from gennaker.transport.processes import Processes
 
 IMAGE = Path(__file__).parents[1] / "fakes" / "image"
 CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app"}
 USERS = 8
+CLOUDS = ("local", "docker")
+pytestmark = pytest.mark.xdist_group("containers")
 
 
 class RealPlace:
-    """The embedded default, without a server around it."""
+    """The embedded default, or with containers for processes, without a server around it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: EngineInTests | None = None) -> None:
+        """`engine`: instances are its containers."""
         self.folder = folder
-        self.source = MemoryRegistry()
-        self.image = self.source.add("shop", "1", IMAGE, CONFIG)
-        plugins = (flow_plugin, deploy_plugin, local_plugin, caddy_plugin)
-        registries = {"local-registry": self.source}
-        self.harness = Harness(*plugins, time=RealTime(), data=folder, registries=registries)
+        self.engine = engine
+        source = MemoryRegistry()
+        self.image = source.add("shop", "1", IMAGE, CONFIG) if engine is None else engine.image
+        plugins = (flow_plugin, deploy_plugin, caddy_plugin, local_plugin if engine is None else docker_plugin)
+        self.harness = Harness(
+            *plugins,
+            time=RealTime(),
+            data=folder,
+            settings=Settings(docker={} if engine is None else {"local": engine.settings}),
+            registries={"local-registry": source},
+        )
 
     def close(self) -> None:
         """Ends whatever was started."""
@@ -48,6 +60,8 @@ class RealPlace:
         program = CaddyProgram(self.folder / "caddy", self.harness.documents("caddy.program"), CaddySettings())
         await program.stop(timedelta(seconds=5))
         await Processes(self.folder / "local" / "instances").stop_all(timedelta(seconds=3))
+        if self.engine is not None:
+            await asyncio.to_thread(self.engine.run, "rm", "--all", "--force", "--time=0")
 
     def deploy(self, version: str, **keys: Json) -> JsonObject:
         """A pipeline that deploys this version; `sick` never answers its health check well."""
@@ -55,14 +69,14 @@ class RealPlace:
         cluster: JsonObject = {
             "account": "local",
             "region": "local",
-            "cloudProvider": "local",
+            "cloudProvider": "local" if self.engine is None else "docker",
             "stack": "prod",
             "capacity": {"min": 2, "max": 2, "desired": 2},
             "loadBalancers": ["shop-prod"],
             "image": self.image,
             "version": version,
             "environment": environment,
-            "upTimeout": "PT10S",
+            "upTimeout": "PT30S",
             **keys,
         }
         stage: JsonObject = {"refId": "1", "type": "deploy", "name": "Deploy", "clusters": [cluster]}
@@ -93,9 +107,9 @@ class RealPlace:
         return executions, loads[0]
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[RealPlace]:
-    made = RealPlace(tmp_path)
+@pytest.fixture(params=subjects.params(dict.fromkeys(CLOUDS), debian=("docker",), root=("docker",)))
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealPlace]:
+    made = RealPlace(tmp_path, request.getfixturevalue("containers") if request.param == "docker" else None)
     yield made
     made.close()
 
