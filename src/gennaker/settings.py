@@ -355,6 +355,8 @@ class KubernetesAccountSettings(msgspec.Struct, frozen=True, kw_only=True, renam
 class DockerRegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """How an engine signs in to a registry."""
 
+    host: str
+    """As it stands in image names: `registry.example`, `10.0.0.7:5000`."""
     username: str
     password_file: str
     """File that holds the password or token and nothing else."""
@@ -373,8 +375,8 @@ class DockerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """What stages write as `region`."""
     instance_host: str = "127.0.0.1"
     """Address of the engine's machine on which instances listen."""
-    registries: dict[str, DockerRegistrySettings] = {}
-    """By host as in image names; others as the engine itself knows them."""
+    registries: tuple[DockerRegistrySettings, ...] = ()
+    """Others as the engine itself knows them."""
     secrets: dict[Name, str] = {}
     """By name: the file that holds it. Containers that name one find it below /run/secrets."""
     mounts: tuple[str, ...] = ()

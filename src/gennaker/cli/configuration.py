@@ -21,6 +21,7 @@ from gennaker.settings import (
     CiArtifactSettings,
     CiSettings,
     ConditionSettings,
+    DockerSettings,
     JobSettings,
     KubernetesAccountSettings,
     LoadBalancerSettings,
@@ -35,6 +36,7 @@ _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
     "ci": CiSettings,
     "ci-artifacts": CiArtifactSettings,
     "conditions": ConditionSettings,
+    "docker": DockerSettings,
     "jobs": JobSettings,
     "kubernetes": KubernetesAccountSettings,
     "load-balancers": LoadBalancerSettings,
@@ -42,7 +44,7 @@ _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
     "providers": ProviderSettings,
 }
 """Sections whose keys are names that people choose."""
-_FREE_KEYS = frozenset({"custom-headers", "permissions", "account-back-off-seconds"})
+_FREE_KEYS = frozenset({"custom-headers", "permissions", "account-back-off-seconds", "secrets"})
 """Keys in such sections that hold names that people choose, too."""
 _FREE_MAPS = frozenset({"traffic.accounts", "traffic.programs"})
 """Settings of ordinary sections that are maps from names that people choose."""

@@ -67,6 +67,7 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
             "ci",
             "ci-artifacts",
             "conditions",
+            "docker",
             "jobs",
             "kubernetes",
             "load-balancers",
@@ -306,3 +307,15 @@ def test_a_password_is_not_shown(tmp_path: Path, url: str, shown: str) -> None:
 
     assert configured.settings.store.url == url
     assert configuration.shown(configured.settings)["store.url"] == shown
+
+
+def test_an_account_of_containers_has_registries_and_secrets_of_chosen_names(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '[docker.prod]\naddress = "tcp://10.0.0.7:2376"\n[docker.prod.secrets]\ndatabase = "/etc/db"\n'
+        '[[docker.prod.registries]]\nhost = "registry.example"\nusername = "deploy"\npassword-file = "/etc/p"\n',
+    )
+
+    prod = found.settings.docker["prod"]
+    assert (prod.address, prod.secrets) == ("tcp://10.0.0.7:2376", {"database": "/etc/db"})
+    assert [one.host for one in prod.registries] == ["registry.example"]

@@ -78,7 +78,7 @@ class Images:
 
     def _credentials(self, reference: str) -> str:
         host = reference.partition("/")[0]
-        known = self._settings.registries.get(host)
+        known = next((one for one in self._settings.registries if one.host == host), None)
         if known is None:
             return ""
         try:
