@@ -24,6 +24,27 @@ TOKEN = "the-token"
 HOST = "127.0.0.1:8084"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Of passwords that only a test has."""
+NOT_OFFERED = (
+    "/admin",
+    "/bakery",
+    "/batch",
+    "/cleanup",
+    "/cloudMetrics",
+    "/codebuild",
+    "/concourse",
+    "/ecs",
+    "/extensions",
+    "/gcb",
+    "/integrations",
+    "/managed",
+    "/mcp",
+    "/pipelineTemplates",
+    "/proxies",
+    "/servicebroker",
+    "/snapshots",
+    "/v1/data",
+)
+"""Parts of Spinnaker's API that don't exist here: with all that is below, and by every method, 501."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,7 +58,7 @@ class Credentials:
     async def new_token(self, token: Token) -> str:
         """Keeps it and returns the secret, which is shown once. `token.id` is replaced."""
         secret = PREFIX + self._new_secret()
-        await self._tokens.put(_digest(secret), _body(msgspec.structs.replace(token, id=_digest(secret)[:16])))
+        await self._tokens.put(_digest(secret), _body(msgspec.structs.replace(token, id=id_of(secret))))
         return secret
 
     async def token(self, secret: str) -> Token | None:
@@ -116,6 +116,11 @@ class Credentials:
         for one in await self._sessions.list():
             if msgspec.convert(one.body, Session).person.lower() == person.lower():
                 await self._sessions.delete(one.key)
+
+
+def id_of(secret: str) -> str:
+    """The id of the token that this is the secret of."""
+    return _digest(secret)[:16]
 
 
 def _digest(secret: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from gennaker.access.credentials import Credentials, Token
 from gennaker.access.guesses import Guesses
-from gennaker.access.identities import Identities, Person
+from gennaker.access.identities import Identities, Person, ServiceAccount
 from gennaker.access.passwords import Passwords
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.clock import Clock
@@ -22,7 +22,7 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import SignInSettings
 
-VIA_SESSION = "page"
+VIA_SESSION, VIA_TOKEN = "page", "api"
 _SERVICE_TOKEN_LIVES = timedelta(days=365)
 
 
@@ -68,9 +68,10 @@ class SignIn:
             return None
         if token.is_service_account:
             account = await self.identities.service_account(token.holder)
-            found = None if account is None else Principal(name=account.name, roles=frozenset(account.roles), via="api")
+            roles = frozenset(account.roles if account else ())
+            found = None if account is None else Principal(name=account.name, roles=roles, via=VIA_TOKEN)
         else:
-            found = await self._present(token.holder, via="api")
+            found = await self._present(token.holder, via=VIA_TOKEN)
         if found is None or token.scopes is None:
             return found
         return msgspec.structs.replace(found, scopes=frozenset(token.scopes))
@@ -100,12 +101,13 @@ class SignIn:
         await self._tell("person.added", by.name, {"roles": list[Json](saved.roles)}, subject=f"person:{saved.name}")
         return saved
 
-    async def change_password(self, person: Person, password: str, *, by: Principal) -> None:
+    async def change_password(self, person: Person, password: str, *, by: Principal) -> Person:
         """Ends all sessions of the person. Raises Refused."""
         hashed = await self._passwords.hashed(password)
-        await self.identities.save_person(msgspec.structs.replace(person, password=hashed))
+        saved = await self.identities.save_person(msgspec.structs.replace(person, password=hashed))
         await self._credentials.close_sessions_of(person.name)
         await self._tell("person.password_changed", by.name, {}, subject=f"person:{person.name}")
+        return saved
 
     async def change_person(self, person: Person, *, before: Person, by: Principal) -> Person:
         """Roles, or whether the person may sign in; a disabled one's sessions end."""
@@ -114,6 +116,20 @@ class SignIn:
             await self._credentials.close_sessions_of(person.name)
         details: JsonObject = {"before": _facts(before), "after": _facts(saved)}
         await self._tell("person.changed", by.name, details, subject=f"person:{person.name}")
+        return saved
+
+    async def save_service_account(
+        self, name: str, roles: tuple[str, ...], *, is_disabled: bool, by: Principal
+    ) -> ServiceAccount:
+        """Makes or changes one. Raises Refused where the name can't be one, or is a person's."""
+        before = next(
+            (one for one in await self.identities.service_accounts() if one.name.lower() == name.lower()), None
+        )
+        account = before or ServiceAccount(name=name, since=self._clock.now())
+        account = msgspec.structs.replace(account, roles=roles, is_disabled=is_disabled)
+        saved = await self.identities.save_service_account(account, is_new=before is None)
+        details: JsonObject = {"before": _facts(before) if before else None, "after": _facts(saved)}
+        await self._tell("service_account.saved", by.name, details, subject=f"service-account:{saved.name}")
         return saved
 
     async def new_token(self, token: Token, *, by: Principal) -> str:
@@ -177,7 +193,7 @@ def _principal(person: Person, *, via: str) -> Principal:
     return Principal(name=person.name, roles=frozenset(person.roles), via=via)
 
 
-def _facts(person: Person) -> JsonObject:
+def _facts(person: Person | ServiceAccount) -> JsonObject:
     return {"roles": list[Json](person.roles), "isDisabled": person.is_disabled}
 
 

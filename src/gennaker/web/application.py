@@ -15,6 +15,7 @@ from gennaker.model.problems import Refused
 from gennaker.web import problems
 from gennaker.web.access import Access
 from gennaker.web.gate.accounts import GateAccountsController
+from gennaker.web.gate.api_tokens import GateTokensController
 from gennaker.web.gate.applications import GateApplicationsController
 from gennaker.web.gate.canary_configs import GateCanaryConfigsController
 from gennaker.web.gate.canary_runs import GateCanariesController
@@ -37,6 +38,7 @@ from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.definitions import DefinitionsController
 from gennaker.web.native.evidence import EvidenceController
 from gennaker.web.native.executions import ExecutionsController
+from gennaker.web.native.people import PeopleController
 from gennaker.web.native.pipelines import PipelinesController
 from gennaker.web.native.system import HealthController, SystemController
 from gennaker.web.orca import OrcaController
@@ -68,7 +70,9 @@ def create(ports: WebPorts) -> Litestar:
             ApplicationsController,
             DefinitionsController,
             EvidenceController,
+            PeopleController,
             GateSessionController,
+            GateTokensController,
             GateApplicationsController,
             GateAccountsController,
             GateClustersController,

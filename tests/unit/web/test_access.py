@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from tests.fakes.website import Answer, Website
+from tests.fakes.website import NOT_OFFERED, Answer, Website
 from tests.harness import Harness, ended, problem_of
-from tests.unit.web.test_sign_in import NOT_OFFERED
 
 from gennaker.access.credentials import Token
 from gennaker.access.identities import Person, ServiceAccount

@@ -7,33 +7,12 @@ from pathlib import Path
 import pytest
 from litestar import get
 from litestar.routes import HTTPRoute
-from tests.fakes.website import HOST, TOKEN, Website
+from tests.fakes.website import HOST, NOT_OFFERED, TOKEN, Website
 from tests.harness import Harness
 
 from gennaker.model.principal import Principal
 from gennaker.web.ports import Asking
 
-NOT_OFFERED = (
-    "/admin",
-    "/bakery",
-    "/batch",
-    "/cleanup",
-    "/cloudMetrics",
-    "/codebuild",
-    "/concourse",
-    "/ecs",
-    "/extensions",
-    "/gcb",
-    "/integrations",
-    "/managed",
-    "/mcp",
-    "/pipelineTemplates",
-    "/proxies",
-    "/servicebroker",
-    "/snapshots",
-    "/v1/data",
-)
-"""Parts of Spinnaker's API that don't exist here: with all that is below, and by every method, 501."""
 OPEN = {
     "GET /": 302,
     "GET /favicon.ico": 301,
@@ -166,6 +145,8 @@ OPEN = {
     "GET /artifacts/credentials": 200,
     "PUT /artifacts/fetch": 400,
     "GET /auth/apiTokens": 501,
+    "POST /auth/apiTokens": 400,
+    "DELETE /auth/apiTokens/x": 501,
     "POST /auth/deleteSessionCache": 501,
     "POST /auth/roles/sync": 501,
     "GET /banners": 200,
@@ -250,6 +231,12 @@ CLOSED = {
     "GET /api/v1/executions/x/logs",
     "GET /api/v1/executions/x/stages/y/approval",
     "GET /api/v1/executions/x/why",
+    "GET /api/v1/people",
+    "POST /api/v1/people",
+    "PATCH /api/v1/people/x",
+    "PUT /api/v1/me/password",
+    "GET /api/v1/service-accounts",
+    "PUT /api/v1/service-accounts/x",
     "GET /api/v1/pipelines",
     "GET /api/v1/schema",
     "GET /api/v1/schema/openapi.json",

@@ -35,7 +35,6 @@ _READ = (
     "/artifacts/{provider:str}/{package:str}",
     "/artifacts/{provider:str}/{package:str}/{version:str}",
     "/artifacts/content-address/{application:str}/{hash:str}",
-    "/auth/apiTokens",
     "/canaries/{canary:str}",
     "/canaryConfigs",
     "/charts/find",
