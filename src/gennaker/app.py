@@ -36,8 +36,9 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.settings import ServerFile, Settings
-from gennaker.store import opening
+from gennaker.store import audit_heads, opening
 from gennaker.store.audit import DatabaseAuditTrail, Verdict
+from gennaker.store.audit_heads import HeadExporter
 from gennaker.store.definitions import DatabaseDefinitions
 from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.evidence import FileEvidence, FileLogs
@@ -49,6 +50,7 @@ from gennaker.store.searches import DatabaseSearches
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.transport import ports, reporting
 from gennaker.transport.folder import DataFolder
+from gennaker.transport.http import GuardedClient
 from gennaker.transport.permissions import private_files
 from gennaker.transport.processes import Processes
 from gennaker.web import application as web_application
@@ -92,12 +94,22 @@ def serve(settings: Settings, data: Path, environment: Mapping[str, str]) -> int
     return 0
 
 
-def verify_audit(settings: Settings, data: Path) -> Verdict:
-    """Checks the audit chain of a store, whether a server runs on it or not. Raises Refused."""
+def verify_audit(settings: Settings, data: Path, *, heads: Path | None = None, key: str = "") -> Verdict:
+    """Checks the audit chain of a store, whether a server runs on it or not. Raises Refused.
+
+    `heads`: exported ones (else those of the settings), signed with the public `key` (else the data folder's).
+    """
+    file = heads or (audit_heads.file_of(settings.audit) if settings.audit.file else None)
+    exported = audit_heads.read(file, audit_key(settings, data, key)) if file else None
     try:
-        return opening.verify_audit(settings.store, data)
+        return opening.verify_audit(settings.store, data, exported)
     except StoreUnusable as error:
         raise Refused(error.problem) from error
+
+
+def audit_key(settings: Settings, data: Path, given: str = "") -> bytes:
+    """The public key of exported heads: the given one in hex, else that of the servers of this folder. Raises Refused."""
+    return audit_heads.public_key(given, opening.shared_folder(settings.store, data))
 
 
 def explain(settings: Settings, data: Path, execution_id: str, stage: str) -> Why:
@@ -283,6 +295,7 @@ class _Server:
         self._registry_host = _address(self._registry_socket)
         server = msgspec.structs.replace(settings.server, base_url=settings.server.base_url or self._api)
         settings = msgspec.structs.replace(settings, server=server)
+        self._settings = settings
         self._images = DatabaseImageStore(
             database, clock=clock, ids=ids, policy=TagPolicy.all_but(settings.registry.mutable_tags)
         )
@@ -358,7 +371,26 @@ class _Server:
         log.info("server.stopped")
 
     def _background(self) -> tuple[Service, ...]:
-        return (*self._core.background, Service(name="image-sweep", run=self._sweep_images))
+        sweep = Service(name="image-sweep", run=self._sweep_images)
+        if not (self._settings.audit.file or self._settings.audit.webhook):
+            return (*self._core.background, sweep)
+        return (*self._core.background, sweep, Service(name="audit-heads", run=self._export_heads))
+
+    async def _export_heads(self, services: Services) -> None:
+        client = GuardedClient(allowed=self._settings.webhook_hosts)
+        seed = await asyncio.to_thread(audit_heads.seed, services.data, services.ids.token())
+        exporter = HeadExporter(
+            self._settings.audit,
+            seed=seed,
+            newest=self._audit.newest,
+            hash_of=self._audit.hash_of,
+            clock=services.clock,
+            client=client,
+        )
+        try:
+            await exporter.run()
+        finally:
+            await client.close()
 
     async def _sweep_images(self, services: Services) -> None:
         while True:

@@ -86,6 +86,18 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """How often a server looks for work that nobody has; with PostgreSQL only."""
 
 
+class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Where signed heads of the audit chain are kept, outside of database and data folder."""
+
+    file: str = ""
+    """Each head is added as a line; best on a share that only takes. Empty: none."""
+    webhook: str = ""
+    """URL that each head is posted to; inside addresses as in webhook-hosts. Empty: none."""
+    every_records: Annotated[int, Meta(ge=1)] = 1000
+    every_seconds: Seconds = 60.0
+    """After so many records, or so long after the last head if there is a record since, whichever comes first."""
+
+
 class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """The image registry that Gennaker serves."""
 
@@ -412,6 +424,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     accounts: dict[str, AccountSettings] = {}
     """By name."""
     store: StoreSettings = StoreSettings()
+    audit: AuditSettings = AuditSettings()
     registry: RegistrySettings = RegistrySettings()
     caddy: CaddySettings = CaddySettings()
     load_balancers: dict[str, LoadBalancerSettings] = {}

@@ -73,7 +73,7 @@ def _shown(
     found: list[JsonObject] | list[Json], columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], form: Form
 ) -> int:
     if form is Form.TABLE:
-        terminal.show_table("", columns, list(rows))
+        terminal.show_table("", columns, list(rows), whole=("execution", "id"))
     else:
         terminal.show(found, form)
     return 0

@@ -298,14 +298,29 @@ def list_applications(*, output: _Output = Form.TABLE, place: Place = _HERE) -> 
 
 
 @_audit.command(name="verify")
-def audit_verify(*, place: Place = _HERE) -> int:
-    """Check the chain of audit records: nothing changed, dropped, reordered or cut off."""
+def audit_verify(
+    *,
+    heads: Annotated[Path | None, Parameter(help="Signed heads that were exported (default: audit.file).")] = None,
+    key: Annotated[str, Parameter(help="The public key of the heads (default: of the data folder's key).")] = "",
+    place: Place = _HERE,
+) -> int:
+    """Check the chain of audit records: nothing changed, dropped, reordered, cut off or, by the heads, written anew."""
     from gennaker import app as assembly
 
     configured = place.configured()
-    verdict = assembly.verify_audit(configured.settings, configured.data)
+    verdict = assembly.verify_audit(configured.settings, configured.data, heads=heads, key=key)
     terminal.say(verdict.sentence)
     return 0 if verdict.is_intact else 1
+
+
+@_audit.command(name="key")
+def audit_key(*, place: Place = _HERE) -> int:
+    """Print the public key with which exported heads can be checked: keep it where nobody can change it."""
+    from gennaker import app as assembly
+
+    configured = place.configured()
+    terminal.say(assembly.audit_key(configured.settings, configured.data).hex())
+    return 0
 
 
 @_config.command(name="show")

@@ -47,11 +47,13 @@ def show(value: object, form: Form) -> None:
         show_json(value)
 
 
-def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table to standard output."""
+def show_table(
+    title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]], *, whole: tuple[str, ...] = ()
+) -> None:
+    """A table to standard output; what stands in the `whole` columns is never broken: it can be copied."""
     table = Table(title=title or None, box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         table.add_row(*row)
     out.print(table)

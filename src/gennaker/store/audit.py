@@ -18,6 +18,7 @@ from gennaker.model import codec
 from gennaker.model.audit import AuditEntry, AuditRecord
 from gennaker.store import audit_head, read_only, tables
 from gennaker.store.audit_head import NO_HASH, Head
+from gennaker.store.audit_heads import Exported
 from gennaker.store.chain import Row, append, chained, encoded_entries
 from gennaker.store.database import NAME
 from gennaker.store.transactions import Direct, Transactions, direct
@@ -32,7 +33,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     first_bad: int | None = None
     """Number of the first record that isn't as it was written."""
     finding: str = ""
-    """`changed`, `dropped`, `reordered`, `cut-off`, `rewritten`, `no-head`, `no-table`"""
+    """`changed`, `dropped`, `reordered`, `cut-off`, `rewritten`, `no-head`, `no-table`, `forged-head`"""
     sentence: str
 
 
@@ -58,6 +59,25 @@ class DatabaseAuditTrail:
 
         return await self._database.read(look)
 
+    async def newest(self) -> Head | None:
+        """The newest record's number and hash; None: there is none."""
+
+        def look(connection: Connection) -> Head | None:
+            audit = tables.audit.c
+            row = connection.execute(select(audit.number, audit.hash).order_by(audit.number.desc()).limit(1)).first()
+            return None if row is None else Head(number=row[0], hash=row[1])
+
+        return await self._database.read(look)
+
+    async def hash_of(self, number: int) -> str | None:
+        """The hash of a record; None: there is no such record."""
+
+        def look(connection: Connection) -> str | None:
+            audit = tables.audit.c
+            return connection.execute(select(audit.hash).where(audit.number == number)).scalar()
+
+        return await self._database.read(look)
+
     async def verify(self) -> Verdict:
         """As `verify`, while the server runs."""
         # The file first: it is never ahead of the records that are read after it.
@@ -65,25 +85,29 @@ class DatabaseAuditTrail:
         return await self._database.read(lambda connection: walk(direct(connection), head))
 
 
-def verify(folder: Path) -> Verdict:
+def verify(folder: Path, exported: Exported | None = None) -> Verdict:
     """Walks the whole chain of a data folder, whether a server runs on it or not. Raises StoreUnusable."""
-    return read_only.look(folder / NAME, lambda connection: walk(connection, read_head(folder)))
+    return read_only.look(folder / NAME, lambda connection: walk(connection, read_head(folder), exported))
 
 
-def walk(connection: Direct, head: "Head | str | None") -> Verdict:
-    """The verdict on the records of a database, and a head as in `judge`."""
+def walk(connection: Direct, head: "Head | str | None", exported: Exported | None = None) -> Verdict:
+    """The verdict on the records of a database, and heads as in `judge`."""
     try:
-        return judge(_chain_rows(connection), head)
+        return judge(_chain_rows(connection), head, exported)
     except (sqlite3.OperationalError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
             raise
         return _no_table(str(error).partition("\n")[0], head)
 
 
-def judge(rows: Iterable[Row], head: "Head | str | None") -> Verdict:
-    """The verdict on these records, in the order of their numbers, and a head (a text: why there is none)."""
+def judge(rows: Iterable[Row], head: "Head | str | None", exported: Exported | None = None) -> Verdict:
+    """The verdict on these records, in the order of their numbers, and a head (a text: why there is none).
+
+    `exported` heads are held against the chain as well: they find it out if chain and head were both made anew.
+    """
     number, last = 0, NO_HASH
     hash_at_head = NO_HASH
+    outside = exported.heads if exported else {}
     for row in rows:
         number += 1
         broken = _broken(row, number, last)
@@ -92,7 +116,12 @@ def judge(rows: Iterable[Row], head: "Head | str | None") -> Verdict:
         last = row[2]
         if isinstance(head, Head) and number == head.number:
             hash_at_head = last
-    return _against_head(number, hash_at_head, head)
+        if exported and number in outside and outside[number].hash != last:
+            return _against_outside(number, number, exported)
+    if exported and max(outside, default=0) > number:
+        return _against_outside(number, max(outside), exported)
+    verdict = _against_head(number, hash_at_head, head)
+    return _with_outside(verdict, exported) if exported and verdict.is_intact else verdict
 
 
 def _record(number: int, previous: str, its_hash: str, entry: str) -> AuditRecord:
@@ -159,6 +188,56 @@ def _bad(records: int, number: int, finding: str, sentence: str) -> Verdict:
         finding=finding,
         sentence=f"{sentence} The audit log isn't intact from record {number} on; compare with a backup.",
     )
+
+
+def _against_outside(records: int, number: int, exported: Exported) -> Verdict:
+    """The chain and an exported head contradict each other: one of them is forged, and the signature says which."""
+    if not exported.heads[number].is_signed_by(exported.public):
+        return _forged(records, number, exported)
+    if records < number:
+        return Verdict(
+            is_intact=False,
+            records=records,
+            first_bad=records + 1,
+            finding="cut-off",
+            sentence=(
+                f"Records {records + 1} to {number} were cut off: {exported.place} has a signed head of record {number}, "
+                f"the database holds {records}. Compare with a backup."
+            ),
+        )
+    return Verdict(
+        is_intact=False,
+        records=records,
+        first_bad=number,
+        finding="rewritten",
+        sentence=(
+            f"The chain was written anew: record {number} isn't the one whose signed head is in {exported.place}. "
+            "Compare with a backup."
+        ),
+    )
+
+
+def _forged(records: int, number: int, exported: Exported) -> Verdict:
+    return Verdict(
+        is_intact=False,
+        records=records,
+        finding="forged-head",
+        sentence=(
+            f"The head of record {number} in {exported.place} isn't signed with the key {exported.public.hex()}: it was "
+            "forged, or the key is another one. Name the key with --key."
+        ),
+    )
+
+
+def _with_outside(verdict: Verdict, exported: Exported) -> Verdict:
+    newest = exported.newest
+    if newest is None:
+        more = f" {exported.place} holds no head yet."
+    elif not newest.is_signed_by(exported.public):
+        return _forged(verdict.records, newest.number, exported)
+    else:
+        more = f" It agrees with {len(exported.heads)} heads in {exported.place}, the newest of record {newest.number}."
+    return msgspec.structs.replace(verdict, sentence=verdict.sentence + more)
 
 
 def _against_head(records: int, hash_at_head: str, head: Head | str | None) -> Verdict:

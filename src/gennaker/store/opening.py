@@ -12,6 +12,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.settings import StoreSettings
 from gennaker.store import audit
 from gennaker.store.audit import Verdict
+from gennaker.store.audit_heads import Exported
 from gennaker.store.database import Database
 from gennaker.store.journal import SqliteJournal
 from gennaker.store.postgres.audit import verify as verify_postgres
@@ -86,10 +87,10 @@ def shared_folder(settings: StoreSettings, data: Path) -> Path:
     return Path(settings.folder).expanduser().absolute() if settings.url and settings.folder else data
 
 
-def verify_audit(settings: StoreSettings, data: Path) -> Verdict:
-    """Walks the chain of audit records against the head in this data folder, whether servers run or not."""
+def verify_audit(settings: StoreSettings, data: Path, exported: Exported | None = None) -> Verdict:
+    """Walks the chain of audit records against the head in this data folder and those outside, whether servers run or not."""
     check(settings)
-    return verify_postgres(settings.url, data) if settings.url else audit.verify(data)
+    return verify_postgres(settings.url, data, exported) if settings.url else audit.verify(data, exported)
 
 
 def check(settings: StoreSettings) -> None:
