@@ -176,3 +176,68 @@ def test_nobody_who_judges_in_time_lets_it_time_out(context: JsonObject, status:
     assert stage.start_time is not None
     assert stage.end_time is not None
     assert 60 <= (stage.end_time - stage.start_time).total_seconds() < 62
+
+
+def by(*names: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"by": name, **more} for name in names]
+
+
+def test_several_people_have_to_approve_each_for_themselves() -> None:
+    judged = Judged(*by("ada", "ada", "bob"), requiredApprovals=2)
+
+    assert judged.execution.head.status is Status.SUCCEEDED
+    assert "so far: ada" in judged.waited_for[0]
+    assert "somebody else than ada, whose approval counts once" in judged.waited_for[1]
+    approvals: Any = next(judged.execution.in_order()).outputs["approvals"]
+    assert [one["by"] for one in approvals] == ["ada", "bob"]
+
+
+def test_whoever_started_it_is_none_of_them_but_may_stop_it() -> None:
+    judged = Judged(*by("ada", TESTER.name), {"by": TESTER.name, "judgment": "stop"}, requiredApprovals=2)
+
+    assert f"somebody else than {TESTER.name}, who started the execution" in judged.waited_for[1]
+    assert judged.execution.head.status is Status.TERMINAL
+    assert f"{TESTER.name} judged to stop" in problem_of(judged.execution)
+
+
+def test_one_other_person_is_enough_where_only_the_starter_is_kept_out() -> None:
+    judged = Judged(*by(TESTER.name, "ada"), preventSelfApproval=True)
+
+    assert judged.execution.head.status is Status.SUCCEEDED
+    assert "who started the execution" in judged.waited_for[0]
+
+
+def test_an_approval_counts_for_its_time_only() -> None:
+    # Answers come half an hour apart.
+    judged = Judged(*by("ada", "bob"), requiredApprovals=2, approvalsExpireAfterMs=3_000_000)
+    assert [one["by"] for one in outputs_of(judged)] == ["ada", "bob"]
+
+    judged = Judged(
+        *by("ada", "bob"), {"by": "cy", "judgment": "stop"}, requiredApprovals=2, approvalsExpireAfterMs=60_000
+    )
+    assert judged.execution.head.status is Status.TERMINAL
+    assert "so far: bob" in judged.waited_for[1]
+
+
+def test_approvals_need_the_stages_roles_and_the_same_choice() -> None:
+    judged = Judged(
+        *by("ada", judgment_input="half", roles=frozenset({"ops"})),
+        *by("eve", judgment_input="half", roles=frozenset({"dev"})),
+        *by("bob", judgment_input="all", roles=frozenset({"ops"})),
+        *by("cy", judgment_input="all", roles=frozenset({"Ops"})),
+        requiredApprovals=2,
+        selectedStageRoles=["ops"],
+        judgmentInputs=[{"value": "all"}, {"value": "half"}],
+    )
+
+    assert "eve has none of them" in judged.waited_for[1]
+    assert [one["by"] for one in outputs_of(judged)] == ["bob", "cy"]
+    assert next(judged.execution.in_order()).outputs["judgmentInput"] == "all"
+
+
+def test_where_one_is_enough_there_is_no_list() -> None:
+    assert "approvals" not in next(Judged(*by("ada"), requiredApprovals=1).execution.in_order()).outputs
+
+
+def outputs_of(judged: Judged) -> Any:
+    return next(judged.execution.in_order()).outputs["approvals"]
