@@ -193,6 +193,21 @@ def validate(
 
 
 @app.command
+def plan(
+    file: Path,
+    *,
+    parameter: Annotated[list[str] | None, Parameter(help="One of the run's: tag=1.2.3.", negative="")] = None,
+    output: _Output = Form.TABLE,
+    place: Place = _HERE,
+) -> int:
+    """Show what a run of the pipeline in FILE would do: its stages with all values, and the changes to server groups."""
+    from gennaker.cli import documents, planning, simulating
+
+    parameters = dict(simulating.parted(one) for one in parameter or [])
+    return planning.plan(place.client(), documents.pipeline(file), parameters, output)
+
+
+@app.command
 def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
     """Print what makes SHELL complete `gennaker`: docs/guides/commands.md says where to put it."""
     sys.stdout.write(app.generate_completion(prog_name="gennaker", shell=shell) + "\n")

@@ -29,7 +29,7 @@ class Flags:
             before = merged.get(key)
             entries: JsonObject = dict(before) if isinstance(before, dict) else {}
             for one in listed:
-                stage, value = _parted(one)
+                stage, value = parted(one)
                 what, _, length = value.partition(":")
                 entry: JsonObject = {name: what}
                 if length:
@@ -39,7 +39,7 @@ class Flags:
         trigger = merged.get("trigger")
         merged["trigger"] = {
             **(trigger if isinstance(trigger, dict) else {}),
-            **dict(_parted(one) for one in self._trigger),
+            **dict(parted(one) for one in self._trigger),
         }
         return merged
 
@@ -109,7 +109,8 @@ def clock(seconds: float) -> str:
     return f"{days}d {text}" if days else text
 
 
-def _parted(one: str) -> tuple[str, str]:
+def parted(one: str) -> tuple[str, str]:
+    """Name and value of a flag `NAME=VALUE`. Raises Refused."""
     name, separator, value = one.partition("=")
     if not separator or not name:
         raise Refused(

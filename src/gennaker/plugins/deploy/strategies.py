@@ -145,7 +145,7 @@ def _traffic(cluster: Cluster, context: JsonObject, mode: str, *, percent: float
         part = cluster.spec.traffic_percent
         name = f"Give {part:g}% of the traffic to {new}" if part is not None else f"Give traffic to {new}"
     else:
-        name = f"Switch all traffic to {new}"
+        name = f"Switch all traffic to {new or 'the new server group'}"
     told: JsonObject = {**_own(cluster, context), "mode": mode, "percent": percent}
     return PlannedStage(type="shiftTraffic", name=name, context=told)
 
