@@ -33,6 +33,7 @@ from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.docker import stopping as containers_stopping
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.settings import ServerFile, Settings
@@ -158,13 +159,18 @@ def _offline(settings: Settings, data: Path, look: Callable[[OpenStore], Corouti
 
 
 def stop_everything(settings: Settings, data: Path) -> int:
-    """Stops all that a server of this folder has started and that outlives it; returns how many processes."""
+    """Stops all that a server of this folder has started and that outlives it; returns how many processes and containers."""
     with private_files():
         folder = DataFolder(data)
         try:
-            return len(asyncio.run(Processes(opening.shared_folder(settings.store, data)).stop_all()))
+            return asyncio.run(_stop_everything(settings, opening.shared_folder(settings.store, data)))
         finally:
             folder.close()
+
+
+async def _stop_everything(settings: Settings, folder: Path) -> int:
+    processes = await Processes(folder).stop_all()
+    return len(processes) + await containers_stopping.stop_all(settings.docker, folder)
 
 
 def check_addresses(settings: Settings) -> None:

@@ -39,6 +39,8 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
     settings: DockerSettings
     registry: str
     """`127.0.0.1:port` of a registry that it may pull from."""
+    registry_files: Path
+    """Where the registry keeps what it holds."""
     image: str
     """A web server, with its digest; pushed, not pulled yet."""
     podman: tuple[str, ...]
@@ -74,7 +76,9 @@ def engine(folder: Path) -> Iterator[EngineInTests]:
             _wait_for(run / "s.sock", service)
             image = asyncio.run(_pushed(folder, host))
             settings = DockerSettings(address=f"unix://{run / 's.sock'}")
-            yield EngineInTests(settings=settings, registry=host, image=image, podman=words)
+            yield EngineInTests(
+                settings=settings, registry=host, registry_files=folder / "registry", image=image, podman=words
+            )
         finally:
             service.terminate()
             service.wait(timeout=20)

@@ -125,7 +125,7 @@ def stop(data: Path, *, everything: bool, settings: Settings = Settings()) -> in
         from gennaker import app as assembly
 
         count = assembly.stop_everything(settings, data)
-        terminal.say(f"{count} processes stopped.")
+        terminal.say(f"{count} processes and containers stopped.")
     elif was_running:
         terminal.say("The server has stopped; instances and load balancers go on. `gennaker stop --all` ends them too.")
     return 0

@@ -2,6 +2,7 @@
 
 import io
 import re
+import signal
 import tarfile
 from collections.abc import Mapping
 from datetime import datetime
@@ -107,6 +108,12 @@ class Containers:
             if refused.status not in (409, 422):
                 raise  # It has just ended: the next look shows it.
 
+    async def stop(self, container: str, drain_seconds: int) -> None:
+        """Tells it to end, ends it after the time, and returns when it has ended."""
+        path, query = f"/containers/{container}/stop", {"t": str(drain_seconds)}
+        seconds = drain_seconds + self._settings.request_timeout_seconds
+        await self._engine.ask("POST", path, about="It can't be stopped", query=query, seconds=seconds)
+
     async def remove(self, container: str) -> None:
         """Removes it, also one that runs."""
         query = {"force": "1", "v": "1"}
@@ -157,10 +164,10 @@ class Containers:
             state=ProcessState.ENDED,
             reason=EndReason.EXITED,
             exit_status=status,
-            signal=status - _SIGNALS if is_killed and status - _SIGNALS in (9, 15) else None,
+            signal=status - _SIGNALS if is_killed and status - _SIGNALS in (signal.SIGKILL, signal.SIGTERM) else None,
             started_at=_instant(state.get("StartedAt")),
             ended_at=_instant(state.get("FinishedAt")),
-            complaint="it used more memory than its limit" if state.get("OOMKilled") else "",
+            complaint=_memory(answer.json if answer else {}, state, status),
         )
 
     def _secret(self, name: str) -> bytes:
@@ -187,6 +194,16 @@ def _read(one: JsonObject) -> Container:
         status=str(one.get("Status", "")),
         stop_signal=str(labels.get(_STOP_SIGNAL) or "SIGTERM"),
     )
+
+
+def _memory(whole: JsonObject, state: JsonObject, status: int) -> str:
+    """Whether it was killed for lack of memory, in words: some engines don't tell, but only give its ending."""
+    if state.get("OOMKilled"):
+        return "it used more memory than its limit"
+    host = whole.get("HostConfig")
+    is_limited = isinstance(host, dict) and bool(host.get("Memory"))
+    is_killed = status == _SIGNALS + signal.SIGKILL
+    return "perhaps it used more memory than its limit" if is_limited and is_killed else ""
 
 
 def _name(key: str) -> str:

@@ -13,11 +13,11 @@ import structlog
 
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.clouds import Capacity, Job, NewJob, NewServerGroup, Place, ServerGroup
-from gennaker.interfaces.documents import Documents, VersionMismatch
+from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
 from gennaker.plugins.docker import options as container_options
-from gennaker.plugins.docker import problems, runs
+from gennaker.plugins.docker import owners, problems, runs
 from gennaker.plugins.docker.containers import Containers
 from gennaker.plugins.docker.engine import Engine
 from gennaker.plugins.docker.images import Images
@@ -30,7 +30,6 @@ from gennaker.transport.instances.records import GroupRecord, instance_id
 log = structlog.get_logger()
 
 _PAUSE_SECONDS = 2.0
-_OWNER = "owner"
 
 
 class Account:
@@ -40,7 +39,7 @@ class Account:
         """Nothing is asked before the first request."""
         self.place = Place(account=name, region=settings.region)
         self.settings = settings
-        self._documents = parts.documents(f"docker.{name}")
+        self._data = parts.data
         self._ids = parts.ids
         self._owner = ""
         containers = Containers(Engine(name, settings), settings)
@@ -63,16 +62,9 @@ class Account:
         )
 
     async def owner(self) -> str:
-        """The mark of this installation on its containers: an engine may serve several."""
+        """The mark of this installation on its containers."""
         if not self._owner:
-            document = await self._documents.get(_OWNER)
-            if document is None:
-                try:
-                    document = await self._documents.put(_OWNER, {"id": self._ids.uuid()}, if_version=0)
-                except VersionMismatch:
-                    document = await self._documents.get(_OWNER)
-                    assert document is not None
-            self._owner = str(document.body["id"])
+            self._owner = await asyncio.to_thread(owners.kept, self._data, self._ids.uuid)
         return self._owner
 
     async def keep(self) -> None:

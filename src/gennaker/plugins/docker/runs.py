@@ -81,7 +81,9 @@ class ContainerRuns:
             await self._containers.signal(found.id, "SIGKILL")
 
     async def tail(self, name: str, lines: int) -> str:
-        """The end of its output."""
+        """The end of its output, or why it never could have any."""
+        if name in self._unstartable:
+            return self._unstartable[name]
         found = (await self._all()).get(name)
         return await self._containers.tail(found.id, lines) if found else ""
 

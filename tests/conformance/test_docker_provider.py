@@ -1,0 +1,268 @@
+"""The docker provider: what it does beyond the port's conformance suite, and what it says when the engine can't."""
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from tests.fakes.cloud_worlds import PLACE, DockerWorld, docker_world, ended, group_with, until, wanted
+from tests.fakes.documents import MemoryStore
+from tests.fakes.engines import PYTHON, EngineInTests, files, push
+from tests.fakes.web_client import WebClient
+
+from gennaker.interfaces.clouds import Health, Instance, NewJob, NewServerGroup
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Refused
+from gennaker.plugins.docker import stopping
+from gennaker.plugins.docker.provider import DockerProvider, Parts
+from gennaker.settings import DockerSettings
+from gennaker.worker.clock import SystemClock, SystemIds
+
+pytestmark = [pytest.mark.slow, pytest.mark.root, pytest.mark.debian, pytest.mark.xdist_group("containers")]
+
+
+def with_options(new: NewServerGroup, **container: Json) -> NewServerGroup:
+    options: JsonObject = {"container": container}
+    return replace(new, provider_options=options)
+
+
+def provider_of(folder: Path, settings: DockerSettings) -> DockerProvider:
+    parts = Parts(data=folder, documents=MemoryStore(), registries={}, clock=SystemClock(), ids=SystemIds())
+    return DockerProvider({PLACE.account: settings}, parts)
+
+
+async def one_up(here: DockerWorld, new: NewServerGroup) -> Instance:
+    await here.provider().create(new)
+    (one,) = (await group_with(here, (Health.UP,))).instances
+    return one
+
+
+def test_docker_gives_an_instance_what_the_image_the_request_and_the_options_say(
+    containers: EngineInTests, tmp_path: Path
+) -> None:
+    secret = tmp_path / "database.password"
+    secret.write_text("hunter2")
+    settings = replace(containers.settings, secrets={"database": str(secret)}, mounts=(str(tmp_path),))
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "page").write_text("a page")
+
+    async def story() -> None:
+        async with docker_world(tmp_path, replace(containers, settings=settings)) as here:
+            new = with_options(
+                wanted(here.image, MOOD="good", COLOUR="green"),
+                memory="64m",
+                pids=50,
+                secrets=["database"],
+                mounts=[{"source": str(tmp_path / "pages"), "target": "/pages"}],
+            )
+            one = await one_up(here, new)
+            assert one.address is not None
+            client = WebClient(one.address)
+            _, body = await client.get("/environment")
+            client.close()
+            seen = json.loads(body)
+            (name,) = here.engine.run("ps", "--format", "{{.Names}}").split()
+            inside = here.engine.run("exec", name, "/bin/busybox", "cat", "/run/secrets/database", "/pages/page")
+            facts = json.loads(here.engine.run("inspect", name))[0]
+
+            given = {key: seen["environment"][key] for key in ("MOOD", "COLOUR", "PORT", "GENNAKER_SERVER_GROUP")}
+            assert given == {
+                "MOOD": "good",
+                "COLOUR": "green",
+                "PORT": "8080",
+                "GENNAKER_SERVER_GROUP": "shop-prod-v000",
+            }
+            assert seen["folder"] == "/app"
+            assert inside == "hunter2a page"
+            assert "hunter2" not in json.dumps(facts)
+            assert (facts["HostConfig"]["Memory"], facts["HostConfig"]["PidsLimit"]) == (64 * 2**20, 50)
+
+    asyncio.run(story())
+
+
+def test_docker_makes_a_crashed_instance_anew_and_counts(containers: EngineInTests, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with docker_world(tmp_path, containers) as here:
+            one = await one_up(here, wanted(here.image))
+            assert one.address is not None
+            client = WebClient(one.address)
+            with pytest.raises(Exception, match="IncompleteRead"):
+                await client.get("/crash")
+            client.close()
+
+            async def look() -> bool | None:
+                ((after,),) = [group.instances for group in await here.provider().describe("shop")]
+                return True if after.health is Health.UP and after.restarts == 1 else None
+
+            await until(look)
+
+    asyncio.run(story())
+
+
+def test_docker_lets_a_stopped_instance_finish_its_requests(containers: EngineInTests, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with docker_world(tmp_path, containers) as here:
+            one = await one_up(here, wanted(here.image))
+            assert one.address is not None
+            client = WebClient(one.address)
+            async with asyncio.TaskGroup() as tasks:
+                slow = tasks.create_task(client.get("/slow/15"))
+                await asyncio.sleep(0.3)
+                await here.provider().destroy(PLACE, "shop-prod-v000")
+                await group_with(here, (Health.DRAINING,))
+            client.close()
+
+            assert slow.result() == (200, "tick\n" * 15)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("container", "said"),
+    [
+        ({"command": ["/bin/sh", "-c", "echo no database; exit 7"]}, "no database"),
+        ({"command": ["/nothing/here"]}, "command can't be run"),
+        ({"networks": ["moon"]}, "There is no such network"),
+    ],
+    ids=["exits at once", "no such program", "no such network"],
+)
+def test_docker_calls_what_never_runs_failed_and_says_why(
+    containers: EngineInTests, tmp_path: Path, container: JsonObject, said: str
+) -> None:
+    async def story() -> None:
+        async with docker_world(tmp_path, containers) as here:
+            await here.provider().create(with_options(wanted(here.image), **container))
+            (one,) = (await group_with(here, (Health.FAILED,))).instances
+
+            assert said in one.health_reason, one.health_reason
+
+    asyncio.run(story())
+
+
+def test_docker_says_that_an_instance_needed_more_memory_than_it_may_have(
+    containers: EngineInTests, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with docker_world(tmp_path, containers) as here:
+            hungry = [PYTHON, "-c", "x = bytearray(200_000_000); print(len(x))"]
+            await here.provider().create(with_options(wanted(here.image), memory="24m", command=hungry))
+
+            async def look() -> str | None:
+                (group,) = await here.provider().describe("shop")
+                said = [one.health_reason for one in group.instances if one.health is Health.DOWN]
+                return next(iter(said), None)
+
+            assert "more memory than its limit" in await until(look)
+
+    asyncio.run(story())
+
+
+def test_docker_runs_a_job_to_its_end_and_reads_its_reports(containers: EngineInTests, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with docker_world(tmp_path, containers) as here:
+            new = NewJob(
+                key="job 2",
+                place=PLACE,
+                image=here.image,
+                command=("/bin/sh", "-c", "echo $GREETING; echo '<x/>' > report.xml; exit 4"),
+                environment={"GREETING": "hello"},
+                reports={"junit": "report.xml", "escape": "../bin/busybox", "none": "nothing.xml"},
+            )
+            job = await ended(here, await here.provider().run_job(new))
+
+            assert (job.state, job.exit_status, job.reports) == (Health.FAILED, 4, {"junit": b"<x/>\n"})
+            assert "exited with status 4" in job.reason
+            assert "escape (../bin/busybox) lies outside" in job.reason
+            assert "none (nothing.xml) was not written" in job.reason
+            assert (tmp_path / job.log).read_text() == "hello\n"
+
+    asyncio.run(story())
+
+
+def test_docker_stops_a_job_at_its_time_limit(containers: EngineInTests, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with docker_world(tmp_path, containers) as here:
+            script = "import signal, os; signal.signal(15, lambda *_: os._exit(0)); signal.pause()"
+            new = NewJob(
+                key="job 3",
+                place=PLACE,
+                image=here.image,
+                command=(PYTHON, "-c", script),
+                timeout=timedelta(seconds=0.3),
+            )
+            job = await ended(here, await here.provider().run_job(new))
+
+            assert (job.state, job.reason) == (Health.FAILED, "The container was stopped at its time limit.")
+
+    asyncio.run(story())
+
+
+def test_all_containers_of_an_installation_can_be_stopped_without_its_server(
+    containers: EngineInTests, tmp_path: Path
+) -> None:
+    async def story() -> tuple[int, int]:
+        async with docker_world(tmp_path, containers) as here:
+            await one_up(here, wanted(here.image))
+            accounts = {PLACE.account: containers.settings}
+            of_others = await stopping.stop_all(accounts, tmp_path / "other")
+            return of_others, await stopping.stop_all(accounts, tmp_path, drain_seconds=2)
+
+    assert asyncio.run(story()) == (0, 1)
+
+
+def test_an_image_whose_content_is_not_what_its_digest_says_is_refused(
+    containers: EngineInTests, tmp_path: Path
+) -> None:
+    """The engine itself finds out while it pulls: nothing is started."""
+
+    async def story() -> str:
+        root = await asyncio.to_thread(files, tmp_path / "image")
+        image = await push(root, containers.registry, "tampered", {"Cmd": [PYTHON]})
+        kept = [one for one in containers.registry_files.rglob("*") if one.is_file() and one.suffix != ".db"]
+        largest = max(kept, key=lambda file: file.stat().st_mtime_ns if file.stat().st_size > 2**20 else 0)
+        content = bytearray(largest.read_bytes())
+        content[len(content) // 2] ^= 1
+        largest.chmod(0o600)
+        largest.write_bytes(content)
+        with pytest.raises(Refused) as refused:
+            await provider_of(tmp_path, containers.settings).create(wanted(image))
+        return str(refused.value)
+
+    assert "something else than the digest says" in asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("container", "said"),
+    [
+        ({"secrets": ["other"]}, "has no secret 'other'"),
+        ({"mounts": [{"source": "/etc", "target": "/x"}]}, "/etc may not be mounted (allowed: none)"),
+        ({"mounts": [{"source": "/srv/../etc", "target": "/x"}]}, "may not be mounted"),
+        ({"memory": "lots"}, "no amount of memory"),
+        ({"colour": "red"}, "`colour`"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(tmp_path: Path, container: JsonObject, said: str) -> None:
+    settings = DockerSettings(address=f"unix://{tmp_path / 'none'}")
+
+    with pytest.raises(Refused) as refused:
+        asyncio.run(provider_of(tmp_path, settings).create(with_options(wanted("x@sha256:0"), **container)))
+
+    assert said in str(refused.value)
+
+
+def test_an_engine_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    dead = tmp_path / "dead.sock"
+    dead.touch()
+    said = {}
+    for name, address in (
+        ("no socket", f"unix://{tmp_path / 'none.sock'}"),
+        ("dead", f"unix://{dead}"),
+        ("tcp", "tcp://127.0.0.1:9"),
+    ):
+        with pytest.raises(Refused) as refused:
+            asyncio.run(provider_of(tmp_path, DockerSettings(address=address)).create(wanted("x@sha256:0")))
+        said[name] = refused.value.problems[0].code
+
+    assert said == {"no socket": "docker.no_socket", "dead": "docker.not_running", "tcp": "docker.unreachable"}
