@@ -36,6 +36,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Address that links in messages use; empty: `http://host:port`."""
     names: tuple[str, ...] = ()
     """Names beside those of this machine and `base-url`'s to which it answers: those of a proxy in front of it."""
+    allowed_origins: tuple[Annotated[str, Meta(pattern=r"^https?://[^/*]+\Z")], ...] = ()
+    """Origins (`https://deck.example.org`) whose pages may use the API from a browser; nobody else's may. Cookies reach it from
+    the same site only: a Deck of another site signs in by tokens."""
     webhook_body_limit_bytes: Bytes = 5_000_000
     kept_headers: tuple[str, ...] = ()
     """Headers of requests that executions keep, and hand on to those that they start (`additionalHeaders`)."""

@@ -1,4 +1,4 @@
-"""The authoriser: whether somebody's roles have the rights that something needs (docs/decisions/0020)."""
+"""The authoriser: whether somebody's roles have the rights that something needs (docs/decisions/0022)."""
 
 from collections.abc import Iterable
 

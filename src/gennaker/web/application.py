@@ -14,6 +14,7 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.web import problems
 from gennaker.web.access import Access
+from gennaker.web.cors import Cors
 from gennaker.web.gate.accounts import GateAccountsController
 from gennaker.web.gate.api_tokens import GateTokensController
 from gennaker.web.gate.applications import GateApplicationsController
@@ -117,5 +118,6 @@ def create(ports: WebPorts) -> Litestar:
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = Conventions(app.asgi_handler, clock=ports.services.clock, new_id=ports.services.ids.uuid)
+    kept = Conventions(app.asgi_handler, clock=ports.services.clock, new_id=ports.services.ids.uuid)
+    app.asgi_handler = Cors(kept, ports.services.settings.server.allowed_origins)
     return app

@@ -94,7 +94,9 @@ class Guard:
         self._doors = doors
         self._sign_in = sign_in
         self._kept_headers = server.kept_headers
-        names = (*server.names, urlsplit(server.base_url).hostname or "")
+        self._origins = frozenset(server.allowed_origins)
+        # While everybody is let in, only what can't be made to point here from outside is answered to.
+        names = (*server.names, urlsplit(server.base_url).hostname or "") if sign_in.settings.required else ()
         self._names = frozenset(name.lower() for name in names if name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,7 +108,7 @@ class Guard:
             is_open = not self._sign_in.settings.required
             if is_open and principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
                 raise Refused(_no_credentials(), status=401)
-            _check_origin(connection)
+            _check_origin(connection, self._origins)
             kept = {name: value for name in self._kept_headers if (value := connection.headers.get(name.lower()))}
             scope.setdefault("state", {})["principal"] = msgspec.structs.replace(principal or ANONYMOUS, headers=kept)
             send = _with_safe_headers(send)
@@ -156,10 +158,12 @@ def _name_and_password(given: str) -> tuple[str, str]:
     return name, password
 
 
-def _check_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+def _check_origin(connection: ASGIConnection[Any, Any, Any, Any], allowed: frozenset[str]) -> None:
     if connection.scope.get("method") in _SAFE_METHODS:
         return
     origin, site = connection.headers.get("origin"), connection.headers.get("sec-fetch-site")
+    if origin is not None and origin in allowed:
+        return
     is_foreign_origin = origin is not None and _netloc(origin) != connection.headers.get("host")
     if is_foreign_origin or site in ("cross-site", "same-site"):
         raise Refused(
