@@ -64,6 +64,8 @@ class Starts:
     async def follow(self, built: core.Core) -> None:
         """Learns which executions end, as the page does."""
         async for update in built.services.updates.follow():
+            if self._over[update.id].is_set():
+                continue
             found = await built.services.executions.get(update.id)
             if found is not None and found.head.status.is_complete:
                 assert found.head.status is Status.SUCCEEDED, found.head.status

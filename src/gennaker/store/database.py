@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine
@@ -55,6 +55,8 @@ MakeWriter = Callable[[Batches, AfterCommit], Writing]
 
 class Database:
     """The open database of a data folder."""
+
+    is_own: Final = True
 
     def __init__(self, folder: Path, engine: Engine, head: HeadKeeper, make_writer: MakeWriter) -> None:
         """Use `open`."""

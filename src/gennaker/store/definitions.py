@@ -1,6 +1,9 @@
 """Definitions in a database: every revision is kept, the newest is marked."""
 
 import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row, select, update
@@ -12,9 +15,11 @@ from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.store import chain, tables
+from gennaker.store.kept import Kept
 from gennaker.store.statements import Statements
 from gennaker.store.transactions import Transactions, direct
 
+Result = TypeVar("Result")
 _columns = tables.definitions.c
 
 
@@ -25,6 +30,7 @@ class DatabaseDefinitions:
         """The clock says when a revision was written."""
         self._database = database
         self._clock = clock
+        self._kept = Kept() if database.is_own else None
 
     async def save(
         self, kind: str, definition_id: str, body: JsonObject, *, author: str, if_revision: int | None = None
@@ -43,7 +49,7 @@ class DatabaseDefinitions:
             _add(connection, self._database.sql, definition)
             return definition
 
-        return await self._database.write(change)
+        return await self._write(change)
 
     async def delete(self, kind: str, definition_id: str, *, author: str) -> None:
         """Marks as deleted, by a revision of its own; deleting twice is no error. Raises Refused(404)."""
@@ -63,25 +69,27 @@ class DatabaseDefinitions:
                 msgspec.structs.replace(newest, revision=newest.revision + 1, author=author, at=at, is_deleted=True),
             )
 
-        await self._database.write(change)
+        await self._write(change)
 
     async def get(self, kind: str, definition_id: str) -> Definition | None:
         """The newest revision, unless it is deleted."""
-        newest = await self._database.read(lambda connection: _newest(connection, kind, definition_id))
-        return None if newest is None or newest.is_deleted else newest
+        newest = await self._read(
+            ("get", kind, definition_id), lambda connection: _newest_rows(connection, kind, definition_id)
+        )
+        return next((one for one in newest if not one.is_deleted), None)
 
     async def list(self, kind: str, application: str | None = None) -> tuple[Definition, ...]:
         """The newest revisions of all that aren't deleted, by id; of one application (the body's) where given."""
 
-        def look(connection: Connection) -> tuple[Definition, ...]:
+        def look(connection: Connection) -> Sequence[Row[Any]]:
             query = select(tables.definitions).where(
                 _columns.kind == kind, _columns.is_newest == 1, _columns.is_deleted == 0
             )
             if application is not None:
                 query = query.where(_columns.application == application.lower())
-            return tuple(_definition(row) for row in connection.execute(query.order_by(_columns.id)))
+            return connection.execute(query.order_by(_columns.id)).all()
 
-        return await self._database.read(look)
+        return await self._read(("list", kind, application), look)
 
     async def applications(self, kind: str) -> tuple[str, ...]:
         """Without reading the definitions."""
@@ -109,13 +117,30 @@ class DatabaseDefinitions:
 
         return await self._database.read(look)
 
+    async def _write(self, change: Callable[[Connection], Result]) -> Result:
+        with nullcontext() if self._kept is None else self._kept.writing():
+            return await self._database.write(change)
+
+    async def _read(self, asked: object, look: Callable[[Connection], Sequence[Row[Any]]]) -> tuple[Definition, ...]:
+        def definitions(connection: Connection) -> tuple[tuple[Definition, ...], int]:
+            rows = look(connection)
+            return tuple(map(_definition, rows)), sum(len(row.body) for row in rows)
+
+        if self._kept is None:
+            return (await self._database.read(definitions))[0]
+        return await self._kept.read(asked, lambda: self._database.read(definitions))
+
 
 def _newest(connection: Connection, kind: str, definition_id: str) -> Definition | None:
+    return next(map(_definition, _newest_rows(connection, kind, definition_id)), None)
+
+
+def _newest_rows(connection: Connection, kind: str, definition_id: str) -> Sequence[Row[Any]]:
+    """One, or none."""
     query = select(tables.definitions).where(
         _columns.kind == kind, _columns.id == definition_id, _columns.is_newest == 1
     )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _definition(row)
+    return connection.execute(query).all()
 
 
 def _check(newest: Definition | None, kind: str, definition_id: str, if_revision: int | None) -> None:
@@ -169,7 +194,7 @@ def _recorded(definition: Definition) -> AuditEntry:
     )
 
 
-def _definition(row: Row[tuple[object, ...]]) -> Definition:
+def _definition(row: Row[Any]) -> Definition:
     return Definition(
         kind=row.kind,
         id=row.id,

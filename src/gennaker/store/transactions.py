@@ -23,6 +23,11 @@ class Transactions(Protocol):
     """A database that is open."""
 
     @property
+    def is_own(self) -> bool:
+        """No other process writes to it."""
+        ...
+
+    @property
     def folder(self) -> Path:
         """Where the files lie that belong to its rows."""
         ...

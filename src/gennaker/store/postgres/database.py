@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 import sqlalchemy
@@ -36,6 +36,8 @@ Raw = psycopg.Connection[tuple[Any, ...]]
 
 class PostgresDatabase:
     """The open database."""
+
+    is_own: Final = False
 
     def __init__(self, url: str, *, folder: Path, own_folder: Path) -> None:
         """Use `open`."""
