@@ -1,7 +1,8 @@
 """The embedded loop: effects out of the outbox, results back in, timers, recovery.
 
-Theory of operation. After a step is durable its effects come here. Each is performed in an asyncio task of its own (a
-bounded number at a time) or waits in a heap until it is due. The result goes through `Stepper.apply`, which removes
+Theory of operation. After a step is durable its effects come here. Each is performed in an asyncio task (a bounded number
+at a time; the first that follows from a result at once in the same task, as that costs less than a new one) or waits in a
+heap until it is due. The result goes through `Stepper.apply`, which removes
 the effect from the outbox in the transaction that records the result; the effects of that step come here again. So
 whatever is in the outbox is either being performed or waiting, and what the process forgets by dying is read from the
 outbox at the next start.
@@ -50,7 +51,10 @@ class _Performing(msgspec.Struct, kw_only=True):
     """An effect that is being performed."""
 
     effect: PendingEffect
+    run: Run
     task: "asyncio.Task[None]"
+    following: "_Performing | None" = None
+    """What the same asyncio task performs next."""
     since: datetime | None = None
     """Since when a hand is at it."""
     is_interruptible: bool = True
@@ -122,9 +126,10 @@ class Worker:
 
     async def _record(self, execution_id: str, event: Event, key: str) -> None:
         """As `apply`, for what an effect's own task has learned: nobody interrupts that any more, save the worker's end."""
-        self._performing[key].is_interruptible = False
+        performing = self._performing[key]
+        performing.is_interruptible = False
         await self._recovered.wait()
-        await self._apply(execution_id, event, key, ())
+        await self._apply(execution_id, event, key, (), performing)
 
     async def to_the_end(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Does the work to its end, even if the caller is cancelled meanwhile; returns or raises what it does."""
@@ -144,20 +149,29 @@ class Worker:
             self._group = None
             raise
 
-    async def _apply(self, execution_id: str, event: Event, done_key: str, audit: tuple[AuditEntry, ...]) -> Applied:
+    async def _apply(
+        self,
+        execution_id: str,
+        event: Event,
+        done_key: str,
+        audit: tuple[AuditEntry, ...],
+        after: _Performing | None = None,
+    ) -> Applied:
         applied = await self._stepper.apply(execution_id, event, done_key=done_key, audit=audit)
-        self.take(applied.effects, applied.dropped)
+        self.take(applied.effects, applied.dropped, after)
         head = applied.execution.head
         self._updates.publish(Update(topic="execution", id=head.id, application=head.application, version=head.version))
         return applied
 
-    def take(self, effects: Iterable[PendingEffect], dropped: Iterable[str] = ()) -> None:
-        """Performs effects that are durable in the outbox; forgets those that no longer are."""
+    def take(
+        self, effects: Iterable[PendingEffect], dropped: Iterable[str] = (), after: _Performing | None = None
+    ) -> None:
+        """Performs effects that are durable in the outbox; forgets those that no longer are. `after`: whose result it was."""
         for key in dropped:
             self._drop(key)
         for pending in effects:
             self._found.pop(pending.effect.key, None)
-            self._take(pending, Run())
+            self._take(pending, Run(), after)
 
     async def _keep_taking(self) -> None:
         while True:
@@ -199,7 +213,7 @@ class Worker:
             self._found.pop(pending.effect.key, None)  # no longer in the outbox: nobody wants it any more
             return Run(is_repeat=True)
 
-    def _take(self, pending: PendingEffect, run: Run) -> None:
+    def _take(self, pending: PendingEffect, run: Run, after: _Performing | None = None) -> None:
         if self._group is None:
             return  # the worker ends: the next start finds it in the outbox
         key = pending.effect.key
@@ -209,9 +223,24 @@ class Worker:
             heapq.heappush(self._heap, (pending.due, key))
             self._heap_changed.set()
         elif key not in self._performing:
-            task = self._group.create_task(self._unless_ending(lambda: self._perform(pending, run)), name=key)
-            self._performing[key] = _Performing(effect=pending, task=task)
-            task.add_done_callback(lambda _: self._performing.pop(key))  # also one that was dropped before it began
+            self._performing[key] = self._begun(pending, run, after)
+
+    def _begun(self, pending: PendingEffect, run: Run, after: _Performing | None) -> _Performing:
+        # The task of one that was dropped may still have to learn of its cancellation.
+        if after is not None and after.following is None and not after.is_dropped:
+            after.following = _Performing(effect=pending, run=run, task=after.task)
+            return after.following
+        key = pending.effect.key
+        assert self._group is not None, "nothing is begun while the worker ends"
+        task = self._group.create_task(self._unless_ending(lambda: self._perform_all(key)))
+        task.add_done_callback(lambda done: self._forget_unbegun(key, done))
+        return _Performing(effect=pending, run=run, task=task)
+
+    def _forget_unbegun(self, key: str, task: "asyncio.Task[None]") -> None:
+        """What was dropped before its task began; of all others the task has forgotten itself."""
+        performing = self._performing.get(key)
+        if performing is not None and performing.task is task:
+            del self._performing[key]
 
     def _forget_stale(self) -> None:
         """Timers of tasks that have ended are mostly hours away: they must not pile up until then."""
@@ -251,17 +280,25 @@ class Worker:
             changed.cancel()
             due.cancel()
 
-    async def _perform(self, pending: PendingEffect, run: Run) -> None:
-        key = pending.effect.key
+    async def _perform_all(self, key: str) -> None:
+        """The effect, and one after the other what follows from it at once."""
+        performing: _Performing | None = self._performing[key]
+        while performing is not None:
+            try:
+                await self._perform(performing)
+            finally:
+                del self._performing[performing.effect.effect.key]
+            performing = performing.following
+
+    async def _perform(self, performing: _Performing) -> None:
         try:
             async with self._slots:
                 await self._servers.may_begin()
-                self._performing[key].since = self._clock.now()
-                await self._perform_now(pending, run)
+                performing.since = self._clock.now()
+                await self._perform_now(performing.effect, performing.run)
         except asyncio.CancelledError:
             # Either the engine dropped this effect, or the whole worker ends: then the cancellation must pass on.
-            task = asyncio.current_task()
-            if not self._performing[key].is_dropped or task is None or task.uncancel() > 0:
+            if not performing.is_dropped or performing.task.uncancel() > 0:
                 raise
 
     async def _perform_now(self, pending: PendingEffect, run: Run) -> None:
