@@ -97,9 +97,9 @@ class Database:
         """Runs the change in the writer's transaction and returns when it is durable (writer.py says the rules)."""
         return await self._writer.write(change)
 
-    async def read(self, look: Callable[[Connection], Result]) -> Result:
+    async def read(self, look: Callable[[Connection], Result], *, is_one_statement: bool = False) -> Result:
         """Runs the function with a reading connection that sees one moment, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, look)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, look, is_one_statement)
 
     def close(self) -> None:
         """Finishes what was handed over and closes the file. Blocks; closing twice is no error."""
@@ -112,11 +112,13 @@ class Database:
         self._writing.close()
         self._engine.dispose()
 
-    def _read(self, look: Callable[[Connection], Result]) -> Result:
+    def _read(self, look: Callable[[Connection], Result], is_one_statement: bool) -> Result:
         try:
             with self._engine.connect() as connection:
                 raw = driver(connection)
                 raw.execute("PRAGMA query_only = 1")
+                if is_one_statement:
+                    return look(connection)
                 raw.execute("BEGIN")
                 try:
                     return look(connection)

@@ -127,8 +127,8 @@ class DatabaseDefinitions:
             return tuple(map(_definition, rows)), sum(len(row.body) for row in rows)
 
         if self._kept is None:
-            return (await self._database.read(definitions))[0]
-        return await self._kept.read(asked, lambda: self._database.read(definitions))
+            return (await self._database.read(definitions, is_one_statement=True))[0]
+        return await self._kept.read(asked, lambda: self._database.read(definitions, is_one_statement=True))
 
 
 def _newest(connection: Connection, kind: str, definition_id: str) -> Definition | None:

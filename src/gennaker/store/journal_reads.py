@@ -42,7 +42,7 @@ class JournalReads:
             row = direct(connection).execute(self._database.sql.queue, (key,)).fetchone()
             return Queue(key=key) if row is None else codec.decode(row[0], Queue)
 
-        return await self._database.read(look)
+        return await self._database.read(look, is_one_statement=True)
 
     async def events(self, execution_id: str, *, after: int = 0) -> tuple[RecordedEvent, ...]:
         """The execution's journal, in order."""
@@ -65,7 +65,7 @@ class JournalReads:
             found = direct(connection).execute(sql.engine_versions, (execution_id,)).fetchall()
             return tuple(dict.fromkeys(str(version) for (version,) in found))
 
-        return await self._database.read(look)
+        return await self._database.read(look, is_one_statement=True)
 
 
 def effect(connection: Direct, sql: Statements, row: EffectRow) -> PendingEffect:

@@ -34,6 +34,7 @@ from gennaker.interfaces.journal import Commit, Conflict, OwnedElsewhere
 from gennaker.model.audit import AuditEntry
 from gennaker.model.effect import Announce, Deliver, PendingEffect, RunTask, StopTask
 from gennaker.model.event import Event
+from gennaker.model.execution import Execution
 from gennaker.model.problems import Refused
 from gennaker.worker import faults, repeating
 from gennaker.worker.performing import Run
@@ -53,6 +54,8 @@ class _Performing(msgspec.Struct, kw_only=True):
     effect: PendingEffect
     run: Run
     task: "asyncio.Task[None]"
+    ended: Execution | None = None
+    """The execution, where the step that asked for the effect has ended it: it is told as it was then."""
     following: "_Performing | None" = None
     """What the same asyncio task performs next."""
     since: datetime | None = None
@@ -158,20 +161,30 @@ class Worker:
         after: _Performing | None = None,
     ) -> Applied:
         applied = await self._stepper.apply(execution_id, event, done_key=done_key, audit=audit)
-        self.take(applied.effects, applied.dropped, after)
         head = applied.execution.head
+        self._take_all(
+            applied.effects, applied.dropped, after=after, ended=applied.execution if head.status.is_complete else None
+        )
         self._updates.publish(Update(topic="execution", id=head.id, application=head.application, version=head.version))
         return applied
 
-    def take(
-        self, effects: Iterable[PendingEffect], dropped: Iterable[str] = (), after: _Performing | None = None
+    def take(self, effects: Iterable[PendingEffect], dropped: Iterable[str] = ()) -> None:
+        """Performs effects that are durable in the outbox; forgets those that no longer are."""
+        self._take_all(effects, dropped)
+
+    def _take_all(
+        self,
+        effects: Iterable[PendingEffect],
+        dropped: Iterable[str],
+        *,
+        after: _Performing | None = None,
+        ended: Execution | None = None,
     ) -> None:
-        """Performs effects that are durable in the outbox; forgets those that no longer are. `after`: whose result it was."""
         for key in dropped:
             self._drop(key)
         for pending in effects:
             self._found.pop(pending.effect.key, None)
-            self._take(pending, Run(), after)
+            self._take(pending, Run(), after=after, ended=ended)
 
     async def _keep_taking(self) -> None:
         while True:
@@ -213,7 +226,14 @@ class Worker:
             self._found.pop(pending.effect.key, None)  # no longer in the outbox: nobody wants it any more
             return Run(is_repeat=True)
 
-    def _take(self, pending: PendingEffect, run: Run, after: _Performing | None = None) -> None:
+    def _take(
+        self,
+        pending: PendingEffect,
+        run: Run,
+        *,
+        after: _Performing | None = None,
+        ended: Execution | None = None,
+    ) -> None:
         if self._group is None:
             return  # the worker ends: the next start finds it in the outbox
         key = pending.effect.key
@@ -223,18 +243,18 @@ class Worker:
             heapq.heappush(self._heap, (pending.due, key))
             self._heap_changed.set()
         elif key not in self._performing:
-            self._performing[key] = self._begun(pending, run, after)
+            # The task of one that was dropped may still have to learn of its cancellation.
+            follows = after if after and after.following is None and not after.is_dropped else None
+            task = follows.task if follows else self._new_task(self._group, key)
+            performing = _Performing(effect=pending, run=run, task=task, ended=ended)
+            self._performing[key] = performing
+            if follows:
+                follows.following = performing
 
-    def _begun(self, pending: PendingEffect, run: Run, after: _Performing | None) -> _Performing:
-        # The task of one that was dropped may still have to learn of its cancellation.
-        if after is not None and after.following is None and not after.is_dropped:
-            after.following = _Performing(effect=pending, run=run, task=after.task)
-            return after.following
-        key = pending.effect.key
-        assert self._group is not None, "nothing is begun while the worker ends"
-        task = self._group.create_task(self._unless_ending(lambda: self._perform_all(key)))
+    def _new_task(self, group: asyncio.TaskGroup, key: str) -> "asyncio.Task[None]":
+        task = group.create_task(self._unless_ending(lambda: self._perform_all(key)))
         task.add_done_callback(lambda done: self._forget_unbegun(key, done))
-        return _Performing(effect=pending, run=run, task=task)
+        return task
 
     def _forget_unbegun(self, key: str, task: "asyncio.Task[None]") -> None:
         """What was dropped before its task began; of all others the task has forgotten itself."""
@@ -295,15 +315,15 @@ class Worker:
             async with self._slots:
                 await self._servers.may_begin()
                 performing.since = self._clock.now()
-                await self._perform_now(performing.effect, performing.run)
+                execution = performing.ended or await self._stepper.load(performing.effect.execution_id)
+                await self._perform_now(performing.effect, execution, performing.run)
         except asyncio.CancelledError:
             # Either the engine dropped this effect, or the whole worker ends: then the cancellation must pass on.
             if not performing.is_dropped or performing.task.uncancel() > 0:
                 raise
 
-    async def _perform_now(self, pending: PendingEffect, run: Run) -> None:
+    async def _perform_now(self, pending: PendingEffect, execution: Execution | None, run: Run) -> None:
         effect = pending.effect
-        execution = await self._stepper.load(pending.execution_id)
         if execution is None:
             log.error("effect.orphaned", key=effect.key, execution=pending.execution_id)
             await self._journal.commit(Commit(dropped_effects=(effect.key,)))

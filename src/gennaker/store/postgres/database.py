@@ -92,9 +92,9 @@ class PostgresDatabase:
         """Runs the change in a transaction that no other change of any server runs beside; returns when it is durable."""
         return await self._changes.write(change)
 
-    async def read(self, look: Callable[[Connection], Result]) -> Result:
+    async def read(self, look: Callable[[Connection], Result], *, is_one_statement: bool = False) -> Result:
         """Runs the function with a reading connection that sees one moment, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, look)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, look, is_one_statement)
 
     def close(self) -> None:
         """Finishes what was handed over and closes the connections. Blocks; closing twice is no error."""
@@ -114,9 +114,11 @@ class PostgresDatabase:
         with self._head_lock:
             return self._head.keep()
 
-    def _read(self, look: Callable[[Connection], Result]) -> Result:
+    def _read(self, look: Callable[[Connection], Result], is_one_statement: bool) -> Result:
         try:
             connection = self._reading()
+            if is_one_statement:
+                return look(connection)
             raw = direct(connection)
             raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
