@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -99,7 +100,8 @@ class Database:
 
     async def read(self, look: Callable[[Connection], Result], *, is_one_statement: bool = False) -> Result:
         """Runs the function with a reading connection that sees one moment, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, look, is_one_statement)
+        see = partial(self._read, look, is_one_statement=is_one_statement)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, see)
 
     def close(self) -> None:
         """Finishes what was handed over and closes the file. Blocks; closing twice is no error."""
@@ -112,7 +114,7 @@ class Database:
         self._writing.close()
         self._engine.dispose()
 
-    def _read(self, look: Callable[[Connection], Result], is_one_statement: bool) -> Result:
+    def _read(self, look: Callable[[Connection], Result], *, is_one_statement: bool) -> Result:
         try:
             with self._engine.connect() as connection:
                 raw = driver(connection)

@@ -1,12 +1,12 @@
 """Definitions in a database: every revision is kept, the newest is marked."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.definitions import Definition
@@ -16,7 +16,7 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.store import chain, tables
 from gennaker.store.kept import Kept
-from gennaker.store.statements import Statements
+from gennaker.store.statements import DEFINITION, Statements
 from gennaker.store.transactions import Transactions, direct
 
 Result = TypeVar("Result")
@@ -42,7 +42,7 @@ class DatabaseDefinitions:
         at = self._clock.now()
 
         def change(connection: Connection) -> Definition:
-            newest = _newest(connection, kind, definition_id)
+            newest = _newest(connection, self._database.sql, kind, definition_id)
             _check(newest, kind, definition_id, if_revision)
             revision = 1 if newest is None else newest.revision + 1
             definition = Definition(kind=kind, id=definition_id, body=body, revision=revision, author=author, at=at)
@@ -56,7 +56,7 @@ class DatabaseDefinitions:
         at = self._clock.now()
 
         def change(connection: Connection) -> None:
-            newest = _newest(connection, kind, definition_id)
+            newest = _newest(connection, self._database.sql, kind, definition_id)
             if newest is None:
                 raise Refused(
                     Problem(code="definition.unknown", message=f"There is no {kind} {definition_id}."), status=404
@@ -73,23 +73,15 @@ class DatabaseDefinitions:
 
     async def get(self, kind: str, definition_id: str) -> Definition | None:
         """The newest revision, unless it is deleted."""
-        newest = await self._read(
-            ("get", kind, definition_id), lambda connection: _newest_rows(connection, kind, definition_id)
-        )
-        return next((one for one in newest if not one.is_deleted), None)
+        found = await self._read(self._database.sql.definition, kind, definition_id)
+        return next((one for one in found if not one.is_deleted), None)
 
     async def list(self, kind: str, application: str | None = None) -> tuple[Definition, ...]:
         """The newest revisions of all that aren't deleted, by id; of one application (the body's) where given."""
-
-        def look(connection: Connection) -> Sequence[Row[Any]]:
-            query = select(tables.definitions).where(
-                _columns.kind == kind, _columns.is_newest == 1, _columns.is_deleted == 0
-            )
-            if application is not None:
-                query = query.where(_columns.application == application.lower())
-            return connection.execute(query.order_by(_columns.id)).all()
-
-        return await self._read(("list", kind, application), look)
+        sql = self._database.sql
+        if application is None:
+            return await self._read(sql.definitions, kind)
+        return await self._read(sql.definitions_of, kind, application.lower())
 
     async def applications(self, kind: str) -> tuple[str, ...]:
         """Without reading the definitions."""
@@ -108,12 +100,12 @@ class DatabaseDefinitions:
 
         def look(connection: Connection) -> tuple[Definition, ...]:
             query = (
-                select(tables.definitions)
+                select(*(_columns[name] for name in DEFINITION))
                 .where(_columns.kind == kind, _columns.id == definition_id)
                 .order_by(_columns.revision.desc())
                 .limit(limit)
             )
-            return tuple(_definition(row) for row in connection.execute(query))
+            return tuple(_definition(*row) for row in connection.execute(query))
 
         return await self._database.read(look)
 
@@ -121,26 +113,19 @@ class DatabaseDefinitions:
         with nullcontext() if self._kept is None else self._kept.writing():
             return await self._database.write(change)
 
-    async def _read(self, asked: object, look: Callable[[Connection], Sequence[Row[Any]]]) -> tuple[Definition, ...]:
-        def definitions(connection: Connection) -> tuple[tuple[Definition, ...], int]:
-            rows = look(connection)
-            return tuple(map(_definition, rows)), sum(len(row.body) for row in rows)
+    async def _read(self, statement: str, *values: str) -> tuple[Definition, ...]:
+        def look(connection: Connection) -> tuple[tuple[Definition, ...], int]:
+            rows = direct(connection).execute(statement, values).fetchall()
+            return tuple(_definition(*row) for row in rows), sum(len(row[5]) for row in rows)
 
         if self._kept is None:
-            return (await self._database.read(definitions, is_one_statement=True))[0]
-        return await self._kept.read(asked, lambda: self._database.read(definitions, is_one_statement=True))
+            return (await self._database.read(look, is_one_statement=True))[0]
+        return await self._kept.read((statement, values), lambda: self._database.read(look, is_one_statement=True))
 
 
-def _newest(connection: Connection, kind: str, definition_id: str) -> Definition | None:
-    return next(map(_definition, _newest_rows(connection, kind, definition_id)), None)
-
-
-def _newest_rows(connection: Connection, kind: str, definition_id: str) -> Sequence[Row[Any]]:
-    """One, or none."""
-    query = select(tables.definitions).where(
-        _columns.kind == kind, _columns.id == definition_id, _columns.is_newest == 1
-    )
-    return connection.execute(query).all()
+def _newest(connection: Connection, sql: Statements, kind: str, definition_id: str) -> Definition | None:
+    row = direct(connection).execute(sql.definition, (kind, definition_id)).fetchone()
+    return None if row is None else _definition(*row)
 
 
 def _check(newest: Definition | None, kind: str, definition_id: str, if_revision: int | None) -> None:
@@ -194,13 +179,15 @@ def _recorded(definition: Definition) -> AuditEntry:
     )
 
 
-def _definition(row: Row[Any]) -> Definition:
+def _definition(  # noqa: PLR0913, PLR0917 - the columns DEFINITION
+    kind: str, definition_id: str, revision: int, author: str, at: int, body: str, is_deleted: int
+) -> Definition:
     return Definition(
-        kind=row.kind,
-        id=row.id,
-        body=codec.decode(row.body, JsonObject),
-        revision=row.revision,
-        author=row.author,
-        at=codec.from_microseconds(row.at),
-        is_deleted=bool(row.is_deleted),
+        kind=kind,
+        id=definition_id,
+        body=codec.decode(body, JsonObject),
+        revision=revision,
+        author=author,
+        at=codec.from_microseconds(at),
+        is_deleted=bool(is_deleted),
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import msgspec
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import Table, bindparam, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
@@ -22,6 +22,9 @@ POSTGRES: Dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-u
 
 AUDIT_LOCK = 0x474E4B52_00000001
 """PostgreSQL's advisory lock on the end of the audit chain, taken after all other locks."""
+
+DEFINITION = ("kind", "id", "revision", "author", "at", "body", "is_deleted")
+"""Columns of a definition's revision, in the order in which they are read."""
 
 
 class Statements(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,12 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """key → body"""
     blob: str
     """digest → content"""
+    definition: str
+    """kind, id → DEFINITION of the newest revision"""
+    definitions: str
+    """kind → as above, of all that aren't deleted, by id"""
+    definitions_of: str
+    """kind, application in lower case → as above"""
 
 
 @cache
@@ -60,6 +69,13 @@ def compiled(dialect: Dialect) -> Statements:
     executions, outlines, stages, outbox = tables.executions.c, tables.outlines.c, tables.stages.c, tables.outbox.c
     events, queues, blobs = tables.events.c, tables.queues.c, tables.blobs.c
     audit = tables.audit.c
+    definitions = tables.definitions.c
+    newest = (
+        select(*(definitions[name] for name in DEFINITION))
+        .where(definitions.kind == bindparam("kind"))
+        .where(definitions.is_newest == literal_column("1"))
+    )
+    present = newest.where(definitions.is_deleted == literal_column("0")).order_by(definitions.id)
     pending = select(outbox.execution_id, outbox.due, outbox.tries, outbox.effect, outbox.blobs).order_by(
         outbox.due.is_not(None), outbox.due, outbox.number
     )
@@ -89,6 +105,9 @@ def compiled(dialect: Dialect) -> Statements:
         pending_of=write.text(pending.where(outbox.execution_id == bindparam("execution"))),
         queue=write.text(select(queues.body).where(queues.key == bindparam("key"))),
         blob=write.text(select(blobs.content).where(blobs.digest == bindparam("digest"))),
+        definition=write.text(newest.where(definitions.id == bindparam("id"))),
+        definitions=write.text(present),
+        definitions_of=write.text(present.where(definitions.application == bindparam("application"))),
     )
 
 

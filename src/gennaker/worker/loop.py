@@ -132,7 +132,7 @@ class Worker:
         performing = self._performing[key]
         performing.is_interruptible = False
         await self._recovered.wait()
-        await self._apply(execution_id, event, key, (), performing)
+        await self._apply(execution_id, event, key, (), after=performing)
 
     async def to_the_end(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Does the work to its end, even if the caller is cancelled meanwhile; returns or raises what it does."""
@@ -158,6 +158,7 @@ class Worker:
         event: Event,
         done_key: str,
         audit: tuple[AuditEntry, ...],
+        *,
         after: _Performing | None = None,
     ) -> Applied:
         applied = await self._stepper.apply(execution_id, event, done_key=done_key, audit=audit)

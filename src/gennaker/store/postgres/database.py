@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -94,7 +95,8 @@ class PostgresDatabase:
 
     async def read(self, look: Callable[[Connection], Result], *, is_one_statement: bool = False) -> Result:
         """Runs the function with a reading connection that sees one moment, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, look, is_one_statement)
+        see = partial(self._read, look, is_one_statement=is_one_statement)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, see)
 
     def close(self) -> None:
         """Finishes what was handed over and closes the connections. Blocks; closing twice is no error."""
@@ -114,7 +116,7 @@ class PostgresDatabase:
         with self._head_lock:
             return self._head.keep()
 
-    def _read(self, look: Callable[[Connection], Result], is_one_statement: bool) -> Result:
+    def _read(self, look: Callable[[Connection], Result], *, is_one_statement: bool) -> Result:
         try:
             connection = self._reading()
             if is_one_statement:
