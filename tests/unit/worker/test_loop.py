@@ -199,6 +199,51 @@ def test_a_cancelled_task_has_ended_before_it_is_stopped_and_the_worker_goes_on(
     assert len(target.made) == 1
 
 
+def test_a_task_that_follows_others_is_cancelled_alone_and_what_runs_beside_it_ends(
+    harness: Harness, target: Target
+) -> None:
+    async def cancel(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "hang")
+        await asyncio.sleep(1)
+        await services.executions.submit(Submission(config=MAKE, key="another"), TESTER)
+        event = CancelAsked(at=services.clock.now(), by="tester", reason="enough")
+        await services.executions.tell(execution_id, event, TESTER)
+
+    follows = pipeline(
+        make.stage_json("1", type="make", name="first"),
+        make.stage_json("2", "1", type="make", name="second"),
+        make.stage_json("3", "2", type="hang", name="hang"),
+        make.stage_json("4", "2", type="make", name="beside"),
+    )
+    execution = harness.run(follows, meanwhile=cancel, afterwards=timedelta(minutes=1))
+
+    assert execution.head.status is Status.CANCELED
+    assert target.order == ["began", "ended", "stopped"]
+    assert list(target.made.values()) == [1] * 4
+
+
+def test_what_follows_at_once_is_performed_side_by_side_and_in_turn() -> None:
+    under_way, most, order = 0, 0, []
+
+    async def work(context: TaskContext) -> TaskResult:
+        nonlocal under_way, most
+        order.append(context.stage.name)
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(1)
+        under_way -= 1
+        return Done()
+
+    harness = Harness(Plugin(name="works", stages=(scripted.stage("works", work),)))
+    fan = [make.stage_json(str(n), "0", type="works", name=str(n)) for n in range(1, 5)]
+    joined = make.stage_json("5", "1", "2", "3", "4", type="works", name="5")
+
+    execution = harness.run(pipeline(make.stage_json("0", type="works", name="0"), *fan, joined))
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert (most, sorted(order), order[-1]) == (4, list("012345"), "5")
+
+
 def test_a_killed_stop_is_repeated(harness: Harness, target: Target) -> None:
     async def cancel(services: Services, execution_id: str) -> None:
         await reached(services, execution_id, "hang")
