@@ -24,6 +24,7 @@ class Draft:
     def __init__(self, execution: Execution, *, at: datetime, rules: Rules) -> None:
         """The version is raised at once: keys that need one per event take this."""
         self.head: Head = replace(execution.head, version=execution.head.version + 1)
+        self.id = execution.head.id
         self.stages: StageMap = execution.stages
         self.graph = graph.of(execution)
         self.at = at
@@ -33,11 +34,6 @@ class Draft:
         self._removed: dict[str, None] = {}
         self._effects: dict[str, PendingEffect] = {}
         self._dropped: dict[str, None] = {}
-
-    @property
-    def id(self) -> str:
-        """The execution's id."""
-        return self.head.id
 
     @property
     def is_paused(self) -> bool:

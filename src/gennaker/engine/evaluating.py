@@ -120,6 +120,13 @@ def root_of(execution: Execution, stage: Stage, *, known: JsonObject | None = No
     )
 
 
+def without_summary(context: JsonObject) -> JsonObject:
+    """The context without what an earlier pass has said of it."""
+    if SUMMARY not in context and _FAILURES not in context:
+        return context
+    return {key: value for key, value in context.items() if key not in (SUMMARY, _FAILURES)}
+
+
 def context_of(
     execution: Execution, stage: Stage, *, at: datetime, in_order: str = "", lookup: Lookup | None = None
 ) -> Evaluated:
@@ -127,7 +134,7 @@ def context_of(
 
     `in_order` names its list of variables, if it has one; without `lookup` nobody can be asked, and what has to is a problem.
     """
-    context = {key: value for key, value in stage.context.items() if key not in (SUMMARY, _FAILURES)}
+    context = without_summary(stage.context)
     if not has_expressions(context):
         return Evaluated(context=context)
     work = _Work(execution, stage, at, lookup)

@@ -101,6 +101,8 @@ async def _evaluated(
     execution: Execution, stage: Stage, stage_types: Mapping[str, StageType], *, services: Services, at: datetime
 ) -> evaluating.Evaluated:
     """The stage's context, with answers to what its expressions ask outside."""
+    if not contexts.has_expressions(stage.context):
+        return evaluating.Evaluated(context=evaluating.without_summary(stage.context))
     in_order = _in_order(stage, stage_types)
     if services.outside is None or not asking.asks(stage.context):
         return evaluating.context_of(execution, stage, at=at, in_order=in_order)

@@ -182,20 +182,19 @@ def stage_prepared(draft: Draft, event: StagePrepared) -> str:
         stage = draft.put(planned_again(draft, stage, event.problem))
         draft.emit(preparing(draft, stage), due=draft.at + PREPARE_AGAIN_AFTER)
         return ""
-    stage = draft.put(
-        replace(
-            stage,
-            context=event.context or stage.context,
-            is_preparing=False,
-            waiting_for=None,
-            preparation=0,
-        )
+    stage = replace(
+        stage,
+        context=event.context or stage.context,
+        is_preparing=False,
+        waiting_for=None,
+        preparation=0,
     )
     if event.skip:
         skip(draft, stage)
         return ""
-    stage = draft.put(replace(stage, status=Status.RUNNING, start_time=draft.at, end_time=None))
+    stage = replace(stage, status=Status.RUNNING, start_time=draft.at, end_time=None)
     if event.problem is not None:
+        draft.put(stage)
         shape = failures.exception(event.problem, at=draft.at, operation=stage.type)
         context = failures.in_context(stage.context, event.problem, shape)
         stage = draft.put_context(stage.id, {**context, "beforeStagePlanningFailed": True})

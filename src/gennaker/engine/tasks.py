@@ -157,14 +157,15 @@ def reported(draft: Draft, event: TaskReported) -> str:
     if not is_begun(task) or not task.is_prepared or keys.run(draft.id, stage, task) != event.key:
         return "the task no longer waits for this result"
     result = event.result
-    outputs = {key: value for key, value in result.outputs.items() if key != "stageTimeoutMs"}
-    stage = draft.put(
-        replace(
-            stage,
-            context=merged(stage.context, result.context),
-            outputs=merged(stage.outputs, outputs),
+    if result.context or result.outputs:
+        outputs = {key: value for key, value in result.outputs.items() if key != "stageTimeoutMs"}
+        stage = draft.put(
+            replace(
+                stage,
+                context=merged(stage.context, result.context),
+                outputs=merged(stage.outputs, outputs),
+            )
         )
-    )
     for moment in result.announce:
         notifying.announced(draft, stage, task, moment)
     if isinstance(result, Failed) and result.retryable and (task.retries < 0 or task.failures < task.retries):
