@@ -77,6 +77,8 @@ def check_keys(stage: Stage) -> tuple[Problem, ...]:
     But for its execution window: what is wrong with that ends the stage that waits for it.
     """
     given: JsonObject = {key: stage.context[key] for key in _COMMON if key in stage.context}
+    if not given:
+        return ()
     outcome = records.quickly(given, StageKeys)
     return tuple(_problem(one, stage.name) for one in outcome) if isinstance(outcome, tuple) else ()
 
