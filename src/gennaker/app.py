@@ -113,6 +113,11 @@ def audit_key(settings: Settings, data: Path, given: str = "") -> bytes:
     return audit_heads.public_key(given, opening.shared_folder(settings.store, data))
 
 
+def sealing_key(settings: Settings, data: Path) -> bytes:
+    """The secret key of exported heads and of evidence, made where there is none yet. Raises Refused."""
+    return audit_heads.seed(opening.shared_folder(settings.store, data), SystemIds().token())
+
+
 def explain(settings: Settings, data: Path, execution_id: str, stage: str) -> Why:
     """Why an execution is as it is, from the data folder of a server that doesn't run. Raises Refused."""
 

@@ -18,6 +18,7 @@ from cyclopts import App, Parameter
 
 from gennaker.cli import configuration, running, terminal
 from gennaker.cli.terminal import Form
+from gennaker.model import ed25519
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.transport.client import Client
@@ -208,6 +209,29 @@ def plan(
 
 
 @app.command
+def evidence(
+    execution: str = "",
+    *,
+    out: Annotated[Path | None, Parameter(help="The file (default: EXECUTION.evidence.json).")] = None,
+    verifier: Annotated[Path | None, Parameter(help="Write the program that checks such files, instead.")] = None,
+    place: Place = _HERE,
+) -> int:
+    """Write what speaks for EXECUTION into one sealed file: commit, reports, verdicts, approvals, effects."""
+    from gennaker import app as assembly
+    from gennaker.cli import evidence as collecting
+    from gennaker.worker.clock import SystemClock
+
+    if verifier is not None:
+        return collecting.write_verifier(verifier)
+    if not execution:
+        raise Refused(Problem(code="evidence.nothing", message="No execution is named.", remedy="Name one."))
+    configured = place.configured()
+    seed = assembly.sealing_key(configured.settings, configured.data)
+    file = out or Path(f"{execution}.evidence.json")
+    return collecting.write(place.client(), execution, file, seed=seed, at=SystemClock().now())
+
+
+@app.command
 def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
     """Print what makes SHELL complete `gennaker`: docs/guides/commands.md says where to put it."""
     sys.stdout.write(app.generate_completion(prog_name="gennaker", shell=shell) + "\n")
@@ -330,11 +354,11 @@ def audit_verify(
 
 @_audit.command(name="key")
 def audit_key(*, place: Place = _HERE) -> int:
-    """Print the public key with which exported heads can be checked: keep it where nobody can change it."""
+    """Print the public key with which exported heads and evidence can be checked: keep it where nobody can change it."""
     from gennaker import app as assembly
 
     configured = place.configured()
-    terminal.say(assembly.audit_key(configured.settings, configured.data).hex())
+    terminal.say(ed25519.public_key(assembly.sealing_key(configured.settings, configured.data)).hex())
     return 0
 
 

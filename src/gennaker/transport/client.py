@@ -77,6 +77,10 @@ class Client:
         """POST of JSON."""
         return self._answer("POST", path, body=body or {})
 
+    def content(self, path: str) -> bytes:
+        """GET of something that is no JSON of ours."""
+        return self._asked("GET", path).content
+
     def events(self) -> Iterator[tuple[str, Json]]:
         """Live updates: topic and body."""
         with self._http.stream("GET", "/api/v1/events", timeout=None) as answer:
@@ -99,6 +103,17 @@ class Client:
         params: dict[str, str | list[str]] | None = None,
         body: JsonObject | None = None,
     ) -> Json:
+        answer = self._asked(method, path, params=params, body=body)
+        return decode_json(answer.content) if answer.content else None
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str | list[str]] | None = None,
+        body: JsonObject | None = None,
+    ) -> httpx2.Response:
         try:
             answer = self._http.request(method, path, params=params, json=body)
         except httpx2.TransportError as error:
@@ -111,9 +126,7 @@ class Client:
             ) from error
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
             raise Refused(*_problems(answer), status=answer.status_code)
-        if not answer.content:
-            return None
-        return decode_json(answer.content)
+        return answer
 
 
 def _problems(answer: httpx2.Response) -> list[Problem]:
