@@ -58,6 +58,7 @@ from gennaker.web import application as web_application
 from gennaker.web import page as web_page
 from gennaker.web import registry as web_registry
 from gennaker.web.ports import WebPorts
+from gennaker.web.proxies import Proxied
 from gennaker.web.sign_in import Doors
 from gennaker.worker import core, inspecting
 from gennaker.worker import services as worker_services
@@ -196,6 +197,15 @@ def check_addresses(settings: Settings) -> None:
                 remedy="Set server.host to 127.0.0.1, or sign-in.required to true.",
             )
         )
+    given = settings.sign_in
+    if (given.proxy_user_header or given.proxy_certificate_header) and not given.proxy_socket:
+        raise Refused(
+            Problem(
+                code="sign_in.no_proxy_socket",
+                message="Headers of a proxy are believed through its own socket only, and sign-in.proxy-socket isn't set.",
+                remedy="Set it to the path of a unix socket on which the proxy reaches the server, or set no such header.",
+            )
+        )
     for name, balancer in settings.load_balancers.items():
         if balancer.address:
             _check_balancer(f"load-balancers.{name}.address", balancer.address)
@@ -329,7 +339,7 @@ class _Server:
         admins = settings.sign_in.admin_roles if settings.sign_in.required else ()
         self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token, admin_roles=admins)
         sign_in = SignIn(
-            identities=self._core.identities,
+            people=self._core.identities,
             documents=self._core.services.documents,
             passwords=Passwords(clock=clock, key=ids.token().encode()),
             audit=self._audit,
@@ -350,8 +360,11 @@ class _Server:
             page=_PAGE,
             version=version("gennaker"),
         )
+        application = web_application.create(web_ports)
+        behind = ports.listening_at(settings.sign_in.proxy_socket) if settings.sign_in.proxy_socket else None
         self._listeners = (
-            _Listener(web_application.create(web_ports), self._api_socket),
+            _Listener(application, self._api_socket),
+            *((_Listener(Proxied(application), behind),) if behind is not None else ()),
             _Listener(web_registry.create(self._images, audit=self._audit, clock=clock), self._registry_socket),
         )
 

@@ -63,8 +63,27 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """May create applications; empty: everybody who has signed in."""
     session_seconds: Seconds = 86_400.0
     """So long after signing in one has to sign in again."""
+    proxy_socket: str = ""
+    """Path of a unix socket on which a proxy in front is listened to, beside the port; whoever may write to it is trusted."""
+    proxy_user_header: str = ""
+    """Header of requests through that socket that names who has signed in at the proxy, e.g. `X-Spinnaker-User`."""
+    proxy_roles_header: str = ""
+    """And that person's roles, separated by commas; empty: the roles that Gennaker knows."""
+    proxy_certificate_header: str = ""
+    """Header in which the proxy gives the subject of the client's certificate, once it has verified it."""
+    certificate_pattern: str = r"(?:^|(?<!\\),)CN=([^,+]+)"
+    """What of the subject is the name: the first group. Not `CN=` in the middle of another of its parts, which applicants choose."""
     token_days: Annotated[int, Meta(ge=1, le=365)] = 90
     """An API token lives so long at most; one of a service account may live for a year."""
+
+    def __post_init__(self) -> None:
+        """Refuses a pattern that is none, while the settings are read."""
+        try:
+            groups = re.compile(self.certificate_pattern).groups
+        except re.error as error:
+            raise ValueError(f"{self.certificate_pattern!r} is no pattern: {error}") from error
+        if not groups:
+            raise ValueError(f"the pattern {self.certificate_pattern!r} has no group")
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

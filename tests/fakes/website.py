@@ -65,7 +65,7 @@ class Website:
     def __init__(self, harness: Harness, core: Core, *, page: Path = Path("/nonexistent/page")) -> None:
         self.doors = Doors(token=TOKEN, clock=harness.time, new_token=harness.ids.token)
         self.sign_in = SignIn(
-            identities=core.identities,
+            people=core.identities,
             documents=core.services.documents,
             passwords=Passwords(clock=harness.time, key=b"key", hasher=QUICK),
             audit=core.services.audit,

@@ -91,7 +91,7 @@ class Identities:
 
     async def _refuse_name(self, name: str) -> None:
         """A service account and a person of one name would have each other's roles."""
-        if not _NAME.fullmatch(name) or name.lower() in _RESERVED:
+        if not is_name(name):
             raise Refused(
                 Problem(
                     code="identity.name",
@@ -102,6 +102,11 @@ class Identities:
             )
         if await self._people.get(name.lower()) or await self._accounts.get(name.lower()):
             raise Refused(_taken(name), status=409)
+
+
+def is_name(name: str) -> bool:
+    """Whether a person or service account can be named so."""
+    return _NAME.fullmatch(name) is not None and name.lower() not in _RESERVED
 
 
 def _person(document: Document) -> Person:

@@ -4,10 +4,11 @@ Every success and refusal of a password is audited; a principal's roles are thos
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
+from gennaker.access import identities
 from gennaker.access.credentials import Credentials, Token
 from gennaker.access.guesses import Guesses
 from gennaker.access.identities import Identities, Person, ServiceAccount
@@ -17,12 +18,14 @@ from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.documents import Documents
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.permissions import Right
+from gennaker.model.permissions import Right, role_name
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import SignInSettings
 
 VIA_SESSION, VIA_TOKEN = "page", "api"
+_MOST_PROXIED = 10_000
+"""Names of whom it is remembered that their coming was told to the audit."""
 _SERVICE_TOKEN_LIVES = timedelta(days=365)
 
 
@@ -32,7 +35,7 @@ class SignIn:
     def __init__(  # noqa: PLR0913 - given by name, in one place
         self,
         *,
-        identities: Identities,
+        people: Identities,
         documents: Callable[[str], Documents],
         passwords: Passwords,
         audit: AuditTrail,
@@ -41,13 +44,14 @@ class SignIn:
         settings: SignInSettings,
     ) -> None:
         """All over the same store."""
-        self.identities = identities
+        self.identities = people
         self.settings = settings
         self._credentials = Credentials(documents, clock=clock, new_secret=new_secret)
         self._passwords = passwords
         self._guesses = Guesses(clock)
         self._audit = audit
         self._clock = clock
+        self._proxied: dict[str, datetime] = {}
 
     async def by_password(self, name: str, password: str, *, address: str, via: str) -> Principal:
         """Raises Refused: 401 where name or password are wrong, without saying which; 429 after too many."""
@@ -75,6 +79,27 @@ class SignIn:
         if found is None or token.scopes is None:
             return found
         return msgspec.structs.replace(found, scopes=frozenset(token.scopes))
+
+    async def by_proxy(self, name: str, roles: tuple[str, ...] | None, *, via: str, address: str) -> Principal | None:
+        """Whom a trusted proxy names; `roles` None: those that are known here. None: that can't be anybody's name."""
+        if not identities.is_name(name):
+            return None
+        person = await self.identities.person(name)
+        if person is not None and person.is_disabled:
+            return None
+        known = person.roles if person is not None else ()
+        found = Principal(
+            name=person.name if person is not None else name,
+            roles=frozenset(map(role_name, known if roles is None else roles)) - {""},
+            via=via,
+        )
+        now = self._clock.now()
+        if self._proxied.get(found.name, now) <= now:
+            if len(self._proxied) >= _MOST_PROXIED:
+                self._proxied.clear()
+            self._proxied[found.name] = now + timedelta(seconds=self.settings.session_seconds)
+            await self._tell("sign_in.done", found.name, {"via": via, "address": address})
+        return found
 
     async def by_session(self, secret: str) -> Principal | None:
         """None: there is no such session, or it is over."""

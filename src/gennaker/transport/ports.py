@@ -43,6 +43,31 @@ def is_free(host: str, port: int) -> bool:
         return True
 
 
+def listening_at(path: str) -> socket.socket:
+    """A unix socket that listens there, for its owner and group; one that a dead server has left is replaced. Raises Refused."""
+    file = Path(path)
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        if file.is_socket():
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(path) == 0:
+                    raise OSError("somebody listens there already")  # noqa: TRY301 - said as all else that is in the way
+            file.unlink()
+        bound.bind(path)
+        file.chmod(0o660)
+        bound.listen()
+    except OSError as error:
+        bound.close()
+        raise Refused(
+            Problem(
+                code="server.proxy_socket",
+                message=f"sign-in.proxy-socket is {path}, where nobody can listen: {error.strerror or error}.",
+                remedy="Name a file in a folder that the server's user may write to.",
+            )
+        ) from error
+    return bound
+
+
 def listening(host: str, port: int, setting: str) -> socket.socket:
     """A socket that listens there (0: on a free port). Raises Refused, naming the setting, if the port is in use.
 

@@ -9,6 +9,7 @@ page has made (`Origin`, `Sec-Fetch-Site`): browsers send cookies and basic cred
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from gennaker.interfaces.clock import Clock
 from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import ServerSettings
-from gennaker.web import host_names
+from gennaker.web import host_names, proxies
 
 COOKIE = "gennaker_session"
 VIA_PAGE = "page"
@@ -127,7 +128,22 @@ class Guard:
         elif kind.lower() == "basic":
             name, password = _name_and_password(given)
             found = await self._sign_in.by_password(name, password, address=address_of(connection), via="basic")
-        return found or await self._sign_in.by_session(session)
+        return found or await self._by_proxy(connection) or await self._sign_in.by_session(session)
+
+    async def _by_proxy(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
+        """Whom the proxy has signed in, by name or by certificate: of requests through its socket, and no others."""
+        if not proxies.is_proxied(connection.scope):
+            return None
+        settings, address = self._sign_in.settings, address_of(connection)
+        name = connection.headers.get(settings.proxy_user_header, "") if settings.proxy_user_header else ""
+        if name:
+            listed = connection.headers.get(settings.proxy_roles_header, "") if settings.proxy_roles_header else None
+            roles = None if listed is None else tuple(listed.split(","))
+            return await self._sign_in.by_proxy(name.strip(), roles, via="proxy", address=address)
+        header = settings.proxy_certificate_header
+        subject = connection.headers.get(header, "") if header else ""
+        found = re.search(settings.certificate_pattern, subject)
+        return await self._sign_in.by_proxy(found[1], None, via="certificate", address=address) if found else None
 
     def _check_host(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """A name that isn't this server's means that a foreign name was made to point here (DNS rebinding)."""
@@ -145,7 +161,9 @@ class Guard:
 
 
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Of whoever is at the other end of the connection."""
+    """Of whoever is at the other end of the connection; behind the proxy of the settings, of whom that says it is."""
+    if proxies.is_proxied(connection.scope):
+        return connection.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     return connection.client.host if connection.client else ""
 
 
