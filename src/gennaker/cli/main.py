@@ -123,6 +123,14 @@ def run(file: Path, *, place: Place = _HERE) -> int:
 
 
 @app.command
+def watch(execution: str, *, place: Place = _HERE) -> int:
+    """Show EXECUTION as it goes until it ends: stages, what they wait for, traffic. Ctrl-C leaves it going."""
+    from gennaker.cli import watching
+
+    return watching.watch(place.client(), execution)
+
+
+@app.command
 def approve(
     execution: str,
     *,

@@ -35,10 +35,11 @@ def run_file(client: Client, file: Path) -> int:
     for warning in mappings_at(answer, "warnings"):
         terminal.say(f"warning: {text_at(warning, 'message')} {text_at(warning, 'remedy')}".rstrip())
     terminal.say(f"{execution_id}  {client.address}/ui/#/executions/{execution_id}")
-    return _follow(client, execution_id)
+    return follow(client, execution_id)
 
 
-def _follow(client: Client, execution_id: str) -> int:
+def follow(client: Client, execution_id: str) -> int:
+    """A line for each change of a stage, until the execution ends; 0 if it succeeds."""
     shown: dict[str, str] = {}
     told: set[str] = set()
     while True:
@@ -109,7 +110,7 @@ def roll_back(client: Client, application: str, *, cluster: str, account: str, r
     body: JsonObject = {"cluster": cluster, "account": account, "region": region}
     answer = client.post(f"/api/v1/applications/{application}/rollback", body)
     terminal.say(text_at(answer, "sentence"))
-    return _follow(client, text_at(answer, "executionId"))
+    return follow(client, text_at(answer, "executionId"))
 
 
 def print_link(client: Client) -> int:
