@@ -160,3 +160,31 @@ def test_a_rollback_is_back_within_a_second_and_breaks_nothing(place: RealPlace)
     assert back.end_time is not None
     assert back.end_time - executions[-1].head.build_time < timedelta(seconds=1)
     assert (load.broken, set(load.statuses)) == ([], {200})
+
+
+@pytest.mark.slow
+def test_server_groups_are_resized_cloned_disabled_enabled_and_destroyed_unnoticed(place: RealPlace) -> None:
+    cloud = "local" if place.engine is None else "docker"
+    where: JsonObject = {"account": "local", "credentials": "local", "region": "local", "cloudProvider": cloud}
+    first: JsonObject = {**where, "serverGroupName": "shop-prod-v000"}
+    cloned: JsonObject = {**where, "loadBalancers": ["shop-prod"], "environment": {"VERSION": "one"}}
+    stages: list[JsonObject] = [
+        {**first, "type": "resizeServerGroup", "capacity": {"min": 1, "max": 1, "desired": 1}},
+        {**cloned, "type": "cloneServerGroup", "application": "shop", "stack": "prod", "source": first},
+        {**first, "type": "disableServerGroup"},
+        {**first, "type": "enableServerGroup"},
+        {**where, "type": "disableServerGroup", "serverGroupName": "shop-prod-v001"},
+        {**where, "type": "destroyServerGroup", "serverGroupName": "shop-prod-v001"},
+    ]
+    chained: list[Json] = [
+        {**stage, "name": str(stage["type"]), "refId": str(at), "requisiteStageRefIds": [str(at - 1)] if at else []}
+        for at, stage in enumerate(stages)
+    ]
+
+    executions, load = place.under_load(
+        place.deploy("one", strategy="redblack"), {"application": "shop", "name": "All of them", "job": chained}
+    )
+
+    assert [one.head.status for one in executions] == [Status.SUCCEEDED] * 2, problem_of(executions[-1])
+    assert (load.broken, set(load.statuses)) == ([], {200})
+    assert served(load) == {"one"}
