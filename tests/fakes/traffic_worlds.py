@@ -21,6 +21,7 @@ from tests.fakes.web_client import WebClient
 from gennaker.interfaces.traffic import LoadBalancer, TrafficProvider
 from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.caddy.provider import CaddyProvider
+from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.plugins.proxies.haproxy import HAProxy
 from gennaker.plugins.proxies.program import ProxyProgram
 from gennaker.plugins.proxies.provider import ProxyProvider
@@ -163,7 +164,7 @@ class ProxyWorld(RealWorld):
         await self.provider().close()
 
 
-PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAProxy(),)}
+PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAProxy(), Envoy())}
 
 
 async def until_answering(address: str) -> None:

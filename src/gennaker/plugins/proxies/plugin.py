@@ -8,13 +8,14 @@ import structlog
 from gennaker.interfaces.plugins import Plugin, Service
 from gennaker.interfaces.services import Services
 from gennaker.model.problems import Refused
+from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.plugins.proxies.haproxy import HAProxy
 from gennaker.plugins.proxies.provider import ProxyProvider
 
 log = structlog.get_logger()
 
 _KEEP_SECONDS = 1.0
-_PROGRAMS = (HAProxy(),)
+_PROGRAMS = (HAProxy(), Envoy())
 
 
 async def keep(services: Services) -> None:
