@@ -220,7 +220,7 @@ def _cluster() -> JsonObject:
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": {"thresholds": [{**many, "max_retries": 10_000}]},
         "eds_cluster_config": {
-            "eds_config": {"resource_api_version": "V3", "path_config_source": {"path": _ENDPOINTS}},
+            "eds_config": {"resource_api_version": "V3", "path_config_source": {"path": f"./{_ENDPOINTS}"}},
             "service_name": _CLUSTER,
         },
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
