@@ -15,7 +15,8 @@ class Broken(Exception):
 class WebClient:
     """One connection to one address, opened when needed."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, timeout_seconds: float = 30) -> None:
+        self._timeout = timeout_seconds
         host, _, port = address.rpartition(":")
         self._host, self._port = host, int(port)
         self._reader: asyncio.StreamReader | None = None
@@ -24,7 +25,7 @@ class WebClient:
     async def get(self, path: str = "/") -> tuple[int, str]:
         """Status and body. Raises Broken."""
         try:
-            return await asyncio.wait_for(self._get(path), 30)
+            return await asyncio.wait_for(self._get(path), self._timeout)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             self.close()
             raise Broken(repr(error)) from error
