@@ -62,7 +62,7 @@ def test_streams_and_sockets_end_while_their_server_drains(program: str, tmp_pat
 
             async with asyncio.TaskGroup() as group:
                 group.create_task(load.run())
-                slow = group.create_task(stream.get("/slow/30"))
+                slow = group.create_task(stream.get("/slow/50"))
                 async with websockets.connect(f"ws://{balancer.address}/socket", compression=None) as socket:
                     await socket.send("before")
                     assert await socket.recv() == "before"
@@ -72,7 +72,7 @@ def test_streams_and_sockets_end_while_their_server_drains(program: str, tmp_pat
                     await here.processes.stop(old.rpartition(":")[2])
                     await socket.send("after")
                     assert await socket.recv() == "after"
-                assert await slow == (200, "tick\n" * 30)
+                assert await slow == (200, "tick\n" * 50)
                 load.stop()
             stream.close()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+import websockets
 from tests.fakes.documents import MemoryStore
 from tests.fakes.faulty import Faults, FaultyTraffic
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
@@ -48,7 +49,7 @@ class World(Protocol):
         ...
 
     def held(self, balancer: LoadBalancer) -> AbstractAsyncContextManager[None]:
-        """A request that is under way as long as the context lasts (at least 0.3 s)."""
+        """A request that is under way as long as the context lasts."""
         ...
 
 
@@ -105,7 +106,7 @@ class RealWorld:
         for number in range(count):
             port = ports.free(f"{self._folder}/{number}")
             spec = ProcessSpec(
-                argv=("python3", str(APP)), working_folder="/", environment={"PORT": str(port)}, drain_seconds=5
+                argv=("python3", str(APP)), working_folder="/", environment={"PORT": str(port)}, drain_seconds=15
             )
             await self.processes.start(str(port), spec)
             addresses.append(f"127.0.0.1:{port}")
@@ -120,13 +121,14 @@ class RealWorld:
 
     @asynccontextmanager
     async def held(self, balancer: LoadBalancer) -> AsyncIterator[None]:
-        client = WebClient(balancer.address)
-        async with asyncio.TaskGroup() as group:
-            slow = group.create_task(client.get("/slow/10"))
-            await asyncio.sleep(0.3)
+        async with websockets.connect(f"ws://{balancer.address}/socket", compression=None) as socket:
+            await socket.send("here")
+            assert await socket.recv() == "here"
             yield
-            assert await slow == (200, "tick\n" * 10)
-        client.close()
+            await socket.send("still here")
+            assert await socket.recv() == "still here"
+        while any((await self.provider().in_flight(balancer.name)).values()):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.02)
 
     async def close(self) -> None:
         for client in self._clients.values():
