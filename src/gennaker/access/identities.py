@@ -48,7 +48,8 @@ class Identities:
 
     async def person(self, name: str) -> Person | None:
         """Disabled ones, too."""
-        found = await self._people.get(name.lower())
+        # What can't be a name isn't asked for: not every database takes every character.
+        found = await self._people.get(name.lower()) if _NAME.fullmatch(name) else None
         return None if found is None else _person(found)
 
     async def people(self) -> tuple[Person, ...]:
@@ -61,7 +62,7 @@ class Identities:
 
     async def service_account(self, name: str) -> ServiceAccount | None:
         """Unless it is disabled."""
-        found = await self._accounts.get(name.lower())
+        found = await self._accounts.get(name.lower()) if _NAME.fullmatch(name) else None
         account = None if found is None else _account(found)
         return None if account is None or account.is_disabled else account
 

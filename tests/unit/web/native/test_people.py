@@ -99,3 +99,12 @@ def test_a_token_of_a_service_account_takes_all_its_roles_and_ends_with_it() -> 
         )
 
     visit(work)
+
+
+def test_what_cannot_be_a_name_is_nobodys() -> None:
+    async def work(site: Website) -> None:
+        for name in ("%00", "x" * 300, "%E2%80%AE"):
+            assert (await site.call("PATCH", f"/api/v1/people/{name}", json={"roles": []})).status == 404
+        assert await status(site, basic("a\0da", PASSWORD)) == 401
+
+    visit(work)
