@@ -139,6 +139,9 @@ definitions = Table(
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("kind", "id", "revision"),
     Index("definitions_newest", "kind", "id", unique=True, sqlite_where=IS_NEWEST, postgresql_where=IS_NEWEST),
+    Index(
+        "definitions_of_application", "kind", "application", "id", sqlite_where=IS_NEWEST, postgresql_where=IS_NEWEST
+    ),
 )
 
 audit = Table(

@@ -93,6 +93,7 @@ def test_applications_of_before_are_found_by_their_names_in_lower_case(tmp_path:
     Database.open(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / NAME)) as connection:
         connection.execute("DELETE FROM migrations WHERE number >= 4")
+        connection.execute("DROP INDEX definitions_of_application")
         connection.execute(
             "INSERT INTO definitions (kind, id, revision, is_newest, is_deleted, application, author, at, body)"
             " VALUES ('pipeline', 'p1', 1, 1, 0, 'Shop', 'ada', 0, '{}')"
@@ -103,3 +104,14 @@ def test_applications_of_before_are_found_by_their_names_in_lower_case(tmp_path:
 
     with closing(sqlite3.connect(tmp_path / NAME)) as connection:
         assert connection.execute("SELECT application FROM definitions").fetchall() == [("shop",)]
+
+
+def test_the_definitions_of_an_application_are_found_by_an_index(tmp_path: Path) -> None:
+    database = Database.open(tmp_path)
+    query = database.sql.definitions_of
+    database.close()
+
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+        [step] = connection.execute(f"EXPLAIN QUERY PLAN {query}", ("pipeline", "shop")).fetchall()
+
+    assert step[3] == "SEARCH definitions USING INDEX definitions_of_application (kind=? AND application=?)"
