@@ -10,6 +10,7 @@ from datetime import datetime
 
 from gennaker.engine import graph, keys, timing
 from gennaker.engine.draft import Draft
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, from_milliseconds
 from gennaker.model.event import PlannedStage, PlannedTask
 from gennaker.model.execution import Side, Stage, Task
@@ -116,13 +117,13 @@ def _own(execution_id: str, place: int, config: JsonObject) -> Stage:
     provider = config.get("providerType")
     if isinstance(provider, str) and provider and provider not in _PLAIN_PROVIDERS:
         kind = f"{kind}_{provider}"
-    name = config.get("name")
+    name = foreign.said_at(config, "name")
     required = config.get("requisiteStageRefIds")
     return Stage(
         id=keys.stage_id(execution_id, ref),
         ref_id=ref,
         type=kind,
-        name=name if isinstance(name, str) and name else kind,
+        name=name or kind,
         requisite_ref_ids=tuple(dict.fromkeys(str(one) for one in required)) if isinstance(required, list) else (),
         start_time_expiry=expiry(config.get("startTimeExpiry")),
         context={key: value for key, value in config.items() if key not in _OWN_KEYS},

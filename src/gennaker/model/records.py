@@ -2,8 +2,9 @@
 
 Theory of operation. The documents are written for Spinnaker, whose services read them by Jackson. So `"true"` is a flag,
 `"5"` a number and 5.0 a whole number; null, and blank text where no text is wanted, mean that nothing was said, wherever
-something may be left out; keys that the record doesn't have are left alone. Text is text: a number is none, nor is a
-list that holds one item that item. A value is walked along the record's own type, which gives every fault its place;
+something may be left out; keys that the record doesn't have are left alone. Where text is wanted a number, true and
+false are taken as text, for an expression that is the whole of a field gives what it gives; a list that holds one
+item isn't that item. A value is walked along the record's own type, which gives every fault its place;
 `msgspec.convert` would stop at the first.
 
 Before expressions are evaluated a text with `${` may become anything: it fits everywhere.
@@ -18,7 +19,7 @@ import msgspec
 from msgspec import inspect
 
 from gennaker.model import foreign, pointers
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.model.problems import Problem, Refused
 
 Record = TypeVar("Record")
@@ -173,6 +174,8 @@ class _Reader:
     def _union(self, union: inspect.UnionType, kind: inspect.Type, given: Json, at: Steps) -> Json:
         """The value as the first of the types that it fits; what is wrong is said of the one that was meant."""
         members = [one for one in union.types if not isinstance(one, inspect.NoneType)]
+        if not isinstance(given, str):  # text takes a number, too, but a number is meant as one where there can be one
+            members.sort(key=lambda one: isinstance(_unwrapped(one), inspect.StrType))
         if given is None and len(members) < len(union.types):
             return None
         meant: list[_Reader] = []
@@ -267,8 +270,9 @@ def _scalar(kind: inspect.Type, given: Json) -> object:
             return _within(_whole(given), whole)
         case inspect.FloatType() as number:
             return _within(_number(given), number)
-        case inspect.StrType(pattern=pattern) if isinstance(given, str):
-            return given if pattern is None or re.search(pattern, given) else _UNFIT
+        case inspect.StrType(pattern=pattern) if isinstance(given, str | int | float):
+            text = given if isinstance(given, str) else encode(given).decode()
+            return text if pattern is None or re.search(pattern, text) else _UNFIT
         case _:
             return _UNFIT
 

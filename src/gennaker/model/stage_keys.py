@@ -3,7 +3,7 @@
 import msgspec
 
 from gennaker.model.artifact import ExpectedArtifactKeys, Plain
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import Json, JsonObject
 
 
 class NotificationKeys(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -67,7 +67,7 @@ class StageKeys(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: str = ""
     alias: str = ""
     """Another name under which the stage's type is looked up."""
-    comments: str = ""
+    comments: Json = ""
     provider_type: str = ""
     cloud_provider: str = ""
     cloud_provider_type: str = ""

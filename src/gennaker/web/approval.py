@@ -30,7 +30,7 @@ async def facts(services: Services, execution: Execution, stage: Stage) -> JsonO
         "application": head.application,
         "pipeline": head.name,
         "status": stage.status.value,
-        "instructions": stage.context.get("instructions") or "",
+        "instructions": foreign.said_at(stage.context, "instructions"),
         "judgmentInputs": [{"value": one} for one in judgments.choices(stage.context.get("judgmentInputs"))],
         "judgment": _judgment(stage),
         "version": image.get("tag"),

@@ -129,7 +129,7 @@ def test_everything_of_a_wrong_type_is_an_error(document: Any, places: list[str]
         ({"type": "signalfx", "queryPairs": [{"key": []}, 5]}, ["queryPairs/0/key", "queryPairs/1"]),
         ({"type": "atlas", "q": [], "customFilterTemplate": {}}, ["customFilterTemplate", "q"]),
         ({**EMBEDDED, "numerator": 5}, ["numerator"]),
-        ({**EMBEDDED, "numerator": {"metric": 5, "labels": {"a": 5}}}, ["numerator/labels/a", "numerator/metric"]),
+        ({**EMBEDDED, "numerator": {"metric": [], "labels": {"a": {}}}}, ["numerator/labels/a", "numerator/metric"]),
         ({**EMBEDDED, "scale": "x", "denominator": {"absentIsZero": "x"}}, ["denominator/absentIsZero", "scale"]),
     ],
 )

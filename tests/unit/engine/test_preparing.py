@@ -163,7 +163,7 @@ def test_wrong_and_missing_fields_are_said_together_with_pointers() -> None:
 
 def test_keys_of_every_stage_are_checked_once_they_are_evaluated() -> None:
     prepared = staged(
-        image=5, failPipeline="${ 'x' }", stageTimeoutMs="${ no.such.thing }", comments="${ no.such.thing }"
+        image=[5], failPipeline="${ 'x' }", stageTimeoutMs="${ no.such.thing }", comments="${ no.such.thing }"
     )
 
     assert prepared.problem is not None
@@ -171,7 +171,7 @@ def test_keys_of_every_stage_are_checked_once_they_are_evaluated() -> None:
     assert [(one["code"], one["message"]) for one in found] == [
         ("stage.field_wrong", '`failPipeline` of stage a must be true or false, not the text "x".'),
         ("stage.field_wrong", '`stageTimeoutMs` of stage a must be a number, not the text "${ no.such.thing }".'),
-        ("stage.field_wrong", "`image` of stage a must be text, not the number 5."),
+        ("stage.field_wrong", "`image` of stage a must be text, not a list."),
     ]
 
 
@@ -184,7 +184,7 @@ def test_a_wrong_execution_window_is_left_to_the_stage_that_waits_for_it(window:
 
 
 def test_a_stage_that_is_skipped_may_have_wrong_keys() -> None:
-    prepared = staged(image=5, failPipeline=[], stageEnabled={"type": "expression", "expression": "false"})
+    prepared = staged(image=[5], failPipeline=[], stageEnabled={"type": "expression", "expression": "false"})
 
     assert prepared.problem is None
     assert prepared.skip
@@ -207,10 +207,10 @@ def test_a_field_that_the_stage_can_do_without_is_its_own() -> None:
 
 
 def test_what_an_ancestor_has_put_out_for_a_field_that_is_needed_must_fit() -> None:
-    problem = after({"image": 5, "count": "many"}).problem
+    problem = after({"image": [5], "count": "many"}).problem
 
     assert problem is not None
-    assert problem.message == "`image` of stage a must be text, not the number 5."
+    assert problem.message == "`image` of stage a must be text, not a list."
 
 
 def test_null_and_blank_are_as_good_as_nothing() -> None:

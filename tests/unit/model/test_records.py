@@ -79,7 +79,6 @@ def test_a_value_is_read_as_leniently_as_by_jackson(given: JsonObject, read: Out
         ({"whole": "1_000"}, '/whole must be a whole number, not the text "1_000"'),
         ({"number": "nan"}, '/number must be a number, not the text "nan"'),
         ({"number": "1e999"}, '/number must be a number, not the text "1e999"'),
-        ({"text": 5}, "/text must be text, not the number 5"),
         ({"text": ["t"]}, "/text must be text, not a list"),
         ({"atLeast": 0}, "/atLeast must be a whole number from 1 to 9, not the number 0"),
         ({"even": "abc"}, '/even must be an even text, not the text "abc"'),
@@ -88,10 +87,9 @@ def test_a_value_is_read_as_leniently_as_by_jackson(given: JsonObject, read: Out
         ({"inner": {"howMany": None}}, "/inner/howMany is needed"),
         ({"inner": {"howMany": 1, "names": [None]}}, "/inner/names/0 must be text, not null"),
         ({"byName": {"a/b": {"howMany": "x"}}}, '/byName/a~1b/howMany must be a whole number, not the text "x"'),
-        ({"either": 5}, "/either must be text or an object or a list, not the number 5"),
+        ({"numberOrText": []}, "/numberOrText must be text or a number, not a list"),
         ({"either": {"howMany": []}}, "/either/howMany must be a whole number, not a list"),
         ({"either": [{"howMany": 1}, {}]}, "/either/1/howMany is needed"),
-        ({"numberOrText": True}, "/numberOrText must be text or a number, not true"),
         ([], " must be an object, not a list"),
     ],
 )
@@ -101,6 +99,17 @@ def test_everything_that_is_wrong_is_said_with_its_place(given: Json, wrong: str
     assert isinstance(found, tuple)
     assert "; ".join(f"{one.pointer} {one.said}" for one in found) == wrong
     assert records.wrongs(given, Outer) == found
+
+
+def test_numbers_and_flags_are_taken_as_text_where_only_text_fits() -> None:
+    given: JsonObject = {"text": 42, "even": True, "either": 1.5, "inner": {"howMany": 1, "names": [7, False]}}
+
+    found = records.read({**given, "numberOrText": 3}, Outer)
+
+    assert not isinstance(found, tuple)
+    assert found.inner is not None
+    assert (found.text, found.even, found.either, found.number_or_text) == ("42", "true", "1.5", 3)
+    assert found.inner.names == ("7", "false")
 
 
 def test_where_an_exception_is_wanted_it_says_all_of_it() -> None:
@@ -126,13 +135,13 @@ def test_before_expressions_are_evaluated_they_fit_everywhere(given: JsonObject)
 
 
 def test_beside_expressions_what_is_wrong_is_wrong() -> None:
-    given: JsonObject = {"inner": {"howMany": "${a}", "names": ["${a}", 5]}, "byName": {"${a}": 5, "b": 5}}
+    given: JsonObject = {"inner": {"howMany": "${a}", "names": ["${a}", []]}, "byName": {"${a}": 5, "b": 5}}
 
     assert [one.pointer for one in records.wrongs_unevaluated(given, Outer)] == ["/inner/names/1", "/byName/b"]
 
 
 def test_what_is_wrong_becomes_a_problem_with_its_name() -> None:
-    missing, wrong = records.wrongs({"inner": {"names": [5]}}, Outer)
+    missing, wrong = records.wrongs({"inner": {"names": [[]]}}, Outer)
 
     assert missing.problem("stage", of="stage a", pointer="/stages/0") == Problem(
         code="stage.field_missing",
@@ -142,6 +151,6 @@ def test_what_is_wrong_becomes_a_problem_with_its_name() -> None:
     )
     assert wrong.problem("stage") == Problem(
         code="stage.field_wrong",
-        message="`inner.names[0]` must be text, not the number 5.",
+        message="`inner.names[0]` must be text, not a list.",
         pointer="/inner/names/0",
     )

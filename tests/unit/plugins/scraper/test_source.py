@@ -190,10 +190,10 @@ def test_shorter_slots_are_put_together_to_the_step() -> None:
     [
         ({}, ["/metric"]),
         ({"metric": "m", "statistic": "median"}, ["/statistic"]),
-        ({"metric": "m", "scale": "much", "labels": {"a": 1}}, ["/labels/a", "/scale"]),
-        ({"metric": "m", "labels": {"a": [], "b/c": ["x", 5]}}, ["/labels/b~1c/1"]),
+        ({"metric": "m", "scale": "much", "labels": {"a": {}}}, ["/labels/a", "/scale"]),
+        ({"metric": "m", "labels": {"a": [], "b/c": ["x", {}]}}, ["/labels/b~1c/1"]),
         ({"metric": "m", "labels": {"a": []}}, ["/labels/a"]),
-        ({"numerator": 5, "denominator": {"metric": 5}}, ["/numerator", "/denominator/metric"]),
+        ({"numerator": 5, "denominator": {"metric": []}}, ["/numerator", "/denominator/metric"]),
         ({"metric": "m", "label": {}}, ["/label"]),
         ({"numerator": {"metric": "m"}}, ["/denominator"]),
         (
