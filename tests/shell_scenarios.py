@@ -242,7 +242,7 @@ async def restarting(lab: Lab) -> None:
 async def ignoring_and_skipping(lab: Lab) -> None:
     execution = await lab.start(
         stage_json("fails", type="fail", failPipeline=False, continuePipeline=False),
-        stage_json("wait", type="wait", waitTime=10_000, manualSkip=True, skippable=True),
+        stage_json("wait", type="wait", waitTime=10_000, skippable=True),
         stage_json("end", "fails", type="make"),
     )
     await lab.until(execution, lambda found: any(one.status is Status.STOPPED for one in found.in_order()))

@@ -129,6 +129,8 @@ def _move(draft: Draft, move: moves.Move) -> None:
             starting.begin_work(draft, move)
         case moves.StartTask():
             tasks.start(draft, move)
+        case moves.SkipByHand():
+            commands.skip_by_hand(draft, move)
         case moves.ContinueParent():
             finishing.continue_parent(draft, move)
         case moves.CompleteStage():

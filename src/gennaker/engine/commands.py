@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from gennaker.engine import graph, keys, starting, tasks, timing
+from gennaker.engine import graph, keys, moves, starting, tasks, timing
 from gennaker.engine.draft import Draft
 from gennaker.engine.rules import type_name
 from gennaker.model import foreign, judgments
@@ -37,6 +37,7 @@ def patch(draft: Draft, event: StagePatched) -> str:
         return wrong
     _modify(draft, stage, event.patch, by=event.by, roles=event.roles)
     if event.patch.get("manualSkip") is True:
+        draft.agenda.clear()
         _skip(draft, stage)
     return ""
 
@@ -121,8 +122,16 @@ def skip(draft: Draft, event: SkipAsked) -> str:
     if refused:
         return refused
     _modify(draft, stage, {"manualSkip": True}, by=event.by)
+    draft.agenda.clear()
     _skip(draft, stage)
     return ""
+
+
+def skip_by_hand(draft: Draft, move: moves.SkipByHand) -> None:
+    """Skips a stage that says so itself, in its definition or by what a task has written."""
+    stage = draft.stages.get(move.stage_id)
+    if stage is not None and stage.status in _ACTIVE:
+        _skip(draft, stage)
 
 
 def _cannot_skip(draft: Draft, stage: Stage) -> str:
@@ -150,7 +159,6 @@ def _skip(draft: Draft, stage: Stage) -> None:
                 waiting_for=None,
             )
             draft.put(ended)
-    draft.agenda.clear()
     starting.skip(draft, draft.stages[top.id])
 
 

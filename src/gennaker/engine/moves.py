@@ -30,6 +30,12 @@ class StartTask(msgspec.Struct, frozen=True):
     task_id: str
 
 
+class SkipByHand(msgspec.Struct, frozen=True):
+    """A stage whose context, or that of one above it, says `manualSkip: true` would run a task: it is skipped instead."""
+
+    stage_id: str
+
+
 class ContinueParent(msgspec.Struct, frozen=True):
     """A synthetic stage without followers has ended well: go on with its parent if no other is left."""
 
@@ -53,5 +59,7 @@ class CheckExecution(msgspec.Struct, frozen=True):
     """End the execution if nothing is left."""
 
 
-Move: TypeAlias = StartStage | BeginWork | StartTask | ContinueParent | CompleteStage | Ended | CheckExecution
+Move: TypeAlias = (
+    StartStage | BeginWork | StartTask | SkipByHand | ContinueParent | CompleteStage | Ended | CheckExecution
+)
 """All of them; order matters only within one step."""

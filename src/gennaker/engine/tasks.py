@@ -241,7 +241,9 @@ def _rest(draft: Draft, stage: Stage, task: Task, pause: timedelta) -> None:
 
 
 def _ask(draft: Draft, stage: Stage, task: Task) -> None:
-    if task.is_prepared and is_dry(draft, stage):
+    if task.is_prepared and _is_skipped(draft, stage):
+        draft.then(moves.SkipByHand(stage.id))
+    elif task.is_prepared and is_dry(draft, stage):
         _complete(draft, stage, task, Status.SUCCEEDED, original=Status.SUCCEEDED)
     elif task.is_prepared:
         run = RunTask(key=keys.run(draft.id, stage, task), stage_id=stage.id, task_id=task.id)
@@ -249,6 +251,16 @@ def _ask(draft: Draft, stage: Stage, task: Task) -> None:
     else:
         key = keys.prepare_task(draft.id, stage, task)
         draft.emit(PrepareTask(key=key, stage_id=stage.id, task_id=task.id), due=task.due)
+
+
+def _is_skipped(draft: Draft, stage: Stage) -> bool:
+    """The stage, or one above it, says that it is to be skipped; only the boolean true counts, as in Orca."""
+    current: Stage | None = stage
+    while current is not None:
+        if current.context.get("manualSkip") is True:
+            return True
+        current = draft.stages.get(current.parent_id) if current.parent_id else None
+    return False
 
 
 def nudge(draft: Draft, stage_id: str) -> None:

@@ -131,8 +131,10 @@ def _skipped(known: Known, stage: Stage, chain: tuple[Link, ...]) -> Answer:
             said = f"Stage {stage.name} was skipped: {event.skip.rstrip('.')}."
             return _answer(execution, stage, "skipped", said, chain)
     if stage.context.get("manualSkip") is True:
-        who = stage.last_modified.user if stage.last_modified else "someone"
-        return _answer(execution, stage, "skipped.by-hand", f"{who} skipped stage {stage.name}.", chain)
+        said = f"Stage {stage.name} says `manualSkip: true` itself."
+        if stage.last_modified:
+            said = f"{stage.last_modified.user} skipped stage {stage.name}."
+        return _answer(execution, stage, "skipped.by-hand", said, chain)
     if stage.start_time_expiry is not None and stage.start_time is not None:
         said = f"Stage {stage.name} was skipped: its start time had expired at {stage.start_time_expiry.isoformat()}."
         return _answer(execution, stage, "skipped.expired", said, chain)

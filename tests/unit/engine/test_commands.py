@@ -116,6 +116,38 @@ def test_a_skippable_stage_is_skipped_with_its_parts_and_what_follows_starts() -
     play.wants("prepare b")
 
 
+def test_a_stage_that_says_so_itself_is_skipped_before_its_first_task_and_no_other_is() -> None:
+    play = Playbook(
+        stage_json("a", manualSkip=True), stage_json("text", manualSkip="true"), stage_json("c"), stage_json("b", "a")
+    )
+    play.prepared("text", task())
+    play.prepared("c")
+    play.prepared("a", task())
+
+    assert play.statuses() == {"a": "SKIPPED", "text": "RUNNING", "c": "SKIPPED", "b": "NOT_STARTED"}
+    assert play.stage("a").tasks[0].status is Status.SKIPPED
+    play.wants("prepare b", "run text.run")
+
+
+def test_a_part_is_skipped_with_the_stage_above_it_that_says_so() -> None:
+    play = Playbook(stage_json("a", manualSkip=True), stage_json("b", "a"))
+    play.prepared("a", task(), before=[child("first"), child("second")])
+    play.prepared("first", task())
+
+    assert play.statuses() == {"first": "SKIPPED", "second": "SKIPPED", "a": "SKIPPED", "b": "NOT_STARTED"}
+    play.wants("prepare b")
+
+
+def test_what_a_task_writes_has_its_stage_skipped_at_the_next_poll() -> None:
+    play = Playbook(stage_json("a"), stage_json("b", "a"))
+    play.prepared("a", task(), task("never"))
+
+    play.reported("a", Again(after=seconds(9), waiting_for=ForOther(reason="it"), context={"manualSkip": True}))
+
+    assert play.statuses() == {"a": "SKIPPED", "b": "NOT_STARTED"}
+    play.wants("prepare b")
+
+
 @pytest.mark.parametrize("context", [{}, {"skippable": False}])
 def test_a_stage_that_does_not_allow_it_is_not_skipped(context: dict[str, object]) -> None:
     play = waiting("skippable", **context)

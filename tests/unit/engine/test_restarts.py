@@ -276,14 +276,14 @@ def test_a_restart_forgets_how_the_stage_ended_and_keeps_what_it_is() -> None:
     ended: JsonObject = {
         "problems": [],
         "beforeStagePlanningFailed": True,
-        "manualSkip": True,
         "executionName": "child",
         "kept": 1,
     }
     play = Playbook(stage_json("a"), stage_json("b", "a", type="clearing", startTimeExpiry=LATER, **ended))
     play.prepared("a")
     play.prepared("b", task())
-    play.reported("b", BROKEN)
+    play.reported("b", replace(BROKEN, context={"manualSkip": True}))
+    assert play.stage("b").context["manualSkip"] is True
     before = play.stage("b")
 
     restart(play, "b")
