@@ -39,8 +39,8 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\b\d\d:\d\d:\d\d\b|\bPT[\d.]+S\
 _LOOKS = re.compile(r"(/\d+\.\d+/(?:prepare/)?|/ended/|/notify/pipeline\.\w+/)\d+")
 _COUNTS = re.compile(r",\"(?:poll|version)\":\d+")
 """Numbers of events and looks, in keys and records: how often a task that waits has looked depends on how fast all was."""
-_NUMBER = re.compile(r"\b1[6-9]\d{11}\b")
-"""Milliseconds since 1970."""
+_NUMBER = re.compile(r"(?:\b|(?<=_))1[6-9]\d{11}\b")
+"""Milliseconds since 1970, also at the end of a child's correlation id."""
 
 
 Left = dict[str, JsonObject | Exception]

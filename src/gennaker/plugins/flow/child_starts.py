@@ -25,8 +25,13 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-async def start(context: TaskContext, config_id: str, *, parameters: JsonObject, key: str) -> Child:
-    """Starts the pipeline of this id; the same key starts no second child. Raises Refused."""
+async def start(
+    context: TaskContext, config_id: str, *, parameters: JsonObject, key: str, correlation_id: str = ""
+) -> Child:
+    """Starts the pipeline of this id; the same key starts no second child. Raises Refused.
+
+    `correlation_id` is what the child's trigger shows, the key where there is none.
+    """
     definition = await context.services.definitions.get("pipeline", config_id)
     if definition is None:
         raise Refused(_unknown(config_id))
@@ -37,7 +42,11 @@ async def start(context: TaskContext, config_id: str, *, parameters: JsonObject,
         raise Refused(_too_deep(definition.body))
     config: JsonObject = {**definition.body, "id": config_id}
     expanded = await context.services.checks.expanded(config)
-    trigger = {**_trigger(context, expanded, depth=depth), **_parametrised(parameters), "correlationId": key}
+    trigger = {
+        **_trigger(context, expanded, depth=depth),
+        **_parametrised(parameters),
+        "correlationId": correlation_id or key,
+    }
     child = await context.services.executions.submit(
         Submission(config=config, trigger=trigger, key=key),
         Principal(

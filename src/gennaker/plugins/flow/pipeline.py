@@ -10,7 +10,7 @@ from gennaker.interfaces.executions import Found
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign
 from gennaker.model.artifact import ExpectedArtifactKeys
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem
@@ -55,6 +55,7 @@ async def start(context: TaskContext) -> TaskResult:
         str(context.lookup("pipeline") or ""),
         parameters=supplied if isinstance(supplied, dict) else {},
         key=context.attempt_key,
+        correlation_id=_correlation_id(context),
     )
     return Done(context={"executionId": child.execution_id, "executionName": child.name})
 
@@ -91,9 +92,16 @@ async def cancel_child(context: TaskContext) -> None:
 
 async def cancel_unseen(context: TaskContext) -> None:
     """So does one that was being started when the parent ended."""
-    found = await context.services.executions.find(Found(correlation_id=context.attempt_key, limit=1))
+    found = await context.services.executions.find(Found(correlation_id=_correlation_id(context), limit=1))
     if found:
         await child_starts.cancel(context, found[0].head.id)
+
+
+def _correlation_id(context: TaskContext) -> str:
+    """Orca's form; a stage that was restarted adds its attempt, so that it gets a child of its own."""
+    head, stage = context.execution.head, context.stage
+    named = f"{head.id}_{stage.id}_{context.lookup('pipeline')}_{milliseconds(head.start_time)}"
+    return f"{named}_{stage.attempt}" if stage.attempt else named
 
 
 def _exception(child: Execution) -> JsonObject:

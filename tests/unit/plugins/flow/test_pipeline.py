@@ -13,7 +13,7 @@ from tests.harness import TESTER, Harness, problem_of, reached
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import JsonObject, milliseconds
 from gennaker.model.event import CancelAsked, Done, SkipAsked, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
@@ -62,6 +62,8 @@ def test_the_parent_gets_the_childs_outputs_and_the_child_knows_its_parent() -> 
     assert isinstance(parent, dict)
     assert (trigger["type"], parent["id"]) == ("pipeline", family.parent.head.id)
     assert trigger["parameters"] == {"size": "big"}
+    began = milliseconds(family.parent.head.start_time)
+    assert trigger["correlationId"] == f"{family.parent.head.id}_{family.stage.id}_child_{began}"
     assert family.child.head.root_id == family.parent.head.id
 
 
