@@ -61,15 +61,13 @@ class PipelinesController(Controller):
     async def save_canary_config(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Saves a canary config under its id, or its name where it has none."""
         config_id = str(data.get("id") or data.get("name") or "")
-        if not config_id:
-            raise Refused(
-                Problem(code="canary_config.nameless", message="The canary config has no name.", pointer="/name"),
-                status=422,
-            )
         findings = lint.lint(data, query_types=lint.QUERY_TYPES | set(ports.services.metrics))
-        errors = [finding.problem for finding in findings if finding.severity is Severity.ERROR]
-        if errors:
-            raise Refused(*errors, status=422)
+        problems = [finding.problem for finding in findings if finding.severity is Severity.ERROR]
+        if not config_id:
+            nameless = Problem(code="canary_config.nameless", message="The canary config has no name.", pointer="/name")
+            problems.insert(0, nameless)
+        if problems:
+            raise Refused(*problems, status=422)
         saved = await ports.services.definitions.save("canary-config", config_id, data, author=principal.name)
         warnings: list[Json] = [to_json(finding.problem) for finding in findings]
         return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
