@@ -72,13 +72,15 @@ def _tell(problems: list[JsonObject], told: set[str], *, indented: int) -> None:
 def judge(client: Client, execution_id: str, stage: str, *, judgment: str, choice: str, comment: str) -> int:
     """Answers the manual judgment that waits; `stage` (id, refId or name) is needed where several do."""
     execution = client.get(f"/api/v1/executions/{execution_id}")
-    waiting = [
+    meant = [
         found
         for found in mappings_at(execution, "stages")
         if text_at(found, "type") == "manualJudgment"
-        and text_at(found, "status") == "RUNNING"
         and stage in ("", text_at(found, "id"), text_at(found, "refId"), text_at(found, "name"))
     ]
+    waiting = [found for found in meant if text_at(found, "status") == "RUNNING"]
+    if not waiting and any(text_at(found, "status") == "PAUSED" for found in meant):
+        raise Refused(_paused(execution_id))
     if len(waiting) != 1:
         raise Refused(_not_one(execution_id, [text_at(found, "name") for found in waiting]))
     stage_id = text_at(waiting[0], "id")
@@ -172,6 +174,14 @@ def _no_such_stage(execution_id: str, stage: str, count: int) -> Problem:
             remedy="Give the refId.",
         )
     return Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}.")
+
+
+def _paused(execution_id: str) -> Problem:
+    return Problem(
+        code="judgment.paused",
+        message=f"{execution_id} is paused, and its judgment with it.",
+        remedy=f"Let it go on first: gennaker resume {execution_id}.",
+    )
 
 
 def _not_one(execution_id: str, names: list[str]) -> Problem:

@@ -6,15 +6,17 @@ assert run.stage("Deploy").status is Status.SUCCEEDED
 """
 
 import asyncio
+import difflib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from gennaker.interfaces.executions import Submission
+from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import (
     CancelAsked,
@@ -35,6 +37,7 @@ from gennaker.testing.outcomes import Command, Judgment, Outcomes
 
 _ANY = datetime.min.replace(tzinfo=UTC)
 _LONGEST = timedelta(days=60)
+_MOST_EXECUTIONS = 1000
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -96,7 +99,11 @@ def simulate(
     made = simulated.plugin(declared, (pipeline, *declared.pipelines), known or {})
     rest = msgspec.structs.replace(made, stages=tuple(one for one in made.stages if one.name not in offered))
     installation = Installation(*real, rest, longest=_LONGEST)
-    return installation.time.run(_Simulation(installation, declared).run(pipeline))
+    simulation = _Simulation(installation, declared)
+    run = installation.time.run(simulation.run(pipeline))
+    if simulation.misspelled:
+        raise Refused(*simulation.misspelled)
+    return run
 
 
 class _Simulation:
@@ -107,6 +114,7 @@ class _Simulation:
         self._declared = declared
         self._judged: set[tuple[str, str, int]] = set()
         self._refused: list[str] = []
+        self.misspelled: list[Problem] = []
 
     async def run(self, pipeline: JsonObject) -> Run:
         kind = ExecutionKind.ORCHESTRATION if "job" in pipeline else ExecutionKind.PIPELINE
@@ -129,12 +137,28 @@ class _Simulation:
                     execution = await self._settled(services, execution, helpers[1:])
                 for one in helpers:
                     one.cancel()
+            unused = await self._unused(services, config)
             return Run(
                 execution=execution,
                 timeline=timeline(execution),
-                refused=tuple(self._refused),
+                refused=(*self._refused, *unused),
                 installation=self._installation,
             )
+
+    async def _unused(self, services: Services, config: JsonObject) -> list[str]:
+        """What is declared of stages that aren't there, but for names that are nearly those of stages that are."""
+        known = {
+            name
+            for definition in (config, *self._declared.pipelines)
+            for one in foreign.mappings(definition.get("stages"))
+            for name in (foreign.said_at(one, "refId"), foreign.said_at(one, "name"))
+        }
+        for execution in await services.executions.find(Found(limit=_MOST_EXECUTIONS)):
+            known |= {name for stage in execution.in_order() for name in (stage.ref_id, stage.name)}
+        unused = [name for name in (*self._declared.stages, *self._declared.judgments) if name not in known]
+        nearly = {name: difflib.get_close_matches(name, known, n=1) for name in unused}
+        self.misspelled = [_misspelled(name, near[0]) for name, near in nearly.items() if near]
+        return [f"nothing in this run is called {name!r}" for name, near in nearly.items() if not near]
 
     async def _settled(
         self, services: Services, execution: Execution, commands: "list[asyncio.Task[None]]"
@@ -187,6 +211,14 @@ class _Simulation:
             await services.executions.tell(execution_id, event, Principal(name=by, via="test"))
         except Refused as refused:
             self._refused.append(f"{what}: {refused}")
+
+
+def _misspelled(name: str, near: str) -> Problem:
+    return Problem(
+        code="outcomes.no_stage",
+        message=f"Something is declared of {name!r}, and nothing in this run is called so.",
+        remedy=f"Did you mean {near!r}?",
+    )
 
 
 def _event(command: Command, stage_id: str, at: datetime) -> Event:

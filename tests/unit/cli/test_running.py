@@ -143,6 +143,13 @@ def test_where_several_wait_one_must_be_named(api: ApiServer, client: Client) ->
         running.judge(client, "e1", "", judgment="continue", choice="", comment="")
 
 
+def test_a_paused_one_must_go_on_first(api: ApiServer, client: Client) -> None:
+    api.will(f"GET {EXECUTION}", {"stages": [stage("PAUSED", "Approve", type="manualJudgment")]})
+
+    with pytest.raises(Refused, match=r"e1 is paused, and its judgment with it\. .*gennaker resume e1"):
+        running.judge(client, "e1", "", judgment="continue", choice="", comment="")
+
+
 def test_where_none_waits_that_is_said(api: ApiServer, client: Client) -> None:
     api.will(f"GET {EXECUTION}", {"stages": [stage("RUNNING")]})
 

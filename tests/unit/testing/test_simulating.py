@@ -149,3 +149,19 @@ def test_a_command_that_the_engine_does_not_take_is_said() -> None:
 def test_what_cannot_be_declared_is_refused(declared: dict[str, object]) -> None:
     with pytest.raises(Refused):
         run(pipeline(stage_json("a")), **declared)
+
+
+@pytest.mark.parametrize("declared", [{"stages": {"Canry": {}}}, {"judgments": {"Canry": {}}}])
+def test_a_name_that_is_misspelled_is_refused(declared: dict[str, object]) -> None:
+    pipeline: JsonObject = {"application": "shop", "name": "p", "stages": [{"type": "kayentaCanary", "name": "Canary"}]}
+
+    with pytest.raises(Refused, match=r"'Canry', and nothing in this run is called so\. Did you mean 'Canary'\?"):
+        simulating.simulate(pipeline, outcomes.read(declared))
+
+
+def test_a_name_that_nothing_has_is_told() -> None:
+    pipeline: JsonObject = {"application": "shop", "name": "p", "stages": [{"type": "wait", "name": "Canary"}]}
+
+    run = simulating.simulate(pipeline, outcomes.read({"stages": {"Undo": {}, "Canary": {}}}))
+
+    assert run.refused == ("nothing in this run is called 'Undo'",)
