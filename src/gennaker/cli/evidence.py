@@ -16,6 +16,7 @@ from gennaker.model import codec, ed25519, foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
+from gennaker.transport import signing
 from gennaker.transport.client import Client
 
 _PAGE = 1000
@@ -58,8 +59,8 @@ def duties(starter: str, author: str, approvals: list[JsonObject]) -> JsonObject
 def seal(content: JsonObject, *, seed: bytes, at: datetime) -> JsonObject:
     """The file's document."""
     when = at.isoformat()
-    signature = ed25519.sign(seed, evidence_verifier.sealed(content, when)).hex()
-    stamp: JsonObject = {"at": when, "key": ed25519.public_key(seed).hex(), "signature": signature}
+    signature = signing.sign(seed, evidence_verifier.sealed(content, when)).hex()
+    stamp: JsonObject = {"at": when, "key": signing.public_key(seed).hex(), "signature": signature}
     return {"format": evidence_verifier.FORMAT, "content": content, "seal": stamp}
 
 

@@ -18,7 +18,6 @@ from cyclopts import App, Parameter
 
 from gennaker.cli import configuration, running, terminal
 from gennaker.cli.terminal import Form
-from gennaker.model import ed25519
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.transport.client import Client
@@ -364,9 +363,10 @@ def audit_verify(
 def audit_key(*, place: Place = _HERE) -> int:
     """Print the public key with which exported heads and evidence can be checked: keep it where nobody can change it."""
     from gennaker import app as assembly
+    from gennaker.transport import signing
 
     configured = place.configured()
-    terminal.say(ed25519.public_key(assembly.sealing_key(configured.settings, configured.data)).hex())
+    terminal.say(signing.public_key(assembly.sealing_key(configured.settings, configured.data)).hex())
     return 0
 
 

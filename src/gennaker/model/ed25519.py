@@ -1,7 +1,7 @@
-"""Ed25519 signatures (RFC 8032, section 5.1), for the few that Gennaker makes itself: no dependency is needed to check them.
+"""Checking Ed25519 signatures (RFC 8032, section 5.1) with what Python has: an auditor years later needs nothing else.
 
-Whole numbers of any size, in time that depends on the key: right for one signature in a while on a machine that nobody else
-measures, and not for a service that signs what strangers send. Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z.
+Nothing secret passes here, so that it takes time that depends on its numbers tells nobody anything; transport/signing.py
+signs. Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z.
 """
 
 import hashlib
@@ -13,28 +13,13 @@ _D = -121665 * pow(121666, _P - 2, _P) % _P
 _ROOT_OF_MINUS_ONE = pow(2, (_P - 1) // 4, _P)
 _Point: TypeAlias = tuple[int, int, int, int]
 _ZERO: _Point = (0, 1, 1, 0)
-SEED_BYTES = 32
+KEY_BYTES = 32
 SIGNATURE_BYTES = 64
-
-
-def public_key(seed: bytes) -> bytes:
-    """The public key of 32 secret bytes."""
-    return _packed(_times(_secret(seed)[0], _BASE))
-
-
-def sign(seed: bytes, message: bytes) -> bytes:
-    """The signature; the same message has always the same."""
-    scalar, prefix = _secret(seed)
-    own = _packed(_times(scalar, _BASE))
-    nonce = _number(prefix + message) % _ORDER
-    commitment = _packed(_times(nonce, _BASE))
-    answer = (nonce + _number(commitment + own + message) % _ORDER * scalar) % _ORDER
-    return commitment + answer.to_bytes(32, "little")
 
 
 def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the owner of the public key has signed this; what is no key and no signature hasn't signed anything."""
-    if len(public) != SEED_BYTES or len(signature) != SIGNATURE_BYTES:
+    if len(public) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         return False
     key, commitment = _unpacked(public), _unpacked(signature[:32])
     answer = int.from_bytes(signature[32:], "little")
@@ -42,14 +27,6 @@ def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
         return False
     challenge = _number(signature[:32] + public + message) % _ORDER
     return _is_same(_times(answer, _BASE), _sum(commitment, _times(challenge, key)))
-
-
-def _secret(seed: bytes) -> tuple[int, bytes]:
-    if len(seed) != SEED_BYTES:
-        raise ValueError(f"a key has {SEED_BYTES} bytes, not {len(seed)}")
-    digest = hashlib.sha512(seed).digest()
-    scalar = int.from_bytes(digest[:32], "little")
-    return (scalar & ((1 << 254) - 8)) | (1 << 254), digest[32:]
 
 
 def _number(content: bytes) -> int:
@@ -77,12 +54,6 @@ def _times(factor: int, point: _Point) -> _Point:
 
 def _is_same(one: _Point, other: _Point) -> bool:
     return (one[0] * other[2] - other[0] * one[2]) % _P == 0 and (one[1] * other[2] - other[1] * one[2]) % _P == 0
-
-
-def _packed(point: _Point) -> bytes:
-    inverse = pow(point[2], _P - 2, _P)
-    x, y = point[0] * inverse % _P, point[1] * inverse % _P
-    return (y | (x & 1) << 255).to_bytes(32, "little")
 
 
 def _unpacked(content: bytes) -> _Point | None:

@@ -22,6 +22,7 @@ from gennaker.model import codec, ed25519
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import AuditSettings
 from gennaker.store.audit_head import Head
+from gennaker.transport import signing
 from gennaker.transport.http import GuardedClient, HttpFailure
 from gennaker.transport.permissions import open_private
 
@@ -74,8 +75,8 @@ def file_of(settings: AuditSettings) -> Path:
 
 def sign(head: Head, *, at: datetime, seed: bytes) -> SignedHead:
     """Signs a head."""
-    signature = ed25519.sign(seed, _message(head.number, head.hash, at))
-    public = ed25519.public_key(seed).hex()
+    signature = signing.sign(seed, _message(head.number, head.hash, at))
+    public = signing.public_key(seed).hex()
     return SignedHead(number=head.number, hash=head.hash, at=at, key=public, signature=signature.hex())
 
 
@@ -121,14 +122,14 @@ def public_key(given: str, folder: Path) -> bytes:
     """The key that was given in hex, else that of the data folder. Raises Refused."""
     if not given:
         try:
-            return ed25519.public_key(_secret(folder / KEY_NAME))
+            return signing.public_key(_secret(folder / KEY_NAME))
         except FileNotFoundError as error:
             raise Refused(_no_key(folder / KEY_NAME)) from error
     try:
         found = bytes.fromhex(given)
     except ValueError:
         found = b""
-    if len(found) != ed25519.SEED_BYTES:
+    if len(found) != signing.SEED_BYTES:
         message = "The key is no public key: 64 digits of 0 to 9 and a to f."
         raise Refused(Problem(code="audit.key", message=message, remedy="`gennaker audit key` prints the right one."))
     return found
@@ -189,7 +190,7 @@ class HeadExporter:
     async def _begin(self) -> None:
         """A chain that contradicts what was exported is not signed: that would bless whoever wrote it anew."""
         file = file_of(self._settings)
-        kept = await asyncio.to_thread(_newest, file, ed25519.public_key(self._seed)) if self._settings.file else None
+        kept = await asyncio.to_thread(_newest, file, signing.public_key(self._seed)) if self._settings.file else None
         if kept is None:
             return
         if await self._hash_of(kept.number) != kept.hash:
@@ -222,7 +223,7 @@ def _secret(file: Path) -> bytes:
         raise
     except (OSError, ValueError) as error:
         raise Refused(_no_key(file)) from error
-    if len(found) != ed25519.SEED_BYTES:
+    if len(found) != signing.SEED_BYTES:
         raise Refused(_no_key(file))
     return found
 

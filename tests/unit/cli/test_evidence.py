@@ -16,13 +16,14 @@ from tests.fakes import api_server
 from tests.fakes.api_server import ApiServer
 
 from gennaker.cli import evidence, evidence_verifier
-from gennaker.model import codec, ed25519
+from gennaker.model import codec
 from gennaker.model.problems import Refused
 from gennaker.store import audit_head, chain
+from gennaker.transport import signing
 from gennaker.transport.client import Client
 
 SEED = b"k" * 32
-KEY = ed25519.public_key(SEED).hex()
+KEY = signing.public_key(SEED).hex()
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 REPORT = b"<testsuite tests='3'/>"
 DIGEST = f"sha256:{hashlib.sha256(REPORT).hexdigest()}"
@@ -129,7 +130,7 @@ def test_what_was_changed_afterwards_is_found(document: Any, change: Callable[[A
 
 
 def test_a_seal_of_somebody_else_is_none(document: Any) -> None:
-    assert evidence_verifier.wrongs(document, ed25519.public_key(b"x" * 32).hex())
+    assert evidence_verifier.wrongs(document, signing.public_key(b"x" * 32).hex())
     assert evidence_verifier.wrongs(document, "no key")
     assert evidence_verifier.wrongs([], KEY)
 

@@ -10,18 +10,19 @@ import httpx2
 import msgspec
 import pytest
 
-from gennaker.model import codec, ed25519
+from gennaker.model import codec
 from gennaker.model.problems import Refused
 from gennaker.settings import AuditSettings
 from gennaker.store import audit, audit_head, audit_heads, chain
 from gennaker.store.audit_head import Head
 from gennaker.store.audit_heads import Exported, HeadExporter, SignedHead
 from gennaker.testing.virtual_time import VirtualTime
+from gennaker.transport import signing
 from gennaker.transport.http import GuardedClient
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 SEED = b"s" * 32
-PUBLIC = ed25519.public_key(SEED)
+PUBLIC = signing.public_key(SEED)
 Rows = list[tuple[int, str, str, str]]
 
 
@@ -189,7 +190,7 @@ def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
 
     assert audit_heads.seed(tmp_path, "another") == first
     assert (tmp_path / audit_heads.KEY_NAME).stat().st_mode & 0o777 == 0o600
-    assert audit_heads.public_key("", tmp_path) == ed25519.public_key(first)
+    assert audit_heads.public_key("", tmp_path) == signing.public_key(first)
     assert audit_heads.public_key(PUBLIC.hex(), tmp_path) == PUBLIC
 
 
