@@ -151,10 +151,10 @@ def test_docker_says_that_an_instance_needed_more_memory_than_it_may_have(
 
             async def look() -> str | None:
                 (group,) = await here.provider().describe("shop")
-                said = [one.health_reason for one in group.instances if one.health is Health.DOWN]
-                return next(iter(said), None)
+                said = [one.health_reason for one in group.instances if one.health in (Health.DOWN, Health.FAILED)]
+                return next((reason for reason in said if "more memory than its limit" in reason), None)
 
-            assert "more memory than its limit" in await until(look)
+            assert "its process was ended by SIGKILL" in await until(look)
 
     asyncio.run(story())
 

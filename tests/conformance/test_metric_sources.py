@@ -46,7 +46,7 @@ def embedded() -> Bench:
         page = exposition.parse(f"m {value}", most=10)
         store.record(GROUP, "a", slot=store.slot_of(at), at=at + timedelta(seconds=1), page=page)
     query: JsonObject = {"type": "embedded", "metric": "m"}
-    return Bench(EmbeddedSource(store), query, {"type": "embedded", "metric": 5})
+    return Bench(EmbeddedSource(store), query, {"type": "embedded", "metric": []})
 
 
 def fake() -> Bench:

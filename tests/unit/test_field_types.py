@@ -1,5 +1,7 @@
 """Field types: in every stage type each field, however deep, refuses what isn't of its type, at its own place."""
 
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -37,8 +39,9 @@ def fits(kind: inspect.Type, value: Json) -> bool:
     match kind:
         case inspect.AnyType():
             return True
-        case inspect.StrType(pattern=None):
-            return isinstance(value, str)
+        case inspect.StrType(pattern=pattern):
+            text = value if isinstance(value, str) else json.dumps(value)
+            return isinstance(value, str | float | bool) and (pattern is None or bool(re.search(pattern, text)))
         case inspect.BoolType():
             return isinstance(value, bool)
         case inspect.FloatType():
@@ -108,7 +111,7 @@ METRIC: JsonObject = {
     "name": "errors",
     "groups": ["quality"],
     "scopeName": "default",
-    "query": {"type": "embedded", "numerator": 5, "denominator": "${ x }"},
+    "query": {"type": "embedded", "numerator": [], "denominator": "${ x }"},
 }
 CONFIG: JsonObject = {"classifier": {"groupWeights": "${ weights }"}}
 CLUSTER: JsonObject = {"account": "local", "region": "local", "stack": "prod"}
@@ -119,12 +122,12 @@ CLUSTER: JsonObject = {"account": "local", "region": "local", "stack": "prod"}
     [
         ({"type": "deploy", "clusters": "all"}, "/clusters"),
         (
-            {"type": "deploy", "clusters": [{**CLUSTER, "account": 5, "capacity": {"min": "x"}}, 5, CLUSTER]},
+            {"type": "deploy", "clusters": [{**CLUSTER, "account": [5], "capacity": {"min": "x"}}, 5, CLUSTER]},
             "/clusters/0/account /clusters/0/capacity/min /clusters/1",
         ),
-        ({"type": "deploy", "account": 5, "capacity": {"desired": 1.5}}, "/account /capacity/desired"),
-        ({"type": "deploy", "clusters": [{**CLUSTER, "loadBalancers": ["a", 5]}]}, "/clusters/0/loadBalancers/1"),
-        ({"type": "deploy", "clusters": [{"cluster": {"account": 5}}]}, "/clusters/0/cluster/account"),
+        ({"type": "deploy", "account": [5], "capacity": {"desired": 1.5}}, "/account /capacity/desired"),
+        ({"type": "deploy", "clusters": [{**CLUSTER, "loadBalancers": ["a", []]}]}, "/clusters/0/loadBalancers/1"),
+        ({"type": "deploy", "clusters": [{"cluster": {"account": [5]}}]}, "/clusters/0/cluster/account"),
         (
             {"type": "deploy", "clusters": [{"environment": {"A": []}, "rollback": {"onFailure": "x"}}]},
             "/clusters/0/environment/A /clusters/0/rollback/onFailure",
@@ -138,21 +141,21 @@ CLUSTER: JsonObject = {"account": "local", "region": "local", "stack": "prod"}
         ({"type": "webhook", "retries": {"404": {"maxAttempts": "x"}}}, "/retries/404/maxAttempts"),
         ({"type": "webhook", "customHeaders": {"A": [{}]}, "failFastStatusCodes": "x"}, "/customHeaders/A/0 /failFastStatusCodes"),
         (
-            {"type": "checkPreconditions", "preconditions": [{"type": 5, "context": {"expected": "x"}}]},
+            {"type": "checkPreconditions", "preconditions": [{"type": [5], "context": {"expected": "x"}}]},
             "/preconditions/0/type /preconditions/0/context/expected",
         ),
         ({"type": "manualJudgment", "judgmentInputs": ["go", {"value": {}}]}, "/judgmentInputs/0 /judgmentInputs/1/value"),
         ({"type": "evaluateVariables", "variables": [{"key": []}, 5]}, "/variables/0/key /variables/1"),
         ({"type": "evaluateArtifacts", "artifactContents": [{"name": {}}]}, "/artifactContents/0/name"),
-        ({"type": "findArtifactFromExecution", "expectedArtifact": {"id": 5}}, "/expectedArtifact/id"),
-        ({"type": "jenkins", "job": 5, "expectedArtifacts": [5]}, "/job /expectedArtifacts/0"),
-        ({"type": "savePipeline", "pipeline": 5}, "/pipeline"),
+        ({"type": "findArtifactFromExecution", "expectedArtifact": {"id": [5]}}, "/expectedArtifact/id"),
+        ({"type": "jenkins", "job": [5], "expectedArtifacts": [5]}, "/job /expectedArtifacts/0"),
+        ({"type": "savePipeline", "pipeline": [5]}, "/pipeline"),
         (
             {"type": "kayentaCanary", "canaryConfig": {"scopes": [{"step": "x"}], "scoreThresholds": {"pass": "x"}}},
             "/canaryConfig/scopes/0/step /canaryConfig/scoreThresholds/pass",
         ),
         (
-            {"type": "kayentaCanary", "deployments": {"serverGroupPairs": [{"control": {"account": 5}, "experiment": 5}]}},
+            {"type": "kayentaCanary", "deployments": {"serverGroupPairs": [{"control": {"account": [5]}, "experiment": 5}]}},
             "/deployments/serverGroupPairs/0/control/account /deployments/serverGroupPairs/0/experiment",
         ),
         (

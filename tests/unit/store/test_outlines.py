@@ -90,6 +90,7 @@ def test_a_database_of_before_the_heads_were_split_is_read_and_written_on(tmp_pa
     old = msgspec.structs.replace(HEAD, is_canceled=True, canceled_by="bob", cancellation_reason="enough")
     with closing(sqlite3.connect(tmp_path / NAME)) as connection:
         connection.execute("DROP TABLE outlines")
+        connection.execute("DROP INDEX definitions_of_application")
         connection.execute("DELETE FROM migrations WHERE number >= 3")
         connection.execute(
             "INSERT INTO executions (id, version, kind, application, name, status, build_time, head)"

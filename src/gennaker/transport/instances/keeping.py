@@ -205,9 +205,7 @@ class Instances:
 
     async def _settle(self, record: GroupRecord, taken: set[int]) -> None:
         statuses = await self._statuses(record)
-        seen = {
-            one.number: self._prober.seen(_key(record, one), _state(statuses[one.number])) for one in record.instances
-        }
+        seen = {one.number: self._prober.seen(_key(record, one), statuses[one.number]) for one in record.instances}
 
         def free_port(number: int, attempt: int) -> int:
             port = ports.free(f"{self._port_key}/{record.name}/{number}/{attempt}", taken)

@@ -48,8 +48,9 @@ class Prober:
         """What was found out; None: it was never asked."""
         return self._probed.get(key)
 
-    def seen(self, key: AttemptKey, state: ProcessState | None) -> Seen:
+    def seen(self, key: AttemptKey, status: ProcessStatus | None) -> Seen:
         """For settling."""
+        state = status.state if status else None
         probed = self._probed.get(key, Probed())
         now = asyncio.get_running_loop().time()
         return Seen(
@@ -57,6 +58,7 @@ class Prober:
             is_healthy=state is ProcessState.RUNNING and probed.is_up,
             has_been_up=probed.has_been_up,
             is_stable=probed.up_since is not None and now - probed.up_since >= _STABLE_SECONDS,
+            ending=_ending(status) if status is not None and status.is_final else "",
         )
 
     def forget(self, keep: frozenset[AttemptKey]) -> None:
@@ -132,13 +134,17 @@ def _health(
     if is_running and probed.is_up:
         return (Health.OUT_OF_SERVICE, "removed from traffic") if record.is_disabled else (Health.UP, "")
     if one.crashes >= CRASH_LOOP:
-        return Health.FAILED, f"it crashed {one.crashes} times in a row"
+        return Health.FAILED, f"it crashed {one.crashes} times in a row" + (one.ended and f", at last {one.ended}")
     if status is not None and status.is_final:
-        return Health.DOWN, f"its process {status.ending}" + (f": {status.complaint}" if status.complaint else "")
+        return Health.DOWN, _ending(status)
     if is_running and (probed.has_been_up or probed.has_answered):
         is_given_up = probed.failures >= record.new.probe.failures_until_down
         return Health.DOWN if is_given_up else Health.STARTING, probed.reason
     return Health.STARTING, probed.reason if is_running else "its process is being started"
+
+
+def _ending(status: ProcessStatus) -> str:
+    return f"its process {status.ending}" + (f": {status.complaint}" if status.complaint else "")
 
 
 def _after(before: Probed, status: int | None, reason: str, *, probe: HealthProbe, now: float) -> Probed:

@@ -19,6 +19,8 @@ class InstanceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     attempt: int = 0
     crashes: int = 0
     """How often it has crashed in a row, without having been healthy for a while in between."""
+    ended: str = ""
+    """How the attempt before this one ended, in words."""
     is_leaving: bool = False
     """Told to finish its requests and stop; removed when it has ended."""
 

@@ -27,6 +27,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     has_been_up: bool = False
     is_stable: bool = False
     """Healthy for so long that what crashed before is forgotten."""
+    ending: str = ""
+    """How it ended, in words."""
 
     @property
     def is_over(self) -> bool:
@@ -71,6 +73,7 @@ def _restarted(
         instance,
         attempt=attempt,
         crashes=1 if seen.is_stable else instance.crashes + 1,
+        ended=seen.ending,
         # One that never came up may have failed because somebody else took its port.
         port=instance.port if seen.has_been_up else port(instance.number, attempt),
         launched_at=at,
