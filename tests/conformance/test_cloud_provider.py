@@ -21,6 +21,7 @@ from gennaker.interfaces.clouds import (
 )
 from gennaker.model.problems import Refused
 from gennaker.plugins.docker.provider import DockerProvider
+from gennaker.plugins.kubernetes.provider import KubernetesProvider
 from gennaker.plugins.local.provider import LocalProvider
 
 pytestmark = pytest.mark.xdist_group("containers")
@@ -30,6 +31,7 @@ SUBJECTS: dict[str, type[CloudProvider]] = {
     "without faults": FaultyCloud,
     "local": LocalProvider,
     "docker": DockerProvider,
+    "kubernetes": KubernetesProvider,
 }
 
 

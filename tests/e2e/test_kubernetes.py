@@ -14,6 +14,7 @@ from tests.kubernetes_cluster import config_map, first, service, workload
 
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
+from gennaker.plugins.deploy.plugin import plugin as deploy
 from gennaker.plugins.flow import plugin as flow
 from gennaker.plugins.kubernetes import plugin as kubernetes
 from gennaker.settings import KubernetesAccountSettings, Settings
@@ -34,7 +35,7 @@ class Stages:
             "ci": KubernetesAccountSettings(kubeconfig_file=kubeconfig, context="ci"),
         }
         self.harness = Harness(
-            flow.plugin, kubernetes.plugin, settings=Settings(kubernetes=accounts), time=RealTime(rate=rate)
+            flow.plugin, deploy, kubernetes.plugin, settings=Settings(kubernetes=accounts), time=RealTime(rate=rate)
         )
 
     def run(self, kind: str, **keys: Any) -> Execution:
@@ -200,3 +201,81 @@ def test_a_quota_is_waited_for_and_then_named(plane: ControlPlane) -> None:
     assert execution.head.end_time is not None
     took = execution.head.end_time - execution.head.start_time
     assert took > timedelta(seconds=30), "a quota may be freed within a minute (the cluster's stamps are whole seconds)"
+
+
+def deployed(stages: Stages, stack: str, image: str, strategy: str = "redblack", **keys: Any) -> Execution:
+    """A version of the cluster `shop-<stack>`, behind the Service of its name."""
+    cluster = {
+        "application": "shop",
+        "stack": stack,
+        "account": "prod",
+        "region": "default",
+        "cloudProvider": "kubernetes",
+        "strategy": strategy,
+        "capacity": {"min": 2, "max": 2, "desired": 2},
+        "image": image,
+        "version": image[-1],
+        "services": [stack],
+        "drainTimeout": "PT0S",
+        **keys,
+    }
+    return stages.run("createServerGroup", **cluster)
+
+
+def behind(stages: Stages, stack: str) -> set[str]:
+    """Images of the pods to which the Service of the cluster leads."""
+    pods = stages.live(f"/api/v1/namespaces/default/pods?labelSelector=lb%3D{stack}")["items"]
+    return {one["spec"]["containers"][0]["image"] for one in pods if "deletionTimestamp" not in one["metadata"]}
+
+
+def groups(stages: Stages, stack: str) -> dict[str, int]:
+    """Sizes of the cluster's server groups."""
+    listed = stages.live(REPLICA_SETS)["items"]
+    own = [one for one in listed if one["metadata"]["name"].startswith(f"shop-{stack}-")]
+    return {one["metadata"]["name"]: one["spec"]["replicas"] for one in own}
+
+
+@pytest.mark.parametrize("strategy", ["highlander", "redblack", "rollingredblack"])
+def test_a_strategy_puts_the_new_version_behind_the_service_and_the_old_one_away(stages: Stages, strategy: str) -> None:
+    stages.done("deployManifest", manifests=[service(strategy, lb=strategy)])
+    for image in ("acme/web:1", "acme/web:2"):
+        execution = deployed(stages, strategy, image, strategy)
+        assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+
+    assert behind(stages, strategy) == {"acme/web:2"}
+    assert groups(stages, strategy)[f"shop-{strategy}-v001"] == 2
+
+
+def test_a_version_that_the_api_server_refuses_leaves_the_old_one_serving(stages: Stages) -> None:
+    stages.done("deployManifest", manifests=[service("kept", lb="kept")])
+    assert deployed(stages, "kept", "acme/web:1").head.status is Status.SUCCEEDED
+    too_large = {"containers": [{"name": "web", "resources": {"requests": {"cpu": "5"}, "limits": {"cpu": "1"}}}]}
+    manifest = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": {"template": {"spec": too_large}}}
+
+    execution = deployed(stages, "kept", "acme/web:2", manifest=manifest)
+
+    assert "must be less than or equal to cpu limit" in problem_of(execution)
+    assert behind(stages, "kept") == {"acme/web:1"}
+    assert groups(stages, "kept") == {"shop-kept-v000": 2}
+
+
+def test_server_groups_are_resized_disabled_enabled_and_destroyed(stages: Stages) -> None:
+    stages.done("deployManifest", manifests=[service("ops", lb="ops")])
+    for image in ("acme/web:1", "acme/web:2"):
+        assert deployed(stages, "ops", image, "none").head.status is Status.SUCCEEDED
+    old = {
+        "serverGroupName": "shop-ops-v000",
+        "credentials": "prod",
+        "region": "default",
+        "cloudProvider": "kubernetes",
+    }
+    assert behind(stages, "ops") == {"acme/web:1", "acme/web:2"}
+
+    stages.done("disableServerGroup", **old)
+    assert behind(stages, "ops") == {"acme/web:2"}
+    stages.done("resizeServerGroup", **old, action="scale_exact", capacity={"min": 3, "max": 3, "desired": 3})
+    stages.done("enableServerGroup", **old)
+    assert behind(stages, "ops") == {"acme/web:1", "acme/web:2"}
+    assert groups(stages, "ops") == {"shop-ops-v000": 3, "shop-ops-v001": 2}
+    stages.done("destroyServerGroup", **old)
+    assert groups(stages, "ops") == {"shop-ops-v001": 2}

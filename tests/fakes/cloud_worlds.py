@@ -15,6 +15,7 @@ from tests.fakes.clouds import CloudState, FakeCloud
 from tests.fakes.documents import MemoryStore
 from tests.fakes.engines import EngineInTests
 from tests.fakes.faulty import Faults, FaultyCloud
+from tests.fakes.kubernetes_world import KubernetesWorld
 from tests.fakes.registry import MemoryRegistry
 
 from gennaker.interfaces.clouds import (
@@ -182,6 +183,10 @@ async def world(kind: str, folder: Path, engine: EngineInTests | None = None) ->
     if engine is not None:
         async with docker_world(folder, engine) as docker:
             yield docker
+        return
+    if kind == "kubernetes":
+        source = MemoryRegistry()
+        yield KubernetesWorld(PLACE, source.add("web", "1", IMAGE, CONFIG), source)
         return
     if kind != "local":
         yield FakeWorld() if kind == "fake" else FaultlessWorld()

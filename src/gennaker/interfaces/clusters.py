@@ -107,6 +107,12 @@ class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     pipeline_parameters: JsonObject = {}  # noqa: RUF012 - msgspec copies it
     """More parameters of that pipeline."""
     pipeline_before_cleanup: ValidationPipeline = ValidationPipeline()
+    manifest: JsonObject = {}  # noqa: RUF012 - msgspec copies it
+    """On Kubernetes: the ReplicaSet, Deployment or StatefulSet to be; name, image, size and environment are put in."""
+    services: tuple[str, ...] | None = ()
+    """On Kubernetes: the Services whose selectors its pods get."""
+    port: int = 8080
+    """On Kubernetes: where the container listens, unless the manifest says."""
     verify: JsonObject | tuple[JsonObject, ...] = {}  # noqa: RUF012 - msgspec copies it
     """Checks on the new instances before users see them: `{"httpCheck": {…}}` or stages with `type`."""
     rollback: RollbackSpec = RollbackSpec()

@@ -97,6 +97,11 @@ def find(services: Services, name: str) -> Account:
     return Account(name=name, server=server, settings=settings, custom=_custom(told), readiness=_rules(name, told))
 
 
+def all_of(services: Services) -> dict[str, Account]:
+    """All accounts by name."""
+    return {name: find(services, name) for name in services.settings.kubernetes if name in services.api_servers}
+
+
 def of_settings(services: Services) -> tuple[ApiServer, ...]:
     """An API server for each account; none is asked yet."""
     return tuple(

@@ -113,6 +113,16 @@ class Objects:
         except ApiRefusal as refusal:
             self._refuse(refusal, f"objects of the kind {kind}")
 
+    async def everywhere(self, kind: Kind, namespace: str) -> Mapping[tuple[str, str], JsonObject]:
+        """As `all_seen`, without a namespace those of all. Items have kind and API version. Raises Refused, ApiFailure."""
+        if namespace:
+            return await self.all_seen(kind, namespace)
+        self.account.check(kind, "")
+        try:
+            return await self._server.seen((await self.resource(kind)).path())
+        except ApiRefusal as refusal:
+            self._refuse(refusal, f"objects of the kind {kind}")
+
     async def apply(self, manifest: JsonObject, *, is_forced: bool, is_dry: bool = False) -> JsonObject:
         """Applies on the server; not forced, a field of somebody else's is refused. Raises Refused, ApiFailure."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(is_forced).lower()}

@@ -7,6 +7,7 @@ from gennaker.plugins.kubernetes import (
     deploy_manifest,
     find_artifacts,
     patch_manifest,
+    provider,
     rollout_stages,
     run_job_manifest,
     scale_manifest,
@@ -29,4 +30,10 @@ stages = (
     run_job_manifest.stage,
 )
 watches = Service(name="kubernetes-watches", run=accounts.keep, is_everywhere=True)
-plugin = Plugin(name="kubernetes", stages=stages, api_servers=(accounts.of_settings,), services=(watches,))
+plugin = Plugin(
+    name="kubernetes",
+    stages=stages,
+    clouds=(provider.KubernetesProvider.of,),
+    api_servers=(accounts.of_settings,),
+    services=(watches,),
+)

@@ -1,0 +1,476 @@
+"""The cloud provider `kubernetes`: server groups as workloads, so that every strategy runs there.
+
+Account and region of a place are account and namespace. Traffic comes by labels: a server group that names `services` has
+their selectors on its pods, and loses them while it is disabled. Live state comes from the shared watches; after a change
+it is waited for until they show it, so that who has changed something sees it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from gennaker.interfaces.api_servers import ApiFailure, ApiUnavailable
+from gennaker.interfaces.clouds import Capacity, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
+from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.services import Services
+from gennaker.model import foreign
+from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.kubernetes import (
+    accounts,
+    annotations,
+    asking,
+    diagnosing,
+    job_runs,
+    manifests,
+    server_group_manifests,
+    traffic,
+)
+from gennaker.plugins.kubernetes.accounts import Account
+from gennaker.plugins.kubernetes.kinds import Kind
+from gennaker.plugins.kubernetes.manifests import Coordinates
+from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.server_group_manifests import Around
+from gennaker.plugins.kubernetes.submitting import EFFECT
+
+_POD, _SERVICE, _NAMESPACE, _JOB = Kind("pod"), Kind("service"), Kind("namespace"), Kind("job")
+_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+_STOPPED = "gennaker.io/stopped"
+_CONFLICT, _FORBIDDEN, _UNAVAILABLE, _NOT_FOUND = 409, 403, 503, 404
+_PAUSES = (0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
+"""Between tries of a change, in seconds: an API server may be gone for a minute."""
+_PAUSES_OF_LOOKS = (0.5, 1, 2)
+_SEEN_WITHIN = 10.0
+_LOG_LINES = 20
+_KEPT_SECONDS = 24 * 3600
+_AT_A_TIME = 8
+Found = TypeVar("Found")
+
+
+class KubernetesProvider:
+    """All Kubernetes accounts as one cloud provider."""
+
+    def __init__(
+        self,
+        known: Callable[[], Mapping[str, Account]],
+        registries: Mapping[str, ImageRegistry],
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Images of the `registries` are looked for before anything is created; those of others the cluster pulls or not."""
+        self._known = known
+        self._registries = registries
+        self._now = now
+
+    @classmethod
+    def of(cls, services: Services) -> "KubernetesProvider":
+        """The server's own."""
+        return cls(partial(accounts.all_of, services), services.registries, now=services.clock.now)
+
+    @property
+    def name(self) -> str:
+        """Spinnaker's `cloudProvider`."""
+        return "kubernetes"
+
+    async def places(self) -> tuple[Place, ...]:
+        """Every namespace that an account may use."""
+        found: list[Place] = []
+        for account in self._known().values():
+            names = account.settings.namespaces or await _patiently(partial(_namespaces, account), _PAUSES_OF_LOOKS)
+            found += [Place(account=account.name, region=one) for one in names]
+        return tuple(found)
+
+    async def create(self, new: NewServerGroup) -> ServerGroup:
+        """Creates the workload."""
+        objects = self._objects(new.place)
+        await self._check_image(new.image)
+        services = [
+            await _patiently(partial(_service, objects, name, new.place.region))
+            for name in _names(new.provider_options.get("services"))
+        ]
+        manifest = server_group_manifests.made(new, objects.account, services)
+        there = await self._find(objects, new.place, new.name) or await self._created(objects, new, manifest)
+        if manifests.annotations(there).get(EFFECT) != new.key or manifests.metadata(there).get("deletionTimestamp"):
+            raise Refused(_taken(new.name), status=_CONFLICT)
+        await _shown(objects, there)
+        return server_group_manifests.group_of(there, new.place.account, Around(), at=self._now())
+
+    async def resize(self, place: Place, name: str, capacity: Capacity) -> None:
+        """The newest instances go first."""
+        objects = self._objects(place)
+        live = await self._demanded(objects, place, name)
+        leaving = (manifests.replicas(live) or 0) - capacity.desired
+        if leaving > 0:
+            await self._choose_newest(objects, live, leaving)
+        patch: JsonObject = {
+            "metadata": {
+                "annotations": {server_group_manifests.CAPACITY: server_group_manifests.capacity_text(capacity)}
+            },
+            "spec": {"replicas": capacity.desired},
+        }
+        where = manifests.coordinates(live)
+        await _shown(objects, await _patiently(partial(objects.patch, where, patch, merge="merge")))
+
+    async def set_disabled(self, place: Place, name: str, *, is_disabled: bool) -> None:
+        """Takes the labels by which Services find its pods, or gives them back."""
+        objects = self._objects(place)
+        live = await self._demanded(objects, place, name)
+        where = manifests.coordinates(live)
+        change = traffic.disabling if is_disabled else traffic.enabling
+        for named in annotations.load_balancers(live):
+            service = await _patiently(partial(_service, objects, named, place.region))
+            live = await self._demanded(objects, place, name)
+            if operations := change(live, service):
+                await _patiently(partial(objects.patch, where, [*operations], merge="json"))
+            await self._label_pods(objects, live, service, change)
+        patch: JsonObject = {
+            "metadata": {"annotations": {server_group_manifests.DISABLED: "true" if is_disabled else None}}
+        }
+        await _shown(objects, await _patiently(partial(objects.patch, where, patch, merge="merge")))
+
+    async def destroy(self, place: Place, name: str) -> None:
+        """The workload goes once its pods have."""
+        objects = self._objects(place)
+        live = await self._find(objects, place, name)
+        if live is None:
+            return
+        where = manifests.coordinates(live)
+        await _patiently(partial(objects.delete, where, cascade="foreground"))
+        await _until(partial(_is_leaving, objects, where))
+
+    async def describe(self, application: str) -> tuple[ServerGroup, ...]:
+        """As the watches have them; an account that may not list workloads has none."""
+        found: list[ServerGroup] = []
+        for account in self._known().values():
+            found += await _patiently(partial(self._described, Objects(account), application), _PAUSES_OF_LOOKS)
+        return tuple(sorted(found, key=lambda one: (one.created_at, one.name)))
+
+    async def logs(self, place: Place, name: str, instance_id: str, lines: int = 200) -> str:
+        """The log of the pod's first container."""
+        objects = self._objects(place)
+        live = await self._demanded(objects, place, name)
+        pod = next((one for one in await self._pods(objects, live) if manifests.name(one) == instance_id), None)
+        if pod is None:
+            raise Refused(_unknown(instance_id, place), status=_NOT_FOUND)
+        first = next((foreign.text_at(one, "name") for one in manifests.containers(manifests.spec(pod))), "")
+        return await _patiently(partial(objects.log, place.region, instance_id, first, lines=lines), _PAUSES_OF_LOOKS)
+
+    async def run_job(self, new: NewJob) -> Job:
+        """Creates a Job, unless this key has one."""
+        objects = self._objects(new.place)
+        if new.reports:
+            raise Refused(_no_files(new))
+        await self._check_image(new.image)
+        manifest = _job_manifest(new)
+        if await self.job(new.place, manifests.name(manifest)) is None:
+            try:
+                await _patiently(partial(objects.create, manifest))
+            except Refused as refused:
+                if refused.status != _CONFLICT:  # made meanwhile, by a try whose answer was lost
+                    raise
+        found = await self.job(new.place, manifests.name(manifest))
+        if found is None:
+            raise Refused(_unknown(manifests.name(manifest), new.place), status=_NOT_FOUND)
+        return found
+
+    async def job(self, place: Place, job_id: str) -> Job | None:
+        """As its Job and its pods are."""
+        objects = self._objects(place)
+        where = Coordinates(kind=_JOB, namespace=place.region, name=job_id)
+        live = await _patiently(partial(objects.get, where))
+        if live is None:
+            return None
+        pods = [
+            one
+            for one in await _patiently(partial(objects.list, _POD, place.region))
+            if diagnosing.owned_by(one, manifests.metadata(live).get("uid"))
+        ]
+        return await self._job(objects, live, pods, place)
+
+    async def stop_job(self, place: Place, job_id: str) -> None:
+        """Its time is over at once."""
+        objects = self._objects(place)
+        patch: JsonObject = {"metadata": {"annotations": {_STOPPED: "true"}}, "spec": {"activeDeadlineSeconds": 1}}
+        where = Coordinates(kind=_JOB, namespace=place.region, name=job_id)
+        live = await _patiently(partial(objects.get, where))
+        if live is not None and job_runs.state(live) == job_runs.RUNNING:
+            await _patiently(partial(objects.patch, where, patch, merge="merge"))
+
+    def _objects(self, place: Place) -> Objects:
+        account = self._known().get(place.account)
+        if account is None:
+            raise Refused(_no_account(place, self._known()))
+        problem = account.namespace_problem(place.region)
+        if problem is not None:
+            raise Refused(problem, status=_FORBIDDEN)
+        return Objects(account)
+
+    async def _check_image(self, reference: str) -> None:
+        host, _, rest = reference.partition("/")
+        repository, _, version = rest.partition("@") if "@" in rest else rest.rpartition(":")
+        for registry in self._registries.values():
+            if registry.host == host and await registry.resolve(repository, version or "latest") is None:
+                raise Refused(_no_image(reference), status=_NOT_FOUND)
+
+    async def _find(self, objects: Objects, place: Place, name: str) -> JsonObject | None:
+        for kind in server_group_manifests.KINDS:
+            where = Coordinates(kind=kind, namespace=place.region, name=name)
+            found = await _patiently(partial(objects.get, where))
+            if found is not None:
+                return found
+        return None
+
+    async def _created(self, objects: Objects, new: NewServerGroup, manifest: JsonObject) -> JsonObject:
+        try:
+            return await _patiently(partial(objects.create, manifest))
+        except Refused as refused:
+            there = await self._find(objects, new.place, new.name)
+            if refused.status != _CONFLICT or there is None:
+                raise
+            return there
+
+    async def _demanded(self, objects: Objects, place: Place, name: str) -> JsonObject:
+        found = await self._find(objects, place, name)
+        if found is None:
+            raise Refused(_unknown(name, place), status=_NOT_FOUND)
+        return found
+
+    async def _pods(self, objects: Objects, live: JsonObject) -> list[JsonObject]:
+        namespace = manifests.namespace(live)
+        pods = await _patiently(partial(objects.list, _POD, namespace))
+        sets = await _patiently(partial(objects.list, Kind("replicaSet"), namespace))
+        return sorted(
+            diagnosing.own_pods(live, pods, sets), key=lambda one: (manifests.created(one), manifests.name(one))
+        )
+
+    async def _choose_newest(self, objects: Objects, live: JsonObject, leaving: int) -> None:
+        """A ReplicaSet takes by itself whichever of the newer ones; the cost says which."""
+        patch: JsonObject = {"metadata": {"annotations": {_DELETION_COST: "-1000"}}}
+        for pod in (await self._pods(objects, live))[-leaving:]:
+            await _patch_if_there(objects, manifests.coordinates(pod), patch, merge="merge")
+
+    async def _label_pods(
+        self,
+        objects: Objects,
+        live: JsonObject,
+        service: JsonObject,
+        change: Callable[[JsonObject, JsonObject], list[JsonObject]],
+    ) -> None:
+        switches = [
+            partial(_patch_if_there, objects, manifests.coordinates(pod), [*operations], merge="json")
+            for pod in await self._pods(objects, live)
+            if (operations := change(pod, service))
+        ]
+        await asking.several(switches, at_a_time=_AT_A_TIME)
+
+    async def _described(self, objects: Objects, application: str) -> list[ServerGroup]:
+        found: list[ServerGroup] = []
+        for namespace in objects.account.settings.namespaces or ("",):
+            try:
+                seen = {kind: await objects.everywhere(kind, namespace) for kind in server_group_manifests.KINDS}
+                live = [one for group in seen.values() for one in group.values() if _counts(objects, one, application)]
+                if not live:
+                    continue
+                pods = (await objects.everywhere(_POD, namespace)).values()
+                services = await objects.everywhere(_SERVICE, namespace)
+            except Refused as refused:
+                if refused.status == _FORBIDDEN:
+                    continue
+                raise
+            around = Around(pods=(*pods,), replica_sets=(*seen[Kind("replicaSet")].values(),), services=services)
+            found += [
+                server_group_manifests.group_of(one, objects.account.name, around, at=self._now()) for one in live
+            ]
+        return found
+
+    async def _job(self, objects: Objects, live: JsonObject, pods: list[JsonObject], place: Place) -> Job:
+        state, is_stopped = job_runs.state(live), manifests.annotations(live).get(_STOPPED) == "true"
+        job_id = manifests.name(live)
+        if state == job_runs.SUCCEEDED:
+            return Job(id=job_id, place=place, state=Health.SUCCEEDED, exit_status=0)
+        stuck = next((one for one in diagnosing.troubles(live, pods) if one.is_hopeless(self._now())), None)
+        if state == job_runs.RUNNING and not is_stopped and stuck is None:
+            is_up = any(foreign.text_at(manifests.status(one), "phase") == "Running" for one in pods)
+            return Job(id=job_id, place=place, state=Health.UP if is_up else Health.STARTING)
+        why = str(stuck) if stuck else job_runs.why_failed(live, pods)
+        why = "It was stopped." if is_stopped else why
+        log = [await objects.log_if_any(place.region, manifests.name(one), "", lines=_LOG_LINES) for one in pods[-1:]]
+        said = f" Last lines of its log: {log[0].strip()}" if log and log[0].strip() else ""
+        details = foreign.mapping(job_runs.described(live, pods, place.account).get("completionDetails"))
+        code = foreign.text_at(details, "exitCode")
+        return Job(
+            id=job_id,
+            place=place,
+            state=Health.FAILED,
+            exit_status=int(code) if code.isdigit() else None,
+            reason=f"{why}{said}",
+        )
+
+
+def _counts(objects: Objects, live: JsonObject, application: str) -> bool:
+    may = objects.account.namespace_problem(manifests.namespace(live)) is None
+    return may and server_group_manifests.is_of(live, application)
+
+
+async def _namespaces(account: Account) -> tuple[str, ...]:
+    try:
+        seen = await Objects(account).everywhere(_NAMESPACE, "")
+    except Refused as refused:
+        if refused.status != _FORBIDDEN:
+            raise
+        return (account.server.namespace,)
+    names = {account.server.namespace, *(name for _, name in seen)}
+    return tuple(sorted(one for one in names if account.namespace_problem(one) is None))
+
+
+async def _service(objects: Objects, name: str, namespace: str) -> JsonObject:
+    where = traffic.coordinates(name, namespace)
+    found = await objects.get(where)
+    if found is None:
+        raise Refused(
+            Problem(
+                code="traffic.no_load_balancer",
+                message=f"There is no {where.full_name} in namespace {namespace!r}.",
+                remedy="Deploy it before, for example by a deployManifest stage.",
+                pointer="/services",
+            ),
+            status=_NOT_FOUND,
+        )
+    return found
+
+
+async def _patch_if_there(
+    objects: Objects, where: Coordinates, patch: list[JsonObject] | JsonObject, *, merge: str
+) -> None:
+    """A pod may have gone meanwhile."""
+    try:
+        await _patiently(partial(objects.patch, where, [*patch] if isinstance(patch, list) else patch, merge=merge))
+    except Refused:
+        if await _patiently(partial(objects.get, where)) is not None:
+            raise
+
+
+async def _shown(objects: Objects, written: JsonObject) -> None:
+    """Waits until the watch has what was written."""
+    where, version = manifests.coordinates(written), _version(written)
+
+    async def is_so() -> bool:
+        found = (await objects.everywhere(where.kind, _watched(objects, where))).get((where.namespace, where.name))
+        return found is not None and _version(found) >= version
+
+    await _until(is_so)
+
+
+async def _is_leaving(objects: Objects, where: Coordinates) -> bool:
+    found = (await objects.everywhere(where.kind, _watched(objects, where))).get((where.namespace, where.name))
+    return found is None or bool(manifests.metadata(found).get("deletionTimestamp"))
+
+
+def _watched(objects: Objects, where: Coordinates) -> str:
+    """The namespace whose watch `describe` looks at."""
+    return where.namespace if where.namespace in objects.account.settings.namespaces else ""
+
+
+def _version(live: JsonObject) -> int:
+    text = foreign.text_at(manifests.metadata(live), "resourceVersion")
+    return int(text) if text.isdigit() else 0
+
+
+async def _until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """A watch that lags behind for longer is no failure of what was done; nor is one that may not be had."""
+    ends = asyncio.get_running_loop().time() + _SEEN_WITHIN
+    try:
+        while not await is_so() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 - what is looked at tells nobody
+            await asyncio.sleep(0.02)
+    except (ApiFailure, Refused):
+        return
+
+
+async def _patiently(ask: Callable[[], Awaitable[Found]], pauses: tuple[float, ...] = _PAUSES) -> Found:
+    """Asks again while the API server doesn't answer. Raises Refused."""
+    for pause in (*pauses, None):
+        try:
+            return await ask()
+        except ApiUnavailable as failure:
+            if pause is None:
+                raise Refused(_unavailable(failure), status=_UNAVAILABLE) from failure
+            await asyncio.sleep(max(pause, failure.after_seconds))
+    raise AssertionError("the last try returns or raises")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """Services as Spinnaker names them: `service web`; a bare name is one, too."""
+    listed = value if isinstance(value, list | tuple) else ()
+    return tuple(one if " " in one else f"service {one}" for one in listed if isinstance(one, str) and one)
+
+
+def _job_manifest(new: NewJob) -> JsonObject:
+    container: JsonObject = {
+        "name": "main",
+        "image": new.image,
+        "env": [{"name": name, "value": value} for name, value in new.environment.items()],
+    }
+    if new.command:
+        container["command"] = [*new.command]
+    spec: JsonObject = {
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": max(1, int(new.timeout.total_seconds())),
+        "ttlSecondsAfterFinished": _KEPT_SECONDS,
+        "template": {"spec": {"containers": [container], "restartPolicy": "Never"}},
+    }
+    metadata: JsonObject = {
+        "name": f"job-{hashlib.sha256(new.key.encode()).hexdigest()[:20]}",
+        "namespace": new.place.region,
+        "annotations": {EFFECT: new.key},
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def _unavailable(failure: ApiUnavailable) -> Problem:
+    return Problem(code="kubernetes.unavailable", message=str(failure), remedy="Try again when it is back.")
+
+
+def _taken(name: str) -> Problem:
+    return Problem(
+        code="server_group.exists",
+        message=f"There is a server group {name} already.",
+        remedy="Wait until it is destroyed, or create one with another number.",
+    )
+
+
+def _unknown(name: str, place: Place) -> Problem:
+    return Problem(
+        code="server_group.unknown",
+        message=f"There is no {name} in the namespace {place.region} of {place.account}.",
+        remedy="It may have been destroyed; look at the application's clusters.",
+    )
+
+
+def _no_account(place: Place, known: Mapping[str, Account]) -> Problem:
+    return Problem(
+        code="kubernetes.account",
+        message=f"There is no Kubernetes account {place.account!r}.",
+        remedy=f"There are: {', '.join(sorted(known)) or 'none'}. Accounts are settings: [kubernetes.NAME].",
+        pointer="/account",
+    )
+
+
+def _no_image(reference: str) -> Problem:
+    return Problem(
+        code="image.unknown",
+        message=f"There is no image {reference}.",
+        remedy="Push it, or correct the reference.",
+        pointer="/image",
+    )
+
+
+def _no_files(new: NewJob) -> Problem:
+    return Problem(
+        code="job.reports",
+        message=f"A job on Kubernetes hands over no files, and {', '.join(sorted(new.reports))} are wanted.",
+        remedy="Let it print what is wanted: a runJobManifest stage reads properties from its log.",
+        pointer="/reports",
+    )
