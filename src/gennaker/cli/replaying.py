@@ -135,8 +135,11 @@ def _show_outcome(outcome: Outcome) -> None:
     terminal.say(f"{same}: {outcome.before} → {outcome.after}")
     for stage in outcome.changed:
         terminal.say(f"  {stage.name} ({stage.ref_id}): {stage.before or 'not there'} → {stage.after or 'not there'}")
-    for key in outcome.open:
-        terminal.say(f"  nobody knows the outcome of {key}")
+    for one in outcome.open:
+        whose = f"{one.stage} ({one.ref_id})" if one.stage else "the execution"
+        terminal.say(f"  {whose} did not come so far: {one.what} was not recorded, so this run stops there")
+    if outcome.open:
+        terminal.say("  `gennaker simulate` lets you say how such stages end")
     if outcome.unused:
         terminal.say(f"  {len(outcome.unused)} recorded results were not asked for")
     for note in outcome.notes:

@@ -96,7 +96,7 @@ def _show(run: Run) -> None:
             terminal.say(f"{'never':>12}  {one.status.value:<15} {one.name}")
     for refused in run.refused:
         terminal.say(f"not taken: {refused}")
-    reason = run.execution.head.cancellation_reason
+    reason = run.execution.head.cancellation_reason or ("" if run.execution.stages else "The pipeline has no stages.")
     status = run.execution.head.status.value
     terminal.say(f"{clock(run.took.total_seconds()):>12}  {status}" + (f"  {reason}" if reason else ""))
 

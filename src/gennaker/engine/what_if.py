@@ -24,7 +24,17 @@ from gennaker.engine.recording import Recording
 from gennaker.interfaces.journal import RecordedEvent
 from gennaker.model import foreign, stored
 from gennaker.model.codec import Json, JsonObject, to_json
-from gennaker.model.effect import Deliver, Effect, Notify, PendingEffect, StartTimer, StopTask, TellQueue
+from gennaker.model.effect import (
+    Deliver,
+    Effect,
+    Notify,
+    PendingEffect,
+    PrepareAfterStages,
+    PrepareStage,
+    StartTimer,
+    StopTask,
+    TellQueue,
+)
 from gennaker.model.event import Event, StagePrepared, SubmissionPrepared, Submitted, TimerRang
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem, Refused
@@ -50,6 +60,18 @@ class StageOutcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     after: str | None
 
 
+class Open(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What would have to be known to go on."""
+
+    key: str
+    """Of the effect to which no answer was recorded."""
+    stage: str
+    """Its name; empty where it is the whole execution's."""
+    ref_id: str
+    what: str
+    """What isn't known of it: `what its task wait gives`."""
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What would have come of it."""
 
@@ -58,8 +80,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     after: str
     changed: tuple[StageOutcome, ...]
     """Stages that end otherwise."""
-    open: tuple[str, ...] = ()
-    """Keys of effects to which no answer was recorded: what would have to be known to go on."""
+    open: tuple[Open, ...] = ()
     unused: tuple[int, ...] = ()
     """Numbers of recorded events that nothing asked for any more."""
     notes: tuple[str, ...] = ()
@@ -190,10 +211,25 @@ class _Run:
             self._take(event)
         raise Refused(Problem(code="what_if.endless", message=f"After {_STEPS_AT_MOST} events no end was reached."))
 
-    def open(self) -> list[str]:
+    def open(self) -> list[Open]:
         """What was asked for and isn't known."""
         told = (Notify, StopTask, Deliver, TellQueue)
-        return [key for key, effect in self._asked.items() if not isinstance(effect, told)]
+        return [self._unknown(key, effect) for key, effect in self._asked.items() if not isinstance(effect, told)]
+
+    def _unknown(self, key: str, effect: Effect) -> Open:
+        stage = self._execution.stages.get(getattr(effect, "stage_id", None) or "")
+        task_id = getattr(effect, "task_id", "")
+        task = next((one for one in stage.tasks if one.id == task_id), None) if stage else None
+        match effect:
+            case PrepareStage():
+                what = "how it begins"
+            case PrepareAfterStages():
+                what = "which stages follow in it"
+            case _ if task is not None:
+                what = f"what its task {task.name} gives"
+            case _:
+                what = "how it goes on"
+        return Open(key=key, stage=stage.name if stage else "", ref_id=stage.ref_id if stage else "", what=what)
 
     def unused(self) -> list[int]:
         """Answers that nothing asked for."""

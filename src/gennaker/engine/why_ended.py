@@ -118,7 +118,9 @@ def _canceled(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Answer:
     if not head.is_canceled:
         stages = [one for one in execution.in_order() if one.status is Status.CANCELED]
         named = ", ".join(one.name for one in stages[:3])
-        return _answer(execution, None, "canceled.stage", f"What it consists of was cancelled: {named}.", chain)
+        said = f"What it consists of was cancelled: {named}."
+        ways = _after_failure(execution, stages[0], "")[:1] if stages else ()
+        return _answer(execution, None, "canceled.stage", said, chain, ways=ways)
     by = head.canceled_by or "someone"
     return _answer(execution, None, "canceled", f"Cancelled by {by}: {reason or 'no reason given'}.", chain)
 

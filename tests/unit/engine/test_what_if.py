@@ -66,7 +66,8 @@ def test_a_new_stage_is_open_because_nobody_knows_its_outcome(rich: Recording) -
     outcome, _ = what_if.with_definition(rich, definition(new, stage_json("poll", "new", type="poll")))
 
     assert outcome.after == "RUNNING"
-    assert [key.split("/")[1:] for key in outcome.open] == [["new", "prepare", "0", "0"]]
+    assert [one.key.split("/")[1:] for one in outcome.open] == [["new", "prepare", "0", "0"]]
+    assert [(one.stage, one.ref_id, one.what) for one in outcome.open] == [("new", "new", "how it begins")]
     assert changes(outcome)["new"] == (None, "NOT_STARTED")
 
 

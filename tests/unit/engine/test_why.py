@@ -15,7 +15,7 @@ from gennaker.engine.answers import Answer
 from gennaker.interfaces.inspection import Facts, Work, Workforce
 from gennaker.interfaces.journal import Commit
 from gennaker.model.codec import JsonObject, to_json
-from gennaker.model.event import SkipAsked
+from gennaker.model.event import IgnoreFailureAsked, SkipAsked
 
 SERVER = Workforce(name="another server", hands=64)
 
@@ -136,6 +136,14 @@ async def child_is_cancelled_with_its_parent(site: Site) -> str:
 async def cancelled(site: Site) -> str:
     found = await site.run(WAIT)
     await site.cancel(found, "wrong version")
+    return found
+
+
+async def cut_off_by_a_failure_that_was_ignored(site: Site) -> str:
+    found = await site.run(WAIT, stage("bad", type="fail"))
+    await site.services.clock.sleep_until(site.services.clock.now() + timedelta(minutes=1))
+    stage_id = await site.stage_id(found, "bad")
+    await site.tell(found, IgnoreFailureAsked(at=site.services.clock.now(), stage_id=stage_id, by="bob"))
     return found
 
 
@@ -349,6 +357,13 @@ CASES = (
     Case(name="cancelled", drive=cancelled, path="canceled", says="bob: wrong version"),
     Case(
         name="cancelled with its parent", drive=child_is_cancelled_with_its_parent, path="canceled.parent", says="bob"
+    ),
+    Case(
+        name="cut off by a failure that was ignored since",
+        drive=cut_off_by_a_failure_that_was_ignored,
+        path="canceled.stage",
+        says="cancelled: a",
+        command="--stage a",
     ),
     Case(name="superseded", drive=superseded, path="canceled.superseded", says="newer"),
     Case(
