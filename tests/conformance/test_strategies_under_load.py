@@ -167,7 +167,7 @@ def test_server_groups_are_resized_cloned_disabled_enabled_and_destroyed_unnotic
     cloud = "local" if place.engine is None else "docker"
     where: JsonObject = {"account": "local", "credentials": "local", "region": "local", "cloudProvider": cloud}
     first: JsonObject = {**where, "serverGroupName": "shop-prod-v000"}
-    cloned: JsonObject = {**where, "loadBalancers": ["shop-prod"], "environment": {"VERSION": "one"}}
+    cloned: JsonObject = {**where, "environment": {"VERSION": "one"}}
     stages: list[JsonObject] = [
         {**first, "type": "resizeServerGroup", "capacity": {"min": 1, "max": 1, "desired": 1}},
         {**cloned, "type": "cloneServerGroup", "application": "shop", "stack": "prod", "source": first},

@@ -82,7 +82,8 @@ async def _begin(context: TaskContext, cluster: Cluster, key: str) -> Rollout:
     services = context.services
     groups = await server_groups.of_cluster(services, cluster.location, cluster.name)
     before = tuple([rollouts.before_of(one, await traffic_shares.of_group(services, one.name)) for one in groups])
-    chosen = _image(context, cluster, groups)
+    original = _original(context, cluster, groups) if context.stage.type == _CLONE else None
+    chosen = _image(context, cluster, groups, original)
     numbers = tuple(one.moniker.sequence for one in groups if one.moniker.sequence is not None)
     number = await services.executions.reserve_number(
         rollouts.number_queue(cluster.location, cluster.name),
@@ -92,12 +93,17 @@ async def _begin(context: TaskContext, cluster: Cluster, key: str) -> Rollout:
     )
     serving = [one for one in before if one.serves]
     capacity = serving[-1].capacity if cluster.spec.use_source_capacity and serving else cluster.capacity
+    load_balancers = cluster.load_balancers
+    if original is not None:
+        own = clusters.flattened(context.stage.context)
+        capacity = capacity if own.get("capacity") or cluster.spec.use_source_capacity else original.capacity
+        load_balancers = original.load_balancers if own.get("loadBalancers") is None else load_balancers
     rollout = Rollout(
         key=key,
         execution_id=context.execution.head.id,
         location=cluster.location,
         cluster=cluster.name,
-        load_balancers=cluster.load_balancers,
+        load_balancers=load_balancers,
         strategy=cluster.strategy,
         new=moniker.server_group_name(cluster.name, number),
         holder=context.attempt_key,
@@ -114,20 +120,27 @@ async def _begin(context: TaskContext, cluster: Cluster, key: str) -> Rollout:
     return await rollouts.begin(services, rollout)
 
 
-def _image(context: TaskContext, cluster: Cluster, groups: tuple[ServerGroup, ...]) -> images.Chosen:
-    if context.stage.type == _CLONE and not cluster.spec.image:
-        source = context.stage.context.get("source")
-        name = source.get("serverGroupName") or source.get("asgName") if isinstance(source, dict) else None
-        found = next((one for one in groups if one.name == name), groups[-1] if groups and not name else None)
-        if found is None:
-            raise Refused(
-                Problem(
-                    code="clone.no_source",
-                    message=f"There is no server group {name or 'in ' + cluster.name} to clone.",
-                    remedy="Name an existing one in `source.serverGroupName`.",
-                )
+def _original(context: TaskContext, cluster: Cluster, groups: tuple[ServerGroup, ...]) -> ServerGroup | None:
+    """What is cloned: what the stage doesn't say is taken from it. Raises Refused where it can't do without one."""
+    source = context.stage.context.get("source")
+    name = source.get("serverGroupName") or source.get("asgName") if isinstance(source, dict) else None
+    found = next((one for one in groups if one.name == name), groups[-1] if groups and not name else None)
+    if found is None and not cluster.spec.image:
+        raise Refused(
+            Problem(
+                code="clone.no_source",
+                message=f"There is no server group {name or 'in ' + cluster.name} to clone.",
+                remedy="Name an existing one in `source.serverGroupName`.",
             )
-        return images.Chosen(reference=found.image, version=found.version)
+        )
+    return found
+
+
+def _image(
+    context: TaskContext, cluster: Cluster, groups: tuple[ServerGroup, ...], original: ServerGroup | None
+) -> images.Chosen:
+    if original is not None and not cluster.spec.image:
+        return images.Chosen(reference=original.image, version=original.version)
     version = cluster.spec.version
     chosen = images.choose(context, cluster.spec.image, None if version is None else written(version))
     same = next((one.version for one in groups if one.image == chosen.reference and one.version), "")

@@ -91,6 +91,27 @@ def test_numbers_follow_and_one_that_was_given_back_is_used_again() -> None:
     assert list(place.cloud.groups) == ["shop-prod-v002"]
 
 
+@pytest.mark.parametrize(
+    ("said", "balancers", "desired"),
+    [
+        ({}, (LOAD_BALANCER,), 2),
+        ({"loadBalancers": [], "capacity": {"min": 1, "max": 1, "desired": 1}}, (), 1),
+    ],
+)
+def test_a_clone_has_what_its_stage_does_not_say_from_the_original(
+    said: JsonObject, balancers: tuple[str, ...], desired: int
+) -> None:
+    place = FakePlace().deployed()
+    place.run(stage("resizeServerGroup", serverGroupName="shop-prod-v000", capacity={"min": 2, "max": 2, "desired": 2}))
+    original = place.group("shop-prod-v000")
+    source: JsonObject = {"serverGroupName": original.name, "account": "local", "region": "local"}
+
+    place.run(stage("cloneServerGroup", stack="prod", region="local", source=source, **said))
+
+    made = place.group("shop-prod-v001")
+    assert (made.image, made.load_balancers, made.capacity.desired) == (original.image, balancers, desired)
+
+
 def test_outputs_name_what_was_deployed_and_where_it_is_reached() -> None:
     place = FakePlace()
 
