@@ -14,11 +14,12 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from gennaker.interfaces import load_balancer_problems
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
 from gennaker.model.codec import to_json
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import Refused
 from gennaker.plugins.caddy import balancing, configuration
 from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.caddy.records import BalancerRecord
@@ -67,7 +68,7 @@ class CaddyProvider:
         async with self._lock:
             record = await self._record(load_balancer)
             if record is None:
-                raise Refused(_unknown(load_balancer), status=404)
+                raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
             changed = await self._switched(record, shares)
             if changed != record:
                 await self._keep(changed)
@@ -86,7 +87,7 @@ class CaddyProvider:
         """Requests under way by address: of all that have a share, and of others that have any."""
         record = await self._record(load_balancer)
         if record is None:
-            raise Refused(_unknown(load_balancer), status=404)
+            raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
         found = Counter({address: 0 for share in record.shares.values() for address in share.addresses})
         for (bank, slot), count in (await self._busy_slots(load_balancer)).items():
             found[record.addresses(bank)[slot]] += count
@@ -114,7 +115,7 @@ class CaddyProvider:
 
     async def _ensured(self, name: str, address: str | None) -> BalancerRecord:
         if not _NAME.fullmatch(name):
-            raise Refused(_bad_name(name))
+            raise Refused(load_balancer_problems.bad_name(name))
         record = await self._record(name)
         wish = address or (self._configured[name].address if name in self._configured else "")
         if record is not None and wish in ("", record.address):
@@ -123,10 +124,10 @@ class CaddyProvider:
         chosen = wish or await self._free_address(name, records)
         host, _, port = chosen.rpartition(":")
         if not port.isdigit() or not host:
-            raise Refused(_bad_address(name, chosen))
+            raise Refused(load_balancer_problems.bad_address(name, chosen))
         taken = {other.address for other in records if other.name != name}
         if chosen in taken or not await asyncio.to_thread(ports.is_free, host.strip("[]"), int(port)):
-            raise Refused(_port_in_use(name, chosen), status=409)
+            raise Refused(load_balancer_problems.port_in_use(name, chosen), status=409)
         fresh = record or BalancerRecord(name=name, address=chosen)
         return await self._keep(msgspec.structs.replace(fresh, address=chosen))
 
@@ -223,35 +224,3 @@ def _replace(path: Path, content: str) -> None:
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_text(content)
     fresh.replace(path)
-
-
-def _unknown(name: str) -> Problem:
-    return Problem(
-        code="load_balancer.unknown",
-        message=f"There is no load balancer {name!r}.",
-        remedy="Name one of the settings' load-balancers, or create it first.",
-    )
-
-
-def _bad_name(name: str) -> Problem:
-    return Problem(
-        code="load_balancer.name",
-        message=f"{name!r} can't be the name of a load balancer.",
-        remedy="Use letters, digits, dots, hyphens and underscores.",
-    )
-
-
-def _bad_address(name: str, address: str) -> Problem:
-    return Problem(
-        code="load_balancer.address",
-        message=f"The address {address!r} of the load balancer {name} is not of the form host:port.",
-        remedy="Write it like 127.0.0.1:8080.",
-    )
-
-
-def _port_in_use(name: str, address: str) -> Problem:
-    return Problem(
-        code="load_balancer.port_in_use",
-        message=f"The load balancer {name} can't listen on {address}: something else does.",
-        remedy="Stop that, or give the load balancer another address in the settings.",
-    )

@@ -19,42 +19,6 @@ def refuse_names(addresses: Iterable[str]) -> None:
             raise Refused(_not_an_address(address))
 
 
-def unknown(name: str) -> Problem:
-    """There is no such load balancer."""
-    return Problem(
-        code="load_balancer.unknown",
-        message=f"There is no load balancer {name!r}.",
-        remedy="Name one of the settings' load-balancers, or create it first.",
-    )
-
-
-def bad_name(name: str) -> Problem:
-    """The name has characters that don't belong there."""
-    return Problem(
-        code="load_balancer.name",
-        message=f"{name!r} can't be the name of a load balancer.",
-        remedy="Use letters, digits, dots, hyphens and underscores.",
-    )
-
-
-def bad_address(name: str, address: str) -> Problem:
-    """The address has no host, or no port."""
-    return Problem(
-        code="load_balancer.address",
-        message=f"The address {address!r} of the load balancer {name} is not of the form host:port.",
-        remedy="Write it like 127.0.0.1:8080.",
-    )
-
-
-def port_in_use(name: str, address: str) -> Problem:
-    """Somebody else listens there."""
-    return Problem(
-        code="load_balancer.port_in_use",
-        message=f"The load balancer {name} can't listen on {address}: something else does.",
-        remedy="Stop that, or give the load balancer another address in the settings.",
-    )
-
-
 def silent(wanted: Wanted, said: str) -> Problem:
     """The program lives but doesn't answer."""
     return Problem(

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from gennaker.interfaces import load_balancer_problems
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
@@ -144,7 +145,7 @@ class ProxyProvider:
 
     async def _ensured(self, name: str, address: str | None) -> ProxyRecord:
         if not _NAME.fullmatch(name):
-            raise Refused(problems.bad_name(name))
+            raise Refused(load_balancer_problems.bad_name(name))
         record = await self._record(name)
         wish = address or (self._configured[name].address if name in self._configured else "")
         if record is not None and wish in ("", record.address):
@@ -152,7 +153,7 @@ class ProxyProvider:
         chosen = wish or await self._free_address(name)
         host, _, port = chosen.rpartition(":")
         if not port.isdigit() or not host:
-            raise Refused(problems.bad_address(name, chosen))
+            raise Refused(load_balancer_problems.bad_address(name, chosen))
         await self._refuse_taken(name, host.strip("[]"), int(port))
         if record is None:
             return await self._keep(ProxyRecord(name=name, address=chosen))
@@ -166,7 +167,7 @@ class ProxyProvider:
 
     async def _refuse_taken(self, name: str, host: str, port: int) -> None:
         if not await asyncio.to_thread(ports.is_free, host, port):
-            raise Refused(problems.port_in_use(name, f"{host}:{port}"), status=409)
+            raise Refused(load_balancer_problems.port_in_use(name, f"{host}:{port}"), status=409)
 
     async def _with_leaving(self, before: ProxyRecord, after: ProxyRecord) -> ProxyRecord:
         """With all that has had a share until now, and of what has had one earlier that which still has requests."""
@@ -247,7 +248,7 @@ class ProxyProvider:
     async def _known(self, name: str) -> ProxyRecord:
         record = await self._record(name)
         if record is None:
-            raise Refused(problems.unknown(name), status=404)
+            raise Refused(load_balancer_problems.unknown(name), status=404)
         return record
 
     async def _record(self, name: str) -> ProxyRecord | None:
