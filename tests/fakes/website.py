@@ -88,6 +88,7 @@ class Website:
             version="1.2.3",
         )
         self.app = application.create(self.ports)
+        self.routes = application.routes(core.services.settings.server.webhook_body_limit_bytes).routes
 
     async def call(
         self,
@@ -126,18 +127,11 @@ class Website:
             assert start["status"] == 200, start
             yield _events(messages)
 
-    @asynccontextmanager
-    async def _exchange(
-        self, method: str, path: str, *, token: str | None, body: bytes, headers: dict[str, str]
-    ) -> "AsyncIterator[asyncio.Queue[dict[str, Any]]]":
+    @staticmethod
+    def scope(method: str, path: str, *, headers: dict[str, str]) -> dict[str, Any]:
+        """A request as a server hands it to the application."""
         parts = urlsplit(path)
-        given = {"host": HOST, "content-length": str(len(body))}
-        if body:
-            given["content-type"] = "application/json"
-        if token is not None:
-            given["authorization"] = f"Bearer {token}"
-        given.update({name.lower(): value for name, value in headers.items()})
-        scope = {
+        return {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
@@ -147,11 +141,23 @@ class Website:
             "raw_path": parts.path.encode(),
             "root_path": "",
             "query_string": parts.query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8084),
             "state": {},
         }
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, path: str, *, token: str | None, body: bytes, headers: dict[str, str]
+    ) -> "AsyncIterator[asyncio.Queue[dict[str, Any]]]":
+        given = {"host": HOST, "content-length": str(len(body))}
+        if body:
+            given["content-type"] = "application/json"
+        if token is not None:
+            given["authorization"] = f"Bearer {token}"
+        given.update({name.lower(): value for name, value in headers.items()})
+        scope = self.scope(method, path, headers=given)
         sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         has_left = asyncio.Event()
         inbox = iter([{"type": "http.request", "body": body, "more_body": False}])

@@ -8,7 +8,7 @@ from litestar.handlers import BaseRouteHandler
 from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import access_rules
-from gennaker.web.ports import WebPorts
+from gennaker.web.ports import ports_of
 
 NO_SIGN_IN = Problem(
     code="request.not_signed_in",
@@ -18,28 +18,26 @@ NO_SIGN_IN = Problem(
 _OPTIONS = "OPTIONS"
 
 
-class Access:
-    """A guard of all routes: what has no rule is refused to all but administrators."""
+async def may_use(connection: "ASGIConnection[Any, Any, Any, Any]", handler: BaseRouteHandler) -> None:
+    """A guard of all routes: what has no rule is refused to all but administrators.
 
-    def __init__(self, ports: WebPorts) -> None:
-        """Asks these ports' authoriser."""
-        self._ports = ports
-
-    async def __call__(self, connection: "ASGIConnection[Any, Any, Any, Any]", handler: BaseRouteHandler) -> None:
-        """Raises Refused: 401 for nobody, 403 for somebody who may not."""
-        services = self._ports.services
-        method = str(connection.scope.get("method"))
-        if not services.settings.sign_in.required or method == _OPTIONS:
-            return
-        rule = access_rules.of(method, str(connection.scope["path_template"]))
-        if rule is access_rules.open_to_all:
-            return
-        principal = connection.scope["state"]["principal"]
-        assert isinstance(principal, Principal)
-        if principal.name == ANONYMOUS.name:
-            raise Refused(NO_SIGN_IN, status=401)
-        assert isinstance(connection, Request)
-        problem = await services.authoriser.refusal(principal, *await rule(connection, services))
-        if problem is not None:
-            await self._ports.sign_in.refused(principal, problem, subject=f"route:{method} {connection.url.path}"[:300])
-            raise Refused(problem, status=403)
+    Raises Refused: 401 for nobody, 403 for somebody who may not.
+    """
+    del handler
+    ports = ports_of(connection)
+    services = ports.services
+    method = str(connection.scope.get("method"))
+    if not services.settings.sign_in.required or method == _OPTIONS:
+        return
+    rule = access_rules.of(method, str(connection.scope["path_template"]))
+    if rule is access_rules.open_to_all:
+        return
+    principal = connection.scope["state"]["principal"]
+    assert isinstance(principal, Principal)
+    if principal.name == ANONYMOUS.name:
+        raise Refused(NO_SIGN_IN, status=401)
+    assert isinstance(connection, Request)
+    problem = await services.authoriser.refusal(principal, *await rule(connection, services))
+    if problem is not None:
+        await ports.sign_in.refused(principal, problem, subject=f"route:{method} {connection.url.path}"[:300])
+        raise Refused(problem, status=403)

@@ -1,19 +1,24 @@
-"""The web application: all routes, who is asking, and how what goes wrong is answered."""
+"""The web application: all routes, who is asking, and how what goes wrong is answered.
 
+Routes are made once in a process, which takes a while, and know no server: its ports come with each request.
+"""
+
+import functools
 from typing import Any
 
 from litestar import Litestar, Request
 from litestar.di import Provide
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
-from litestar.middleware import DefineMiddleware
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.web import problems
-from gennaker.web.access import Access
+from gennaker.web.access import may_use
 from gennaker.web.cors import Cors
 from gennaker.web.gate.accounts import GateAccountsController
 from gennaker.web.gate.api_tokens import GateTokensController
@@ -44,25 +49,50 @@ from gennaker.web.native.pipelines import PipelinesController
 from gennaker.web.native.system import HealthController, SystemController
 from gennaker.web.orca import OrcaController
 from gennaker.web.page import PageController
-from gennaker.web.ports import WebPorts
-from gennaker.web.sign_in import Guard
+from gennaker.web.ports import PORTS, WebPorts, ports_of
+from gennaker.web.sign_in import GUARD, Guard, Guarded
 from gennaker.web.webhooks import WebhooksController
 
 _VERSION = "1"
 
 
-def create(ports: WebPorts) -> Litestar:
+class _Served:
+    """The routes as one server has them."""
+
+    def __init__(self, routes: Litestar, ports: WebPorts) -> None:
+        self._routes = routes
+        self._ports = ports
+        self._guard = Guard(ports.doors, ports.sign_in, ports.services.settings.server)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Gives each request the ports, and the guard that it passes first."""
+        if scope["type"] == ScopeType.HTTP:
+            scope["state"] |= {PORTS: self._ports, GUARD: self._guard}
+        await self._routes(scope, receive, send)
+
+
+def create(ports: WebPorts) -> ASGIApp:
     """The application over these ports."""
+    server = ports.services.settings.server
+    served = _Served(routes(server.webhook_body_limit_bytes), ports)
+    kept = Conventions(served, clock=ports.services.clock, new_id=ports.services.ids.uuid)
+    return Cors(kept, server.allowed_origins)
 
-    async def given_ports() -> WebPorts:
-        return ports
 
-    async def given_principal(request: Request[Any, Any, Any]) -> Principal:
-        found = request.scope["state"]["principal"]  # the guard's: no request comes to a handler past it
-        assert isinstance(found, Principal)
-        return found
+async def _given_ports(request: Request[Any, Any, Any]) -> WebPorts:
+    return ports_of(request)
 
-    app = Litestar(
+
+async def _given_principal(request: Request[Any, Any, Any]) -> Principal:
+    found = request.scope["state"]["principal"]  # the guard's: no request comes to a handler past it
+    assert isinstance(found, Principal)
+    return found
+
+
+@functools.cache
+def routes(body_limit_bytes: int) -> Litestar:
+    """All routes, of whatever server. Raises nothing; a body beyond the limit is answered with 413."""
+    return Litestar(
         route_handlers=[
             HealthController,
             SystemController,
@@ -97,11 +127,9 @@ def create(ports: WebPorts) -> Litestar:
             WebhooksController,
             PageController,
         ],
-        dependencies={"ports": Provide(given_ports), "principal": Provide(given_principal)},
-        middleware=[
-            DefineMiddleware(Guard, doors=ports.doors, sign_in=ports.sign_in, server=ports.services.settings.server)
-        ],
-        guards=[Access(ports)],
+        dependencies={"ports": Provide(_given_ports), "principal": Provide(_given_principal)},
+        middleware=[Guarded],
+        guards=[may_use],
         exception_handlers={
             Refused: problems.refused,
             HTTPException: problems.http,
@@ -114,10 +142,7 @@ def create(ports: WebPorts) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Gennaker", version=_VERSION, path="/api/v1/schema", render_plugins=[JsonRenderPlugin()]
         ),
-        request_max_body_size=ports.services.settings.server.webhook_body_limit_bytes,
+        request_max_body_size=body_limit_bytes,
         logging_config=None,
         debug=False,
     )
-    kept = Conventions(app.asgi_handler, clock=ports.services.clock, new_id=ports.services.ids.uuid)
-    app.asgi_handler = Cors(kept, ports.services.settings.server.allowed_origins)
-    return app

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 
 from gennaker.access.signing_in import SignIn
@@ -13,6 +15,9 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem
 from gennaker.web.sign_in import Doors
+
+PORTS = "ports"
+"""Where a request's scope has them, in its state."""
 
 
 class WebPorts:
@@ -49,6 +54,13 @@ class WebPorts:
         self.unkept = unkept
         self.page = page
         self.version = version
+
+
+def ports_of(connection: "ASGIConnection[Any, Any, Any, Any]") -> WebPorts:
+    """The ports of the server that the request came to."""
+    found = connection.scope["state"][PORTS]
+    assert isinstance(found, WebPorts)
+    return found
 
 
 Ports = NamedDependency[WebPorts]

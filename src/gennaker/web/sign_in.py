@@ -28,6 +28,8 @@ from gennaker.settings import ServerSettings
 from gennaker.web import host_names, proxies
 
 COOKIE = "gennaker_session"
+GUARD = "guard"
+"""Where a request's scope has it, in its state."""
 VIA_PAGE = "page"
 """How a signed-in browser comes."""
 _LINK_LIVES = timedelta(minutes=10)
@@ -87,11 +89,10 @@ class Doors:
 
 
 class Guard:
-    """Middleware that every request passes: where it comes from, then who makes it."""
+    """What every request to a server passes: where it comes from, then who makes it."""
 
-    def __init__(self, app: ASGIApp, doors: Doors, sign_in: SignIn, server: ServerSettings) -> None:
-        """Wraps the application."""
-        self._app = app
+    def __init__(self, doors: Doors, sign_in: SignIn, server: ServerSettings) -> None:
+        """`server`: which names and origins are its own."""
         self._doors = doors
         self._sign_in = sign_in
         self._kept_headers = server.kept_headers
@@ -100,20 +101,17 @@ class Guard:
         names = (*server.names, urlsplit(server.base_url).hostname or "") if sign_in.settings.required else ()
         self._names = frozenset(name.lower() for name in names if name)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuses by raising, which the application's exception handlers turn into an answer."""
-        if scope["type"] == ScopeType.HTTP:
-            connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
-            self._check_host(connection)
-            principal = await self._principal(connection)
-            is_open = not self._sign_in.settings.required
-            if is_open and principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
-                raise Refused(_no_credentials(), status=401)
-            _check_origin(connection, self._origins)
-            kept = {name: value for name in self._kept_headers if (value := connection.headers.get(name.lower()))}
-            scope.setdefault("state", {})["principal"] = msgspec.structs.replace(principal or ANONYMOUS, headers=kept)
-            send = _with_safe_headers(send)
-        await self._app(scope, receive, send)
+    async def admit(self, scope: Scope) -> None:
+        """Notes in the scope who asks. Raises Refused, which the application's exception handlers turn into an answer."""
+        connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
+        self._check_host(connection)
+        principal = await self._principal(connection)
+        is_open = not self._sign_in.settings.required
+        if is_open and principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
+            raise Refused(_no_credentials(), status=401)
+        _check_origin(connection, self._origins)
+        kept = {name: value for name in self._kept_headers if (value := connection.headers.get(name.lower()))}
+        scope["state"]["principal"] = msgspec.structs.replace(principal or ANONYMOUS, headers=kept)
 
     async def _principal(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
         kind, _, given = connection.headers.get("authorization", "").partition(" ")
@@ -158,6 +156,23 @@ class Guard:
             ),
             status=403,
         )
+
+
+class Guarded:
+    """Middleware of all routes: the guard of the server that the request came to."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wraps a route."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets in whom the guard admits."""
+        if scope["type"] == ScopeType.HTTP:
+            guard = scope["state"][GUARD]
+            assert isinstance(guard, Guard)
+            await guard.admit(scope)
+            send = _with_safe_headers(send)
+        await self._app(scope, receive, send)
 
 
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -105,7 +105,7 @@ def routes(site: Website) -> list[tuple[str, str]]:
     """Method and path of each; what isn't offered once for all that is below."""
     found = {
         (method, route.path_format.rstrip("/") or "/")
-        for route in site.app.routes
+        for route in site.routes
         for method in getattr(route, "methods", set()) - {"OPTIONS"}
     }
     order = {"GET": 0, "POST": 1, "PUT": 1, "PATCH": 1, "DELETE": 2}

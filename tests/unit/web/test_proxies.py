@@ -34,7 +34,7 @@ def visit(work: Callable[[Website], Awaitable[None]], *, is_proxied: bool = True
                 person = Person(name=name, roles=("ops",), is_disabled=is_disabled, since=harness.time.now())
                 await site.sign_in.identities.save_person(person, is_new=True)
             if is_proxied:
-                site.app.asgi_handler = Proxied(site.app.asgi_handler)
+                site.app = Proxied(site.app)
             await work(site)
 
     harness.time.run(main())

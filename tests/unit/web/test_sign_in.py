@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from litestar import get
 from litestar.routes import HTTPRoute
 from tests.fakes.website import HOST, NOT_OFFERED, TOKEN, Website
 from tests.harness import Harness
 
 from gennaker.model.principal import Principal
-from gennaker.web.ports import Asking
+from gennaker.settings import ServerSettings
+from gennaker.web.sign_in import Guard
 
 OPEN = {
     "GET /": 302,
@@ -284,7 +285,7 @@ def test_the_table_names_every_route() -> None:
     found: set[str] = set()
 
     async def work(site: Website) -> None:
-        for route in site.app.routes:
+        for route in site.routes:
             path = "/".join(
                 _EXAMPLES.get(part, "x" if part.startswith("{") else part) for part in route.path.split("/")
             )
@@ -301,7 +302,7 @@ def test_every_handler_takes_who_asks() -> None:
     takes: dict[str, bool] = {}
 
     async def work(site: Website) -> None:
-        for route in site.app.routes:
+        for route in site.routes:
             assert isinstance(route, HTTPRoute), route
             for handler, _ in route.route_handler_map.values():
                 # OPTIONS and the schema are answered by the framework itself, behind the same guard.
@@ -318,16 +319,13 @@ def test_every_handler_takes_who_asks() -> None:
 def test_who_asks_is_nobody_or_whom_the_guard_has_found() -> None:
     found: list[Principal] = []
 
-    @get("/whoami")
-    async def whoami(principal: Asking) -> None:
-        found.append(principal)
-
     async def work(site: Website) -> None:
-        site.app.register(whoami)
-        await site.get("/whoami", token=None)
-        await site.get("/whoami")
+        guard = Guard(site.doors, site.sign_in, ServerSettings())
         session = site.doors.open_session(site.doors.new_link())
-        await site.get("/whoami", token=None, headers={"cookie": f"gennaker_session={session}"})
+        for headers in ({}, {"authorization": f"Bearer {TOKEN}"}, {"cookie": f"gennaker_session={session}"}):
+            scope: Any = site.scope("GET", "/whoami", headers={"host": HOST, **headers})
+            await guard.admit(scope)
+            found.append(scope["state"]["principal"])
 
     visit(work)
 

@@ -221,7 +221,7 @@ def test_no_route_shows_a_secret() -> None:
         trigger = {**TRIGGER, "secret": SECRET}
         run = (await site.post("/api/v1/applications/shop/pipelines/build/start", trigger)).json["executionId"]
         await asyncio.sleep(5)
-        for route in site.app.routes:
+        for route in site.routes:
             if "GET" not in getattr(route, "methods", ()) or route.path == "/api/v1/events":
                 continue
             parts = [run if "execution_id" in part else EXAMPLES.get(part, part) for part in route.path.split("/")]
