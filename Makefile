@@ -30,10 +30,10 @@ demo: setup ## one commit from push to production, and three bad ones; leaves no
 serve: setup ## the same, then left running to play with until Ctrl-C
 	@$(BIN)/gennaker demo --keep $(ARGS)
 
-# Cheap tests first, whatever their folder, then slow ones (tests/conftest.py). They wait half of the time: a process more than cores.
+# One process begins with the longest tests, the others with cheap ones (tests/conftest.py). They wait more than half of the time: hence four.
 test: develop check ## all checks and all tests; an ordinary user's run lists the tests that need root
 	@$(BIN)/python setup/page.py test
-	@$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: develop ## format, lint, types, import contracts, the house's rules, the page's types and lint
 	@failed=; \

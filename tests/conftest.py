@@ -46,22 +46,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         config.stash[_LEFT_OUT].update(item.nodeid for item in left_out)
-    items[:] = sorted((item for item in items if _can_run(config, item)), key=_turn)
+    is_one_of_several = hasattr(config, "workerinput")
+    items[:] = sorted(
+        (item for item in items if _can_run(config, item)), key=lambda item: _turn(item, is_one_of_several)
+    )
 
 
-def _turn(item: pytest.Item) -> int:
-    """Cheap ones first; of the slow ones first the longest groups, so that all processes end at the same time.
+def _turn(item: pytest.Item, is_one_of_several: bool) -> int:
+    """Cheap ones first, then groups, so that all processes end at the same time; one of several begins with the longest.
 
     Last are those for which something may still be being built.
     """
     if item.get_closest_marker("slow") is None:
-        return 0
+        return 1
     if item.get_closest_marker("go") is not None:
-        return 4
+        return 5
     group = item.get_closest_marker("xdist_group")
     if group is None:
-        return 3
-    return 1 if group.args == (grouping.LONGEST,) else 2
+        return 4
+    if group.args == (grouping.LONGEST,):
+        return 0 if is_one_of_several else 2
+    return 3
 
 
 def pytest_collection_finish() -> None:

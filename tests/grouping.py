@@ -13,7 +13,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
 LONGEST = "alone"
-"""The group of the tests that take minutes: one after the other, and before all other slow ones."""
+"""The group of the tests that take minutes: one after the other, by one process from the beginning."""
 _GROUP = re.compile(r"^pytestmark = .*xdist_group\(\"(?P<name>[^\"]+)\"\)", re.MULTILINE)
 
 

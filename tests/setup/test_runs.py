@@ -141,3 +141,11 @@ def test_an_ordinary_user_s_run_leaves_out_what_is_built_with_go_where_there_is_
     assert done.returncode == pytest.ExitCode.OK
     assert ("test_some.py::test_on_a_cluster" in done.stdout) is not has_go
     assert f"{2 if has_go else 1} passed" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_one_of_several_processes_begins_with_the_longest(project: Path) -> None:
+    done = run(project, MIXED, "-n", "1", "--dist", "loadgroup", "--no-loadscope-reorder", "--verbose")
+
+    order = [line.split("::test_")[1].split("_")[0] for line in done.stdout.splitlines() if "PASSED" in line]
+    assert order == ["long", "cheap", "cheap", "slow", "slow"]
