@@ -353,6 +353,7 @@ class _Server:
             stage_types=self._core.stage_types,
             doors=self._doors,
             sign_in=sign_in,
+            phases=self._core.phases,
             verify_audit=self._verify_audit,
             ending=self._ending,
             is_ready=lambda: self._core.worker.is_ready,

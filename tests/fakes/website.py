@@ -80,6 +80,7 @@ class Website:
             stage_types=core.stage_types,
             doors=self.doors,
             sign_in=self.sign_in,
+            phases=core.phases,
             verify_audit=self._verified,
             ending=asyncio.Event(),
             is_ready=lambda: self.is_ready,

@@ -9,18 +9,17 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from gennaker.cli import configuration, running, terminal
+from gennaker.cli import configuration, migrating, running, terminal
+from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
-from gennaker.transport.client import Client
 
 app = App(
     name="gennaker", help="Continuous delivery with Spinnaker's model, in one process.", result_action="return_value"
@@ -33,37 +32,9 @@ app.command(_audit)
 app.command(_list)
 app.command(_config)
 app.command(_canary)
+migrating.add_to(app)
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Place:
-    """Which Gennaker."""
-
-    data: Annotated[
-        Path | None, Parameter(help="The data folder (GENNAKER_DATA; default: ~/.local/share/gennaker).")
-    ] = None
-    config: Annotated[Path | None, Parameter(help="The settings file (default: gennaker.toml in the data folder).")] = (
-        None
-    )
-    set: Annotated[list[str], Parameter(help="A setting: --set server.port=8084.", negative="")] = field(
-        default_factory=list
-    )
-
-    def configured(self) -> configuration.Configured:
-        """Settings of this place."""
-        return configuration.read(data=self.data, file=self.config, flags=self.set, environment=os.environ)
-
-    def client(self) -> Client:
-        """A client of the server that runs on this place."""
-        return Client(configuration.data_folder(self.data, os.environ))
-
-    def client_of_starting(self) -> Client:
-        """As `client`, of one that may have been started just now."""
-        return running.patient_client(configuration.data_folder(self.data, os.environ))
-
-
-_HERE = Place()
 _NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")
 _Output = Annotated[Form, Parameter(help="How it is printed.")]
 DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
@@ -71,7 +42,7 @@ DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
 
 
 @app.command
-def serve(*, place: Place = _HERE) -> int:
+def serve(*, place: Place = HERE) -> int:
     """Run the server until it is stopped (Ctrl-C or `gennaker stop`)."""
     # What is imported and built for a start stays: looking for garbage in it takes a sixth of the time until it is ready.
     gc.disable()
@@ -84,7 +55,7 @@ def serve(*, place: Place = _HERE) -> int:
 @app.command
 def demo(
     *,
-    place: Place = _HERE,
+    place: Place = HERE,
     keep: Annotated[bool, Parameter(help="Leave everything running to play with.", negative="")] = False,
 ) -> int:
     """Take one commit all the way to production, and three bad ones as far as they may come."""
@@ -97,7 +68,7 @@ def demo(
 @app.command
 def stop(
     *,
-    place: Place = _HERE,
+    place: Place = HERE,
     everything: Annotated[
         bool, Parameter(name="--all", help="Also stop instances and load balancers.", negative="")
     ] = False,
@@ -110,19 +81,19 @@ def stop(
 
 
 @app.command
-def link(*, place: Place = _HERE) -> int:
+def link(*, place: Place = HERE) -> int:
     """Print a link that opens the page once; waits a little for a server that is just starting."""
     return running.print_link(place.client_of_starting())
 
 
 @app.command
-def run(file: Path, *, place: Place = _HERE) -> int:
+def run(file: Path, *, place: Place = HERE) -> int:
     """Save the pipeline in FILE (JSON) and run it, showing what happens until it ends."""
     return running.run_file(place.client(), file)
 
 
 @app.command
-def watch(execution: str, *, place: Place = _HERE) -> int:
+def watch(execution: str, *, place: Place = HERE) -> int:
     """Show EXECUTION as it goes until it ends: stages, what they wait for, traffic. Ctrl-C leaves it going."""
     from gennaker.cli import watching
 
@@ -136,14 +107,14 @@ def approve(
     stage: str = "",
     choice: Annotated[str, Parameter(name="--input", help="One of the judgment's inputs.")] = "",
     comment: str = "",
-    place: Place = _HERE,
+    place: Place = HERE,
 ) -> int:
     """Answer the manual judgment that EXECUTION waits for with "continue"."""
     return running.judge(place.client(), execution, stage, judgment="continue", choice=choice, comment=comment)
 
 
 @app.command
-def reject(execution: str, *, stage: str = "", comment: str = "", place: Place = _HERE) -> int:
+def reject(execution: str, *, stage: str = "", comment: str = "", place: Place = HERE) -> int:
     """Answer the manual judgment that EXECUTION waits for with "stop"."""
     return running.judge(place.client(), execution, stage, judgment="stop", choice="", comment=comment)
 
@@ -154,7 +125,7 @@ def explain(
     *,
     stage: Annotated[str, Parameter(help="One stage of it: id, refId or name.")] = "",
     json: bool = False,
-    place: Place = _HERE,
+    place: Place = HERE,
 ) -> int:
     """What keeps EXECUTION from moving on, since when, and who can move it on; or why it has ended as it has."""
     from gennaker.cli import explaining
@@ -176,7 +147,7 @@ def replay(
     ] = None,
     export: Annotated[Path | None, Parameter(help="Write journal and state to a file.")] = None,
     json: bool = False,
-    place: Place = _HERE,
+    place: Place = HERE,
 ) -> int:
     """Fold EXECUTION's journal again: it must give its state, bit for bit."""
     from gennaker.cli import replaying
@@ -206,7 +177,7 @@ def plan(
     *,
     parameter: Annotated[list[str] | None, Parameter(help="One of the run's: tag=1.2.3.", negative="")] = None,
     output: _Output = Form.TABLE,
-    place: Place = _HERE,
+    place: Place = HERE,
 ) -> int:
     """Show what a run of the pipeline in FILE would do: its stages with all values, and the changes to server groups."""
     from gennaker.cli import documents, planning, simulating
@@ -221,7 +192,7 @@ def evidence(
     *,
     out: Annotated[Path | None, Parameter(help="The file (default: EXECUTION.evidence.json).")] = None,
     verifier: Annotated[Path | None, Parameter(help="Write the program that checks such files, instead.")] = None,
-    place: Place = _HERE,
+    place: Place = HERE,
 ) -> int:
     """Write what speaks for EXECUTION into one sealed file: commit, reports, verdicts, approvals, effects."""
     from gennaker import app as assembly
@@ -267,43 +238,43 @@ def simulate(
 
 
 @app.command
-def cancel(execution: str, *, reason: str = "", place: Place = _HERE) -> int:
+def cancel(execution: str, *, reason: str = "", place: Place = HERE) -> int:
     """Cancel EXECUTION at once."""
     return running.command(place.client(), execution, "cancel", {"reason": reason})
 
 
 @app.command
-def pause(execution: str, *, place: Place = _HERE) -> int:
+def pause(execution: str, *, place: Place = HERE) -> int:
     """Let EXECUTION begin nothing new until it is resumed."""
     return running.command(place.client(), execution, "pause")
 
 
 @app.command
-def resume(execution: str, *, place: Place = _HERE) -> int:
+def resume(execution: str, *, place: Place = HERE) -> int:
     """Let a paused EXECUTION go on."""
     return running.command(place.client(), execution, "resume")
 
 
 @app.command
-def skip(execution: str, *, stage: str, place: Place = _HERE) -> int:
+def skip(execution: str, *, stage: str, place: Place = HERE) -> int:
     """Skip a stage of EXECUTION, or the rest of its wait."""
     return running.command(place.client(), execution, "skip", stage=stage)
 
 
 @app.command
-def restart(execution: str, *, stage: str, place: Place = _HERE) -> int:
+def restart(execution: str, *, stage: str, place: Place = HERE) -> int:
     """Run a stage of EXECUTION again, with all that follows it."""
     return running.command(place.client(), execution, "restart", stage=stage)
 
 
 @app.command
-def ignore_failure(execution: str, *, stage: str, reason: str = "", place: Place = _HERE) -> int:
+def ignore_failure(execution: str, *, stage: str, reason: str = "", place: Place = HERE) -> int:
     """Let a failed stage of EXECUTION count as passed."""
     return running.command(place.client(), execution, "ignore-failure", {"reason": reason}, stage=stage)
 
 
 @app.command
-def rollback(application: str, *, cluster: str, account: str = "", region: str = "", place: Place = _HERE) -> int:
+def rollback(application: str, *, cluster: str, account: str = "", region: str = "", place: Place = HERE) -> int:
     """Put the version that the last release of a cluster replaced back into traffic, at once."""
     return running.roll_back(place.client(), application, cluster=cluster, account=account, region=region)
 
@@ -316,7 +287,7 @@ def list_executions(
     status: Annotated[list[Status] | None, Parameter(negative="")] = None,
     limit: Annotated[int, Parameter(help="At most so many, up to 200.")] = 20,
     output: _Output = Form.TABLE,
-    place: Place = _HERE,
+    place: Place = HERE,
 ) -> int:
     """Executions, newest first."""
     from gennaker.cli import listing
@@ -328,7 +299,7 @@ def list_executions(
 
 
 @_list.command(name="pipelines")
-def list_pipelines(*, application: str = "", output: _Output = Form.TABLE, place: Place = _HERE) -> int:
+def list_pipelines(*, application: str = "", output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Stored pipelines."""
     from gennaker.cli import listing
 
@@ -336,7 +307,7 @@ def list_pipelines(*, application: str = "", output: _Output = Form.TABLE, place
 
 
 @_list.command(name="applications")
-def list_applications(*, output: _Output = Form.TABLE, place: Place = _HERE) -> int:
+def list_applications(*, output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Applications that have a pipeline."""
     from gennaker.cli import listing
 
@@ -348,7 +319,7 @@ def audit_verify(
     *,
     heads: Annotated[Path | None, Parameter(help="Signed heads that were exported (default: audit.file).")] = None,
     key: Annotated[str, Parameter(help="The public key of the heads (default: of the data folder's key).")] = "",
-    place: Place = _HERE,
+    place: Place = HERE,
 ) -> int:
     """Check the chain of audit records: nothing changed, dropped, reordered, cut off or, by the heads, written anew."""
     from gennaker import app as assembly
@@ -360,7 +331,7 @@ def audit_verify(
 
 
 @_audit.command(name="key")
-def audit_key(*, place: Place = _HERE) -> int:
+def audit_key(*, place: Place = HERE) -> int:
     """Print the public key with which exported heads and evidence can be checked: keep it where nobody can change it."""
     from gennaker import app as assembly
     from gennaker.transport import signing
@@ -371,7 +342,7 @@ def audit_key(*, place: Place = _HERE) -> int:
 
 
 @_config.command(name="show")
-def config_show(*, place: Place = _HERE, json: bool = False, output: _Output = Form.TABLE) -> int:
+def config_show(*, place: Place = HERE, json: bool = False, output: _Output = Form.TABLE) -> int:
     """All settings with their values and where each value came from."""
     configured = place.configured()
     values = configuration.shown(configured.settings)
@@ -409,7 +380,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         bool, Parameter(help="Without EXPRESSION: list what would stay as text in the execution.", negative="")
     ] = False,
     json: bool = False,
-    place: Place = _HERE,
+    place: Place = HERE,
 ) -> int:
     """Evaluate EXPRESSION, or the cases of a file: an array of `{value, level, error_kind}` comes out."""
     from gennaker.cli import evaluating

@@ -3,7 +3,8 @@
 Rules as in Echo: a notification is sent if its `when` names the moment; cancelled executions and stages and synthetic
 stages send nothing; a stage's own are sent only if it says `sendNotifications`. Notifications that name a moment of a
 manual judgment are sent for those moments alone, and the first of these (somebody is waited for) even without
-`sendNotifications`; each once for a start of the stage, and again whenever its `notifyEveryMs` has passed.
+`sendNotifications`; each once for a start of the stage, and again whenever its `notifyEveryMs` has passed. A run in
+shadow (`trigger.shadow`) tells nobody anything.
 """
 
 from datetime import datetime
@@ -111,6 +112,8 @@ def _of_stage(draft: Draft, stage: Stage, moment: str) -> None:
 
 
 def _send(draft: Draft, key: str, notification: JsonObject, *, moment: str, stage: Stage | None = None) -> None:
+    if foreign.flag(draft.head.trigger.get("shadow")):
+        return  # another system runs it, and has told them
     draft.emit(
         Notify(
             key=key,

@@ -44,6 +44,7 @@ from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.definitions import DefinitionsController
 from gennaker.web.native.evidence import EvidenceController
 from gennaker.web.native.executions import ExecutionsController
+from gennaker.web.native.imports import ImportsController
 from gennaker.web.native.people import PeopleController
 from gennaker.web.native.pipelines import PipelinesController
 from gennaker.web.native.system import HealthController, SystemController
@@ -102,6 +103,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             DefinitionsController,
             EvidenceController,
             PeopleController,
+            ImportsController,
             GateSessionController,
             GateTokensController,
             GateApplicationsController,

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from gennaker.access.signing_in import SignIn
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
+from gennaker.migration.phases import Phases
 from gennaker.model.codec import JsonObject
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem
@@ -30,6 +31,7 @@ class WebPorts:
         stage_types: Mapping[str, StageType],
         doors: Doors,
         sign_in: SignIn,
+        phases: Phases,
         verify_audit: Callable[[], Awaitable[JsonObject]],
         ending: asyncio.Event,
         is_ready: Callable[[], bool],
@@ -46,6 +48,7 @@ class WebPorts:
         self.stage_types = stage_types
         self.doors = doors
         self.sign_in = sign_in
+        self.phases = phases
         self.verify_audit = verify_audit
         self.ending = ending
         self.is_ready = is_ready

@@ -31,6 +31,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.shells import ShellStore
 from gennaker.interfaces.stages import StageType
 from gennaker.interfaces.traffic import TrafficProvider
+from gennaker.migration.phases import Phases
 from gennaker.settings import Settings
 from gennaker.worker import buffering
 from gennaker.worker.alone import Alone
@@ -69,6 +70,7 @@ class Core(msgspec.Struct, frozen=True, kw_only=True):
     stage_types: Mapping[str, StageType]
     """By name and alias."""
     identities: Identities
+    phases: Phases
     background: tuple[Service, ...]
     """What the plugins want to have running."""
 
@@ -120,9 +122,11 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     journal = shell.journal(store.journal)
     identities = Identities(store.documents)
     authoriser = RoleAuthoriser(definitions=store.definitions, identities=identities, settings=settings)
+    phases = Phases(store.documents, is_alone=servers.is_alone)
     executions = LocalExecutions(
         journal=journal,
         authoriser=authoriser,
+        phases=phases,
         searches=store.searches,
         clock=clock,
         ids=ids,
@@ -160,7 +164,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         outside=LocalOutside(store.definitions, allowed=settings.webhook_hosts),
     )
     _fill(offered, services, plugins)
-    performer = Performer(stage_types=stage_types, services=services, probe=probe)
+    performer = Performer(stage_types=stage_types, services=services, phases=phases, probe=probe)
     stepper = Stepper(
         journal=journal,
         rules=_rules(stage_types, settings),
@@ -193,6 +197,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         servers=servers,
         stage_types=stage_types,
         identities=identities,
+        phases=phases,
         background=(
             Service(name="buffered-executions", run=buffering.run),
             *(service for plugin in plugins for service in plugin.services),

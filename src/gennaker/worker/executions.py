@@ -23,6 +23,8 @@ from gennaker.interfaces.journal import (
     SubmissionExists,
 )
 from gennaker.interfaces.servers import Servers
+from gennaker.migration import shadowing
+from gennaker.migration.phases import Phases
 from gennaker.model import depth, foreign, needs, trigger_secrets
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
@@ -79,6 +81,7 @@ class LocalExecutions:
         *,
         journal: Journal,
         authoriser: Authoriser,
+        phases: Phases,
         searches: Searches,
         clock: Clock,
         ids: Ids,
@@ -92,6 +95,7 @@ class LocalExecutions:
         """
         self._pace = pace
         self._authoriser = authoriser
+        self._phases = phases
         self._settings = settings
         self._servers = servers
         self._journal = journal
@@ -111,6 +115,8 @@ class LocalExecutions:
             if depth.is_too_deep(document):
                 raise Refused(depth.problem(what), status=400)
         principal = await self._authorised(submission, principal)
+        if await self._phases.is_shadow(foreign.text(submission.config.get("application"))):
+            submission = shadowing.kept_inside(submission)
         await self._worker.ready()
         if self._pace is not None and principal.via != _OF_A_STAGE:
             await self._pace.turn()

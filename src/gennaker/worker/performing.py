@@ -17,6 +17,8 @@ from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.interfaces.storage import StoreUnusable
+from gennaker.migration import shadowing
+from gennaker.migration.phases import Phases
 from gennaker.model import needs
 from gennaker.model.effect import (
     Effect,
@@ -62,9 +64,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Performer:
     """Performs effects that don't concern other executions."""
 
-    def __init__(self, *, stage_types: Mapping[str, StageType], services: Services, probe: Probe) -> None:
+    def __init__(
+        self, *, stage_types: Mapping[str, StageType], services: Services, phases: Phases, probe: Probe
+    ) -> None:
         """`stage_types` by name and alias."""
         self._stage_types = stage_types
+        self._phases = phases
         self._services = services
         self._probe = probe
 
@@ -136,7 +141,7 @@ class Performer:
         task_type = self._task_type(stage, task)
         if task_type is None:
             return Failed(problem=_unknown_task(stage, task))
-        not_allowed = await self._refusal(execution, stage)
+        not_allowed = await self._refusal(execution, stage) or await self._kept_back(execution, stage)
         if not_allowed is not None:
             return Failed(problem=not_allowed)
         try:
@@ -161,6 +166,15 @@ class Performer:
             name=identity.user_of(execution, stage), roles=identity.roles_of(execution, stage), via="stage"
         )
         return await self._services.authoriser.refusal(acting, *wanted)
+
+    async def _kept_back(self, execution: Execution, stage: Stage) -> Problem | None:
+        """Why a stage may not change what is another application's, which is in shadow."""
+        if not await self._phases.may_shadow():
+            return None
+        for need in needs.of_targets(stage.context, execution.head.application):
+            if need.application and await self._phases.is_shadow(need.application):
+                return shadowing.refusal(need.application, f"the stage {stage.name}")
+        return None
 
     async def _stop_task(self, effect: StopTask, execution: Execution) -> Event:
         problem: Problem | None = None

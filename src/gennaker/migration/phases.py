@@ -1,0 +1,86 @@
+"""Phases: where an application stands on its way from Spinnaker, as documents that all servers of a store share.
+
+The front of the engine asks for each run, so what is known is kept in memory where no other server can change it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from gennaker.interfaces.documents import Documents
+from gennaker.model.codec import to_json
+from gennaker.model.foreign import mapping
+
+_NAMESPACE = "migration.phases"
+
+
+class Phase(StrEnum):
+    """How far it has come."""
+
+    IMPORTED = "imported"
+    """Its definitions are here, its triggers are off."""
+    SHADOW = "shadow"
+    """What would start is planned only."""
+    LIVE = "live"
+    """The cut-over is recorded."""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """Where one application stands."""
+
+    application: str
+    """In lower case."""
+    phase: Phase
+    source: str = ""
+    """Where it was read: Gate's address, or files."""
+    since: datetime
+    """Of this phase."""
+    by: str
+    imported_at: datetime
+    left_there: tuple[str, ...] = ()
+    """What Spinnaker could still start at the cut-over, in words."""
+
+
+class Phases:
+    """All of them."""
+
+    def __init__(self, documents: Callable[[str], Documents], *, is_alone: bool) -> None:
+        """`documents` by namespace; `is_alone`: no other server shares the store."""
+        self._documents = documents(_NAMESPACE)
+        self._is_alone = is_alone
+        self._kept: dict[str, Standing] | None = None
+
+    async def of(self, application: str) -> Standing | None:
+        """None: it didn't come from elsewhere."""
+        name = application.lower()
+        if self._is_alone:
+            return (await self._all()).get(name)
+        found = await self._documents.get(name) if name else None
+        return msgspec.convert(found.body, Standing) if found else None
+
+    async def all(self) -> tuple[Standing, ...]:
+        """By name."""
+        return tuple((await self._all()).values())
+
+    async def is_shadow(self, application: str) -> bool:
+        """Whether what starts of it is planned only."""
+        found = await self.of(application)
+        return found is not None and found.phase is Phase.SHADOW
+
+    async def may_shadow(self) -> bool:
+        """False: no application is in shadow. Asks no database, and says True where it would have to."""
+        return not self._is_alone or any(one.phase is Phase.SHADOW for one in await self.all())
+
+    async def put(self, standing: Standing) -> None:
+        """Writes it."""
+        await self._documents.put(standing.application, mapping(to_json(standing)))
+        self._kept = None
+
+    async def _all(self) -> dict[str, Standing]:
+        if self._kept is not None and self._is_alone:
+            return self._kept
+        listed = [msgspec.convert(one.body, Standing) for one in await self._documents.list()]
+        self._kept = {one.application: one for one in listed}
+        return self._kept

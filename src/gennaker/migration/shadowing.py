@@ -1,0 +1,33 @@
+"""Shadowing: what becomes of something that is to be started while its application is in shadow."""
+
+import msgspec
+
+from gennaker.interfaces.executions import Submission
+from gennaker.model import foreign, needs
+from gennaker.model.codec import JsonObject
+from gennaker.model.execution import ExecutionKind
+from gennaker.model.problems import Problem, Refused
+
+SHADOW = "shadow"
+"""Key of a trigger: nothing that its execution says leaves the house, notifications included."""
+
+
+def kept_inside(submission: Submission) -> Submission:
+    """The pipeline as a dry run. Raises Refused(409) for jobs that would change more than definitions."""
+    if submission.kind is ExecutionKind.PIPELINE:
+        trigger: JsonObject = {**submission.trigger, "dryRun": True, SHADOW: True}
+        return msgspec.structs.replace(submission, trigger=trigger)
+    jobs = foreign.mappings(submission.config.get("stages") or submission.config.get("job"))
+    acting = [kind for one in jobs if needs.of_definitions(kind := foreign.text_at(one, "type"), one) is None]
+    if acting:
+        raise Refused(refusal(foreign.text_at(submission.config, "application"), ", ".join(acting)), status=409)
+    return submission
+
+
+def refusal(application: str, what: str) -> Problem:
+    """Nothing is done for it yet."""
+    return Problem(
+        code="application.in_shadow",
+        message=f"The application {application} is in shadow: {what} would change what runs of it, and was not done.",
+        remedy=f"Spinnaker does it until `gennaker cut-over {application}` is recorded.",
+    )

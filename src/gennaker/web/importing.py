@@ -1,0 +1,288 @@
+"""Importing: stores a bundle from a Spinnaker, application by application, and says every gap.
+
+Nothing of an application is stored that is live, or that was made here: its definitions are kept here. A definition that
+can't be kept is told as refused and the others are stored; what hasn't changed gets no new revision.
+"""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import msgspec
+
+from gennaker.interfaces.executions import Found
+from gennaker.migration import bundle as bundles
+from gennaker.migration import gaps
+from gennaker.migration.bundle import Bundle
+from gennaker.migration.gaps import Gap, Known, Weight
+from gennaker.migration.phases import Phase, Standing
+from gennaker.model import foreign, names, saved_pipelines, template_references, trigger_secrets
+from gennaker.model.audit import AuditEntry
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import Status
+from gennaker.web.ports import WebPorts
+
+_UNFINISHED = tuple(status for status in Status if not status.is_complete)
+_UNKNOWN_TYPES = ("stage.unknown_type", "stage.not_offered")
+
+
+class Importing(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What is to be imported, and how."""
+
+    bundle: Bundle
+    source: str
+    """Where it was read."""
+    is_shadow: bool = False
+    is_trial: bool = False
+    """Nothing is stored; the report is the same."""
+    also_templates: tuple[JsonObject, ...] = ()
+    """That pipelines are made from and that aren't stored, as this is a trial."""
+
+
+class Counts(msgspec.Struct, kw_only=True, rename="camel"):
+    """Definitions by what became of them."""
+
+    stored: int = 0
+    unchanged: int = 0
+    refused: int = 0
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What came of it."""
+
+    applications: dict[str, Phase]
+    """Phases of those that were imported."""
+    counts: dict[str, Counts]
+    """By kind of definition."""
+    gaps: tuple[Gap, ...]
+
+
+_Stored: TypeAlias = "tuple[str, str, JsonObject]"
+"""Kind, id and body of a definition."""
+
+
+async def take(ports: WebPorts, principal: Principal, wanted: Importing) -> Report:
+    """Imports."""
+    taking = _Taking(ports, principal, wanted, await _known(ports))
+    await taking.shared()
+    for name in wanted.bundle.names():
+        await taking.application(name)
+    report = taking.report()
+    if not wanted.is_trial:
+        counts: JsonObject = {kind: to_json(one) for kind, one in report.counts.items()}
+        details: JsonObject = {"source": wanted.source, "counts": counts, "gaps": len(report.gaps)}
+        named: list[Json] = [f"{name}: {phase}" for name, phase in report.applications.items()]
+        entry = AuditEntry(
+            at=ports.services.clock.now(),
+            actor=principal.name,
+            action="import.taken",
+            subject=f"import:{wanted.source}",
+            details={**details, "applications": named},
+        )
+        await ports.services.audit.record(entry)
+    return report
+
+
+async def _known(ports: WebPorts) -> Known:
+    services = ports.services
+    people = await ports.sign_in.identities.people()
+    accounts = await ports.sign_in.identities.service_accounts()
+    held = [*(one.roles for one in people), *(one.roles for one in accounts)]
+    places = [place for provider in services.clouds.values() for place in await provider.places()]
+    return Known(
+        accounts=frozenset({place.account for place in places} | set(services.api_servers)),
+        registries=frozenset(services.registries),
+        artifact_accounts=frozenset(services.artifacts),
+        ci=frozenset(services.ci),
+        notifiers=frozenset(services.notifiers),
+        query_types=frozenset(services.metrics),
+        service_accounts=frozenset(one.name.lower() for one in accounts if not one.is_disabled),
+        roles=frozenset(role.lower() for roles in held for role in roles),
+    )
+
+
+class _Taking:
+    """One import under way."""
+
+    def __init__(self, ports: WebPorts, principal: Principal, wanted: Importing, known: Known) -> None:
+        self._ports = ports
+        self._definitions = ports.services.definitions
+        self._principal = principal
+        self._wanted = wanted
+        self._known = known
+        self._templates = bundles.template_keys((*wanted.bundle.templates, *wanted.also_templates))
+        self._gaps: list[Gap] = []
+        self._counts: dict[str, Counts] = {}
+        self._phases: dict[str, Phase] = {}
+
+    def report(self) -> Report:
+        return Report(applications=self._phases, counts=self._counts, gaps=tuple(self._gaps))
+
+    async def shared(self) -> None:
+        """What belongs to no application, or to several."""
+        for key, template in bundles.template_keys(self._wanted.bundle.templates).items():
+            await self._keep((template_references.KIND, key, template), self._ports.services.checks.template(template))
+        for config in self._wanted.bundle.canary_configs:
+            self._gaps += gaps.of_canary_config(config, self._known)
+            named = foreign.text_at(config, "id") or foreign.text_at(config, "name")
+            await self._keep(("canary-config", named, config), () if named else (_nameless("canary config"),))
+        for project in self._wanted.bundle.projects:
+            named = foreign.text_at(project, "id") or foreign.text_at(project, "name")
+            await self._keep(("project", named, project), () if named else (_nameless("project"),))
+
+    async def application(self, name: str) -> None:
+        """One application with its pipelines and strategies."""
+        own = self._wanted.bundle.of_application(name)
+        phase = await self._phase(name, own)
+        if phase is None:
+            return
+        self._phases[name] = phase
+        for attributes in own.applications:
+            self._gaps += gaps.of_application(attributes, self._known)
+            await self._keep(("application", name, {**attributes, "name": name}))
+        for kind, listed in ((saved_pipelines.PIPELINE, own.pipelines), (saved_pipelines.STRATEGY, own.strategies)):
+            for pipeline in listed:
+                await self._pipeline(kind, pipeline, phase)
+
+    async def _phase(self, name: str, own: Bundle) -> Phase | None:
+        """The phase that it is in from now on; None: it is left alone."""
+        wanted = Phase.SHADOW if self._wanted.is_shadow else Phase.IMPORTED
+        standing = await self._ports.phases.of(name)
+        problem = await self._in_the_way(name, standing, wanted)
+        if problem is not None:
+            self._gaps.append(
+                gaps.Subject(kind="application", application=name, name=name).gap(Weight.REFUSED, problem)
+            )
+            self._count("application").refused += own.count
+            return None
+        phase = standing.phase if standing is not None and standing.phase is Phase.SHADOW else wanted
+        if not self._wanted.is_trial and (standing is None or standing.phase is not phase):
+            now = self._ports.services.clock.now()
+            await self._ports.phases.put(
+                Standing(
+                    application=name,
+                    phase=phase,
+                    source=self._wanted.source,
+                    since=now,
+                    by=self._principal.name,
+                    imported_at=now,
+                )
+            )
+        return phase
+
+    async def _in_the_way(self, name: str, standing: Standing | None, wanted: Phase) -> Problem | None:
+        if (problem := names.application_problem(name)) is not None:
+            return problem
+        if standing is None:
+            is_here = await self._definitions.get("application", name) or await self._definitions.list("pipeline", name)
+            return _made_here(name) if is_here else None
+        if standing.phase is Phase.LIVE:
+            return _live(name)
+        if standing.phase is Phase.IMPORTED and wanted is Phase.SHADOW:
+            found = await self._ports.services.executions.find(Found(application=name, statuses=_UNFINISHED, limit=1))
+            return _running(name) if found else None
+        return None
+
+    async def _pipeline(self, kind: str, given: JsonObject, phase: Phase) -> None:
+        pipeline_id = foreign.text_at(given, "id") or await self._id_of(kind, given)
+        existing = await self._definitions.get(kind, pipeline_id)
+        body: JsonObject = {**given, "id": pipeline_id}
+        checked = await self._ports.services.checks.pipeline(body, instead=self._templates)
+        problems = list(checked.problems)
+        if existing is None:
+            problems += await self._name_taken(kind, body)
+        subject = gaps.subject_of(kind, body)
+        for warning in checked.warnings:
+            weight = Weight.STOPS if warning.code in _UNKNOWN_TYPES else Weight.DIFFERS
+            self._gaps.append(subject.gap(weight, warning))
+        self._gaps += gaps.of_pipeline(body, self._known)
+        body = _with_secrets(body, existing.body if existing else None)
+        await self._keep((kind, pipeline_id, body if phase is Phase.SHADOW else bundles.disarmed(body)), problems)
+
+    async def _id_of(self, kind: str, given: JsonObject) -> str:
+        """That of the one of the same name, else a new one."""
+        for one in await self._definitions.list(kind, foreign.text_at(given, "application")):
+            if saved_pipelines.is_same_name(one.body.get("name"), given.get("name")):
+                return one.id
+        return self._ports.services.ids.uuid()
+
+    async def _name_taken(self, kind: str, body: JsonObject) -> list[Problem]:
+        listed = await self._definitions.list(kind, foreign.text_at(body, "application"))
+        try:
+            saved_pipelines.refuse_name(body, str(body["id"]), {one.id: one.body for one in listed})
+        except Refused as refused:
+            return list(refused.problems)
+        return []
+
+    async def _keep(self, stored: _Stored, problems: Iterable[Problem] = ()) -> None:
+        kind, definition_id, body = stored
+        refused = [gaps.subject_of(kind, body).gap(Weight.REFUSED, one) for one in problems]
+        self._gaps += refused
+        if refused:
+            self._count(kind).refused += 1
+            return
+        before = await self._definitions.get(kind, definition_id)
+        if before is not None and _is_same(before.body, body):
+            self._count(kind).unchanged += 1
+            return
+        self._count(kind).stored += 1
+        if not self._wanted.is_trial:
+            await self._definitions.save(
+                kind,
+                definition_id,
+                body,
+                author=self._principal.name,
+                if_revision=before.revision if before else None,
+            )
+
+    def _count(self, kind: str) -> Counts:
+        return self._counts.setdefault(kind, Counts())
+
+
+def _is_same(before: JsonObject, after: JsonObject) -> bool:
+    """Triggers that are on are told from those that wait."""
+    is_waiting = bundles.has_disarmed(before) == bundles.has_disarmed(after)
+    return is_waiting and bundles.content(before) == bundles.content(after)
+
+
+def _with_secrets(body: JsonObject, existing: JsonObject | None) -> JsonObject:
+    """A masked secret is the one that is stored; where none is, its trigger is off: without one it would take any delivery."""
+    try:
+        return trigger_secrets.unmasked(body, existing)
+    except Refused:
+        triggers: list[Json] = [
+            {**{key: value for key, value in one.items() if key != "secret"}, "enabled": False}
+            if isinstance(one, dict) and one.get("secret") == trigger_secrets.MASK
+            else one
+            for one in foreign.items(body.get("triggers"))
+        ]
+        return {**body, "triggers": triggers}
+
+
+def _nameless(what: str) -> Problem:
+    return Problem(code="import.nameless", message=f"A {what} has neither an id nor a name.", remedy="Give it one.")
+
+
+def _made_here(name: str) -> Problem:
+    return Problem(
+        code="import.made_here",
+        message=f"There is an application {name} here that wasn't imported: nothing of it was touched.",
+        remedy="Delete it here, if it isn't needed, and import again.",
+    )
+
+
+def _live(name: str) -> Problem:
+    return Problem(
+        code="import.live",
+        message=f"The cut-over of {name} is recorded: its definitions are kept here now, and none was touched.",
+        remedy="Change them here.",
+    )
+
+
+def _running(name: str) -> Problem:
+    return Problem(
+        code="import.running",
+        message=f"Executions of {name} are not over, so it can't be put in shadow: they go on doing things.",
+        remedy="Wait for their end, or cancel them; then import again.",
+    )

@@ -1,0 +1,35 @@
+"""Coming from Spinnaker in the native API: importing bundles, where applications stand, the cut-over."""
+
+from litestar import Controller, get, post
+from litestar.params import FromPath, JSONBody
+
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.foreign import mapping
+from gennaker.web import cutting_over, importing
+from gennaker.web.cutting_over import CutOver
+from gennaker.web.importing import Importing
+from gennaker.web.ports import Asking, Ports
+
+
+class ImportsController(Controller):
+    """Routes under /api/v1/imports."""
+
+    path = "/api/v1/imports"
+
+    @post("/", status_code=200)
+    async def take(self, ports: Ports, principal: Asking, data: JSONBody[Importing]) -> JsonObject:
+        """Stores what can be stored of a bundle and says every gap."""
+        return mapping(to_json(await importing.take(ports, principal, data)))
+
+    @get("/")
+    async def all(self, ports: Ports, principal: Asking) -> JsonObject:
+        """Imported applications and their phases, by name."""
+        listed: list[Json] = [to_json(one) for one in await ports.phases.all()]
+        return {"applications": listed}
+
+    @post("/{application:str}/cut-over", status_code=200)
+    async def cut_over(
+        self, ports: Ports, principal: Asking, application: FromPath[str], data: JSONBody[CutOver]
+    ) -> JsonObject:
+        """Records that Gennaker runs the application from now on: its triggers fire, and its runs act."""
+        return await cutting_over.cut_over(ports, principal, application, data)

@@ -1,0 +1,239 @@
+"""`gennaker import` and `export`: from one installation's Gate into another, the report, and the way back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import make
+from tests.fakes import sites
+from tests.fakes.sites import Site
+
+from gennaker.cli import exporting, importing
+from gennaker.cli.importing import Wanted
+from gennaker.cli.terminal import Form
+from gennaker.migration import bundle as bundles
+from gennaker.plugins.definitions import plugin as definitions
+from gennaker.plugins.flow import plugin as flow
+from gennaker.transport.client import Client
+from gennaker.transport.gate import Credentials, Gate
+
+TEMPLATE: dict[str, Any] = {
+    "schema": "v2",
+    "id": "waiting",
+    "protect": False,
+    "metadata": {"name": "Waiting", "description": "waits", "owner": "ada@example.org", "scopes": ["global"]},
+    "variables": [{"name": "seconds", "type": "int", "defaultValue": 5}],
+    "pipeline": {"stages": [make.stage_json("a", type="wait", waitTime="${ templateVariables.seconds }")]},
+}
+DELIVER: dict[str, Any] = {
+    "id": "11111111-1111-4111-8111-111111111111",
+    "application": "shop",
+    "name": "Deliver",
+    "mood": {"unknown": ["keys", "survive"]},
+    "triggers": [
+        {"type": "webhook", "enabled": True, "source": "ci", "runAsUser": "robot"},
+        {"type": "webhook", "enabled": False, "source": "old"},
+        {"type": "cron", "enabled": True, "cronExpression": "0 0 12 * * ?"},
+    ],
+    "notifications": [{"type": "pager", "address": "x", "when": ["pipeline.failed"]}],
+    "stages": [
+        make.stage_json("1", type="wait", waitTime=1),
+        make.stage_json("2", "1", type="teleport", account="prod", text="${#beam('x')}"),
+    ],
+}
+TEMPLATED: dict[str, Any] = {
+    "schema": "v2",
+    "id": "22222222-2222-4222-8222-222222222222",
+    "application": "shop",
+    "name": "Waits",
+    "type": "templatedPipeline",
+    "template": {
+        "artifactAccount": "front50ArtifactCredentials",
+        "type": "front50/pipelineTemplate",
+        "reference": "spinnaker://waiting",
+    },
+    "variables": {"seconds": 7},
+    "stages": [],
+    "triggers": [],
+}
+CANARY: dict[str, Any] = {
+    "id": "c1",
+    "name": "shop-canary",
+    "applications": ["shop"],
+    "judge": {"name": "NetflixACAJudge-v1.0", "judgeConfigurations": {}},
+    "metrics": [
+        {
+            "name": "errors",
+            "query": {"type": "prometheus", "metricName": "errors", "serviceType": "prometheus"},
+            "groups": ["all"],
+            "analysisConfigurations": {},
+            "scopeName": "default",
+        }
+    ],
+    "classifier": {"groupWeights": {"all": 100}},
+}
+PROJECT: dict[str, Any] = {
+    "id": "p1",
+    "name": "Checkout",
+    "email": "ada@example.org",
+    "config": {"applications": ["shop"], "clusters": [], "pipelineConfigs": []},
+}
+
+
+def filled(site: Site) -> None:
+    """An installation to come from."""
+    application = {"name": "shop", "email": "ada@example.org", "permissions": {"READ": ["devs"], "WRITE": ["devs"]}}
+    site.call("POST", "/v2/pipelineTemplates/create", TEMPLATE)
+    jobs = ({"type": "createApplication", "application": application}, {"type": "upsertProject", "project": PROJECT})
+    for job in jobs:
+        ref = site.call("POST", "/tasks", {"application": "shop", "description": "x", "job": [job]})["ref"]
+        while site.call("GET", ref)["status"] in ("NOT_STARTED", "RUNNING"):
+            pass
+        assert site.call("GET", ref)["status"] == "SUCCEEDED"
+    for one in (DELIVER, TEMPLATED):
+        site.call("POST", "/pipelines", one)
+    site.call("POST", "/v2/canaryConfig", CANARY)
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with sites.running(tmp_path_factory.mktemp("there"), definitions.plugin, flow.plugin) as site:
+        filled(site)
+        yield site
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Site]:
+    with sites.running(tmp_path / "here", definitions.plugin, flow.plugin) as site:
+        yield site
+
+
+@pytest.fixture
+def client(here: Site, tmp_path: Path) -> Iterator[Client]:
+    found = Client(tmp_path / "here")
+    assert found.address == here.address
+    yield found
+    found.close()
+
+
+def imported(client: Client, there: Site, capsys: pytest.CaptureFixture[str], **wanted: Any) -> tuple[int, Any]:
+    with Gate(there.address, Credentials()) as gate:
+        status = importing.from_gate(client, gate, Wanted(form=Form.JSON, **wanted))
+    return status, json.loads(capsys.readouterr().out)
+
+
+def everything(site: Site) -> dict[str, Any]:
+    """All definitions as Gate gives them, without stamps."""
+    configs = [site.call("GET", f"/v2/canaryConfig/{one['id']}") for one in site.call("GET", "/v2/canaryConfig")]
+    listed = {
+        "applications": [{**one, "user": ""} for one in site.call("GET", "/applications")],
+        "pipelines": site.call("GET", "/pipelineConfigs"),
+        "templates": site.call("GET", "/v2/pipelineTemplates"),
+        "canaries": configs,
+        "projects": site.call("GET", "/projects"),
+    }
+    return {kind: [bundles.content(one) for one in found] for kind, found in listed.items()}
+
+
+def test_everything_comes_over_with_its_ids_and_triggers_off(
+    there: Site, here: Site, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, report = imported(client, there, capsys)
+
+    assert status == 0
+    assert report["applications"] == {"shop": "imported"}
+    assert {kind: one["stored"] for kind, one in report["counts"].items()} == {
+        "template": 3,
+        "canary-config": 1,
+        "project": 1,
+        "application": 1,
+        "pipeline": 2,
+    }
+    assert everything(here) == everything(there)
+    stored = here.call("GET", "/applications/shop/pipelineConfigs/Deliver")
+    assert [one["enabled"] for one in stored["triggers"]] == [False, False, False]
+    assert [bundles.BEFORE in one for one in stored["triggers"]] == [True, False, True]
+    assert there.call("GET", "/applications/shop/pipelineConfigs/Deliver")["triggers"][0]["enabled"] is True
+
+
+def test_every_gap_is_named_with_its_place(there: Site, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    _, report = imported(client, there, capsys)
+
+    told = {
+        (one["weight"], one["code"], one["kind"], one.get("name", ""), one.get("pointer", "")) for one in report["gaps"]
+    }
+    assert told == {
+        ("stops", "stage.unknown_type", "pipeline", "Deliver", "/stages/1/type"),
+        ("stops", "account.missing", "pipeline", "Deliver", "/stages/1/account"),
+        ("differs", "expression.function_missing", "pipeline", "Deliver", "/stages/1/text"),
+        ("differs", "trigger.not_served", "pipeline", "Deliver", "/triggers/2"),
+        ("differs", "trigger.run_as", "pipeline", "Deliver", "/triggers/0/runAsUser"),
+        ("differs", "notification.unknown_type", "pipeline", "Deliver", "/notifications/0"),
+        ("stops", "metrics.missing", "canary-config", "shop-canary", "/metrics/0/query/type"),
+        ("note", "role.nobody", "application", "shop", "/permissions"),
+    }
+
+
+def test_a_second_import_changes_nothing(
+    there: Site, here: Site, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(client, there, capsys)
+
+    _, report = imported(client, there, capsys)
+
+    assert sum(one["stored"] + one["refused"] for one in report["counts"].values()) == 0
+    assert len(here.call("GET", f"/pipelineConfigs/{DELIVER['id']}/history")) == 1
+
+
+def test_a_trial_says_the_same_and_stores_nothing(
+    there: Site, here: Site, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, tried = imported(client, there, capsys, is_trial=True)
+
+    assert (here.call("GET", "/applications"), here.call("GET", "/pipelineConfigs")) == ([], [])
+    assert here.call("GET", "/api/v1/imports") == {"applications": []}
+    _, report = imported(client, there, capsys)
+    assert {**tried, "isTrial": False} == report
+
+
+def test_what_was_made_here_is_left_alone(
+    there: Site, here: Site, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"application": "shop", "name": "Own", "stages": [make.stage_json("a", type="wait", waitTime=1)]}
+    here.call("POST", "/pipelines", own)
+
+    status, report = imported(client, there, capsys)
+
+    assert status == 1
+    assert [one["code"] for one in report["gaps"] if one["weight"] == "refused"] == ["import.made_here"]
+    assert [one["name"] for one in here.call("GET", "/pipelineConfigs")] == ["Own"]
+
+
+def test_an_export_is_what_was_imported_and_can_be_imported_again(
+    there: Site, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(client, there, capsys)
+    folder = tmp_path / "out"
+
+    assert exporting.export(client, folder, ()) == 0
+
+    written = json.loads((folder / "applications/shop/pipelines/Deliver.json").read_text())
+    assert written["triggers"] == DELIVER["triggers"]
+    assert written["mood"] == DELIVER["mood"]
+    assert sorted(str(one.relative_to(folder)) for one in folder.rglob("*.json")) == [
+        "applications/shop/application.json",
+        "applications/shop/pipelines/Deliver.json",
+        "applications/shop/pipelines/Waits.json",
+        "canary-configs/shop-canary.json",
+        "projects/Checkout.json",
+        "templates/waiting-latest.json",
+        "templates/waiting.json",
+    ]
+    with sites.running(tmp_path / "third", definitions.plugin, flow.plugin) as third:
+        again = Client(tmp_path / "third")
+        capsys.readouterr()
+        assert importing.from_files(again, Wanted(files=(folder,), form=Form.JSON)) == 0
+        again.close()
+        assert everything(third) == everything(there)

@@ -1,0 +1,45 @@
+"""Phases: kept in memory where nobody else can change them, and read anew where others can."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from gennaker.migration.phases import Phase, Phases, Standing
+from gennaker.testing.documents import MemoryStore
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def standing(phase: Phase) -> Standing:
+    return Standing(application="shop", phase=phase, since=AT, by="ada", imported_at=AT)
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_what_is_put_holds_at_once(is_alone: bool) -> None:
+    async def work() -> None:
+        phases = Phases(MemoryStore(), is_alone=is_alone)
+        assert (await phases.of("shop"), await phases.is_shadow("shop"), await phases.of("")) == (None, False, None)
+
+        await phases.put(standing(Phase.SHADOW))
+
+        assert await phases.is_shadow("SHOP")
+        assert await phases.may_shadow()
+        assert [one.application for one in await phases.all()] == ["shop"]
+        await phases.put(standing(Phase.LIVE))
+        assert not await phases.is_shadow("shop")
+
+    asyncio.run(work())
+
+
+def test_what_another_server_has_put_holds_at_once() -> None:
+    async def work() -> None:
+        store = MemoryStore()
+        one, other = Phases(store, is_alone=False), Phases(store, is_alone=False)
+        assert not await one.is_shadow("shop")
+
+        await other.put(standing(Phase.SHADOW))
+
+        assert await one.is_shadow("shop")
+
+    asyncio.run(work())

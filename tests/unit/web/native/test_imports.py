@@ -1,0 +1,249 @@
+"""Imports in the native API: what shadow keeps from being done, whoever asks for it, and what the cut-over ends."""
+
+from typing import Any
+
+from tests import make
+from tests.fakes import scripted
+from tests.fakes.scripted import Target
+from tests.fakes.visiting import visit
+from tests.fakes.website import Website
+from tests.harness import Harness, ended
+
+from gennaker.interfaces.executions import Found
+from gennaker.model.execution import Execution
+from gennaker.plugins.definitions import plugin as definitions
+from gennaker.plugins.flow import plugin as flow
+
+MAIL = {"type": "test", "address": "ada", "when": ["pipeline.complete", "stage.complete"]}
+HOOK = {"type": "webhook", "enabled": True, "source": "ci"}
+DELIVER: dict[str, Any] = {
+    "id": "deliver",
+    "application": "shop",
+    "name": "Deliver",
+    "triggers": [HOOK],
+    "notifications": [MAIL],
+    "stages": [make.stage_json("1", type="make", name="Make", sendNotifications=True, notifications=[MAIL])],
+}
+AFTER: dict[str, Any] = {
+    "id": "after",
+    "application": "shop",
+    "name": "After",
+    "triggers": [{"type": "pipeline", "enabled": True, "pipeline": "deliver", "status": ["successful"]}],
+    "stages": [make.stage_json("1", type="make", name="After")],
+}
+SHOP = {"name": "shop", "email": "ada@example.org"}
+
+
+class Installed:
+    """An installation, and the world that its stages change."""
+
+    def __init__(self) -> None:
+        self.target = Target()
+        self.harness = Harness(flow.plugin, definitions.plugin, scripted.plugin(self.target))
+
+    @property
+    def has_acted(self) -> bool:
+        return bool(self.target.made or self.target.calls or self.target.inbox.messages)
+
+
+async def call(site: Website, method: str, path: str, json: Any = None, *, status: int = 200) -> Any:
+    answer = await site.call(method, path, json=json)
+    assert answer.status == status, (method, path, answer.status, answer.body)
+    return answer.json if answer.body else None
+
+
+async def imported(site: Website, *pipelines: dict[str, Any], is_shadow: bool) -> Any:
+    bundle = {"applications": [SHOP], "pipelines": list(pipelines)}
+    body = {"bundle": bundle, "source": "https://gate.example.org", "isShadow": is_shadow}
+    return await call(site, "POST", "/api/v1/imports", body)
+
+
+async def all_ended(site: Website) -> list[Execution]:
+    found = await site.ports.services.executions.find(Found(application="shop"))
+    return [await ended(site.ports.services, one.head.id) for one in found]
+
+
+def test_in_shadow_an_event_is_planned_and_nothing_is_done() -> None:
+    installed = Installed()
+
+    async def work(site: Website) -> None:
+        assert (await imported(site, DELIVER, AFTER, is_shadow=True))["applications"] == {"shop": "shadow"}
+
+        await call(site, "POST", "/webhooks/webhook/ci", {"version": "1"})
+
+        await all_ended(site)
+        runs = await all_ended(site)  # the second begins when the first has ended
+        assert {(one.head.name, one.head.status.value) for one in runs} == {
+            ("Deliver", "SUCCEEDED"),
+            ("After", "SUCCEEDED"),
+        }
+        assert all(one.head.trigger["dryRun"] is one.head.trigger["shadow"] is True for one in runs)
+
+    visit(work, harness=installed.harness)
+
+    assert not installed.has_acted
+
+
+def test_in_shadow_a_start_by_hand_is_planned_whatever_its_trigger_says() -> None:
+    installed = Installed()
+
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=True)
+
+        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual", "dryRun": False}, status=202)
+        await call(site, "POST", "/orchestrate", {**DELIVER, "trigger": {"dryRun": False, "shadow": False}})
+
+        assert len(await all_ended(site)) == 2
+
+    visit(work, harness=installed.harness)
+
+    assert not installed.has_acted
+
+
+def test_in_shadow_jobs_change_definitions_only() -> None:
+    installed = Installed()
+
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=True)
+        job = {"application": "Shop", "description": "Make", "job": [{"type": "make"}]}
+
+        refused = await call(site, "POST", "/tasks", job, status=409)
+
+        assert refused["code"] == "application.in_shadow"
+        update = {"type": "updateApplication", "application": {"name": "shop", "email": "bob@example.org"}}
+        await call(site, "POST", "/tasks", {**job, "job": [update]})
+        await all_ended(site)
+        assert (await call(site, "GET", "/applications/shop"))["attributes"]["email"] == "bob@example.org"
+
+    visit(work, harness=installed.harness)
+
+    assert not installed.has_acted
+
+
+def test_in_shadow_pipelines_of_other_applications_leave_its_server_groups_alone() -> None:
+    installed = Installed()
+    other = {
+        "application": "tools",
+        "name": "Clean",
+        "stages": [
+            make.stage_json("1", type="make", name="Own", cluster="tools-prod", account="prod"),
+            make.stage_json("2", "1", type="make", name="Its", cluster="shop-prod", account="prod"),
+        ],
+    }
+
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=True)
+
+        ref = (await call(site, "POST", "/orchestrate", other))["ref"]
+
+        run = await ended(site.ports.services, ref.rpartition("/")[2])
+        own, its = run.in_order()
+        assert (own.status.value, its.status.value) == ("SUCCEEDED", "TERMINAL")
+        assert "in shadow" in str(its.context["exception"])
+
+    visit(work, harness=installed.harness)
+
+    assert len(installed.target.made) == 1
+
+
+def test_the_cut_over_ends_the_shadow_and_is_recorded() -> None:
+    installed = Installed()
+
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=True)
+        left = ["The pipeline Deliver isn't disabled: people can start it."]
+
+        answer = await call(site, "POST", "/api/v1/imports/Shop/cut-over", {"leftThere": left})
+
+        assert (answer["phase"], answer["by"], answer["pipelinesArmed"]) == ("live", "operator", 0)
+        await call(site, "POST", "/webhooks/webhook/ci", {"version": "1"})
+        await all_ended(site)
+        (record,) = [
+            one for one in await site.ports.services.audit.records() if one.entry.action == "application.cut_over"
+        ]
+        assert record.entry.actor == "operator"
+        assert record.entry.details == {
+            "before": "shadow",
+            "after": "live",
+            "source": "https://gate.example.org",
+            "leftThere": left,
+        }
+        refused = await call(site, "POST", "/api/v1/imports/shop/cut-over", {}, status=409)
+        assert refused["code"] == "cut_over.done"
+
+    visit(work, harness=installed.harness)
+
+    assert len(installed.target.made) == 1
+    assert installed.target.inbox.messages
+
+
+def test_the_cut_over_turns_on_the_triggers_that_were_on_before() -> None:
+    installed = Installed()
+    off = {**HOOK, "source": "old", "enabled": False}
+
+    async def work(site: Website) -> None:
+        await imported(site, {**DELIVER, "triggers": [HOOK, off]}, is_shadow=False)
+        await call(site, "POST", "/webhooks/webhook/ci", {"version": "1"})
+        assert await all_ended(site) == []
+
+        assert (await call(site, "POST", "/api/v1/imports/shop/cut-over", {}))["pipelinesArmed"] == 1
+
+        stored = await call(site, "GET", "/applications/shop/pipelineConfigs/Deliver")
+        assert stored["triggers"] == [HOOK, off]
+        await call(site, "POST", "/webhooks/webhook/ci", {"version": "1"})
+        assert len(await all_ended(site)) == 1
+
+    visit(work, harness=installed.harness)
+
+    assert len(installed.target.made) == 1
+
+
+def test_a_live_application_is_not_imported_again() -> None:
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=False)
+        await call(site, "POST", "/api/v1/imports/shop/cut-over", {})
+
+        report = await imported(site, {**DELIVER, "stages": []}, is_shadow=True)
+
+        assert [one["code"] for one in report["gaps"] if one["weight"] == "refused"] == ["import.live"]
+        stored = await call(site, "GET", "/applications/shop/pipelineConfigs/Deliver")
+        assert len(stored["stages"]) == 1
+
+    visit(work, harness=Installed().harness)
+
+
+def test_what_was_not_imported_cannot_be_cut_over() -> None:
+    async def work(site: Website) -> None:
+        refused = await call(site, "POST", "/api/v1/imports/shop/cut-over", {}, status=404)
+        assert refused["code"] == "cut_over.not_imported"
+
+    visit(work, harness=Installed().harness)
+
+
+def test_a_masked_secret_leaves_its_trigger_off_for_good() -> None:
+    git = {"type": "git", "enabled": True, "source": "github", "project": "a", "slug": "b", "secret": "****"}
+
+    async def work(site: Website) -> None:
+        report = await imported(site, {**DELIVER, "triggers": [git]}, is_shadow=False)
+        await call(site, "POST", "/api/v1/imports/shop/cut-over", {})
+
+        assert "trigger.secret_masked" in {one["code"] for one in report["gaps"]}
+        stored = await call(site, "GET", "/applications/shop/pipelineConfigs/Deliver")
+        assert stored["triggers"] == [
+            {key: value for key, value in {**git, "enabled": False}.items() if key != "secret"}
+        ]
+
+    visit(work, harness=Installed().harness)
+
+
+def test_a_pipeline_that_cannot_be_kept_is_named_and_the_others_are_stored() -> None:
+    circle = [make.stage_json("1", "2", type="make"), make.stage_json("2", "1", type="make")]
+
+    async def work(site: Website) -> None:
+        report = await imported(site, DELIVER, {**AFTER, "stages": circle}, is_shadow=False)
+
+        assert report["counts"]["pipeline"] == {"stored": 1, "unchanged": 0, "refused": 1}
+        (refused,) = [one for one in report["gaps"] if one["weight"] == "refused"]
+        assert (refused["code"], refused["name"]) == ("pipeline.cycle", "After")
+
+    visit(work, harness=Installed().harness)
