@@ -1,4 +1,4 @@
-"""`gennaker import`, `export`, `cut-over`: coming from Spinnaker, and going back."""
+"""`gennaker import`, `export`, `shadow`, `cut-over`: coming from Spinnaker, and going back."""
 
 import os
 from pathlib import Path
@@ -19,6 +19,7 @@ def add_to(app: App) -> None:
     """Adds the commands."""
     app.command(take, name="import")
     app.command(export, name="export")
+    app.command(shadow, name="shadow")
     app.command(cut_over, name="cut-over")
 
 
@@ -59,6 +60,21 @@ def export(
     from gennaker.cli import exporting
 
     return exporting.export(place.client(), out, tuple(application or ()))
+
+
+def shadow(
+    application: str,
+    *,
+    from_gate: _FromGate,
+    limit: Annotated[int, Parameter(help="So many runs of each pipeline, the newest.")] = 5,
+    output: _Output = Form.TABLE,
+    place: Place = HERE,
+) -> int:
+    """Compare Spinnaker's runs of APPLICATION with what Gennaker would have done; 1 where something differs."""
+    from gennaker.cli import shadowing
+
+    with gate(from_gate) as found:
+        return shadowing.compare(place.client(), found, application.lower(), limit=limit, form=output)
 
 
 def cut_over(

@@ -1,1 +1,1 @@
-"""Migration: what coming from Spinnaker takes: bundles of definitions, their gaps here, phases, what is left there."""
+"""Migration: what coming from Spinnaker takes: bundles of definitions, their gaps here, phases, the comparison in shadow."""
