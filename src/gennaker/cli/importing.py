@@ -23,6 +23,8 @@ _SUFFIXES = (".json", ".yaml", ".yml")
 _MOST_BYTES = 2_000_000
 """Of the pipelines of one request: servers take five million of JSON."""
 _ORDER = tuple(Weight)
+_ONLY_RUNS = 404
+_NOT_READ = (403, _ONLY_RUNS)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +64,20 @@ def from_gate(client: Client, gate: Gate, wanted: Wanted) -> int:
     outcome = _Outcome(source=gate.address, templates=shared.templates)
     _send(client, shared, wanted, outcome)
     for name in names:
-        own = gate.application(name)
+        try:
+            own, notifications = gate.application(name), gate.notifications(name)
+        except Refused as refused:
+            if refused.status not in _NOT_READ:
+                raise
+            # Gate also lists what only runs somewhere, and what may not be read; that must not keep the others away.
+            is_nothing = refused.status == _ONLY_RUNS and not wanted.applications
+            weight = Weight.NOTE if is_nothing else Weight.REFUSED
+            subject = gaps.Subject(kind="application", application=name, name=name)
+            outcome.gaps += [subject.gap(weight, one) for one in refused.problems]
+            continue
         for part in _parts(own):
             _send(client, part, wanted, outcome)
-        outcome.gaps += gaps.of_notifications(name, gate.notifications(name))
+        outcome.gaps += gaps.of_notifications(name, notifications)
     subject = gaps.Subject(kind="installation", name=gate.address)
     outcome.gaps += [subject.gap(Weight.NOTE, one) for one in not_offered]
     return _tell(outcome, wanted)

@@ -69,6 +69,22 @@ def applications(client: Client, form: Form) -> int:
     return _shown(list[Json](names), ("application",), [(one,) for one in names], form)
 
 
+def imports(client: Client, form: Form) -> int:
+    """Applications that came from elsewhere, and their phases."""
+    found = mappings_at(client.get("/api/v1/imports"), "applications")
+    rows = [
+        (
+            text_at(one, "application"),
+            text_at(one, "phase"),
+            text_at(one, "since")[:19].replace("T", " "),
+            text_at(one, "by"),
+            text_at(one, "source"),
+        )
+        for one in found
+    ]
+    return _shown(found, ("application", "phase", "since", "by", "from"), rows, form)
+
+
 def _shown(
     found: list[JsonObject] | list[Json], columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], form: Form
 ) -> int:

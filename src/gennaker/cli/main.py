@@ -32,7 +32,7 @@ app.command(_audit)
 app.command(_list)
 app.command(_config)
 app.command(_canary)
-migrating.add_to(app)
+migrating.add_to(app, _list)
 
 
 _NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")

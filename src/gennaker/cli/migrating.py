@@ -15,8 +15,9 @@ _Applications = Annotated[list[str] | None, Parameter(name="--application", help
 _Output = Annotated[Form, Parameter(help="How it is printed.")]
 
 
-def add_to(app: App) -> None:
-    """Adds the commands."""
+def add_to(app: App, listing: App) -> None:
+    """Adds the commands; `listing` is that of the lists."""
+    listing.command(list_imports, name="imports")
     app.command(take, name="import")
     app.command(export, name="export")
     app.command(shadow, name="shadow")
@@ -48,6 +49,13 @@ def take(
         return importing.from_files(place.client(), wanted)
     with gate(from_gate) as found:
         return importing.from_gate(place.client(), found, wanted)
+
+
+def list_imports(*, output: _Output = Form.TABLE, place: Place = HERE) -> int:
+    """Imported applications: whether they are in shadow, or live."""
+    from gennaker.cli import listing
+
+    return listing.imports(place.client(), output)
 
 
 def export(

@@ -53,6 +53,13 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
         told += [foreign.text_at(one, "application") for one in (*self.pipelines, *self.strategies)]
         return tuple(dict.fromkeys(one.lower() for one in told if one))
 
+    def homeless(self) -> tuple[tuple[str, JsonObject], ...]:
+        """What belongs to no application and must: its kind, and itself."""
+        found = [("application", one) for one in self.applications if not foreign.text_at(one, "name")]
+        for kind, listed in (("pipeline", self.pipelines), ("strategy", self.strategies)):
+            found += [(kind, one) for one in listed if not foreign.text_at(one, "application")]
+        return tuple(found)
+
     @property
     def count(self) -> int:
         """Of definitions."""

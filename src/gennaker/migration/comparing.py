@@ -156,8 +156,22 @@ def _is_same_number(one: Json, other: Json) -> bool:
 
 def _evaluated(raw: Json, theirs: JsonObject, stage: JsonObject) -> Json:
     began = stage.get("startTime")
-    root = roots.at_stage(theirs, text_at(stage, "id"))
+    root = roots.at_stage(_with_texts(theirs), text_at(stage, "id"))
     return template.evaluate(raw, root, at_ms=began if isinstance(began, int) else 0).value
+
+
+def _with_texts(execution: JsonObject) -> JsonObject:
+    """With stages only whose names for each other are text: it came from outside."""
+    stages: list[Json] = [
+        {
+            **one,
+            "requisiteStageRefIds": [ref for ref in items(one.get("requisiteStageRefIds")) if isinstance(ref, str)],
+            "parentStageId": text_at(one, "parentStageId") or None,
+        }
+        for one in mappings(execution.get("stages"))
+        if text_at(one, "id") and text_at(one, "refId")
+    ]
+    return {**execution, "stages": stages}
 
 
 def _holds_expression(value: Json) -> bool:

@@ -24,6 +24,14 @@ def kept_inside(submission: Submission) -> Submission:
     return submission
 
 
+def taken_out(submission: Submission) -> Submission:
+    """Without what only the front itself may say: a run that says it is in shadow tells nobody anything."""
+    if SHADOW not in submission.trigger:
+        return submission
+    trigger = {key: value for key, value in submission.trigger.items() if key != SHADOW}
+    return msgspec.structs.replace(submission, trigger=trigger)
+
+
 def refusal(application: str, what: str) -> Problem:
     """Nothing is done for it yet."""
     return Problem(

@@ -58,6 +58,7 @@ def _runtime(config: JsonObject, trigger: JsonObject, ended: Execution) -> JsonO
         "correlationId": f"{head.id}_null_{config.get('id')}_{milliseconds(head.start_time)}",
         "parameters": {},
         "dryRun": head.trigger.get("dryRun", False),
+        **({"shadow": True} if head.trigger.get("shadow") is True else {}),
         "artifacts": received,
         "expectedArtifactIds": _expected_ids(config, trigger, received),
     }

@@ -18,12 +18,11 @@ from gennaker.migration.phases import Phase, Standing
 from gennaker.model import foreign, names, saved_pipelines, template_references, trigger_secrets
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.execution import ExecutionKind
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.model.statuses import Status
 from gennaker.web.ports import WebPorts
 
-_UNFINISHED = tuple(status for status in Status if not status.is_complete)
 _UNKNOWN_TYPES = ("stage.unknown_type", "stage.not_offered")
 
 
@@ -121,6 +120,8 @@ class _Taking:
 
     async def shared(self) -> None:
         """What belongs to no application, or to several."""
+        for kind, one in self._wanted.bundle.homeless():
+            await self._keep((kind, "", one), (_homeless(),))
         for key, template in bundles.template_keys(self._wanted.bundle.templates).items():
             await self._keep((template_references.KIND, key, template), self._ports.services.checks.template(template))
         for config in self._wanted.bundle.canary_configs:
@@ -174,14 +175,17 @@ class _Taking:
     async def _in_the_way(self, name: str, standing: Standing | None, wanted: Phase) -> Problem | None:
         if (problem := names.application_problem(name)) is not None:
             return problem
-        if standing is None:
-            is_here = await self._definitions.get("application", name) or await self._definitions.list("pipeline", name)
-            return _made_here(name) if is_here else None
-        if standing.phase is Phase.LIVE:
+        if standing is None and (
+            await self._definitions.get("application", name) or await self._definitions.list("pipeline", name)
+        ):
+            return _made_here(name)
+        if standing is not None and standing.phase is Phase.LIVE:
             return _live(name)
-        if standing.phase is Phase.IMPORTED and wanted is Phase.SHADOW:
-            found = await self._ports.services.executions.find(Found(application=name, statuses=_UNFINISHED, limit=1))
-            return _running(name) if found else None
+        if wanted is Phase.SHADOW and (standing is None or standing.phase is not Phase.SHADOW):
+            found = await self._ports.services.executions.find(
+                Found(application=name, kind=ExecutionKind.PIPELINE, limit=1)
+            )
+            return _has_run(name) if found else None
         return None
 
     async def _pipeline(self, kind: str, given: JsonObject, phase: Phase) -> None:
@@ -264,6 +268,14 @@ def _nameless(what: str) -> Problem:
     return Problem(code="import.nameless", message=f"A {what} has neither an id nor a name.", remedy="Give it one.")
 
 
+def _homeless() -> Problem:
+    return Problem(
+        code="import.no_application",
+        message="It doesn't say, as text, to which application it belongs.",
+        remedy="Give an application its `name`, and a pipeline its `application`.",
+    )
+
+
 def _made_here(name: str) -> Problem:
     return Problem(
         code="import.made_here",
@@ -280,9 +292,9 @@ def _live(name: str) -> Problem:
     )
 
 
-def _running(name: str) -> Problem:
+def _has_run(name: str) -> Problem:
     return Problem(
-        code="import.running",
-        message=f"Executions of {name} are not over, so it can't be put in shadow: they go on doing things.",
-        remedy="Wait for their end, or cancel them; then import again.",
+        code="import.has_run",
+        message=f"Pipelines of {name} have run here, so it can't be put in shadow: what they have made would still be looked after.",
+        remedy="Import it without shadow, or delete these executions, and what they have made, first.",
     )

@@ -29,7 +29,7 @@ from gennaker.model import depth, foreign, needs, trigger_secrets
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Deliver, PendingEffect, PrepareSubmission
-from gennaker.model.event import Event, NumberAsked, NumberReturned, Submitted
+from gennaker.model.event import Event, NumberAsked, NumberReturned, RestartAsked, Submitted
 from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
@@ -56,6 +56,8 @@ _AUTOMATIC = "trigger:"
 """How triggers come that fire by themselves."""
 _OF_A_STAGE = "pipeline"
 """How children are started (plugins/flow): their parents run already, and wait for them."""
+_FOLLOWING = (_OF_A_STAGE, f"{_AUTOMATIC}pipeline")
+"""How executions start others: these are in shadow as they are."""
 
 
 class Searches(Protocol):
@@ -115,8 +117,7 @@ class LocalExecutions:
             if depth.is_too_deep(document):
                 raise Refused(depth.problem(what), status=400)
         principal = await self._authorised(submission, principal)
-        if await self._phases.is_shadow(foreign.text(submission.config.get("application"))):
-            submission = shadowing.kept_inside(submission)
+        submission = await self._in_its_phase(submission, principal)
         await self._worker.ready()
         if self._pace is not None and principal.via != _OF_A_STAGE:
             await self._pace.turn()
@@ -146,6 +147,12 @@ class LocalExecutions:
         if problem is not None:
             raise Refused(problem, status=403)
         return acting
+
+    async def _in_its_phase(self, submission: Submission, principal: Principal) -> Submission:
+        """What becomes of it while its application is in shadow. Raises Refused(409)."""
+        if await self._phases.is_shadow(foreign.text(submission.config.get("application"))):
+            return shadowing.kept_inside(submission)
+        return submission if principal.via in _FOLLOWING else shadowing.taken_out(submission)
 
     async def _submit_guarded(self, submission: Submission, principal: Principal, correlation_id: str) -> str:
         """As `submit`, among servers: a queue's version tells whether another server has submitted meanwhile."""
@@ -195,6 +202,8 @@ class LocalExecutions:
 
     async def tell(self, execution_id: str, event: Event, principal: Principal) -> Execution:
         """Applies a command; Refused(409) with the engine's reason where it changed nothing."""
+        if isinstance(event, RestartAsked):
+            await self._refuse_restart(execution_id)
         record = auditing.command(principal, event, execution_id)
         try:
             applied = await self._worker.apply(execution_id, event, audit=(record,))
@@ -203,6 +212,14 @@ class LocalExecutions:
         if applied.ignored:
             raise Refused(Problem(code="command.ignored", message=applied.ignored), status=409)
         return applied.execution
+
+    async def _refuse_restart(self, execution_id: str) -> None:
+        """Of what ran before its application came into shadow: it would act."""
+        found = await self.get(execution_id)
+        if found is None or foreign.flag(found.head.trigger.get(shadowing.SHADOW)):
+            return
+        if await self._phases.is_shadow(found.head.application):
+            raise Refused(shadowing.refusal(found.head.application, f"a restart of {execution_id}"), status=409)
 
     async def _tell_owner(self, execution_id: str, event: Event, record: AuditEntry) -> Execution:
         """By way of the outbox; the answer is read from the journal when the owner has applied the command."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from tests import make
 from tests.fakes import sites
@@ -14,6 +15,7 @@ from gennaker.cli import exporting, importing
 from gennaker.cli.importing import Wanted
 from gennaker.cli.terminal import Form
 from gennaker.migration import bundle as bundles
+from gennaker.model.problems import Refused
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
 from gennaker.transport.client import Client
@@ -237,3 +239,88 @@ def test_an_export_is_what_was_imported_and_can_be_imported_again(
         assert importing.from_files(again, Wanted(files=(folder,), form=Form.JSON)) == 0
         again.close()
         assert everything(third) == everything(there)
+
+
+RECORDED: dict[str, Any] = {
+    "/applications": [{"name": "SHOP", "accounts": "prod"}, {"name": "k8s-only", "accounts": "prod"}],
+    "/applications/shop": {
+        "name": "shop",
+        "attributes": {
+            "email": "ada@example.org",
+            "accounts": "prod",
+            "cloudProviders": "kubernetes",
+            "repoSlug": "shop",
+        },
+    },
+    "/applications/shop/pipelineConfigs": [
+        {
+            **DELIVER,
+            "index": 0,
+            "lastModifiedBy": "ada",
+            "updateTs": "1700000000000",
+            "schema": "1",
+            "keepWaitingPipelines": False,
+            "limitConcurrent": True,
+            "spelEvaluator": "v4",
+        }
+    ],
+    "/applications/shop/strategyConfigs": [],
+    "/notifications/application/shop": {
+        "application": "shop",
+        "email": [{"address": "ada@example.org", "level": "application", "type": "email", "when": ["pipeline.failed"]}],
+    },
+    "/v2/pipelineTemplates": [],
+    "/projects": [],
+}
+"""What Gate answers where Kayenta isn't installed, and an application has nothing but clusters."""
+
+
+def test_a_spinnaker_without_canaries_and_with_an_application_of_clusters_only_is_imported(
+    here: Site, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        found = RECORDED.get(request.url.path)
+        return (
+            httpx2.Response(404, json={"message": "Not found"}) if found is None else httpx2.Response(200, json=found)
+        )
+
+    with Gate("https://gate.example.org", Credentials(), transport=httpx2.MockTransport(answer)) as gate:
+        status = importing.from_gate(client, gate, Wanted(form=Form.JSON))
+
+        report = json.loads(capsys.readouterr().out)
+        assert importing.from_gate(client, gate, Wanted(applications=("k8s-only",))) == 1, "it was asked for"
+
+    told = {(one["weight"], one["code"], one.get("name")) for one in report["gaps"]}
+    assert status == 0
+    assert told >= {
+        ("note", "gate.refused", "k8s-only"),
+        ("differs", "application.notifications", "shop"),
+        ("note", "gate.refused", "https://gate.example.org"),
+        ("note", "account.missing", "shop"),
+    }
+    stored = here.call("GET", "/applications/shop/pipelineConfigs/Deliver")
+    assert (stored["updateTs"], stored["lastModifiedBy"], stored["spelEvaluator"]) == ("1700000000000", "ada", "v4")
+
+
+def test_an_import_for_people_says_what_it_means(
+    there: Site, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Gate(there.address, Credentials()) as gate:
+        assert importing.from_gate(client, gate, Wanted(is_shadow=True, is_trial=True)) == 0
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "A run would stop there:"
+    assert said[2].startswith(
+        "  pipeline shop: Deliver (at /stages/1/account): There is no account 'prod' here. Add it"
+    )
+    assert said[-1] == "shop would be in shadow: nothing of it is performed."
+
+
+def test_files_that_are_nothing_of_it_are_refused(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "deployment.json"
+    file.write_text('{"kind": "Deployment"}')
+
+    with pytest.raises(Refused, match="neither an application, a pipeline"):
+        importing.from_files(client, Wanted(files=(file,)))
+    with pytest.raises(Refused, match="Nothing is named"):
+        importing.from_files(client, Wanted())

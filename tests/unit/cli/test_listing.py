@@ -72,3 +72,18 @@ def test_applications_are_their_names(api: ApiServer, client: Client, capsys: py
     assert listing.applications(client, Form.TABLE) == 0
 
     assert capsys.readouterr().out.split() == ["application", "cart", "shop"]
+
+
+def test_imports_are_told_with_their_phases(api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    one = {
+        "application": "shop",
+        "phase": "shadow",
+        "since": "2026-01-01T10:00:00Z",
+        "by": "ada",
+        "source": "https://gate.example.org",
+    }
+    api.will("GET /api/v1/imports", {"applications": [one]})
+
+    assert listing.imports(client, Form.TABLE) == 0
+
+    assert "shop         shadow  2026-01-01 10:00:00  ada  https://gate.example.org" in capsys.readouterr().out

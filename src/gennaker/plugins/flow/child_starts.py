@@ -99,6 +99,7 @@ def _trigger(context: TaskContext, config: JsonObject, *, depth: int) -> JsonObj
         "artifacts": artifacts,
         "expectedArtifactIds": expected_ids,
         "dryRun": head.trigger.get("dryRun", False),
+        **({"shadow": True} if head.trigger.get("shadow") is True else {}),
     }
 
 

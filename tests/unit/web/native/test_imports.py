@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from tests import make
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
@@ -10,6 +11,7 @@ from tests.fakes.website import Website
 from tests.harness import Harness, ended
 
 from gennaker.interfaces.executions import Found
+from gennaker.migration.phases import Phase
 from gennaker.model.execution import Execution
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
@@ -247,3 +249,95 @@ def test_a_pipeline_that_cannot_be_kept_is_named_and_the_others_are_stored() -> 
         assert (refused["code"], refused["name"]) == ("pipeline.cycle", "After")
 
     visit(work, harness=Installed().harness)
+
+
+def test_a_live_applications_child_of_a_run_in_shadow_tells_nobody_either() -> None:
+    installed = Installed()
+    child = {**DELIVER, "id": "child", "application": "tools", "name": "Child", "triggers": []}
+    after = {**AFTER, "application": "tools", "notifications": [MAIL]}
+    stage = make.stage_json("1", type="pipeline", name="Call", application="tools", pipeline="child")
+
+    async def work(site: Website) -> None:
+        for one in (child, after):
+            await call(site, "POST", "/pipelines", one)
+        await imported(site, {**DELIVER, "stages": [stage]}, is_shadow=True)
+
+        await call(site, "POST", "/webhooks/webhook/ci", {"version": "1"})
+
+        await all_ended(site)
+        theirs = await site.ports.services.executions.find(Found(application="tools"))
+        assert {(await ended(site.ports.services, one.head.id)).head.name for one in theirs} == {"Child", "After"}
+
+    visit(work, harness=installed.harness)
+
+    assert not installed.has_acted
+
+
+def test_nobody_else_can_say_that_a_run_is_in_shadow() -> None:
+    installed = Installed()
+
+    async def work(site: Website) -> None:
+        await call(site, "POST", "/pipelines", DELIVER)
+
+        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual", "shadow": True}, status=202)
+
+        await all_ended(site)
+
+    visit(work, harness=installed.harness)
+
+    assert len(installed.target.inbox.messages) == 2
+
+
+def test_what_has_run_here_is_not_put_in_shadow() -> None:
+    installed = Installed()
+
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=False)
+        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
+        (run,) = await all_ended(site)
+
+        report = await imported(site, DELIVER, is_shadow=True)
+
+        assert [one["code"] for one in report["gaps"] if one["weight"] == "refused"] == ["import.has_run"]
+        assert run.head.status.value == "SUCCEEDED"
+
+    visit(work, harness=installed.harness)
+
+
+def test_in_shadow_nothing_that_ran_for_real_is_restarted() -> None:
+    installed = Installed()
+
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=False)
+        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
+        (run,) = await all_ended(site)
+        standing = await site.ports.phases.of("shop")
+        assert standing is not None
+        await site.ports.phases.put(msgspec.structs.replace(standing, phase=Phase.SHADOW))
+        (stage,) = run.in_order()
+
+        refused = await call(site, "PUT", f"/pipelines/{run.head.id}/stages/{stage.id}/restart", {}, status=409)
+
+        assert refused["code"] == "application.in_shadow"
+
+    visit(work, harness=installed.harness)
+
+    assert list(installed.target.made.values()) == [1]
+
+
+def test_a_plan_in_shadow_may_be_restarted() -> None:
+    installed = Installed()
+
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=True)
+        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
+        (run,) = await all_ended(site)
+        (stage,) = run.in_order()
+
+        await call(site, "PUT", f"/pipelines/{run.head.id}/stages/{stage.id}/restart", {})
+
+        await all_ended(site)
+
+    visit(work, harness=installed.harness)
+
+    assert not installed.has_acted
