@@ -6,7 +6,7 @@ import { appended } from '../src/api/log'
 import { ago, duration, number, percent, shortDigest } from '../src/model/format'
 import { standing, together } from '../src/model/status'
 import { balancersOf, hueOf, versionsOf } from '../src/model/versions'
-import { starterOf, stateOf, titleOf } from '../src/model/wording'
+import { starterOf, stateOf, stateOfExecution, titleOf } from '../src/model/wording'
 import type { Delivery, Execution, Release, Summary } from '../src/api/types'
 import { servingNow } from '../src/parts/ReleasePanel'
 import { parse } from '../src/live_hooks'
@@ -126,6 +126,15 @@ describe('a delivery in a list', () => {
     ['01M8BUILD', { build: summary({ name: '' }) }],
   ])('is called %s by whatever is known of it', (title, fields) => {
     expect(titleOf(delivery(fields))).toBe(title)
+  })
+
+  it.each<[string, Partial<Summary>]>([
+    ['Succeeded', {}],
+    ['Dry run: nothing was done', { isDryRun: true }],
+    ['In shadow: planned, nothing was done', { isDryRun: true, isShadow: true }],
+    ['Failed', { isDryRun: true, status: 'TERMINAL' }],
+  ])('is told as %s where that is what it was', (phrase, fields) => {
+    expect(stateOfExecution(summary(fields)).phrase).toBe(phrase)
   })
 
   it.each<[string, Partial<Delivery>]>([

@@ -33,7 +33,7 @@ def executions(client: Client, wanted: Wanted, form: Form) -> int:
     rows = [
         (
             text_at(one, "id"),
-            text_at(one, "status"),
+            f"{text_at(one, 'status')}{_planned_only(one)}",
             text_at(one, "application"),
             text_at(one, "name"),
             text_at(one, "startTime")[:19].replace("T", " "),
@@ -42,6 +42,13 @@ def executions(client: Client, wanted: Wanted, form: Form) -> int:
         for one in found
     ]
     return _shown(found, columns, rows, form)
+
+
+def _planned_only(execution: JsonObject) -> str:
+    """A success of these is none."""
+    if execution.get("isDryRun") is not True:
+        return ""
+    return " (shadow)" if execution.get("isShadow") is True else " (dry run)"
 
 
 def pipelines(client: Client, application: str, form: Form) -> int:

@@ -59,6 +59,10 @@ def picture(execution: JsonObject, balancers: list[JsonObject], *, now: float) -
     )
     title.append(f"{_sign(status)} {status}", style=_style(status))
     title.append(f"  {_elapsed(execution, now)}")
+    if execution.get("isDryRun") is True:
+        title.append(
+            "  in shadow: nothing is done" if execution.get("isShadow") is True else "  dry run: nothing is done"
+        )
     parts: list[Text | Table] = [title, _stages(mappings_at(execution, "stages"), now)]
     parts += [_sentence(problem) for problem in mappings_at(execution, "problems")]
     application = text_at(execution, "application")

@@ -1,6 +1,7 @@
 """Deliveries: a change on its way, joined from the execution that built its image and the one that delivers it.
 
 The joint is the image's digest: the build says which it pushed, the delivery which it was started with or has deployed.
+Dry runs deliver nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,7 @@ import msgspec
 
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution
-from gennaker.model.foreign import text_at
+from gennaker.model.foreign import flag, text_at
 from gennaker.web import shapes
 
 
@@ -26,7 +27,8 @@ def join(executions: Iterable[Execution]) -> list[Delivery]:
     delivering: dict[str, Execution] = {}
     unfinished: list[Execution] = []
     # Of one that was started by its image another, begun by hand with the same image, doesn't take the place.
-    for one in sorted(executions, key=lambda one: (_is_picked_up(one), one.head.build_time, one.head.id)):
+    real = (one for one in executions if not flag(one.head.trigger.get("dryRun")))
+    for one in sorted(real, key=lambda one: (_is_picked_up(one), one.head.build_time, one.head.id)):
         if is_build(one):
             built = built_digest(one)
             if built:

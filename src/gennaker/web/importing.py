@@ -23,6 +23,7 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web.ports import WebPorts
 
+_AT_ONCE = 100
 _UNKNOWN_TYPES = ("stage.unknown_type", "stage.not_offered")
 
 
@@ -149,7 +150,7 @@ class _Taking:
     async def _phase(self, name: str, own: Bundle) -> Phase | None:
         """The phase that it is in from now on; None: it is left alone."""
         wanted = Phase.SHADOW if self._wanted.is_shadow else Phase.IMPORTED
-        standing = await self._ports.phases.of(name)
+        standing = await self._ports.phases.of(name) if await self._is_here(name) else None  # deleted: it comes anew
         problem = await self._in_the_way(name, standing, wanted)
         if problem is not None:
             self._gaps.append(
@@ -172,20 +173,31 @@ class _Taking:
             )
         return phase
 
+    async def _has_run(self, name: str) -> bool:
+        """Otherwise than as a plan."""
+        before: str | None = None
+        while True:
+            wanted = Found(application=name, kind=ExecutionKind.PIPELINE, limit=_AT_ONCE, before_id=before)
+            found = await self._ports.services.executions.find(wanted)
+            if any(not foreign.flag(one.head.trigger.get("dryRun")) for one in found):
+                return True
+            if len(found) < _AT_ONCE:
+                return False
+            before = found[-1].head.id
+
+    async def _is_here(self, name: str) -> bool:
+        found = await self._definitions.get("application", name)
+        return found is not None or bool(await self._definitions.list(saved_pipelines.PIPELINE, name))
+
     async def _in_the_way(self, name: str, standing: Standing | None, wanted: Phase) -> Problem | None:
         if (problem := names.application_problem(name)) is not None:
             return problem
-        if standing is None and (
-            await self._definitions.get("application", name) or await self._definitions.list("pipeline", name)
-        ):
+        if standing is None and await self._is_here(name):
             return _made_here(name)
         if standing is not None and standing.phase is Phase.LIVE:
             return _live(name)
         if wanted is Phase.SHADOW and (standing is None or standing.phase is not Phase.SHADOW):
-            found = await self._ports.services.executions.find(
-                Found(application=name, kind=ExecutionKind.PIPELINE, limit=1)
-            )
-            return _has_run(name) if found else None
+            return _has_run(name) if await self._has_run(name) else None
         return None
 
     async def _pipeline(self, kind: str, given: JsonObject, phase: Phase) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.execution import Execution, Stage, Task
+from gennaker.model.foreign import flag
 from gennaker.model.release import Release
 from gennaker.model.waiting import Waiting, said
 
@@ -26,6 +27,8 @@ def summary(found: Execution) -> JsonObject:
         "name": head.name or head.description,
         "pipelineConfigId": head.pipeline_config_id,
         "status": head.status.value,
+        "isDryRun": flag(head.trigger.get("dryRun")),
+        "isShadow": flag(head.trigger.get("shadow")),
         "isCanceled": head.is_canceled,
         "canceledBy": head.canceled_by,
         "cancellationReason": head.cancellation_reason,

@@ -87,3 +87,14 @@ def test_imports_are_told_with_their_phases(api: ApiServer, client: Client, caps
     assert listing.imports(client, Form.TABLE) == 0
 
     assert "shop         shadow  2026-01-01 10:00:00  ada  https://gate.example.org" in capsys.readouterr().out
+
+
+def test_a_success_that_is_none_is_marked(api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = [{**ONE, "isDryRun": True, "isShadow": is_shadow} for is_shadow in (False, True)]
+    api.will("GET /api/v1/executions?limit=20", {"executions": planned})
+
+    assert listing.executions(client, listing.Wanted(), Form.TABLE) == 0
+
+    said = capsys.readouterr().out
+    assert "TERMINAL (dry run)" in said
+    assert "TERMINAL (shadow)" in said

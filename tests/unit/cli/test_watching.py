@@ -53,6 +53,11 @@ def test_stages_are_a_tree_of_what_is_under_way() -> None:
     ]
 
 
+def test_what_is_only_planned_says_so() -> None:
+    assert drawn(execution(isDryRun=True, isShadow=True))[0].endswith("2:05 in shadow: nothing is done")
+    assert drawn(execution(isDryRun=True, isShadow=False))[0].endswith("2:05 dry run: nothing is done")
+
+
 def test_what_went_wrong_and_the_traffic_are_shown() -> None:
     found = execution(
         stage("Canary", "TERMINAL"), status="TERMINAL", problems=[{"message": "Worse.", "remedy": "Look."}]

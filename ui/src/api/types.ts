@@ -60,6 +60,10 @@ export interface Summary {
   failedStage: string | null
   problems: Problem[]
   version: number
+  /** Planned only; nothing outside was changed. */
+  isDryRun?: boolean
+  /** The same, because another system still runs the application. */
+  isShadow?: boolean
 }
 
 export interface Task {

@@ -21,6 +21,8 @@ export function titleOf(delivery: Delivery): string {
 }
 
 const ROLLED_BACK: State = { tone: 'attention', word: 'Rolled back', phrase: 'Delivered, then rolled back' }
+const DRY_RUN: State = { tone: 'skipped', word: 'Dry run', phrase: 'Dry run: nothing was done' }
+const IN_SHADOW: State = { tone: 'skipped', word: 'In shadow', phrase: 'In shadow: planned, nothing was done' }
 const STARTED_BY: Record<string, string> = {
   cron: 'its schedule',
   git: 'a push',
@@ -58,6 +60,7 @@ function stateWhenEnded(delivery: Delivery): State {
 
 export function stateOfExecution(one: Summary, success = 'Succeeded'): State {
   const { tone, word } = standing(one.status)
+  if (one.status === 'SUCCEEDED' && one.isDryRun) return one.isShadow ? IN_SHADOW : DRY_RUN
   if (one.status === 'SUCCEEDED') return { tone, word: success, phrase: success }
   if (one.problems.some((problem) => problem.code === 'judgment.stopped')) {
     return { tone: 'bad', word: 'Rejected', phrase: 'Rejected' }

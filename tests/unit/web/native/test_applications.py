@@ -121,6 +121,20 @@ def test_a_build_that_has_no_image_yet_is_a_delivery_too() -> None:
     visit(work, harness=installed())
 
 
+def test_a_dry_run_delivers_nothing_and_says_so() -> None:
+    async def work(site: Website) -> None:
+        planned = await run(site, {**DOCKER, "dryRun": True}, make.stage_json("m", type="make"))
+        await ended(site.ports.services, planned)
+
+        answer = (await site.get("/api/v1/applications/shop/deliveries")).json
+
+        assert answer["deliveries"] == []
+        ((shown, is_dry, is_shadow),) = [(one["id"], one["isDryRun"], one["isShadow"]) for one in answer["others"]]
+        assert (shown, is_dry, is_shadow) == (planned, True, False)
+
+    visit(work, harness=installed())
+
+
 def test_what_is_no_delivery_is_listed_beside_newest_first() -> None:
     async def work(site: Website) -> None:
         plain = await run(site, {"type": "manual"}, make.stage_json("m", type="make", name="Tidy up"))

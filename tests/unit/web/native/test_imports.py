@@ -341,3 +341,18 @@ def test_a_plan_in_shadow_may_be_restarted() -> None:
     visit(work, harness=installed.harness)
 
     assert not installed.has_acted
+
+
+def test_what_was_deleted_here_can_come_anew_without_shadow_and_with_it() -> None:
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=True)
+        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
+        assert (await imported(site, DELIVER, is_shadow=False))["applications"] == {"shop": "shadow"}
+        job = {"type": "deleteApplication", "application": {"name": "shop"}}
+        ref = (await call(site, "POST", "/tasks", {"application": "shop", "description": "x", "job": [job]}))["ref"]
+        assert (await ended(site.ports.services, ref.rpartition("/")[2])).head.status.value == "SUCCEEDED"
+
+        assert (await imported(site, DELIVER, is_shadow=False))["applications"] == {"shop": "imported"}
+        assert (await imported(site, DELIVER, is_shadow=True))["applications"] == {"shop": "shadow"}
+
+    visit(work, harness=Installed().harness)
