@@ -3,6 +3,7 @@
 #
 #   setup/machine.sh          Python, its venv module and git
 #   setup/machine.sh tests    also the Debian packages that tests need (as root on Debian; an ordinary user's tests do without)
+#   setup/machine.sh cluster  also those of a Kubernetes node with real pods (as root on Debian)
 #
 # Needs nothing but a POSIX shell: it is the first thing that runs on a bare machine.
 set -eu
@@ -49,9 +50,14 @@ if [ -n "$missing" ]; then
         fail "'$python' has no ensurepip: name a Python that has, for example make PYTHON=/usr/bin/python3."
 fi
 
-if [ "${1:-}" = tests ] && can_install; then
+case ${1:-} in
+    tests) list=debian-packages.txt ;;
+    cluster) list=cluster-packages.txt ;;
+    *) list= ;;
+esac
+if [ -n "$list" ] && can_install; then
     missing=
-    for package in $(sed -e 's/#.*//' -e 's/[[:space:]].*//' "$here/debian-packages.txt"); do
+    for package in $(sed -e 's/#.*//' -e 's/[[:space:]].*//' "$here/$list"); do
         has_package "$package" || need "$package"
     done
     [ -z "$missing" ] || install_missing

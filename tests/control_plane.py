@@ -29,6 +29,8 @@ VERSION = "1.37.2"
 _PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _SOURCES = ("go.mod", "go.sum", "main.go", "tools.go")
 _STAGES = ("node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml")
+_MADE_OF = "build"
+"""4 GB that nobody needs once it is linked."""
 _ADMIN, _READY_SECONDS = "admin-token", 60.0
 
 
@@ -63,6 +65,16 @@ def build() -> Path:
     return kept
 
 
+def build_kubelet() -> Path:
+    """As `build`, and the kubelet with them, which only real pods need; returns the program."""
+    kept = build()
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build_one(kept, "kubelet", "k8s.io/kubernetes/cmd/kubelet")
+        shutil.rmtree(kept / _MADE_OF, ignore_errors=True)
+    return kept / "kubelet"
+
+
 @contextlib.contextmanager
 def being_built() -> Iterator[None]:
     """Builds beside the block, at low priority, if it isn't built; what isn't done when the block ends is given up."""
@@ -84,23 +96,25 @@ def being_built() -> Iterator[None]:
 
 
 def _build(kept: Path) -> None:
-    made_of = kept / "build"  # 4 GB that nobody needs once it is linked
-    major, minor, _ = VERSION.split(".")
-    about = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
-    flags = " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in about.items())
     for name, package in (("cluster", "."), ("kwok", "sigs.k8s.io/kwok/cmd/kwok")):
-        if not (kept / name).exists():
-            command = ["go", "build", "-mod=readonly", "-p=2", "-trimpath", "-ldflags", f"-s -w {flags}"]
-            environment = {"GOCACHE": str(made_of), **os.environ, "CGO_ENABLED": "0"}
-            subprocess.run(
-                [*command, "-o", str(kept / f"{name}.new"), package], cwd=FOLDER, env=environment, check=True
-            )
-            (kept / f"{name}.new").rename(kept / name)
+        _build_one(kept, name, package)
     for part in _PARTS:
         if not (kept / part).exists():
             (kept / part).symlink_to("cluster")
-    shutil.rmtree(made_of, ignore_errors=True)
+    shutil.rmtree(kept / _MADE_OF, ignore_errors=True)
     (kept / "stages.yaml").write_text(_stages())
+
+
+def _build_one(kept: Path, name: str, package: str) -> None:
+    if (kept / name).exists():
+        return
+    major, minor, _ = VERSION.split(".")
+    about = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
+    flags = " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in about.items())
+    command = ["go", "build", "-mod=readonly", "-p=2", "-trimpath", "-ldflags", f"-s -w {flags}"]
+    environment = {"GOCACHE": str(kept / _MADE_OF), **os.environ, "CGO_ENABLED": "0"}
+    subprocess.run([*command, "-o", str(kept / f"{name}.new"), package], cwd=FOLDER, env=environment, check=True)
+    (kept / f"{name}.new").rename(kept / name)
 
 
 def _stages() -> str:
@@ -120,8 +134,10 @@ def _stages() -> str:
 class ControlPlane:
     """A running one."""
 
-    def __init__(self, folder: Path, ports: tuple[int, int, int]) -> None:
+    def __init__(self, folder: Path, ports: tuple[int, int, int], *, has_fake_node: bool = True) -> None:
+        """Without the fake node it has none, and pods wait for one."""
         self.folder = folder
+        self._has_fake_node = has_fake_node
         self.kubeconfig = folder / "kubeconfig"
         self._etcd, self._peers, self._api = ports
         self._started: list[subprocess.Popen[bytes]] = []
@@ -166,16 +182,9 @@ class ControlPlane:
         fast = ("--kube-api-qps=300", "--kube-api-burst=600")
         self._run(controllers, *shared, *fast, f"--service-account-private-key-file={key}")
         self._run(binaries / "kube-scheduler", *shared, *fast)
-        self._run(
-            binaries / "kwok",
-            f"--kubeconfig={self.kubeconfig}",
-            f"--config={binaries / 'stages.yaml'}",
-            "--manage-all-nodes=true",
-        )
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-0", "labels": {"type": "kwok"}}}
-        resources = {"cpu": "1000", "memory": "1000Gi", "pods": "10000"}
-        self.request("POST", "/api/v1/nodes", {**node, "status": {"capacity": resources, "allocatable": resources}})
-        self._wait(lambda: self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default") is not None)
+        if self._has_fake_node:
+            self._fake_node(binaries)
+        self.wait(lambda: self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default") is not None)
 
     def apply(self, path: str, body: object, *, manager: str) -> object:
         """As somebody else's field manager."""
@@ -206,6 +215,27 @@ class ControlPlane:
                 process.kill()
                 process.wait()
 
+    def wait(self, is_so: Callable[[], bool]) -> None:
+        """Until it is so. Raises RuntimeError with the ends of the logs if that takes too long or a part has ended."""
+        ends = time.monotonic() + _READY_SECONDS
+        while not is_so():
+            dead = [one.args for one in self._started if one.poll() is not None]
+            if dead or time.monotonic() > ends:
+                logs = "\n".join(f"{file.name}: {file.read_text()[-1500:]}" for file in self.folder.glob("*.log"))
+                raise RuntimeError(f"The cluster doesn't come up ({dead or 'too slow'}).\n{logs}")
+            time.sleep(0.1)
+
+    def _fake_node(self, binaries: Path) -> None:
+        self._run(
+            binaries / "kwok",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--config={binaries / 'stages.yaml'}",
+            "--manage-all-nodes=true",
+        )
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-0", "labels": {"type": "kwok"}}}
+        resources = {"cpu": "1000", "memory": "1000Gi", "pods": "10000"}
+        self.request("POST", "/api/v1/nodes", {**node, "status": {"capacity": resources, "allocatable": resources}})
+
     def _run(self, program: Path, *arguments: str) -> None:
         log = (self.folder / f"{program.name}.log").open("wb")
         self._started.append(subprocess.Popen([str(program), *arguments], stdout=log, stderr=log, cwd=self.folder))
@@ -222,16 +252,7 @@ class ControlPlane:
                 return False
             return True
 
-        self._wait(is_ready)
-
-    def _wait(self, is_so: Callable[[], bool]) -> None:
-        ends = time.monotonic() + _READY_SECONDS
-        while not is_so():
-            dead = [one.args for one in self._started if one.poll() is not None]
-            if dead or time.monotonic() > ends:
-                logs = "\n".join(f"{file.name}: {file.read_text()[-1500:]}" for file in self.folder.glob("*.log"))
-                raise RuntimeError(f"The cluster doesn't come up ({dead or 'too slow'}).\n{logs}")
-            time.sleep(0.1)
+        self.wait(is_ready)
 
     def _write_kubeconfig(self) -> None:
         cluster = {
@@ -255,9 +276,9 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def running(folder: Path, ports: tuple[int, int, int]) -> Iterator[ControlPlane]:
+def running(folder: Path, ports: tuple[int, int, int], *, has_fake_node: bool = True) -> Iterator[ControlPlane]:
     """A control plane until the block ends."""
-    plane = ControlPlane(folder, ports)
+    plane = ControlPlane(folder, ports, has_fake_node=has_fake_node)
     try:
         plane.start()
         yield plane

@@ -5,6 +5,7 @@ to look at, and docs/guides/own-service.md starts from them.
 """
 
 from gennaker.demo.repository import BRANCH, PROJECT, SLUG
+from gennaker.demo.where import PROCESSES, Where
 from gennaker.model.codec import Json, JsonObject
 
 SERVICES = ("shop", "cart")
@@ -12,7 +13,7 @@ REGISTRY = "local-registry"
 STAGING_CHANNEL = "staging-alerts@example.org"
 PRODUCTION_CHANNEL = "production-alerts@example.org"
 APPROVERS = "approvers@example.org"
-_PLACE: JsonObject = {"account": "local", "cloudProvider": "local", "region": "local"}
+_REPORT = "report.xml"
 
 
 def build(service: str, *, repository: str, secret: str, depends_on: tuple[str, ...]) -> JsonObject:
@@ -49,7 +50,7 @@ def build(service: str, *, repository: str, secret: str, depends_on: tuple[str, 
     }
 
 
-def first_release(service: str, *, grace_period: str) -> JsonObject:
+def first_release(service: str, *, grace_period: str, where: Where = PROCESSES) -> JsonObject:
     """Puts a service's first image into production: there is nothing yet to compare it with."""
     return {
         "application": service,
@@ -63,7 +64,7 @@ def first_release(service: str, *, grace_period: str) -> JsonObject:
                 "name": "First production",
                 "clusters": [
                     {
-                        **_production(service, grace_period=grace_period),
+                        **_production(service, where, grace_period=grace_period),
                         "strategy": "none",
                         "image": "${parameters.image}",
                         "version": "${parameters.version}",
@@ -74,7 +75,9 @@ def first_release(service: str, *, grace_period: str) -> JsonObject:
     }
 
 
-def delivery_of_shop(*, traffic_percent: float, grace_period: str, webhook: str) -> JsonObject:
+def delivery_of_shop(
+    *, traffic_percent: float, grace_period: str, webhook: str, where: Where = PROCESSES
+) -> JsonObject:
     """Staging with tests, canary, approval, blue/green."""
     return {
         **_delivery("shop"),
@@ -82,8 +85,8 @@ def delivery_of_shop(*, traffic_percent: float, grace_period: str, webhook: str)
             {"type": "webhook", "address": webhook, "when": ["pipeline.complete", "pipeline.failed"]},
         ],
         "stages": [
-            *_staging("shop"),
-            _canary(traffic_percent=traffic_percent, requires="4"),
+            *_staging("shop", where),
+            _canary(where, traffic_percent=traffic_percent, requires="4"),
             {
                 "refId": "7",
                 "requisiteStageRefIds": ["6"],
@@ -104,18 +107,18 @@ def delivery_of_shop(*, traffic_percent: float, grace_period: str, webhook: str)
                 "name": "Production",
                 "sendNotifications": True,
                 "notifications": [{"type": "email", "address": PRODUCTION_CHANNEL, "when": ["stage.failed"]}],
-                "clusters": [{**_production("shop", grace_period=grace_period), "strategy": "redblack"}],
+                "clusters": [{**_production("shop", where, grace_period=grace_period), "strategy": "redblack"}],
             },
         ],
     }
 
 
-def delivery_of_cart(*, grace_period: str) -> JsonObject:
+def delivery_of_cart(*, grace_period: str, where: Where = PROCESSES) -> JsonObject:
     """Staging with tests, then a rolling update."""
     return {
         **_delivery("cart"),
         "stages": [
-            *_staging("cart"),
+            *_staging("cart", where),
             {
                 "refId": "6",
                 "requisiteStageRefIds": ["4"],
@@ -123,7 +126,7 @@ def delivery_of_cart(*, grace_period: str) -> JsonObject:
                 "name": "Production",
                 "clusters": [
                     {
-                        **_production("cart", grace_period=grace_period),
+                        **_production("cart", where, grace_period=grace_period),
                         "strategy": "rollingredblack",
                         "targetPercentages": [50, 100],
                     }
@@ -144,7 +147,7 @@ def _delivery(service: str) -> JsonObject:
     }
 
 
-def _staging(service: str) -> list[Json]:
+def _staging(service: str, where: Where) -> list[Json]:
     alert: JsonObject = {"type": "email", "address": STAGING_CHANNEL, "when": ["stage.failed"]}
     alerts: JsonObject = {"sendNotifications": True, "notifications": [alert]}
     deploy: JsonObject = {
@@ -154,7 +157,7 @@ def _staging(service: str) -> list[Json]:
         **alerts,
         "clusters": [
             {
-                **_PLACE,
+                **where.cluster,
                 "application": service,
                 "stack": "staging",
                 "strategy": "rollingredblack",
@@ -178,21 +181,8 @@ def _staging(service: str) -> list[Json]:
         {
             "refId": ref,
             "requisiteStageRefIds": [requires],
-            "type": "runJob",
             "name": name,
-            **_PLACE,
-            "image": "${trigger.artifacts[0].reference}",
-            "command": [
-                "python3",
-                "-m",
-                f"{service}.acceptance",
-                suite,
-                "--base-url",
-                "${#stage('Staging').outputs.address}",
-                "--junit",
-                "report.xml",
-            ],
-            "reports": {"junit": "report.xml"},
+            **where.job(image="${trigger.artifacts[0].reference}", command=_tests(service, suite), report=_REPORT),
             **alerts,
         }
         for ref, requires, name, suite in (
@@ -203,9 +193,14 @@ def _staging(service: str) -> list[Json]:
     return [deploy, smoke, *tests]
 
 
-def _canary(*, traffic_percent: float, requires: str) -> JsonObject:
+def _tests(service: str, suite: str) -> tuple[str, ...]:
+    address = "${#stage('Staging').outputs.address}"
+    return "python3", "-m", f"{service}.acceptance", suite, "--base-url", address, "--junit", _REPORT
+
+
+def _canary(where: Where, *, traffic_percent: float, requires: str) -> JsonObject:
     place: JsonObject = {
-        **_PLACE,
+        **where.cluster,
         "application": "shop",
         "capacity": {"min": 1, "max": 1, "desired": 1},
         "loadBalancers": ["shop-prod"],
@@ -219,7 +214,7 @@ def _canary(*, traffic_percent: float, requires: str) -> JsonObject:
         "name": "Canary",
         "analysisType": "realTimeAutomatic",
         "deployments": {
-            "baseline": {"application": "shop", "account": "local", "cluster": "shop-prod", "cloudProvider": "local"},
+            "baseline": {**where.place, "application": "shop", "cluster": "shop-prod"},
             "serverGroupPairs": [
                 {
                     "control": {**place, "stack": "prod", "freeFormDetails": "baseline"},
@@ -239,9 +234,9 @@ def _canary(*, traffic_percent: float, requires: str) -> JsonObject:
     }
 
 
-def _production(service: str, *, grace_period: str) -> JsonObject:
+def _production(service: str, where: Where, *, grace_period: str) -> JsonObject:
     return {
-        **_PLACE,
+        **where.cluster,
         "application": service,
         "stack": "prod",
         "capacity": {"min": 2, "max": 2, "desired": 2},

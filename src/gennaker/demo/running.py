@@ -11,15 +11,16 @@ from typing import NoReturn
 from gennaker.demo import own_folder
 from gennaker.demo.story import Story
 from gennaker.demo.telling import Teller
+from gennaker.demo.where import PROCESSES, Where
 from gennaker.model.problems import Refused
 
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(*, data: Path | None, config: Path | None, flags: tuple[str, ...], keep: bool) -> int:
+def run(*, data: Path | None, config: Path | None, flags: tuple[str, ...], keep: bool, where: Where = PROCESSES) -> int:
     """Tells the story; 0 if everything did what it must. With `keep` all is left running until Ctrl-C.
 
-    `config` and `flags` are the server's; the demo's own settings come between them.
+    `config` and `flags` are the server's; the demo's own settings come between them. `where`: where the services run.
 
     Raises Refused before anything begins if the folder won't do.
     """
@@ -27,7 +28,7 @@ def run(*, data: Path | None, config: Path | None, flags: tuple[str, ...], keep:
     own_folder.claim(folder)
     teller = Teller()
     with _at_ending_signals(_interrupt):
-        _tell(Story(folder, teller, config=config, flags=flags), teller, keep=keep)
+        _tell(Story(folder, teller, config=config, flags=flags, where=where), teller, keep=keep)
     if teller.failures:
         teller.verdict(folder)
         return 1

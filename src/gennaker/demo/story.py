@@ -24,6 +24,7 @@ from gennaker.demo.server import DemoServer
 from gennaker.demo.sinks import MailSink, WebhookSink
 from gennaker.demo.visitors import Visitors
 from gennaker.demo.watching import Watcher
+from gennaker.demo.where import PROCESSES, Where
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mappings_at
 from gennaker.model.problems import Problem, Refused
@@ -52,10 +53,17 @@ class Story:
     """The people and machines of the story."""
 
     def __init__(
-        self, folder: Path, teller: telling.Teller, *, config: Path | None = None, flags: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        teller: telling.Teller,
+        *,
+        config: Path | None = None,
+        flags: tuple[str, ...] = (),
+        where: Where = PROCESSES,
     ) -> None:
-        """Nothing runs yet."""
+        """Nothing runs yet; the services will run `where` it says."""
         self._teller = teller
+        self._where = where
         self._mail = MailSink()
         self._hooks = WebhookSink()
         self._own = folder / own_folder.OWN
@@ -120,6 +128,7 @@ class Story:
                 for service in pipelines.SERVICES
                 for stack in ("staging", "prod")
             ),
+            *self._where.settings,
         )
 
     def _begin(self) -> None:
@@ -138,7 +147,7 @@ class Story:
                         service, repository=str(self._repository.bare), secret=_SECRET, depends_on=_DEPENDS_ON
                     )
                 )
-                self._save(pipelines.first_release(service, grace_period=_GRACE))
+                self._save(pipelines.first_release(service, grace_period=_GRACE, where=self._where))
             config: Json = msgspec.json.decode((files("gennaker.demo") / "canary_config.json").read_bytes())
             assert isinstance(config, dict)
             self._client.post("/api/v1/canary-configs", config)
@@ -166,8 +175,10 @@ class Story:
         percent = reckoning.share_needed(rate)
         self._teller.note(f"{rate:.0f} requests/s; baseline and canary get {percent:g} % each")
         webhook = f"http://{self._hooks.host}/deliveries"
-        self._save(pipelines.delivery_of_shop(traffic_percent=percent, grace_period=_GRACE, webhook=webhook))
-        self._save(pipelines.delivery_of_cart(grace_period=_GRACE))
+        self._save(
+            pipelines.delivery_of_shop(traffic_percent=percent, grace_period=_GRACE, webhook=webhook, where=self._where)
+        )
+        self._save(pipelines.delivery_of_cart(grace_period=_GRACE, where=self._where))
 
     # The good change
 

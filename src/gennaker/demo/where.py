@@ -1,0 +1,122 @@
+"""Where the demo's services run: as processes of this machine, or as pods of a Kubernetes cluster. What pipelines say of it."""
+
+from pathlib import Path
+from typing import Protocol
+
+from gennaker.model.codec import Json, JsonObject
+
+NAMESPACE = "storefront"
+_ACCOUNT = "cluster"
+_OF_THE_NODE = ("bin", "lib", "lib64", "usr")
+"""The images hold the services alone: Python comes from the machine that runs them."""
+
+
+class Where(Protocol):
+    """A place for the demo's services."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What the server is told of it, `section.key=value`."""
+        ...
+
+    @property
+    def place(self) -> JsonObject:
+        """The keys that name it in a stage or cluster."""
+        ...
+
+    @property
+    def cluster(self) -> JsonObject:
+        """`place`, and whatever else a server group needs there."""
+        ...
+
+    def job(self, *, image: str, command: tuple[str, ...], report: str) -> JsonObject:
+        """The keys of a stage that runs tests; `report` is the file of JUnit's form that they write."""
+        ...
+
+
+class Processes:
+    """Processes of this machine."""
+
+    settings: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> JsonObject:
+        """The account that is always there."""
+        return {"account": "local", "cloudProvider": "local", "region": "local"}
+
+    @property
+    def cluster(self) -> JsonObject:
+        """Needs nothing more."""
+        return self.place
+
+    def job(self, *, image: str, command: tuple[str, ...], report: str) -> JsonObject:
+        """Its report is kept."""
+        return {
+            "type": "runJob",
+            **self.place,
+            "image": image,
+            "command": [*command],
+            "reports": {"junit": report},
+        }
+
+
+class Pods:
+    """Pods in the namespace `storefront` of a cluster whose nodes are this machine: load balancers reach them by their addresses."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        """`kubeconfig`: of an account that may do everything in the namespace, which is there."""
+        self._kubeconfig = kubeconfig
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The account."""
+        account = f"kubernetes.{_ACCOUNT}"
+        return (f"{account}.kubeconfig-file={self._kubeconfig}", f'{account}.namespaces=["{NAMESPACE}"]')
+
+    @property
+    def place(self) -> JsonObject:
+        """A namespace is a region."""
+        return {"account": _ACCOUNT, "cloudProvider": "kubernetes", "region": NAMESPACE}
+
+    @property
+    def cluster(self) -> JsonObject:
+        """A ReplicaSet whose pods listen on their own address."""
+        told: list[Json] = [
+            {"name": "HOST", "value": "0.0.0.0"},  # noqa: S104 - of the pod
+            {"name": "GENNAKER_INSTANCE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ]
+        manifest: JsonObject = {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "spec": {"template": {"spec": _pod({"name": "service", "env": told})}},
+        }
+        return {**self.place, "manifest": manifest}
+
+    def job(self, *, image: str, command: tuple[str, ...], report: str) -> JsonObject:
+        """In the machine's network, in which the load balancers listen; its log is kept, and its report is not."""
+        container: JsonObject = {"name": "tests", "image": image, "command": [*command]}
+        manifest: JsonObject = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": "tests", "namespace": NAMESPACE},
+            "spec": {
+                "backoffLimit": 0,
+                "template": {"spec": {**_pod(container), "hostNetwork": True, "restartPolicy": "Never"}},
+            },
+        }
+        return {"type": "runJobManifest", "account": _ACCOUNT, "source": "text", "manifest": manifest}
+
+
+PROCESSES = Processes()
+
+
+def _pod(container: JsonObject) -> JsonObject:
+    """A pod whose one container has the machine's programs and libraries."""
+    mounts: list[Json] = [{"name": one, "mountPath": f"/{one}", "readOnly": True} for one in _OF_THE_NODE]
+    volumes: list[Json] = [{"name": one, "hostPath": {"path": f"/{one}"}} for one in _OF_THE_NODE]
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "containers": [{**container, "volumeMounts": mounts}],
+        "volumes": volumes,
+    }

@@ -1,0 +1,59 @@
+"""Where the demo's services run: pipelines that are told so say it everywhere, and differ in nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gennaker.demo import pipelines, where
+from gennaker.demo.where import Where
+
+PODS = where.Pods(Path("/there/kubeconfig"))
+
+
+def written(place: Where) -> list[Any]:
+    return [
+        pipelines.first_release("shop", grace_period="PT1H", where=place),
+        pipelines.delivery_of_shop(traffic_percent=10, grace_period="PT1H", webhook="http://hook", where=place),
+        pipelines.delivery_of_cart(grace_period="PT1H", where=place),
+    ]
+
+
+def values(found: Any, key: str) -> list[Any]:
+    """Of a key, at any depth, in order."""
+    if isinstance(found, list):
+        return [one for part in found for one in values(part, key)]
+    if not isinstance(found, dict):
+        return []
+    return [one for name, part in found.items() for one in ([part] if name == key else values(part, key))]
+
+
+def names(found: list[Any]) -> list[str]:
+    return [stage["name"] for pipeline in found for stage in pipeline["stages"]]
+
+
+@pytest.mark.parametrize(
+    ("place", "account", "provider"), [(where.PROCESSES, "local", "local"), (PODS, "cluster", "kubernetes")]
+)
+def test_whatever_runs_runs_in_the_one_place(place: Where, account: str, provider: str) -> None:
+    found = written(place)
+
+    runs = [one for one in values(found, "account") if one != pipelines.REGISTRY]
+    assert {*runs} == {account}
+    assert {*values(found, "cloudProvider")} == {provider}
+
+
+def test_the_stages_are_the_same_everywhere() -> None:
+    assert names(written(PODS)) == names(written(where.PROCESSES))
+
+
+def test_pods_are_told_to_listen_on_their_own_address() -> None:
+    containers = values(PODS.cluster, "containers")
+
+    assert {"name": "HOST", "value": "0.0.0.0"} in containers[0][0]["env"]
+
+
+def test_the_server_is_told_of_the_account_that_pipelines_name() -> None:
+    named = [one.partition(".")[2].partition(".")[0] for one in PODS.settings]
+
+    assert {*named} == {PODS.place["account"]}
