@@ -35,7 +35,10 @@ serve: setup ## the same, then left running to play with until Ctrl-C
 	@$(BIN)/gennaker demo --keep $(ARGS)
 
 # One process begins with the longest tests, the others with cheap ones (tests/conftest.py). They wait more than half of the time: hence four.
-test: develop check ## all checks and all tests; an ordinary user's run lists the tests that need root
+# Beside the checks, which one core does: the tests' bytecode, that each process would make for itself in a fresh clone.
+test: develop ## all checks and all tests; an ordinary user's run lists the tests that need root
+	@$(BIN)/pytest --collect-only -qq >/dev/null 2>&1 & \
+	$(MAKE) --no-print-directory check; failed=$$?; wait; exit $$failed
 	@$(BIN)/python setup/page.py test
 	@$(BIN)/pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 

@@ -68,16 +68,14 @@ def found_as(subject: type) -> str:
 
 
 def ports() -> tuple[Found, ...]:
-    """All protocols in the room of interfaces."""
-    return tuple(one for one in _classes() if one.is_protocol and one.file.startswith("src/gennaker/interfaces/"))
+    """All protocols in the room of interfaces, the only one that is read for them: tests are named by them."""
+    return tuple(one for one in _classes_in("src/gennaker/interfaces") if one.is_protocol)
 
 
 def implementations(port: Found) -> tuple[Found, ...]:
     """Classes that offer the port, first those that write all its operations themselves."""
     wanted = _all_members(port)
-    return tuple(
-        one for one in _classes() if not one.is_protocol and _offers(_all_members(one), wanted) and one is not port
-    )
+    return tuple(one for one in _classes() if not one.is_protocol and _offers(_all_members(one), wanted))
 
 
 def derived_from(one: Found) -> tuple[Found, ...]:
@@ -100,12 +98,13 @@ def _all_members(one: Found) -> dict[str, Parameters]:
 
 @cache
 def _classes() -> tuple[Found, ...]:
-    found: list[Found] = []
-    for source in _SOURCES:
-        for file in sorted((ROOT / source).rglob("*.py")):
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-            found.extend(_in(tree, str(file.relative_to(ROOT)), ""))
-    return tuple(found)
+    return tuple(one for source in _SOURCES for one in _classes_in(source))
+
+
+def _classes_in(source: str) -> Iterator[Found]:
+    for file in sorted((ROOT / source).rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        yield from _in(tree, str(file.relative_to(ROOT)), "")
 
 
 @cache

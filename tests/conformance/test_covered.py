@@ -7,7 +7,8 @@ import pytest
 from tests.conformance import subjects
 from tests.conformance.subjects import ROOT, Found
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sources")]
+"""One process reads them all."""
 
 SUITES = {
     "ArtifactAccount": ("test_artifact_accounts", "SUBJECTS"),
