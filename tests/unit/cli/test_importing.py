@@ -324,3 +324,18 @@ def test_files_that_are_nothing_of_it_are_refused(client: Client, tmp_path: Path
         importing.from_files(client, Wanted(files=(file,)))
     with pytest.raises(Refused, match="Nothing is named"):
         importing.from_files(client, Wanted())
+
+
+def test_more_than_fits_into_one_request_comes_in_several(
+    here: Site, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = [
+        {**DELIVER, "id": f"p{n}", "name": f"Large {n}", "stages": [], "description": "x" * 900_000} for n in range(4)
+    ]
+    file = tmp_path / "pipelines.json"
+    file.write_text(json.dumps(large))
+
+    assert importing.from_files(client, Wanted(files=(file,))) == 0
+
+    assert "Imported: pipeline: 4 stored." in capsys.readouterr().out
+    assert len(here.call("GET", "/pipelineConfigs")) == 4

@@ -81,10 +81,10 @@ def ended(site: Site, count: int) -> None:
     site.do(waited())
 
 
-def compared(client: Client, there: Site, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
+def compared(client: Client, there: Site, capsys: pytest.CaptureFixture[str], limit: int = 5) -> tuple[int, Any]:
     capsys.readouterr()
     with Gate(there.address, Credentials()) as gate:
-        status = shadowing.compare(client, gate, "shop", limit=5, form=Form.JSON)
+        status = shadowing.compare(client, gate, "shop", limit=limit, form=Form.JSON)
     return status, json.loads(capsys.readouterr().out)
 
 
@@ -141,6 +141,26 @@ def test_what_follows_a_failure_there_is_not_missed_there(
     status, told = compared(client, there, capsys)
 
     assert (status, [one["name"].split()[0] for one in told["runs"]]) == (0, ["Fails"])
+
+
+def test_what_is_older_than_the_shadow_or_not_looked_at_is_not_missed(
+    pair: tuple[Site, Site], client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = pair[0]
+    there.call("POST", "/webhooks/webhook/ci", {"version": "0"})
+    ended(there, 1)
+    with Gate(there.address, Credentials()) as gate:
+        importing.from_gate(client, gate, importing.Wanted(is_shadow=True))
+
+    status, told = compared(client, there, capsys)
+
+    assert (status, len(told["runs"])) == (0, 1), "nobody could have started it here"
+    for count, version in enumerate(("1", "2"), 2):
+        for site in pair:
+            site.call("POST", "/webhooks/webhook/ci", {"version": version})
+            ended(site, count)
+    status, told = compared(client, there, capsys, limit=1)
+    assert (status, len(told["runs"])) == (0, 1), "only the newest was asked for"
 
 
 def test_what_is_not_in_shadow_is_not_compared(pair: tuple[Site, Site], client: Client) -> None:

@@ -42,6 +42,7 @@ def test_the_same_event_makes_a_pair(there: dict[str, Any], here: dict[str, Any]
         ({"type": "manual"}, {"type": "manual"}),
         ({"type": "cron"}, {"type": "cron"}),
         ({"type": "manual"}, {"type": "manual", "shadowOf": "another"}),
+        (HOOK, {**HOOK, "shadowOf": "another"}),
     ],
 )
 def test_what_nothing_tells_to_be_the_same_is_none(there: dict[str, Any], here: dict[str, Any]) -> None:

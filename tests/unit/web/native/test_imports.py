@@ -1,5 +1,6 @@
 """Imports in the native API: what shadow keeps from being done, whoever asks for it, and what the cut-over ends."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -11,7 +12,9 @@ from tests.fakes.website import Website
 from tests.harness import Harness, ended
 
 from gennaker.interfaces.executions import Found
+from gennaker.interfaces.stages import TaskContext
 from gennaker.migration.phases import Phase
+from gennaker.model.event import Done, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
@@ -354,5 +357,48 @@ def test_what_was_deleted_here_can_come_anew_without_shadow_and_with_it() -> Non
 
         assert (await imported(site, DELIVER, is_shadow=False))["applications"] == {"shop": "imported"}
         assert (await imported(site, DELIVER, is_shadow=True))["applications"] == {"shop": "shadow"}
+
+    visit(work, harness=Installed().harness)
+
+
+def test_the_cut_over_waits_for_plans_that_are_under_way() -> None:
+    async def hang(_: TaskContext) -> TaskResult:
+        await asyncio.sleep(600)
+        return Done()
+
+    looking = msgspec.structs.replace(scripted.stage("look", hang), runs_in_dry_run=True)
+    harness = Harness(flow.plugin, scripted.plugin(Target(), looking))
+
+    async def work(site: Website) -> None:
+        await imported(site, {**DELIVER, "stages": [make.stage_json("1", type="look")]}, is_shadow=True)
+        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
+
+        refused = await call(site, "POST", "/api/v1/imports/shop/cut-over", {}, status=409)
+
+        assert refused["code"] == "cut_over.planning"
+        await all_ended(site)
+        await call(site, "POST", "/api/v1/imports/shop/cut-over", {})
+
+    visit(work, harness=harness)
+
+
+def test_a_name_that_another_pipeline_has_is_not_taken_twice() -> None:
+    async def work(site: Website) -> None:
+        report = await imported(site, DELIVER, {**DELIVER, "id": "other"}, is_shadow=False)
+
+        assert [(one["code"], one["name"]) for one in report["gaps"] if one["weight"] == "refused"] == [
+            ("pipeline.name_taken", "Deliver")
+        ]
+
+    visit(work, harness=Installed().harness)
+
+
+def test_an_import_is_recorded_with_what_it_brought() -> None:
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, is_shadow=True)
+
+        (record,) = [one for one in await site.ports.services.audit.records() if one.entry.action == "import.taken"]
+        assert (record.entry.actor, record.entry.subject) == ("operator", "import:https://gate.example.org")
+        assert record.entry.details["applications"] == ["shop: shadow"]
 
     visit(work, harness=Installed().harness)
