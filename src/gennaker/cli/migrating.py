@@ -25,8 +25,8 @@ def add_to(app: App, listing: App) -> None:
 
 
 def gate(address: str) -> Gate:
-    """Spinnaker's Gate, asked with what the environment gives: GATE_TOKEN, or GATE_USER and GATE_PASSWORD."""
-    given = {key: os.environ.get(f"GATE_{key.upper()}", "") for key in ("token", "user", "password")}
+    """Spinnaker's Gate, asked with what the environment gives: GATE_TOKEN, GATE_USER … (see `Credentials`)."""
+    given = {key: os.environ.get(f"GATE_{key.upper()}", "") for key in Credentials.__struct_fields__}
     return Gate(address, Credentials(**given))
 
 

@@ -3,6 +3,7 @@
 Answers that aren't JSON (a sign-in page, mostly) are refused: Gate gives such a page with 200.
 """
 
+import ssl
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
@@ -28,6 +29,10 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     user: str = ""
     password: str = ""
+    certificate: str = ""
+    """A file in PEM: Gate knows people by it."""
+    key: str = ""
+    """The certificate's; empty: it is in the same file."""
 
 
 class Gate:
@@ -44,7 +49,7 @@ class Gate:
             auth=(credentials.user, credentials.password) if credentials.user else None,
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
-            verify=tls.trusted(),
+            verify=_trusted(credentials),
             transport=transport,
         )
 
@@ -150,6 +155,21 @@ def _checked(address: str) -> str:
     return address.rstrip("/")
 
 
+def _trusted(credentials: Credentials) -> ssl.SSLContext:
+    if not credentials.certificate:
+        return tls.trusted()
+    try:
+        return tls.with_certificate(credentials.certificate, credentials.key)
+    except OSError as error:
+        raise Refused(
+            Problem(
+                code="gate.certificate",
+                message=f"The certificate {credentials.certificate} can't be used: {error}.",
+                remedy="Name a file in PEM as GATE_CERTIFICATE, and its key as GATE_KEY unless both are in one.",
+            )
+        ) from error
+
+
 def _headers(credentials: Credentials) -> dict[str, str]:
     if not credentials.token:
         return {}
@@ -177,7 +197,9 @@ def _refusal(address: str, path: str, answer: httpx2.Response) -> Problem:
     return Problem(
         code="gate.refused",
         message=f"The Gate at {address} answers {answer.status_code} to {path}" + (f": {said}" if said else "."),
-        remedy="Give credentials that may read it: GATE_TOKEN, or GATE_USER and GATE_PASSWORD." if wants else "",
+        remedy="Give credentials that may read it: GATE_TOKEN, GATE_USER and GATE_PASSWORD, or GATE_CERTIFICATE."
+        if wants
+        else "",
     )
 
 
@@ -185,5 +207,5 @@ def _no_json(address: str, path: str) -> Problem:
     return Problem(
         code="gate.no_json",
         message=f"What {address} gives for {path} is no JSON: it is no Gate, or shows a page to sign in.",
-        remedy="Name Gate's own address (not Deck's), and give GATE_TOKEN, or GATE_USER and GATE_PASSWORD.",
+        remedy="Name Gate's own address (not Deck's), and give GATE_TOKEN, GATE_USER and GATE_PASSWORD, or GATE_CERTIFICATE.",
     )

@@ -74,3 +74,8 @@ def test_an_address_that_is_none_or_holds_a_password_is_refused(address: str) ->
 def test_a_gate_that_is_not_there_is_said() -> None:
     with Gate("http://127.0.0.1:9", Credentials()) as gate, pytest.raises(Refused, match="doesn't answer"):
         gate.applications()
+
+
+def test_a_certificate_that_cannot_be_used_is_said() -> None:
+    with pytest.raises(Refused, match=r"/nonexistent\.pem can't be used"):
+        Gate(ADDRESS, Credentials(certificate="/nonexistent.pem"))

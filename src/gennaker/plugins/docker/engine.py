@@ -134,13 +134,13 @@ class Engine:
         if not (one.ca_file or one.client_certificate_file):
             return False
         try:
-            context = ssl.create_default_context(cafile=one.ca_file) if one.ca_file else tls.trusted()
-            if one.client_certificate_file:
-                context.load_cert_chain(one.client_certificate_file, one.client_key_file or None)
+            if not one.client_certificate_file:
+                return ssl.create_default_context(cafile=one.ca_file)
+            certificate, key = one.client_certificate_file, one.client_key_file
+            return tls.with_certificate(certificate, key, authorities=one.ca_file)
         except (OSError, ssl.SSLError) as error:
             remedy = f"Look at ca-file, client-certificate-file and client-key-file of [docker.{self.account}]."
             raise self._silent(f"can't be trusted: {error}", remedy, "docker.certificate") from error
-        return context
 
     def _not_there(self, error: httpx2.ConnectError) -> problems.EngineUnreachable:
         mend = f"mend `address` of [docker.{self.account}]"
