@@ -7,12 +7,13 @@ name (reserved before) and its key; the others state a target, not a change.
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from gennaker.model.codec import JsonObject
 from gennaker.model.moniker import Moniker
+from gennaker.model.problems import Problem, Refused
 
 
 class Health(StrEnum):
@@ -165,7 +166,7 @@ class CloudProvider(Protocol):
         ...
 
     async def describe(self, application: str) -> tuple[ServerGroup, ...]:
-        """All server groups of an application, oldest first, with live health."""
+        """All server groups of an application, oldest first, with live health; refuses where some can't be seen."""
         ...
 
     async def logs(self, place: Place, name: str, instance_id: str, lines: int = 200) -> str:
@@ -183,6 +184,42 @@ class CloudProvider(Protocol):
     async def stop_job(self, place: Place, job_id: str) -> None:
         """Stops a job; stopping one that has ended is no error."""
         ...
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be seen of an application's server groups."""
+
+    groups: tuple[ServerGroup, ...]
+    """Oldest first."""
+    missing: Mapping[str, Problem] = {}
+    """By account that doesn't answer: why."""
+
+
+@runtime_checkable
+class AccountsApart(Protocol):
+    """A cloud provider whose accounts are systems of their own: some answer while others don't."""
+
+    async def describe_answering(self, application: str, *, account: str = "") -> Described:
+        """As `describe`, for the accounts that answer; with `account` for no other."""
+        ...
+
+
+async def seen(provider: CloudProvider, application: str) -> Described:
+    """The server groups that can be seen now: for showing, not for deciding."""
+    if isinstance(provider, AccountsApart):
+        return await provider.describe_answering(application)
+    return Described(groups=await provider.describe(application))
+
+
+async def of_account(provider: CloudProvider, application: str, account: str) -> tuple[ServerGroup, ...]:
+    """All server groups of an application in an account, whatever becomes of others. Raises Refused where it doesn't answer."""
+    if not isinstance(provider, AccountsApart):
+        found = await provider.describe(application)
+        return tuple(one for one in found if one.place.account == account)
+    described = await provider.describe_answering(application, account=account)
+    if described.missing:
+        raise Refused(*described.missing.values(), status=503)
+    return described.groups
 
 
 CloudProviders = Mapping[str, CloudProvider]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
@@ -45,7 +46,11 @@ async def of_cluster(services: Services, place: ClusterPlace) -> list[ServerGrou
     found: list[ServerGroup] = []
     for name, provider in services.clouds.items():
         if place.cloud_provider in ("", name):
-            found += [group for group in await provider.describe(place.application) if _is_in(group, place)]
+            found += [
+                group
+                for group in await clouds.of_account(provider, place.application, place.account)
+                if _is_in(group, place)
+            ]
     return found
 
 

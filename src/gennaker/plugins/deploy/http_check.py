@@ -10,6 +10,7 @@ import hashlib
 
 import msgspec
 
+from gennaker.interfaces import clouds
 from gennaker.interfaces.clusters import texts
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.services import Services
@@ -146,7 +147,7 @@ async def _instances(services: Services) -> set[str]:
     found: set[str] = set()
     for provider in services.clouds.values():
         for application in applications:
-            for group in await provider.describe(application):
+            for group in (await clouds.seen(provider, application)).groups:
                 found |= {one.address for one in group.instances if one.address}
     return found
 

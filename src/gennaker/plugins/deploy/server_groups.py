@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import CloudProvider, Health, Instance, Place, ServerGroup
 from gennaker.interfaces.services import Services
 from gennaker.model import moniker, waiting
@@ -49,7 +50,8 @@ def default_provider(services: Services) -> str:
 
 async def all_of(services: Services, location: Location) -> tuple[ServerGroup, ...]:
     """All server groups of the application in this place, oldest first."""
-    found = await provider(services, location.cloud_provider).describe(location.application)
+    cloud = provider(services, location.cloud_provider)
+    found = await clouds.of_account(cloud, location.application, location.place.account)
     return tuple(one for one in found if one.place == location.place)
 
 

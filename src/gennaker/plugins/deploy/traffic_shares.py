@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
+from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import Health, ServerGroup
 from gennaker.interfaces.documents import Document, VersionMismatch
 from gennaker.interfaces.executions import Update
@@ -171,11 +172,13 @@ async def address(services: Services, load_balancer: str) -> str:
 
 async def _shares(services: Services, balanced: Balanced, now: Mapping[str, Share]) -> dict[str, Share]:
     weights = shares.weights(balanced.members)
-    places = {(one.cloud_provider, one.application) for one in balanced.members.values()}
-    described = {place: await server_groups.provider(services, place[0]).describe(place[1]) for place in places}
+    places = {(one.cloud_provider, one.application, one.account) for one in balanced.members.values()}
+    described = {
+        place: await clouds.of_account(server_groups.provider(services, place[0]), *place[1:]) for place in places
+    }
     found: dict[str, Share] = {}
     for name, member in balanced.members.items():
-        groups = described[member.cloud_provider, member.application]
+        groups = described[member.cloud_provider, member.application, member.account]
         group = next((one for one in groups if one.name == name and _is_there(one, member)), None)
         addresses = _addresses(group, member, now.get(name)) if group else ()
         found[name] = Share(weight=weights[name], addresses=addresses)

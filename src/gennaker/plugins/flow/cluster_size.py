@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from gennaker.interfaces import clouds
+from gennaker.interfaces.clouds import CloudProvider, ServerGroup
 from gennaker.interfaces.services import Services
 from gennaker.model import moniker, records
 from gennaker.model.codec import JsonObject
@@ -52,7 +54,7 @@ async def check(services: Services, given: JsonObject) -> Problem | None:
     for provider in services.clouds.values():
         if wanted.cloud_provider not in ("", provider.name):
             continue
-        for group in await provider.describe(wanted.application):
+        for group in await _groups(provider, wanted):
             if (
                 group.moniker.cluster == wanted.cluster
                 and wanted.credentials in ("", group.place.account)
@@ -74,6 +76,12 @@ async def check(services: Services, given: JsonObject) -> Problem | None:
         message=f"Precondition check failed: {', '.join(failures)}.",
         remedy="Clean up the cluster so that it has the wanted number of server groups, or change the check.",
     )
+
+
+async def _groups(provider: CloudProvider, wanted: Wanted) -> tuple[ServerGroup, ...]:
+    if wanted.credentials:
+        return await clouds.of_account(provider, wanted.application, wanted.credentials)
+    return await provider.describe(wanted.application)
 
 
 def _errors(wanted: Wanted) -> list[str]:

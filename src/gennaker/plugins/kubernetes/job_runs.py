@@ -1,12 +1,39 @@
-"""What became of a Job, in the words of Clouddriver's job status. Pure."""
+"""A Job that is to be run, and what became of one in the words of Clouddriver's job status. Pure."""
 
+import hashlib
 from collections.abc import Iterable
 
+from gennaker.interfaces.clouds import NewJob
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.plugins.kubernetes import manifests, status
+from gennaker.plugins.kubernetes.submitting import EFFECT
 
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
+_KEPT_SECONDS = 24 * 3600
+
+
+def made(new: NewJob) -> JsonObject:
+    """The Job of a job that is to be run."""
+    container: JsonObject = {
+        "name": "main",
+        "image": new.image,
+        "env": [{"name": name, "value": value} for name, value in new.environment.items()],
+    }
+    if new.command:
+        container["command"] = [*new.command]
+    spec: JsonObject = {
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": max(1, int(new.timeout.total_seconds())),
+        "ttlSecondsAfterFinished": _KEPT_SECONDS,
+        "template": {"spec": {"containers": [container], "restartPolicy": "Never"}},
+    }
+    metadata: JsonObject = {
+        "name": f"job-{hashlib.sha256(new.key.encode()).hexdigest()[:20]}",
+        "namespace": new.place.region,
+        "annotations": {EFFECT: new.key},
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
 def state(job: JsonObject) -> str:

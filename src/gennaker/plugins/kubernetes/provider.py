@@ -6,14 +6,13 @@ it is waited for until they show it, so that who has changed something sees it.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from gennaker.interfaces.api_servers import ApiFailure, ApiUnavailable
-from gennaker.interfaces.clouds import Capacity, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
+from gennaker.interfaces.clouds import Capacity, Described, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
@@ -45,7 +44,6 @@ _PAUSES = (0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
 _PAUSES_OF_LOOKS = (0.5, 1, 2)
 _SEEN_WITHIN = 10.0
 _LOG_LINES = 20
-_KEPT_SECONDS = 24 * 3600
 _AT_A_TIME = 8
 Found = TypeVar("Found")
 
@@ -64,6 +62,7 @@ class KubernetesProvider:
         self._known = known
         self._registries = registries
         self._now = now
+        self._unseen: set[str] = set()
 
     @classmethod
     def of(cls, services: Services) -> "KubernetesProvider":
@@ -143,10 +142,19 @@ class KubernetesProvider:
 
     async def describe(self, application: str) -> tuple[ServerGroup, ...]:
         """As the watches have them; an account that may not list workloads has none."""
-        found: list[ServerGroup] = []
-        for account in self._known().values():
-            found += await _patiently(partial(self._described, Objects(account), application), _PAUSES_OF_LOOKS)
-        return tuple(sorted(found, key=lambda one: (one.created_at, one.name)))
+        described = await self.describe_answering(application)
+        if described.missing:
+            raise Refused(*described.missing.values(), status=_UNAVAILABLE)
+        return described.groups
+
+    async def describe_answering(self, application: str, *, account: str = "") -> Described:
+        """Asks all accounts at once: one that doesn't answer keeps the others waiting for a few seconds only."""
+        names = [one for one in self._known() if account in ("", one)]
+        answers = await asyncio.gather(*(self._seen_in(one, application) for one in names))
+        groups = [group for answer in answers if not isinstance(answer, Problem) for group in answer]
+        missing = {name: one for name, one in zip(names, answers, strict=True) if isinstance(one, Problem)}
+        ordered = sorted(groups, key=lambda one: (one.created_at, one.name))
+        return Described(groups=tuple(ordered), missing=missing)
 
     async def logs(self, place: Place, name: str, instance_id: str, lines: int = 200) -> str:
         """The log of the pod's first container."""
@@ -164,7 +172,7 @@ class KubernetesProvider:
         if new.reports:
             raise Refused(_no_files(new))
         await self._check_image(new.image)
-        manifest = _job_manifest(new)
+        manifest = job_runs.made(new)
         if await self.job(new.place, manifests.name(manifest)) is None:
             try:
                 await _patiently(partial(objects.create, manifest))
@@ -265,6 +273,19 @@ class KubernetesProvider:
             if (operations := change(pod, service))
         ]
         await asking.several(switches, at_a_time=_AT_A_TIME)
+
+    async def _seen_in(self, account: str, application: str) -> list[ServerGroup] | Problem:
+        """The server groups in an account, or why it can't be seen."""
+        objects = Objects(self._known()[account])
+        # Whoever looks again and again shall not wait each time for one that is known to be gone.
+        pauses = () if account in self._unseen else _PAUSES_OF_LOOKS
+        try:
+            found = await _patiently(partial(self._described, objects, application), pauses)
+        except Refused as refused:
+            self._unseen.add(account)
+            return _unseen(account, refused)
+        self._unseen.discard(account)
+        return found
 
     async def _described(self, objects: Objects, application: str) -> list[ServerGroup]:
         found: list[ServerGroup] = []
@@ -407,30 +428,17 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(one if " " in one else f"service {one}" for one in listed if isinstance(one, str) and one)
 
 
-def _job_manifest(new: NewJob) -> JsonObject:
-    container: JsonObject = {
-        "name": "main",
-        "image": new.image,
-        "env": [{"name": name, "value": value} for name, value in new.environment.items()],
-    }
-    if new.command:
-        container["command"] = [*new.command]
-    spec: JsonObject = {
-        "backoffLimit": 0,
-        "activeDeadlineSeconds": max(1, int(new.timeout.total_seconds())),
-        "ttlSecondsAfterFinished": _KEPT_SECONDS,
-        "template": {"spec": {"containers": [container], "restartPolicy": "Never"}},
-    }
-    metadata: JsonObject = {
-        "name": f"job-{hashlib.sha256(new.key.encode()).hexdigest()[:20]}",
-        "namespace": new.place.region,
-        "annotations": {EFFECT: new.key},
-    }
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
-
-
 def _unavailable(failure: ApiUnavailable) -> Problem:
     return Problem(code="kubernetes.unavailable", message=str(failure), remedy="Try again when it is back.")
+
+
+def _unseen(account: str, refused: Refused) -> Problem:
+    said = "; ".join(one.message for one in refused.problems)
+    return Problem(
+        code="kubernetes.unseen",
+        message=f"What runs in the account {account} can't be seen: {said}",
+        remedy="See to its API server and to the account's credentials; other accounts are not concerned.",
+    )
 
 
 def _taken(name: str) -> Problem:

@@ -14,9 +14,11 @@ import httpx2
 import msgspec
 import structlog
 
+from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.plugins import Service
 from gennaker.interfaces.services import Services
+from gennaker.model.problems import Problem
 from gennaker.plugins.scraper import exposition
 from gennaker.plugins.scraper.series import SeriesStore
 from gennaker.plugins.scraper.source import TYPE, EmbeddedSource
@@ -114,19 +116,30 @@ class Looker:
         self._services = services
         self._applications: frozenset[str] = frozenset()
         self._known_until: datetime | None = None
+        self._unseen: frozenset[str] = frozenset()
 
     async def targets(self) -> tuple[Target, ...]:
         """The instances that can be asked now."""
         found: list[Target] = []
+        missing: dict[str, Problem] = {}
         for application in sorted(await self._known_applications()):
             for provider in self._services.clouds.values():
-                for group in await provider.describe(application):
+                described = await clouds.seen(provider, application)
+                missing |= described.missing
+                for group in described.groups:
                     found += [
                         Target(group=group.name, instance=one.id, address=one.address)
                         for one in group.instances
                         if one.address is not None and one.health in _ASKED
                     ]
+        self._say(missing)
         return tuple(found)
+
+    def _say(self, missing: dict[str, Problem]) -> None:
+        """Once for each account, until it answers again."""
+        for account in missing.keys() - self._unseen:
+            log.warning("scraper.account_unseen", account=account, why=str(missing[account]))
+        self._unseen = frozenset(missing)
 
     async def _known_applications(self) -> frozenset[str]:
         now = self._services.clock.now()

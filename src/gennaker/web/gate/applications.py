@@ -3,7 +3,7 @@
 from litestar import Controller, get
 from litestar.params import FromPath, FromQuery
 
-from gennaker.interfaces.clouds import ServerGroup
+from gennaker.interfaces.clouds import Described, ServerGroup
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Found
 from gennaker.model import foreign
@@ -37,9 +37,12 @@ class GateApplicationsController(Controller):
     ) -> JsonObject:
         """One application; its clusters unless `expand` is false."""
         name, record = await existing(ports, application)
-        groups = await live.server_groups(ports, application) if expand else []
+        described = await live.described(ports, application) if expand else Described(groups=())
+        groups = [*described.groups]
         attributes = _with_live(_attributes(name, record), groups)
         shown: JsonObject = {"name": name, "attributes": attributes}
+        if described.missing:
+            shown["unseenAccounts"] = {account: str(why) for account, why in described.missing.items()}
         return {**shown, "clusters": _clusters(groups)} if expand else shown
 
     @get("/applications/{application:str}/history")

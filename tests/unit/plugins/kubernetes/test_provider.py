@@ -1,0 +1,91 @@
+"""The cloud provider over several clusters, of which one doesn't answer: the others are seen, and what is missing is said."""
+
+import asyncio
+from functools import partial
+
+import pytest
+from tests.fakes.kubernetes_api import KubernetesApi
+from tests.fakes.kubernetes_world import Controllers
+from tests.fakes.visiting import visit
+from tests.fakes.website import Website
+from tests.harness import Harness
+
+from gennaker.interfaces import clouds
+from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
+from gennaker.interfaces.plugins import Plugin
+from gennaker.model.problems import Refused
+from gennaker.plugins.kubernetes.accounts import Account
+from gennaker.plugins.kubernetes.kinds import NO_CUSTOM_KINDS
+from gennaker.plugins.kubernetes.provider import KubernetesProvider
+from gennaker.settings import KubernetesAccountSettings
+from gennaker.transport.kubernetes.kubeconfig import Access, User
+from gennaker.transport.kubernetes.server import HttpApiServer
+from gennaker.worker.clock import SystemClock
+
+pytestmark = pytest.mark.slow
+ACCESS = Access(server="http://cluster", namespace="shop", user=User(token="t"))
+UNSEEN = "What runs in the account west can't be seen"
+
+
+class Two:
+    """The accounts `east` and `west`, each with a server group; `west` doesn't answer any more."""
+
+    def __init__(self) -> None:
+        self.apis = {name: KubernetesApi() for name in ("east", "west")}
+        known = {name: self._account(name) for name in self.apis}
+        self.provider = KubernetesProvider(lambda: known, {}, now=SystemClock().now)
+
+    async def begin(self) -> None:
+        for name in self.apis:
+            new = NewServerGroup(
+                key=name,
+                name=f"shop-{name}-v000",
+                place=Place(account=name, region="shop"),
+                image="shop",
+                capacity=Capacity(min=1, max=1, desired=1),
+            )
+            await self.provider.create(new)
+        self.apis["west"].is_down = True
+
+    def _account(self, name: str) -> Account:
+        self.apis[name].behaviour = Controllers()
+        server = HttpApiServer(name, lambda: ACCESS, now=SystemClock().now, transport=self.apis[name])
+        settings = KubernetesAccountSettings(in_cluster=True, namespaces=("shop",))
+        return Account(name=name, server=server, settings=settings, custom=NO_CUSTOM_KINDS)
+
+
+def test_decisions_about_an_account_that_answers_don_t_wait_for_one_that_doesn_t() -> None:
+    async def story() -> None:
+        two = Two()
+        await two.begin()
+        in_account = partial(clouds.of_account, two.provider, "shop")
+
+        assert [one.name for one in await in_account("east")] == ["shop-east-v000"]
+        with pytest.raises(Refused, match=UNSEEN):
+            await in_account("west")
+        with pytest.raises(Refused, match=UNSEEN):
+            await two.provider.describe("shop")
+
+        two.apis["west"].is_down = False
+        assert [one.name for one in await in_account("west")] == ["shop-west-v000"]
+
+    asyncio.run(story())
+
+
+def test_a_list_shows_what_can_be_seen_and_says_what_can_t() -> None:
+    two = Two()
+    harness = Harness(Plugin(name="two", clouds=(lambda _: two.provider,)))
+
+    async def look(site: Website) -> None:
+        await two.begin()
+        await site.ports.services.definitions.save("application", "shop", {"name": "shop"}, author="ada")
+
+        shown = (await site.call("GET", "/applications/shop")).json
+        names = (await site.call("GET", "/applications/shop/clusters")).json
+
+        assert {*shown["clusters"]} == {"east"}
+        assert {*shown["unseenAccounts"]} == {"west"}
+        assert shown["unseenAccounts"]["west"].startswith(UNSEEN)
+        assert names == {"east": ["shop-east"]}
+
+    visit(look, harness=harness)
