@@ -140,7 +140,7 @@ def test_a_sick_version_is_never_seen_by_a_user(place: RealPlace, strategy: str)
 
     assert executions[-1].head.status is Status.TERMINAL
     # On a busy machine it may not even listen by then; what its check answers is told in test_strategies.
-    assert "isn't up after 3 s: 0 of 2 instances are up" in problem_of(executions[-1])
+    assert "isn't up after 3 s: 0 of " in problem_of(executions[-1])
     assert (load.broken, set(load.statuses)) == ([], {200})
     assert served(load) == {"one"}
 

@@ -145,8 +145,9 @@ def _plant_on_failure(draft: Draft, stage: Stage, event: AfterStagesPrepared) ->
     if not event.stages or any(one.name in over for one in event.stages):
         draft.then(moves.CompleteStage(stage.id))
         return
-    draft.remove([one for one in children if one.status is Status.NOT_STARTED and not one.is_preparing])
+    # Planted first: a stage that has just been taken out, and perhaps patched, isn't to come back as another.
     planted = synthetics.plant(draft, stage, Side.AFTER, event.stages, is_linear=True)
+    draft.remove([one for one in children if one.status is Status.NOT_STARTED and not one.is_preparing])
     draft.then(moves.StartStage(planted[0].id))
 
 

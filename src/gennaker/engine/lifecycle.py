@@ -1,7 +1,5 @@
 """The life of an execution as a whole: accepted, admitted, cancelled, paused, resumed."""
 
-from datetime import timedelta
-
 from msgspec.structs import replace
 
 from gennaker.engine import finishing, keys, moves, starting, tasks, timing
@@ -15,7 +13,7 @@ from gennaker.model.event import (
     Started,
     SubmissionPrepared,
 )
-from gennaker.model.execution import Paused, Stage
+from gennaker.model.execution import NO_TIME, Paused, Stage
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForPause
 
@@ -87,7 +85,7 @@ def pause(draft: Draft, event: PauseAsked) -> str:
     if draft.head.status is not Status.RUNNING:
         return f"only a running execution can be paused; this one is {draft.head.status.value}"
     before = draft.head.paused
-    total = before.total_before if before else timedelta()
+    total = before.total_before if before else NO_TIME
     if before and before.resume_time is not None:
         total += before.resume_time - before.pause_time
     draft.head = replace(

@@ -65,7 +65,7 @@ def plant(
 ) -> list[Stage]:
     """Adds the planned stages beside their parent and returns them; linear: each also requires the one before."""
     siblings = graph.children(draft.graph, draft.stages, parent.id)
-    first = sum(1 for one in siblings if one.side is side and one.type != timing.WINDOW_TYPE) + 1
+    first = max((_number(one) for one in siblings if one.side is side), default=0) + 1
     if side is Side.BEFORE and planned and planned[0].type == timing.WINDOW_TYPE:
         first -= 1  # the wait for an execution window is number 0
     refs = [f"{parent.ref_id}{_MARK[side]}{first + place}" for place in range(len(planned))]
@@ -77,6 +77,11 @@ def plant(
         stages.append(_child(draft, parent, side, one, ref=refs[place], required=tuple(required)))
     draft.insert(parent.id, side, stages)
     return stages
+
+
+def _number(stage: Stage) -> int:
+    """Its place among the children of its side that there have ever been."""
+    return int(stage.ref_id.replace(_MARK[Side.BEFORE], _MARK[Side.AFTER]).rpartition(_MARK[Side.AFTER])[2])
 
 
 def _child(

@@ -19,7 +19,7 @@ from gennaker.model import foreign
 from gennaker.model.codec import JsonObject, merged
 from gennaker.model.effect import PrepareTask, RunTask, StartTimer, StopTask
 from gennaker.model.event import Again, Done, Failed, TaskPrepared, TaskReported
-from gennaker.model.execution import Stage, SystemNotification, Task
+from gennaker.model.execution import NO_TIME, Stage, SystemNotification, Task
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import ForPause, ForRetry, ForWindow, ForWork, begun
@@ -83,7 +83,7 @@ def start(draft: Draft, move: moves.StartTask) -> None:
         due=None,
         is_prepared=not has_expressions(stage.context),
         is_nudged=False,
-        paused_for=timedelta(),
+        paused_for=NO_TIME,
         exception={},
     )
     stage = draft.put_task(stage.id, task)

@@ -15,6 +15,9 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import Waiting
 
+NO_TIME = timedelta()
+"""Defaults that are written nowhere are known by being the same object, which a zero made anew is in some Pythons only."""
+
 
 class ExecutionKind(StrEnum):
     """Pipelines have a definition and triggers; orchestrations are ad-hoc lists of stages ("tasks" in Deck)."""
@@ -70,7 +73,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The stage's context was evaluated for this attempt."""
     is_nudged: bool = False
     """What it waits for has changed while a run was under way: its next poll is due at once."""
-    paused_for: timedelta = timedelta()
+    paused_for: timedelta = NO_TIME
     """How long the execution was paused during this attempt: time that doesn't count against its limit."""
     timeout: timedelta | None = None
     """None: no limit of its own."""
@@ -119,7 +122,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A PrepareStage or PrepareAfterStages effect is under way."""
     preparation: int = 0
     """Raised whenever preparing begins anew (a retry, a patch meanwhile): part of the key of its effect."""
-    paused_for: timedelta = timedelta()
+    paused_for: timedelta = NO_TIME
     """How long the execution was paused since the stage started: time that doesn't count against its limit."""
     are_after_stages_planned: bool = False
     are_failure_stages_planned: bool = False
@@ -139,7 +142,7 @@ class Paused(msgspec.Struct, frozen=True, kw_only=True):
     pause_time: datetime
     resumed_by: str | None = None
     resume_time: datetime | None = None
-    total_before: timedelta = timedelta()
+    total_before: timedelta = NO_TIME
     """Length of all earlier pauses."""
 
 

@@ -137,6 +137,22 @@ def test_stages_on_failure_replace_those_that_have_not_started_and_run_one_by_on
     assert play.status is Status.TERMINAL
 
 
+def test_a_stage_on_failure_takes_no_other_stages_place() -> None:
+    """Neither that of the one that has failed nor that of the one that is no longer to run."""
+    play = Playbook(stage_json("a", type="both"))
+    play.prepared("a", task())
+    play.reported("a", Done())
+    play.planned_late("a", child("waits", 1), child("breaks"))
+    play.prepared("breaks", task())
+    before = {play.stage("waits").id, play.stage("breaks").id}
+    play.reported("breaks", BROKEN)
+
+    play.planned_late("a", child("undo"))
+
+    assert play.statuses() == {"breaks": "TERMINAL", "a": "RUNNING", "undo": "NOT_STARTED"}
+    assert play.stage("undo").id not in before
+
+
 def test_late_stages_that_cannot_be_planned_fail_the_stage() -> None:
     play = Playbook(stage_json("a", type="after"))
     play.prepared("a", task())
