@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from gennaker.model import pointers
 from gennaker.model.codec import Json, to_json
-from gennaker.model.execution import Execution
+from gennaker.model.execution import NO_TIME, Execution, Stage
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -39,5 +40,11 @@ def of_states(before: Execution, after: Execution) -> tuple[Difference, ...]:
 
 def as_json(execution: Execution) -> Json:
     """A state with its stages by refId."""
-    stages: Json = {stage.ref_id: to_json(stage) for stage in execution.stages.values()}
+    stages: Json = {stage.ref_id: to_json(_plain(stage)) for stage in execution.stages.values()}
     return {"head": to_json(execution.head), "stages": stages}
+
+
+def _plain(stage: Stage) -> Stage:
+    """No time is the same whether it was written or left out, which earlier versions did by chance."""
+    tasks = tuple(replace(task, paused_for=task.paused_for or NO_TIME) for task in stage.tasks)
+    return replace(stage, tasks=tasks, paused_for=stage.paused_for or NO_TIME)
