@@ -75,6 +75,8 @@ def write(client: Client, execution_id: str, out: Path, *, seed: bytes, at: date
         f"{out}: {len(reports)} reports, {len(approvals)} approvals, {len(records)} audit records, sealed with the key "
         f"{text_at(document['seal'], 'key')}."
     )
+    if foreign.mapping(content["execution"]).get("isDryRun") is True:
+        terminal.say("  It was a dry run: nothing of it was done.")
     for one in approvals:
         terminal.say(f"  {text_at(one, 'stage')}: {text_at(one, 'status')} by {text_at(one, 'by')} at {one.get('at')}")
     for finding in foreign.items(foreign.mapping(content["separationOfDuties"]).get("findings")):

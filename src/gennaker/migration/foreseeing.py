@@ -11,6 +11,10 @@ from gennaker.model import pointers
 from gennaker.model.codec import Json
 from gennaker.model.problems import Problem
 
+_CHANGING = frozenset(
+    {"add", "addAll", "clear", "put", "putAll", "putIfAbsent", "remove", "removeAll", "retainAll", "sort"}
+)
+"""Methods that change a list or a map; numbers have some of these names, too."""
 _SHOWN = 60
 """Characters of an expression that a sentence repeats."""
 
@@ -48,6 +52,10 @@ def _of_node(node: tree.Part, source: str, pointer: str) -> Iterator[Problem]:
         said = "changes what it sees, which expressions can't do here: its stage would fail."
         problem = _problem("mutation", said, source, pointer)
         yield msgspec.structs.replace(problem, remedy="Set the value in an Evaluate Variables stage.")
+    elif isinstance(node, tree.Call) and node.name in _CHANGING:
+        said = f"calls {node.name}: of a list or a map that changes it, which expressions can't do here."
+        problem = _problem("mutation", said, source, pointer)
+        yield msgspec.structs.replace(problem, remedy="Make a new list or map instead: `{a, b}`, `{k: v}`.")
     elif isinstance(node, tree.TypeOf | tree.New | tree.NewArray):
         try:
             types.resolve(node.name)

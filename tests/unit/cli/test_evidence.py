@@ -169,6 +169,16 @@ def test_the_verifier_is_one_file_that_needs_nothing(
     assert done.stdout == "e1 is as it was sealed at 2026-11-28T00:00:00+00:00: 2 reports, 1 audit records.\n"
 
 
+def test_evidence_of_a_dry_run_says_so(
+    api: ApiServer, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.will("GET /api/v1/executions/e1", {**EXECUTION, "isDryRun": True})
+
+    evidence.write(client, "e1", tmp_path / "e.json", seed=SEED, at=AT)
+
+    assert "nothing of it was done" in capsys.readouterr().out
+
+
 def test_the_verifier_says_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x").write_text("{")
 

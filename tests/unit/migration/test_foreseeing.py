@@ -17,6 +17,8 @@ from gennaker.migration import foreseeing
         ("${T(java.lang.System).exit(0)}", ["expression.type_blocked"]),
         ("${new com.example.Thing()}", ["expression.type_not_found"]),
         ("${a = 5}", ["expression.mutation"]),
+        ("${stages.add(1)}", ["expression.mutation"]),
+        ("${text.replaceAll('a', 'b')}", []),
         ("${open", ["expression.parse"]),
     ],
 )
