@@ -9,12 +9,12 @@ import msgspec
 from gennaker.cli import documents, terminal
 from gennaker.cli.terminal import Form
 from gennaker.migration import bundle as bundles
-from gennaker.migration import gaps
+from gennaker.migration import gaps, references
 from gennaker.migration.bundle import Bundle
 from gennaker.migration.gaps import Gap, Weight
 from gennaker.migration.phases import Phase
 from gennaker.model.codec import Json, JsonObject, encode, to_json
-from gennaker.model.foreign import mapping
+from gennaker.model.foreign import mapping, mappings, text_at
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport.client import Client
 from gennaker.transport.gate import Gate
@@ -47,6 +47,10 @@ class _Outcome(msgspec.Struct, kw_only=True):
     phases: dict[str, str] = {}
     counts: dict[str, dict[str, int]] = {}
     gaps: list[Gap] = []
+    pipelines: list[JsonObject] = []
+    """All that were sent."""
+    canary_configs: list[str] = []
+    """Their ids."""
 
     def add(self, report: JsonObject) -> None:
         self.phases |= {name: str(phase) for name, phase in mapping(report["applications"]).items()}
@@ -54,7 +58,7 @@ class _Outcome(msgspec.Struct, kw_only=True):
             own = self.counts.setdefault(kind, {})
             for what, number in mapping(counts).items():
                 own[what] = own.get(what, 0) + int(str(number))
-        self.gaps += [one for one in msgspec.convert(report["gaps"], list[Gap]) if one not in self.gaps]
+        self.gaps += msgspec.convert(report["gaps"], list[Gap])
 
 
 def from_gate(client: Client, gate: Gate, wanted: Wanted) -> int:
@@ -80,6 +84,7 @@ def from_gate(client: Client, gate: Gate, wanted: Wanted) -> int:
         outcome.gaps += gaps.of_notifications(name, notifications)
     subject = gaps.Subject(kind="installation", name=gate.address)
     outcome.gaps += [subject.gap(Weight.NOTE, one) for one in not_offered]
+    _check_references(client, outcome)
     return _tell(outcome, wanted)
 
 
@@ -97,17 +102,20 @@ def from_files(client: Client, wanted: Wanted) -> int:
     if strange:
         raise Refused(*(_strange(one) for one in strange))
     outcome = _Outcome(source=", ".join(map(str, wanted.files)), templates=found.templates)
-    _send(
-        client,
-        Bundle(templates=found.templates, canary_configs=found.canary_configs, projects=found.projects),
-        wanted,
-        outcome,
-    )
+    _send(client, found.shared(), wanted, outcome)
     for name in found.names():
         if not wanted.applications or name in {one.lower() for one in wanted.applications}:
             for part in _parts(found.of_application(name)):
                 _send(client, part, wanted, outcome)
+    _check_references(client, outcome)
     return _tell(outcome, wanted)
+
+
+def _check_references(client: Client, outcome: _Outcome) -> None:
+    """At the end, when all are there that can be named."""
+    ids = [text_at(one, "id") for one in (*outcome.pipelines, *mappings(client.get("/pipelineConfigs")))]
+    configs = [*outcome.canary_configs, *(text_at(one, "id") for one in mappings(client.get("/v2/canaryConfig")))]
+    outcome.gaps += references.missing(outcome.pipelines, known=frozenset(ids), canary_configs=frozenset(configs))
 
 
 def _documents(named: Iterable[Path]) -> Iterator[JsonObject]:
@@ -133,6 +141,8 @@ def _parts(own: Bundle) -> Iterator[Bundle]:
 def _send(client: Client, bundle: Bundle, wanted: Wanted, outcome: _Outcome) -> None:
     if not bundle.count:
         return
+    outcome.pipelines += bundle.pipelines
+    outcome.canary_configs += [text_at(one, "id") for one in bundle.canary_configs]
     body: JsonObject = {
         "bundle": to_json(bundle),
         "source": outcome.source,

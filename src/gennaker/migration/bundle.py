@@ -53,6 +53,18 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
         told += [foreign.text_at(one, "application") for one in (*self.pipelines, *self.strategies)]
         return tuple(dict.fromkeys(one.lower() for one in told if one))
 
+    def shared(self) -> "Bundle":
+        """What is no application's, with what should be and doesn't say of which."""
+        homeless = self.homeless()
+        return Bundle(
+            applications=tuple(one for kind, one in homeless if kind == "application"),
+            pipelines=tuple(one for kind, one in homeless if kind == "pipeline"),
+            strategies=tuple(one for kind, one in homeless if kind == "strategy"),
+            templates=self.templates,
+            canary_configs=self.canary_configs,
+            projects=self.projects,
+        )
+
     def homeless(self) -> tuple[tuple[str, JsonObject], ...]:
         """What belongs to no application and must: its kind, and itself."""
         found = [("application", one) for one in self.applications if not foreign.text_at(one, "name")]

@@ -9,9 +9,11 @@ from typing import TypeAlias
 
 import msgspec
 
+from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Found
 from gennaker.migration import bundle as bundles
 from gennaker.migration import gaps
+from gennaker.migration.brought import Brought
 from gennaker.migration.bundle import Bundle
 from gennaker.migration.gaps import Gap, Known, Weight
 from gennaker.migration.phases import Phase, Standing
@@ -108,6 +110,7 @@ class _Taking:
     def __init__(self, ports: WebPorts, principal: Principal, wanted: Importing, known: Known) -> None:
         self._ports = ports
         self._definitions = ports.services.definitions
+        self._brought = Brought(ports.services.documents)
         self._principal = principal
         self._wanted = wanted
         self._known = known
@@ -143,9 +146,11 @@ class _Taking:
         for attributes in own.applications:
             self._gaps += gaps.of_application(attributes, self._known)
             await self._keep(("application", name, {**attributes, "name": name}))
-        for kind, listed in ((saved_pipelines.PIPELINE, own.pipelines), (saved_pipelines.STRATEGY, own.strategies)):
-            for pipeline in listed:
-                await self._pipeline(kind, pipeline, phase)
+        for kind, given in ((saved_pipelines.PIPELINE, own.pipelines), (saved_pipelines.STRATEGY, own.strategies)):
+            listed = await self._definitions.list(kind, name) if given else ()
+            stored = {one.id: one.body for one in listed}
+            for pipeline in given:
+                await self._pipeline(kind, pipeline, stored, phase)
 
     async def _phase(self, name: str, own: Bundle) -> Phase | None:
         """The phase that it is in from now on; None: it is left alone."""
@@ -200,36 +205,45 @@ class _Taking:
             return _has_run(name) if await self._has_run(name) else None
         return None
 
-    async def _pipeline(self, kind: str, given: JsonObject, phase: Phase) -> None:
-        pipeline_id = foreign.text_at(given, "id") or await self._id_of(kind, given)
-        existing = await self._definitions.get(kind, pipeline_id)
+    async def _pipeline(self, kind: str, given: JsonObject, stored: dict[str, JsonObject], phase: Phase) -> None:
+        """`stored`: all of the application, to which it is added."""
+        pipeline_id = foreign.text_at(given, "id") or self._id_of(given, stored)
         body: JsonObject = {**given, "id": pipeline_id}
         checked = await self._ports.services.checks.pipeline(body, instead=self._templates)
         problems = list(checked.problems)
-        if existing is None:
-            problems += await self._name_taken(kind, body)
+        if pipeline_id not in stored:
+            problems += [*_name_taken(body, stored), *await self._id_taken(kind, pipeline_id)]
         subject = gaps.subject_of(kind, body)
         for warning in checked.warnings:
             weight = Weight.STOPS if warning.code in _UNKNOWN_TYPES else Weight.DIFFERS
             self._gaps.append(subject.gap(weight, warning))
         self._gaps += gaps.of_pipeline(body, self._known)
-        body = _with_secrets(body, existing.body if existing else None)
+        body = _with_secrets(body, stored.get(pipeline_id))
         await self._keep((kind, pipeline_id, body if phase is Phase.SHADOW else bundles.disarmed(body)), problems)
+        if not problems:
+            stored[pipeline_id] = body
 
-    async def _id_of(self, kind: str, given: JsonObject) -> str:
+    async def _id_taken(self, kind: str, pipeline_id: str) -> list[Problem]:
+        """By another application's: it would be taken away from that."""
+        other = await self._definitions.get(kind, pipeline_id)
+        if other is None:
+            return []
+        named = f"{foreign.text_at(other.body, 'application')}: {foreign.text_at(other.body, 'name')}"
+        return [
+            Problem(
+                code="import.id_taken",
+                message=f"Its id {pipeline_id} is that of another one here: {named}.",
+                remedy="Delete that one here if it was moved in Spinnaker, and import again.",
+                pointer="/id",
+            )
+        ]
+
+    def _id_of(self, given: JsonObject, stored: dict[str, JsonObject]) -> str:
         """That of the one of the same name, else a new one."""
-        for one in await self._definitions.list(kind, foreign.text_at(given, "application")):
-            if saved_pipelines.is_same_name(one.body.get("name"), given.get("name")):
-                return one.id
+        for key, one in stored.items():
+            if saved_pipelines.is_same_name(one.get("name"), given.get("name")):
+                return key
         return self._ports.services.ids.uuid()
-
-    async def _name_taken(self, kind: str, body: JsonObject) -> list[Problem]:
-        listed = await self._definitions.list(kind, foreign.text_at(body, "application"))
-        try:
-            saved_pipelines.refuse_name(body, str(body["id"]), {one.id: one.body for one in listed})
-        except Refused as refused:
-            return list(refused.problems)
-        return []
 
     async def _keep(self, stored: _Stored, problems: Iterable[Problem] = ()) -> None:
         kind, definition_id, body = stored
@@ -241,19 +255,44 @@ class _Taking:
         before = await self._definitions.get(kind, definition_id)
         if before is not None and _is_same(before.body, body):
             self._count(kind).unchanged += 1
+            await self._catch_up(kind, before)
+            return
+        if before is not None and (problem := await self._changed_here(kind, before)) is not None:
+            self._gaps.append(gaps.subject_of(kind, body).gap(Weight.DIFFERS, problem))
+            self._count(kind).unchanged += 1
             return
         self._count(kind).stored += 1
         if not self._wanted.is_trial:
-            await self._definitions.save(
-                kind,
-                definition_id,
-                body,
-                author=self._principal.name,
-                if_revision=before.revision if before else None,
-            )
+            revision = before.revision if before else None
+            author = self._principal.name
+            await self._definitions.save(kind, definition_id, body, author=author, if_revision=revision)
+            await self._brought.note(kind, definition_id, body)
+
+    async def _catch_up(self, kind: str, before: Definition) -> None:
+        """An import that was cut off between storing and noting, or a change here that Spinnaker has made as well."""
+        if not self._wanted.is_trial and await self._brought.is_untouched(kind, before.id, before.body) is False:
+            await self._brought.note(kind, before.id, before.body)
+
+    async def _changed_here(self, kind: str, before: Definition) -> Problem | None:
+        """Why it must not be replaced: somebody has made it here, or mended what was brought."""
+        match await self._brought.is_untouched(kind, before.id, before.body):
+            case True:
+                return None
+            case False:
+                return _mended(before)
+            case None:
+                return _own(before)
 
     def _count(self, kind: str) -> Counts:
         return self._counts.setdefault(kind, Counts())
+
+
+def _name_taken(body: JsonObject, stored: dict[str, JsonObject]) -> tuple[Problem, ...]:
+    try:
+        saved_pipelines.refuse_name(body, str(body["id"]), stored)
+    except Refused as refused:
+        return refused.problems
+    return ()
 
 
 def _is_same(before: JsonObject, after: JsonObject) -> bool:
@@ -293,6 +332,22 @@ def _made_here(name: str) -> Problem:
         code="import.made_here",
         message=f"There is an application {name} here that wasn't imported: nothing of it was touched.",
         remedy="Delete it here, if it isn't needed, and import again.",
+    )
+
+
+def _mended(before: Definition) -> Problem:
+    return Problem(
+        code="import.changed_here",
+        message=f"{before.author} has changed it here since it was imported: it was left alone.",
+        remedy="Delete it here, if Spinnaker's is wanted, and import again.",
+    )
+
+
+def _own(before: Definition) -> Problem:
+    return Problem(
+        code="import.own",
+        message=f"There is another {before.id} here, of {before.author}, which wasn't imported: it was left alone.",
+        remedy="Delete it here, if Spinnaker's is wanted, and import again.",
     )
 
 

@@ -326,6 +326,42 @@ def test_files_that_are_nothing_of_it_are_refused(client: Client, tmp_path: Path
         importing.from_files(client, Wanted())
 
 
+def test_what_pipelines_name_is_looked_for_when_all_are_there(
+    client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = {"type": "pipeline", "application": "zoo"}
+    caller = {
+        "id": "caller",
+        "application": "shop",
+        "name": "Caller",
+        "triggers": [
+            {"type": "pipeline", "enabled": True, "application": "zoo", "pipeline": "gone", "status": ["successful"]}
+        ],
+        "stages": [
+            make.stage_json("1", **call, pipeline="later"),
+            make.stage_json("2", **call, pipeline="gone"),
+            make.stage_json("3", **call, pipeline="${parameters.which}"),
+            make.stage_json("4", type="kayentaCanary", canaryConfig={"canaryConfigId": "c9"}),
+        ],
+    }
+    later = {"id": "later", "application": "zoo", "name": "Later", "stages": []}
+    homeless = {"id": "x", "name": "Homeless", "stages": []}
+    for number, one in enumerate((caller, later, homeless)):
+        (tmp_path / f"{number}.json").write_text(json.dumps(one))
+
+    files = tuple(tmp_path.glob("*.json"))
+    assert importing.from_files(client, Wanted(files=files, form=Form.JSON, is_trial=True)) == 1
+
+    report = json.loads(capsys.readouterr().out)
+    codes = ("pipeline.missing", "canary_config.missing", "import.no_application")
+    assert [(one["code"], one.get("pointer", "")) for one in report["gaps"] if one["code"] in codes] == [
+        ("import.no_application", ""),
+        ("pipeline.missing", "/stages/1/pipeline"),
+        ("canary_config.missing", "/stages/3/canaryConfig/canaryConfigId"),
+        ("pipeline.missing", "/triggers/0/pipeline"),
+    ]
+
+
 def test_more_than_fits_into_one_request_comes_in_several(
     here: Site, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -402,3 +402,61 @@ def test_an_import_is_recorded_with_what_it_brought() -> None:
         assert record.entry.details["applications"] == ["shop: shadow"]
 
     visit(work, harness=Installed().harness)
+
+
+def test_a_pipeline_is_not_taken_away_from_another_application_by_its_id() -> None:
+    own = {**DELIVER, "application": "tools", "triggers": []}
+
+    async def work(site: Website) -> None:
+        await call(site, "POST", "/pipelines", own)
+
+        report = await imported(site, DELIVER, is_shadow=False)
+
+        assert [one["code"] for one in report["gaps"] if one["weight"] == "refused"] == ["import.id_taken"]
+        stored = await call(site, "GET", "/pipelineConfigs")
+        assert [one["application"] for one in stored] == ["tools"]
+
+    visit(work, harness=Installed().harness)
+
+
+def test_what_was_mended_here_is_left_alone_and_the_rest_is_brought_up_to_date() -> None:
+    mended = {**DELIVER, "stages": [make.stage_json("1", type="make", name="Mended")]}
+    newer = {**AFTER, "description": "newer"}
+
+    async def work(site: Website) -> None:
+        await imported(site, DELIVER, AFTER, is_shadow=True)
+        await call(site, "POST", "/pipelines", mended)
+
+        report = await imported(site, {**DELIVER, "description": "newer"}, newer, is_shadow=True)
+
+        assert [
+            (one["weight"], one["code"], one["name"]) for one in report["gaps"] if one["code"].startswith("import")
+        ] == [("differs", "import.changed_here", "Deliver")]
+        stored = {one["name"]: one for one in await call(site, "GET", "/pipelineConfigs")}
+        assert stored["Deliver"]["stages"][0]["name"] == "Mended"
+        assert stored["After"]["description"] == "newer"
+        await imported(site, mended, is_shadow=True)  # now Spinnaker has it, too
+        last = await imported(site, {**mended, "description": "newest"}, is_shadow=True)
+        assert last["counts"]["pipeline"] == {"stored": 1, "unchanged": 0, "refused": 0}
+
+    visit(work, harness=Installed().harness)
+
+
+def test_shared_definitions_that_were_made_here_are_left_alone() -> None:
+    own = {"id": "p1", "name": "Checkout", "email": "own@example.org", "config": {"applications": []}}
+    bundle = {"projects": [{**own, "email": "ada@example.org"}, {**own, "id": "p2", "name": "Other"}]}
+
+    async def work(site: Website) -> None:
+        job = {"type": "upsertProject", "project": own}
+        ref = (await call(site, "POST", "/tasks", {"application": "spinnaker", "description": "x", "job": [job]}))[
+            "ref"
+        ]
+        await ended(site.ports.services, ref.rpartition("/")[2])
+
+        report = await call(site, "POST", "/api/v1/imports", {"bundle": bundle, "source": "x"})
+
+        assert [(one["code"], one["name"]) for one in report["gaps"]] == [("import.own", "Checkout")]
+        assert report["counts"]["project"] == {"stored": 1, "unchanged": 1, "refused": 0}
+        assert (await call(site, "GET", "/projects/p1"))["email"] == "own@example.org"
+
+    visit(work, harness=Installed().harness)
