@@ -1,7 +1,7 @@
 """Shells for the conformance suite: the real engine, worker and store of one server, driven by each of the shells."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import msgspec
 
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.probes import Probe
+from gennaker.interfaces.registry import ImageRegistry
 from gennaker.settings import EngineSettings, Settings, StoreSettings, TemporalSettings
 from gennaker.store import opening
 from gennaker.store.audit import DatabaseAuditTrail
@@ -48,6 +49,8 @@ async def running(
     *,
     probe: Probe | None = None,
     choice: ShellChoice | None = None,
+    registries: Mapping[str, ImageRegistry] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
     """One server, until the block ends; with the shell that is set, or another one."""
     choice = choice or await _choice(settings)
@@ -61,7 +64,8 @@ async def running(
             settings=settings,
             data=folder,
             plugins=plugins,
-            registries={},
+            registries=registries or {},
+            environment=environment,
             probe=probe or SilentProbe(),
             servers=store.servers,
             shell=choice.type(store.shell),

@@ -5,13 +5,12 @@ server on the folder, a port in use, a broken database, an address that isn't lo
 """
 
 import asyncio
-import contextlib
 import gc
 import ipaddress
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -20,7 +19,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-import uvicorn
 
 from gennaker.access.passwords import Passwords
 from gennaker.access.signing_in import SignIn
@@ -54,9 +52,11 @@ from gennaker.transport.folder import DataFolder
 from gennaker.transport.http import GuardedClient
 from gennaker.transport.permissions import private_files
 from gennaker.transport.processes import Processes
+from gennaker.transport.reporting import LossyOutput
 from gennaker.web import application as web_application
 from gennaker.web import page as web_page
 from gennaker.web import registry as web_registry
+from gennaker.web.listener import Listener
 from gennaker.web.ports import WebPorts
 from gennaker.web.proxies import Proxied
 from gennaker.web.sign_in import Doors
@@ -71,8 +71,6 @@ log = structlog.get_logger()
 Found = TypeVar("Found")
 
 _PAGE = Path(web_application.__file__).parent / "static"
-_STOP_SECONDS = 5
-"""How long open requests may finish when the server stops."""
 _IMAGES_KEPT = timedelta(days=1)
 """Uploads that nobody continues and blobs that no image needs are removed after this."""
 _GC_THRESHOLDS = (10_000, 20, 50)
@@ -83,12 +81,12 @@ live on."""
 
 def serve(settings: Settings, data: Path, environment: Mapping[str, str]) -> int:
     """Runs a server until SIGTERM or SIGINT; returns the exit status."""
-    reporting.configure(is_terminal=os.isatty(2))
+    output = reporting.configure(is_terminal=os.isatty(2))
     check_addresses(settings)
     with private_files():
         folder = DataFolder(data)
         try:
-            asyncio.run(_serve(settings, folder, _probe(environment)))
+            asyncio.run(_serve(settings, folder, environment, output))
         except* (Refused, StoreUnusable) as group:
             raise _first_cause(group) from None
         finally:
@@ -258,13 +256,15 @@ def installed_plugins() -> tuple[Plugin, ...]:
     return tuple(found)
 
 
-async def _serve(settings: Settings, folder: DataFolder, probe: Probe) -> None:
+async def _serve(settings: Settings, folder: DataFolder, environment: Mapping[str, str], output: LossyOutput) -> None:
     choice = await _shell(settings)
     store = opening.open_store(
         settings.store, folder.path, engine_version=version("gennaker"), server=_own_name(), shell=choice.lease
     )
     try:
-        await _Server(settings, folder, store, probe, shell=choice.type(store.shell)).run()
+        server = _Server(settings, folder, store, environment, shell=choice.type(store.shell))
+        output.masked = server.masked
+        await server.run()
     finally:
         store.close()
 
@@ -303,7 +303,13 @@ class _Server:
     """A server over an open data folder."""
 
     def __init__(
-        self, settings: Settings, folder: DataFolder, store: OpenStore, probe: Probe, *, shell: ShellType
+        self,
+        settings: Settings,
+        folder: DataFolder,
+        store: OpenStore,
+        environment: Mapping[str, str],
+        *,
+        shell: ShellType,
     ) -> None:
         clock, ids = SystemClock(), SystemIds()
         database = store.database
@@ -331,10 +337,11 @@ class _Server:
             data=database.folder,
             plugins=installed_plugins(),
             registries={settings.registry.account: self._registry},
-            probe=probe,
+            probe=_probe(environment),
             servers=store.servers,
             shell=shell,
             pace=Pace(),
+            environment=environment,
         )
         admins = settings.sign_in.admin_roles if settings.sign_in.required else ()
         self._doors = Doors(token=folder.token(ids.token()), clock=clock, new_token=ids.token, admin_roles=admins)
@@ -353,6 +360,7 @@ class _Server:
             stage_types=self._core.stage_types,
             doors=self._doors,
             sign_in=sign_in,
+            stored_secrets=self._core.stored_secrets,
             phases=self._core.phases,
             verify_audit=self._verify_audit,
             ending=self._ending,
@@ -364,13 +372,18 @@ class _Server:
         application = web_application.create(web_ports)
         behind = ports.listening_at(settings.sign_in.proxy_socket) if settings.sign_in.proxy_socket else None
         self._listeners = (
-            _Listener(application, self._api_socket),
-            *((_Listener(Proxied(application), behind),) if behind is not None else ()),
-            _Listener(web_registry.create(self._images, audit=self._audit, clock=clock), self._registry_socket),
+            Listener(application, self._api_socket),
+            *((Listener(Proxied(application), behind),) if behind is not None else ()),
+            Listener(web_registry.create(self._images, audit=self._audit, clock=clock), self._registry_socket),
         )
+
+    def masked(self, text: str) -> str:
+        """A line of the log without secrets."""
+        return self._core.services.secrets.masked_text(text)
 
     async def run(self) -> None:
         """Serves until told to stop; then takes no more requests, gives back what it performs, ends."""
+        await self._core.stored_secrets.know_all()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
@@ -434,33 +447,6 @@ class _Server:
     async def _verify_audit(self) -> JsonObject:
         verdict = await self._audit.verify()
         return {"isIntact": verdict.is_intact, "records": verdict.records, "sentence": verdict.sentence}
-
-
-class _Listener(uvicorn.Server):
-    """An HTTP server on a socket that is bound already; signals are the process's business."""
-
-    def __init__(self, app: Callable[..., object], bound: socket.socket) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                ws="none",
-                server_header=False,
-                timeout_graceful_shutdown=_STOP_SECONDS,
-            )
-        )
-        self._bound = bound
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals alone."""
-        yield
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serves on the bound socket."""
-        await super().serve(sockets or [self._bound])
 
 
 def _ports(store: OpenStore, clock: SystemClock, audit: DatabaseAuditTrail) -> core.StorePorts:

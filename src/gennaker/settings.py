@@ -23,6 +23,8 @@ CountIfAny = Annotated[int, Meta(ge=0, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=1, le=2**40)]
 HttpStatus = Annotated[int, Meta(ge=100, le=599)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
+SecretText = Annotated[str, Meta(pattern=r"^(encrypted:.+|secret://.+)?\Z")]
+"""A reference to a secret (`encrypted:store!n:NAME`), never the secret itself."""
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -102,6 +104,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     folder: str = ""
     """Folder that all servers of a database share, for what stays files: images, evidence, logs, processes; empty: the
     data folder, which is right for a single server."""
+    secret_key_file: str = ""
+    """File with the keys of kept secrets, best not in the same backup; empty: `secrets.key` in the shared folder."""
     lease_seconds: Seconds = 15.0
     """So long after its last sign of life a server's executions pass to others; with PostgreSQL only."""
     poll_seconds: Seconds = 1.0
@@ -264,7 +268,7 @@ class PreconfiguredWebhookSettings(msgspec.Struct, frozen=True, kw_only=True, re
     payload: str | None = None
     """JSON."""
     custom_headers: dict[str, str] = {}
-    """Sent to `url`'s own origin only and never stored. `file:/path` stands for the content of a file: secrets."""
+    """Sent to `url`'s own origin only, never stored. Stand for secrets: `file:/path`, and references to any engine's."""
     parameters: tuple[WebhookParameterSettings, ...] = ()
     permissions: dict[Literal["READ", "WRITE"], tuple[str, ...]] = {}
     """Roles: one of WRITE's may run it, one of READ's is shown it. A right that isn't named everybody has."""
@@ -296,6 +300,7 @@ class CiSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """For Jenkins with a user's API token."""
     token_file: str = ""
     """File that holds the token and nothing else."""
+    token: SecretText = ""
     csrf: bool = False
     """Jenkins wants a crumb with each write: only where no API token is used."""
     key_parameter: str = ""
@@ -335,6 +340,7 @@ class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename=
     """Empty: the token alone signs in."""
     token_file: str = ""
     """File that holds the token or password and nothing else."""
+    token: SecretText = ""
     use_content_api: bool = False
     """GitHub: take the file from the contents API itself instead of its download address."""
 

@@ -24,6 +24,7 @@ SUITES = {
     "Logs": ("test_evidence", "SUBJECTS_OF_LOGS"),
     "MetricSource": ("test_metric_sources", "SUBJECTS"),
     "Notifier": ("test_notifiers", "SUBJECTS"),
+    "SecretEngine": ("test_secret_engines", "SUBJECTS"),
     "Servers": ("test_servers", "SUBJECTS"),
     "TrafficProvider": ("test_traffic_provider", "SUBJECTS"),
 }

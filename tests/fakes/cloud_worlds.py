@@ -18,6 +18,8 @@ from tests.fakes.faulty import Faults, FaultyCloud
 from tests.fakes.kubernetes_world import KubernetesWorld
 from tests.fakes.registry import MemoryRegistry
 
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import ResolvedSecrets
 from gennaker.interfaces.clouds import (
     Capacity,
     CloudProvider,
@@ -101,6 +103,7 @@ class LocalWorld:
             data=self.folder,
             documents=self._documents,
             registries={"local-registry": self.source},
+            secrets=ResolvedSecrets(Masker()),
             clock=SystemClock(),
         )
 

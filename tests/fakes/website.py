@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 from argon2 import PasswordHasher
-from tests.harness import Harness
 
 from gennaker.access.passwords import Passwords
 from gennaker.access.signing_in import SignIn
+from gennaker.interfaces.clock import Clock, Ids
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem
 from gennaker.web import application
@@ -59,10 +59,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(self.body)
 
 
+class Sources(Protocol):
+    """Where time and names come from."""
+
+    @property
+    def time(self) -> Clock: ...
+
+    @property
+    def ids(self) -> Ids: ...
+
+
 class Website:
     """The web application over a core."""
 
-    def __init__(self, harness: Harness, core: Core, *, page: Path = Path("/nonexistent/page")) -> None:
+    def __init__(self, harness: Sources, core: Core, *, page: Path = Path("/nonexistent/page")) -> None:
         self.doors = Doors(token=TOKEN, clock=harness.time, new_token=harness.ids.token)
         self.sign_in = SignIn(
             people=core.identities,
@@ -80,6 +90,7 @@ class Website:
             stage_types=core.stage_types,
             doors=self.doors,
             sign_in=self.sign_in,
+            stored_secrets=core.stored_secrets,
             phases=core.phases,
             verify_audit=self._verified,
             ending=asyncio.Event(),

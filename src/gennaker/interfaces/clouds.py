@@ -118,6 +118,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     command: tuple[str, ...] = ()
     """Replaces the image's entrypoint and command when not empty."""
     environment: dict[str, str] = {}
+    """May refer to secrets, which the provider fills in when it starts the job, and keeps nowhere, or refuses."""
+    application: str = ""
+    """Whose job it is."""
     timeout: timedelta = timedelta(minutes=10)
     reports: dict[str, str] = {}
     """Name → path below the job's working folder, read when it has ended (`{"junit": "report.xml"}`)."""

@@ -10,6 +10,7 @@ from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clouds import CloudProvider
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
+from gennaker.interfaces.secrets import SecretEngine
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.interfaces.traffic import TrafficProvider
@@ -44,4 +45,6 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     api_servers: tuple[Callable[[Services], tuple[ApiServer, ...]], ...] = ()
     """As many as the settings name."""
     metrics: tuple[Callable[[Services], MetricSource], ...] = ()
+    secret_engines: tuple[Callable[[Services], SecretEngine], ...] = ()
+    """Only the settings may refer to their secrets."""
     services: tuple[Service, ...] = ()

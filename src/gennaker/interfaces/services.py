@@ -22,6 +22,7 @@ from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.pipelines import PipelineChecks
 from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.traffic import TrafficProviders
 from gennaker.settings import Settings
 
@@ -37,6 +38,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     documents: Callable[[str], Documents]
     """By namespace."""
     authoriser: Authoriser
+    secrets: Secrets
     executions: Executions
     intake: Intake
     definitions: Definitions

@@ -14,8 +14,10 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from gennaker.interfaces.ci import CiMissing, CiUnanswered, CiUnavailable
+from gennaker.interfaces.secrets import OF_SETTINGS, Secrets
 from gennaker.model.codec import Json, decode_json, encode
 from gennaker.model.problems import Problem, Refused
+from gennaker.settings import ArtifactAccountSettings, CiSettings
 from gennaker.transport.http import GuardedClient, HttpAnswer, HttpFailure, HttpLimits, NoAnswer
 
 _LIMITS = HttpLimits(read_seconds=20, total_seconds=60, answer_bytes=50_000_000)
@@ -99,8 +101,19 @@ class CiHttp:
         raise Refused(Problem(code="ci.refused", message=message, remedy=_remedy(status)))
 
 
-def secret(file: str, setting: str) -> str:
-    """What stands in a secret's file; empty: none is set. Raises Refused."""
+async def token_of(settings: CiSettings | ArtifactAccountSettings, section: str, secrets: Secrets | None) -> str:
+    """The token of a section of the settings, by its reference or from its file; empty: none is set. Raises Refused."""
+    if settings.token:
+        if secrets is None:
+            raise Refused(Problem(code="ci.secret", message=f"Nobody here resolves {section}.token."))
+        return str(await secrets.fill(settings.token, OF_SETTINGS))
+    found = _content(settings.token_file, f"{section}.token-file")
+    if secrets is not None:
+        secrets.know(found)
+    return found
+
+
+def _content(file: str, setting: str) -> str:
     if not file:
         return ""
     try:

@@ -77,6 +77,14 @@ class Client:
         """POST of JSON."""
         return self._answer("POST", path, body=body or {})
 
+    def put(self, path: str, body: JsonObject) -> Json:
+        """PUT of JSON."""
+        return self._answer("PUT", path, body=body)
+
+    def delete(self, path: str) -> None:
+        """DELETE."""
+        self._asked("DELETE", path)
+
     def content(self, path: str) -> bytes:
         """GET of something that is no JSON of ours."""
         return self._asked("GET", path).content

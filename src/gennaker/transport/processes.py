@@ -43,6 +43,8 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     working_folder: str
     environment: dict[str, str] = {}
     """Everything the child gets, but for PATH, HOME and LANG, which are the server's unless given here."""
+    has_secrets: bool = False
+    """It is started with secrets, which no file has."""
     stop_signal: int = signal.SIGTERM
     """Asks the child to end."""
     drain_seconds: float = 10.0
@@ -52,6 +54,14 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes: int = 10_000_000
     """Size at which a log file is rotated."""
     log_files: int = 3
+
+
+class ChildSecrets(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child gets and no file has: it goes to the shim through a pipe."""
+
+    environment: dict[str, str] = {}
+    masked: tuple[str, ...] = ()
+    """Texts that become `****` in the child's output."""
 
 
 class ProcessState(StrEnum):
@@ -161,12 +171,12 @@ class Processes:
         """The newest of a run's log files."""
         return self._root / name / shim.LOG
 
-    async def start(self, name: str, spec: ProcessSpec) -> ProcessStatus:
+    async def start(self, name: str, spec: ProcessSpec, *, secrets: ChildSecrets | None = None) -> ProcessStatus:
         """Starts the run unless it was started before. Returns when it runs or has ended. Raises UnstartableShim.
 
-        A folder that was started keeps the spec of its first start.
+        A folder that was started keeps the spec of its first start. `secrets` are for a spec that has some.
         """
-        return await asyncio.to_thread(self._start, name, spec)
+        return await asyncio.to_thread(self._start, name, spec, secrets or ChildSecrets())
 
     async def status(self, name: str) -> ProcessStatus | None:
         """The run as it is now; None: there is no such folder."""
@@ -228,7 +238,7 @@ class Processes:
         """The last lines of the run's output."""
         return await asyncio.to_thread(_tail, self.log(name), lines, limit_bytes)
 
-    def _start(self, name: str, spec: ProcessSpec) -> ProcessStatus:
+    def _start(self, name: str, spec: ProcessSpec, secrets: ChildSecrets) -> ProcessStatus:
         folder = self._root / name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
@@ -246,7 +256,7 @@ class Processes:
                 command,
                 env=inherited,
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                input=msgspec.json.encode(secrets),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 timeout=_START_TIMEOUT_SECONDS,

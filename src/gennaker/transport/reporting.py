@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Callable
 from typing import IO
 
 import structlog
@@ -21,6 +22,8 @@ class LossyOutput:
     def __init__(self, stream: IO[str]) -> None:
         """Nothing is lost yet."""
         self.lost = 0
+        self.masked: Callable[[str], str] = str
+        """Takes secrets out of a line; set as soon as somebody knows any."""
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -30,7 +33,7 @@ class LossyOutput:
                 self._stream.write(json.dumps({"event": "log.lost", "lines": self.lost, "level": "warning"}) + "\n")
                 self._stream.flush()
                 self.lost = 0
-            self._stream.write(text)
+            self._stream.write(self.masked(text))
             self._stream.flush()
         except OSError:
             self.lost += 1
@@ -50,8 +53,8 @@ class _OfLibraries(logging.Handler):
         log.log(level, record.name, message=record.getMessage().strip(), exc_info=record.exc_info)
 
 
-def configure(*, is_terminal: bool, level: int = logging.INFO) -> None:
-    """Sets the log up once, at the start of a process that serves."""
+def configure(*, is_terminal: bool, level: int = logging.INFO) -> LossyOutput:
+    """Sets the log up once, at the start of a process that serves; returns where it goes."""
     output = LossyOutput(sys.stderr)
     # Traces without the values of variables: among these are tokens and the bodies of requests.
     renderers: tuple[structlog.types.Processor, ...] = (
@@ -73,3 +76,4 @@ def configure(*, is_terminal: bool, level: int = logging.INFO) -> None:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_OfLibraries()], force=True)
     logging.captureWarnings(capture=True)
+    return output

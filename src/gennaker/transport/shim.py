@@ -11,6 +11,9 @@ isn't written down, wherever anybody is killed. If the shim dies before, the gat
 Once `process.json` is there the folder is used up: whoever wants another run takes another folder. The caller
 gets its exit status when the child runs (or could not be started); it may be killed at any time.
 
+Where the spec says so the caller hands over secrets on standard input: more of the child's environment, and what is
+masked in its output. They are in no file.
+
 Files of the folder: `run.json` (what to run, written by the caller), `lock`, `process.json`, `output.log` (and
 `output.log.1` …), `exit.json`, `shim.log` (the shim's own faults, normally empty).
 
@@ -45,6 +48,7 @@ SHIM_LOG = "shim.log"
 CHILD_UMASK = 0o022
 """The usual one, whatever its starter's: what a build makes must not depend on it."""
 _CHUNK = 65536
+_MASK = b"****"
 _LEFT_OVER_SECONDS = 1.0
 """How long output is still read after the child has ended."""
 _LAST_SECONDS = 5.0
@@ -59,6 +63,11 @@ def main(arguments: list[str]) -> int:
     path = os.path.abspath(arguments[0])
     with open(path, encoding="utf-8") as file:
         spec = json.load(file)
+    masked = []
+    if spec.get("has_secrets"):
+        secrets = json.load(sys.stdin)
+        spec["environment"].update(secrets["environment"])
+        masked = secrets["masked"]
     ready, tell = os.pipe()
     if os.fork():
         os.close(tell)
@@ -68,7 +77,7 @@ def main(arguments: list[str]) -> int:
     folder = os.path.dirname(path)
     _stand_alone(folder)
     if _is_mine(folder):
-        _Shim(folder, spec).run(tell)
+        _Shim(folder, spec, masked).run(tell)
     else:
         os.write(tell, b"1")
     os._exit(0)
@@ -151,7 +160,9 @@ def _is_mine(folder: str) -> bool:
 class _Output:
     """The child's output in files of bounded size: `output.log` is the newest."""
 
-    def __init__(self, path: str, limit: int, files: int) -> None:
+    def __init__(self, path: str, limit: int, files: int, masked: list[str]) -> None:
+        self._masked = sorted((os.fsencode(text) for text in masked), key=len, reverse=True)
+        self._held = b""
         self._path = path
         self._limit = limit
         self._files = files
@@ -159,7 +170,35 @@ class _Output:
         self.lost_bytes = 0
 
     def write(self, data: bytes) -> None:
-        """Appends. What a full disk doesn't take is counted: the child must not suffer from it."""
+        """Appends what can't be the beginning of a secret; the rest waits for what follows it."""
+        if not self._masked:
+            self._append(data)
+            return
+        self._held += data
+        for secret in self._masked:
+            self._held = self._held.replace(secret, _MASK)
+        keep = len(self._held) - self._beginning()
+        if keep:
+            self._append(self._held[:keep])
+        self._held = self._held[keep:]
+
+    def finish(self) -> None:
+        """Appends what waited: nothing follows any more."""
+        if self._held:
+            self._append(self._held)
+        self._held = b""
+
+    def _beginning(self) -> int:
+        """How many bytes at the end are the beginning of a secret."""
+        longest = min(len(self._held), len(self._masked[0]) - 1)
+        for size in range(longest, 0, -1):
+            end = self._held[-size:]
+            if any(secret.startswith(end) for secret in self._masked):
+                return size
+        return 0
+
+    def _append(self, data: bytes) -> None:
+        """What a full disk doesn't take is counted: the child must not suffer from it."""
         try:
             if os.fstat(self._file).st_size + len(data) > self._limit:
                 self._rotate()
@@ -185,10 +224,10 @@ class _Output:
 class _Shim:
     """One child from start to end."""
 
-    def __init__(self, folder: str, spec: dict) -> None:  # type: ignore[type-arg]  # plain JSON
+    def __init__(self, folder: str, spec: dict, masked: list[str]) -> None:  # type: ignore[type-arg]  # plain JSON
         self._folder = folder
         self._spec = spec
-        self._output = _Output(os.path.join(folder, LOG), spec["log_bytes"], spec["log_files"])
+        self._output = _Output(os.path.join(folder, LOG), spec["log_bytes"], spec["log_files"], masked)
         self._reason = "exited"
         self._child = 0
         self._kill_at: float | None = None
@@ -365,6 +404,7 @@ class _Shim:
 
     def _end(self, status: int | None, number: int | None, reason: str, message: str) -> None:
         end = {"status": status, "signal": number, "reason": reason, "message": message}
+        self._output.finish()
         end["lost_bytes"] = self._output.lost_bytes
         write_whole(os.path.join(self._folder, EXIT), end)
 

@@ -47,6 +47,7 @@ from gennaker.web.native.executions import ExecutionsController
 from gennaker.web.native.imports import ImportsController
 from gennaker.web.native.people import PeopleController
 from gennaker.web.native.pipelines import PipelinesController
+from gennaker.web.native.secrets import SecretsController
 from gennaker.web.native.system import HealthController, SystemController
 from gennaker.web.orca import OrcaController
 from gennaker.web.page import PageController
@@ -103,6 +104,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             DefinitionsController,
             EvidenceController,
             PeopleController,
+            SecretsController,
             ImportsController,
             GateSessionController,
             GateTokensController,

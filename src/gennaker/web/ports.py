@@ -9,6 +9,7 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 
 from gennaker.access.signing_in import SignIn
+from gennaker.access.stored_secrets import StoredSecrets
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.migration.phases import Phases
@@ -31,6 +32,7 @@ class WebPorts:
         stage_types: Mapping[str, StageType],
         doors: Doors,
         sign_in: SignIn,
+        stored_secrets: StoredSecrets,
         phases: Phases,
         verify_audit: Callable[[], Awaitable[JsonObject]],
         ending: asyncio.Event,
@@ -48,6 +50,7 @@ class WebPorts:
         self.stage_types = stage_types
         self.doors = doors
         self.sign_in = sign_in
+        self.stored_secrets = stored_secrets
         self.phases = phases
         self.verify_audit = verify_audit
         self.ending = ending

@@ -12,6 +12,7 @@ from gennaker.model import pointers
 from gennaker.model.codec import JsonObject, milliseconds, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.web.gate import conventions
+from gennaker.web.ports import ports_of
 
 log = structlog.get_logger()
 
@@ -110,6 +111,7 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> "Response[J
 
 def answer(request: Request[Any, Any, Any], status: int, problems: list[Problem]) -> "Response[JsonObject]":
     """A problem document, or for Gate's clients what Spring answers with the problems beside it."""
+    problems = [ports_of(request).services.secrets.masked(problem) for problem in problems]
     if conventions.is_gates(request.url.path):
         return _as_gate(request, status, problems)
     first = problems[0]

@@ -10,6 +10,10 @@ import msgspec
 
 from gennaker.access.authorising import RoleAuthoriser
 from gennaker.access.identities import Identities
+from gennaker.access.keyring import Keyring
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import EnvironmentSecrets, FileSecrets, ResolvedSecrets
+from gennaker.access.stored_secrets import StoredSecrets
 from gennaker.engine import rules
 from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.artifacts import ArtifactAccount
@@ -70,6 +74,7 @@ class Core(msgspec.Struct, frozen=True, kw_only=True):
     stage_types: Mapping[str, StageType]
     """By name and alias."""
     identities: Identities
+    stored_secrets: StoredSecrets
     phases: Phases
     background: tuple[Service, ...]
     """What the plugins want to have running."""
@@ -112,10 +117,11 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     servers: Servers | None = None,
     shell: ShellType = EMBEDDED,
     pace: Pace | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Core:
     """Puts the core together; nothing runs yet. `servers`: those that share the store; None: nobody does.
 
-    `pace` holds new executions back while steps take too long; None: nothing does.
+    `pace` holds new executions back while steps take too long; None: nothing does. `environment`: the server's, for secrets.
     """
     updates = LocalUpdates()
     servers = servers or Alone(store.journal)
@@ -135,6 +141,9 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         pace=pace,
     )
     stage_types = by_name(stage for plugin in plugins for stage in _stages(plugin, settings))
+    masker = Masker()
+    secrets = ResolvedSecrets(masker)
+    stored_secrets = _stored_secrets(store, clock, ids, settings=settings, data=data, masker=masker)
     offered = _Offered()
     services = Services(
         clock=clock,
@@ -143,6 +152,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         data=data,
         documents=store.documents,
         authoriser=authoriser,
+        secrets=secrets,
         executions=executions,
         intake=LocalIntake(
             definitions=store.definitions, executions=executions, audit=store.audit, clock=clock, ids=ids
@@ -164,6 +174,8 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         outside=LocalOutside(store.definitions, allowed=settings.webhook_hosts),
     )
     _fill(offered, services, plugins)
+    secrets.offer((stored_secrets, FileSecrets(), EnvironmentSecrets(environment or {})))
+    secrets.offer([factory(services) for plugin in plugins for factory in plugin.secret_engines])
     performer = Performer(stage_types=stage_types, services=services, phases=phases, probe=probe)
     stepper = Stepper(
         journal=journal,
@@ -197,11 +209,26 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         servers=servers,
         stage_types=stage_types,
         identities=identities,
+        stored_secrets=stored_secrets,
         phases=phases,
         background=(
             Service(name="buffered-executions", run=buffering.run),
             *(service for plugin in plugins for service in plugin.services),
         ),
+    )
+
+
+def _stored_secrets(
+    store: StorePorts, clock: Clock, ids: Ids, *, settings: Settings, data: Path, masker: Masker
+) -> StoredSecrets:
+    file = settings.store.secret_key_file
+    return StoredSecrets(
+        documents=store.documents("secrets"),
+        keyring=Keyring(Path(file).expanduser() if file else data / "secrets.key", ids.token),
+        audit=store.audit,
+        clock=clock,
+        new_secret=ids.token,
+        know=masker.know,
     )
 
 

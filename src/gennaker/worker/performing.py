@@ -108,7 +108,7 @@ class Performer:
             case other:
                 raise AssertionError(f"{type(other).__name__} is not performed here")
         self._probe.reached(f"effect.after:{name}")
-        return event
+        return self._services.secrets.masked(event)
 
     def _now(self) -> datetime:
         return self._services.clock.now()

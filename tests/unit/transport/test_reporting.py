@@ -1,10 +1,13 @@
 """The log: JSON lines for machines, readable ones for people, and no values of variables in either."""
 
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+
+from gennaker.transport import reporting
 
 _SCRIPT = """
 import structlog
@@ -43,6 +46,17 @@ def test_lines_go_to_standard_error_with_traces_but_without_values(is_terminal: 
         first, second = map(json.loads, done.stderr.splitlines())
         assert (first["event"], first["execution"], first["level"]) == ("began", "x", "info")
         assert second["event"] == "failed"
+
+
+def test_lines_lose_their_secrets_as_soon_as_any_are_known() -> None:
+    stream = io.StringIO()
+    output = reporting.LossyOutput(stream)
+
+    output.write("a secret\n")
+    output.masked = lambda line: line.replace("secret", "****")
+    output.write("a secret\n")
+
+    assert stream.getvalue() == "a secret\na ****\n"
 
 
 _LIBRARIES = """

@@ -12,12 +12,13 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from gennaker.interfaces.artifacts import PUBLIC_HTTP, ArtifactUnavailable
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject, decode_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import ArtifactAccountSettings
-from gennaker.transport.ci_http import secret
+from gennaker.transport.ci_http import token_of
 from gennaker.transport.http import GuardedClient, HttpAnswer, HttpFailure, HttpLimits, NoAnswer
 
 _LIMITS = HttpLimits(read_seconds=20, total_seconds=60, answer_bytes=20_000_000, redirects=10)
@@ -36,11 +37,19 @@ _PORTS = {"http": 80, "https": 443}
 class FileAccount:
     """One account."""
 
-    def __init__(self, name: str, settings: ArtifactAccountSettings, *, allowed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ArtifactAccountSettings,
+        *,
+        allowed: tuple[str, ...] = (),
+        secrets: Secrets | None = None,
+    ) -> None:
         """`allowed`: `host:port` inside that may be read from. Nothing is asked yet."""
         self.name = name
         self.types = (f"{settings.type}/file",)
         self._settings = settings
+        self._secrets = secrets
         self._address = settings.address or _PUBLIC[settings.type]
         own = (_host(settings.address),) if settings.address else ()
         self._allowed = (*own, *allowed)
@@ -75,7 +84,7 @@ class FileAccount:
     async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
         client = GuardedClient(allowed=self._allowed, limits=_LIMITS)
         try:
-            answer = await client.request("GET", url, headers={**(headers or {}), **self._credentials(url)})
+            answer = await client.request("GET", url, headers={**(headers or {}), **(await self._credentials(url))})
         except NoAnswer as failure:
             raise ArtifactUnavailable(str(failure)) from failure
         except HttpFailure as failure:
@@ -89,10 +98,14 @@ class FileAccount:
             raise Refused(self._not_given(shown, answer.status))
         return answer
 
-    def _credentials(self, url: str) -> dict[str, str]:
-        if not self._settings.token_file or _origin(url) != _origin(self._address):
+    @property
+    def _has_token(self) -> bool:
+        return bool(self._settings.token or self._settings.token_file)
+
+    async def _credentials(self, url: str) -> dict[str, str]:
+        if not self._has_token or _origin(url) != _origin(self._address):
             return {}
-        token = secret(self._settings.token_file, f"artifact-accounts.{self.name}.token-file")
+        token = await token_of(self._settings, f"artifact-accounts.{self.name}", self._secrets)
         if self._settings.username:
             pair = base64.b64encode(f"{self._settings.username}:{token}".encode()).decode()
             return {"Authorization": f"Basic {pair}"}
@@ -106,7 +119,7 @@ class FileAccount:
 
     def _not_given(self, shown: str, status: int) -> Problem:
         remedy = "Correct the artifact's reference and version."
-        if status in {401, 403} or (status == 404 and not self._settings.token_file):
+        if status in {401, 403} or (status == 404 and not self._has_token):
             remedy = f"Look whether the account {self.name} may read it."
         return Problem(
             code="artifact.not_given", message=f"The artifact can't be read: {shown} answered {status}.", remedy=remedy
@@ -117,7 +130,10 @@ def accounts(services: Services) -> tuple[FileAccount, ...]:
     """Those of the settings, and the one that needs none."""
     settings = services.settings
     public = FileAccount(PUBLIC_HTTP, ArtifactAccountSettings(type="http"), allowed=settings.webhook_hosts)
-    named = (FileAccount(name, one, allowed=settings.webhook_hosts) for name, one in settings.artifact_accounts.items())
+    named = (
+        FileAccount(name, one, allowed=settings.webhook_hosts, secrets=services.secrets)
+        for name, one in settings.artifact_accounts.items()
+    )
     return (public, *named)
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, Started
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
@@ -16,7 +17,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.settings import CiSettings
 from gennaker.transport import build_files, ci_builds, ci_http
 from gennaker.transport.ci_builds import Build
-from gennaker.transport.ci_http import CiHttp, secret
+from gennaker.transport.ci_http import CiHttp, token_of
 
 _VERSION = {"api-version": "7.1"}
 _RESULTS = {"succeeded": BuildResult.SUCCESS, "canceled": BuildResult.ABORTED}
@@ -30,10 +31,11 @@ class AzureDevOps:
     type = "azure-devops"
     settles_after = timedelta(seconds=10)
 
-    def __init__(self, name: str, settings: CiSettings) -> None:
+    def __init__(self, name: str, settings: CiSettings, secrets: Secrets | None = None) -> None:
         """Nothing is asked yet."""
         self.name = name
         self._settings = settings
+        self._secrets = secrets
         self._http = CiHttp(name=name, address=settings.address)
 
     async def start(self, request: BuildRequest) -> Started:
@@ -47,7 +49,7 @@ class AzureDevOps:
             "templateParameters": parameters,
         }
         path = f"{project}/_apis/pipelines/{pipeline}/runs"
-        answer = await self._http.request("POST", path, query=_VERSION, headers=self._headers(), json=body)
+        answer = await self._http.request("POST", path, query=_VERSION, headers=await self._headers(), json=body)
         return ci_builds.at_once(answer.body, name=self.name, job=request.job)
 
     async def find(self, request: BuildRequest) -> Started | None:
@@ -100,7 +102,7 @@ class AzureDevOps:
             if not url:
                 continue
             # The token goes to the organisation itself only.
-            headers = self._headers() if url.startswith(f"{self._http.address}/") else {}
+            headers = await self._headers() if url.startswith(f"{self._http.address}/") else {}
             answer = await self._http.request("GET", url, headers=headers)
             content = build_files.in_zip(answer.body, file)
             if content is not None:
@@ -113,7 +115,7 @@ class AzureDevOps:
         path = f"{project}/_apis/build/builds/{number}/logs"
         texts = []
         for one in (foreign.mappings(foreign.mapping(await self._get(path)).get("value")))[-_MOST_LOGS:]:
-            headers = {**self._headers(), "Accept": "text/plain"}
+            headers = {**(await self._headers()), "Accept": "text/plain"}
             answer = await self._http.request("GET", f"{path}/{one['id']}", query=_VERSION, headers=headers)
             texts.append(("", answer.body.decode(errors="replace")))
         return ci_builds.joined(texts)
@@ -125,7 +127,9 @@ class AzureDevOps:
         if (await self.build(job, number)).result is not BuildResult.BUILDING:
             return
         path = f"{project}/_apis/build/builds/{number}"
-        await self._http.request("PATCH", path, query=_VERSION, headers=self._headers(), json={"status": "cancelling"})
+        await self._http.request(
+            "PATCH", path, query=_VERSION, headers=await self._headers(), json={"status": "cancelling"}
+        )
 
     async def _artifacts(self, project: str, number: str) -> list[JsonObject]:
         return foreign.mappings(
@@ -133,17 +137,18 @@ class AzureDevOps:
         )
 
     async def _get(self, path: str) -> Json:
-        return await self._http.json(path, query=_VERSION, headers=self._headers())
+        return await self._http.json(path, query=_VERSION, headers=await self._headers())
 
-    def _headers(self) -> dict[str, str]:
-        token = secret(self._settings.token_file, f"ci.{self.name}.token-file")
+    async def _headers(self) -> dict[str, str]:
+        token = await token_of(self._settings, f"ci.{self.name}", self._secrets)
         pair = base64.b64encode(f":{token}".encode()).decode()
         return {"Authorization": f"Basic {pair}"} if token else {}
 
 
 def systems(services: Services) -> tuple[AzureDevOps, ...]:
     """Those of the settings."""
-    return tuple(AzureDevOps(name, one) for name, one in services.settings.ci.items() if one.type == "azure-devops")
+    given = services.settings.ci.items()
+    return tuple(AzureDevOps(name, one, services.secrets) for name, one in given if one.type == "azure-devops")
 
 
 def _info(found: JsonObject, job: str, result: BuildResult, *, url: str, artifacts: list[Json]) -> JsonObject:

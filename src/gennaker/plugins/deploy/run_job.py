@@ -10,6 +10,7 @@ from gennaker.interfaces import artifacts, produced
 from gennaker.interfaces.clouds import Health, Job, NewJob, Place
 from gennaker.interfaces.clusters import Places
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
+from gennaker.interfaces.secrets import SecretUse
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign, waiting
 from gennaker.model.artifact import ExpectedArtifactKeys, Plain
@@ -90,6 +91,7 @@ async def run(context: TaskContext) -> TaskResult:
             image=chosen.reference,
             command=_command(own.get("command")),
             environment=_texts(environment),
+            application=context.execution.head.application,
             timeout=durations.read(own.get("jobTimeout") or "PT10M", key="jobTimeout"),
             reports={**_texts(reports), **({_PROPERTIES: file} if (file := _property_file(context)) else {})},
         )
@@ -117,6 +119,7 @@ async def wait(context: TaskContext) -> TaskResult:
             place=f"{place.account}/{place.region}",
         )
         return Again(after=_LOOKS_AGAIN, waiting_for=waits)
+    job = await _without_secrets(context, job)
     summaries = await _keep_reports(context, job)
     outputs: JsonObject = {
         "jobStatus": {"jobState": job.state.value, "id": job.id, "exitStatus": job.exit_status},
@@ -171,6 +174,15 @@ async def stop_beginning(context: TaskContext) -> None:
     if isinstance(result, Done):
         place, provider = _place(context)
         await server_groups.provider(context.services, provider).stop_job(place, str(result.context["jobId"]))
+
+
+async def _without_secrets(context: TaskContext, job: Job) -> Job:
+    """What the job has written down of secrets that it was given; another server may have started it."""
+    secrets = context.services.secrets
+    given = context.stage.context.get("environment")
+    await secrets.fill(given, SecretUse(application=context.execution.head.application))
+    reports = {name: secrets.masked_bytes(content) for name, content in job.reports.items()}
+    return msgspec.structs.replace(job, reports=reports)
 
 
 async def _keep_reports(context: TaskContext, job: Job) -> list[Json]:

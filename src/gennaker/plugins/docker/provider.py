@@ -16,6 +16,7 @@ from gennaker.interfaces.clouds import Capacity, Job, NewJob, NewServerGroup, Pl
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
+from gennaker.model import secret_references
 from gennaker.plugins.docker import options as container_options
 from gennaker.plugins.docker import owners, problems, runs
 from gennaker.plugins.docker.containers import Containers
@@ -166,6 +167,7 @@ class DockerProvider:
 
     async def run_job(self, new: NewJob) -> Job:
         """Begins a job, or returns the one that has this key."""
+        secret_references.refuse_in(new.environment, self.name)
         return await self._account(new.place).jobs.run(new)
 
     async def job(self, place: Place, job_id: str) -> Job | None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, CiUnanswered, Started
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json
@@ -19,7 +20,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.settings import CiSettings
 from gennaker.transport import build_files, ci_builds, ci_http
 from gennaker.transport.ci_builds import Build
-from gennaker.transport.ci_http import CiHttp, secret
+from gennaker.transport.ci_http import CiHttp, token_of
 
 _PUBLIC = "https://api.github.com"
 _RESULTS = {
@@ -37,10 +38,11 @@ class GitHubActions:
     type = "github"
     settles_after = timedelta(seconds=30)
 
-    def __init__(self, name: str, settings: CiSettings) -> None:
+    def __init__(self, name: str, settings: CiSettings, secrets: Secrets | None = None) -> None:
         """Nothing is asked yet."""
         self.name = name
         self._settings = settings
+        self._secrets = secrets
         self._http = CiHttp(name=name, address=settings.address or _PUBLIC)
 
     async def start(self, request: BuildRequest) -> Started:
@@ -55,7 +57,7 @@ class GitHubActions:
         answer = await self._http.request(
             "POST",
             f"repos/{repository}/actions/workflows/{quote(workflow)}/dispatches",
-            headers=self._headers(),
+            headers=await self._headers(),
             json=body,
         )
         number = _run_id(answer.body)
@@ -74,7 +76,7 @@ class GitHubActions:
             await self._http.json(
                 f"repos/{repository}/actions/workflows/{quote(workflow)}/runs",
                 query={"event": "workflow_dispatch", "per_page": "100"},
-                headers=self._headers(),
+                headers=await self._headers(),
             )
         )
         for run in foreign.mappings(found.get("workflow_runs")):
@@ -116,7 +118,7 @@ class GitHubActions:
         repository, _ = _parts(job)
         for artifact in await self._artifacts(repository, number):
             path = f"repos/{repository}/actions/artifacts/{artifact['id']}/zip"
-            answer = await self._http.request("GET", path, headers=self._headers())
+            answer = await self._http.request("GET", path, headers=await self._headers())
             content = build_files.in_zip(answer.body, file)
             if content is not None:
                 return build_files.parse(file, content)
@@ -130,7 +132,7 @@ class GitHubActions:
         for one in (foreign.mappings(jobs.get("jobs")))[:_MOST_JOBS]:
             try:
                 path = f"repos/{repository}/actions/jobs/{one['id']}/logs"
-                answer = await self._http.request("GET", path, headers=self._headers())
+                answer = await self._http.request("GET", path, headers=await self._headers())
             except CiMissing:  # a job that hasn't begun has none
                 continue
             texts.append((str(one.get("name")), answer.body.decode(errors="replace")))
@@ -146,24 +148,25 @@ class GitHubActions:
         if number is None or (await self.build(job, number)).result is not BuildResult.BUILDING:
             return
         path = f"repos/{repository}/actions/runs/{number}/cancel"
-        await self._http.request("POST", path, headers=self._headers())
+        await self._http.request("POST", path, headers=await self._headers())
 
     async def _artifacts(self, repository: str, number: str) -> list[JsonObject]:
         found = foreign.mapping(await self._get(f"repos/{repository}/actions/runs/{number}/artifacts"))
         return [one for one in foreign.mappings(found.get("artifacts")) if one.get("expired") is not True]
 
     async def _get(self, path: str) -> Json:
-        return await self._http.json(path, query={"per_page": "100"}, headers=self._headers())
+        return await self._http.json(path, query={"per_page": "100"}, headers=await self._headers())
 
-    def _headers(self) -> Mapping[str, str]:
-        token = secret(self._settings.token_file, f"ci.{self.name}.token-file")
+    async def _headers(self) -> Mapping[str, str]:
+        token = await token_of(self._settings, f"ci.{self.name}", self._secrets)
         known = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
         return {**known, "Authorization": f"Bearer {token}"} if token else known
 
 
 def systems(services: Services) -> tuple[GitHubActions, ...]:
     """Those of the settings."""
-    return tuple(GitHubActions(name, one) for name, one in services.settings.ci.items() if one.type == "github")
+    given = services.settings.ci.items()
+    return tuple(GitHubActions(name, one, services.secrets) for name, one in given if one.type == "github")
 
 
 def _info(run: JsonObject, job: str, result: BuildResult, *, conclusion: str, artifacts: list[Json]) -> JsonObject:

@@ -8,13 +8,14 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, CiUnavailable, Started
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.settings import CiSettings
 from gennaker.transport import build_files, ci_builds, ci_http
 from gennaker.transport.ci_builds import Build
-from gennaker.transport.ci_http import CiHttp, secret
+from gennaker.transport.ci_http import CiHttp, token_of
 
 _PUBLIC = "https://gitlab.com"
 _RESULTS = {
@@ -33,10 +34,11 @@ class GitLab:
     type = "gitlab"
     settles_after = timedelta(seconds=10)
 
-    def __init__(self, name: str, settings: CiSettings) -> None:
+    def __init__(self, name: str, settings: CiSettings, secrets: Secrets | None = None) -> None:
         """Nothing is asked yet."""
         self.name = name
         self._settings = settings
+        self._secrets = secrets
         self._http = CiHttp(name=name, address=f"{(settings.address or _PUBLIC).rstrip('/')}/api/v4")
 
     async def start(self, request: BuildRequest) -> Started:
@@ -45,7 +47,7 @@ class GitLab:
         listed: list[Json] = [{"key": key, "value": value} for key, value in variables.items()]
         body: JsonObject = {"ref": ci_builds.branch(request, self._settings), "variables": listed}
         path = f"projects/{_project(request.job)}/pipeline"
-        answer = await self._http.request("POST", path, headers=self._headers(), json=body)
+        answer = await self._http.request("POST", path, headers=await self._headers(), json=body)
         return ci_builds.at_once(answer.body, name=self.name, job=request.job)
 
     async def find(self, request: BuildRequest) -> Started | None:
@@ -53,8 +55,8 @@ class GitLab:
         key = ci_builds.key_parameter(self.name, self._settings, kind="variable")
         path = f"projects/{_project(request.job)}/pipelines"
         query = {"per_page": str(_SEARCHED), "source": "api"}
-        for one in foreign.mappings(await self._http.json(path, query=query, headers=self._headers())):
-            variables = await self._http.json(f"{path}/{one['id']}/variables", headers=self._headers())
+        for one in foreign.mappings(await self._http.json(path, query=query, headers=await self._headers())):
+            variables = await self._http.json(f"{path}/{one['id']}/variables", headers=await self._headers())
             if {"key": key, "value": request.key} in [
                 {"key": item.get("key"), "value": item.get("value")} for item in foreign.mappings(variables)
             ]:
@@ -97,7 +99,7 @@ class GitLab:
         texts = []
         for one in (await self._jobs(job, number))[:_MOST_JOBS]:
             path = f"projects/{_project(job)}/jobs/{one['id']}/trace"
-            answer = await self._http.request("GET", path, headers=self._headers())
+            answer = await self._http.request("GET", path, headers=await self._headers())
             texts.append((str(one.get("name")), answer.body.decode(errors="replace")))
         return ci_builds.joined(texts)
 
@@ -105,7 +107,7 @@ class GitLab:
         """Cancels the pipeline."""
         number = started.number or started.queue_id
         path = f"projects/{_project(job)}/pipelines/{number}/cancel"
-        await self._http.request("POST", path, headers=self._headers())
+        await self._http.request("POST", path, headers=await self._headers())
 
     async def _jobs(self, job: str, number: str) -> list[JsonObject]:
         found = await self._get(f"projects/{_project(job)}/pipelines/{number}/jobs")
@@ -114,16 +116,17 @@ class GitLab:
         return foreign.mappings(found)
 
     async def _get(self, path: str) -> Json:
-        return await self._http.json(path, query={"per_page": "100"}, headers=self._headers())
+        return await self._http.json(path, query={"per_page": "100"}, headers=await self._headers())
 
-    def _headers(self) -> dict[str, str]:
-        token = secret(self._settings.token_file, f"ci.{self.name}.token-file")
+    async def _headers(self) -> dict[str, str]:
+        token = await token_of(self._settings, f"ci.{self.name}", self._secrets)
         return {"PRIVATE-TOKEN": token} if token else {}
 
 
 def systems(services: Services) -> tuple[GitLab, ...]:
     """Those of the settings."""
-    return tuple(GitLab(name, one) for name, one in services.settings.ci.items() if one.type == "gitlab")
+    given = services.settings.ci.items()
+    return tuple(GitLab(name, one, services.secrets) for name, one in given if one.type == "gitlab")
 
 
 def _info(found: JsonObject, job: str, result: BuildResult, artifacts: list[Json]) -> JsonObject:

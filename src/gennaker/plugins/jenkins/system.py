@@ -12,6 +12,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CannotTell, CiMissing, CiUnavailable, Started
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json, from_milliseconds
@@ -19,7 +20,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.settings import CiSettings
 from gennaker.transport import build_files, ci_builds
 from gennaker.transport.ci_builds import Build
-from gennaker.transport.ci_http import CiHttp, secret
+from gennaker.transport.ci_http import CiHttp, token_of
 
 _JOB = "buildable,property[parameterDefinitions[name,type,choices]]"
 _BUILD = (
@@ -37,10 +38,11 @@ class Jenkins:
     type = "jenkins"
     settles_after = timedelta(seconds=10)
 
-    def __init__(self, name: str, settings: CiSettings) -> None:
+    def __init__(self, name: str, settings: CiSettings, secrets: Secrets | None = None) -> None:
         """Nothing is asked yet."""
         self.name = name
         self._settings = settings
+        self._secrets = secrets
         self._http = CiHttp(name=name, address=settings.address)
 
     async def start(self, request: BuildRequest) -> Started:
@@ -118,11 +120,11 @@ class Jenkins:
     async def file(self, job: str, number: str, path: str) -> bytes:
         """An archived file, by its path in the workspace."""
         where = f"{_job(job)}/{quote(number, safe='')}/artifact/{_path(path)}"
-        return (await self._http.request("GET", where, headers=self._headers())).body
+        return (await self._http.request("GET", where, headers=await self._headers())).body
 
     async def log(self, job: str, number: str) -> str:
         """The console's text."""
-        answer = await self._http.request("GET", f"{_job(job)}/{number}/consoleText", headers=self._headers())
+        answer = await self._http.request("GET", f"{_job(job)}/{number}/consoleText", headers=await self._headers())
         return answer.body.decode(errors="replace")[-build_files.LOG_LIMIT :]
 
     async def stop(self, job: str, started: Started) -> None:
@@ -140,12 +142,12 @@ class Jenkins:
         return foreign.mappings(foreign.mapping(await self._get(_job(job), tree=tree)).get("builds"))
 
     async def _get(self, path: str, *, tree: str) -> Json:
-        return await self._http.json(f"{path}/api/json", query={"tree": tree}, headers=self._headers())
+        return await self._http.json(f"{path}/api/json", query={"tree": tree}, headers=await self._headers())
 
     async def _post(
         self, path: str, *, query: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
     ) -> dict[str, str]:
-        headers = self._headers()
+        headers = await self._headers()
         if self._settings.csrf:
             headers |= await self._crumb()
         answer = await self._http.request("POST", path, query=query, headers=headers, form=form or {})
@@ -153,7 +155,7 @@ class Jenkins:
 
     async def _crumb(self) -> dict[str, str]:
         """The crumb belongs to a session, whose cookie has to come with it."""
-        answer = await self._http.request("GET", "crumbIssuer/api/json", headers=self._headers())
+        answer = await self._http.request("GET", "crumbIssuer/api/json", headers=await self._headers())
         try:
             crumb = foreign.mapping(decode_json(answer.body))
         except ValueError as error:
@@ -162,8 +164,8 @@ class Jenkins:
         cookie = answer.headers.get("set-cookie", "").partition(";")[0]
         return {**headers, "Cookie": cookie} if cookie else headers
 
-    def _headers(self) -> dict[str, str]:
-        token = secret(self._settings.token_file, f"ci.{self.name}.token-file")
+    async def _headers(self) -> dict[str, str]:
+        token = await token_of(self._settings, f"ci.{self.name}", self._secrets)
         if not token:
             return {}
         if not self._settings.username:
@@ -174,7 +176,8 @@ class Jenkins:
 
 def systems(services: Services) -> tuple[Jenkins, ...]:
     """Those of the settings."""
-    return tuple(Jenkins(name, one) for name, one in services.settings.ci.items() if one.type == "jenkins")
+    given = services.settings.ci.items()
+    return tuple(Jenkins(name, one, services.secrets) for name, one in given if one.type == "jenkins")
 
 
 def _check_parameters(job: str, given: Mapping[str, str], definitions: Mapping[str, JsonObject]) -> None:

@@ -15,7 +15,7 @@ from gennaker.interfaces.api_servers import ApiFailure, ApiUnavailable
 from gennaker.interfaces.clouds import Capacity, Described, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
-from gennaker.model import foreign
+from gennaker.model import foreign, secret_references
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import (
@@ -169,6 +169,7 @@ class KubernetesProvider:
     async def run_job(self, new: NewJob) -> Job:
         """Creates a Job, unless this key has one."""
         objects = self._objects(new.place)
+        secret_references.refuse_in(new.environment, self.name)
         if new.reports:
             raise Refused(_no_files(new))
         await self._check_image(new.image)

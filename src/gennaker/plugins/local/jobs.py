@@ -11,14 +11,17 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from gennaker.access import masking
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.clouds import Health, Job, NewJob
 from gennaker.interfaces.documents import Documents, VersionMismatch
+from gennaker.interfaces.secrets import Secrets, SecretUse
+from gennaker.model import secret_references
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.plugins.local import command
 from gennaker.plugins.local.images import ImageFiles, Images
 from gennaker.plugins.local.records import PLACE, JobRecord
-from gennaker.transport.processes import EndReason, Processes, ProcessSpec, ProcessState, ProcessStatus
+from gennaker.transport.processes import ChildSecrets, EndReason, Processes, ProcessSpec, ProcessState, ProcessStatus
 
 log = structlog.get_logger()
 
@@ -30,11 +33,14 @@ _DRAIN_SECONDS = 10.0
 class Jobs:
     """All jobs. `<folder>/<job id>/files` is the job's copy of the image, `<folder>/<job id>/run` its process."""
 
-    def __init__(self, *, folder: Path, documents: Documents, images: Images, clock: Clock, host_path: str) -> None:
+    def __init__(
+        self, *, folder: Path, documents: Documents, images: Images, secrets: Secrets, clock: Clock, host_path: str
+    ) -> None:
         """`folder` lies below the data folder."""
         self._folder = folder
         self._documents = documents
         self._images = images
+        self._secrets = secrets
         self._clock = clock
         self._host_path = host_path
         self._processes = Processes(folder)
@@ -113,15 +119,22 @@ class Jobs:
         wished = await asyncio.to_thread(
             command.command, own, given=new.command, environment=new.environment, host_path=self._host_path
         )
+        use = SecretUse(application=new.application)
+        secret = {
+            name: str(await self._secrets.fill(value, use))
+            for name, value in wished.environment.items()
+            if secret_references.is_in(value)
+        }
         spec = ProcessSpec(
             argv=wished.argv,
             working_folder=str(wished.folder),
-            environment=wished.environment,
+            environment={name: value for name, value in wished.environment.items() if name not in secret},
+            has_secrets=bool(secret),
             stop_signal=wished.stop_signal,
             drain_seconds=_DRAIN_SECONDS,
             timeout_seconds=new.timeout.total_seconds(),
         )
-        status = await self._processes.start(_run(job_id), spec)
+        status = await self._processes.start(_run(job_id), spec, secrets=_for_child(secret))
         log.info("local.job_started", job=job_id, pid=status.pid)
 
     def _reports(self, job_id: str, record: JobRecord) -> tuple[dict[str, bytes], list[str]]:
@@ -143,6 +156,12 @@ class Jobs:
     async def _record(self, job_id: str) -> JobRecord | None:
         document = await self._documents.get(job_id)
         return None if document is None else msgspec.convert(document.body, JobRecord)
+
+
+def _for_child(secret: dict[str, str]) -> ChildSecrets:
+    lines = {line for value in secret.values() for line in (value, *value.splitlines())}
+    masked = {spelling for line in lines for spelling in masking.spellings(line)}
+    return ChildSecrets(environment=secret, masked=tuple(sorted(masked)))
 
 
 def _run(job_id: str) -> str:

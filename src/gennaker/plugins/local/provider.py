@@ -14,6 +14,7 @@ from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.clouds import Capacity, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.local import command
@@ -39,6 +40,7 @@ class LocalProvider:
         data: Path,
         documents: Callable[[str], Documents],
         registries: Mapping[str, ImageRegistry],
+        secrets: Secrets,
         clock: Clock,
     ) -> None:
         """`data`: the data folder. Nothing runs before `keep`."""
@@ -56,6 +58,7 @@ class LocalProvider:
             folder=data / "local" / "jobs",
             documents=documents("local.jobs"),
             images=self._images,
+            secrets=secrets,
             clock=clock,
             host_path=processes.host_path(),
         )
@@ -67,6 +70,7 @@ class LocalProvider:
             data=services.data,
             documents=services.documents,
             registries=services.registries,
+            secrets=services.secrets,
             clock=services.clock,
         )
 

@@ -3,6 +3,7 @@
 What comes back becomes part of the execution: values of headers that look secret are masked wherever they turn up in it.
 """
 
+import asyncio
 import http
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx2
 import msgspec
 
+from gennaker.interfaces.secrets import MASK, OF_SETTINGS, Secrets, SecretUse
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model.artifact import Plain
@@ -21,7 +23,6 @@ from gennaker.plugins.webhook.stage_settings import Spec
 from gennaker.settings import PreconfiguredWebhookSettings
 from gennaker.transport.http import GuardedClient, HttpAnswer, HttpLimits
 
-MASK = "****"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NOT_PASSED_ON = frozenset(
     f"x-spinnaker-{name}" for name in ("user", "accounts", "user-origin", "request-id", "execution-id")
@@ -40,9 +41,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     headers: dict[str, str] = {}
     body: bytes = b""
+    has_secrets: bool = False
+    """References were filled in: it must not be sent on elsewhere."""
 
 
-def request(context: TaskContext, spec: Spec, *, method: str, url: str, payload: Json = None) -> Request:
+async def request(context: TaskContext, spec: Spec, *, method: str, url: str, payload: Json = None) -> Request:
     """A call with the stage's headers and those of its preconfigured webhook. Raises Refused."""
     verb = method.strip().upper()
     if verb not in METHODS:
@@ -52,14 +55,20 @@ def request(context: TaskContext, spec: Spec, *, method: str, url: str, payload:
         )
     if not url.strip():
         raise Refused(Problem(code="webhook.url", message="The webhook has no URL.", remedy="Set the stage's `url`."))
-    headers = {name: _joined(value) for name, value in spec.custom_headers.items() if _is_passed_on(name)}
+    given = {name: _joined(value) for name, value in spec.custom_headers.items() if _is_passed_on(name)}
+    secrets = context.services.secrets
+    use = SecretUse(application=context.execution.head.application, host=_host(url))
+    headers = {name: str(await secrets.fill(value, use)) for name, value in given.items()}
+    filled = await secrets.fill(payload, use)
+    has_secrets = headers != given or filled != payload
     fixed = context.services.settings.preconfigured_webhooks.get(context.stage.type)
     if fixed is not None and fixed.url and _origin(fixed.url) == _origin(url):
-        headers |= {name: _revealed(name, value) for name, value in fixed.custom_headers.items()}
-    body = _body(payload)
+        for name, value in fixed.custom_headers.items():
+            headers[name] = await _revealed(name, value, secrets)
+    body = _body(filled)
     if body and not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = "application/json"
-    return Request(method=verb, url=url.strip(), headers=headers, body=body)
+    return Request(method=verb, url=url.strip(), headers=headers, body=body, has_secrets=has_secrets)
 
 
 async def call(services: Services, asked: Request) -> HttpAnswer:
@@ -69,7 +78,7 @@ async def call(services: Services, asked: Request) -> HttpAnswer:
         read_seconds=bounds.timeout_seconds,
         total_seconds=bounds.timeout_seconds,
         answer_bytes=bounds.answer_bytes,
-        redirects=bounds.redirects,
+        redirects=0 if asked.has_secrets else bounds.redirects,
     )
     client = GuardedClient(allowed=services.settings.webhook_hosts, limits=limits)
     try:
@@ -150,16 +159,25 @@ def _joined(value: Plain | list[Plain]) -> str:
     return ",".join(map(written, value)) if isinstance(value, list) else written(value)
 
 
-def _revealed(name: str, value: str) -> str:
-    """A header of the settings: itself, or what stands in the file that it names."""
+async def _revealed(name: str, value: str, secrets: Secrets) -> str:
+    """A header of the settings: what stands in the file that it names, or itself with the secrets that it refers to."""
     if not value.startswith(_FILE):
-        return value
+        return str(await secrets.fill(value, OF_SETTINGS))
     path = Path(value.removeprefix(_FILE))
     try:
-        return path.read_text(encoding="utf-8").strip()
+        found = (await asyncio.to_thread(path.read_text, encoding="utf-8")).strip()
     except (OSError, UnicodeDecodeError) as error:
         message = f"The header {name} of this webhook can't be read from {path}: {error}."
         raise Refused(Problem(code="webhook.header_file", message=message)) from error
+    secrets.know(found)
+    return found
+
+
+def _host(url: str) -> str:
+    try:
+        return httpx2.URL(url.strip()).host
+    except httpx2.InvalidURL:
+        return ""
 
 
 def _origin(url: str) -> tuple[str, str, int | None] | None:

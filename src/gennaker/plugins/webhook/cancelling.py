@@ -14,7 +14,7 @@ async def cancel(context: TaskContext) -> None:
     if "${" in spec.cancel_endpoint:
         message = "The cancel endpoint has an expression without a value yet: nothing was called."
         raise Refused(Problem(code="webhook.cancel", message=message))
-    asked = calling.request(
+    asked = await calling.request(
         context, spec, method=spec.cancel_method, url=spec.cancel_endpoint, payload=spec.cancel_payload
     )
     try:

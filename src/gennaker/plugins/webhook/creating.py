@@ -29,7 +29,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 async def create(context: TaskContext) -> TaskResult:
     """Calls, and keeps the answer as `webhook` in the stage's context."""
     spec = stage_settings.read(context)
-    asked = calling.request(context, spec, method=spec.method, url=spec.url, payload=spec.payload)
+    asked = await calling.request(context, spec, method=spec.method, url=spec.url, payload=spec.payload)
     headers = {**asked.headers, "X-Gennaker-Delivery": context.attempt_key}
     if context.is_repeat:
         headers["X-Gennaker-Repeat"] = "true"

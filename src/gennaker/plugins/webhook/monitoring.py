@@ -40,7 +40,7 @@ async def monitor(context: TaskContext) -> TaskResult:
     """One look at the status."""
     spec = stage_settings.read(context)
     url = str(context.stage.context.get("statusEndpoint") or "") or (spec.url if spec.monitor_only else "")
-    asked = calling.request(context, spec, method="GET", url=url)
+    asked = await calling.request(context, spec, method="GET", url=url)
     watch = _Watch(context, spec, asked)
     result = await _look(context, watch, asked)
     if isinstance(result, Failed) and result.status is not Status.CANCELED:

@@ -1,0 +1,65 @@
+"""References to secrets, as they stand in texts instead of them: Spinnaker's `encrypted:` and `secret://` forms."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from gennaker.model.problems import Problem, Refused
+
+_REFERENCE = re.compile(
+    r"""encrypted(?P<file>File)?:(?P<engine>[a-z][a-z0-9-]*)(?P<parameters>(?:![A-Za-z]+:[^!\s"'<>]+)*)"""
+    r"""|secret://(?P<host>[a-z][a-z0-9-]*)(?:\?(?P<query>[^\s"'<>]*))?"""
+)
+"""In the middle of a text, too: a value ends where white space or a quotation mark begins."""
+
+
+class SecretReference(msgspec.Struct, frozen=True):
+    """Where a secret is."""
+
+    engine: str
+    parameters: Mapping[str, str]
+    text: str
+    """As it was written."""
+
+
+def find(text: str) -> tuple[SecretReference, ...]:
+    """All references in a text, in their order. Raises Refused for what begins as one and can't be resolved."""
+    return tuple(_read(found) for found in _REFERENCE.finditer(text))
+
+
+def is_in(text: str) -> bool:
+    """Whether the text refers to a secret."""
+    return _REFERENCE.search(text) is not None
+
+
+def refuse_in(environment: Mapping[str, str], provider: str) -> None:
+    """For providers that would have to keep the values. Raises Refused (501)."""
+    named = sorted(name for name, value in environment.items() if is_in(value))
+    if named:
+        raise Refused(
+            Problem(
+                code="secret.not_in_jobs_here",
+                message=f"Jobs of {provider} can't be given secrets by reference; {', '.join(named)} refer to some.",
+                remedy=f"Use {provider}'s own secrets, or run the job on the account local.",
+            ),
+            status=501,
+        )
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """The text with the values, by how the references are written, in their place."""
+    return _REFERENCE.sub(lambda found: values[found[0]], text)
+
+
+def _read(found: re.Match[str]) -> SecretReference:
+    if found["file"]:
+        message = f"{found[0]} refers to a file, and files can't be secrets of Gennaker's yet."
+        remedy = "Use `encrypted:` where the content is wanted, else the path of the file."
+        raise Refused(Problem(code="secret.file", message=message, remedy=remedy))
+    if found["engine"]:
+        pairs = [one.partition(":")[::2] for one in found["parameters"].split("!") if one]
+    else:
+        pairs = parse_qsl(found["query"] or "", keep_blank_values=True)
+    return SecretReference(engine=found["engine"] or found["host"], parameters=dict(pairs), text=found[0])

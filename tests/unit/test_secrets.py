@@ -1,0 +1,155 @@
+"""Secrets in a whole server on disk: they reach what they are for, and nothing else that leaves or is kept has them."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests import make
+from tests.fakes.cloud_worlds import CONFIG, IMAGE
+from tests.fakes.http_target import Answer, Asked, Target, running
+from tests.fakes.registry import MemoryRegistry
+from tests.fakes.website import Website
+from tests.harness import TESTER, ended
+from tests.shells import running as server
+
+from gennaker.access import masking
+from gennaker.access.stored_secrets import SecretRules
+from gennaker.interfaces.executions import Submission
+from gennaker.model.codec import encode
+from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.plugins.deploy.plugin import plugin as deploy
+from gennaker.plugins.local.plugin import plugin as local
+from gennaker.plugins.webhook import plugin as webhook
+from gennaker.settings import PreconfiguredWebhookSettings, Settings
+from gennaker.worker.clock import SystemClock, SystemIds
+
+pytestmark = pytest.mark.slow
+
+IN_HEADER = 'header "4711"/+?'
+IN_PAYLOAD = "payload-with-ümlaut-0815"
+IN_JOB = "job secret of\ntwo lines of text"
+OF_OPERATOR = "operator-secret-in-environment"
+PLANTED = (IN_HEADER, IN_PAYLOAD, IN_JOB, OF_OPERATOR)
+LEAKS = """
+printf '%s' "$TOKEN" | head -c 9; sleep 0.1; printf '%s' "$TOKEN" | tail -c +10
+printf '%s' "$TOKEN" | base64 -w 0
+python3 -c 'import json, os; json.dump({"leak": os.environ["TOKEN"]}, open("out.json", "w"))'
+printf '%s' "$TOKEN" > report.txt
+exit 3
+"""
+
+
+class Sources(msgspec.Struct):
+    time: SystemClock
+    ids: SystemIds
+
+
+def echo(asked: Asked) -> Answer:
+    """Everything that was sent, under names that don't look secret."""
+    said = {"heard": dict(asked.headers), "body": asked.body.decode(), "again": asked.body.decode() * 2}
+    return Answer(status=400 if asked.path == "/refuse" else 200, body=said)
+
+
+def settings_for(target: Target) -> Settings:
+    fixed = PreconfiguredWebhookSettings(
+        label="Tell", url=f"{target.url}/tell", method="POST", custom_headers={"X-Own": "secret://env?n=OWN"}
+    )
+    return Settings(webhook_hosts=(target.address,), preconfigured_webhooks={"tell": fixed})
+
+
+def pipeline(target: Target, image: str) -> dict[str, Any]:
+    sent = {
+        "customHeaders": {"Authorization": "Bearer secret://store?n=header"},
+        "payload": {"token": ["encrypted:store!n:payload"]},
+        "method": "POST",
+    }
+    job = {"command": LEAKS, "environment": {"TOKEN": "encrypted:store!n:job", "LEVEL": "1"}, "image": image}
+    return make.config(
+        make.stage_json("say", type="webhook", url=f"{target.url}/say", **sent),
+        make.stage_json("tell", type="tell", requisiteStageRefIds=["say"]),
+        make.stage_json(
+            "work",
+            type="runJob",
+            account="local",
+            region="local",
+            cloudProvider="local",
+            reports={"text": "report.txt"},
+            propertyFile="out.json",
+            failPipeline=False,
+            continuePipeline=True,
+            requisiteStageRefIds=["tell"],
+            **job,
+        ),
+        make.stage_json("refused", type="webhook", url=f"{target.url}/refuse", requisiteStageRefIds=["work"], **sent),
+    )
+
+
+async def every_answer(site: Website, execution: Execution) -> bytes:
+    """What a curious person can ask for."""
+    own = f"/api/v1/executions/{execution.head.id}"
+    asked = ["/api/v1/secrets", own, f"/pipelines/{execution.head.id}", "/search?q=token&type=pipelines"]
+    asked += [f"{own}/{part}" for part in ("journal", "why", "evidence", "logs")]
+    asked += [f"/pipelines/{execution.head.id}/evaluateExpression?expression=%23root", "/api/v1/executions"]
+    answers = [await site.get(path) for path in asked]
+    refused = [
+        await site.call("PUT", "/api/v1/secrets/x", json={"value": IN_HEADER, "wrong": IN_HEADER}),
+        await site.call("PUT", "/api/v1/secrets/%20", json={"value": IN_HEADER}),
+        await site.get(f"/api/v1/executions/{IN_PAYLOAD.replace('ü', '%C3%BC')}"),
+    ]
+    assert [one.status for one in answers] == [200] * len(asked)
+    assert all(one.status >= 400 for one in refused)
+    return b"\n".join(one.body for one in (*answers, *refused))
+
+
+def test_planted_secrets_reach_their_targets_and_are_nowhere_else(tmp_path: Path) -> None:
+    source = MemoryRegistry()
+    image = source.add("web", "1", IMAGE, CONFIG)
+
+    async def main(target: Target) -> tuple[Execution, bytes]:
+        async with server(
+            settings_for(target),
+            tmp_path,
+            (webhook.plugin, deploy, local),
+            registries={"local-registry": source},
+            environment={"OWN": OF_OPERATOR},
+        ) as parts:
+            core = parts.core
+            for name, value in (("header", IN_HEADER), ("payload", IN_PAYLOAD), ("job", IN_JOB)):
+                await core.stored_secrets.set(name, value, SecretRules(applications=("shop",)), by=TESTER)
+            submission = Submission(kind=ExecutionKind.PIPELINE, config=pipeline(target, image), trigger={}, key="k")
+            async with asyncio.timeout(120):
+                found = await ended(core.services, await core.services.executions.submit(submission, TESTER))
+            assert await core.stored_secrets.rotate(by=TESTER) == 3
+            answers = await every_answer(Website(Sources(SystemClock(), SystemIds()), core), found)
+            audit = encode(await parts.store.audit.records())
+            return found, answers + audit + files(tmp_path)  # with the write-ahead log: the database is open
+
+    with running(echo) as target:
+        execution, left = asyncio.run(main(target))
+        said, told, refused = target.asked
+
+    assert said.headers["authorization"] == f"Bearer {IN_HEADER}"
+    assert said.json == refused.json == {"token": [IN_PAYLOAD]}
+    assert told.headers["x-own"] == OF_OPERATOR
+    stages = {stage.ref_id: stage for stage in execution.in_order()}
+    assert stages["work"].outputs["leak"] == "****", "the job was given it, and what it put out is masked"
+    assert b'"body":"{\\"token\\":[\\"****\\"]}"' in left.replace(b" ", b"")
+    assert json.dumps("****").encode() in left
+    assert [file.read_bytes() for file in tmp_path.rglob("output.log")] == [b"********"]
+    found = {one for secret in PLANTED for one in lines(secret) if one.encode() in left}
+    assert found == set()
+
+
+def lines(secret: str) -> set[str]:
+    return {one for part in (secret, *secret.splitlines()) for one in masking.spellings(part)}
+
+
+def files(folder: Path) -> bytes:
+    """All but what the job itself has written into its folder: that is the job's."""
+    kept = [one for one in folder.rglob("*") if one.is_file() and "files" not in one.relative_to(folder).parts]
+    assert any(one.name.endswith("-wal") for one in kept)
+    assert any(one.name == "run.json" for one in kept)
+    return b"\n".join(one.read_bytes() for one in kept)
