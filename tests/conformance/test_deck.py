@@ -348,7 +348,6 @@ def test_a_project_shows_its_clusters() -> None:
         ("POST", "/managed/delivery-configs"),
         ("GET", "/bakery/options"),
         ("GET", "/cron/validate?expression=x"),
-        ("POST", "/notifications/application/shop"),
         ("PUT", "/admin/executions/forceCancel?executionId=x"),
         ("DELETE", "/pipelineTemplates/x"),
         ("GET", "/charts/find?q=x"),

@@ -17,7 +17,7 @@ from gennaker.expressions.root import plain
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
-from gennaker.model import artifact_matching, foreign, trigger_secrets
+from gennaker.model import application_notifications, artifact_matching, foreign, trigger_secrets
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
 from gennaker.model.event import SubmissionPrepared
@@ -206,8 +206,10 @@ def _moments(notification: JsonObject) -> list[Json]:
 
 
 async def _application_notifications(application: str, services: Services) -> list[JsonObject]:
-    found = await services.definitions.get("application", application.lower()) if application else None
-    return foreign.mappings(found.body.get("notifications")) if found else []
+    if not application:
+        return []
+    found = await services.definitions.get(application_notifications.KIND, application.lower())
+    return application_notifications.listed(found.body) if found else []
 
 
 async def _with_parent(trigger: JsonObject, services: Services) -> JsonObject:

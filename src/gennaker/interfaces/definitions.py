@@ -12,7 +12,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """One stored definition at one revision."""
 
     kind: str
-    """`pipeline`, `application`, `canary-config`, `project`, `template`"""
+    """`pipeline`, `application`, `canary-config`, `project`, `template`, `notifications` (of an application)"""
     id: str
     body: JsonObject
     revision: int

@@ -258,7 +258,9 @@ RULES: dict[str, Rule] = {
     "GET /applications/{application}/tasks": _READS,
     "POST /applications/{application}/tasks": _jobs,
     "PUT /applications/{application}/pipelines/{execution_id}/cancel": _STEERS,
+    "DELETE /notifications/application/{application}": _WRITES,
     "GET /notifications/application/{application}": _READS,
+    "POST /notifications/application/{application}": _WRITES,
     # Gate: pipelines and strategies as they are stored.
     "DELETE /pipelines/{application}/{name}": _WRITES,
     "DELETE /strategies/{application}/{name}": _WRITES,

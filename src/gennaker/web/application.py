@@ -32,6 +32,7 @@ from gennaker.web.gate.executions import GateExecutionsController
 from gennaker.web.gate.expressions import GateExpressionsController
 from gennaker.web.gate.finding import GateSearchController
 from gennaker.web.gate.images import GateImagesController
+from gennaker.web.gate.notifications import GateNotificationsController
 from gennaker.web.gate.pipelines import GatePipelinesController
 from gennaker.web.gate.preconfigured import GateWebhooksController
 from gennaker.web.gate.projects import GateProjectsController
@@ -115,6 +116,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             GateSearchController,
             GateImagesController,
             GateStartUpController,
+            GateNotificationsController,
             GatePipelineConfigsController,
             GateStrategyConfigsController,
             GatePipelinesController,

@@ -73,8 +73,8 @@ class Definitions:
 
     async def get(self, kind: str, definition_id: str) -> Definition | None:
         """The application `shop` tells a team of failures."""
-        body: JsonObject = {"notifications": [{"type": "email", "address": "team", "when": ["pipeline.failed"]}]}
-        if (kind, definition_id) != ("application", "shop"):
+        body: JsonObject = {"email": [{"type": "email", "address": "team", "when": ["pipeline.failed"]}]}
+        if (kind, definition_id) != ("notifications", "shop"):
             return None
         return Definition(kind=kind, id=definition_id, body=body, revision=1, author="ada", at=AT)
 

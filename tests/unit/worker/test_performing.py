@@ -153,7 +153,7 @@ def test_what_comes_of_a_message_is_recorded(notification: JsonObject, outcome: 
 def test_a_notification_of_the_application_may_be_as_wrong_as_it_likes() -> None:
     harness = Harness(scripted.plugin(Target()))
     wrong: JsonObject = {"type": "test", "when": ["pipeline.complete"], "address": 5, "customMessage": []}
-    asyncio.run(harness.definitions.save("application", "shop", {"notifications": [wrong]}, author="ada"))
+    asyncio.run(harness.definitions.save("notifications", "shop", {"test": [wrong]}, author="ada"))
 
     execution = harness.run({"application": "shop", "name": "d", "stages": [make.stage_json("a", type="make")]})
 

@@ -51,7 +51,7 @@ async def find(context: TaskContext) -> TaskResult:
     listed: list[Json] = [*artifacts]
     inferred: list[Json] = [region or one.place.region for region, one in found.items()]
     return Done(
-        context={"amiDetails": details, "foundArtifacts": listed},
+        context={"amiDetails": details, "artifacts": listed},
         outputs={"deploymentDetails": details, "inferredRegions": inferred},
     )
 
@@ -157,5 +157,5 @@ stage = StageType(
     spec=Spec,
     tasks=(TaskType(name="findImage", run=find, timeout=timedelta(minutes=10)),),
     aliases=("findImageFromCluster",),
-    restart_clears=("amiDetails", "foundArtifacts"),
+    restart_clears=("amiDetails", "artifacts"),
 )

@@ -3,8 +3,7 @@
 from base64 import b64encode
 from typing import Any
 
-from litestar import Controller, Request, delete, get, post, put
-from litestar.params import FromPath
+from litestar import Controller, Request, get, post, put
 
 from gennaker.interfaces import artifacts
 from gennaker.interfaces.artifacts import ArtifactUnavailable
@@ -53,19 +52,9 @@ class GateStartUpController(Controller):
         """Triggers are never held back for a time."""
         return {"enabled": False, "startTime": 0, "endTime": 0}
 
-    @get("/notifications/application/{application:str}")
-    async def notifications(self, principal: Asking, application: FromPath[str]) -> JsonObject:
-        """Applications have no notifications of their own; pipelines and stages have."""
-        return {}
-
-    @post(["/banners", "/tags", "/notifications/application/{application:str}"])
+    @post(["/banners", "/tags"])
     async def written(self, principal: Asking, request: Request[Any, Any, Any]) -> None:
         """What nothing here would heed isn't kept either."""
-        raise unavailable.refusal(request)
-
-    @delete("/notifications/application/{application:str}", status_code=200)
-    async def deleted(self, principal: Asking, request: Request[Any, Any, Any], application: FromPath[str]) -> None:
-        """There are none."""
         raise unavailable.refusal(request)
 
     @get("/artifacts/credentials")
