@@ -36,5 +36,6 @@ def cut_over_unseen(client: Client, application: str, *, is_meant: bool) -> int:
 def _record(client: Client, application: str, left: tuple[str, ...]) -> int:
     answer = client.post(f"/api/v1/imports/{application}/cut-over", {"leftThere": [*left]})
     armed = mapping(answer).get("pipelinesArmed")
-    terminal.say(f"{application} is run by Gennaker from now on; the triggers of {armed} pipelines were switched on.")
+    switched = f"; the triggers of {armed} pipelines were switched on" if armed else ""
+    terminal.say(f"{application} is run by Gennaker from now on{switched}.")
     return 0

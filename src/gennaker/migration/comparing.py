@@ -69,13 +69,13 @@ def compared(theirs: JsonObject, ours: JsonObject, definition: JsonObject) -> Co
 
 
 def definition_changed(name: str, theirs: JsonObject, ours: JsonObject) -> Difference | None:
-    """Whether somebody has changed the pipeline there since the import; both without stamps."""
+    """Whether the pipeline is another there than here; both without stamps."""
     changed = [one.pointer for one in json_differences.between(ours, theirs)]
     if not changed:
         return None
     return Difference(
         what="definition",
-        message=f"{name} was changed in Spinnaker since the import (at {', '.join(changed[:5])}): import again.",
+        message=f"{name} was changed since the import, in Spinnaker or here (at {', '.join(changed[:5])}).",
     )
 
 

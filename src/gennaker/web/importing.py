@@ -158,10 +158,10 @@ class _Taking:
         standing = await self._ports.phases.of(name) if await self._is_here(name) else None  # deleted: it comes anew
         problem = await self._in_the_way(name, standing, wanted)
         if problem is not None:
-            self._gaps.append(
-                gaps.Subject(kind="application", application=name, name=name).gap(Weight.REFUSED, problem)
-            )
-            self._count("application").refused += own.count
+            is_live = standing is not None and standing.phase is Phase.LIVE
+            subject = gaps.Subject(kind="application", application=name, name=name)
+            self._gaps.append(subject.gap(Weight.NOTE if is_live else Weight.REFUSED, problem))
+            self._count_all(own, is_refused=not is_live)
             return None
         phase = standing.phase if standing is not None and standing.phase is Phase.SHADOW else wanted
         if not self._wanted.is_trial and (standing is None or standing.phase is not phase):
@@ -282,6 +282,15 @@ class _Taking:
                 return _mended(before)
             case None:
                 return _own(before)
+
+    def _count_all(self, own: Bundle, *, is_refused: bool) -> None:
+        """Of an application that is left alone."""
+        listed = (("application", own.applications), ("pipeline", own.pipelines), ("strategy", own.strategies))
+        for kind, definitions in listed:
+            if definitions and is_refused:
+                self._count(kind).refused += len(definitions)
+            elif definitions:
+                self._count(kind).unchanged += len(definitions)
 
     def _count(self, kind: str) -> Counts:
         return self._counts.setdefault(kind, Counts())

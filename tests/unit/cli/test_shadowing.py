@@ -122,7 +122,7 @@ def test_the_same_events_do_the_same_and_what_differs_is_told(
         "Its event has started it in Spinnaker, and nothing here: was it sent to both?",
         "Gennaker would have started it, Spinnaker has not.",
     ]
-    assert ["import again" in one["message"] for one in told["definitions"]] == [True]
+    assert ["changed since the import" in one["message"] for one in told["definitions"]] == [True]
 
 
 def test_what_follows_a_failure_there_is_not_missed_there(

@@ -134,10 +134,10 @@ def test_stages_that_never_began_there_say_nothing_of_values() -> None:
     assert comparing.compared(there, ours(), DEFINITION).differences == ()
 
 
-def test_a_definition_that_was_changed_there_is_named_with_the_places() -> None:
+def test_a_definition_that_was_changed_is_named_with_the_places() -> None:
     assert comparing.definition_changed("Deliver", DEFINITION, DEFINITION) is None
 
     told = comparing.definition_changed("Deliver", {"stages": [DEFINITION["stages"][0]]}, DEFINITION)
 
     assert told is not None
-    assert told.message == "Deliver was changed in Spinnaker since the import (at /stages/1): import again."
+    assert told.message == "Deliver was changed since the import, in Spinnaker or here (at /stages/1)."
