@@ -51,6 +51,7 @@ class Phases:
         self._documents = documents(_NAMESPACE)
         self._is_alone = is_alone
         self._kept: dict[str, Standing] | None = None
+        self._writes = 0
 
     async def of(self, application: str) -> Standing | None:
         """None: it didn't come from elsewhere."""
@@ -76,11 +77,15 @@ class Phases:
     async def put(self, standing: Standing) -> None:
         """Writes it."""
         await self._documents.put(standing.application, mapping(to_json(standing)))
+        self._writes += 1
         self._kept = None
 
     async def _all(self) -> dict[str, Standing]:
         if self._kept is not None and self._is_alone:
             return self._kept
+        writes = self._writes
         listed = [msgspec.convert(one.body, Standing) for one in await self._documents.list()]
-        self._kept = {one.application: one for one in listed}
-        return self._kept
+        found = {one.application: one for one in listed}
+        if writes == self._writes:  # else it may be from before the write, and would be kept for ever
+            self._kept = found
+        return found

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gennaker.interfaces.documents import Document
 from gennaker.migration.phases import Phase, Phases, Standing
-from gennaker.testing.documents import MemoryStore
+from gennaker.testing.documents import MemoryDocuments, MemoryStore
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -41,5 +42,29 @@ def test_what_another_server_has_put_holds_at_once() -> None:
         await other.put(standing(Phase.SHADOW))
 
         assert await one.is_shadow("shop")
+
+    asyncio.run(work())
+
+
+class SlowDocuments(MemoryDocuments):
+    """Lists what there was, a moment later."""
+
+    async def list(self, prefix: str = "") -> tuple[Document, ...]:
+        found = await super().list(prefix)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return found
+
+
+def test_what_was_read_before_a_write_is_not_kept_after_it() -> None:
+    async def work() -> None:
+        slow = SlowDocuments()
+        phases = Phases(lambda _: slow, is_alone=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(phases.is_shadow("shop"))
+            await asyncio.sleep(0)
+            await phases.put(standing(Phase.SHADOW))
+
+        assert await phases.is_shadow("shop")
 
     asyncio.run(work())
