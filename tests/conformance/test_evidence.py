@@ -107,6 +107,8 @@ def test_executions_share_contents_but_not_items(run: Run) -> None:
 
         assert await evidence.list("01B") == (item(b"x", execution="01B"),)
         assert await evidence.list("01C") == ()
+        assert await evidence.holders(item(b"x").digest) == ("01A", "01B")
+        assert await evidence.holders(item(b"y").digest) == ()
 
     run(check)
 

@@ -42,6 +42,10 @@ class Evidence(Protocol):
         """The content; None: unknown."""
         ...
 
+    async def holders(self, digest: str) -> tuple[str, ...]:
+        """Ids of the executions that have left it; none: unknown."""
+        ...
+
 
 class LogFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A log that may still grow."""

@@ -33,7 +33,7 @@ _OF_NO_APPLICATION = frozenset(
 
 
 _CANARY = "runCanary"
-_AD_HOC = "ad-hoc"
+AD_HOC = "ad-hoc"
 """Kayenta's name for the application of judgements without one: they change nothing of anybody's."""
 
 
@@ -71,7 +71,7 @@ def of_definitions(kind: str, context: JsonObject) -> list[Need] | None:
         return [Need(right=right, application=foreign.text_at(_decoded(context.get("application")), "name"))]
     if kind == _CANARY:
         own = foreign.text(context.get("application"))
-        return [Need(right=Right.EXECUTE, application=own)] if own not in ("", _AD_HOC) else []
+        return [Need(right=Right.EXECUTE, application=own)] if own not in ("", AD_HOC) else []
     if kind in _OF_THEIR_PIPELINES:
         listed = [_decoded(context.get("pipeline")), *foreign.items(_decoded(context.get("pipelines")))]
         given = [one for one in listed if isinstance(one, dict)]

@@ -75,6 +75,16 @@ class FileEvidence:
             return None
         return await asyncio.to_thread(self._content, digest)
 
+    async def holders(self, digest: str) -> tuple[str, ...]:
+        """Ids of the executions that have left it; none: unknown."""
+
+        def look(connection: Connection) -> tuple[str, ...]:
+            columns = tables.evidence.c
+            query = select(columns.execution_id).where(columns.digest == digest).distinct()
+            return tuple(sorted(connection.execute(query.order_by(columns.execution_id)).scalars()))
+
+        return await self._database.read(look)
+
     def _path(self, digest: str) -> Path:
         parts = _DIGEST.fullmatch(digest)
         if parts is None:

@@ -32,6 +32,9 @@ class MemoryEvidence:
     async def read(self, digest: str) -> bytes | None:
         return self._contents.get(digest)
 
+    async def holders(self, digest: str) -> tuple[str, ...]:
+        return tuple(sorted({item.execution_id for item in self._items if item.digest == digest}))
+
 
 class MemoryLogs:
     """Logs in the order in which they came."""

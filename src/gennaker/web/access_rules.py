@@ -18,6 +18,9 @@ from gennaker.model.permissions import ADMINISTRATION, Need, Right
 
 Asked = Request[Any, Any, Any]
 Rule = Callable[[Asked, Services], Awaitable[tuple[Need, ...]]]
+_CANARY_CONFIG = "canary-config"
+_REVISIONS = 200
+"""So many are looked at: any of them may be restored."""
 
 
 async def open_to_all(request: Asked, services: Services) -> tuple[Need, ...]:
@@ -102,6 +105,19 @@ async def _saving_many(request: Asked, services: Services) -> tuple[Need, ...]:
     ) or needs.of_saving({"application": given or ""}, None)
 
 
+async def _canary_config(request: Asked, services: Services) -> tuple[Need, ...]:
+    """The applications that it names, as it is stored and as it will be; one that names none is everybody's."""
+    body = await _body(request)
+    wanted = foreign.text(request.path_params.get("config_id") or body.get("id") or body.get("name"))
+    stored = await services.definitions.get(_CANARY_CONFIG, wanted) if wanted else None
+    return _of_canary_configs(Right.WRITE, body, *((stored.body,) if stored else ()))
+
+
+def _of_canary_configs(right: Right, *bodies: JsonObject) -> tuple[Need, ...]:
+    named = [foreign.text(one) for body in bodies for one in foreign.items(body.get("applications"))]
+    return tuple(Need(right=right, application=name) for name in dict.fromkeys(named) if name)
+
+
 async def _running(request: Asked, services: Services) -> tuple[Need, ...]:
     """Saves and starts."""
     named = foreign.text((await _body(request)).get("application")) or "adhoc"
@@ -134,6 +150,9 @@ def _any_definition(right: Right) -> Rule:
         kind, wanted = str(request.path_params["kind"]), str(request.path_params["definition_id"])
         if kind == "applications":
             return (Need(right=right, application=wanted),)
+        if kind == "canary-configs" and right is not Right.READ:
+            revisions = await services.definitions.history(_CANARY_CONFIG, wanted, _REVISIONS)
+            return _of_canary_configs(right, *(one.body for one in revisions))
         singular = {"pipelines": "pipeline", "strategies": "strategy"}.get(kind)
         return await _of_definition(services, singular, wanted, right) if singular else ()
 
@@ -354,8 +373,8 @@ RULES: dict[str, Rule] = {
     "GET /version": signed_in,
     "GET /vpcs": signed_in,
     "GET /webhooks/preconfigured": signed_in,
-    # Templates and canaries are everybody's who has signed in, as in Spinnaker.
-    "DELETE /v2/canaryConfig/{config_id}": signed_in,
+    # Templates and canary configs are shown to everybody who has signed in, as in Spinnaker; results by whose they are.
+    "DELETE /v2/canaryConfig/{config_id}": _canary_config,
     "DELETE /v2/pipelineTemplates/{template_id}": signed_in,
     "GET /v2/canaries/canary/{config_id}/{run_id}": signed_in,
     "GET /v2/canaries/canary/{run_id}": signed_in,
@@ -369,15 +388,15 @@ RULES: dict[str, Rule] = {
     "GET /v2/pipelineTemplates/versions": signed_in,
     "GET /v2/pipelineTemplates/{template_id}": signed_in,
     "GET /v2/pipelineTemplates/{template_id}/dependentPipelines": signed_in,
-    "POST /api/v1/canary-configs": signed_in,
+    "POST /api/v1/canary-configs": _canary_config,
     "POST /v2/canaries/canary": signed_in,
     "POST /v2/canaries/canary/{config_id}": signed_in,
-    "POST /v2/canaryConfig": signed_in,
+    "POST /v2/canaryConfig": _canary_config,
     "POST /v2/pipelineTemplates/create": signed_in,
     "POST /v2/pipelineTemplates/plan": signed_in,
     "POST /v2/pipelineTemplates/update/{template_id}": signed_in,
     "PUT /artifacts/fetch": signed_in,
-    "PUT /v2/canaryConfig/{config_id}": signed_in,
+    "PUT /v2/canaryConfig/{config_id}": _canary_config,
 }
 """By method and path, parameters as `{name}`."""
 

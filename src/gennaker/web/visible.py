@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from gennaker.interfaces.definitions import Definition
-from gennaker.model import foreign
+from gennaker.model import foreign, needs
 from gennaker.model.execution import Execution
-from gennaker.model.permissions import Need, Right
+from gennaker.model.permissions import ADMINISTRATION, Need, Right
 from gennaker.model.principal import Principal
-from gennaker.model.problems import Refused
+from gennaker.model.problems import Problem, Refused
 from gennaker.web.ports import WebPorts
 
 Item = TypeVar("Item")
@@ -32,6 +32,33 @@ async def executions(ports: WebPorts, principal: Principal, found: Iterable[Exec
 async def definitions(ports: WebPorts, principal: Principal, found: Iterable[Definition]) -> list[Definition]:
     """Pipelines and strategies of readable applications."""
     return await of(ports, principal, found, lambda one: foreign.text(one.body.get("application")))
+
+
+async def evidence(ports: WebPorts, principal: Principal, digest: str) -> bytes | None:
+    """What is kept under a digest, where an execution that may be read has left it; of a deleted one administrators' only."""
+    authoriser, services = ports.services.authoriser, ports.services
+    for execution_id in await services.evidence.holders(digest):
+        execution = await services.executions.get(execution_id)
+        if execution is None:
+            refusal = await authoriser.refusal(principal, ADMINISTRATION)
+        else:
+            refusal = await _refusal(ports, principal, execution)
+        if refusal is None:
+            return await services.evidence.read(digest)
+    return None
+
+
+async def execution(ports: WebPorts, principal: Principal, execution_id: str) -> Execution | None:
+    """One, where it may be read."""
+    found = await ports.services.executions.get(execution_id)
+    return None if found is None or await _refusal(ports, principal, found) else found
+
+
+async def _refusal(ports: WebPorts, principal: Principal, found: Execution) -> Problem | None:
+    if found.head.application == needs.AD_HOC:
+        return None
+    need = Need(right=Right.READ, application=found.head.application)
+    return await ports.services.authoriser.refusal(principal, need)
 
 
 async def accounts(

@@ -9,6 +9,7 @@ from tests.harness import Harness, ended, problem_of
 
 from gennaker.access.credentials import Token
 from gennaker.access.identities import Person, ServiceAccount
+from gennaker.interfaces.plugins import Plugin
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.permissions import Right
 from gennaker.model.principal import Principal
@@ -61,8 +62,8 @@ ANY_BODY: JsonObject = {
 }
 
 
-def visit(work: Callable[[Website], Awaitable[None]], settings: Settings = SETTINGS) -> Harness:
-    harness = Harness(flow, settings=settings)
+def visit(work: Callable[[Website], Awaitable[None]], settings: Settings = SETTINGS, *plugins: Plugin) -> Harness:
+    harness = Harness(flow, *plugins, settings=settings)
 
     async def main() -> None:
         async with harness.process() as core:

@@ -13,19 +13,17 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from gennaker.canary import escaping
 from gennaker.canary.config import JUDGE_NAME
 from gennaker.interfaces.executions import Found
-from gennaker.model import foreign
+from gennaker.model import foreign, needs
 from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
 from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
-from gennaker.web import orchestrations, shapes
+from gennaker.web import orchestrations, shapes, visible
 from gennaker.web.gate import canary_configs
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _RUN = "runCanary"
-_AD_HOC = "ad-hoc"
-"""Kayenta's name for the application of runs without one."""
 _LOOKED_AT = 200
 Parent = Annotated[str, QueryParameter(name="parentPipelineExecutionId")]
 Most = Annotated[int, QueryParameter(ge=1, le=_LOOKED_AT)]
@@ -78,14 +76,14 @@ class GateCanariesController(Controller):
     @get("/canary/{run_id:str}")
     async def result(self, ports: Ports, principal: Asking, run_id: FromPath[str]) -> JsonObject:
         """How a run stands, and what was judged."""
-        return await _result(ports, run_id)
+        return await _result(ports, principal, run_id)
 
     @get("/canary/{config_id:str}/{run_id:str}")
     async def result_of_config(
         self, ports: Ports, principal: Asking, config_id: FromPath[str], run_id: FromPath[str]
     ) -> JsonObject:
         """The same; a run is known without its config."""
-        return await _result(ports, run_id)
+        return await _result(ports, principal, run_id)
 
     @get("/{application:str}/executions")
     async def of_application(
@@ -103,14 +101,14 @@ class GateCanariesController(Controller):
         for execution in newest:
             for stage in execution.in_order():
                 if stage.type == _RUN and stage.start_time is not None and len(found) < limit:
-                    shown = await _shown(ports, execution, stage)
+                    shown = await _shown(ports, principal, execution, stage)
                     found += [shown] if not wanted or shown["status"] in wanted else []
         return found
 
     @get("/metricSetPairList/{digest:str}")
     async def pairs(self, ports: Ports, principal: Asking, digest: FromPath[str]) -> list[Json]:
         """The samples of a judgement."""
-        content = await ports.services.evidence.read(digest)
+        content = await visible.evidence(ports, principal, digest)
         found = decode_json(content) if content is not None else None
         if not isinstance(found, list):
             raise Refused(
@@ -160,7 +158,7 @@ async def _started(
         **told,
     }
     description = f"Judge by canary config {config.get('name') or config.get('id') or ''}".rstrip()
-    application = application or next(iter(named), _AD_HOC)
+    application = application or next(iter(named), needs.AD_HOC)
     task = await orchestrations.submit(
         ports, principal, {"application": application, "description": description, "job": [job]}
     )
@@ -191,22 +189,22 @@ def _scopes(request: JsonObject) -> JsonObject:
     )
 
 
-async def _result(ports: WebPorts, run_id: str) -> JsonObject:
-    execution = await ports.services.executions.get(run_id)
+async def _result(ports: WebPorts, principal: Principal, run_id: str) -> JsonObject:
+    execution = await visible.execution(ports, principal, run_id)
     if execution is not None:
         for stage in execution.in_order():
             if stage.type == _RUN:
-                return await _shown(ports, execution, stage)
-    kept = await _document(ports, f"sha256:{run_id}")
+                return await _shown(ports, principal, execution, stage)
+    kept = await _document(ports, principal, f"sha256:{run_id}")
     if kept is None:
         raise Refused(Problem(code="canary.unknown", message=f"There is no canary run {run_id!r}."), status=404)
     return {"complete": True, "status": "succeeded", "pipelineId": run_id, **_kept(kept)}
 
 
-async def _shown(ports: WebPorts, execution: Execution, stage: Stage) -> JsonObject:
+async def _shown(ports: WebPorts, principal: Principal, execution: Execution, stage: Stage) -> JsonObject:
     context = stage.context
     judged = foreign.text_at(context.get("canaryInterval"), "evidence")
-    kept = await _document(ports, judged) if judged else None
+    kept = await _document(ports, principal, judged) if judged else None
     # A low score ends the stage TERMINAL; for Kayenta a run that was judged has succeeded, whatever the score.
     status = Status.SUCCEEDED if kept is not None else stage.status
     head = execution.head
@@ -237,9 +235,9 @@ def _kept(document: JsonObject) -> JsonObject:
     return {"result": document.get("result"), "config": document.get("canaryConfig")}
 
 
-async def _document(ports: WebPorts, digest: str) -> JsonObject | None:
+async def _document(ports: WebPorts, principal: Principal, digest: str) -> JsonObject | None:
     """What is kept of a judgement; None: nothing, or something else."""
-    content = await ports.services.evidence.read(digest)
+    content = await visible.evidence(ports, principal, digest)
     if content is None:
         return None
     try:

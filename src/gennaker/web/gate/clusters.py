@@ -7,6 +7,7 @@ from litestar import Controller, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from gennaker.interfaces.clouds import Instance, Place, ServerGroup
+from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.model import moniker
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.principal import Principal
@@ -192,12 +193,13 @@ class GateInstancesController(Controller):
 
     @get("/loadBalancers")
     async def load_balancers(self, ports: Ports, principal: Asking, provider: FromQuery[str] = "") -> list[JsonObject]:
-        """All load balancers that the settings name or a server group is behind."""
+        """Load balancers that the settings name or a server group is behind; not those that only serve what can't be read."""
         names, groups = await _all(ports, principal)
         return [
             live.load_balancer(kind, balancer, groups)
             for kind, balancer in await live.load_balancers(ports, names)
             if provider in ("", kind)
+            and (not balancer.shares or await visible.of(ports, principal, _applications_behind(balancer), str))
         ]
 
     @get("/loadBalancers/{account:str}/{region:str}/{name:str}")
@@ -206,9 +208,15 @@ class GateInstancesController(Controller):
     ) -> list[JsonObject]:
         """One load balancer, in a list, as clients want it; none where there is none."""
         found = await live.load_balancers(ports, [name])
-        wanted = [moniker.parse(group).app or group for _, balancer in found for group in balancer.shares]
-        groups = [one for app in dict.fromkeys(wanted) for one in await live.server_groups(ports, app)]
-        return [live.load_balancer(kind, balancer, groups) for kind, balancer in found]
+        groups: list[ServerGroup] = []
+        seen: list[JsonObject] = []
+        for kind, balancer in found:
+            apps = await visible.of(ports, principal, _applications_behind(balancer), str)
+            if apps or not balancer.shares:
+                groups += [one for app in apps for one in await live.server_groups(ports, app)]
+                groups = await visible.accounts(ports, principal, groups, lambda one: one.place.account)
+                seen.append(live.load_balancer(kind, balancer, groups))
+        return seen
 
 
 async def everything(ports: WebPorts, principal: Principal) -> list[ServerGroup]:
@@ -221,6 +229,10 @@ async def everything(ports: WebPorts, principal: Principal) -> list[ServerGroup]
 async def _all(ports: WebPorts, principal: Principal) -> tuple[list[str], list[ServerGroup]]:
     groups = await everything(ports, principal)
     return [*ports.services.settings.load_balancers, *(name for one in groups for name in one.load_balancers)], groups
+
+
+def _applications_behind(balancer: LoadBalancer) -> list[str]:
+    return list(dict.fromkeys(moniker.parse(group).app or group for group in balancer.shares))
 
 
 async def _cluster(ports: WebPorts, application: str, account: str, name: str) -> list[ServerGroup]:

@@ -1,5 +1,6 @@
 """Gate's and Orca's routes by which executions are found: by id or pipeline, by trigger, by what failed in them."""
 
+from functools import partial
 from typing import Annotated
 
 from litestar import Controller, get
@@ -110,7 +111,8 @@ class GateExecutionsController(Controller):
         limit: AtMost = 1,
     ) -> list[JsonObject]:
         """The stages that have failed, of child pipelines where it was a child that failed."""
-        return await failed_stages.find(ports.services.executions, execution_id, origin=origin, limit=limit)
+        look = partial(visible.execution, ports, principal)
+        return await failed_stages.find(look, execution_id, origin=origin, limit=limit)
 
     @get("/executions/correlated/{correlation_id:str}")
     async def correlated(self, ports: Ports, principal: Asking, correlation_id: FromPath[str]) -> list[str]:

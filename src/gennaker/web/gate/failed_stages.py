@@ -4,8 +4,8 @@ Source: Orca's failedStages: breadth first; a stage whose child failed stands fo
 """
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 
-from gennaker.interfaces.executions import Executions
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution, Head, Stage
@@ -14,19 +14,22 @@ _MOST_LOOKED_AT = 500
 """Executions: more children than anybody reads about."""
 
 
-async def find(executions: Executions, execution_id: str, *, origin: str, limit: int) -> list[JsonObject]:
-    """The first so many; `origin`: where Deck is, for addresses."""
+Look = Callable[[str], Awaitable[Execution | None]]
+
+
+async def find(look: Look, execution_id: str, *, origin: str, limit: int) -> list[JsonObject]:
+    """The first so many; `origin`: where Deck is, for addresses. What `look` doesn't give isn't gone into."""
     found: list[JsonObject] = []
     waiting, seen = deque([execution_id]), {execution_id}
     while waiting and len(found) < limit and len(seen) <= _MOST_LOOKED_AT:
-        execution = await executions.get(waiting.popleft())
+        execution = await look(waiting.popleft())
         if execution is None:
             continue
         for place, stage in enumerate(execution.top_level()):
             if not stage.status.is_failure:
                 continue
             child = foreign.text(stage.context.get("executionId")) if stage.type == "pipeline" else ""
-            if child and await _has_failed(executions, child):
+            if child and await _has_failed(look, child):
                 if child not in seen:
                     seen.add(child)
                     waiting.append(child)
@@ -35,8 +38,8 @@ async def find(executions: Executions, execution_id: str, *, origin: str, limit:
     return found
 
 
-async def _has_failed(executions: Executions, child: str) -> bool:
-    execution = await executions.get(child)
+async def _has_failed(look: Look, child: str) -> bool:
+    execution = await look(child)
     return execution is not None and any(stage.status.is_failure for stage in execution.top_level())
 
 

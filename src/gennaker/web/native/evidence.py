@@ -16,7 +16,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from gennaker.interfaces.evidence import LogFile
 from gennaker.model.codec import JsonObject, encode
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import shapes
+from gennaker.web import shapes, visible
 from gennaker.web.native.executions import existing
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -40,7 +40,7 @@ class EvidenceController(Controller):
     @get("/evidence/{digest:str}")
     async def content(self, ports: Ports, principal: Asking, digest: FromPath[str]) -> Response[bytes]:
         """One report, as it was left; never shown as a page of ours."""
-        content = await ports.services.evidence.read(digest)
+        content = await visible.evidence(ports, principal, digest)
         if content is None:
             raise Refused(Problem(code="evidence.unknown", message=f"There is no evidence {digest}."), status=404)
         headers = {"content-disposition": "attachment"}

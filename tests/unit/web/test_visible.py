@@ -1,0 +1,144 @@
+"""What can't be told from a path: whose evidence, children, load balancers and canary configs somebody may see or change."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+from tests.fakes.traffic import FakeTraffic
+from tests.fakes.website import Website
+from tests.harness import ended
+from tests.unit.web.test_access import PERMISSIONS, SETTINGS, token_of, visit
+
+from gennaker.interfaces.evidence import EvidenceItem
+from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.traffic import Share
+from gennaker.model.codec import Json, JsonObject, encode
+from gennaker.settings import LoadBalancerSettings
+
+JUDGED: JsonObject = {"result": {"judgeResult": {}}, "canaryConfig": {}}
+
+
+async def keep(site: Website, content: bytes, execution_id: str) -> str:
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    item = EvidenceItem(
+        execution_id=execution_id,
+        stage_id="s",
+        name="report",
+        kind="file",
+        media_type="application/json",
+        digest=digest,
+        size_bytes=len(content),
+        at=site.ports.services.clock.now(),
+    )
+    await site.ports.services.evidence.put(item, content)
+    return digest
+
+
+async def statuses(site: Website, path: str) -> dict[str, int]:
+    """Of those who may read shop, those who may not, and administrators."""
+    names = ("outsider", "reader", "admin")
+    return {name: (await site.get(path, token=await token_of(site, name))).status for name in names}
+
+
+def test_evidence_and_canary_results_are_read_by_whoever_may_read_an_execution_that_left_them() -> None:
+    async def work(site: Website) -> None:
+        digest = await keep(site, b"[1]", "e1")
+        judged = await keep(site, encode(JUDGED), "e1")
+        run = judged.removeprefix("sha256:")
+        paths = [f"/api/v1/evidence/{digest}", f"/v2/canaries/metricSetPairList/{digest}"]
+        paths += [f"/v2/canaries/canary/{run}", f"/v2/canaries/canary/x/{run}"]
+        for path in paths:
+            assert await statuses(site, path) == {"outsider": 404, "reader": 200, "admin": 200}, path
+
+        await site.ports.services.definitions.save("application", "open", {"name": "open"}, author="test")
+        wait: list[Json] = [{"type": "wait", "refId": "1"}]
+        await site.post("/orchestrate", {"application": "open", "executionId": "o1", "stages": wait})
+        await keep(site, b"[1]", "o1")
+        assert (await statuses(site, paths[0]))["outsider"] == 200, "an execution that they may read has left it, too"
+
+        gone = await keep(site, b"[2]", "unknown")
+        found = await statuses(site, f"/api/v1/evidence/{gone}")
+        assert found == {"outsider": 404, "reader": 404, "admin": 200}
+
+    visit(work)
+
+
+def test_failed_stages_of_a_child_that_cannot_be_read_are_told_as_the_parents() -> None:
+    async def work(site: Website) -> None:
+        services = site.ports.services
+        await services.definitions.save("application", "own", {"name": "own"}, author="test")
+        broken: list[Json] = [
+            {
+                "type": "checkPreconditions",
+                "refId": "1",
+                "name": "Secret work",
+                "preconditions": [{"type": "expression", "context": {"expression": "${false}"}, "failPipeline": True}],
+            }
+        ]
+        child: JsonObject = {"application": "shop", "name": "Child", "id": "c1", "stages": broken}
+        await services.definitions.save("pipeline", "c1", child, author="test")
+        starts: list[Json] = [
+            {"type": "pipeline", "refId": "1", "name": "Call", "application": "shop", "pipeline": "c1"}
+        ]
+        parent: JsonObject = {"application": "own", "executionId": "parent", "stages": starts}
+        assert (await site.post("/orchestrate", parent, token=await token_of(site, "executor"))).status == 200
+        await ended(site.ports.services, "parent")
+
+        async def told(name: str) -> list[str]:
+            path = "/pipelines/failedStages?executionId=parent&limit=5"
+            answer = await site.get(path, token=await token_of(site, name))
+            return [one["stageName"] for one in answer.json]
+
+        assert await told("admin") == ["Secret work"]
+        assert await told("outsider") == ["Call"]
+
+    visit(work)
+
+
+def test_a_canary_config_is_changed_by_whoever_may_write_the_applications_that_it_names() -> None:
+    async def work(site: Website) -> None:
+        save = site.ports.services.definitions.save
+        config: JsonObject = {"name": "Judge", "applications": ["shop"], "metrics": [], "classifier": {}, "judge": {}}
+        await save("canary-config", "k1", config, author="test")
+        await save("application", "own", {"name": "own", "permissions": PERMISSIONS}, author="test")
+        free: JsonObject = {**config, "applications": []}
+
+        async def refused(name: str, method: str, path: str, body: Any = None) -> bool:
+            answer = await site.call(method, path, token=await token_of(site, name), json=body)
+            return answer.status == 403
+
+        for method, path, body in (
+            ("PUT", "/v2/canaryConfig/k1", free),
+            ("POST", "/v2/canaryConfig", config),
+            ("POST", "/api/v1/canary-configs", config),
+            ("POST", "/api/v1/canary-configs", {**free, "id": "k1"}),
+            ("POST", "/api/v1/definitions/canary-configs/k1/restore", {"revision": 1}),
+            ("DELETE", "/v2/canaryConfig/k1", None),
+        ):
+            found = [await refused(name, method, path, body) for name in ("outsider", "reader", "writer")]
+            assert found == [True, True, False], (method, path)
+        assert not await refused("outsider", "POST", "/v2/canaryConfig", {**free, "name": "Free"})
+        assert not await refused("outsider", "GET", "/v2/canaryConfig")
+
+    visit(work)
+
+
+def test_load_balancers_that_serve_only_what_cannot_be_read_are_not_shown() -> None:
+    provider = FakeTraffic({})
+    balancers = {name: LoadBalancerSettings() for name in ("shop-prod", "idle")}
+
+    async def work(site: Website) -> None:
+        for name in balancers:
+            await provider.ensure(name, "127.0.0.1:80")
+        await provider.set_weights("shop-prod", {"shop-prod-v001": Share(weight=1, addresses=("127.0.0.1:1",))})
+
+        async def seen(name: str, path: str = "/loadBalancers") -> list[str]:
+            return [one["name"] for one in (await site.get(path, token=await token_of(site, name))).json]
+
+        assert await seen("outsider") == ["idle"]
+        assert await seen("reader") == await seen("admin") == ["shop-prod", "idle"]
+        one = "/loadBalancers/local/local/shop-prod"
+        assert [await seen(name, one) for name in ("outsider", "reader")] == [[], ["shop-prod"]]
+
+    settings = msgspec.structs.replace(SETTINGS, load_balancers=balancers)
+    visit(work, settings, Plugin(name="traffic", traffic=(lambda _: provider,)))
