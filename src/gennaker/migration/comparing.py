@@ -49,6 +49,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
 
 def compared(theirs: JsonObject, ours: JsonObject, definition: JsonObject) -> Compared:
     """`definition` is the pipeline as it is stored here."""
+    if (refused := _not_begun(theirs, ours)) is not None:
+        return Compared(differences=(refused,))
     found = [*_artifacts(theirs, ours), *_parameters(theirs, ours), *_stages(theirs, ours)]
     written = {text_at(one, "refId"): one for one in mappings_at(definition, "stages")}
     own = _top_level(ours)
@@ -77,6 +79,14 @@ def definition_changed(name: str, theirs: JsonObject, ours: JsonObject) -> Diffe
         what="definition",
         message=f"{name} was changed since the import, in Spinnaker or here (at {', '.join(changed[:5])}).",
     )
+
+
+def _not_begun(theirs: JsonObject, ours: JsonObject) -> Difference | None:
+    """A plan that has ended before its first stage: all else would only repeat that."""
+    if _top_level(ours) or not _top_level(theirs):
+        return None
+    why = text_at(ours, "cancellationReason") or f"it has ended as {text_at(ours, 'status')}."
+    return Difference(what="start", message=f"Gennaker wouldn't begin it: {why}")
 
 
 def _artifacts(theirs: JsonObject, ours: JsonObject) -> Iterator[Difference]:
@@ -121,6 +131,9 @@ def _stage(ref: str, there: JsonObject, here: JsonObject) -> Iterator[Difference
         if text_at(there, key) != text_at(here, key):
             said = f"The stage {name} has another {key}."
             yield Difference(what="stage", stage=ref, spinnaker=there.get(key), gennaker=here.get(key), message=said)
+    if text_at(here, "status") == Status.TERMINAL.value and text_at(there, "status") != Status.TERMINAL.value:
+        said = f"The stage {name} can't be planned here: {_error_of(here)}"
+        yield Difference(what="stage", stage=ref, message=said)
     before, after = (sorted(map(str, items(one.get("requisiteStageRefIds")))) for one in (there, here))
     if before != after:
         said = f"The stage {name} waits for others."
@@ -136,6 +149,13 @@ def _stage(ref: str, there: JsonObject, here: JsonObject) -> Iterator[Difference
             gennaker=statuses[1],
             message=f"Only {skipper} skips the stage {name}.",
         )
+
+
+def _error_of(stage: JsonObject) -> str:
+    """Why it has failed, in the form that Gate gives it."""
+    details = mapping(mapping(mapping(stage.get("context")).get("exception")).get("details"))
+    errors = [str(one) for one in items(details.get("errors"))]
+    return errors[0] if errors else "it doesn't say why."
 
 
 def _values(ref: str, key: str, pair: tuple[Json, Json]) -> Iterator[Difference]:

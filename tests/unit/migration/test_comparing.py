@@ -141,3 +141,24 @@ def test_a_definition_that_was_changed_is_named_with_the_places() -> None:
 
     assert told is not None
     assert told.message == "Deliver was changed since the import, in Spinnaker or here (at /stages/1)."
+
+
+def test_a_plan_that_ends_before_its_first_stage_says_why_and_nothing_else() -> None:
+    plan = {**ours(), "stages": [], "status": "TERMINAL", "cancellationReason": "No artifact fits."}
+
+    (told,) = comparing.compared(theirs(), plan, DEFINITION).differences
+
+    assert (told.what, told.message) == ("start", "Gennaker wouldn't begin it: No artifact fits.")
+
+
+def test_a_stage_that_cannot_be_planned_says_why_unless_it_failed_there_too() -> None:
+    plan: Any = ours()
+    plan["stages"][1] |= {"status": "TERMINAL"}
+    plan["stages"][1]["context"]["exception"] = {"details": {"errors": ["There is no such type."]}}
+
+    found = comparing.compared(theirs(), plan, DEFINITION).differences
+
+    assert [one.message for one in found] == ["The stage Deploy can't be planned here: There is no such type."]
+    there = theirs()
+    there["stages"][1]["status"] = "TERMINAL"
+    assert comparing.compared(there, plan, DEFINITION).differences == ()
