@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gennaker.cli import terminal
 from gennaker.migration import bundle as bundles
-from gennaker.model import trigger_secrets
+from gennaker.model import application_notifications, trigger_secrets
 from gennaker.model.codec import JsonObject
 from gennaker.model.foreign import mapping, mappings, mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
@@ -69,6 +69,9 @@ def _application(client: Client, writer: _Writer, attributes: JsonObject) -> Non
     name = text_at(attributes, "name")
     folder = f"applications/{bundles.file_name(name)}"
     writer.write(folder, "application", attributes)
+    notifications = mapping(client.get(f"/notifications/application/{name}"))
+    if application_notifications.listed(notifications):
+        writer.write(folder, application_notifications.KIND, notifications)
     for kind, route in (("pipelines", "pipelineConfigs"), ("strategies", "strategyConfigs")):
         for one in mappings(client.get(f"/applications/{name}/{route}")):
             writer.write(f"{folder}/{kind}", text_at(one, "name"), bundles.armed(one))

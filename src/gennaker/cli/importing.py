@@ -69,7 +69,7 @@ def from_gate(client: Client, gate: Gate, wanted: Wanted) -> int:
     _send(client, shared, wanted, outcome)
     for name in names:
         try:
-            own, notifications = gate.application(name), gate.notifications(name)
+            own = gate.application(name)
         except Refused as refused:
             if refused.status not in _NOT_READ:
                 raise
@@ -81,7 +81,6 @@ def from_gate(client: Client, gate: Gate, wanted: Wanted) -> int:
             continue
         for part in _parts(own):
             _send(client, part, wanted, outcome)
-        outcome.gaps += gaps.of_notifications(name, notifications)
     subject = gaps.Subject(kind="installation", name=gate.address)
     outcome.gaps += [subject.gap(Weight.NOTE, one) for one in not_offered]
     _check_references(client, outcome)
@@ -133,7 +132,7 @@ def _parts(own: Bundle) -> Iterator[Bundle]:
     """The application's attributes first, then its pipelines, a bounded number of bytes at a time."""
     several = max(1, math.ceil(len(encode(own)) / _MOST_BYTES))
     size = max(1, math.ceil(len(own.pipelines) / several))
-    yield Bundle(applications=own.applications, pipelines=own.pipelines[:size], strategies=own.strategies)
+    yield msgspec.structs.replace(own, pipelines=own.pipelines[:size])
     for start in range(size, len(own.pipelines), size):
         yield Bundle(pipelines=own.pipelines[start : start + size])
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from gennaker.model import foreign, template_references
+from gennaker.model import application_notifications, foreign, template_references
 from gennaker.model.codec import Json, JsonObject
 
 BEFORE = "enabledBeforeImport"
@@ -33,6 +33,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
 
     applications: tuple[JsonObject, ...] = ()
     """Attributes, flat."""
+    notifications: tuple[JsonObject, ...] = ()
+    """Applications' own: lists by type beside `application`."""
     pipelines: tuple[JsonObject, ...] = ()
     strategies: tuple[JsonObject, ...] = ()
     templates: tuple[JsonObject, ...] = ()
@@ -43,6 +45,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
         """Its attributes, pipelines and strategies."""
         return Bundle(
             applications=tuple(one for one in self.applications if _is_named(one, "name", name)),
+            notifications=tuple(one for one in self.notifications if _is_named(one, "application", name)),
             pipelines=tuple(one for one in self.pipelines if _is_named(one, "application", name)),
             strategies=tuple(one for one in self.strategies if _is_named(one, "application", name)),
         )
@@ -50,7 +53,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     def names(self) -> tuple[str, ...]:
         """Applications of which it holds anything, in lower case."""
         told = [foreign.text_at(one, "name") for one in self.applications]
-        told += [foreign.text_at(one, "application") for one in (*self.pipelines, *self.strategies)]
+        of_them = (*self.notifications, *self.pipelines, *self.strategies)
+        told += [foreign.text_at(one, "application") for one in of_them]
         return tuple(dict.fromkeys(one.lower() for one in told if one))
 
     def shared(self) -> "Bundle":
@@ -68,7 +72,12 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     def homeless(self) -> tuple[tuple[str, JsonObject], ...]:
         """What belongs to no application and must: its kind, and itself."""
         found = [("application", one) for one in self.applications if not foreign.text_at(one, "name")]
-        for kind, listed in (("pipeline", self.pipelines), ("strategy", self.strategies)):
+        listed_by_kind = (
+            (application_notifications.KIND, self.notifications),
+            ("pipeline", self.pipelines),
+            ("strategy", self.strategies),
+        )
+        for kind, listed in listed_by_kind:
             found += [(kind, one) for one in listed if not foreign.text_at(one, "application")]
         return tuple(found)
 
@@ -106,9 +115,16 @@ def _field_of(one: JsonObject) -> str:
         return "canary_configs"
     if isinstance(config, dict) and "applications" in config:
         return "projects"
+    if isinstance(one.get("application"), str) and _are_notifications(one):
+        return "notifications"
     attributes = one.get("attributes")
     is_application = isinstance(one.get("name"), str) and ("email" in one or isinstance(attributes, dict))
     return "applications" if is_application else ""
+
+
+def _are_notifications(one: JsonObject) -> bool:
+    lists = [value for key, value in one.items() if key != "application" and key not in _OF_THE_STORE]
+    return bool(lists) and all(isinstance(value, list) for value in lists)
 
 
 def _flat(application: JsonObject) -> JsonObject:

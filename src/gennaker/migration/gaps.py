@@ -12,7 +12,7 @@ import msgspec
 from gennaker.canary import lint
 from gennaker.canary.findings import Severity
 from gennaker.migration import foreseeing
-from gennaker.model import foreign, pointers, trigger_secrets
+from gennaker.model import application_notifications, foreign, pointers, trigger_secrets
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 from gennaker.triggers import matching
@@ -147,17 +147,14 @@ def of_canary_config(config: JsonObject, known: Known) -> Iterator[Gap]:
             yield subject.gap(Weight.STOPS, problem)
 
 
-def of_notifications(application: str, notifications: JsonObject) -> Iterator[Gap]:
-    """Of an application's own notifications, which aren't offered."""
-    listed = [one for value in notifications.values() for one in foreign.mappings(value)]
-    if listed:
-        subject = Subject(kind="application", application=application.lower(), name=application)
-        problem = Problem(
-            code="application.notifications",
-            message=f"The application has {len(listed)} notifications of its own, which aren't offered.",
-            remedy="Put them into the pipelines that should send them.",
-        )
-        yield subject.gap(Weight.DIFFERS, problem)
+def of_notifications(notifications: JsonObject, known: Known) -> Iterator[Gap]:
+    """Of an application's own notifications."""
+    name = foreign.text_at(notifications, "application")
+    subject = Subject(kind=application_notifications.KIND, application=name.lower(), name=name)
+    listed: list[Json] = [*application_notifications.listed(notifications)]
+    for problem in _of_notifications({"notifications": listed}, "", known):
+        kind = foreign.text_at(listed[int(problem.pointer.rpartition("/")[2])], "type")
+        yield subject.gap(Weight.DIFFERS, msgspec.structs.replace(problem, pointer=f"/{pointers.escaped(kind)}"))
 
 
 def _of_trigger(trigger: JsonObject, pointer: str, known: Known) -> Iterator[Problem]:

@@ -70,12 +70,15 @@ class Gate:
         return sorted({text_at(one, "name").lower() for one in mappings(self._get("/applications"))} - {""})
 
     def application(self, name: str) -> Bundle:
-        """Its attributes, pipelines and strategies. Raises Refused where there is none."""
+        """All that is its own. Raises Refused where there is none."""
         path = f"/applications/{quote(name, safe='')}"
         found = mapping(self._get(path, expand="false"))
         attributes: JsonObject = {**mapping(found.get("attributes")), "name": name.lower()}
+        notifications = mapping(self._get(f"/notifications/application/{quote(name, safe='')}"))
+        has_any = any(isinstance(value, list) and value for value in notifications.values())
         return Bundle(
             applications=(attributes,),
+            notifications=({**notifications, "application": name.lower()},) if has_any else (),
             pipelines=tuple(mappings(self._get(f"{path}/pipelineConfigs"))),
             strategies=tuple({"strategy": True, **one} for one in mappings(self._get(f"{path}/strategyConfigs"))),
         )
@@ -91,11 +94,6 @@ class Gate:
         projects = self._offered("/projects", problems)
         bundle = Bundle(templates=tuple(templates), canary_configs=tuple(configs), projects=tuple(projects))
         return bundle, problems
-
-    def notifications(self, application: str) -> JsonObject:
-        """An application's own notifications."""
-        found = self._get(f"/notifications/application/{quote(application, safe='')}")
-        return {key: value for key, value in mapping(found).items() if isinstance(value, list)}
 
     def executions(self, application: str, *, limit: int) -> list[JsonObject]:
         """The newest executions of each of its pipelines, whole."""

@@ -17,7 +17,14 @@ from gennaker.migration.brought import Brought
 from gennaker.migration.bundle import Bundle
 from gennaker.migration.gaps import Gap, Known, Weight
 from gennaker.migration.phases import Phase, Standing
-from gennaker.model import foreign, names, saved_pipelines, template_references, trigger_secrets
+from gennaker.model import (
+    application_notifications,
+    foreign,
+    names,
+    saved_pipelines,
+    template_references,
+    trigger_secrets,
+)
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.execution import ExecutionKind
@@ -146,6 +153,10 @@ class _Taking:
         for attributes in own.applications:
             self._gaps += gaps.of_application(attributes, self._known)
             await self._keep(("application", name, {**attributes, "name": name}))
+        for notifications in own.notifications:
+            self._gaps += gaps.of_notifications(notifications, self._known)
+            body: JsonObject = {**notifications, "application": name}
+            await self._keep((application_notifications.KIND, name, body), _wrong_with(notifications))
         for kind, given in ((saved_pipelines.PIPELINE, own.pipelines), (saved_pipelines.STRATEGY, own.strategies)):
             listed = await self._definitions.list(kind, name) if given else ()
             stored = {one.id: one.body for one in listed}
@@ -285,7 +296,12 @@ class _Taking:
 
     def _count_all(self, own: Bundle, *, is_refused: bool) -> None:
         """Of an application that is left alone."""
-        listed = (("application", own.applications), ("pipeline", own.pipelines), ("strategy", own.strategies))
+        listed = (
+            ("application", own.applications),
+            (application_notifications.KIND, own.notifications),
+            ("pipeline", own.pipelines),
+            ("strategy", own.strategies),
+        )
         for kind, definitions in listed:
             if definitions and is_refused:
                 self._count(kind).refused += len(definitions)
@@ -294,6 +310,14 @@ class _Taking:
 
     def _count(self, kind: str) -> Counts:
         return self._counts.setdefault(kind, Counts())
+
+
+def _wrong_with(notifications: JsonObject) -> tuple[Problem, ...]:
+    try:
+        application_notifications.checked(notifications)
+    except Refused as refused:
+        return refused.problems
+    return ()
 
 
 def _name_taken(body: JsonObject, stored: dict[str, JsonObject]) -> tuple[Problem, ...]:

@@ -84,6 +84,9 @@ PROJECT: dict[str, Any] = {
 }
 
 
+MAILS = {"email": [{"type": "email", "address": "ada@example.org", "when": ["pipeline.failed"]}]}
+
+
 def filled(site: Site) -> None:
     """An installation to come from."""
     application = {"name": "shop", "email": "ada@example.org", "permissions": {"READ": ["devs"], "WRITE": ["devs"]}}
@@ -96,6 +99,7 @@ def filled(site: Site) -> None:
         assert site.call("GET", ref)["status"] == "SUCCEEDED"
     for one in (DELIVER, TEMPLATED):
         site.call("POST", "/pipelines", one)
+    site.call("POST", "/notifications/application/shop", MAILS)
     site.call("POST", "/v2/canaryConfig", CANARY)
 
 
@@ -135,6 +139,7 @@ def everything(site: Site) -> dict[str, Any]:
         "templates": site.call("GET", "/v2/pipelineTemplates"),
         "canaries": configs,
         "projects": site.call("GET", "/projects"),
+        "notifications": [site.call("GET", "/notifications/application/shop")],
     }
     return {kind: [bundles.content(one) for one in found] for kind, found in listed.items()}
 
@@ -151,6 +156,7 @@ def test_everything_comes_over_with_its_ids_and_triggers_off(
         "canary-config": 1,
         "project": 1,
         "application": 1,
+        "notifications": 1,
         "pipeline": 2,
     }
     assert everything(here) == everything(there)
@@ -174,6 +180,7 @@ def test_every_gap_is_named_with_its_place(there: Site, client: Client, capsys: 
         ("differs", "trigger.run_as", "pipeline", "Deliver", "/triggers/0/runAsUser"),
         ("differs", "notification.unknown_type", "pipeline", "Deliver", "/notifications/0"),
         ("stops", "metrics.missing", "canary-config", "shop-canary", "/metrics/0/query/type"),
+        ("differs", "notification.unknown_type", "notifications", "shop", "/email"),
         ("note", "role.nobody", "application", "shop", "/permissions"),
     }
 
@@ -226,6 +233,7 @@ def test_an_export_is_what_was_imported_and_can_be_imported_again(
     assert written["mood"] == DELIVER["mood"]
     assert sorted(str(one.relative_to(folder)) for one in folder.rglob("*.json")) == [
         "applications/shop/application.json",
+        "applications/shop/notifications.json",
         "applications/shop/pipelines/Deliver.json",
         "applications/shop/pipelines/Waits.json",
         "canary-configs/shop-canary.json",
@@ -294,10 +302,11 @@ def test_a_spinnaker_without_canaries_and_with_an_application_of_clusters_only_i
     assert status == 0
     assert told >= {
         ("note", "gate.refused", "k8s-only"),
-        ("differs", "application.notifications", "shop"),
+        ("differs", "notification.unknown_type", "shop"),
         ("note", "gate.refused", "https://gate.example.org"),
         ("note", "account.missing", "shop"),
     }
+    assert here.call("GET", "/notifications/application/shop") == RECORDED["/notifications/application/shop"]
     stored = here.call("GET", "/applications/shop/pipelineConfigs/Deliver")
     assert (stored["updateTs"], stored["lastModifiedBy"], stored["spelEvaluator"]) == ("1700000000000", "ada", "v4")
 

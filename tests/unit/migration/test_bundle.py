@@ -13,6 +13,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "templates": {"schema": "v2", "id": "t", "pipeline": {}},
     "canary_configs": {"name": "c", "metrics": [], "classifier": {}},
     "projects": {"name": "p", "config": {"applications": []}},
+    "notifications": {"application": "shop", "email": [{"type": "email"}], "lastModified": 1},
     "applications": {"name": "shop", "email": "ada@example.org"},
 }
 
