@@ -34,6 +34,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.docker import stopping as containers_stopping
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
+from gennaker.plugins.oci.sign_in import Credentials
 from gennaker.settings import ServerFile, Settings
 from gennaker.store import audit_heads, opening
 from gennaker.store.audit import DatabaseAuditTrail, Verdict
@@ -56,6 +57,7 @@ from gennaker.transport.reporting import LossyOutput
 from gennaker.web import application as web_application
 from gennaker.web import page as web_page
 from gennaker.web import registry as web_registry
+from gennaker.web import registry_door
 from gennaker.web.listener import Listener
 from gennaker.web.ports import WebPorts
 from gennaker.web.proxies import Proxied
@@ -315,7 +317,7 @@ class _Server:
         database = store.database
         self._folder = folder
         self._api_socket = ports.listening(settings.server.host, settings.server.port, "server.port")
-        # Nobody signs in to the registry: it stays on loopback wherever the server listens.
+        # The registry speaks no TLS, and passwords come to it: it stays on loopback wherever the server listens.
         local = settings.server.host if _is_loopback(settings.server.host) else "127.0.0.1"
         self._registry_socket = ports.listening(local, settings.registry.port, "registry.port")
         self._api = f"http://{_address(self._api_socket)}"
@@ -327,8 +329,12 @@ class _Server:
             database, clock=clock, ids=ids, policy=TagPolicy.all_but(settings.registry.mutable_tags)
         )
         self._audit = DatabaseAuditTrail(database)
-        account = RegistryAccount(name=settings.registry.account, address=f"http://{self._registry_host}")
-        self._registry = RegistryClient(account)
+        password = ids.token()
+        own = Credentials(username="gennaker", password=password) if settings.sign_in.required else None
+        address = f"http://{self._registry_host}"
+        self._registry = RegistryClient(
+            RegistryAccount(name=settings.registry.account, address=address, credentials=own)
+        )
         self._core = core.build(
             store=_ports(store, clock, self._audit),
             clock=clock,
@@ -370,11 +376,17 @@ class _Server:
             version=version("gennaker"),
         )
         application = web_application.create(web_ports)
+        registry = registry_door.create(
+            web_registry.create(self._images, audit=self._audit, clock=clock),
+            sign_in=sign_in,
+            services=self._core.services,
+            own_password=password,
+        )
         behind = ports.listening_at(settings.sign_in.proxy_socket) if settings.sign_in.proxy_socket else None
         self._listeners = (
             Listener(application, self._api_socket),
             *((Listener(Proxied(application), behind),) if behind is not None else ()),
-            Listener(web_registry.create(self._images, audit=self._audit, clock=clock), self._registry_socket),
+            Listener(registry, self._registry_socket),
         )
 
     def masked(self, text: str) -> str:

@@ -3,8 +3,8 @@
 An ASGI application of its own, on its own listener (it owns `/v2`). Written without the web framework, because repository
 names hold slashes and bodies are streams of gigabytes that must be neither buffered nor parsed.
 
-Reference: github.com/opencontainers/distribution-spec, spec.md (end-1 … end-13). Nobody signs in yet: it is meant for
-loopback, and requests that a web page could make a browser send (another host's name, an Origin) are refused.
+Reference: github.com/opencontainers/distribution-spec, spec.md (end-1 … end-13). Signing in is `registry_door`'s business.
+It is meant for loopback, and requests that a web page could make a browser send (another host's name, an Origin) are refused.
 """
 
 import re
@@ -64,6 +64,7 @@ _ROUTES = tuple(
 )
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d+)-(\d+)(?:/.*)?\Z")
+_ANYBODY = Principal(name="anonymous", via="registry")
 _DIGITS = 18
 """A number of bytes with more digits than these lies beyond every file."""
 
@@ -327,7 +328,7 @@ def _read(scope: HTTPScope, receive: Receive) -> _Request:
                 query=dict(parse_qsl(scope["query_string"].decode("latin-1"))),
                 headers={key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]},
                 body=lambda: _chunks(receive),
-                principal=Principal(name="anonymous", via="registry"),
+                principal=scope.get("state", {}).get("principal", _ANYBODY),
             )
     raise _refusal("unsupported", f"{scope['path'][:200]} is not part of the registry's API.", status=404)
 
