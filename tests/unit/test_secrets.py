@@ -12,7 +12,7 @@ from tests.fakes.cloud_worlds import CONFIG, IMAGE
 from tests.fakes.http_target import Answer, Asked, Target, running
 from tests.fakes.registry import MemoryRegistry
 from tests.fakes.website import Website
-from tests.harness import TESTER, ended
+from tests.harness import TESTER, Harness, ended, problem_of
 from tests.shells import running as server
 
 from gennaker.access import masking
@@ -20,6 +20,7 @@ from gennaker.access.stored_secrets import SecretRules
 from gennaker.interfaces.executions import Submission
 from gennaker.model.codec import encode
 from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.statuses import Status
 from gennaker.plugins.deploy.plugin import plugin as deploy
 from gennaker.plugins.local.plugin import plugin as local
 from gennaker.plugins.webhook import plugin as webhook
@@ -85,6 +86,23 @@ def pipeline(target: Target, image: str) -> dict[str, Any]:
         ),
         make.stage_json("refused", type="webhook", url=f"{target.url}/refuse", requisiteStageRefIds=["work"], **sent),
     )
+
+
+def test_a_secret_that_an_expression_names_is_not_sent() -> None:
+    """Who starts it must not choose: the payload of a webhook from outside may say anything."""
+    said: dict[str, Any] = {"payload": {"text": "${ parameters.text }"}, "method": "POST"}
+    named = {"customHeaders": {"X-Own": "encrypted:store!n:own"}, **said}
+    with running(echo) as target:
+        harness = Harness(webhook.plugin, settings=settings_for(target))
+        stages = [
+            make.stage_json("plain", type="webhook", url=target.url, failPipeline=False, continuePipeline=True, **said),
+            make.stage_json("same", type="webhook", url=target.url, requisiteStageRefIds=["plain"], **named),
+        ]
+        execution = harness.run(make.config(*stages), {"parameters": {"text": "see encrypted:store!n:hub"}})
+        assert target.asked == []
+
+    assert "encrypted:store!n:hub doesn't stand in the pipeline" in problem_of(execution)
+    assert [stage.status for stage in execution.in_order()] == [Status.FAILED_CONTINUE, Status.TERMINAL]
 
 
 async def every_answer(site: Website, execution: Execution) -> bytes:

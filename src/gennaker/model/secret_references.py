@@ -6,6 +6,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from gennaker.model import foreign
+from gennaker.model.codec import Json
+from gennaker.model.execution import Execution, Stage
 from gennaker.model.problems import Problem, Refused
 
 _REFERENCE = re.compile(
@@ -46,6 +49,45 @@ def refuse_in(environment: Mapping[str, str], provider: str) -> None:
             ),
             status=501,
         )
+
+
+def refuse_unwritten(value: Json, execution: Execution, stage: Stage) -> None:
+    """References count where somebody has written them into the stage, not where an expression has put them.
+
+    Else whoever can send a webhook could name a secret in its payload, and have it sent to wherever the payload goes. Of stages
+    that a template has made, all that the pipeline itself says counts. Raises Refused.
+    """
+    unwritten = _texts(value) - _texts(_definition(execution, stage))
+    if unwritten:
+        raise Refused(
+            Problem(
+                code="secret.not_written",
+                message=f"{', '.join(sorted(unwritten))} doesn't stand in the pipeline: an expression has put it there.",
+                remedy="Write the whole reference into the stage (of a template: into the pipeline's variables).",
+            )
+        )
+
+
+def _definition(execution: Execution, stage: Stage) -> Json:
+    """The stage as it was written: of a synthetic one the stage that has planned it."""
+    while stage.parent_id is not None:
+        stage = execution.stages[stage.parent_id]
+    config = execution.head.initial_config
+    listed = foreign.mappings(config.get("stages"))
+    own = [one for one in listed if one.get("refId") == stage.ref_id]
+    return list[Json](own) if own else {key: one for key, one in config.items() if key != "trigger"}
+
+
+def _texts(value: Json) -> frozenset[str]:
+    match value:
+        case str():
+            return frozenset(found[0] for found in _REFERENCE.finditer(value))
+        case list():
+            return frozenset().union(*map(_texts, value))
+        case dict():
+            return frozenset().union(*map(_texts, value.values()))
+        case _:
+            return frozenset()
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

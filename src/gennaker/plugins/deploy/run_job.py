@@ -12,7 +12,7 @@ from gennaker.interfaces.clusters import Places
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.interfaces.secrets import SecretUse
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import foreign, waiting
+from gennaker.model import foreign, secret_references, waiting
 from gennaker.model.artifact import ExpectedArtifactKeys, Plain
 from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
@@ -84,6 +84,7 @@ async def run(context: TaskContext) -> TaskResult:
     image = own.get("image")
     chosen = images.choose(context, image if isinstance(image, str | dict) else None, None)
     environment, reports = own.get("environment"), own.get("reports")
+    secret_references.refuse_unwritten(environment, context.execution, context.stage)
     job = await server_groups.provider(context.services, provider).run_job(
         NewJob(
             key=context.attempt_key,

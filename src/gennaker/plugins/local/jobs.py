@@ -122,7 +122,7 @@ class Jobs:
         use = SecretUse(application=new.application)
         secret = {
             name: str(await self._secrets.fill(value, use))
-            for name, value in wished.environment.items()
+            for name, value in new.environment.items()
             if secret_references.is_in(value)
         }
         spec = ProcessSpec(

@@ -15,6 +15,7 @@ import msgspec
 from gennaker.interfaces.secrets import MASK, OF_SETTINGS, Secrets, SecretUse
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
+from gennaker.model import secret_references
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject, decode_json, encode
 from gennaker.model.foreign import written
@@ -56,6 +57,7 @@ async def request(context: TaskContext, spec: Spec, *, method: str, url: str, pa
     if not url.strip():
         raise Refused(Problem(code="webhook.url", message="The webhook has no URL.", remedy="Set the stage's `url`."))
     given = {name: _joined(value) for name, value in spec.custom_headers.items() if _is_passed_on(name)}
+    secret_references.refuse_unwritten([dict(given), payload], context.execution, context.stage)
     secrets = context.services.secrets
     use = SecretUse(application=context.execution.head.application, host=_host(url))
     headers = {name: str(await secrets.fill(value, use)) for name, value in given.items()}
