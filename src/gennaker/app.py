@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from gennaker.access import oidc
 from gennaker.access.passwords import Passwords
 from gennaker.access.signing_in import SignIn
 from gennaker.engine import recording, rules, why
@@ -31,11 +32,12 @@ from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.server_file import ServerFile
 from gennaker.plugins.docker import stopping as containers_stopping
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.plugins.oci.sign_in import Credentials
-from gennaker.settings import ServerFile, Settings
+from gennaker.settings import Settings
 from gennaker.store import audit_heads, opening
 from gennaker.store.audit import DatabaseAuditTrail, Verdict
 from gennaker.store.audit_heads import HeadExporter
@@ -206,6 +208,7 @@ def check_addresses(settings: Settings) -> None:
                 remedy="Set it to the path of a unix socket on which the proxy reaches the server, or set no such header.",
             )
         )
+    oidc.check(settings)
     for name, balancer in settings.load_balancers.items():
         if balancer.address:
             _check_balancer(f"load-balancers.{name}.address", balancer.address)
@@ -359,6 +362,7 @@ class _Server:
             clock=clock,
             new_secret=ids.token,
             settings=settings.sign_in,
+            provider=oidc.provider(settings, clock),
         )
         self._ending = asyncio.Event()
         web_ports = WebPorts(

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gennaker.oidc_settings import OidcSettings
+
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 """0: a free one."""
 Seconds = Annotated[float, Meta(gt=0, le=604_800)]
@@ -449,6 +451,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     server: ServerSettings = ServerSettings()
     sign_in: SignInSettings = SignInSettings()
+    oidc: OidcSettings = OidcSettings()
     accounts: dict[str, AccountSettings] = {}
     """By name."""
     store: StoreSettings = StoreSettings()
@@ -486,13 +489,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     script_job: str = ""
     webhook_hosts: tuple[str, ...] = ()
     """`host:port` of private or loopback addresses that webhook stages and notifications may call nevertheless."""
-
-
-class ServerFile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`<data>/server.json`: where a running server is; written when it is ready, removed when it ends."""
-
-    pid: int
-    api: str
-    """`http://127.0.0.1:8084`"""
-    registry: str
-    """`127.0.0.1:5000`"""

@@ -24,7 +24,9 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     password: str | None = None
     """An argon2id hash; None: signs in by something else, which says the roles, too."""
     source: str = ""
-    """Which sign-in has brought them: empty is Gennaker's own, `oidc`, `certificate`, `proxy`."""
+    """Which sign-in has brought them: empty is Gennaker's own, else `oidc`."""
+    subject: str = ""
+    """Who they are there, whatever they are called."""
     is_disabled: bool = False
     since: datetime
 

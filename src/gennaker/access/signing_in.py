@@ -16,6 +16,7 @@ from gennaker.access.passwords import Passwords
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.documents import Documents
+from gennaker.interfaces.identity_providers import ForeignPerson, IdentityProvider
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.permissions import Right, role_name
@@ -42,10 +43,12 @@ class SignIn:
         clock: Clock,
         new_secret: Callable[[], str],
         settings: SignInSettings,
+        provider: IdentityProvider | None = None,
     ) -> None:
-        """All over the same store."""
+        """All over the same store. `provider`: the sign-in elsewhere that browsers may use, if there is one."""
         self.identities = people
         self.settings = settings
+        self.provider = provider
         self._credentials = Credentials(documents, clock=clock, new_secret=new_secret)
         self._passwords = passwords
         self._guesses = Guesses(clock)
@@ -100,6 +103,24 @@ class SignIn:
             self._proxied[found.name] = now + timedelta(seconds=self.settings.session_seconds)
             await self._tell("sign_in.done", found.name, {"via": via, "address": address})
         return found
+
+    async def by_provider(self, found: ForeignPerson, *, address: str) -> Principal:
+        """Whom the provider has signed in: made a person here when they first come, with its roles from then on.
+
+        Raises Refused (403) where the name is somebody else's, can't be one, or the person is disabled.
+        """
+        before = await self.identities.person(found.name)
+        try:
+            person = await self._brought(found, before)
+        except Refused as refused:
+            why = str(refused.problems[0])
+            await self._tell("sign_in.refused", found.name[:100], {"via": found.source, "address": address, "why": why})
+            raise
+        if before is None or before.roles != person.roles:
+            details: JsonObject = {"before": _facts(before) if before else None, "after": _facts(person)}
+            action = "person.added" if before is None else "person.changed"
+            await self._tell(action, found.source, details, subject=f"person:{person.name}")
+        return _principal(person, via=found.source)
 
     async def by_session(self, secret: str) -> Principal | None:
         """None: there is no such session, or it is over."""
@@ -188,6 +209,24 @@ class SignIn:
         """Records that somebody was kept from something."""
         await self._tell("access.refused", principal.name, {"why": problem.message}, subject=subject)
 
+    async def _brought(self, found: ForeignPerson, before: Person | None) -> Person:
+        if before is None:
+            new = Person(
+                name=found.name,
+                roles=found.roles or (),
+                source=found.source,
+                subject=found.subject,
+                since=self._clock.now(),
+            )
+            return await self.identities.save_person(new, is_new=True)
+        if (before.source, before.subject) != (found.source, found.subject):
+            raise Refused(_somebody_elses(before.name), status=403)
+        if before.is_disabled:
+            raise Refused(_disabled(before.name), status=403)
+        if found.roles is None or set(map(role_name, found.roles)) - {""} == set(before.roles):
+            return before
+        return await self.identities.save_person(msgspec.structs.replace(before, roles=found.roles))
+
     async def _present(self, name: str, *, via: str) -> Principal | None:
         person = await self.identities.person(name)
         return None if person is None or person.is_disabled else _principal(person, via=via)
@@ -227,6 +266,22 @@ def _wrong() -> Problem:
         code="sign_in.wrong",
         message="Name or password are wrong.",
         remedy="Try again, or ask an administrator to set a new password.",
+    )
+
+
+def _somebody_elses(name: str) -> Problem:
+    return Problem(
+        code="sign_in.name_taken",
+        message=f"There is another {name!r} here, who doesn't sign in by this provider's account.",
+        remedy="Have an administrator choose who shall have the name: at the provider, or by another `oidc.name-claim`.",
+    )
+
+
+def _disabled(name: str) -> Problem:
+    return Problem(
+        code="sign_in.disabled",
+        message=f"{name!r} may not sign in here.",
+        remedy="Ask an administrator.",
     )
 
 

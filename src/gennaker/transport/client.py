@@ -8,7 +8,7 @@ import msgspec
 
 from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.problems import Problem, Refused
-from gennaker.settings import ServerFile
+from gennaker.model.server_file import ServerFile
 from gennaker.transport import tls
 
 _TIMEOUT_SECONDS = 30.0

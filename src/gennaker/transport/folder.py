@@ -9,7 +9,7 @@ from typing import IO
 import msgspec
 
 from gennaker.model.problems import Problem, Refused
-from gennaker.settings import ServerFile
+from gennaker.model.server_file import ServerFile
 from gennaker.transport.permissions import open_private
 
 

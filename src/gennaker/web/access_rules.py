@@ -199,6 +199,8 @@ RULES: dict[str, Rule] = {
     "GET /auth/user": open_to_all,
     "GET /login": open_to_all,
     "POST /login": open_to_all,
+    "GET /login/oauth2/code/oidc": open_to_all,
+    "GET /oauth2/authorization/oidc": open_to_all,
     "GET /plugins/deck/plugin-manifest.json": open_to_all,
     "POST /notifications/callbacks/{source}": open_to_all,
     "POST /webhooks/{kind}": open_to_all,

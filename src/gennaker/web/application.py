@@ -50,6 +50,7 @@ from gennaker.web.native.people import PeopleController
 from gennaker.web.native.pipelines import PipelinesController
 from gennaker.web.native.secrets import SecretsController
 from gennaker.web.native.system import HealthController, SystemController
+from gennaker.web.oidc import OidcController
 from gennaker.web.orca import OrcaController
 from gennaker.web.page import PageController
 from gennaker.web.ports import PORTS, WebPorts, ports_of
@@ -108,6 +109,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             SecretsController,
             ImportsController,
             GateSessionController,
+            OidcController,
             GateTokensController,
             GateApplicationsController,
             GateAccountsController,

@@ -1,6 +1,7 @@
 """Forms: the pages on which one signs in, before there is a page of the user interface: plain HTML, no script."""
 
 from html import escape
+from urllib.parse import urlencode
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -15,16 +16,18 @@ input { font: inherit; width: 100%; box-sizing: border-box; padding: .55rem .7re
 small { display: block; margin-top: .25rem; opacity: .8; }
 button { font: inherit; font-weight: 600; width: 100%; margin-top: 1.5rem; padding: .6rem; border: 0;
   border-radius: .4rem; background: #1557b0; color: #fff; cursor: pointer; }
-input:focus-visible, button:focus-visible { outline: 3px solid #6ea8fe; outline-offset: 1px; }
+.elsewhere { display: block; margin-top: 1.25rem; padding: .6rem; border: 1px solid GrayText; border-radius: .4rem;
+  font-weight: 600; text-align: center; text-decoration: none; color: inherit; }
+input:focus-visible, button:focus-visible, .elsewhere:focus-visible { outline: 3px solid #6ea8fe; outline-offset: 1px; }
 .wrong { border-left: .3rem solid #c62828; padding: .5rem .75rem; margin: 1rem 0 0; background: rgba(198, 40, 40, .12); }
 """
 
 
-def sign_in(*, to: str, name: str = "", wrong: str = "") -> str:
-    """Name and password; `wrong` says what was wrong with the last ones, `to` where to go on."""
+def sign_in(*, to: str, name: str = "", wrong: str = "", provider: str | None = None) -> str:
+    """Name and password; `wrong` says what was wrong before, `to` where to go on, `provider` where else one can sign in."""
     return _page(
         "Sign in",
-        f"""<h1>Sign in to Gennaker</h1>{_said(wrong)}
+        f"""<h1>Sign in to Gennaker</h1>{_said(wrong)}{_elsewhere(provider, to)}
 <form method="post" action="/login">
 <label for="username">Name</label>
 <input id="username" name="username" value="{escape(name)}" autocomplete="username" autocapitalize="none" required autofocus>
@@ -76,6 +79,13 @@ def spent() -> str:
 def go_on(target: str) -> str:
     """Not a redirect: a strict cookie that a foreign page's link has set isn't sent along with one."""
     return f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(target)}"><a href="{escape(target)}">Go on</a>'
+
+
+def _elsewhere(provider: str | None, to: str) -> str:
+    if provider is None:
+        return ""
+    target = f"/oauth2/authorization/oidc?{urlencode({'to': to})}"
+    return f'\n<a class="elsewhere" href="{escape(target)}">Sign in with {escape(provider)}</a>'
 
 
 def _said(wrong: str) -> str:

@@ -58,7 +58,9 @@ class PageController(Controller):
         headers = {"cache-control": "no-store"}
         has_people = not ports.sign_in.settings.required or await ports.sign_in.identities.has_people()
         if not once and ports.sign_in.settings.required and principal.via != VIA_PAGE:
-            shown = forms.sign_in(to=signing_in.own_path(to)) if has_people else forms.nobody_yet()
+            provider = signing_in.provider_of(ports)
+            form = forms.sign_in(to=signing_in.own_path(to), provider=provider)
+            shown = form if has_people or provider is not None else forms.nobody_yet()
             return Response(shown, media_type="text/html", headers=headers)
         session = ports.doors.open_session(once)
         if session is None and principal.via != VIA_PAGE:

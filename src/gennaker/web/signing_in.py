@@ -40,6 +40,11 @@ def own_path(given: str) -> str:
     return given if is_own and "\\" not in given else "/ui/"
 
 
+def provider_of(ports: WebPorts) -> str | None:
+    """What the button for it says; None: there is no other sign-in."""
+    return None if ports.sign_in.provider is None else ports.sign_in.provider.label
+
+
 async def by_form(
     ports: WebPorts, request: Request[Any, Any, Any], *, shown: Callable[[Principal], Awaitable[JsonObject]]
 ) -> Response[JsonObject] | Response[str]:
@@ -52,7 +57,7 @@ async def by_form(
     except Refused as refused:
         if not is_browser(request):
             raise
-        page = forms.sign_in(to=to, name=name, wrong=str(refused.problems[0]))
+        page = forms.sign_in(to=to, name=name, wrong=str(refused.problems[0]), provider=provider_of(ports))
         return Response(page, media_type="text/html", status_code=refused.status, headers=_UNCACHED)
     cookies = [cookie(await ports.sign_in.open_session(principal, address=address), is_secure=ports.is_secure)]
     if is_browser(request):

@@ -73,6 +73,7 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
             "load-balancers",
             "preconfigured-webhooks",
             "providers",
+            "oidc.roles",
             "traffic.accounts",
             "traffic.programs",
         }:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gennaker.model.problems import Refused
-from gennaker.settings import ServerFile
+from gennaker.model.server_file import ServerFile
 from gennaker.transport import folder
 from gennaker.transport.folder import DataFolder
 

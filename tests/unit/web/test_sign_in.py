@@ -89,6 +89,8 @@ OPEN = {
     "GET /credentials/x": 404,
     "GET /login": 200,
     "POST /login": 501,
+    "GET /login/oauth2/code/oidc": 501,
+    "GET /oauth2/authorization/oidc": 501,
     "GET /pipelineConfigs": 200,
     "GET /strategyConfigs": 200,
     "GET /pipelineConfigs/x/history": 200,

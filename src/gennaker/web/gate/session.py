@@ -81,9 +81,11 @@ class GateSessionController(Controller):
 
     @get("/auth/logout")
     async def sign_out(self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]) -> Redirect:
-        """Ends the session of the cookie."""
+        """Ends the session of the cookie; a browser is signed out at the provider, too, which sends it on to /auth/loggedOut."""
         await signing_in.out(ports, principal, request)
-        return Redirect("/auth/loggedOut", cookies=[signing_in.no_cookie()])
+        provider = ports.sign_in.provider
+        elsewhere = await provider.sign_out() if provider is not None and signing_in.is_browser(request) else None
+        return Redirect(elsewhere or "/auth/loggedOut", cookies=[signing_in.no_cookie()])
 
 
 def _no_passwords() -> Problem:

