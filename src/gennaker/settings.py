@@ -44,6 +44,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Origins (`https://deck.example.org`) whose pages may use the API from a browser; nobody else's may. Cookies reach it from
     the same site only: a Deck of another site signs in by tokens."""
     webhook_body_limit_bytes: Bytes = 5_000_000
+    requests_per_minute: CountIfAny = 6000
+    """Of one person, or of one address of those who haven't signed in; counted where one has to sign in. 0: any number."""
     kept_headers: tuple[str, ...] = ()
     """Headers of requests that executions keep, and hand on to those that they start (`additionalHeaders`)."""
 

@@ -41,6 +41,7 @@ from gennaker.web.gate.start_up import GateStartUpController
 from gennaker.web.gate.tasks import GateTasksController
 from gennaker.web.gate.templates import GateTemplatesController
 from gennaker.web.gate.unavailable import GateUnavailableController
+from gennaker.web.limits import TimelyBodies
 from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.definitions import DefinitionsController
 from gennaker.web.native.evidence import EvidenceController
@@ -66,7 +67,7 @@ class _Served:
     def __init__(self, routes: Litestar, ports: WebPorts) -> None:
         self._routes = routes
         self._ports = ports
-        self._guard = Guard(ports.doors, ports.sign_in, ports.services.settings.server)
+        self._guard = Guard(ports.doors, ports.sign_in, ports.services.settings.server, ports.services.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gives each request the ports, and the guard that it passes first."""
@@ -79,7 +80,7 @@ def create(ports: WebPorts) -> ASGIApp:
     """The application over these ports."""
     server = ports.services.settings.server
     served = _Served(routes(server.webhook_body_limit_bytes), ports)
-    kept = Conventions(served, clock=ports.services.clock, new_id=ports.services.ids.uuid)
+    kept = Conventions(TimelyBodies(served), clock=ports.services.clock, new_id=ports.services.ids.uuid)
     return Cors(kept, server.allowed_origins)
 
 

@@ -26,6 +26,7 @@ from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import ServerSettings
 from gennaker.web import host_names, proxies
+from gennaker.web.limits import Rates
 
 COOKIE = "gennaker_session"
 GUARD = "guard"
@@ -91,8 +92,9 @@ class Doors:
 class Guard:
     """What every request to a server passes: where it comes from, then who makes it."""
 
-    def __init__(self, doors: Doors, sign_in: SignIn, server: ServerSettings) -> None:
+    def __init__(self, doors: Doors, sign_in: SignIn, server: ServerSettings, clock: Clock) -> None:
         """`server`: which names and origins are its own."""
+        self._rates = Rates(server.requests_per_minute if sign_in.settings.required else 0, clock)
         self._doors = doors
         self._sign_in = sign_in
         self._kept_headers = server.kept_headers
@@ -106,6 +108,7 @@ class Guard:
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
         self._check_host(connection)
         principal = await self._principal(connection)
+        self._rates.count(f"person:{principal.name}" if principal else f"address:{address_of(connection)}")
         is_open = not self._sign_in.settings.required
         if is_open and principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
             raise Refused(_no_credentials(), status=401)

@@ -329,7 +329,7 @@ def test_who_asks_is_nobody_or_whom_the_guard_has_found() -> None:
     found: list[Principal] = []
 
     async def work(site: Website) -> None:
-        guard = Guard(site.doors, site.sign_in, ServerSettings())
+        guard = Guard(site.doors, site.sign_in, ServerSettings(), site.ports.services.clock)
         session = site.doors.open_session(site.doors.new_link())
         for headers in ({}, {"authorization": f"Bearer {TOKEN}"}, {"cookie": f"gennaker_session={session}"}):
             scope: Any = site.scope("GET", "/whoami", headers={"host": HOST, **headers})
