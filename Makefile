@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-.PHONY: help setup develop demo demo-kubernetes serve test check format simulate simulate-nightly golden mutate bench lock clean
+.PHONY: help setup develop demo demo-kubernetes serve test check format simulate simulate-nightly golden openapi mutate bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ simulate: develop ## the simulation that a failure names, once more (SEED=…)
 
 golden: develop ## takes down anew what the engine makes of the golden walks: read the difference, and say why in the commit
 	@$(BIN)/python -m tests.golden.walks
+
+openapi: develop ## writes docs/api/openapi.json, the native API's document, from the routes: read the difference
+	@$(BIN)/python setup/openapi.py
 
 mutate: develop ## which small faults in the engine room its tests notice (ARGS="admit rollup": some modules)
 	@$(BIN)/python -m tests.mutation.hunt $(ARGS)

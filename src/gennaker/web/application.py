@@ -4,6 +4,7 @@ Routes are made once in a process, which takes a while, and know no server: its 
 """
 
 import functools
+import json
 from typing import Any
 
 from litestar import Litestar, Request
@@ -11,13 +12,13 @@ from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
-from gennaker.web import problems
+from gennaker.settings import ServerSettings
+from gennaker.web import openapi, problems
 from gennaker.web.access import may_use
 from gennaker.web.cors import Cors
 from gennaker.web.gate.accounts import GateAccountsController
@@ -82,6 +83,12 @@ def create(ports: WebPorts) -> ASGIApp:
     served = _Served(routes(server.webhook_body_limit_bytes), ports)
     kept = Conventions(TimelyBodies(served), clock=ports.services.clock, new_id=ports.services.ids.uuid)
     return Cors(kept, server.allowed_origins)
+
+
+def document() -> str:
+    """The OpenAPI document of the native API, as a file."""
+    found = openapi.of_native(routes(ServerSettings().webhook_body_limit_bytes).openapi_schema.to_schema())
+    return json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 async def _given_ports(request: Request[Any, Any, Any]) -> WebPorts:
@@ -149,7 +156,11 @@ def routes(body_limit_bytes: int) -> Litestar:
         },
         # As JSON only: the framework's pages would fetch their scripts from other people's servers.
         openapi_config=OpenAPIConfig(
-            title="Gennaker", version=_VERSION, path="/api/v1/schema", render_plugins=[JsonRenderPlugin()]
+            title="Gennaker",
+            version=_VERSION,
+            path="/api/v1/schema",
+            render_plugins=[openapi.NativeJson()],
+            use_handler_docstrings=True,
         ),
         request_max_body_size=body_limit_bytes,
         logging_config=None,
