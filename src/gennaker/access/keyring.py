@@ -1,8 +1,10 @@
 """The keys of the secret store: lines of a file outside the database, the newest first."""
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gennaker.model.problems import Problem, Refused
@@ -33,11 +35,18 @@ class Keyring:
 
     def newest(self) -> tuple[str, bytes]:
         """The key that seals; made where there is none. Raises Refused."""
-        known = self.keys() or self.added()
+        known = self.keys()
+        if not known:
+            with self._locked():  # of two servers only one makes the first key
+                known = self.keys() or self._with_another()
         return next(iter(known.items()))
 
     def added(self) -> dict[str, bytes]:
         """Makes a new key, in front of the others. Raises Refused."""
+        with self._locked():
+            return self._with_another()
+
+    def _with_another(self) -> dict[str, bytes]:
         fresh = hashlib.sha256(self._new_secret().encode()).digest()
         keys = {_id(fresh): fresh, **self.keys()}
         self._write(keys)
@@ -45,10 +54,23 @@ class Keyring:
 
     def keep_newest(self) -> int:
         """Drops all others, which nothing is sealed with any more; returns how many."""
-        key_id, key = self.newest()
-        dropped = len(self.keys()) - 1
-        self._write({key_id: key})
-        return dropped
+        with self._locked():
+            known = self.keys()
+            self._write(dict([next(iter(known.items()))]))
+        return len(known) - 1
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Nobody else, in whichever process, changes the file meanwhile."""
+        try:
+            lock = os.open(self._file.with_name(f"{self._file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Refused(self._unwritable(error), status=507) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
 
     def _write(self, keys: dict[str, bytes]) -> None:
         fresh = self._file.with_name(f"{self._file.name}.{os.getpid()}")
@@ -59,9 +81,14 @@ class Keyring:
                 os.fsync(file.fileno())
             fresh.rename(self._file)
         except OSError as error:
-            message = f"The keys of the secrets can't be written to {self._file}: {error.strerror}."
-            remedy = "Make its folder writable, or set store.secret-key-file to another place."
-            raise Refused(Problem(code="secret.key_file", message=message, remedy=remedy), status=507) from error
+            raise Refused(self._unwritable(error), status=507) from error
+
+    def _unwritable(self, error: OSError) -> Problem:
+        return Problem(
+            code="secret.key_file",
+            message=f"The keys of the secrets can't be written to {self._file}: {error.strerror}.",
+            remedy="Make its folder writable, or set store.secret-key-file to another place.",
+        )
 
     def _broken(self, why: str) -> Problem:
         return Problem(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from gennaker.access.keyring import Keyring
 from gennaker.access.masking import SHORTEST
@@ -24,6 +25,8 @@ from gennaker.model.codec import JsonObject, encode_sorted, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport import sealing
+
+log = structlog.get_logger()
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _LONGEST = 65_536
@@ -85,9 +88,12 @@ class StoredSecrets:
         return await self._opened(found)
 
     async def know_all(self) -> None:
-        """Has all values masked from now on. Raises Refused where they can't be opened."""
+        """Has all values masked from now on; of those that can't be opened there is nothing to be masked, and the log says so."""
         for one in await self.list():
-            await self._opened(one)
+            try:
+                await self._opened(one)
+            except Refused as refused:
+                log.warning("secret.unopened", secret=one.name, problem=str(refused))
 
     async def list(self) -> tuple[StoredSecret, ...]:
         """By name."""

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from gennaker.access.secrets import EnvironmentSecrets, FileSecrets, ResolvedSec
 from gennaker.access.stored_secrets import SecretRules, StoredSecrets
 from gennaker.interfaces.documents import Document
 from gennaker.interfaces.secrets import OF_SETTINGS, SecretUse
+from gennaker.model import secret_references
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.model.event import Done, Failed, TaskReported
 from gennaker.model.problems import Problem, Refused
@@ -225,6 +227,38 @@ def test_a_new_process_masks_all_that_is_kept_before_anybody_asks_for_it(bench: 
     bench.do(bench.stored.know_all())
 
     assert bench.secrets.masked_text(f"it is {HUB}") == "it is ****"
+
+
+def test_a_lost_key_keeps_no_server_from_starting_and_its_secrets_can_be_set_anew_or_removed(bench: Bench) -> None:
+    bench.set("hub", HUB)
+    bench.set("other", "another password")
+    bench.key_file.unlink()
+    bench.start()
+
+    bench.do(bench.stored.know_all())
+    bench.set("hub", HUB)
+    bench.do(bench.stored.remove("other", by=TESTER))
+
+    assert bench.fill("encrypted:store!n:hub") == HUB
+    assert bench.do(bench.stored.rotate(by=TESTER)) == 1
+
+
+def test_two_servers_that_need_the_first_key_make_one(tmp_path: Path) -> None:
+    ids = CountingIds()
+    rings = [Keyring(tmp_path / "secrets.key", ids.token) for _ in range(8)]
+
+    with ThreadPoolExecutor(len(rings)) as threads:
+        found = set(threads.map(Keyring.newest, rings))
+
+    assert len(found) == 1
+
+
+def test_providers_that_would_keep_the_values_refuse_references() -> None:
+    secret_references.refuse_in({"A": "plain"}, "docker")
+    with pytest.raises(Refused) as refused:
+        secret_references.refuse_in({"A": "plain", "B": "x secret://store?n=hub"}, "docker")
+
+    assert (refused.value.status, refused.value.problems[0].code) == (501, "secret.not_in_jobs_here")
 
 
 @pytest.mark.parametrize("secret", ["plain-password", 'with "quotes" & ümlaut/+', "first line here\nsecond line here"])
