@@ -170,6 +170,7 @@ class ControlPlane:
             f"--cert-dir={self.folder / 'certificates'}",
             f"--token-auth-file={self.folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",
+            "--kubelet-preferred-address-types=InternalIP",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={key}",
@@ -204,6 +205,21 @@ class ControlPlane:
             if error.code == 404:
                 return None
             raise RuntimeError(f"{method} {path}: {error.read().decode()[:500]}") from error
+
+    @contextlib.contextmanager
+    def without_api_server(self) -> Iterator[None]:
+        """The API server is away during the block, and ready again after it."""
+        place = next(i for i, one in enumerate(self._started) if _name(one) == "kube-apiserver")
+        old = self._started[place]
+        old.terminate()
+        old.wait()
+        try:
+            yield
+        finally:
+            assert isinstance(old.args, list)
+            with (self.folder / "kube-apiserver.log").open("ab") as log:
+                self._started[place] = subprocess.Popen(old.args, stdout=log, stderr=log, cwd=self.folder)
+            self._until_ready()
 
     def stop(self) -> None:
         """In reverse order, each waited for: an API server without its etcd hangs."""
@@ -273,6 +289,11 @@ class ControlPlane:
             "contexts": contexts,
         }
         self.kubeconfig.write_text(json.dumps(whole))
+
+
+def _name(process: "subprocess.Popen[bytes]") -> str:
+    assert isinstance(process.args, list)
+    return Path(str(process.args[0])).name
 
 
 @contextlib.contextmanager

@@ -206,7 +206,7 @@ async def wait_for_up(context: TaskContext) -> TaskResult:
         return Failed(problem=_vanished(rollout.new))
     desired = _first_capacity(rollout).desired
     required = clusters.required(desired, cluster.spec.target_healthy_deploy_percentage)
-    waiting = upcoming.wait(context, group, required, cluster.up_within)
+    waiting = await upcoming.wait(context, group, required, cluster.up_within)
     if waiting is not None:
         return waiting
     if rollout.load_balancers or not server_groups.up(group):

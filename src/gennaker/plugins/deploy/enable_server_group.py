@@ -32,7 +32,7 @@ async def wait_for_up(context: TaskContext) -> TaskResult:
     group = await targets.group(context, target)
     within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
     required = clusters.required(group.capacity.desired, targets.healthy_percentage(context))
-    return upcoming.wait(context, group, required, within) or Done()
+    return await upcoming.wait(context, group, required, within) or Done()
 
 
 async def enable(context: TaskContext) -> TaskResult:

@@ -105,7 +105,7 @@ async def wait_for_match(context: TaskContext) -> TaskResult:
     required = clusters.required(desired, targets.healthy_percentage(context))
     within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
     if not group.is_disabled:
-        waiting = upcoming.wait(context, group, required, within)
+        waiting = await upcoming.wait(context, group, required, within)
         if waiting is not None:
             return waiting
     if len(group.instances) > desired:

@@ -93,13 +93,13 @@ async def restore_size(context: TaskContext) -> TaskResult:
     if returning.capacity != size:
         provider = server_groups.provider(context.services, returning.cloud_provider)
         await provider.resize(returning.place, returning.name, size)
-    return _up(context, returning, size.desired)
+    return await _up(context, returning, size.desired)
 
 
 async def wait_for_up(context: TaskContext) -> TaskResult:
     """The restored one is up at its own size."""
     returning = await _group(context, _wanted(context).restore_server_group_name)
-    return _up(context, returning, returning.capacity.desired)
+    return await _up(context, returning, returning.capacity.desired)
 
 
 async def switch(context: TaskContext) -> TaskResult:
@@ -150,10 +150,10 @@ async def disable(context: TaskContext) -> TaskResult:
     return Done()
 
 
-def _up(context: TaskContext, group: ServerGroup, desired: int) -> TaskResult:
+async def _up(context: TaskContext, group: ServerGroup, desired: int) -> TaskResult:
     within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
     required = clusters.required(desired, _wanted(context).target_healthy_rollback_percentage)
-    return upcoming.wait(context, group, required, within) or Done()
+    return await upcoming.wait(context, group, required, within) or Done()
 
 
 def _wanted(context: StageContext) -> Wanted:

@@ -136,5 +136,5 @@ def _up_of(group: ServerGroup) -> str:
 
 def _reason(instance: Instance) -> str:
     restarts = f", restarted {counted(instance.restarts, 'time')}" if instance.restarts else ""
-    reason = f": {instance.health_reason}" if instance.health_reason else ""
+    reason = f": {instance.health_reason.rstrip('.')}" if instance.health_reason else ""
     return f"{instance.id} is {instance.health.value}{restarts}{reason}."

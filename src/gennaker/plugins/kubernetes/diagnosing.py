@@ -17,13 +17,19 @@ _HOPELESS = {
     "ImagePullBackOff": "its image can't be pulled",
     "InvalidImageName": "the name of its image is malformed",
     "ErrImageNeverPull": "its image isn't on the node and may not be pulled",
-    "CreateContainerConfigError": "it refers to a ConfigMap, a Secret or a key that isn't there",
+    "CreateContainerConfigError": "its configuration can't be used",
     "RunContainerError": "it can't be started",
 }
 _CRASHING = "CrashLoopBackOff"
+_UNREADY = "ContainersNotReady"
 CRASHES_UNTIL_HOPELESS = 3
 _REFUSED_FOR = timedelta(minutes=1)
 """So long pods may be refused by a quota or an admission rule."""
+_NOT_MADE_FOR = timedelta(minutes=1)
+"""So long what a pod needs may be missing: volumes are made, and Secrets come, a little later than pods."""
+_PREPARING = frozenset({"ContainerCreating", "PodInitializing"})
+_OF_PREPARING = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"})
+"""Reasons of events: nothing but events says why a pod isn't made ready for its containers."""
 _UNSCHEDULED_FOR = timedelta(minutes=5)
 """So long a pod may find no node: an autoscaler needs minutes for one."""
 _REVISION_HASH = "controller-revision-hash"
@@ -42,8 +48,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     pod: str = ""
     container: str = ""
     """Whose log may say more."""
-    has_ended_before: bool = False
-    """The log of the container before this one says it."""
+    has_log: bool = False
+    """The end of its log may say why: it has run."""
     passes_until: datetime | None = None
     """What may pass by itself (a quota that is freed, a node that comes) is final when it hasn't by then."""
 
@@ -90,6 +96,37 @@ def own_pods(
     return found
 
 
+def is_preparing(pod: JsonObject) -> bool:
+    """Whether a node has a pod and its containers aren't made yet: if it stays so, only events say why."""
+    statuses = foreign.mappings_at(manifests.status(pod), "containerStatuses")
+    waiting = [foreign.mapping(foreign.mapping(one.get("state")).get("waiting")) for one in statuses]
+    return any(foreign.text_at(one, "reason") in _PREPARING for one in waiting)
+
+
+def of_events(pods: Iterable[JsonObject], events: Iterable[JsonObject]) -> list[Trouble]:
+    """What events say of pods that are being prepared, the newest of each pod."""
+    uids = {manifests.metadata(one).get("uid"): one for one in pods if is_preparing(one)}
+    found: dict[str, tuple[str, Trouble]] = {}
+    for one in events:
+        pod = uids.get(foreign.mapping(one.get("involvedObject")).get("uid"))
+        if pod is None or foreign.text_at(one, "reason") not in _OF_PREPARING:
+            continue
+        name, at = manifests.name(pod), foreign.text_at(one, "lastTimestamp")
+        if name not in found or found[name][0] < at:
+            found[name] = at, _of_event(pod, one)
+    return [trouble for _, trouble in found.values()]
+
+
+def _of_event(pod: JsonObject, event: JsonObject) -> Trouble:
+    return Trouble(
+        name=f"pod {manifests.name(pod)}",
+        reason=foreign.text_at(event, "reason"),
+        message=foreign.text_at(event, "message"),
+        is_final=False,
+        passes_until=_after(foreign.text_at(event, "firstTimestamp"), _NOT_MADE_FOR),
+    )
+
+
 def owned_by(one: JsonObject, uid: object) -> bool:
     """Whether an object belongs to the one with this uid."""
     owners = foreign.mappings_at(manifests.metadata(one), "ownerReferences")
@@ -111,8 +148,12 @@ def _of_conditions(workload: JsonObject) -> Iterable[Trouble]:
 
 def _later(condition: JsonObject, patience: timedelta) -> datetime | None:
     """So long after a condition began; None: it doesn't say when."""
+    return _after(foreign.text_at(condition, "lastTransitionTime"), patience)
+
+
+def _after(instant: str, patience: timedelta) -> datetime | None:
     try:
-        return datetime.fromisoformat(foreign.text_at(condition, "lastTransitionTime")) + patience
+        return datetime.fromisoformat(instant) + patience
     except ValueError:
         return None
 
@@ -146,17 +187,25 @@ def _of_container(name: str, pod: str, own: JsonObject) -> Trouble | None:
         detail = foreign.text_at(waiting, "message")
         said = f"{_HOPELESS[reason]}: {detail}" if detail else _HOPELESS[reason]
         return Trouble(name=name, container=container, pod=pod, reason=reason, message=said, is_final=True)
-    if reason == _CRASHING:
-        ended = foreign.mapping(foreign.mapping(own.get("lastState")).get("terminated"))
-        code = ended.get("exitCode")
+    # Between two runs it is told as waiting or as terminated, for as long as a minute.
+    last = foreign.mapping(foreign.mapping(own.get("lastState")).get("terminated"))
+    ended = foreign.mapping(state.get("terminated")) or last
+    code = ended.get("exitCode")
+    if reason == _CRASHING or (restarts and state.get("terminated") and code):
         why = foreign.text_at(ended, "reason")
         return Trouble(
             name=name,
             container=container,
             pod=pod,
-            reason=reason,
+            reason=_CRASHING,
             message=f"it ended {restarts} times, last with exit code {code}" + (f" ({why})" if why else ""),
             is_final=restarts >= CRASHES_UNTIL_HOPELESS,
-            has_ended_before=True,
+            has_log=True,
+        )
+    if "running" in state and own.get("started") is not False and own.get("ready") is False:
+        before = f" after it ended {restarts} times, last with exit code {code}" if restarts and last else ""
+        said = f"it runs{before}, and its readiness probe has no success"
+        return Trouble(
+            name=name, container=container, pod=pod, reason=_UNREADY, message=said, is_final=False, has_log=True
         )
     return None

@@ -39,6 +39,9 @@ _GROUPS_OF = {
 """Groups of the kinds that stages name without one; all others are of the core."""
 
 
+_LOG_REMOVED = "unable to retrieve container logs for"
+
+
 class Objects:
     """The objects that an account may touch."""
 
@@ -199,11 +202,14 @@ class Objects:
         """The end of a container's log, of the run before if there was one; empty: there is none, or nobody may read it."""
         for previous in (True, False):
             try:
-                return await self.log(namespace, pod, container, lines=lines, previous=previous)
+                found = await self.log(namespace, pod, container, lines=lines, previous=previous)
             except Refused:
                 continue
             except ApiUnavailable:
                 break
+            # A kubelet that has removed a container already says so in the place of its log, with status 200.
+            if not found.startswith(_LOG_REMOVED):
+                return found
         return ""
 
     async def _send(

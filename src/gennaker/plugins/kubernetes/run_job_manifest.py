@@ -129,7 +129,7 @@ async def wait(context: TaskContext) -> TaskResult:
     pods = diagnosing.own_pods(job, (await objects.all_seen(Kind("pod"), where.namespace)).values())
     state = job_runs.state(job)
     found = diagnosing.troubles(job, pods)
-    stuck = next((one for one in found if one.is_hopeless(context.at) and not one.has_ended_before), None)
+    stuck = next((one for one in found if one.is_hopeless(context.at) and not one.has_log), None)
     if state == job_runs.RUNNING and stuck is None:
         said = f": {found[0]}" if found else ""
         return Again(

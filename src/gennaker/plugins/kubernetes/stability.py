@@ -22,6 +22,7 @@ from gennaker.plugins.kubernetes.objects import Objects
 NAMES = "outputs.manifestNamesByNamespace"
 _LOOKS_AGAIN = timedelta(milliseconds=500)
 _LOG_LINES = 20
+_EVENT = Kind("event")
 _WITH_PODS = frozenset({"deployment", "replicaSet", "statefulSet", "daemonSet", "job", "pod"})
 
 
@@ -83,11 +84,12 @@ async def look(objects: Objects, where: Coordinates, *, at: datetime) -> Seen:
     if live is None:
         return Seen(where=where, waits_for="it isn't there yet")
     found = readiness.of(live, objects.account.readiness)
-    if found.failed.state:
-        return Seen(where=where, failure=found.failed.message or "It has failed.")
-    if found.stable.state:
+    if found.stable.state and not found.failed.state:
         return Seen(where=where, is_stable=True)
     trouble = await _trouble(objects, where, live)
+    if found.failed.state:
+        said = (found.failed.message or "It has failed").rstrip(".")
+        return Seen(where=where, failure=f"{said}: {trouble}" if trouble else f"{said}.", trouble=trouble)
     return Seen(
         where=where,
         waits_for=found.stable.message or "",
@@ -104,7 +106,18 @@ async def _trouble(objects: Objects, where: Coordinates, live: JsonObject) -> Tr
     if where.kind.name == "deployment":
         sets = [*(await objects.all_seen(Kind("replicaSet"), where.namespace)).values()]
     found = diagnosing.troubles(live, pods, sets)
+    own = diagnosing.own_pods(live, pods, sets)
+    if not found and any(diagnosing.is_preparing(one) for one in own):
+        found = diagnosing.of_events(own, await _events(objects, where.namespace))
     return found[0] if found else None
+
+
+async def _events(objects: Objects, namespace: str) -> list[JsonObject]:
+    """None where the account may not see them: they would only say why something takes long."""
+    try:
+        return [*(await objects.all_seen(_EVENT, namespace)).values()]
+    except Refused:
+        return []
 
 
 async def _problem(objects: Objects, failed: list[Seen]) -> Problem:
@@ -126,7 +139,7 @@ async def _problem(objects: Objects, failed: list[Seen]) -> Problem:
 
 async def _end_of_log(objects: Objects, namespace: str, trouble: Trouble) -> str:
     """Best effort: a container that never ran has no log, and that is no failure of its own."""
-    if not trouble.has_ended_before:
+    if not trouble.has_log:
         return ""
     found = await objects.log_if_any(namespace, trouble.pod, trouble.container, lines=_LOG_LINES)
     return found.strip()

@@ -1,5 +1,6 @@
 """Creating server groups: plans, names, canaries' exact parts, reasons, draining."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -59,6 +60,16 @@ def test_a_deploy_whose_time_is_up_goes_back_all_the_same(limit: int) -> None:
     assert "timed out" in problem_of(execution)
     assert set(undone) <= {Status.SUCCEEDED, Status.SKIPPED}
     assert place.seen() == before
+
+
+def test_a_version_that_cannot_come_up_is_told_with_the_end_of_its_log() -> None:
+    place = FakePlace().deployed()
+
+    execution = place.run(deploy(CRASHING, strategy="redblack"))
+
+    said = problem_of(execution)
+    assert "shop-prod-v001 can't come up" in said
+    assert re.search(r"Last lines of the log of shop-prod-v001-\S+: listening", said), said
 
 
 def test_a_condition_of_the_settings_holds_a_deploy_back_before_anything_is_done() -> None:

@@ -357,18 +357,11 @@ def crashing(reason: str, *, restarts: int = 3, owner: str = "web-v000") -> dict
     }
 
 
-@pytest.mark.parametrize(
-    ("reason", "pieces"),
-    [
-        ("ImagePullBackOff", ("pod web-v000-x", "image can't be pulled")),
-        ("CrashLoopBackOff", ("ended 3 times", "exit code 3", "no database")),
-        ("CreateContainerConfigError", ("refers to a ConfigMap",)),
-    ],
-)
-def test_pods_that_cannot_start_end_the_stage_at_once(reason: str, pieces: tuple[str, ...]) -> None:
+def failing(reason: str, log: str) -> str:
+    """What is said of a ReplicaSet whose pods can't start."""
     cluster = Cluster()
     cluster.api.behaviour = never
-    cluster.api.logs["web-v000-x", "web"] = "starting\nno database"
+    cluster.api.logs["web-v000-x", "web"] = log
 
     async def later(services: Services, execution_id: str) -> None:
         await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
@@ -379,10 +372,63 @@ def test_pods_that_cannot_start_end_the_stage_at_once(reason: str, pieces: tuple
         cluster.api.put(pod)
 
     execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
-
     assert execution.head.status is Status.TERMINAL
+    return problem_of(execution)
+
+
+@pytest.mark.parametrize(
+    ("reason", "pieces"),
+    [
+        ("ImagePullBackOff", ("pod web-v000-x", "image can't be pulled")),
+        ("CrashLoopBackOff", ("ended 3 times", "exit code 3", "no database")),
+        ("CreateContainerConfigError", ("configuration can't be used",)),
+    ],
+)
+def test_pods_that_cannot_start_end_the_stage_at_once(reason: str, pieces: tuple[str, ...]) -> None:
+    said = failing(reason, "starting\nno database")
+
     for piece in pieces:
-        assert piece in problem_of(execution)
+        assert piece in said
+
+
+def test_what_a_kubelet_says_in_the_place_of_a_removed_log_is_no_log() -> None:
+    said = failing("CrashLoopBackOff", "unable to retrieve container logs for containerd://249b")
+
+    assert "ended 3 times" in said
+    assert "unable to retrieve" not in said
+
+
+def test_a_volume_that_is_not_there_is_named_by_its_event_and_ends_the_stage_after_a_minute() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        uid = cluster.api.object("replicasets", "web-v000")["metadata"]["uid"]
+        cluster.api.set_status("replicasets", "web-v000", {"replicas": 2})
+        pod = crashing("ContainerCreating", restarts=0)
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-v000", "uid": uid}]
+        made = cluster.api.put(pod)
+        told = services.clock.now().isoformat()
+        cluster.api.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"name": "e"},
+                "involvedObject": {"uid": made["metadata"]["uid"]},
+                "reason": "FailedMount",
+                "message": 'secret "tls" not found',
+                "firstTimestamp": told,
+                "lastTimestamp": told,
+            }
+        )
+
+    execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
+
+    assert 'pod web-v000-x: secret "tls" not found (FailedMount).' in problem_of(execution)
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert 60 < (execution.head.end_time - execution.head.start_time).total_seconds() < 65
 
 
 def test_pods_of_somebody_else_do_not_matter() -> None:

@@ -106,3 +106,49 @@ def test_what_is_final_comes_first() -> None:
     pods = [pod("a", "rs", **waiting("CrashLoopBackOff", restarts=1)), pod("b", "rs", **waiting("ImagePullBackOff"))]
 
     assert [one.pod for one in diagnosing.troubles(REPLICA_SET, pods)] == ["b", "a"]
+
+
+def test_between_two_runs_a_crashing_container_may_be_told_as_terminated() -> None:
+    def crashed(restarts: int, code: int = 3) -> JsonObject:
+        state = {"terminated": {"exitCode": code, "reason": "Error"}}
+        return pod("p", "rs", containerStatuses=[{"name": "c", "restartCount": restarts, "state": state}])
+
+    found = {restarts: diagnosing.troubles(REPLICA_SET, [crashed(restarts)]) for restarts in (0, 2, 3)}
+
+    assert [[one.is_final for one in troubles] for troubles in found.values()] == [[], [False], [True]]
+    assert str(found[3][0]) == "pod p, container c: it ended 3 times, last with exit code 3 (Error) (CrashLoopBackOff)."
+    assert diagnosing.troubles(REPLICA_SET, [crashed(3, code=0)]) == [], "an init container that has done its work"
+
+
+def test_a_container_that_runs_without_being_ready_is_named_and_waited_for() -> None:
+    running = {"name": "c", "restartCount": 0, "state": {"running": {}}, "started": True, "ready": False}
+
+    [found] = diagnosing.troubles(REPLICA_SET, [pod("p", "rs", containerStatuses=[running])])
+
+    assert (found.reason, found.container, found.has_log) == ("ContainersNotReady", "c", True)
+    assert not found.is_hopeless(at(59))
+
+
+def test_of_a_pod_that_is_being_prepared_its_newest_event_says_why() -> None:
+    def event(reason: str, message: str, minute: int, uid: str = "p") -> JsonObject:
+        told = f"2026-01-01T00:{minute:02d}:00Z"
+        return {
+            "involvedObject": {"uid": uid},
+            "reason": reason,
+            "message": message,
+            "firstTimestamp": told,
+            "lastTimestamp": told,
+        }
+
+    events = [
+        event("FailedMount", 'secret "tls" not found', 1),
+        event("FailedMount", "an older one", 0),
+        event("Scheduled", "assigned", 2),
+        event("FailedMount", "of another pod", 2, uid="q"),
+    ]
+    ready = pod("q", "rs", containerStatuses=[{"name": "c", "state": {"running": {}}}])
+
+    [found] = diagnosing.of_events([pod("p", "rs", **waiting("ContainerCreating")), ready], events)
+
+    assert str(found) == 'pod p: secret "tls" not found (FailedMount).'
+    assert [found.is_hopeless(at(minute)) for minute in (1.5, 2)] == [False, True]
