@@ -211,7 +211,7 @@ class ControlPlane:
         """The API server is away during the block, and ready again after it."""
         place = next(i for i, one in enumerate(self._started) if _name(one) == "kube-apiserver")
         old = self._started[place]
-        old.terminate()
+        old.kill()  # in good order it waits a minute for those who watch
         old.wait()
         try:
             yield

@@ -1,5 +1,6 @@
 """Manifest stages against a real control plane."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -9,9 +10,10 @@ from tests import control_plane, make
 from tests.control_plane import ControlPlane
 from tests.fakes.virtual_time import RealTime
 from tests.free_ports import free_port
-from tests.harness import Harness, problem_of
+from tests.harness import Harness, Meanwhile, problem_of, reached
 from tests.kubernetes_cluster import config_map, first, service, workload
 
+from gennaker.interfaces.services import Services
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 from gennaker.plugins.deploy.plugin import plugin as deploy
@@ -38,11 +40,11 @@ class Stages:
             flow.plugin, deploy, kubernetes.plugin, settings=Settings(kubernetes=accounts), time=RealTime(rate=rate)
         )
 
-    def run(self, kind: str, **keys: Any) -> Execution:
+    def run(self, kind: str, *, meanwhile: Meanwhile | None = None, **keys: Any) -> Execution:
         stage = make.stage_json(
             "m", **{"account": "prod", "location": "default", "moniker": {"app": "shop"}, **keys}, type=kind
         )
-        return self.harness.run(make.config(stage))
+        return self.harness.run(make.config(stage), meanwhile=meanwhile)
 
     def done(self, kind: str, **keys: Any) -> Execution:
         execution = self.run(kind, **keys)
@@ -201,6 +203,27 @@ def test_a_quota_is_waited_for_and_then_named(plane: ControlPlane) -> None:
     assert execution.head.end_time is not None
     took = execution.head.end_time - execution.head.start_time
     assert took > timedelta(seconds=30), "a quota may be freed within a minute (the cluster's stamps are whole seconds)"
+
+
+def test_an_api_server_that_goes_away_in_the_middle_delays_a_stage_and_fails_nothing(stages: Stages) -> None:
+    """It cuts all watches, too: what is waited for afterwards is seen by those that begin again."""
+    gated = {"containers": [{"name": "main", "image": "acme/web"}], "schedulingGates": [{"name": "acme.test/gate"}]}
+    manifest = plain("ReplicaSet", "k", replicas=1)
+    manifest["spec"]["template"]["spec"] = gated
+    path = "/api/v1/namespaces/default/pods"
+
+    async def meanwhile(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        with stages.plane.without_api_server():
+            await asyncio.sleep(2)
+        (pod,) = stages.live(f"{path}?labelSelector=app%3Dk")["items"]
+        ungated = {"spec": {"schedulingGates": None}}
+        media = "application/merge-patch+json"
+        stages.plane.request("PATCH", f"{path}/{pod['metadata']['name']}", ungated, media=media)
+
+    stages.done("deployManifest", meanwhile=meanwhile, manifests=[manifest], versioned=False)
+
+    assert stages.live(f"{REPLICA_SETS}/k")["status"]["readyReplicas"] == 1
 
 
 def deployed(stages: Stages, stack: str, image: str, strategy: str = "redblack", **keys: Any) -> Execution:
