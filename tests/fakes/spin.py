@@ -5,6 +5,7 @@ It asks for the version before each command, decodes by content type, compares s
 
 import asyncio
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.fakes.website import Answer, Website
 
@@ -19,13 +20,18 @@ class SpinError(Exception):
 class Spin:
     """One command at a time."""
 
-    def __init__(self, site: Website) -> None:
+    def __init__(self, site: Website, headers: dict[str, str] | None = None) -> None:
+        """`headers`: those of its configured sign-in, which it sends with every call."""
         self._site = site
+        self._headers = headers or {}
+        self._cookies: dict[str, str] = {}
 
     async def ask(self, method: str, path: str, body: Any = None, *, wants: int = 200) -> Any:
         """One command of one call: what it reads. Fails with the status that it would tell apart."""
         version = await self._call("GET", "/version", None)
-        assert (version.status, _read(version)["version"]) == (200, "1.2.3"), "Could not reach Gate"
+        if version.status != 200:
+            raise SpinError(f"{version.status} Could not reach Gate: {version.body.decode()}")
+        assert _read(version)["version"] == "1.2.3"
         answer = await self._call(method, path, body)
         if answer.status != wants:
             raise SpinError(f"{answer.status} {answer.body.decode()}")
@@ -52,9 +58,25 @@ class Spin:
             raise SpinError(f"0 Encountered an error saving application, task output was: {task}")
         return task
 
+    async def sign_in(self, name: str, password: str) -> None:
+        """Of its section `ldap`: the form, whose answer's status it ignores; what it keeps are the cookies."""
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        fields = urlencode({"username": name, "password": password}).encode()
+        self._keep(await self._site.call("POST", "/login", token=None, raw=fields, headers={**self._all(), **form}))
+
     async def _call(self, method: str, path: str, body: Any) -> Answer:
-        headers = {"user-agent": "Spin-CLI/1.30.0", "accept": "*/*"}
-        return await self._site.call(method, path, token=None, json=body, headers=headers)
+        answer = await self._site.call(method, path, token=None, json=body, headers=self._all())
+        self._keep(answer)
+        return answer
+
+    def _keep(self, answer: Answer) -> None:
+        name, _, value = answer.headers.get("set-cookie", "").split(";")[0].partition("=")
+        if name:
+            self._cookies[name] = value
+
+    def _all(self) -> dict[str, str]:
+        cookies = {"cookie": "; ".join(map("=".join, self._cookies.items()))} if self._cookies else {}
+        return {"user-agent": "Spin-CLI/1.30.0", "accept": "*/*", **self._headers, **cookies}
 
 
 def _read(answer: Answer) -> Any:
