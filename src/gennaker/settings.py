@@ -397,13 +397,13 @@ class KubernetesAccountSettings(msgspec.Struct, frozen=True, kw_only=True, renam
 
 
 class DockerRegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """How an engine signs in to a registry."""
+    """How an engine signs in to a registry: a file that holds the password (or token) and nothing else, or a reference to it."""
 
     host: str
     """As it stands in image names: `registry.example`, `10.0.0.7:5000`."""
     username: str
-    password_file: str
-    """File that holds the password or token and nothing else."""
+    password_file: str = ""
+    password: SecretText = ""
 
 
 class DockerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

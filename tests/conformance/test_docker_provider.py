@@ -12,6 +12,8 @@ from tests.fakes.documents import MemoryStore
 from tests.fakes.engines import PYTHON, EngineInTests, files, push
 from tests.fakes.web_client import WebClient
 
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import ResolvedSecrets
 from gennaker.interfaces.clouds import Health, Instance, NewJob, NewServerGroup
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Refused
@@ -29,7 +31,14 @@ def with_options(new: NewServerGroup, **container: Json) -> NewServerGroup:
 
 
 def provider_of(folder: Path, settings: DockerSettings) -> DockerProvider:
-    parts = Parts(data=folder, documents=MemoryStore(), registries={}, clock=SystemClock(), ids=SystemIds())
+    parts = Parts(
+        data=folder,
+        documents=MemoryStore(),
+        registries={},
+        secrets=ResolvedSecrets(Masker()),
+        clock=SystemClock(),
+        ids=SystemIds(),
+    )
     return DockerProvider({PLACE.account: settings}, parts)
 
 

@@ -145,6 +145,7 @@ class DockerWorld:
             data=self.folder,
             documents=self._documents,
             registries={},
+            secrets=ResolvedSecrets(Masker()),
             clock=SystemClock(),
             ids=SystemIds(),
         )

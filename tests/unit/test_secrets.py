@@ -122,7 +122,9 @@ async def every_answer(site: Website, execution: Execution) -> bytes:
     return b"\n".join(one.body for one in (*answers, *refused))
 
 
-def test_planted_secrets_reach_their_targets_and_are_nowhere_else(tmp_path: Path) -> None:
+def test_planted_secrets_reach_their_targets_and_are_nowhere_else(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     source = MemoryRegistry()
     image = source.add("web", "1", IMAGE, CONFIG)
 
@@ -138,16 +140,22 @@ def test_planted_secrets_reach_their_targets_and_are_nowhere_else(tmp_path: Path
             for name, value in (("header", IN_HEADER), ("payload", IN_PAYLOAD), ("job", IN_JOB)):
                 await core.stored_secrets.set(name, value, SecretRules(applications=("shop",)), by=TESTER)
             submission = Submission(kind=ExecutionKind.PIPELINE, config=pipeline(target, image), trigger={}, key="k")
-            async with asyncio.timeout(120):
+            site = Website(Sources(SystemClock(), SystemIds()), core)
+            async with site.stream("/api/v1/events") as events, asyncio.timeout(120):
                 found = await ended(core.services, await core.services.executions.submit(submission, TESTER))
+                site.ports.ending.set()
+                told = "".join([one async for one in events])
+            assert "event: execution" in told
+            site.ports.ending.clear()
             assert await core.stored_secrets.rotate(by=TESTER) == 3
-            answers = await every_answer(Website(Sources(SystemClock(), SystemIds()), core), found)
+            answers = await every_answer(site, found) + told.encode()
             audit = encode(await parts.store.audit.records())
             return found, answers + audit + files(tmp_path)  # with the write-ahead log: the database is open
 
     with running(echo) as target:
         execution, left = asyncio.run(main(target))
         said, told, refused = target.asked
+    left += "".join(capfd.readouterr()).encode()  # the log, as it is before it is masked
 
     assert said.headers["authorization"] == f"Bearer {IN_HEADER}"
     assert said.json == refused.json == {"token": [IN_PAYLOAD]}

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.secrets import OF_SETTINGS, Secrets
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.docker import problems
@@ -35,11 +36,14 @@ class EngineImage(msgspec.Struct, frozen=True, kw_only=True):
 class Images:
     """The images of one engine."""
 
-    def __init__(self, engine: Engine, settings: DockerSettings, registries: Mapping[str, ImageRegistry]) -> None:
+    def __init__(
+        self, engine: Engine, settings: DockerSettings, registries: Mapping[str, ImageRegistry], secrets: Secrets
+    ) -> None:
         """`registries` by account: those that can be asked what a tag names."""
         self._engine = engine
         self._settings = settings
         self._registries = registries
+        self._secrets = secrets
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ready(self, reference: str) -> EngineImage:
@@ -49,7 +53,7 @@ class Images:
             pinned = await self._pinned(reference)
             found = await self._inspect(pinned)
             if found is None:
-                await self._engine.pull(pinned, credentials=self._credentials(pinned))
+                await self._engine.pull(pinned, credentials=await self._credentials(pinned))
                 found = await self._inspect(pinned)
             if found is None:
                 raise problems.refused(
@@ -76,23 +80,30 @@ class Images:
         answer = await self._engine.ask("GET", path, about=f"The image {reference} can't be looked at")
         return None if answer is None else answer.json
 
-    def _credentials(self, reference: str) -> str:
+    async def _credentials(self, reference: str) -> str:
         host = reference.partition("/")[0]
         known = next((one for one in self._settings.registries if one.host == host), None)
         if known is None:
             return ""
+        if known.password:
+            password = str(await self._secrets.fill(known.password, OF_SETTINGS))
+        else:
+            password = await self._from_file(known.password_file, host)
+            self._secrets.know(password)
+        signed = {"username": known.username, "password": password, "serveraddress": host}
+        return base64.urlsafe_b64encode(encode(signed)).decode()
+
+    async def _from_file(self, file: str, host: str) -> str:
         try:
-            password = Path(known.password_file).read_text().strip()
+            return (await asyncio.to_thread(Path(file).read_text)).strip()
         except OSError as error:
             raise Refused(
                 Problem(
                     code="docker.registry_password",
-                    message=f"The password file {known.password_file} of the registry {host} can't be read: {error.strerror}.",
-                    remedy=f"Mend password-file in [docker.{self._engine.account}.registries].",
+                    message=f"The password file {file!r} of the registry {host} can't be read: {error.strerror}.",
+                    remedy=f"Mend password-file, or give password, in [docker.{self._engine.account}.registries].",
                 )
             ) from error
-        signed = {"username": known.username, "password": password, "serveraddress": host}
-        return base64.urlsafe_b64encode(encode(signed)).decode()
 
 
 def _read(reference: str, found: JsonObject) -> EngineImage:

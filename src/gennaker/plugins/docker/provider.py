@@ -15,6 +15,7 @@ from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.clouds import Capacity, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import secret_references
 from gennaker.plugins.docker import options as container_options
@@ -44,7 +45,7 @@ class Account:
         self._ids = parts.ids
         self._owner = ""
         containers = Containers(Engine(name, settings), settings)
-        self.images = Images(Engine(name, settings), settings, parts.registries)
+        self.images = Images(Engine(name, settings), settings, parts.registries, parts.secrets)
         self.instances = Instances(
             provider="docker",
             key=f"{parts.data}/docker/{name}",
@@ -86,6 +87,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     documents: Callable[[str], Documents]
     registries: Mapping[str, ImageRegistry]
+    secrets: Secrets
     clock: Clock
     ids: Ids
 
@@ -107,6 +109,7 @@ class DockerProvider:
             data=services.data,
             documents=services.documents,
             registries=services.registries,
+            secrets=services.secrets,
             clock=services.clock,
             ids=services.ids,
         )
