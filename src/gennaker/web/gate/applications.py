@@ -41,8 +41,9 @@ class GateApplicationsController(Controller):
         groups = [*described.groups]
         attributes = _with_live(_attributes(name, record), groups)
         shown: JsonObject = {"name": name, "attributes": attributes}
-        if described.missing:
-            shown["unseenAccounts"] = {account: str(why) for account, why in described.missing.items()}
+        unseen = await visible.accounts(ports, principal, described.missing, str)
+        if unseen:
+            shown["unseenAccounts"] = {account: str(described.missing[account]) for account in unseen}
         return {**shown, "clusters": _clusters(groups)} if expand else shown
 
     @get("/applications/{application:str}/history")
