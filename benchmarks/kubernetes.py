@@ -1,0 +1,173 @@
+"""Kubernetes: requests, seconds and memory where there are many namespaces, workloads and deployments at once.
+
+Run: `python benchmarks/kubernetes.py [WORKLOADS] [DEPLOYMENTS]` (5,000 in 50 namespaces, and 100 of 10 pods). The control plane is
+real (Go 1.26; it is built first), nodes and pods are kwok's. Workloads are made before; what is measured is a process that looks
+at them all by its watches, then deploys in one pipeline with so many stages side by side.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import structlog
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests import control_plane, make
+from tests.control_plane import ControlPlane
+from tests.fakes.virtual_time import RealTime
+from tests.free_ports import free_port
+from tests.kubernetes_cluster import Object, workload
+
+from gennaker.interfaces.api_servers import ApiServer
+from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.services import Services
+from gennaker.plugins.kubernetes import plugin as kubernetes
+from gennaker.plugins.kubernetes.provider import KubernetesProvider
+from gennaker.settings import KubernetesAccountSettings, Settings
+from gennaker.testing.installation import Installation
+from gennaker.transport.kubernetes import kubeconfig
+from gennaker.transport.kubernetes.server import HttpApiServer
+
+_NAMESPACES, _PODS, _APPLICATION = 50, 10, "shop"
+_MADE_WITHIN = 600.0
+
+
+class Counting(httpx2.AsyncBaseTransport):
+    """Counts what is asked, by method; watches apart."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self._inner = httpx2.AsyncHTTPTransport(verify=False)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Asks it."""
+        is_watch = "watch" in request.url.params
+        self.asked["WATCH" if is_watch else request.method] += 1
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Closes kept connections."""
+        await self._inner.aclose()
+
+    def told(self) -> str:
+        """And counts anew."""
+        found = ", ".join(f"{count:,} {method}" for method, count in sorted(self.asked.items()))
+        self.asked.clear()
+        return found or "none"
+
+
+def fill(plane: ControlPlane, workloads: int) -> None:
+    """ReplicaSets of one pod each, deployed as server groups of one application, and waits until all have it."""
+    for place in range(_NAMESPACES):
+        plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": f"space-{place}"}})
+
+    def create(place: int) -> None:
+        own = {"moniker.spinnaker.io/application": _APPLICATION, "moniker.spinnaker.io/cluster": f"shop-{place}"}
+        made = _plain("ReplicaSet", f"shop-{place}-v000", replicas=1)
+        made["metadata"]["annotations"] = own
+        plane.request("POST", f"/apis/apps/v1/namespaces/space-{place % _NAMESPACES}/replicasets", made)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(create, range(workloads)))
+    ends = time.monotonic() + _MADE_WITHIN
+    while (ready := _ready(plane)) < workloads:
+        if time.monotonic() > ends:
+            raise SystemExit(f"Only {ready} of {workloads} pods came up.")
+        time.sleep(2)
+
+
+def _ready(plane: ControlPlane) -> int:
+    listed = plane.request("GET", "/apis/apps/v1/replicasets")
+    assert isinstance(listed, dict)
+    return sum(one["status"].get("readyReplicas", 0) for one in listed["items"])
+
+
+def measure(file: str, workloads: int, deployments: int) -> None:
+    """The process that is measured."""
+    counting = Counting()
+    settings = Settings(kubernetes={"prod": KubernetesAccountSettings(kubeconfig_file=file)})
+
+    def server(services: Services) -> tuple[ApiServer, ...]:
+        access = kubeconfig.from_file(Path(file), "")
+        return (HttpApiServer("prod", lambda: access, now=services.clock.now, transport=counting),)
+
+    plugin = Plugin(
+        name="kubernetes",
+        stages=kubernetes.stages,
+        clouds=(KubernetesProvider.of,),
+        api_servers=(server,),
+        services=(kubernetes.watches,),
+    )
+    installation = Installation(plugin, settings=settings, time=RealTime())
+    print(f"before                                   {_megabytes():5.0f} MB")
+
+    async def look(services: Services) -> None:
+        for what in ("first look", "looks again"):
+            began = time.perf_counter()
+            found = await services.clouds["kubernetes"].describe(_APPLICATION)
+            spent = time.perf_counter() - began
+            assert len(found) == workloads, len(found)
+            print(f"{what:12} {len(found):6,} server groups  {spent:6.2f} s {_megabytes():5.0f} MB  {counting.told()}")
+
+    installation.do(look)
+    stages = [_stage(place) for place in range(deployments)]
+    began = time.perf_counter()
+    execution = installation.run(make.config(*stages, application=_APPLICATION))
+    spent = time.perf_counter() - began
+    status = execution.head.status.value
+    print(
+        f"{deployments} deployments of {_PODS} pods: {status}  {spent:6.1f} s {_megabytes():5.0f} MB  {counting.told()}"
+    )
+    if status != "SUCCEEDED":
+        raise SystemExit(1)
+
+
+def _stage(place: int) -> Object:
+    manifest = _plain("Deployment", f"many-{place}", replicas=_PODS)
+    keys = {"account": "prod", "moniker": {"app": _APPLICATION}, "manifests": [manifest]}
+    return make.stage_json(str(place), type="deployManifest", namespaceOverride=f"space-{place % _NAMESPACES}", **keys)
+
+
+def _plain(kind: str, name: str, *, replicas: int) -> Object:
+    made = workload(kind, name, replicas=replicas)
+    made["spec"]["selector"] = {"matchLabels": {"app": name}}
+    made["spec"]["template"] = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "web", "image": "acme/web"}]},
+    }
+    return made
+
+
+def _megabytes() -> float:
+    """The most that this process has needed so far, of its own."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
+
+
+def main(arguments: list[str]) -> None:
+    """The cluster, or the process that is measured."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    if arguments and arguments[0] == "measure":
+        measure(arguments[1], int(arguments[2]), int(arguments[3]))
+        return
+    if not control_plane.has_go():
+        print("Left out: the control plane is built with Go 1.26, which isn't here.")
+        return
+    workloads, deployments = [int(one) for one in arguments] + [5_000, 100][len(arguments) :]
+    ports = (free_port(), free_port(), free_port())
+    with tempfile.TemporaryDirectory() as folder, control_plane.running(Path(folder), ports) as plane:
+        began = time.monotonic()
+        fill(plane, workloads)
+        print(f"{workloads:,} workloads in {_NAMESPACES} namespaces were made in {time.monotonic() - began:.0f} s")
+        words = ("measure", str(plane.kubeconfig), str(workloads), str(deployments))
+        subprocess.run([sys.executable, __file__, *words], check=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
