@@ -3,13 +3,17 @@
 import asyncio
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.fakes.http_target import Answer, Target, running
 
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import EnvironmentSecrets, ResolvedSecrets
 from gennaker.interfaces.ci import CiMissing, CiUnanswered, CiUnavailable
 from gennaker.model.problems import Refused
-from gennaker.transport.ci_http import CiHttp
+from gennaker.settings import CiSettings
+from gennaker.transport.ci_http import CiHttp, token_of
 
 REPEATABLE = ("GET", "PUT", "DELETE")
 OTHERS = ("POST", "PATCH")
@@ -75,3 +79,19 @@ def test_what_was_never_sent_may_be_sent_again(method: str) -> None:
 def test_a_request_that_cannot_be_made_is_refused_for_good(address: str) -> None:
     with pytest.raises(Refused):
         ask(address, "GET")
+
+
+def test_a_token_comes_by_its_reference_or_from_its_file_and_is_masked_from_then_on(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("token-in-a-file\n")
+    secrets = ResolvedSecrets(Masker())
+    secrets.offer((EnvironmentSecrets({"CI": "token-in-the-environment"}),))
+    by_reference = CiSettings(type="github", token="encrypted:env!n:CI")
+    by_file = CiSettings(type="github", token_file=str(tmp_path / "token"))
+
+    assert asyncio.run(token_of(by_reference, "ci.hub", secrets)) == "token-in-the-environment"
+    assert asyncio.run(token_of(by_file, "ci.hub", secrets)) == "token-in-a-file"
+    assert asyncio.run(token_of(CiSettings(type="github"), "ci.hub", secrets)) == ""
+    said = "bad credentials: token-in-a-file, token-in-the-environment"
+    assert secrets.masked_text(said) == "bad credentials: ****, ****"
+    with pytest.raises(Refused):
+        asyncio.run(token_of(by_reference, "ci.hub", None))
