@@ -57,6 +57,8 @@ class Intake(Protocol):
         """Starts what the event triggers; returns the executions' ids. Repeating the event returns the same ids."""
         ...
 
-    async def start(self, application: str, name_or_id: str, trigger: JsonObject, principal: Principal) -> str:
-        """Starts a pipeline by hand; returns the execution's id. Raises Refused."""
+    async def start(
+        self, application: str, name_or_id: str, trigger: JsonObject, principal: Principal, *, key: str = ""
+    ) -> str:
+        """Starts a pipeline by hand; returns the execution's id. `key` as a submission's. Raises Refused."""
         ...

@@ -78,7 +78,9 @@ class LocalIntake:
         """Starts what the event triggers."""
         return await self._submit(event, await self._matches(event))
 
-    async def start(self, application: str, name_or_id: str, trigger: JsonObject, principal: Principal) -> str:
+    async def start(
+        self, application: str, name_or_id: str, trigger: JsonObject, principal: Principal, *, key: str = ""
+    ) -> str:
         """Starts a pipeline by hand."""
         definition = _only(await self._definitions.list("pipeline", application), application, name_or_id)
         problems = manual.problems(await self._hydrated(definition), trigger)
@@ -86,7 +88,7 @@ class LocalIntake:
             raise Refused(*problems)
         config = hydrating.stored(definition)
         complete: JsonObject = {"type": "manual", "eventId": self._ids.uuid(), **trigger, "user": principal.name}
-        return await self._executions.submit(Submission(config=config, trigger=complete), principal)
+        return await self._executions.submit(Submission(config=config, trigger=complete, key=key), principal)
 
     async def _matches(self, event: OutsideEvent) -> matching.Matches:
         attributes = event.content.get("attributes")

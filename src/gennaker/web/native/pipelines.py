@@ -1,7 +1,9 @@
 """Pipelines in the native API: saving, running a file, starting by hand, stage types."""
 
+from typing import Any
+
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Request, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.canary import lint
@@ -10,6 +12,7 @@ from gennaker.interfaces.executions import Submission
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import pipeline_saves, visible
+from gennaker.web.idempotency import IdempotencyKey, submission_key
 from gennaker.web.ports import Asking, Ports
 
 
@@ -33,14 +36,22 @@ class PipelinesController(Controller):
         return {"pipelines": shown}
 
     @post("/run", status_code=202)
-    async def run(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
+    async def run(
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: Request[Any, Any, Any],
+        data: JSONBody[JsonObject],
+        idempotency_key: IdempotencyKey = None,
+    ) -> JsonObject:
         """Saves a pipeline under its name and starts it."""
+        key = await submission_key(ports, principal, request, idempotency_key)
         saved, warnings = await pipeline_saves.save(
             ports, principal, {"application": "adhoc", **data}, adopts_name=True
         )
         trigger: JsonObject = {"type": "manual", "user": principal.name}
         execution_id = await ports.services.executions.submit(
-            Submission(config={**saved.body, "id": saved.id}, trigger=trigger), principal
+            Submission(config={**saved.body, "id": saved.id}, trigger=trigger, key=key), principal
         )
         return {"executionId": execution_id, "pipelineId": saved.id, "warnings": warnings}
 
@@ -51,10 +62,13 @@ class PipelinesController(Controller):
         principal: Asking,
         application: FromPath[str],
         name_or_id: FromPath[str],
+        request: Request[Any, Any, Any],
         data: JSONBody[JsonObject],
+        idempotency_key: IdempotencyKey = None,
     ) -> JsonObject:
         """Starts a pipeline by hand; the body is its trigger (parameters, artifacts)."""
-        execution_id = await ports.services.intake.start(application, name_or_id, data, principal)
+        key = await submission_key(ports, principal, request, idempotency_key)
+        execution_id = await ports.services.intake.start(application, name_or_id, data, principal, key=key)
         return {"executionId": execution_id}
 
     @post("/canary-configs", status_code=200)

@@ -1,0 +1,68 @@
+"""Idempotency-Key: what starts something starts it once for each key, however often the request is sent.
+
+The engine remembers the key with the execution, in the same transaction; here is kept for which request it stood, so that
+the same key with another one is refused. Both outlive the server.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.params import HeaderParameter
+
+from gennaker.interfaces.documents import VersionMismatch
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
+from gennaker.web.ports import WebPorts
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key", description="The same key and request start nothing a second time", max_length=255
+    ),
+]
+"""The parameter of a handler that starts something."""
+_NAMESPACE = "web.idempotency"
+_KEPT = timedelta(days=1)
+"""So long the same key with another request is refused."""
+
+
+async def submission_key(
+    ports: WebPorts, principal: Principal, request: "Request[Any, Any, Any]", given: str | None
+) -> str:
+    """What the engine tells submissions apart by; empty: no key was given. Raises Refused (422) where it stood for another request."""
+    if not given:
+        return ""
+    kept = ports.services.documents(_NAMESPACE)
+    whose = _digest(principal.name, given)
+    asked = _digest(request.method, request.url.path, (await request.body()).decode(errors="replace"))
+    now = ports.services.clock.now()
+    try:
+        await kept.put(whose, {"request": asked, "at": now.isoformat()}, if_version=0)
+    except VersionMismatch:
+        found = await kept.get(whose)
+        if found is not None and found.body["request"] != asked:
+            raise Refused(_of_another(given), status=422) from None
+    else:
+        await _sweep(ports, now)
+    return f"idempotency:{whose}:{asked}"
+
+
+async def _sweep(ports: WebPorts, now: datetime) -> None:
+    kept = ports.services.documents(_NAMESPACE)
+    for one in await kept.list():
+        if datetime.fromisoformat(str(one.body["at"])) + _KEPT < now:
+            await kept.delete(one.key)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _of_another(key: str) -> Problem:
+    return Problem(
+        code="request.idempotency_key",
+        message=f"The Idempotency-Key {key!r} was sent with another request before. Nothing was started.",
+        remedy="Use a new key for each thing that is to be started, and the same one only to repeat a request as it was.",
+    )

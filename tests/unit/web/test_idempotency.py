@@ -1,0 +1,93 @@
+"""Idempotency-Key: what starts something starts it once for each key, whoever repeats it and whatever became of the server."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from tests import make
+from tests.fakes.visiting import visit
+from tests.fakes.website import Answer, Website
+from tests.harness import Harness
+
+from gennaker.interfaces.executions import Found
+from gennaker.plugins.flow import plugin as flow
+
+PIPELINE = {"application": "shop", "name": "Deliver", "stages": [make.stage_json("a", type="wait", waitTime=1)]}
+KEY = {"idempotency-key": "k1"}
+
+
+async def start(site: Website, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+    path = "/api/v1/applications/shop/pipelines/Deliver/start"
+    return await site.call("POST", path, json=body or {"parameters": {"x": "1"}}, headers=headers or {})
+
+
+async def started(site: Website) -> int:
+    return len(await site.ports.services.executions.find(Found(application="shop")))
+
+
+async def saved(site: Website) -> None:
+    assert (await site.post("/api/v1/pipelines", PIPELINE)).status == 200
+
+
+def run(work: Callable[[Website], Awaitable[None]], harness: Harness | None = None) -> None:
+    visit(work, harness=harness or Harness(flow.plugin))
+
+
+def test_a_repeated_request_is_answered_with_the_execution_of_the_first() -> None:
+    async def work(site: Website) -> None:
+        await saved(site)
+        first, again = await start(site, headers=KEY), await start(site, headers=KEY)
+        assert (first.status, again.status, again.json) == (202, 202, first.json)
+        assert await started(site) == 1
+        other = await start(site, headers={"idempotency-key": "k2"})
+        without = [await start(site), await start(site)]
+        assert len({one.json["executionId"] for one in (first, other, *without)}) == 4
+
+    run(work)
+
+
+def test_another_request_with_the_same_key_is_refused_and_starts_nothing() -> None:
+    async def work(site: Website) -> None:
+        await saved(site)
+        await start(site, headers=KEY)
+        other = await start(site, {"parameters": {"x": "2"}}, KEY)
+        elsewhere = await site.post("/api/v1/run", PIPELINE, headers=KEY)
+        for refused in (other, elsewhere):
+            assert (refused.status, refused.json["code"]) == (422, "request.idempotency_key")
+        assert await started(site) == 1
+        assert (await start(site, headers={"idempotency-key": "x" * 256})).status == 400
+
+    run(work)
+
+
+def test_a_key_outlives_the_server_and_a_request_that_was_refused() -> None:
+    harness = Harness(flow.plugin)
+    ids: list[str] = []
+
+    async def before(site: Website) -> None:
+        assert (await start(site, headers=KEY)).status == 404, "there is no such pipeline yet"
+        await saved(site)
+        ids.append((await start(site, headers=KEY)).json["executionId"])
+
+    async def after(site: Website) -> None:
+        ids.append((await start(site, headers=KEY)).json["executionId"])
+        assert await started(site) == 1
+
+    run(before, harness)
+    run(after, harness)
+
+    assert ids[0] == ids[1]
+
+
+def test_a_key_is_forgotten_after_a_day() -> None:
+    async def work(site: Website) -> None:
+        await saved(site)
+        first = await start(site, headers=KEY)
+        clock = site.ports.services.clock
+        await clock.sleep_until(clock.now() + timedelta(days=1, seconds=1))
+        await start(site, headers={"idempotency-key": "k2"})
+        new = await start(site, {"parameters": {"x": "2"}}, KEY)
+        assert new.status == 202
+        assert new.json != first.json
+
+    run(work)
