@@ -14,7 +14,7 @@ from tests.harness import Harness
 
 from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
 from gennaker.interfaces.plugins import Plugin
-from gennaker.interfaces.traffic import Share
+from gennaker.interfaces.traffic import Share, key
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
 
@@ -67,7 +67,10 @@ def run(work: Callable[[Deck], Awaitable[None]]) -> None:
         ]
         await balancers.ensure("shop-prod")
         of_old, addresses = (tuple(one.address for one in each.instances if one.address) for each in (old, group))
-        shares = {group.name: Share(weight=100, addresses=addresses), old.name: Share(weight=0, addresses=of_old)}
+        shares = {
+            key(group.place, group.name): Share(weight=100, addresses=addresses),
+            key(old.place, old.name): Share(weight=0, addresses=of_old),
+        }
         await balancers.set_weights("shop-prod", shares)
         await work(Deck(site))
 

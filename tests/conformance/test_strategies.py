@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, SICK, FakePlace, deploy
+from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, PLACE, SICK, FakePlace, deploy
 from tests.harness import TESTER, problem_of, reached
 
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.traffic import Share
+from gennaker.interfaces.traffic import Share, key
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked
 from gennaker.model.problems import Refused
@@ -79,7 +79,7 @@ def test_a_version_that_is_no_good_leaves_the_old_one_serving(
 
 def gives_new_traffic(shares: object) -> bool:
     assert isinstance(shares, dict)
-    share: Share | None = shares.get(NEW_GROUP)
+    share: Share | None = shares.get(key(PLACE, NEW_GROUP))
     return share is not None and share.weight > 0
 
 
@@ -211,7 +211,7 @@ def test_killed_and_cancelled_anywhere_exactly_one_version_serves(strategy: str)
 
 def test_cancelled_while_the_old_version_drains_the_released_one_stays() -> None:
     place = FakePlace().deployed()
-    address = place.balancers[LOAD_BALANCER].shares[OLD_GROUP].addresses[0]
+    address = place.share(OLD_GROUP).addresses[0]
     place.balancers[LOAD_BALANCER].in_flight[address] = 1
 
     async def when_it_drains(services: Services, execution_id: str) -> None:

@@ -11,6 +11,7 @@ from tests.harness import Harness, problem_of
 from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import Share, key, name_of
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution
 from gennaker.model.release import Release
@@ -82,9 +83,14 @@ class FakePlace:
         """A server group as it is at the provider."""
         return self.cloud.groups[name]
 
+    def share(self, name: str, load_balancer: str = LOAD_BALANCER) -> Share:
+        """Of the server group of this name in the usual region."""
+        found: Share = self.balancers[load_balancer].shares[key(PLACE, name)]
+        return found
+
     def weights(self, load_balancer: str = LOAD_BALANCER) -> dict[str, int]:
         """Weights of those that get traffic."""
-        return {name: one.weight for name, one in self.balancers[load_balancer].shares.items() if one.weight}
+        return {name_of(key): one.weight for key, one in self.balancers[load_balancer].shares.items() if one.weight}
 
     def seen(self) -> JsonObject:
         """Everything that matters: server groups with size and image, traffic by image, releases, loose ends."""
@@ -93,7 +99,9 @@ class FakePlace:
             for one in self.cloud.groups.values()
         }
         traffic: JsonObject = {
-            name: {group: [share.weight, len(share.addresses)] for group, share in lb.shares.items() if share.weight}
+            name: {
+                name_of(key): [share.weight, len(share.addresses)] for key, share in lb.shares.items() if share.weight
+            }
             for name, lb in self.balancers.items()
         }
         told: list[Json] = [[one.server_group, one.state.value, one.replaced] for one in self.releases()]

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from gennaker.interfaces.clouds import Place
+
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """A server group's part of a load balancer's traffic."""
@@ -17,7 +19,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Shares = Mapping[str, Share]
-"""By server-group name."""
+"""By `key` of the server group."""
 
 
 class LoadBalancer(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +29,7 @@ class LoadBalancer(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     """`host:port` at which clients reach it."""
     shares: dict[str, Share]
+    """By `key` of the server group."""
 
 
 class TrafficProvider(Protocol):
@@ -60,6 +63,16 @@ class TrafficProvider(Protocol):
 
 TrafficProviders = Mapping[str, TrafficProvider]
 """By name."""
+
+
+def key(place: Place, name: str) -> str:
+    """Of a server group: its name says which one it is only in its account and region."""
+    return f"{place.account}:{place.region}:{name}"
+
+
+def name_of(key: str) -> str:
+    """The server group's name."""
+    return key.rpartition(":")[2]
 
 
 def turns(shares: Shares) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import msgspec
 
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import name_of
 from gennaker.model.codec import Json
 from gennaker.model.release import Release
 
@@ -28,12 +29,12 @@ async def traffic(services: Services) -> list[Json]:
             flight = await provider.in_flight(name)
             shares: list[Json] = [
                 {
-                    "serverGroup": group,
+                    "serverGroup": name_of(key),
                     "weight": share.weight,
                     "addresses": list(share.addresses),
                     "inFlight": sum(flight.get(address, 0) for address in share.addresses),
                 }
-                for group, share in balancer.shares.items()
+                for key, share in balancer.shares.items()
             ]
             found.append({"name": name, "provider": provider.name, "address": balancer.address, "shares": shares})
     return found

@@ -81,7 +81,9 @@ async def determine_source(context: TaskContext) -> TaskResult:
 async def _begin(context: TaskContext, cluster: Cluster, key: str) -> Rollout:
     services = context.services
     groups = await server_groups.of_cluster(services, cluster.location, cluster.name)
-    before = tuple([rollouts.before_of(one, await traffic_shares.of_group(services, one.name)) for one in groups])
+    before = tuple(
+        [rollouts.before_of(one, await traffic_shares.of_group(services, one.place, one.name)) for one in groups]
+    )
     original = _original(context, cluster, groups) if context.stage.type == _CLONE else None
     chosen = _image(context, cluster, groups, original)
     numbers = tuple(one.moniker.sequence for one in groups if one.moniker.sequence is not None)

@@ -52,7 +52,7 @@ async def determine(context: TaskContext) -> TaskResult:
         return Done(context=taking_out.chosen(location, ()))
     serving = [
         lb
-        for lb, member in (await traffic_shares.of_group(context.services, group.name)).items()
+        for lb, member in (await traffic_shares.of_group(context.services, group.place, group.name)).items()
         if member.takes_traffic
     ]
     current = await releases.serving(
@@ -67,7 +67,7 @@ async def destroy(context: TaskContext) -> TaskResult:
     """Looks once more: a rollback may have given it traffic while it drained."""
     names = context.stage.context.get("chosenServerGroups")
     for name in names if isinstance(names, list) else []:
-        members = await traffic_shares.of_group(context.services, str(name))
+        members = await traffic_shares.of_group(context.services, taking_out.location(context).place, str(name))
         if any(member.takes_traffic for member in members.values()):
             return Done(status=Status.SKIPPED, context={"chosenServerGroups": [], "stillServes": name})
     return await taking_out.destroy(context)

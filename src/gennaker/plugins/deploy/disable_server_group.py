@@ -36,7 +36,7 @@ async def take_part(context: TaskContext) -> TaskResult:
     part = context.stage.context.get("desiredPercentage")
     leaving = int(len(group.instances) * part / _WHOLE) if isinstance(part, int | float) else len(group.instances)
     staying = len(group.instances) - leaving
-    await traffic_shares.limit(context.services, group.name, staying)
+    await traffic_shares.limit(context.services, group.place, group.name, staying)
     return await draining.wait(context, group, beyond=staying) or Done()
 
 

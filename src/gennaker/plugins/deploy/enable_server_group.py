@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.lengths import Duration
@@ -40,14 +41,15 @@ async def enable(context: TaskContext) -> TaskResult:
     target = await targets.resolve(context)
     group = await targets.group(context, target)
     groups = await server_groups.all_of(context.services, target.location)
-    sizes = {one.name: one.capacity.desired for one in groups}
+    sizes = {traffic.key(one.place, one.name): one.capacity.desired for one in groups}
+    key = traffic.key(group.place, group.name)
     known = traffic_shares.with_members((group.name,), target.location)
 
     def change(members: shares.Members) -> shares.Members:
         members = known(members)
-        if members[group.name].takes_traffic:
-            return {**members, group.name: replace(members[group.name], limit=None)}
-        return shares.joined(members, group.name, group.capacity.desired, sizes)
+        if members[key].takes_traffic:
+            return {**members, key: replace(members[key], limit=None)}
+        return shares.joined(members, key, group.capacity.desired, sizes)
 
     for load_balancer in group.load_balancers:
         await traffic_shares.change(context.services, load_balancer, change)

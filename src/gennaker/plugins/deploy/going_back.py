@@ -1,5 +1,6 @@
 """Going back: one switch from a server group to an earlier one of the same cluster that is still warm."""
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.interfaces.services import Services
 from gennaker.plugins.deploy import rollouts, server_groups, shares, traffic_shares
@@ -11,13 +12,14 @@ async def switch(services: Services, location: Location, *, leaving: ServerGroup
     cluster = server_groups.cluster_of(returning)
     because = f"{returning.name} serves again: {cluster} was rolled back meanwhile."
     await rollouts.overtake(services, location, cluster, because=because)
-    names = {one.name for one in await server_groups.of_cluster(services, location, cluster)}
+    groups = await server_groups.of_cluster(services, location, cluster)
+    keys, key = {traffic.key(one.place, one.name) for one in groups}, traffic.key(returning.place, returning.name)
     known = traffic_shares.with_members((returning.name,), location)
 
     def change(members: shares.Members) -> shares.Members:
         members = known(members)
-        losing = (name for name in members if name in names and name != returning.name)
-        return shares.redistributed(members, {**dict.fromkeys(losing, 0), returning.name: 1})
+        losing = (one for one in members if one in keys and one != key)
+        return shares.redistributed(members, {**dict.fromkeys(losing, 0), key: 1})
 
     for load_balancer in dict.fromkeys((*returning.load_balancers, *leaving.load_balancers)):
         await traffic_shares.change(services, load_balancer, change)

@@ -83,7 +83,7 @@ async def withdraw(context: TaskContext) -> TaskResult:
     desired = _wanted(context).desired
     if desired >= len(group.instances):
         return Done()
-    await traffic_shares.limit(context.services, target.name, desired)
+    await traffic_shares.limit(context.services, group.place, target.name, desired)
     return await draining.wait(context, group, beyond=desired) or Done()
 
 
@@ -114,7 +114,7 @@ async def wait_for_match(context: TaskContext) -> TaskResult:
             after=_LOOKS_AGAIN,
             waiting_for=server_groups.waits(f"{counted(extra, 'instance')} of {group.name} to stop", group),
         )
-    await traffic_shares.limit(context.services, target.name, None)
+    await traffic_shares.limit(context.services, group.place, target.name, None)
     return Done()
 
 
@@ -122,7 +122,7 @@ async def stop(context: TaskContext) -> None:
     """Whatever was left out of traffic comes back."""
     name = context.stage.context.get("resolvedServerGroup")
     if isinstance(name, str):
-        await traffic_shares.limit(context.services, name, None)
+        await traffic_shares.limit(context.services, taking_out.location(context).place, name, None)
     await rollouts.stop(context)
 
 

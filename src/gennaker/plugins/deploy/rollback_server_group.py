@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import lengths, waiting
@@ -141,7 +142,7 @@ async def _mark(context: TaskContext, leaving: ServerGroup) -> None:
 async def disable(context: TaskContext) -> TaskResult:
     """Drains and disables what was rolled back."""
     leaving = await _group(context, _wanted(context).rollback_server_group_name)
-    await taking_out.without_traffic(context.services, frozenset({leaving.name}))
+    await taking_out.without_traffic(context.services, frozenset({traffic.key(leaving.place, leaving.name)}))
     still = await draining.wait(context, leaving)
     if still is not None:
         return still

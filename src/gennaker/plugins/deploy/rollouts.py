@@ -21,6 +21,7 @@ from fractions import Fraction
 import msgspec
 from msgspec.structs import replace
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.documents import VersionMismatch
 from gennaker.interfaces.services import Services
@@ -194,14 +195,14 @@ def before_of(group: ServerGroup, traffic: dict[str, Member]) -> Before:
 
 async def shift(services: Services, rollout: Rollout, percent: float) -> None:
     """Gives the new server group this part of what the cluster gets; one switch a load balancer."""
-    names = tuple(one.name for one in rollout.before)
+    before = frozenset(_key(rollout, one.name) for one in rollout.before)
     known = traffic_shares.with_members((rollout.new, *(one.name for one in rollout.serving)), rollout.location)
     for load_balancer in rollout.load_balancers:
 
         def change(members: shares.Members, lb: str = load_balancer) -> shares.Members:
             if rollout.traffic_percent is not None:
                 return shares.with_percent(
-                    shares.without_traffic(known(members), frozenset(names)), rollout.new, rollout.traffic_percent
+                    shares.without_traffic(known(members), before), key_of_new(rollout), rollout.traffic_percent
                 )
             return shares.redistributed(known(members), _portions(rollout, lb, percent))
 
@@ -210,13 +211,23 @@ async def shift(services: Services, rollout: Rollout, percent: float) -> None:
 
 def _portions(rollout: Rollout, load_balancer: str, percent: float) -> dict[str, Fraction]:
     old = {
-        one.name: one.traffic[load_balancer].weight if load_balancer in one.traffic else 0 for one in rollout.serving
+        _key(rollout, one.name): one.traffic[load_balancer].weight if load_balancer in one.traffic else 0
+        for one in rollout.serving
     }
     total = sum(old.values())
-    part = Fraction(str(percent)) / 100
+    part, new = Fraction(str(percent)) / 100, key_of_new(rollout)
     if not total:
-        return {rollout.new: Fraction(1), **dict.fromkeys(old, Fraction())}
-    return {rollout.new: total * part, **{name: weight * (1 - part) for name, weight in old.items()}}
+        return {new: Fraction(1), **dict.fromkeys(old, Fraction())}
+    return {new: total * part, **{key: weight * (1 - part) for key, weight in old.items()}}
+
+
+def key_of_new(rollout: Rollout) -> str:
+    """Of the new server group among the members of load balancers."""
+    return _key(rollout, rollout.new)
+
+
+def _key(rollout: Rollout, name: str) -> str:
+    return traffic.key(rollout.location.place, name)
 
 
 async def overtake(services: Services, location: Location, cluster: str, *, because: str) -> None:
@@ -355,15 +366,14 @@ async def _is_alone(services: Services, rollout: Rollout, groups: Mapping[str, S
     """All that served before is gone, and the new server group is what users have."""
     if rollout.new not in groups or not rollout.serving or any(one.name in groups for one in rollout.serving):
         return False
-    members = await traffic_shares.of_group(services, rollout.new)
+    members = await traffic_shares.of_group(services, rollout.location.place, rollout.new)
     return not rollout.load_balancers or any(member.takes_traffic for member in members.values())
 
 
 async def _new_out_of_traffic(services: Services, rollout: Rollout) -> None:
-    for load_balancer in await traffic_shares.of_group(services, rollout.new):
-        await traffic_shares.change(
-            services, load_balancer, lambda members: shares.without_traffic(members, frozenset({rollout.new}))
-        )
+    new = frozenset({key_of_new(rollout)})
+    for load_balancer in await traffic_shares.of_group(services, rollout.location.place, rollout.new):
+        await traffic_shares.change(services, load_balancer, lambda members: shares.without_traffic(members, new))
 
 
 async def _full_size_again(
@@ -391,10 +401,12 @@ async def _traffic_back(services: Services, rollout: Rollout, groups: Mapping[st
     there = tuple(one for one in rollout.before if one.name in groups)
     known = traffic_shares.with_members((one.name for one in there if one.serves), rollout.location)
     for load_balancer in rollout.load_balancers:
-        member_before = {one.name: one.traffic[load_balancer] for one in there if load_balancer in one.traffic}
+        member_before = {
+            _key(rollout, one.name): one.traffic[load_balancer] for one in there if load_balancer in one.traffic
+        }
 
         def change(members: shares.Members, before: dict[str, Member] = member_before) -> shares.Members:
-            return _restored(known(members), rollout.new, before)
+            return _restored(known(members), key_of_new(rollout), before)
 
         await traffic_shares.change(services, load_balancer, change)
     provider = server_groups.provider(services, rollout.location.cloud_provider)
@@ -415,7 +427,7 @@ def _restored(members: shares.Members, new: str, before: Mapping[str, Member]) -
 
 
 async def _forget_new(services: Services, rollout: Rollout) -> None:
-    await traffic_shares.forget(services, rollout.new)
+    await traffic_shares.forget(services, rollout.location.place, rollout.new)
 
 
 async def _drained(services: Services, rollout: Rollout, groups: tuple[ServerGroup, ...]) -> str:

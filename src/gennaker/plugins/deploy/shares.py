@@ -37,7 +37,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Members = Mapping[str, Member]
-"""By server-group name."""
+"""By key of the server group (`interfaces.traffic.key`)."""
 
 
 class TooMuch(ValueError):

@@ -6,6 +6,7 @@ or `join` (beside the others). Planned by strategies, not written in pipelines.
 
 from datetime import timedelta
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
@@ -57,15 +58,16 @@ async def join(context: TaskContext) -> TaskResult:
         return Failed(problem=problem)
     known = traffic_shares.with_members((rollout.new,), rollout.location)
     groups = await server_groups.all_of(context.services, rollout.location)
-    sizes = {one.name: one.capacity.desired for one in groups}
+    sizes = {traffic.key(one.place, one.name): one.capacity.desired for one in groups}
+    key = rollouts.key_of_new(rollout)
 
     def change(members: shares.Members) -> shares.Members:
         members = known(members)
         if rollout.traffic_percent is not None:
-            return shares.with_percent(members, rollout.new, rollout.traffic_percent)
-        if members[rollout.new].takes_traffic:
+            return shares.with_percent(members, key, rollout.traffic_percent)
+        if members[key].takes_traffic:
             return members
-        return shares.joined(members, rollout.new, rollout.capacity.desired, sizes)
+        return shares.joined(members, key, rollout.capacity.desired, sizes)
 
     for load_balancer in rollout.load_balancers:
         await traffic_shares.change(context.services, load_balancer, change)

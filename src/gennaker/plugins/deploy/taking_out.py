@@ -6,6 +6,7 @@ A stage chooses (`chosenServerGroups` in its context), these tasks do; all of th
 from collections.abc import Iterable
 from datetime import timedelta
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext, TaskContext, TaskType
@@ -18,10 +19,10 @@ _CHOSEN = "chosenServerGroups"
 _LOOKS_AGAIN = timedelta(milliseconds=500)
 
 
-def chosen(location: Location, names: tuple[str, ...]) -> JsonObject:
+def chosen(there: Location, names: tuple[str, ...]) -> JsonObject:
     """The choice as the stage's context holds it."""
     listed: list[Json] = list(names)
-    return {**clusters.place_json(location), _CHOSEN: listed}
+    return {**clusters.place_json(there), _CHOSEN: listed}
 
 
 async def choose_target(context: TaskContext) -> TaskResult:
@@ -49,15 +50,17 @@ async def choose_target_if_there(context: TaskContext) -> TaskResult:
 
 async def take_from_traffic(context: TaskContext) -> TaskResult:
     """No new requests for them: one switch a load balancer."""
-    await without_traffic(context.services, frozenset(_names(context)))
+    if names := _names(context):
+        place = location(context).place
+        await without_traffic(context.services, frozenset(traffic.key(place, name) for name in names))
     return Done()
 
 
-async def without_traffic(services: Services, names: frozenset[str]) -> None:
-    """Takes all traffic from these server groups."""
+async def without_traffic(services: Services, keys: frozenset[str]) -> None:
+    """Takes all traffic from the server groups of these keys."""
     for load_balancer, balanced in (await traffic_shares.everything(services)).items():
-        if names & balanced.members.keys():
-            await traffic_shares.change(services, load_balancer, lambda members: shares.without_traffic(members, names))
+        if keys & balanced.members.keys():
+            await traffic_shares.change(services, load_balancer, lambda members: shares.without_traffic(members, keys))
 
 
 async def drain(context: TaskContext) -> TaskResult:
@@ -88,11 +91,11 @@ async def empty(context: TaskContext) -> TaskResult:
 
 async def destroy(context: TaskContext) -> TaskResult:
     """Forgets them in all load balancers and removes them."""
-    location = _location(context)
-    provider = server_groups.provider(context.services, location.cloud_provider)
+    there = location(context)
+    provider = server_groups.provider(context.services, there.cloud_provider)
     for name in _names(context):
-        await traffic_shares.forget(context.services, name)
-        await provider.destroy(location.place, name)
+        await traffic_shares.forget(context.services, there.place, name)
+        await provider.destroy(there.place, name)
     return Done()
 
 
@@ -113,7 +116,8 @@ def _names(context: StageContext) -> tuple[str, ...]:
     return tuple(map(str, listed)) if isinstance(listed, list) else ()
 
 
-def _location(context: StageContext) -> Location:
+def location(context: StageContext) -> Location:
+    """Where the chosen ones are."""
     names = _names(context)
     own = context.stage.context
     application = str(own.get("application") or context.execution.head.application)
@@ -124,7 +128,7 @@ async def _groups(context: StageContext) -> tuple[ServerGroup, ...]:
     names = _names(context)
     if not names:
         return ()
-    return tuple(one for one in await server_groups.all_of(context.services, _location(context)) if one.name in names)
+    return tuple(one for one in await server_groups.all_of(context.services, location(context)) if one.name in names)
 
 
 FROM_TRAFFIC = TaskType(name="takeFromTraffic", run=take_from_traffic, stop=rollouts.stop)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from gennaker.interfaces import clouds
-from gennaker.interfaces.clouds import Health, ServerGroup
+from gennaker.interfaces import clouds, traffic
+from gennaker.interfaces.clouds import Health, Place, ServerGroup
 from gennaker.interfaces.documents import Document, VersionMismatch
 from gennaker.interfaces.executions import Update
 from gennaker.interfaces.services import Services
@@ -37,6 +37,7 @@ class Balanced(msgspec.Struct, frozen=True, kw_only=True):
 
     provider: str
     members: dict[str, Member] = {}
+    """By key of the server group."""
 
 
 async def ensure(services: Services, load_balancer: str, account: str = "") -> str:
@@ -67,9 +68,10 @@ async def everything(services: Services) -> dict[str, Balanced]:
     return {one.key: _read(one) for one in await services.documents(_NAMESPACE).list()}
 
 
-async def of_group(services: Services, name: str) -> dict[str, Member]:
+async def of_group(services: Services, place: Place, name: str) -> dict[str, Member]:
     """How a server group takes part, by load balancer."""
-    return {lb: one.members[name] for lb, one in (await everything(services)).items() if name in one.members}
+    key = traffic.key(place, name)
+    return {lb: one.members[key] for lb, one in (await everything(services)).items() if key in one.members}
 
 
 async def change(services: Services, load_balancer: str, change: Change) -> None:
@@ -105,25 +107,32 @@ def with_members(names: Iterable[str], location: Location) -> Change:
         region=location.region,
         cloud_provider=location.cloud_provider,
     )
-    return lambda members: {**dict.fromkeys(names, fresh), **members}
+    keys = [traffic.key(location.place, name) for name in names]
+    return lambda members: {**dict.fromkeys(keys, fresh), **members}
 
 
-async def limit(services: Services, name: str, instances: int | None) -> None:
+async def limit(services: Services, place: Place, name: str, instances: int | None) -> None:
     """Only so many instances of the server group, the oldest, get requests; None: all of them."""
-    for load_balancer, member in (await of_group(services, name)).items():
+    key = traffic.key(place, name)
+    for load_balancer, member in (await of_group(services, place, name)).items():
         if member.limit == instances:
             continue
 
         def limited(members: shares.Members) -> shares.Members:
-            return {n: replace(one, limit=instances) if n == name else one for n, one in members.items()}
+            return {other: replace(one, limit=instances) if other == key else one for other, one in members.items()}
 
         await change(services, load_balancer, limited)
 
 
-async def forget(services: Services, name: str) -> None:
+async def forget(services: Services, place: Place, name: str) -> None:
     """Takes a server group out of all load balancers."""
-    for load_balancer in await of_group(services, name):
-        await change(services, load_balancer, lambda members: {n: one for n, one in members.items() if n != name})
+    key = traffic.key(place, name)
+
+    def without(members: shares.Members) -> shares.Members:
+        return {other: one for other, one in members.items() if other != key}
+
+    for load_balancer in await of_group(services, place, name):
+        await change(services, load_balancer, without)
 
 
 async def bring_about(services: Services, load_balancer: str) -> None:
@@ -154,8 +163,8 @@ async def in_flight(services: Services, group: ServerGroup, *, beyond: int = 0) 
     staying = {one.address for one in server_groups.up(group)[:beyond]}
     addresses = {one.address for one in group.instances if one.address} - staying
     found = 0
-    balanced = await everything(services)
-    for load_balancer in {*group.load_balancers, *(lb for lb, one in balanced.items() if group.name in one.members)}:
+    balanced, key = await everything(services), traffic.key(group.place, group.name)
+    for load_balancer in {*group.load_balancers, *(lb for lb, one in balanced.items() if key in one.members)}:
         if load_balancer in balanced:
             provider = _provider(services, balanced[load_balancer].provider)
             under_way = await provider.in_flight(load_balancer)
@@ -177,16 +186,12 @@ async def _shares(services: Services, balanced: Balanced, now: Mapping[str, Shar
         place: await clouds.of_account(server_groups.provider(services, place[0]), *place[1:]) for place in places
     }
     found: dict[str, Share] = {}
-    for name, member in balanced.members.items():
+    for key, member in balanced.members.items():
         groups = described[member.cloud_provider, member.application, member.account]
-        group = next((one for one in groups if one.name == name and _is_there(one, member)), None)
-        addresses = _addresses(group, member, now.get(name)) if group else ()
-        found[name] = Share(weight=weights[name], addresses=addresses)
+        group = next((one for one in groups if traffic.key(one.place, one.name) == key), None)
+        addresses = _addresses(group, member, now.get(key)) if group else ()
+        found[key] = Share(weight=weights[key], addresses=addresses)
     return found
-
-
-def _is_there(group: ServerGroup, member: Member) -> bool:
-    return (group.place.account, group.place.region) == (member.account, member.region)
 
 
 def _addresses(group: ServerGroup, member: Member, now: Share | None) -> tuple[str, ...]:
@@ -236,7 +241,14 @@ def _provider(services: Services, name: str) -> TrafficProvider:
 
 
 def _read(document: Document) -> Balanced:
-    return msgspec.convert(document.body, Balanced)
+    found = msgspec.convert(document.body, Balanced)
+    return replace(found, members={_key(name, member): member for name, member in found.members.items()})
+
+
+def _key(name: str, member: Member) -> str:
+    """Earlier versions kept members by the server group's name alone."""
+    place = Place(account=member.account, region=member.region)
+    return name if traffic.name_of(name) != name else traffic.key(place, name)
 
 
 def _body(balanced: Balanced) -> JsonObject:

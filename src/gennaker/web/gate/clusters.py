@@ -6,6 +6,7 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import Instance, Place, ServerGroup
 from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.model import moniker
@@ -232,7 +233,8 @@ async def _all(ports: WebPorts, principal: Principal) -> tuple[list[str], list[S
 
 
 def _applications_behind(balancer: LoadBalancer) -> list[str]:
-    return list(dict.fromkeys(moniker.parse(group).app or group for group in balancer.shares))
+    groups = map(traffic.name_of, balancer.shares)
+    return list(dict.fromkeys(moniker.parse(group).app or group for group in groups))
 
 
 async def _cluster(ports: WebPorts, application: str, account: str, name: str) -> list[ServerGroup]:

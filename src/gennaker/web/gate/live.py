@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from gennaker.interfaces import clouds
+from gennaker.interfaces import clouds, traffic
 from gennaker.interfaces.clouds import Described, Health, Instance, ServerGroup
 from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.model.codec import Json, JsonObject, milliseconds
@@ -162,7 +162,7 @@ def load_balancer(provider: str, balancer: LoadBalancer, groups: Iterable[Server
 
 
 def _behind(group: ServerGroup, balancer: LoadBalancer) -> JsonObject:
-    share = balancer.shares.get(group.name)
+    share = balancer.shares.get(traffic.key(group.place, group.name))
     serving = share.addresses if share and share.weight else ()
     return {
         "name": group.name,

@@ -215,7 +215,7 @@ def test_what_is_wrong_with_a_cluster_is_said_before_anything_is_done(keys: dict
 def test_blue_is_drained_before_it_is_disabled() -> None:
     place = FakePlace().deployed()
     balancer = place.balancers[LOAD_BALANCER]
-    address = balancer.shares["shop-prod-v000"].addresses[1]
+    address = place.share("shop-prod-v000").addresses[1]
     balancer.in_flight[address] = 1
     waited: list[bool] = []
 
@@ -234,7 +234,7 @@ def test_blue_is_drained_before_it_is_disabled() -> None:
 def test_a_request_that_never_ends_holds_nothing_up_longer_than_the_drain_time() -> None:
     place = FakePlace().deployed()
     balancer = place.balancers[LOAD_BALANCER]
-    balancer.in_flight[balancer.shares["shop-prod-v000"].addresses[0]] = 1
+    balancer.in_flight[place.share("shop-prod-v000").addresses[0]] = 1
 
     execution = place.harness.run(deploy(NEW, strategy="redblack", drainTimeout="PT10S"))
 

@@ -85,7 +85,7 @@ def test_a_part_of_the_instances_may_be_disabled() -> None:
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert (place.group("shop-prod-v000").is_disabled, place.group("shop-prod-v000").image) == (False, OLD)
-    assert len(place.balancers["shop-prod"].shares["shop-prod-v000"].addresses) == 1
+    assert len(place.share("shop-prod-v000").addresses) == 1
 
 
 def test_enabling_gives_all_instances_their_traffic_again() -> None:
@@ -95,4 +95,4 @@ def test_enabling_gives_all_instances_their_traffic_again() -> None:
     execution = place.run(stage("enableServerGroup", serverGroupName="shop-prod-v000"))
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
-    assert len(place.balancers["shop-prod"].shares["shop-prod-v000"].addresses) == 2
+    assert len(place.share("shop-prod-v000").addresses) == 2

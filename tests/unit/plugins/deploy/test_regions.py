@@ -1,12 +1,18 @@
 """Stages that name several regions: each of them, one after another."""
 
 import pytest
-from tests.fakes.rollouts import NEW, OLD, FakePlace, deploy, stage
+from tests.fakes.rollouts import LOAD_BALANCER, NEW, OLD, PLACE, FakePlace, deploy, stage
 from tests.harness import problem_of
 
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import key, name_of
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.statuses import Status
+from gennaker.plugins.deploy import shares, taking_out, traffic_shares
+from gennaker.plugins.deploy.server_groups import Location
 
+REGIONS = ("local", "remote")
 BOTH: JsonObject = {"region": "", "regions": ["local", "remote"]}
 
 
@@ -132,3 +138,48 @@ def test_a_region_with_nothing_to_go_back_to_is_left_out() -> None:
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert [one.name for one in execution.in_order() if one.parent_id is not None] == ["Rollback remote"]
+
+
+def test_a_namesake_in_another_region_keeps_its_traffic() -> None:
+    """Behind the same load balancer and behind another."""
+    here, there = (Location(application="shop", account="local", region=one, cloud_provider="fake") for one in REGIONS)
+    place, name = FakePlace().deployed(), "shop-prod-v000"
+
+    async def work(services: Services) -> None:
+        known = traffic_shares.with_members((name,), there)
+
+        def joining(members: shares.Members) -> shares.Members:
+            return shares.joined(known(members), key(there.place, name), 1, {})
+
+        for load_balancer in (LOAD_BALANCER, "shop-remote"):
+            await traffic_shares.change(services, load_balancer, joining)
+        await traffic_shares.limit(services, here.place, name, 1)
+        await taking_out.without_traffic(services, frozenset({key(here.place, name)}))
+        theirs = await traffic_shares.of_group(services, there.place, name)
+        assert {lb: (one.weight > 0, one.limit) for lb, one in theirs.items()} == dict.fromkeys(
+            (LOAD_BALANCER, "shop-remote"), (True, None)
+        )
+        await traffic_shares.forget(services, here.place, name)
+        assert await traffic_shares.of_group(services, here.place, name) == {}
+        assert await traffic_shares.of_group(services, there.place, name) == theirs
+
+    place.harness.do(work)
+
+
+def test_shares_that_an_earlier_version_kept_are_read_on() -> None:
+    place = FakePlace().deployed()
+
+    async def work(services: Services) -> None:
+        kept = services.documents("deploy.traffic")
+        document = await kept.get(LOAD_BALANCER)
+        assert document is not None
+        members = foreign.mapping(document.body["members"])
+        old: JsonObject = {name_of(one): member for one, member in members.items()}
+        await kept.put(LOAD_BALANCER, {**document.body, "members": old}, if_version=document.version)
+
+        found = await traffic_shares.of_group(services, PLACE, "shop-prod-v000")
+        assert found[LOAD_BALANCER].weight > 0
+        await traffic_shares.bring_about(services, LOAD_BALANCER)
+
+    place.harness.do(work)
+    assert place.weights() == {"shop-prod-v000": 1}

@@ -5,7 +5,7 @@ from datetime import timedelta
 from tests.fakes.rollouts import LOAD_BALANCER, NEW, OLD, FakePlace, deploy, stage
 from tests.harness import problem_of
 
-from gennaker.interfaces.traffic import Share
+from gennaker.interfaces.traffic import Share, name_of
 from gennaker.model.codec import JsonObject
 from gennaker.model.statuses import Status
 
@@ -33,7 +33,10 @@ def test_one_switch_restores_the_version_that_the_release_replaced() -> None:
     switches = [about for operation, about in place.faults.calls if operation == "set_weights"]
     first = switches[0]
     assert isinstance(first, dict)
-    assert {name: share.weight for name, share in first.items() if isinstance(share, Share)} == {BLUE: 1, GREEN: 0}
+    assert {name_of(key): share.weight for key, share in first.items() if isinstance(share, Share)} == {
+        BLUE: 1,
+        GREEN: 0,
+    }
     assert place.seen() == {
         "groups": {BLUE: [OLD, 2, 2, False]},
         "traffic": {LOAD_BALANCER: {BLUE: [1, 2]}},

@@ -123,7 +123,7 @@ def test_a_rolling_update_that_has_traffic_already_gives_in_to_a_rollback() -> N
 def test_a_rollback_while_the_old_version_still_drains_leaves_it_in_service() -> None:
     place = FakePlace().deployed()
     balancer = place.balancers[LOAD_BALANCER]
-    balancer.in_flight[balancer.shares[BLUE].addresses[0]] = 1
+    balancer.in_flight[place.share(BLUE).addresses[0]] = 1
     drains = rolled_back_during("shiftTraffic", "drainReplaced")
 
     place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"), meanwhile=drains)

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from msgspec.structs import replace
-from tests.fakes.rollouts import LOAD_BALANCER, NEW, FakePlace, deploy
+from tests.fakes.rollouts import LOAD_BALANCER, NEW, PLACE, FakePlace, deploy
 
 from gennaker.interfaces.clouds import Health, Instance
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.traffic import Share
+from gennaker.interfaces.traffic import Share, key
 
 GROUP = "shop-prod-v000"
 
@@ -25,7 +25,7 @@ def change(place: FakePlace, number: int, **fields: object) -> Instance:
 
 
 def addresses(place: FakePlace) -> tuple[str, ...]:
-    return place.balancers[LOAD_BALANCER].shares[GROUP].addresses
+    return place.share(GROUP).addresses
 
 
 def test_an_instance_that_moved_is_followed() -> None:
@@ -74,7 +74,7 @@ def test_nothing_is_told_to_a_load_balancer_that_is_as_it_should_be() -> None:
 def test_what_was_lost_by_the_load_balancer_comes_back() -> None:
     place = FakePlace().deployed()
     place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"))
-    place.balancers[LOAD_BALANCER].shares = {GROUP: Share(weight=1, addresses=("127.0.0.1:1",))}
+    place.balancers[LOAD_BALANCER].shares = {key(PLACE, GROUP): Share(weight=1, addresses=("127.0.0.1:1",))}
 
     place.harness.do(a_moment)
 
