@@ -78,6 +78,6 @@ lock: develop ## the locks anew from pyproject.toml (ARGS=--upgrade: newest vers
 	@$(BIN)/python setup/lock.py $(ARGS)
 
 clean: ## removes what these commands made in the checkout
-	rm -rf .venv ui/node_modules src/gennaker/web/static dist build
+	rm -rf .venv ui/node_modules tests/e2e/oidc/node_modules src/gennaker/web/static dist build
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests setup benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

