@@ -164,7 +164,8 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, control_plane.running(Path(folder), ports) as plane:
         began = time.monotonic()
         fill(plane, workloads)
-        print(f"{workloads:,} workloads in {_NAMESPACES} namespaces were made in {time.monotonic() - began:.0f} s")
+        took = time.monotonic() - began
+        print(f"{workloads:,} workloads in {_NAMESPACES} namespaces were made in {took:.0f} s", flush=True)
         words = ("measure", str(plane.kubeconfig), str(workloads), str(deployments))
         subprocess.run([sys.executable, __file__, *words], check=True)
 

@@ -181,7 +181,9 @@ class ControlPlane:
         shared = (f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
         controllers = binaries / "kube-controller-manager"
         fast = ("--kube-api-qps=300", "--kube-api-burst=600")
-        self._run(controllers, *shared, *fast, f"--service-account-private-key-file={key}")
+        # On a busy machine kwok's heartbeats are late, and pods that a lost node made unready it never makes ready again.
+        patient = "--node-monitor-grace-period=1h"
+        self._run(controllers, *shared, *fast, patient, f"--service-account-private-key-file={key}")
         self._run(binaries / "kube-scheduler", *shared, *fast)
         if self._has_fake_node:
             self._fake_node(binaries)
