@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from litestar import Request
 from litestar.params import HeaderParameter
 
-from gennaker.interfaces.documents import VersionMismatch
+from gennaker.interfaces.documents import Document, VersionMismatch
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web.ports import WebPorts
@@ -24,6 +24,8 @@ IdempotencyKey = Annotated[
 ]
 """The parameter of a handler that starts something."""
 _NAMESPACE = "web.idempotency"
+_SWEEPS = "00"
+"""One key in 256 looks for those that are too old: it reads all of them."""
 _KEPT = timedelta(days=1)
 """So long the same key with another request is refused."""
 
@@ -38,13 +40,15 @@ async def submission_key(
     whose = _digest(principal.name, given)
     asked = _digest(request.method, request.url.path, (await request.body()).decode(errors="replace"))
     now = ports.services.clock.now()
-    try:
-        await kept.put(whose, {"request": asked, "at": now.isoformat()}, if_version=0)
-    except VersionMismatch:
-        found = await kept.get(whose)
-        if found is not None and found.body["request"] != asked:
-            raise Refused(_of_another(given), status=422) from None
-    else:
+    found = await kept.get(whose)
+    if found is None or _is_old(found, now):
+        try:
+            await kept.put(whose, {"request": asked, "at": now.isoformat()}, if_version=found.version if found else 0)
+        except VersionMismatch:
+            found = await kept.get(whose)  # the same key came twice at once
+    if found is not None and not _is_old(found, now) and found.body["request"] != asked:
+        raise Refused(_of_another(given), status=422)
+    if whose.startswith(_SWEEPS):
         await _sweep(ports, now)
     return f"idempotency:{whose}:{asked}"
 
@@ -52,8 +56,12 @@ async def submission_key(
 async def _sweep(ports: WebPorts, now: datetime) -> None:
     kept = ports.services.documents(_NAMESPACE)
     for one in await kept.list():
-        if datetime.fromisoformat(str(one.body["at"])) + _KEPT < now:
+        if _is_old(one, now):
             await kept.delete(one.key)
+
+
+def _is_old(kept: Document, now: datetime) -> bool:
+    return datetime.fromisoformat(str(kept.body["at"])) + _KEPT < now
 
 
 def _digest(*parts: str) -> str:

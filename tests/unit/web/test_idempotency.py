@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from tests import make
 from tests.fakes.visiting import visit
 from tests.fakes.website import Answer, Website
@@ -11,6 +12,7 @@ from tests.harness import Harness
 
 from gennaker.interfaces.executions import Found
 from gennaker.plugins.flow import plugin as flow
+from gennaker.web import idempotency
 
 PIPELINE = {"application": "shop", "name": "Deliver", "stages": [make.stage_json("a", type="wait", waitTime=1)]}
 KEY = {"idempotency-key": "k1"}
@@ -85,9 +87,22 @@ def test_a_key_is_forgotten_after_a_day() -> None:
         first = await start(site, headers=KEY)
         clock = site.ports.services.clock
         await clock.sleep_until(clock.now() + timedelta(days=1, seconds=1))
-        await start(site, headers={"idempotency-key": "k2"})
         new = await start(site, {"parameters": {"x": "2"}}, KEY)
         assert new.status == 202
         assert new.json != first.json
+
+    run(work)
+
+
+def test_keys_that_are_too_old_are_swept_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idempotency, "_SWEEPS", "")
+
+    async def work(site: Website) -> None:
+        await saved(site)
+        await start(site, headers=KEY)
+        clock = site.ports.services.clock
+        await clock.sleep_until(clock.now() + timedelta(days=1, seconds=1))
+        await start(site, headers={"idempotency-key": "k2"})
+        assert len(await site.ports.services.documents("web.idempotency").list()) == 1
 
     run(work)
