@@ -18,6 +18,7 @@ from cyclopts import App, Parameter
 from gennaker.cli import configuration, keeping_secrets, migrating, running, terminal
 from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
+from gennaker.model.comparison import Aspect
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 
@@ -278,6 +279,22 @@ def ignore_failure(execution: str, *, stage: str, reason: str = "", place: Place
 def rollback(application: str, *, cluster: str, account: str = "", region: str = "", place: Place = HERE) -> int:
     """Put the version that the last release of a cluster replaced back into traffic, at once."""
     return running.roll_back(place.client(), application, cluster=cluster, account=account, region=region)
+
+
+@app.command
+def compare(
+    application: str,
+    left: Annotated[str, Parameter(help="An account, stack or cluster; /REGION behind it says which of several.")],
+    right: str,
+    *,
+    only: Annotated[list[Aspect] | None, Parameter(help="Compare only this.", negative="")] = None,
+    output: _Output = Form.TABLE,
+    place: Place = HERE,
+) -> int:
+    """Show what serves APPLICATION in two environments side by side; exit status 1 where they differ."""
+    from gennaker.cli import comparing
+
+    return comparing.compare(place.client(), application, (left, right), only=tuple(only or ()), form=output)
 
 
 @_list.command(name="executions")

@@ -207,6 +207,7 @@ RULES: dict[str, Rule] = {
     "POST /webhooks/{kind}/{source}": open_to_all,
     # Native API.
     "GET /api/v1/applications": signed_in,
+    "GET /api/v1/applications/{application}/comparison": _READS,
     "GET /api/v1/applications/{application}/deliveries": _READS,
     "GET /api/v1/applications/{application}/releases": _READS,
     "POST /api/v1/applications/{application}/pipelines/{name_or_id}/start": _STARTS,

@@ -217,6 +217,7 @@ OPEN |= dict.fromkeys(("GET /v3/builds/x/builds", "GET /v3/builds/x/job", "GET /
 """What answers without credentials, and how: Gate's and Orca's routes, webhooks, health and the page. Everything else needs them."""
 CLOSED = {
     "GET /api/v1/applications",
+    "GET /api/v1/applications/shop/comparison",
     "GET /api/v1/applications/shop/deliveries",
     "GET /api/v1/applications/shop/releases",
     "GET /api/v1/audit",

@@ -1,7 +1,7 @@
 """Check preconditions: one child a precondition, all at once; each says by its own `failPipeline` what a failure means.
 
 Kinds are Orca's: an expression that must be true, the number of server groups of a cluster, the status of a stage, and
-`noop`, which always holds. What failed is said with the values that were seen.
+`noop`, which always holds; and Gennaker's `environments`: two of them must be alike. What failed is said with the values that were seen.
 """
 
 import msgspec
@@ -12,7 +12,7 @@ from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
 from gennaker.model.problems import Problem
-from gennaker.plugins.flow import cluster_size
+from gennaker.plugins.flow import cluster_size, environments
 
 _TYPE = "checkPreconditions"
 _INHERITED = ("cluster", "regions", "credentials", "zones")
@@ -25,6 +25,8 @@ class Facts(cluster_size.Wanted, frozen=True, kw_only=True, rename="camel"):
     expression: Plain = ""
     stage_name: str = ""
     stage_status: str = ""
+    environments: tuple[str, ...] = ()
+    aspects: tuple[str, ...] = ()
     failure_message: Plain = ""
 
 
@@ -32,7 +34,7 @@ class Precondition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One of them."""
 
     type: str = ""
-    """`expression`, `clusterSize`, `stageStatus` or `noop`."""
+    """`expression`, `clusterSize`, `stageStatus`, `environments` or `noop`."""
     fail_pipeline: bool = True
     context: Facts = Facts()
 
@@ -85,6 +87,9 @@ async def check(context: TaskContext) -> TaskResult:
             return _stage_status(context, own)
         case "clusterSize":
             return _concluded(await cluster_size.check(context.services, own), own)
+        case "environments":
+            application = context.execution.head.application
+            return _concluded(await environments.check(context.services, application, own), own)
         case "noop":
             return Done()
         case _:
@@ -160,7 +165,7 @@ def _text(value: Json) -> str:
     return "" if value is None else str(value)
 
 
-_KINDS = ("expression", "clusterSize", "stageStatus", "noop")
+_KINDS = ("expression", "clusterSize", "stageStatus", "environments", "noop")
 _TASK = TaskType(name="checkPrecondition", run=check)
 stage = StageType(
     name=_TYPE,

@@ -4,9 +4,11 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from gennaker.interfaces import environments
 from gennaker.interfaces.executions import Found, Submission
-from gennaker.model import foreign, moniker
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import comparison, foreign, moniker
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.comparison import Side
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState, first
@@ -60,6 +62,32 @@ class ApplicationsController(Controller):
         found = await releases.of_application(ports.services, application)
         return {"releases": [shapes.record(one) for one in found[:100]]}
 
+    @get("/applications/{application:str}/comparison")
+    async def comparison(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        application: FromPath[str],
+        left: FromQuery[str],
+        right: FromQuery[str],
+        only: FromQuery[str] = "",
+    ) -> JsonObject:
+        """What serves in two environments (accounts, stacks or clusters), fact by fact; `only`: aspects, with commas."""
+        aspects = comparison.aspects(only.split(","))
+        every = await environments.groups(ports.services, application)
+        found = await visible.accounts(ports, principal, every, lambda one: one.place.account)
+        here = await environments.side(ports.services, application, left, found)
+        there = await environments.side(ports.services, application, right, found)
+        lines = comparison.compare(here, there, aspects)
+        return {
+            "application": application,
+            "left": _side(here),
+            "right": _side(there),
+            "same": not any(one.differs for one in lines),
+            "lines": [to_json(one) for one in lines],
+        }
+
     @post("/applications/{application:str}/rollback", status_code=202)
     async def rollback(
         self, ports: Ports, principal: Asking, application: FromPath[str], data: JSONBody[Rollback]
@@ -90,6 +118,16 @@ class ApplicationsController(Controller):
         """Load balancers with their shares and requests under way."""
         found = await releases.traffic(ports.services)
         return {"loadBalancers": list[Json](await visible.of(ports, principal, found, _whose))}
+
+
+def _side(side: Side) -> JsonObject:
+    return {
+        "name": side.name,
+        "serverGroup": side.server_group,
+        "cloudProvider": side.cloud_provider,
+        "account": side.account,
+        "region": side.region,
+    }
 
 
 def _whose(balancer: Json) -> str:
