@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gennaker.engine import graph
 from gennaker.engine.answers import Answer, Link, Way
 from gennaker.interfaces.inspection import Facts, Known
-from gennaker.model import foreign
+from gennaker.model import foreign, undrained
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import NotificationReported, Outcome, StagePrepared
 from gennaker.model.execution import Execution, Stage
@@ -29,7 +29,9 @@ def of_execution(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Iterato
         for stage in causes:
             yield from of_stage(facts, known, stage, chain)
     else:
-        yield _answer(execution, None, "succeeded", f"Execution {head.id} has ended {head.status.value}.", chain)
+        notes = tuple(said for one in execution.in_order() for said in undrained.sentences(one.context))
+        said = f"Execution {head.id} has ended {head.status.value}."
+        yield _answer(execution, None, "succeeded", said, chain, notes=notes)
     yield from _unknown_messages(known, chain)
 
 
@@ -42,7 +44,8 @@ def of_stage(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) 
         case Status.CANCELED if execution.head.is_canceled:
             yield _canceled(facts, known, chain)
         case Status.SUCCEEDED:
-            yield _answer(execution, stage, "succeeded", f"Stage {stage.name} has succeeded.", chain)
+            said, notes = f"Stage {stage.name} has succeeded.", undrained.sentences(stage.context)
+            yield _answer(execution, stage, "succeeded", said, chain, notes=notes)
         case _:
             below = [one for one in _failed_below(execution, stage) if one.id != stage.id]
             for one in below:

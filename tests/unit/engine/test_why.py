@@ -397,6 +397,12 @@ CASES = (
     ),
     Case(name="success", drive=running(stage("a", type="make")), path="succeeded"),
     Case(
+        name="requests that outlasted the drain time",
+        drive=running(stage("a", type="make", requestsLeft={"shop-v001": 3})),
+        path="succeeded",
+        says="3 requests at shop-v001 had not ended",
+    ),
+    Case(
         name="a message that was not taken",
         drive=message_not_taken,
         path="notification.failed",

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model.event import Done, TaskResult
+from gennaker.model.event import TaskResult
 from gennaker.plugins.deploy import draining, regions, rollouts, taking_out, targets, traffic_shares
 from gennaker.plugins.deploy.targets import TargetSpec
 
@@ -37,7 +37,7 @@ async def take_part(context: TaskContext) -> TaskResult:
     leaving = int(len(group.instances) * part / _WHOLE) if isinstance(part, int | float) else len(group.instances)
     staying = len(group.instances) - leaving
     await traffic_shares.limit(context.services, group.place, group.name, staying)
-    return await draining.wait(context, group, beyond=staying) or Done()
+    return await draining.wait(context, group, beyond=staying)
 
 
 _CHOOSE = TaskType(name="determineTargetServerGroup", run=taking_out.choose_leaving, stop=rollouts.stop)

@@ -84,7 +84,7 @@ async def withdraw(context: TaskContext) -> TaskResult:
     if desired >= len(group.instances):
         return Done()
     await traffic_shares.limit(context.services, group.place, target.name, desired)
-    return await draining.wait(context, group, beyond=desired) or Done()
+    return await draining.wait(context, group, beyond=desired)
 
 
 async def resize(context: TaskContext) -> TaskResult:

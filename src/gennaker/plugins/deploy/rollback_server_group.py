@@ -143,12 +143,12 @@ async def disable(context: TaskContext) -> TaskResult:
     """Drains and disables what was rolled back."""
     leaving = await _group(context, _wanted(context).rollback_server_group_name)
     await taking_out.without_traffic(context.services, frozenset({traffic.key(leaving.place, leaving.name)}))
-    still = await draining.wait(context, leaving)
-    if still is not None:
-        return still
+    drained = await draining.wait(context, leaving)
+    if isinstance(drained, Again):
+        return drained
     provider = server_groups.provider(context.services, leaving.cloud_provider)
     await provider.set_disabled(leaving.place, leaving.name, is_disabled=True)
-    return Done()
+    return drained
 
 
 async def _up(context: TaskContext, group: ServerGroup, desired: int) -> TaskResult:

@@ -30,7 +30,7 @@ from gennaker.model import waiting
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem
 from gennaker.model.release import Release
-from gennaker.plugins.deploy import releases, server_groups, shares, traffic_shares
+from gennaker.plugins.deploy import draining, releases, server_groups, shares, traffic_shares
 from gennaker.plugins.deploy.server_groups import Location
 from gennaker.plugins.deploy.shares import Member
 
@@ -428,6 +428,12 @@ def _restored(members: shares.Members, new: str, before: Mapping[str, Member]) -
 
 async def _forget_new(services: Services, rollout: Rollout) -> None:
     await traffic_shares.forget(services, rollout.location.place, rollout.new)
+
+
+async def under_way(services: Services, rollout: Rollout, names: tuple[str, ...]) -> dict[str, int]:
+    """Requests that haven't ended at these server groups of the cluster, by name."""
+    groups = await server_groups.of_cluster(services, rollout.location, rollout.cluster)
+    return await draining.under_way(services, [one for one in groups if one.name in names])
 
 
 async def _drained(services: Services, rollout: Rollout, groups: tuple[ServerGroup, ...]) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from gennaker.interfaces import traffic
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import undrained
 from gennaker.model.codec import to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
@@ -100,7 +101,10 @@ async def complete(context: TaskContext) -> TaskResult:
         await rollouts.end(context.services, rollout)
         return Done()
     said = await rollouts.complete(context.services, rollout)
-    return Again(after=_LOOKS_AGAIN, waiting_for=rollouts.waits(rollout, said)) if said else Done()
+    if said:
+        return Again(after=_LOOKS_AGAIN, waiting_for=rollouts.waits(rollout, said))
+    replaced = tuple(one.name for one in rollout.serving)
+    return Done(context=undrained.context(await rollouts.under_way(context.services, rollout, replaced)))
 
 
 async def _not_ready(context: TaskContext, rollout: Rollout) -> Problem | None:

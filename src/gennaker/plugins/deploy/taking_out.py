@@ -66,14 +66,14 @@ async def without_traffic(services: Services, keys: frozenset[str]) -> None:
 async def drain(context: TaskContext) -> TaskResult:
     """Waits for the requests under way, then marks them as disabled."""
     groups = await _groups(context)
-    waiting = await draining.wait(context, *groups)
-    if waiting is not None:
-        return waiting
+    drained = await draining.wait(context, *groups)
+    if isinstance(drained, Again):
+        return drained
     for one in groups:
         if not one.is_disabled:
             provider = server_groups.provider(context.services, one.cloud_provider)
             await provider.set_disabled(one.place, one.name, is_disabled=True)
-    return Done()
+    return drained
 
 
 async def empty(context: TaskContext) -> TaskResult:

@@ -6,6 +6,7 @@ Planned by `createServerGroup` when it fails, not written in pipelines.
 from datetime import timedelta
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
+from gennaker.model import undrained
 from gennaker.model.event import Again, Done, TaskResult
 from gennaker.model.statuses import Status
 from gennaker.plugins.deploy import rollouts
@@ -24,8 +25,12 @@ async def undo(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Done(status=Status.SKIPPED)
+    left = await rollouts.under_way(context.services, rollout, (rollout.new,))
     said = await rollouts.undo(context.services, rollout, because="Its deploy failed.")
-    return Again(after=_LOOKS_AGAIN, waiting_for=rollouts.waits(rollout, said)) if said else Done()
+    if said:
+        return Again(after=_LOOKS_AGAIN, waiting_for=rollouts.waits(rollout, said))
+    # What has just been removed had this under way when its time was over.
+    return Done(context=undrained.context(left))
 
 
 stage = StageType(

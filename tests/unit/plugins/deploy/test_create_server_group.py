@@ -241,6 +241,39 @@ def test_a_request_that_never_ends_holds_nothing_up_longer_than_the_drain_time()
     assert execution.head.status is Status.SUCCEEDED
     assert execution.head.end_time is not None
     assert timedelta(seconds=10) <= execution.head.end_time - execution.head.build_time < timedelta(seconds=12)
+    told = [one.context["requestsLeft"] for one in execution.in_order() if "requestsLeft" in one.context]
+    assert told == [{"shop-prod-v000": 1}]
+
+
+@pytest.mark.parametrize("kind", ["disableServerGroup", "destroyServerGroup"])
+@pytest.mark.parametrize("drain_timeout", ["PT10S", "PT0S"])
+def test_what_had_not_ended_in_the_drain_time_is_told(kind: str, drain_timeout: str) -> None:
+    place = FakePlace().deployed()
+    place.balancers[LOAD_BALANCER].in_flight[place.share("shop-prod-v000").addresses[0]] = 3
+
+    execution = place.run(stage(kind, serverGroupName="shop-prod-v000", drainTimeout=drain_timeout))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    told = [one.context["requestsLeft"] for one in execution.in_order() if "requestsLeft" in one.context]
+    assert told == [{"shop-prod-v000": 3}]
+
+
+def test_a_failed_deploy_tells_what_its_new_version_had_under_way_when_it_was_removed() -> None:
+    place = FakePlace().deployed()
+    verify: JsonObject = {"httpCheck": {"paths": ["/never"]}}
+
+    async def keep_busy(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "httpCheck")
+        address = place.group("shop-prod-v001").instances[0].address
+        assert address is not None
+        place.balancers[LOAD_BALANCER].in_flight[address] = 2
+
+    config = deploy(NEW, strategy="redblack", drainTimeout="PT5S", verify=verify)
+    execution = place.run(config, meanwhile=keep_busy)
+
+    assert execution.head.status is Status.TERMINAL
+    undone = next(one for one in execution.in_order() if one.type == "undoRollout")
+    assert undone.context["requestsLeft"] == {"shop-prod-v001": 2}
 
 
 def test_a_strategy_of_one_s_own_is_a_pipeline_that_does_it_all() -> None:
