@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from gennaker.interfaces import clouds
+from gennaker.interfaces.clouds import Described, ServerGroup
 from gennaker.interfaces.definitions import Definition
 from gennaker.model import foreign, needs
 from gennaker.model.execution import Execution
@@ -32,6 +34,19 @@ async def executions(ports: WebPorts, principal: Principal, found: Iterable[Exec
 async def definitions(ports: WebPorts, principal: Principal, found: Iterable[Definition]) -> list[Definition]:
     """Pipelines and strategies of readable applications."""
     return await of(ports, principal, found, lambda one: foreign.text(one.body.get("application")))
+
+
+async def described(ports: WebPorts, application: str) -> Described:
+    """All of an application that can be seen; applications are spelled in lower case where the providers don't know better."""
+    found: dict[tuple[str, str, str, str], ServerGroup] = {}
+    missing: dict[str, Problem] = {}
+    for provider in ports.services.clouds.values():
+        for spelled in dict.fromkeys((application, application.lower())):
+            seen = await clouds.seen(provider, spelled)
+            missing |= seen.missing
+            for group in seen.groups:
+                found[provider.name, group.place.account, group.place.region, group.name] = group
+    return Described(groups=tuple(found.values()), missing=missing)
 
 
 async def evidence(ports: WebPorts, principal: Principal, digest: str) -> bytes | None:

@@ -37,7 +37,7 @@ class GateApplicationsController(Controller):
     ) -> JsonObject:
         """One application; its clusters unless `expand` is false."""
         name, record = await existing(ports, application)
-        described = await live.described(ports, application) if expand else Described(groups=())
+        described = await visible.described(ports, application) if expand else Described(groups=())
         groups = [*described.groups]
         attributes = _with_live(_attributes(name, record), groups)
         shown: JsonObject = {"name": name, "attributes": attributes}

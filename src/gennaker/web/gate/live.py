@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from gennaker.interfaces import clouds, traffic
-from gennaker.interfaces.clouds import Described, Health, Instance, ServerGroup
+from gennaker.interfaces import traffic
+from gennaker.interfaces.clouds import Health, Instance, ServerGroup
 from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.model.codec import Json, JsonObject, milliseconds
-from gennaker.model.problems import Problem
+from gennaker.web import visible
 from gennaker.web.ports import WebPorts
 
 _COUNTED = {
@@ -23,22 +23,9 @@ Clusters: TypeAlias = dict[tuple[str, str], list[ServerGroup]]
 """By account and name."""
 
 
-async def described(ports: WebPorts, application: str) -> Described:
-    """All of an application that can be seen; applications are spelled in lower case where the providers don't know better."""
-    found: dict[tuple[str, str, str, str], ServerGroup] = {}
-    missing: dict[str, Problem] = {}
-    for provider in ports.services.clouds.values():
-        for spelled in dict.fromkeys((application, application.lower())):
-            seen = await clouds.seen(provider, spelled)
-            missing |= seen.missing
-            for group in seen.groups:
-                found[provider.name, group.place.account, group.place.region, group.name] = group
-    return Described(groups=tuple(found.values()), missing=missing)
-
-
 async def server_groups(ports: WebPorts, application: str) -> list[ServerGroup]:
-    """As `described`, for lists that can't say what is missing."""
-    return [*(await described(ports, application)).groups]
+    """As `visible.described`, for lists that can't say what is missing."""
+    return [*(await visible.described(ports, application)).groups]
 
 
 def clusters(groups: Iterable[ServerGroup]) -> Clusters:

@@ -75,8 +75,10 @@ class ApplicationsController(Controller):
     ) -> JsonObject:
         """What serves in two environments (accounts, stacks or clusters), fact by fact; `only`: aspects, with commas."""
         aspects = comparison.aspects(only.split(","))
-        every = await environments.groups(ports.services, application)
-        found = await visible.accounts(ports, principal, every, lambda one: one.place.account)
+        every = await visible.described(ports, application)
+        if unseen := await visible.accounts(ports, principal, every.missing, str):
+            raise Refused(*(every.missing[account] for account in unseen), status=503)
+        found = await visible.accounts(ports, principal, every.groups, lambda one: one.place.account)
         here = await environments.side(ports.services, application, left, found)
         there = await environments.side(ports.services, application, right, found)
         lines = comparison.compare(here, there, aspects)

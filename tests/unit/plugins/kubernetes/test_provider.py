@@ -87,5 +87,8 @@ def test_a_list_shows_what_can_be_seen_and_says_what_can_t() -> None:
         assert {*shown["unseenAccounts"]} == {"west"}
         assert shown["unseenAccounts"]["west"].startswith(UNSEEN)
         assert names == {"east": ["shop-east"]}
+        compared = await site.get("/api/v1/applications/shop/comparison?left=east&right=west")
+        assert compared.status == 503
+        assert UNSEEN in compared.json["detail"]
 
     visit(look, harness=harness)
