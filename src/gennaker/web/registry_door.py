@@ -5,8 +5,6 @@ Bearer. The one authoriser then says whether they may use the registry's account
 Stands in front of the registry's application, which is handed the principal in the scope.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 from datetime import datetime, timedelta
@@ -21,6 +19,7 @@ from gennaker.model.codec import encode
 from gennaker.model.permissions import Need, Right
 from gennaker.model.principal import SYSTEM, Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.web.sign_in import name_and_password
 
 VIA = "registry"
 _READING = frozenset({"GET", "HEAD"})
@@ -103,20 +102,12 @@ class RegistryDoor:
         kind, _, rest = given.partition(" ")
         if kind.lower() == "bearer":
             return await self._sign_in.by_token(rest.strip())
-        name, password = _name_and_password(rest) if kind.lower() == "basic" else ("", "")
+        name, password = name_and_password(rest) if kind.lower() == "basic" else ("", "")
         if hmac.compare_digest(password.encode(), self._own_password.encode()):
             return SYSTEM
         if password.startswith(PREFIX):
             return await self._sign_in.by_token(password)
         return await self._sign_in.by_password(name, password, address=address, via=VIA) if name else None
-
-
-def _name_and_password(given: str) -> tuple[str, str]:
-    try:
-        name, _, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
-        return "", ""
-    return name, password
 
 
 async def _send(send: Send, refused: Refused) -> None:

@@ -127,7 +127,7 @@ class Guard:
         if token:
             found = await self._sign_in.by_token(token)
         elif kind.lower() == "basic":
-            name, password = _name_and_password(given)
+            name, password = name_and_password(given)
             found = await self._sign_in.by_password(name, password, address=address_of(connection), via="basic")
         return found or await self._by_proxy(connection) or await self._sign_in.by_session(session)
 
@@ -185,7 +185,7 @@ def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return connection.client.host if connection.client else ""
 
 
-def _name_and_password(given: str) -> tuple[str, str]:
+def name_and_password(given: str) -> tuple[str, str]:
     """RFC 7617. What isn't of its form is nobody's."""
     try:
         name, _, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")

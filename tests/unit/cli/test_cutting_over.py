@@ -1,7 +1,6 @@
 """`gennaker cut-over`: what is listed and recorded, and what isn't done without a look."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -22,13 +21,6 @@ LEFT = "The pipeline Deliver isn't disabled: people can start it."
 def api(tmp_path: Path) -> Iterator[ApiServer]:
     with api_server.running(tmp_path) as found:
         found.will(RECORD, {"application": "shop", "phase": "live", "pipelinesArmed": 2})
-        yield found
-
-
-@pytest.fixture
-def client(api: ApiServer, tmp_path: Path) -> Iterator[Client]:
-    with closing(Client(tmp_path)) as found:
-        assert found.address == api.address
         yield found
 
 

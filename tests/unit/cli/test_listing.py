@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ ONE = {"id": "e1", "status": "TERMINAL", "application": "shop", "name": "Deliver
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[ApiServer]:
     with api_server.running(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def client(api: ApiServer, tmp_path: Path) -> Iterator[Client]:
-    with closing(Client(tmp_path)) as found:
-        assert found.address == api.address
         yield found
 
 

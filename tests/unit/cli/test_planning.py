@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +48,6 @@ def api(tmp_path: Path) -> Iterator[ApiServer]:
     with api_server.running(tmp_path) as found:
         found.will("POST /orchestrate", {"ref": "/pipelines/e1"})
         found.will("GET /applications/shop/serverGroups", [])
-        yield found
-
-
-@pytest.fixture
-def client(api: ApiServer, tmp_path: Path) -> Iterator[Client]:
-    with closing(Client(tmp_path)) as found:
-        assert found.address == api.address
         yield found
 
 

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,13 +78,6 @@ def test_what_went_wrong_and_the_traffic_are_shown() -> None:
 def api(tmp_path: Path) -> Iterator[ApiServer]:
     with api_server.running(tmp_path) as found:
         found.will("GET /api/v1/traffic", {"loadBalancers": []})
-        yield found
-
-
-@pytest.fixture
-def client(api: ApiServer, tmp_path: Path) -> Iterator[Client]:
-    with closing(Client(tmp_path)) as found:
-        assert found.address == api.address
         yield found
 
 
