@@ -6,21 +6,15 @@ import type { Tone } from '../model/status'
 import { StatusIcon } from './Icon'
 
 export interface CanaryPanelProps {
-  /** Null: still being analysed. */
+  /** Null: there is none, or none yet. */
   report: CanaryReport | null
   scoresSoFar: number[]
+  /** Nothing is analysed any more. */
+  isOver?: boolean
 }
 
-export function CanaryPanel({ report, scoresSoFar }: CanaryPanelProps) {
-  if (!report) {
-    return (
-      <p className="muted">
-        {scoresSoFar.length > 0
-          ? `Scores so far: ${scoresSoFar.map((score) => number(score)).join(', ')}.`
-          : 'No judgement yet: samples of baseline and canary are being collected.'}
-      </p>
-    )
-  }
+export function CanaryPanel({ report, scoresSoFar, isOver = false }: CanaryPanelProps) {
+  if (!report) return <p className="muted">{withoutReport(scoresSoFar, isOver)}</p>
   return (
     <section className="canary" aria-label="Canary report">
       <div className="scores">
@@ -52,6 +46,13 @@ export function CanaryPanel({ report, scoresSoFar }: CanaryPanelProps) {
       ))}
     </section>
   )
+}
+
+function withoutReport(scores: number[], isOver: boolean): string {
+  if (scores.length > 0) {
+    return `${isOver ? 'Scores until it ended' : 'Scores so far'}: ${scores.map((score) => number(score)).join(', ')}.`
+  }
+  return isOver ? 'It ended before anything was judged.' : 'No judgement yet: samples of baseline and canary are being collected.'
 }
 
 function Score({ label, score, report }: { label: string; score: number; report: CanaryReport }) {

@@ -5,6 +5,7 @@ import type { Commit, Execution } from '../api/types'
 import { clock, duration, secondsBetween } from '../model/format'
 import type { Phase, Step } from '../model/phases'
 import { canaryReport, scoresSoFar } from '../model/stage_phases'
+import { isComplete } from '../model/status'
 import { CanaryPanel } from './CanaryPanel'
 import { CommitDetail } from './CommitDetail'
 import { Icon, StatusIcon } from './Icon'
@@ -62,7 +63,7 @@ export function StageDetail({ phase, step, execution, evidence, logs, commits, n
       {phase.kind === 'commit' && <CommitDetail commits={commits} now={now} />}
       {phase.kind === 'release' && phase.releases.length > 0 && <ReleaseDetail releases={phase.releases} now={now} />}
       {phase.kind === 'canary' && isWhole && stage && execution && (
-        <CanaryPanel report={report} scoresSoFar={scoresSoFar(execution, stage)} />
+        <CanaryPanel report={report} scoresSoFar={scoresSoFar(execution, stage)} isOver={isComplete(stage.status)} />
       )}
       {isWhole && phase.steps.length > 0 && <StepList steps={phase.steps} now={now} onSelect={onSelect} />}
       {step && <StepFacts step={step} />}
