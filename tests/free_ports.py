@@ -1,11 +1,36 @@
-"""Ports of loopback that nobody listens on just now, for servers of tests."""
+"""Ports of loopback for servers of tests: nobody listens on them, and nobody will.
 
+The kernel's own choice (port 0) could be given to somebody else before the server listens: to a client's connection, or to
+a test in another process. So each test process takes ports of a block of its own, below those from which the kernel and
+Gennaker choose, one after the other.
+"""
+
+import os
 import socket
+from itertools import cycle, islice
+
+_FIRST = 10_000
+_BLOCK = 1_000
+_BLOCKS = 6
+_places = islice(cycle(range(_BLOCK)), os.getpid() % _BLOCK, None)
+"""Two runs on one machine begin at different ones."""
 
 
 def free_port() -> int:
-    """One that the kernel gives."""
+    """The next one of this process's. Raises OSError if all are in use."""
+    named = os.environ.get("PYTEST_XDIST_WORKER", "gw0")  # noqa: TID251 - which of the test processes this is
+    worker = int(named.removeprefix("gw")) % _BLOCKS
+    for place in islice(_places, _BLOCK):
+        port = _FIRST + worker * _BLOCK + place
+        if _is_free(port):
+            return port
+    raise OSError(f"no port from {_FIRST + worker * _BLOCK} on is free")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
