@@ -216,7 +216,13 @@ def test_an_api_server_that_goes_away_in_the_middle_delays_a_stage_and_fails_not
         await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
         with stages.plane.without_api_server():
             await asyncio.sleep(2)
-        (pod,) = stages.live(f"{path}?labelSelector=app%3Dk")["items"]
+        # A controller whose answer was cut off has made a second pod, and takes it away again.
+        for _ in range(120):
+            pods = stages.live(f"{path}?labelSelector=app%3Dk")["items"]
+            if len(pods) == 1:
+                break
+            await asyncio.sleep(0.5)
+        (pod,) = pods
         ungated = {"spec": {"schedulingGates": None}}
         media = "application/merge-patch+json"
         stages.plane.request("PATCH", f"{path}/{pod['metadata']['name']}", ungated, media=media)
