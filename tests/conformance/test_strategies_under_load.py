@@ -61,7 +61,7 @@ class RealPlace:
         await program.stop(timedelta(seconds=5))
         await Processes(self.folder / "local" / "instances").stop_all(timedelta(seconds=3))
         if self.engine is not None:
-            await asyncio.to_thread(self.engine.run, "rm", "--all", "--force", "--time=0")
+            await asyncio.to_thread(self.engine.remove_all)
 
     def deploy(self, version: str, **keys: Json) -> JsonObject:
         """A pipeline that deploys this version; `sick` never answers its health check well."""

@@ -166,7 +166,7 @@ class DockerWorld:
         assert self._keeping is not None
         self._keeping.cancel()
         await self._group.__aexit__(None, None, None)
-        await asyncio.to_thread(self.engine.run, "rm", "--all", "--force", "--time=0")
+        await asyncio.to_thread(self.engine.remove_all)
 
     def provider(self) -> DockerProvider:
         return self._provider

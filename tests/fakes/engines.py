@@ -51,6 +51,13 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
         done = subprocess.run([*self.podman, *words], capture_output=True, text=True, timeout=60, check=True)
         return done.stdout
 
+    def remove_all(self) -> None:
+        """Removes all containers; one that removes itself meanwhile makes the engine fail, and is no longer there then."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.run("rm", "--all", "--force", "--ignore", "--time=0")
+            return
+        self.run("rm", "--all", "--force", "--ignore", "--time=0")
+
 
 @contextlib.contextmanager
 def engine(folder: Path) -> Iterator[EngineInTests]:
