@@ -444,10 +444,8 @@ async def _drained(services: Services, rollout: Rollout, groups: tuple[ServerGro
     assert rollout.drain_since is not None
     if now - rollout.drain_since >= rollout.drain:
         return ""
-    for one in groups:
-        count = await traffic_shares.in_flight(services, one)
-        if count:
-            return f"{count} requests under way at {one.name} to end"
+    for name, count in (await draining.under_way(services, groups)).items():
+        return f"{count} requests under way at {name} to end"
     return ""
 
 
