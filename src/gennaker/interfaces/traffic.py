@@ -52,8 +52,11 @@ class TrafficProvider(Protocol):
         """What is configured now; None: there is none."""
         ...
 
-    async def in_flight(self, load_balancer: str) -> Mapping[str, int]:
-        """Requests under way by instance address, also of addresses that were removed and still drain."""
+    async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
+        """Requests under way by instance address, also of addresses that were removed and still drain.
+
+        None: it can't be told. Never 0 for what isn't known: whoever waits would stop an instance that is busy.
+        """
         ...
 
     async def remove(self, load_balancer: str) -> None:

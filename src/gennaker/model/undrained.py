@@ -7,19 +7,33 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.wording import counted
 
 KEY = "requestsLeft"
-"""Of a stage's context: a number by server group."""
+"""Of a stage's context: a number by server group; null where the load balancer can't tell it."""
 
 
-def context(left: Mapping[str, int]) -> JsonObject:
+def context(left: Mapping[str, int | None]) -> JsonObject:
     """What a task adds to its stage's context; nothing where all requests have ended."""
     found: JsonObject = dict(left)
     return {KEY: found} if found else {}
 
 
+def waiting(group: str, count: int | None) -> str:
+    """What draining a server group waits for."""
+    if count is None:
+        return f"the time for draining {group} to be over: its load balancer can't tell what is under way"
+    return f"{counted(count, 'request')} under way at {group} to end"
+
+
 def sentences(context: Mapping[str, Json]) -> tuple[str, ...]:
     """What is to be said of a stage with this context."""
     return tuple(
-        f"{counted(count, 'request')} at {group} had not ended when the time for draining (`drainTimeout`) was over."
+        _sentence(group, count)
         for group, count in foreign.mapping(context.get(KEY)).items()
-        if isinstance(count, int)
+        if count is None or isinstance(count, int)
     )
+
+
+def _sentence(group: str, count: int | None) -> str:
+    over = "when the time for draining (`drainTimeout`) was over"
+    if count is None:
+        return f"Whether requests at {group} had ended {over} is not known: its load balancer can't tell."
+    return f"{counted(count, 'request')} at {group} had not ended {over}."

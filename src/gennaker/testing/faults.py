@@ -133,7 +133,7 @@ class FaultyTraffic:
     async def describe(self, load_balancer: str) -> LoadBalancer | None:
         return await self._inner.describe(load_balancer)
 
-    async def in_flight(self, load_balancer: str) -> Mapping[str, int]:
+    async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         return await self._inner.in_flight(load_balancer)
 
     async def remove(self, load_balancer: str) -> None:

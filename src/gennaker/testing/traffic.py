@@ -29,9 +29,11 @@ class FakeTraffic:
         found = self._state.get(load_balancer)
         return None if found is None else found.seen()
 
-    async def in_flight(self, load_balancer: str) -> Mapping[str, int]:
+    async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         found = self._known(load_balancer)
         listed = {address: 0 for share in found.shares.values() for address in share.addresses}
+        if not found.is_counting:
+            return dict.fromkeys(listed)
         return {**listed, **{address: count for address, count in found.in_flight.items() if count}}
 
     async def remove(self, load_balancer: str) -> None:
@@ -51,6 +53,8 @@ class FakeBalancer:
         self.address = address
         self.shares: dict[str, Share] = {}
         self.in_flight: Counter[str] = Counter()
+        self.is_counting = True
+        """Whether it can tell what is under way."""
         self._turn = itertools.count()
 
     def seen(self) -> LoadBalancer:

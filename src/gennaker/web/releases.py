@@ -1,5 +1,7 @@
 """Releases and traffic as they are now, read for pages and terminals."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from gennaker.interfaces.services import Services
@@ -32,9 +34,15 @@ async def traffic(services: Services) -> list[Json]:
                     "serverGroup": name_of(key),
                     "weight": share.weight,
                     "addresses": list(share.addresses),
-                    "inFlight": sum(flight.get(address, 0) for address in share.addresses),
+                    "inFlight": _sum(flight.get(address, 0) for address in share.addresses),
                 }
                 for key, share in balancer.shares.items()
             ]
             found.append({"name": name, "provider": provider.name, "address": balancer.address, "shares": shares})
     return found
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """None where one of them isn't known."""
+    listed = list(counts)
+    return None if None in listed else sum(count for count in listed if count)

@@ -403,6 +403,12 @@ CASES = (
         says="3 requests at shop-v001 had not ended",
     ),
     Case(
+        name="a drain whose outcome nobody can tell",
+        drive=running(stage("a", type="make", requestsLeft={"shop-v001": None})),
+        path="succeeded",
+        says="Whether requests at shop-v001 had ended when the time for draining (`drainTimeout`) was over is not known",
+    ),
+    Case(
         name="a message that was not taken",
         drive=message_not_taken,
         path="notification.failed",

@@ -151,7 +151,8 @@ export interface Share {
   serverGroup: string
   weight: number
   addresses: string[]
-  inFlight: number
+  /** Requests under way; null where the load balancer can't tell. */
+  inFlight: number | null
 }
 
 export interface LoadBalancer {

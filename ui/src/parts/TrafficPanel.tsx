@@ -23,12 +23,13 @@ export function TrafficPanel({ balancers, versions }: TrafficPanelProps) {
 
 function Balancer({ balancer, versions }: { balancer: LoadBalancer; versions: Versions }) {
   const total = balancer.shares.reduce((sum, share) => sum + share.weight, 0)
-  const inFlight = balancer.shares.reduce((sum, share) => sum + share.inFlight, 0)
+  const inFlight = balancer.shares.reduce((sum, share) => sum + (share.inFlight ?? 0), 0)
+  const isCounted = balancer.shares.every((share) => share.inFlight !== null)
   return (
     <div className="balancer">
       <div className="balancer-head">
         <h3>{balancer.name}</h3>
-        <span className="muted">{counted(inFlight, 'request')} under way</span>
+        <span className="muted">{isCounted ? `${counted(inFlight, 'request')} under way` : 'requests under way: not known'}</span>
       </div>
       <div className="shares" aria-hidden="true">
         {balancer.shares.filter((share) => share.weight > 0).map((share) => (
@@ -54,7 +55,7 @@ function Legend({ share, total, version }: { share: Share; total: number; versio
         <span>{version ?? share.serverGroup}</span>
         <span className="muted">
           {version ? share.serverGroup : counted(share.addresses.length, 'instance')}
-          {share.inFlight > 0 && ` · ${share.inFlight} under way`}
+          {share.inFlight !== null && share.inFlight > 0 && ` · ${share.inFlight} under way`}
         </span>
       </span>
       <span className="legend-share">{isIdle ? 'no new requests' : percent(share.weight, total)}</span>

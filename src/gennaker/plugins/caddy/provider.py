@@ -83,7 +83,7 @@ class CaddyProvider:
         record = await self._record(load_balancer)
         return None if record is None else record.as_seen()
 
-    async def in_flight(self, load_balancer: str) -> Mapping[str, int]:
+    async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         """Requests under way by address: of all that have a share, and of others that have any."""
         record = await self._record(load_balancer)
         if record is None:
@@ -91,7 +91,7 @@ class CaddyProvider:
         found = Counter({address: 0 for share in record.shares.values() for address in share.addresses})
         for (bank, slot), count in (await self._busy_slots(load_balancer)).items():
             found[record.addresses(bank)[slot]] += count
-        return dict(found)
+        return dict[str, int | None](found)
 
     async def remove(self, load_balancer: str) -> None:
         """Removes it and its listener."""

@@ -29,13 +29,13 @@ async def wait(context: TaskContext, *groups: ServerGroup, beyond: int = 0) -> A
     return Again(
         after=_LOOKS_AGAIN,
         waiting_for=server_groups.waits(
-            f"{count} requests under way at {name} to end", next(one for one in groups if one.name == name)
+            undrained.waiting(name, count), next(one for one in groups if one.name == name)
         ),
         memory={**context.task.memory, "drainingSince": since.isoformat()},
     )
 
 
-async def under_way(services: Services, groups: Iterable[ServerGroup], *, beyond: int = 0) -> dict[str, int]:
-    """Requests that haven't ended, by name of the server group; those without any are left out."""
+async def under_way(services: Services, groups: Iterable[ServerGroup], *, beyond: int = 0) -> dict[str, int | None]:
+    """Requests that haven't ended, by name of the server group; those without any are left out. None: it can't be told."""
     counts = {one.name: await traffic_shares.in_flight(services, one, beyond=beyond) for one in groups}
-    return {name: count for name, count in counts.items() if count}
+    return {name: count for name, count in counts.items() if count != 0}

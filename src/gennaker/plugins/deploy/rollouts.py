@@ -26,7 +26,7 @@ from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.documents import VersionMismatch
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
-from gennaker.model import waiting
+from gennaker.model import undrained, waiting
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem
 from gennaker.model.release import Release
@@ -430,8 +430,8 @@ async def _forget_new(services: Services, rollout: Rollout) -> None:
     await traffic_shares.forget(services, rollout.location.place, rollout.new)
 
 
-async def under_way(services: Services, rollout: Rollout, names: tuple[str, ...]) -> dict[str, int]:
-    """Requests that haven't ended at these server groups of the cluster, by name."""
+async def under_way(services: Services, rollout: Rollout, names: tuple[str, ...]) -> dict[str, int | None]:
+    """Requests that haven't ended at these server groups of the cluster, by name. None: it can't be told."""
     groups = await server_groups.of_cluster(services, rollout.location, rollout.cluster)
     return await draining.under_way(services, [one for one in groups if one.name in names])
 
@@ -445,7 +445,7 @@ async def _drained(services: Services, rollout: Rollout, groups: tuple[ServerGro
     if now - rollout.drain_since >= rollout.drain:
         return ""
     for name, count in (await draining.under_way(services, groups)).items():
-        return f"{count} requests under way at {name} to end"
+        return undrained.waiting(name, count)
     return ""
 
 

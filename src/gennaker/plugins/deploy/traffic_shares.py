@@ -155,8 +155,8 @@ async def bring_about(services: Services, load_balancer: str) -> None:
     raise Refused(_busy(load_balancer), status=409)
 
 
-async def in_flight(services: Services, group: ServerGroup, *, beyond: int = 0) -> int:
-    """Requests under way at a server group's instances, through all load balancers it takes part in.
+async def in_flight(services: Services, group: ServerGroup, *, beyond: int = 0) -> int | None:
+    """Requests under way at a server group's instances, through all load balancers it takes part in; None: it can't be told.
 
     `beyond`: without the oldest so many that are up, which stay in traffic.
     """
@@ -168,7 +168,10 @@ async def in_flight(services: Services, group: ServerGroup, *, beyond: int = 0) 
         if load_balancer in balanced:
             provider = _provider(services, balanced[load_balancer].provider)
             under_way = await provider.in_flight(load_balancer)
-            found += sum(count for address, count in under_way.items() if address in addresses)
+            counts = [count for address, count in under_way.items() if address in addresses]
+            if None in counts:
+                return None
+            found += sum(count for count in counts if count)
     return found
 
 

@@ -93,7 +93,7 @@ class ProxyProvider:
         record = await self._record(load_balancer)
         return None if record is None else record.as_seen()
 
-    async def in_flight(self, load_balancer: str) -> Mapping[str, int]:
+    async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         """Requests under way by address: of all that have a share, and of others that have any."""
         record = await self._known(load_balancer)
         listed = dict.fromkeys(record.addresses, 0)

@@ -245,6 +245,19 @@ def test_a_request_that_never_ends_holds_nothing_up_longer_than_the_drain_time()
     assert told == [{"shop-prod-v000": 1}]
 
 
+def test_where_the_load_balancer_cannot_tell_the_whole_drain_time_is_waited_and_that_is_said() -> None:
+    place = FakePlace().deployed()
+    place.balancers[LOAD_BALANCER].is_counting = False
+
+    execution = place.harness.run(deploy(NEW, strategy="redblack", drainTimeout="PT10S"))
+
+    assert execution.head.status is Status.SUCCEEDED
+    assert execution.head.end_time is not None
+    assert timedelta(seconds=10) <= execution.head.end_time - execution.head.build_time < timedelta(seconds=12)
+    told = [one.context["requestsLeft"] for one in execution.in_order() if "requestsLeft" in one.context]
+    assert told == [{"shop-prod-v000": None}]
+
+
 @pytest.mark.parametrize("kind", ["disableServerGroup", "destroyServerGroup"])
 @pytest.mark.parametrize("drain_timeout", ["PT10S", "PT0S"])
 def test_what_had_not_ended_in_the_drain_time_is_told(kind: str, drain_timeout: str) -> None:

@@ -406,6 +406,10 @@ def test_traffic_is_told_with_shares_and_requests_in_flight() -> None:
         share = {"serverGroup": "shop-prod-v001", "weight": 3, "addresses": ["127.0.0.1:1"], "inFlight": 2}
         assert found == {"name": "shop-prod", "provider": "fake", "address": "127.0.0.1:80", "shares": [share]}
 
+        state["shop-prod"].is_counting = False
+        (uncounted,) = (await site.get("/api/v1/traffic")).json["loadBalancers"]
+        assert uncounted["shares"] == [{**share, "inFlight": None}]
+
     visit(work, harness=harness)
 
 
