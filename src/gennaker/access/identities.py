@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -40,6 +41,9 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     since: datetime
 
 
+Identity = TypeVar("Identity", Person, ServiceAccount)
+
+
 class Identities:
     """All of them, by name; upper and lower case are the same."""
 
@@ -64,9 +68,13 @@ class Identities:
 
     async def service_account(self, name: str) -> ServiceAccount | None:
         """Unless it is disabled."""
-        found = await self._accounts.get(name.lower()) if _NAME.fullmatch(name) else None
-        account = None if found is None else _account(found)
+        account = await self.any_service_account(name)
         return None if account is None or account.is_disabled else account
+
+    async def any_service_account(self, name: str) -> ServiceAccount | None:
+        """A disabled one, too."""
+        found = await self._accounts.get(name.lower()) if _NAME.fullmatch(name) else None
+        return None if found is None else _account(found)
 
     async def service_accounts(self) -> tuple[ServiceAccount, ...]:
         """By name."""
@@ -80,17 +88,23 @@ class Identities:
         person = await self.person(name)
         return frozenset(person.roles) if person is not None and not person.is_disabled else frozenset()
 
-    async def save_person(self, person: Person, *, is_new: bool = False) -> Person:
+    async def add_person(self, person: Person) -> Person:
         """Raises Refused where the name can't be one, or (409) is taken."""
-        if is_new:
-            await self._refuse_name(person.name)
-        return _person(await _saved(self._people, person.name, _cleaned(person), is_new=is_new))
+        await self._refuse_name(person.name)
+        return _person(await _added(self._people, person.name, _cleaned(person)))
 
-    async def save_service_account(self, account: ServiceAccount, *, is_new: bool = False) -> ServiceAccount:
-        """As `save_person`."""
-        if is_new:
-            await self._refuse_name(account.name)
-        return _account(await _saved(self._accounts, account.name, _cleaned(account), is_new=is_new))
+    async def change_person(self, person: Person, *, before: Person) -> Person:
+        """Raises Refused (409) where they are no longer as they were before."""
+        return _person(await _changed(self._people, _cleaned(person), before, _person))
+
+    async def add_service_account(self, account: ServiceAccount) -> ServiceAccount:
+        """As `add_person`."""
+        await self._refuse_name(account.name)
+        return _account(await _added(self._accounts, account.name, _cleaned(account)))
+
+    async def change_service_account(self, account: ServiceAccount, *, before: ServiceAccount) -> ServiceAccount:
+        """As `change_person`."""
+        return _account(await _changed(self._accounts, _cleaned(account), before, _account))
 
     async def _refuse_name(self, name: str) -> None:
         """A service account and a person of one name would have each other's roles."""
@@ -127,11 +141,32 @@ def _cleaned(one: Person | ServiceAccount) -> JsonObject:
     return body
 
 
-async def _saved(documents: Documents, name: str, body: JsonObject, *, is_new: bool) -> Document:
+async def _added(documents: Documents, name: str, body: JsonObject) -> Document:
     try:
-        return await documents.put(name.lower(), body, if_version=0 if is_new else None)
+        return await documents.put(name.lower(), body, if_version=0)
     except VersionMismatch as mismatch:
         raise Refused(_taken(name), status=409) from mismatch
+
+
+async def _changed(
+    documents: Documents, body: JsonObject, before: Identity, read: Callable[[Document], Identity]
+) -> Document:
+    """Compared and written as one: whoever else has changed it meanwhile isn't overwritten."""
+    present = await documents.get(before.name.lower())
+    if present is None or read(present) != before:
+        raise Refused(_changed_meanwhile(before.name), status=409)
+    try:
+        return await documents.put(before.name.lower(), body, if_version=present.version)
+    except VersionMismatch as mismatch:
+        raise Refused(_changed_meanwhile(before.name), status=409) from mismatch
+
+
+def _changed_meanwhile(name: str) -> Problem:
+    return Problem(
+        code="identity.changed",
+        message=f"Somebody has changed {name!r} meanwhile; nothing was done.",
+        remedy="Look at it again, and repeat the change.",
+    )
 
 
 def _taken(name: str) -> Problem:

@@ -143,21 +143,22 @@ class SignIn:
         """Raises Refused."""
         hashed = await self._passwords.hashed(password)
         person = Person(name=name, roles=roles, password=hashed, since=self._clock.now())
-        saved = await self.identities.save_person(person, is_new=True)
+        saved = await self.identities.add_person(person)
         await self._tell("person.added", by.name, {"roles": list[Json](saved.roles)}, subject=f"person:{saved.name}")
         return saved
 
     async def change_password(self, person: Person, password: str, *, by: Principal) -> Person:
-        """Ends all sessions of the person. Raises Refused."""
+        """Ends all sessions of the person. Raises Refused (409 where somebody has changed them meanwhile)."""
         hashed = await self._passwords.hashed(password)
-        saved = await self.identities.save_person(msgspec.structs.replace(person, password=hashed))
+        after = msgspec.structs.replace(person, password=hashed)
+        saved = await self.identities.change_person(after, before=person)
         await self._credentials.close_sessions_of(person.name)
         await self._tell("person.password_changed", by.name, {}, subject=f"person:{person.name}")
         return saved
 
     async def change_person(self, person: Person, *, before: Person, by: Principal) -> Person:
-        """Roles, or whether the person may sign in; a disabled one's sessions end."""
-        saved = await self.identities.save_person(person)
+        """Roles, or whether the person may sign in; a disabled one's sessions end. Raises Refused (409) as above."""
+        saved = await self.identities.change_person(person, before=before)
         if saved.is_disabled:
             await self._credentials.close_sessions_of(person.name)
         details: JsonObject = {"before": _facts(before), "after": _facts(saved)}
@@ -165,15 +166,24 @@ class SignIn:
         return saved
 
     async def save_service_account(
-        self, name: str, roles: tuple[str, ...], *, is_disabled: bool, by: Principal
+        self,
+        name: str,
+        roles: tuple[str, ...],
+        *,
+        is_disabled: bool,
+        by: Principal,
+        check: Callable[[ServiceAccount | None], None] = lambda _: None,
     ) -> ServiceAccount:
-        """Makes or changes one. Raises Refused where the name can't be one, or is a person's."""
-        before = next(
-            (one for one in await self.identities.service_accounts() if one.name.lower() == name.lower()), None
-        )
+        """Makes or changes one. Raises Refused where the name can't be one, is a person's, or what `check` finds in what there is."""
+        before = await self.identities.any_service_account(name)
+        check(before)
         account = before or ServiceAccount(name=name, since=self._clock.now())
         account = msgspec.structs.replace(account, roles=roles, is_disabled=is_disabled)
-        saved = await self.identities.save_service_account(account, is_new=before is None)
+        saved = (
+            await self.identities.add_service_account(account)
+            if before is None
+            else await self.identities.change_service_account(account, before=before)
+        )
         details: JsonObject = {"before": _facts(before) if before else None, "after": _facts(saved)}
         await self._tell("service_account.saved", by.name, details, subject=f"service-account:{saved.name}")
         return saved
@@ -218,14 +228,14 @@ class SignIn:
                 subject=found.subject,
                 since=self._clock.now(),
             )
-            return await self.identities.save_person(new, is_new=True)
+            return await self.identities.add_person(new)
         if (before.source, before.subject) != (found.source, found.subject):
             raise Refused(_somebody_elses(before.name), status=403)
         if before.is_disabled:
             raise Refused(_disabled(before.name), status=403)
         if found.roles is None or set(map(role_name, found.roles)) - {""} == set(before.roles):
             return before
-        return await self.identities.save_person(msgspec.structs.replace(before, roles=found.roles))
+        return await self.identities.change_person(msgspec.structs.replace(before, roles=found.roles), before=before)
 
     async def _present(self, name: str, *, via: str) -> Principal | None:
         person = await self.identities.person(name)

@@ -54,6 +54,10 @@ class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+Check = Callable[[StoredSecret | None], None]
+"""Told what there is before it is changed; raises Refused where it isn't what was meant."""
+
+
 class StoredSecrets:
     """All of them. Offers the port SecretEngine."""
 
@@ -99,30 +103,49 @@ class StoredSecrets:
         """By name."""
         return tuple(_read(one) for one in await self._documents.list())
 
-    async def set(self, name: str, value: str, rules: SecretRules, *, by: Principal) -> StoredSecret:
-        """Keeps a new value under a new or a known name. Raises Refused."""
+    async def find(self, name: str) -> StoredSecret:
+        """One of them, its value sealed. Raises Refused (404)."""
+        found = await self._found(name.lower())
+        if found is None:
+            raise Refused(_unknown(name), status=404)
+        return found
+
+    async def set(
+        self, name: str, value: str, rules: SecretRules, *, by: Principal, check: Check = lambda _: None
+    ) -> StoredSecret:
+        """Keeps a new value under a new or a known name. Raises Refused, also what `check` finds in what there is."""
         name = name.lower()
         problems = _wrong(name, value)
         if problems:
             raise Refused(*problems, status=422)
-        before = await self._found(name)
+        document = await self._documents.get(name)
+        before = None if document is None else _read(document)
+        check(before)
         key_id, key = await asyncio.to_thread(self._keyring.newest)
         rules = SecretRules(
             applications=tuple(sorted({one.lower() for one in rules.applications})),
             hosts=tuple(sorted({one.lower() for one in rules.hosts})),
         )
         made = self._sealed(name, value, rules, key_id=key_id, key=key, by=by.name)
-        await self._documents.put(name, _body(made))
+        try:
+            await self._documents.put(name, _body(made), if_version=0 if document is None else document.version)
+        except VersionMismatch as mismatch:
+            raise Refused(_changed_just_now(name), status=409) from mismatch
         self._know(value)
         details: JsonObject = {"after": to_json(rules)} | ({"before": to_json(before.rules)} if before else {})
         await self._tell("secret.changed" if before else "secret.added", f"secret:{name}", by, details)
         return made
 
-    async def remove(self, name: str, *, by: Principal) -> None:
-        """Forgets it; what refers to it fails from now on. Raises Refused (404)."""
-        if await self._found(name.lower()) is None:
+    async def remove(self, name: str, *, by: Principal, check: Check = lambda _: None) -> None:
+        """Forgets it; what refers to it fails from now on. Raises Refused (404), also what `check` finds in what there is."""
+        document = await self._documents.get(name.lower()) if _NAME.fullmatch(name.lower()) else None
+        if document is None:
             raise Refused(_unknown(name), status=404)
-        await self._documents.delete(name.lower())
+        check(_read(document))
+        try:
+            await self._documents.delete(name.lower(), if_version=document.version)
+        except VersionMismatch as mismatch:
+            raise Refused(_changed_just_now(name), status=409) from mismatch
         await self._tell("secret.removed", f"secret:{name.lower()}", by, {})
 
     async def rotate(self, *, by: Principal) -> int:
@@ -254,6 +277,14 @@ def _unopened(name: str, why: str) -> Problem:
         code="secret.unopened",
         message=f"The secret {name} can't be opened: {why}.",
         remedy="Put the key file (store.secret-key-file) back, or set the secret anew.",
+    )
+
+
+def _changed_just_now(name: str) -> Problem:
+    return Problem(
+        code="secret.changed",
+        message=f"Somebody has changed the secret {name} meanwhile; nothing was done.",
+        remedy="Look at it again, and repeat the change.",
     )
 
 

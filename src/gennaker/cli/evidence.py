@@ -14,7 +14,7 @@ from pathlib import Path
 from gennaker.cli import evidence_verifier, terminal
 from gennaker.model import codec, ed25519, foreign
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.foreign import mappings_at, text_at
+from gennaker.model.foreign import mappings, mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport import signing
 from gennaker.transport.client import Client
@@ -30,7 +30,7 @@ def collect(client: Client, execution_id: str) -> JsonObject:
     """The content of the file. Raises Refused."""
     execution = foreign.mapping(client.get(f"/api/v1/executions/{execution_id}"))
     approvals = _approvals(execution)
-    reports = mappings_at(client.get(f"/api/v1/executions/{execution_id}/evidence"), "evidence")
+    reports = mappings(client.listed(f"/api/v1/executions/{execution_id}/evidence", "evidence"))
     held: list[Json] = [_report(client, one) for one in reports]
     records: list[Json] = [*_records(client, f"execution:{execution_id}")]
     author = _author(client, text_at(execution, "pipelineConfigId"))

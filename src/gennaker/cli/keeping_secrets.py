@@ -46,7 +46,7 @@ def keep(
 
 def listed(*, output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Names of all secrets, and for what they may be used."""
-    found = foreign.mappings(foreign.mapping(place.client().get("/api/v1/secrets")).get("secrets"))
+    found = foreign.mappings(place.client().listed("/api/v1/secrets", "secrets"))
     if output is not Form.TABLE:
         terminal.show(found, output)
         return 0

@@ -7,7 +7,7 @@ import msgspec
 from gennaker.cli import terminal
 from gennaker.cli.terminal import Form
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.foreign import items, mapping, mappings_at, text_at
+from gennaker.model.foreign import mappings, mappings_at, text_at
 from gennaker.model.statuses import Status
 from gennaker.transport.client import Client
 
@@ -53,8 +53,8 @@ def _planned_only(execution: JsonObject) -> str:
 
 def pipelines(client: Client, application: str, form: Form) -> int:
     """All, or those of an application; secrets of triggers are masked."""
-    query = {"application": application} if application else {}
-    found = mappings_at(client.get("/api/v1/pipelines", **query), "pipelines")
+    query: dict[str, str | list[str]] = {"application": application} if application else {}
+    found = mappings(client.listed("/api/v1/pipelines", "pipelines", **query))
     found.sort(key=lambda one: (text_at(one, "application"), text_at(one, "name")))
     rows = [
         (
@@ -72,13 +72,13 @@ def pipelines(client: Client, application: str, form: Form) -> int:
 
 def applications(client: Client, form: Form) -> int:
     """Names of those that have a pipeline."""
-    names = [str(one) for one in items(mapping(client.get("/api/v1/applications")).get("applications"))]
+    names = [str(one) for one in client.listed("/api/v1/applications", "applications")]
     return _shown(list[Json](names), ("application",), [(one,) for one in names], form)
 
 
 def imports(client: Client, form: Form) -> int:
     """Applications that came from elsewhere, and their phases."""
-    found = mappings_at(client.get("/api/v1/imports"), "applications")
+    found = mappings(client.listed("/api/v1/imports", "applications"))
     rows = [
         (
             text_at(one, "application"),

@@ -76,7 +76,7 @@ def compare(client: Client, gate: Gate, application: str, *, limit: int, form: F
 
 
 def _standing(client: Client, application: str) -> JsonObject:
-    for one in mappings_at(client.get("/api/v1/imports"), "applications"):
+    for one in mappings(client.listed("/api/v1/imports", "applications")):
         if text_at(one, "application") == application:
             return one
     raise Refused(_no_shadow(application, ""))

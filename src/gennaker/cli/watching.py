@@ -14,7 +14,7 @@ from rich.text import Text
 from gennaker.cli import running, terminal
 from gennaker.model import moniker
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.foreign import mapping, mappings_at, text_at
+from gennaker.model.foreign import mapping, mappings, mappings_at, text_at
 from gennaker.model.statuses import Status
 from gennaker.transport.client import Client
 
@@ -43,7 +43,7 @@ def watch(client: Client, execution_id: str) -> int:
     with Live(console=terminal.out, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             execution = mapping(client.get(f"/api/v1/executions/{execution_id}"))
-            balancers = mappings_at(client.get("/api/v1/traffic"), "loadBalancers")
+            balancers = mappings(client.listed("/api/v1/traffic", "loadBalancers"))
             live.update(picture(execution, balancers, now=time.time()), refresh=True)
             status = Status(text_at(execution, "status"))
             if status.is_complete:

@@ -7,6 +7,7 @@ import httpx2
 import msgspec
 
 from gennaker.model.codec import Json, JsonObject, decode_json
+from gennaker.model.foreign import items, mapping
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.server_file import ServerFile
 from gennaker.transport import tls
@@ -72,6 +73,18 @@ class Client:
     def get(self, path: str, **query: str | list[str]) -> Json:
         """GET of a path below the server's root."""
         return self._answer("GET", path, params=query)
+
+    def listed(self, path: str, name: str, **query: str | list[str]) -> list[Json]:
+        """All items of a list, which the server gives page by page."""
+        found: list[Json] = []
+        cursor: dict[str, str | list[str]] = {}
+        while True:
+            answer = mapping(self.get(path, **query, **cursor))
+            found += items(answer.get(name))
+            following = answer.get("next")
+            if following is None:
+                return found
+            cursor = {"after": str(following)}
 
     def post(self, path: str, body: JsonObject | None = None) -> Json:
         """POST of JSON."""

@@ -9,6 +9,7 @@ from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web.ports import WebPorts
+from gennaker.web.preconditions import NO_CONDITIONS, Conditions
 
 
 async def save(
@@ -19,8 +20,9 @@ async def save(
     kind: str = saved_pipelines.PIPELINE,
     checks_staleness: bool = False,
     adopts_name: bool = False,
+    conditions: Conditions = NO_CONDITIONS,
 ) -> tuple[Definition, list[Json]]:
-    """Stores it, and returns warnings with it. Raises Refused(422).
+    """Stores it, and returns warnings with it. Raises Refused(422; 412 where the conditions don't hold).
 
     Without an id it is new; `adopts_name`: unless there is one of the same name, which is then saved anew.
     """
@@ -34,6 +36,7 @@ async def save(
     existing = await ports.services.definitions.get(kind, pipeline_id)
     before = existing.body if existing else None
     await _refuse_unauthorised(ports, principal, given, before)
+    await conditions.refuse_definition(ports.services.definitions, kind, pipeline_id)
     saved_pipelines.refuse_name(given, pipeline_id, stored)
     if checks_staleness:
         saved_pipelines.refuse_stale(given, before)
@@ -45,7 +48,10 @@ async def save(
         stamp=saved_pipelines.Stamp(at=ports.services.clock.now(), user=principal.name),
     )
     revision = existing.revision if existing else None
-    saved = await ports.services.definitions.save(kind, pipeline_id, body, author=principal.name, if_revision=revision)
+    with conditions.writing():
+        saved = await ports.services.definitions.save(
+            kind, pipeline_id, body, author=principal.name, if_revision=revision
+        )
     return saved, [to_json(warning) for warning in checked.warnings]
 
 

@@ -25,6 +25,7 @@ _TITLES = {
     405: "This can't be done here",
     408: "It took too long",
     409: "It doesn't fit the present state",
+    412: "It isn't as the request supposes",
     413: "The body is too large",
     422: "The document is not right",
     429: "There is too much of it",

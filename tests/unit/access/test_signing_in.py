@@ -155,7 +155,7 @@ def test_tokens_end_are_revoked_and_go_with_their_holder() -> None:
     async def work(site: Website) -> None:
         now = site.ports.services.clock.now()
         robot = ServiceAccount(name="robot", roles=("ops",), since=now)
-        await site.sign_in.identities.save_service_account(robot, is_new=True)
+        await site.sign_in.identities.add_service_account(robot)
         wanted = Token(id="", name="ci", holder="robot", is_service_account=True, made_by="x", made_at=now, until=now)
         late = Token(id="", name="ci", holder="ada", made_by="x", made_at=now, until=now + timedelta(days=91))
         for impossible in (wanted, late):

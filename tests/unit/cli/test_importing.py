@@ -202,7 +202,7 @@ def test_a_trial_says_the_same_and_stores_nothing(
     _, tried = imported(client, there, capsys, is_trial=True)
 
     assert (here.call("GET", "/applications"), here.call("GET", "/pipelineConfigs")) == ([], [])
-    assert here.call("GET", "/api/v1/imports") == {"applications": []}
+    assert here.call("GET", "/api/v1/imports") == {"applications": [], "next": None}
     _, report = imported(client, there, capsys)
     assert {**tried, "isTrial": False} == report
 

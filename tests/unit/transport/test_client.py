@@ -103,3 +103,13 @@ def test_a_server_that_was_killed_does_not_answer_and_that_is_said(tmp_path: Pat
 
     with closing(Client(tmp_path)) as client, pytest.raises(Refused, match="doesn't answer"):
         client.get("/x")
+
+
+def test_a_list_is_read_page_by_page(api: ApiServer, tmp_path: Path) -> None:
+    api.will("GET /api/v1/secrets?kind=x", {"secrets": ["a", "b"], "next": "b"})
+    api.will("GET /api/v1/secrets?kind=x&after=b", {"secrets": ["c"], "next": None})
+    client = Client(tmp_path)
+
+    assert client.listed("/api/v1/secrets", "secrets", kind="x") == ["a", "b", "c"]
+
+    client.close()

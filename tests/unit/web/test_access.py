@@ -80,7 +80,7 @@ async def furnish(site: Website) -> None:
     services = site.ports.services
     since = services.clock.now()
     for name in ROLES[1:]:
-        await site.sign_in.identities.save_person(Person(name=name, roles=(name,), since=since), is_new=True)
+        await site.sign_in.identities.add_person(Person(name=name, roles=(name,), since=since))
     body: JsonObject = {"name": "shop", "permissions": PERMISSIONS}
     await services.definitions.save("application", "shop", body, author="test")
     stages: list[Json] = [{"type": "manualJudgment", "refId": "1", "name": "Judge"}]
@@ -256,8 +256,8 @@ def test_jobs_ask_for_the_application_that_they_change_not_for_the_one_they_name
 def test_who_saves_a_trigger_must_have_all_roles_of_whom_it_runs_as() -> None:
     async def work(site: Website) -> None:
         identities, since = site.sign_in.identities, site.ports.services.clock.now()
-        await identities.save_service_account(ServiceAccount(name="robot", roles=("writer", "executor"), since=since))
-        await identities.save_person(Person(name="both", roles=("writer", "executor"), since=since), is_new=True)
+        await identities.add_service_account(ServiceAccount(name="robot", roles=("writer", "executor"), since=since))
+        await identities.add_person(Person(name="both", roles=("writer", "executor"), since=since))
         trigger: JsonObject = {"type": "webhook", "source": "ci", "enabled": True, "runAsUser": "robot"}
         saved: JsonObject = {"application": "shop", "name": "Robot", "stages": [], "triggers": [trigger]}
 

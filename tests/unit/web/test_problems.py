@@ -137,7 +137,7 @@ def test_all_that_is_wrong_with_a_pipeline_is_said_at_once_and_nothing_is_stored
         assert {"/application", "/name"} < pointers
         assert any(pointer.startswith("/stages/0/waitTime") for pointer in pointers)
         assert any(pointer.startswith("/stages/2") for pointer in pointers)
-        assert (await site.get("/api/v1/pipelines")).json == {"pipelines": []}
+        assert (await site.get("/api/v1/pipelines")).json == {"pipelines": [], "next": None}
 
     visit(work)
 

@@ -32,7 +32,7 @@ def visit(work: Callable[[Website], Awaitable[None]], *, is_proxied: bool = True
             site = Website(harness, core)
             for name, is_disabled in (("ada", False), ("gone", True)):
                 person = Person(name=name, roles=("ops",), is_disabled=is_disabled, since=harness.time.now())
-                await site.sign_in.identities.save_person(person, is_new=True)
+                await site.sign_in.identities.add_person(person)
             if is_proxied:
                 site.app = Proxied(site.app)
             await work(site)

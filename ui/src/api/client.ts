@@ -21,6 +21,20 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return await ask<T>(path, signal ? { signal } : {})
 }
 
+/** All items of a list, which the server gives page by page. */
+export async function listed<T>(path: string, name: string, signal?: AbortSignal): Promise<T[]> {
+  const found: T[] = []
+  let cursor: string | null = ''
+  while (cursor !== null) {
+    const page: ListPage<T> = await get<ListPage<T>>(cursor ? `${path}?after=${encodeURIComponent(cursor)}` : path, signal)
+    found.push(...((page[name] as T[] | undefined) ?? []))
+    cursor = page.next ?? null
+  }
+  return found
+}
+
+type ListPage<T> = { next?: string | null } & { [name: string]: T[] | string | null | undefined }
+
 export async function post<T>(path: string, body: object): Promise<T> {
   const headers = { 'content-type': 'application/json' }
   return await ask<T>(path, { method: 'POST', headers, body: JSON.stringify(body) })

@@ -1,7 +1,7 @@
 // What views fetch: one hook a resource. Live updates (live.ts) make them look again.
 
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { get, post, Refusal } from './client'
+import { get, listed, post, Refusal } from './client'
 import type { Evidence, Log } from './reports'
 import type { Approval, Delivery, Execution, LoadBalancer, Release, Summary } from './types'
 
@@ -28,8 +28,7 @@ export function retries(count: number, error: Error): boolean {
 export function useApplications() {
   return useQuery({
     queryKey: keys.applications,
-    queryFn: ({ signal }) => get<{ applications: string[] }>('/applications', signal),
-    select: (answer) => answer.applications,
+    queryFn: ({ signal }) => listed<string>('/applications', 'applications', signal),
     refetchInterval: BACKSTOP_MILLISECONDS,
   })
 }
@@ -68,8 +67,7 @@ export function useExecution(id: string | null | undefined) {
 export function useEvidence(id: string | null | undefined) {
   return useQuery({
     queryKey: [...keys.execution(id ?? ''), 'evidence'],
-    queryFn: ({ signal }) => get<{ evidence: Evidence[] }>(`/executions/${encodeURIComponent(id ?? '')}/evidence`, signal),
-    select: (answer) => answer.evidence,
+    queryFn: ({ signal }) => listed<Evidence>(`/executions/${encodeURIComponent(id ?? '')}/evidence`, 'evidence', signal),
     enabled: Boolean(id),
   })
 }
@@ -77,8 +75,7 @@ export function useEvidence(id: string | null | undefined) {
 export function useLogs(id: string | null | undefined) {
   return useQuery({
     queryKey: [...keys.execution(id ?? ''), 'logs'],
-    queryFn: ({ signal }) => get<{ logs: Log[] }>(`/executions/${encodeURIComponent(id ?? '')}/logs`, signal),
-    select: (answer) => answer.logs,
+    queryFn: ({ signal }) => listed<Log>(`/executions/${encodeURIComponent(id ?? '')}/logs`, 'logs', signal),
     enabled: Boolean(id),
   })
 }
@@ -104,8 +101,7 @@ export function useReleases(application: string) {
 export function useTraffic() {
   return useQuery({
     queryKey: keys.traffic,
-    queryFn: ({ signal }) => get<{ loadBalancers: LoadBalancer[] }>('/traffic', signal),
-    select: (answer) => answer.loadBalancers,
+    queryFn: ({ signal }) => listed<LoadBalancer>('/traffic', 'loadBalancers', signal),
     refetchInterval: TRAFFIC_MILLISECONDS, // requests in flight change all the time and are not announced
   })
 }

@@ -1,7 +1,7 @@
 """Applications in the native API: deliveries, releases, rollback, live traffic."""
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.interfaces import environments
@@ -12,7 +12,7 @@ from gennaker.model.comparison import Side
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState, first
-from gennaker.web import deliveries, releases, shapes, visible
+from gennaker.web import deliveries, paging, releases, shapes, visible
 from gennaker.web.ports import Asking, Ports
 
 _READ_FOR_DELIVERIES = 100
@@ -34,11 +34,18 @@ class ApplicationsController(Controller):
     path = "/api/v1"
 
     @get("/applications")
-    async def all(self, ports: Ports, principal: Asking) -> JsonObject:
+    async def all(
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        after: paging.After = "",
+        limit: paging.Limit = 200,
+    ) -> Response[JsonObject]:
         """Names of all applications that have a pipeline."""
         found = {str(one.body.get("application")) for one in await ports.services.definitions.list("pipeline")}
-        names: list[Json] = [*sorted(await visible.of(ports, principal, found, str))]
-        return {"applications": names}
+        names = await visible.of(ports, principal, found, str)
+        return paging.page(request, "applications", names, key=str, show=str, after=after, limit=limit)
 
     @get("/applications/{application:str}/deliveries")
     async def deliveries(
@@ -57,10 +64,28 @@ class ApplicationsController(Controller):
         }
 
     @get("/applications/{application:str}/releases")
-    async def releases(self, ports: Ports, principal: Asking, application: FromPath[str]) -> JsonObject:
+    async def releases(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        application: FromPath[str],
+        after: paging.After = "",
+        limit: paging.Limit = 100,
+    ) -> Response[JsonObject]:
         """Releases, newest first."""
         found = await releases.of_application(ports.services, application)
-        return {"releases": [shapes.record(one) for one in found[:100]]}
+        return paging.page(
+            request,
+            "releases",
+            found,
+            key=_since,
+            show=shapes.record,
+            after=after,
+            limit=limit,
+            is_descending=True,
+        )
 
     @get("/applications/{application:str}/comparison")
     async def comparison(
@@ -116,10 +141,17 @@ class ApplicationsController(Controller):
         return {"executionId": execution_id, "sentence": sentence}
 
     @get("/traffic")
-    async def traffic(self, ports: Ports, principal: Asking) -> JsonObject:
+    async def traffic(
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        after: paging.After = "",
+        limit: paging.Limit = 100,
+    ) -> Response[JsonObject]:
         """Load balancers with their shares and requests under way."""
-        found = await releases.traffic(ports.services)
-        return {"loadBalancers": list[Json](await visible.of(ports, principal, found, _whose))}
+        found = await visible.of(ports, principal, await releases.traffic(ports.services), _whose)
+        return paging.page(request, "loadBalancers", found, key=_named, show=lambda one: one, after=after, limit=limit)
 
 
 def _side(side: Side) -> JsonObject:
@@ -130,6 +162,16 @@ def _side(side: Side) -> JsonObject:
         "account": side.account,
         "region": side.region,
     }
+
+
+def _since(release: Release) -> str:
+    """Sorts as the times do, and tells apart what was released at one instant."""
+    return f"{paging.instant(release.released_at)} {release.id}"
+
+
+def _named(balancer: Json) -> str:
+    """Providers may have balancers of one name."""
+    return f"{foreign.text_at(balancer, 'name')} {foreign.text_at(balancer, 'provider')}"
 
 
 def _whose(balancer: Json) -> str:

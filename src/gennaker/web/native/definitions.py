@@ -1,24 +1,20 @@
 """Revisions of stored definitions in the native API: who changed what and when, and going back to one of them."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from gennaker.engine import differences
 from gennaker.interfaces.definitions import Definition
-from gennaker.model import saved_pipelines, template_references, trigger_secrets
-from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model import saved_pipelines, template_references
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import pipeline_saves, shapes
+from gennaker.web import paging, pipeline_saves, preconditions, revisions
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _MOST = 1000
-_OF_THE_STORE = frozenset({"updateTs", "lastModifiedBy", "updatedTimestamp", "lastModified"})
-"""They differ with every save, and say nothing about what was changed."""
 _KINDS = {
     "pipelines": saved_pipelines.PIPELINE,
     "strategies": saved_pipelines.STRATEGY,
@@ -28,7 +24,7 @@ _KINDS = {
     "canary-configs": "canary-config",
 }
 _CHECKED = (saved_pipelines.PIPELINE, saved_pipelines.STRATEGY)
-Limit = Annotated[int, QueryParameter(ge=1, le=200)]
+Before = Annotated[int | None, QueryParameter(ge=1, description="The last answer's `next`: older revisions than this")]
 Against = Annotated[int | None, QueryParameter(ge=1)]
 
 
@@ -43,18 +39,44 @@ class DefinitionsController(Controller):
 
     path = "/api/v1/definitions/{kind:str}/{definition_id:str}"
 
+    @get("/", dependencies=preconditions.CONDITIONS)
+    async def newest(
+        self,
+        ports: Ports,
+        principal: Asking,
+        kind: FromPath[str],
+        definition_id: FromPath[str],
+        conditions: preconditions.Given,
+    ) -> Response[JsonObject]:
+        """What is stored now, with its tag; secrets are masked."""
+        one = (await _history(ports, kind, definition_id, 1))[0]
+        if one.is_deleted:
+            raise Refused(_deleted(kind, one), status=404)
+        shape: JsonObject = {**revisions.facts(one), "definition": revisions.shown(one)}
+        return conditions.answer(shape, preconditions.of_revision(one))
+
     @get("/revisions")
     async def revisions(
-        self, ports: Ports, principal: Asking, kind: FromPath[str], definition_id: FromPath[str], limit: Limit = 20
-    ) -> JsonObject:
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        kind: FromPath[str],
+        definition_id: FromPath[str],
+        limit: paging.Limit = 20,
+        before: Before = None,
+    ) -> Response[JsonObject]:
         """Newest first: author, time, and what each changed of the one before it."""
-        found = await _history(ports, kind, definition_id, limit + 1)
-        before: list[Definition | None] = [*found[1:], None]
+        newest = (await _history(ports, kind, definition_id, 1))[0].revision
+        newer = 0 if before is None else max(0, newest - before + 1)  # they are counted without gaps
+        found = (await _history(ports, kind, definition_id, newer + limit + 1))[newer:]
         shown: list[Json] = [
-            {**_facts(one), "changes": _changes(earlier, one)}
-            for one, earlier in zip(found[:limit], before, strict=False)
+            {**revisions.facts(one), "changes": revisions.changes(earlier, one)}
+            for one, earlier in zip(found[:limit], [*found[1:], None], strict=False)
         ]
-        return {"revisions": shown}
+        cursor = found[limit - 1].revision if len(found) > limit else None
+        return paging.answer(request, "revisions", shown, cursor, parameter="before")
 
     @get("/revisions/{revision:int}")
     async def revision(
@@ -71,26 +93,35 @@ class DefinitionsController(Controller):
         found = await _history(ports, kind, definition_id, _MOST)
         one = _only(found, revision)
         other = _only(found, against) if against else next((each for each in found if each.revision < revision), None)
-        return {**_facts(one), "definition": _shown(one), "changes": _changes(other, one)}
+        return {
+            **revisions.facts(one),
+            "definition": revisions.shown(one),
+            "changes": revisions.changes(other, one),
+        }
 
-    @post("/restore", status_code=200)
+    @post("/restore", status_code=200, dependencies=preconditions.CONDITIONS)
     async def restore(
         self,
+        *,
         ports: Ports,
         principal: Asking,
         kind: FromPath[str],
         definition_id: FromPath[str],
         data: JSONBody[Restoring],
-    ) -> JsonObject:
+        conditions: preconditions.Given,
+    ) -> Response[JsonObject]:
         """Makes the content of a revision the newest again, as a revision of its own; what was deleted is there again."""
         found = await _history(ports, kind, definition_id, _MOST)
         one = _only(found, data.revision)
-        saved = await _restored(ports, principal, one, newest=found[0])
-        return {**_facts(saved), "changes": _changes(found[0], saved)}
+        await conditions.refuse_definition(ports.services.definitions, _KINDS[kind], definition_id)
+        with conditions.writing():
+            saved = await _restored(ports, principal, one, newest=found[0])
+        shape: JsonObject = {**revisions.facts(saved), "changes": revisions.changes(found[0], saved)}
+        return preconditions.tagged(shape, preconditions.of_revision(saved))
 
 
 async def _restored(ports: WebPorts, principal: Principal, one: Definition, *, newest: Definition) -> Definition:
-    body = {key: value for key, value in one.body.items() if key not in _OF_THE_STORE}
+    body = {key: value for key, value in one.body.items() if key not in revisions.OF_THE_STORE}
     if one.kind in _CHECKED:
         saved, _ = await pipeline_saves.save(ports, principal, {**body, "id": one.id}, kind=one.kind)
         return saved
@@ -130,34 +161,9 @@ def _only(found: tuple[Definition, ...], revision: int) -> Definition:
     )
 
 
-def _facts(one: Definition) -> JsonObject:
-    return {
-        "id": one.id,
-        "revision": one.revision,
-        "author": one.author,
-        "at": shapes.instant(one.at),
-        "isDeleted": one.is_deleted,
-    }
-
-
-def _changes(before: Definition | None, after: Definition) -> list[Json]:
-    """Secrets are masked; one that was changed is named all the same."""
-    if before is None:
-        return []
-    between = differences.between(_content(before, _shown), _content(after, _shown))
-    found: list[Json] = [to_json(one) for one in between]
-    if not found and _content(before, _stored) != _content(after, _stored):
-        found.append({"pointer": "/triggers", "before": trigger_secrets.MASK, "after": trigger_secrets.MASK})
-    return found
-
-
-def _content(one: Definition, view: Callable[[Definition], JsonObject]) -> JsonObject:
-    return {key: value for key, value in view(one).items() if key not in _OF_THE_STORE}
-
-
-def _shown(one: Definition) -> JsonObject:
-    return trigger_secrets.masked(one.body)
-
-
-def _stored(one: Definition) -> JsonObject:
-    return one.body
+def _deleted(kind: str, one: Definition) -> Problem:
+    return Problem(
+        code="definition.deleted",
+        message=f"{one.author} has deleted {one.id!r} of the {kind}.",
+        remedy="Its revisions are there: restore one of them.",
+    )

@@ -13,10 +13,10 @@ from litestar import Controller, Response, get
 from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from gennaker.interfaces.evidence import LogFile
+from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.model.codec import JsonObject, encode
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import shapes, visible
+from gennaker.web import paging, shapes, visible
 from gennaker.web.native.executions import existing
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -32,10 +32,20 @@ class EvidenceController(Controller):
     path = "/api/v1"
 
     @get("/executions/{execution_id:str}/evidence")
-    async def evidence(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
+    async def evidence(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        execution_id: FromPath[str],
+        after: paging.After = "",
+        limit: paging.Limit = paging.MOST,
+    ) -> Response[JsonObject]:
         """Reports of an execution."""
         await existing(ports, execution_id)
-        return {"evidence": [shapes.record(item) for item in await ports.services.evidence.list(execution_id)]}
+        found = await ports.services.evidence.list(execution_id)
+        return paging.page(request, "evidence", found, key=_of_item, show=shapes.record, after=after, limit=limit)
 
     @get("/evidence/{digest:str}")
     async def content(self, ports: Ports, principal: Asking, digest: FromPath[str]) -> Response[bytes]:
@@ -47,10 +57,20 @@ class EvidenceController(Controller):
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     @get("/executions/{execution_id:str}/logs")
-    async def logs(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:
+    async def logs(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        execution_id: FromPath[str],
+        after: paging.After = "",
+        limit: paging.Limit = paging.MOST,
+    ) -> Response[JsonObject]:
         """Logs of an execution."""
         await existing(ports, execution_id)
-        return {"logs": [shapes.record(log) for log in await ports.services.logs.list(execution_id)]}
+        found = await ports.services.logs.list(execution_id)
+        return paging.page(request, "logs", found, key=_of_log, show=shapes.record, after=after, limit=limit)
 
     @get("/executions/{execution_id:str}/log")
     async def follow(
@@ -59,6 +79,14 @@ class EvidenceController(Controller):
         """A log as it grows; only registered ones. Ends when its stage has ended."""
         log = await _registered(ports, execution_id, path)
         return ServerSentEvent(_lines(ports, log))
+
+
+def _of_item(item: EvidenceItem) -> str:
+    return f"{paging.instant(item.at)} {item.stage_id} {item.name} {item.digest}"
+
+
+def _of_log(log: LogFile) -> str:
+    return f"{paging.instant(log.at)} {log.path}"
 
 
 async def _registered(ports: WebPorts, execution_id: str, path: str) -> LogFile:

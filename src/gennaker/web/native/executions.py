@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import recording, rules, why
@@ -24,11 +24,12 @@ from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
-from gennaker.web import approval, shapes, visible
+from gennaker.web import approval, paging, shapes, visible
 from gennaker.web.ports import Asking, Ports, WebPorts
 
-_MOST = 200
-Limit = Annotated[int, QueryParameter(ge=1, le=_MOST)]
+Before = Annotated[
+    str | None, QueryParameter(max_length=200, description="The last answer's `next`: older executions than this")
+]
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -53,22 +54,22 @@ class ExecutionsController(Controller):
     @get("/")
     async def find(
         self,
+        *,
         ports: Ports,
         principal: Asking,
+        request: paging.Asked,
         application: FromQuery[str | None] = None,
         status: FromQuery[list[Status] | None] = None,
         name: FromQuery[str | None] = None,
-        limit: Limit = 20,
-        before: FromQuery[str | None] = None,
-    ) -> JsonObject:
-        """Executions, newest first; `before` is the id after which the last page ended."""
+        limit: paging.Limit = 20,
+        before: Before = None,
+    ) -> Response[JsonObject]:
+        """Executions, newest first."""
         wanted = Found(application=application, statuses=tuple(status or ()), name=name, limit=limit, before_id=before)
         found = await ports.services.executions.find(wanted)
         cursor = found[-1].head.id if len(found) == limit else None
-        return {
-            "executions": [shapes.summary(one) for one in await visible.executions(ports, principal, found)],
-            "next": cursor,
-        }
+        shown: list[Json] = [shapes.summary(one) for one in await visible.executions(ports, principal, found)]
+        return paging.answer(request, "executions", shown, cursor, parameter="before")
 
     @get("/{execution_id:str}")
     async def one(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> JsonObject:

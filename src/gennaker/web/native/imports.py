@@ -1,11 +1,11 @@
 """Coming from Spinnaker in the native API: importing bundles, where applications stand, the cut-over."""
 
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromPath, JSONBody
 
-from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.foreign import mapping
-from gennaker.web import cutting_over, importing
+from gennaker.web import cutting_over, importing, paging
 from gennaker.web.cutting_over import CutOver
 from gennaker.web.importing import Importing
 from gennaker.web.ports import Asking, Ports
@@ -22,10 +22,19 @@ class ImportsController(Controller):
         return mapping(to_json(await importing.take(ports, principal, data)))
 
     @get("/")
-    async def all(self, ports: Ports, principal: Asking) -> JsonObject:
+    async def all(
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        after: paging.After = "",
+        limit: paging.Limit = 100,
+    ) -> Response[JsonObject]:
         """Imported applications and their phases, by name."""
-        listed: list[Json] = [to_json(one) for one in await ports.phases.all()]
-        return {"applications": listed}
+        found = await ports.phases.all()
+        return paging.page(
+            request, "applications", found, key=lambda one: one.application, show=to_json, after=after, limit=limit
+        )
 
     @post("/{application:str}/cut-over", status_code=200)
     async def cut_over(

@@ -1,15 +1,14 @@
 """People and service accounts in the native API: who can sign in, with which roles; administrators look after them."""
 
-from datetime import datetime
-
 import msgspec
-from litestar import Controller, get, patch, post, put
+from litestar import Controller, Response, get, patch, post, put
 from litestar.params import FromPath, JSONBody
 
 from gennaker.access.identities import Person, ServiceAccount
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import shapes
+from gennaker.web import paging, preconditions, shapes
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 
@@ -49,29 +48,47 @@ class PeopleController(Controller):
     path = "/api/v1"
 
     @get("/people")
-    async def people(self, ports: Ports, principal: Asking) -> JsonObject:
+    async def people(
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        after: paging.After = "",
+        limit: paging.Limit = 100,
+    ) -> Response[JsonObject]:
         """All of them, disabled ones, too; no hashes."""
-        return {"people": [_person(one) for one in await ports.sign_in.identities.people()]}
+        found = await ports.sign_in.identities.people()
+        return paging.page(request, "people", found, key=_key, show=_person, after=after, limit=limit)
 
     @post("/people", status_code=201)
-    async def add(self, ports: Ports, principal: Asking, data: JSONBody[NewPerson]) -> JsonObject:
+    async def add(self, ports: Ports, principal: Asking, data: JSONBody[NewPerson]) -> Response[JsonObject]:
         """Adds somebody."""
-        return _person(await ports.sign_in.add_person(data.name, data.password, data.roles, by=principal))
+        added = await ports.sign_in.add_person(data.name, data.password, data.roles, by=principal)
+        return preconditions.tagged(_person(added), _tag(added), status=201)
 
-    @patch("/people/{name:str}")
+    @get("/people/{name:str}", dependencies=preconditions.CONDITIONS)
+    async def person(
+        self, ports: Ports, principal: Asking, name: FromPath[str], conditions: preconditions.Given
+    ) -> Response[JsonObject]:
+        """One of them, with their tag."""
+        found = await _existing(ports, name)
+        return conditions.answer(_person(found), _tag(found))
+
+    @patch("/people/{name:str}", dependencies=preconditions.CONDITIONS)
     async def change(
-        self, ports: Ports, principal: Asking, name: FromPath[str], data: JSONBody[PersonChange]
-    ) -> JsonObject:
+        self,
+        ports: Ports,
+        principal: Asking,
+        name: FromPath[str],
+        data: JSONBody[PersonChange],
+        conditions: preconditions.Given,
+    ) -> Response[JsonObject]:
         """Changes roles, whether they may sign in, or the password; the latter two end their sessions."""
         person = await _existing(ports, name)
-        if data.password is not None:
-            person = await ports.sign_in.change_password(person, data.password, by=principal)
-        after = msgspec.structs.replace(
-            person,
-            roles=person.roles if data.roles is None else data.roles,
-            is_disabled=person.is_disabled if data.is_disabled is None else data.is_disabled,
-        )
-        return _person(await ports.sign_in.change_person(after, before=person, by=principal))
+        conditions.refuse(_tag(person), preconditions.changed(f"person {person.name}", _person(person)))
+        with conditions.writing():
+            changed = await _change(ports, principal, person, data)
+        return preconditions.tagged(_person(changed), _tag(changed))
 
     @put("/me/password", status_code=204)
     async def change_own(self, ports: Ports, principal: Asking, data: JSONBody[OwnPassword]) -> None:
@@ -81,18 +98,61 @@ class PeopleController(Controller):
         await ports.sign_in.change_password(person, data.password, by=principal)
 
     @get("/service-accounts")
-    async def accounts(self, ports: Ports, principal: Asking) -> JsonObject:
+    async def accounts(
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        after: paging.After = "",
+        limit: paging.Limit = 100,
+    ) -> Response[JsonObject]:
         """All of them, disabled ones, too."""
-        return {"serviceAccounts": [_account(one) for one in await ports.sign_in.identities.service_accounts()]}
+        found = await ports.sign_in.identities.service_accounts()
+        return paging.page(request, "serviceAccounts", found, key=_key, show=_account, after=after, limit=limit)
 
-    @put("/service-accounts/{name:str}")
+    @get("/service-accounts/{name:str}", dependencies=preconditions.CONDITIONS)
+    async def account(
+        self, ports: Ports, principal: Asking, name: FromPath[str], conditions: preconditions.Given
+    ) -> Response[JsonObject]:
+        """One of them, with its tag."""
+        found = await ports.sign_in.identities.any_service_account(name)
+        if found is None:
+            problem = Problem(code="service_account.unknown", message=f"There is no service account {name[:100]!r}.")
+            raise Refused(problem, status=404)
+        return conditions.answer(_account(found), _tag(found))
+
+    @put("/service-accounts/{name:str}", dependencies=preconditions.CONDITIONS)
     async def save_account(
-        self, ports: Ports, principal: Asking, name: FromPath[str], data: JSONBody[AccountChange]
-    ) -> JsonObject:
+        self,
+        ports: Ports,
+        principal: Asking,
+        name: FromPath[str],
+        data: JSONBody[AccountChange],
+        conditions: preconditions.Given,
+    ) -> Response[JsonObject]:
         """Makes or changes one; of a disabled one no token is good, and nothing runs with its roles."""
-        return _account(
-            await ports.sign_in.save_service_account(name, data.roles, is_disabled=data.is_disabled, by=principal)
-        )
+
+        def check(before: ServiceAccount | None) -> None:
+            shape = None if before is None else _account(before)
+            tag = None if before is None else _tag(before)
+            conditions.refuse(tag, preconditions.changed(f"service account {name[:100]}", shape))
+
+        with conditions.writing():
+            saved = await ports.sign_in.save_service_account(
+                name, data.roles, is_disabled=data.is_disabled, by=principal, check=check
+            )
+        return preconditions.tagged(_account(saved), _tag(saved))
+
+
+async def _change(ports: WebPorts, principal: Principal, person: Person, data: PersonChange) -> Person:
+    if data.password is not None:
+        person = await ports.sign_in.change_password(person, data.password, by=principal)
+    after = msgspec.structs.replace(
+        person,
+        roles=person.roles if data.roles is None else data.roles,
+        is_disabled=person.is_disabled if data.is_disabled is None else data.is_disabled,
+    )
+    return await ports.sign_in.change_person(after, before=person, by=principal)
 
 
 async def _existing(ports: WebPorts, name: str) -> Person:
@@ -103,12 +163,23 @@ async def _existing(ports: WebPorts, name: str) -> Person:
 
 
 def _person(one: Person) -> JsonObject:
-    return {**_shared(one.name, one.roles, one.since), "isDisabled": one.is_disabled, "source": one.source}
+    return {**_account(one), "source": one.source}
 
 
-def _account(one: ServiceAccount) -> JsonObject:
-    return {**_shared(one.name, one.roles, one.since), "isDisabled": one.is_disabled}
+def _account(one: ServiceAccount | Person) -> JsonObject:
+    return {
+        "name": one.name,
+        "roles": list[Json](one.roles),
+        "since": shapes.instant(one.since),
+        "isDisabled": one.is_disabled,
+        "etag": _tag(one),
+    }
 
 
-def _shared(name: str, roles: tuple[str, ...], since: datetime) -> JsonObject:
-    return {"name": name, "roles": list[Json](roles), "since": shapes.instant(since)}
+def _tag(one: ServiceAccount | Person) -> str:
+    """Of all that is kept, a password's salted hash included: a new password is a change, too."""
+    return preconditions.of_content(to_json(one))
+
+
+def _key(one: ServiceAccount | Person) -> str:
+    return one.name.lower()

@@ -3,17 +3,19 @@
 from typing import Any
 
 import msgspec
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.canary import lint
 from gennaker.canary.findings import Severity
+from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Submission
 from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import pipeline_saves, visible
+from gennaker.web import paging, pipeline_saves, preconditions, visible
 from gennaker.web.idempotency import IdempotencyKey, submission_key
-from gennaker.web.ports import Asking, Ports
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 
 class PipelinesController(Controller):
@@ -21,19 +23,31 @@ class PipelinesController(Controller):
 
     path = "/api/v1"
 
-    @post("/pipelines", status_code=200)
-    async def save(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
+    @post("/pipelines", status_code=200, dependencies=preconditions.CONDITIONS)
+    async def save(
+        self, ports: Ports, principal: Asking, data: JSONBody[JsonObject], conditions: preconditions.Given
+    ) -> Response[JsonObject]:
         """Saves a pipeline; refused with everything that is wrong with it, and nothing stored."""
-        saved, warnings = await pipeline_saves.save(ports, principal, data, adopts_name=True)
-        return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
+        saved, warnings = await pipeline_saves.save(ports, principal, data, adopts_name=True, conditions=conditions)
+        return _saved(saved, warnings)
 
     @get("/pipelines")
-    async def all(self, ports: Ports, principal: Asking, application: FromQuery[str | None] = None) -> JsonObject:
-        """All pipelines, or those of an application."""
+    async def all(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        application: FromQuery[str | None] = None,
+        after: paging.After = "",
+        limit: paging.Limit = 100,
+    ) -> Response[JsonObject]:
+        """Pipelines by id, or those of an application."""
         found = await ports.services.definitions.list("pipeline", application)
         readable = await visible.definitions(ports, principal, found)
-        shown: list[Json] = [{**pipeline_saves.shown(one), "revision": one.revision} for one in readable]
-        return {"pipelines": shown}
+        return paging.page(
+            request, "pipelines", readable, key=lambda one: one.id, show=_shown, after=after, limit=limit
+        )
 
     @post("/run", status_code=202)
     async def run(
@@ -71,8 +85,10 @@ class PipelinesController(Controller):
         execution_id = await ports.services.intake.start(application, name_or_id, data, principal, key=key)
         return {"executionId": execution_id}
 
-    @post("/canary-configs", status_code=200)
-    async def save_canary_config(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
+    @post("/canary-configs", status_code=200, dependencies=preconditions.CONDITIONS)
+    async def save_canary_config(
+        self, ports: Ports, principal: Asking, data: JSONBody[JsonObject], conditions: preconditions.Given
+    ) -> Response[JsonObject]:
         """Saves a canary config under its id, or its name where it has none."""
         config_id = str(data.get("id") or data.get("name") or "")
         findings = lint.lint(data, query_types=lint.QUERY_TYPES | set(ports.services.metrics))
@@ -82,9 +98,8 @@ class PipelinesController(Controller):
             problems.insert(0, nameless)
         if problems:
             raise Refused(*problems, status=422)
-        saved = await ports.services.definitions.save("canary-config", config_id, data, author=principal.name)
         warnings: list[Json] = [to_json(finding.problem) for finding in findings]
-        return {"id": saved.id, "revision": saved.revision, "warnings": warnings}
+        return _saved(await _save_canary_config(ports, principal, config_id, data, conditions), warnings)
 
     @get("/stage-types")
     async def stage_types(self, ports: Ports, principal: Asking) -> JsonObject:
@@ -103,3 +118,23 @@ class PipelinesController(Controller):
             if not one.instead
         ]
         return {"stageTypes": listed}
+
+
+async def _save_canary_config(
+    ports: WebPorts, principal: Principal, config_id: str, data: JsonObject, conditions: preconditions.Conditions
+) -> Definition:
+    definitions = ports.services.definitions
+    existing = await definitions.get("canary-config", config_id)
+    await conditions.refuse_definition(definitions, "canary-config", config_id)
+    revision = existing.revision if existing else 0
+    with conditions.writing():
+        return await definitions.save("canary-config", config_id, data, author=principal.name, if_revision=revision)
+
+
+def _saved(one: Definition, warnings: list[Json]) -> Response[JsonObject]:
+    shape: JsonObject = {"id": one.id, "revision": one.revision, "warnings": warnings}
+    return preconditions.tagged(shape, preconditions.of_revision(one))
+
+
+def _shown(one: Definition) -> JsonObject:
+    return {**pipeline_saves.shown(one), "revision": one.revision}

@@ -1,12 +1,14 @@
 """Secrets in the native API: administrators keep them, and nobody reads their values back."""
 
+from collections.abc import Callable
+
 import msgspec
-from litestar import Controller, delete, get, post, put
+from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from gennaker.access.stored_secrets import SecretRules, StoredSecret
-from gennaker.model.codec import Json, JsonObject
-from gennaker.web import shapes
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.web import paging, preconditions, shapes
 from gennaker.web.ports import Asking, Ports
 
 
@@ -24,27 +26,66 @@ class SecretsController(Controller):
     path = "/api/v1/secrets"
 
     @get("/")
-    async def secrets(self, ports: Ports, principal: Asking) -> JsonObject:
+    async def secrets(
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        after: paging.After = "",
+        limit: paging.Limit = 100,
+    ) -> Response[JsonObject]:
         """All of them, without their values."""
-        return {"secrets": [_shown(one) for one in await ports.stored_secrets.list()]}
+        found = await ports.stored_secrets.list()
+        return paging.page(request, "secrets", found, key=lambda one: one.name, show=_shown, after=after, limit=limit)
 
-    @put("/{name:str}")
+    @get("/{name:str}", dependencies=preconditions.CONDITIONS)
+    async def secret(
+        self, ports: Ports, principal: Asking, name: FromPath[str], conditions: preconditions.Given
+    ) -> Response[JsonObject]:
+        """One of them, without its value, with its tag."""
+        found = await ports.stored_secrets.find(name)
+        return conditions.answer(_shown(found), _tag(found))
+
+    @put("/{name:str}", dependencies=preconditions.CONDITIONS)
     async def keep(
-        self, ports: Ports, principal: Asking, name: FromPath[str], data: JSONBody[SecretChange]
-    ) -> JsonObject:
+        self,
+        ports: Ports,
+        principal: Asking,
+        name: FromPath[str],
+        data: JSONBody[SecretChange],
+        conditions: preconditions.Given,
+    ) -> Response[JsonObject]:
         """Makes or changes one; what isn't said about its use is taken away."""
         rules = SecretRules(applications=data.applications, hosts=data.hosts)
-        return _shown(await ports.stored_secrets.set(name, data.value, rules, by=principal))
+        with conditions.writing():
+            kept = await ports.stored_secrets.set(name, data.value, rules, by=principal, check=_check(conditions, name))
+        return preconditions.tagged(_shown(kept), _tag(kept))
 
-    @delete("/{name:str}")
-    async def remove(self, ports: Ports, principal: Asking, name: FromPath[str]) -> None:
+    @delete("/{name:str}", dependencies=preconditions.CONDITIONS)
+    async def remove(
+        self, ports: Ports, principal: Asking, name: FromPath[str], conditions: preconditions.Given
+    ) -> None:
         """Forgets it; what refers to it fails from now on."""
-        await ports.stored_secrets.remove(name, by=principal)
+        with conditions.writing():
+            await ports.stored_secrets.remove(name, by=principal, check=_check(conditions, name))
 
     @post("/rotate", status_code=200)
     async def rotate(self, ports: Ports, principal: Asking) -> JsonObject:
         """Encrypts all with a new key, and drops the older ones."""
         return {"secrets": await ports.stored_secrets.rotate(by=principal)}
+
+
+def _check(conditions: preconditions.Conditions, name: str) -> Callable[[StoredSecret | None], None]:
+    def check(before: StoredSecret | None) -> None:
+        shape = None if before is None else _shown(before)
+        tag = None if before is None else _tag(before)
+        conditions.refuse(tag, preconditions.changed(f"secret {name[:100]}", shape))
+
+    return check
+
+
+def _tag(one: StoredSecret) -> str:
+    return preconditions.of_content(to_json(one))
 
 
 def _shown(one: StoredSecret) -> JsonObject:
@@ -55,4 +96,5 @@ def _shown(one: StoredSecret) -> JsonObject:
         "keyId": one.key_id,
         "changedBy": one.changed_by,
         "changedAt": shapes.instant(one.changed_at),
+        "etag": _tag(one),
     }

@@ -13,7 +13,7 @@ from gennaker.interfaces.executions import Update
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject, encode, to_json
 from gennaker.model.principal import Principal
-from gennaker.web import visible
+from gennaker.web import paging, visible
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _HEARTBEAT_SECONDS = 15.0
@@ -57,12 +57,14 @@ class SystemController(Controller):
         self,
         ports: Ports,
         principal: Asking,
+        request: paging.Asked,
         after: Annotated[int, QueryParameter(ge=0, le=_LAST_NUMBER)] = 0,
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
-    ) -> JsonObject:
+    ) -> Response[JsonObject]:
         """Audit records in order."""
         found = await ports.services.audit.records(after=after, limit=limit)
-        return {"records": [to_json(record) for record in found]}
+        cursor = found[-1].number if len(found) == limit else None
+        return paging.answer(request, "records", [to_json(record) for record in found], cursor)
 
     @get("/audit/verify")
     async def verify(self, ports: Ports, principal: Asking) -> JsonObject:
