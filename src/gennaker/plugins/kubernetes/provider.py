@@ -6,12 +6,10 @@ it is waited for until they show it, so that who has changed something sees it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
-from gennaker.interfaces.api_servers import ApiFailure, ApiUnavailable
 from gennaker.interfaces.clouds import Capacity, Described, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
@@ -25,6 +23,7 @@ from gennaker.plugins.kubernetes import (
     diagnosing,
     job_runs,
     manifests,
+    patience,
     server_group_manifests,
     traffic,
 )
@@ -32,20 +31,16 @@ from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.patience import patiently, until
 from gennaker.plugins.kubernetes.server_group_manifests import Around
 from gennaker.plugins.kubernetes.submitting import EFFECT
 
 _POD, _SERVICE, _NAMESPACE, _JOB = Kind("pod"), Kind("service"), Kind("namespace"), Kind("job")
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _STOPPED = "gennaker.io/stopped"
-_CONFLICT, _FORBIDDEN, _UNAVAILABLE, _NOT_FOUND = 409, 403, 503, 404
-_PAUSES = (0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
-"""Between tries of a change, in seconds: an API server may be gone for a minute."""
-_PAUSES_OF_LOOKS = (0.5, 1, 2)
-_SEEN_WITHIN = 10.0
+_CONFLICT, _FORBIDDEN, _NOT_FOUND = 409, 403, 404
 _LOG_LINES = 20
 _AT_A_TIME = 8
-Found = TypeVar("Found")
 
 
 class KubernetesProvider:
@@ -78,7 +73,9 @@ class KubernetesProvider:
         """Every namespace that an account may use."""
         found: list[Place] = []
         for account in self._known().values():
-            names = account.settings.namespaces or await _patiently(partial(_namespaces, account), _PAUSES_OF_LOOKS)
+            names = account.settings.namespaces or await patiently(
+                partial(_namespaces, account), patience.PAUSES_OF_LOOKS
+            )
             found += [Place(account=account.name, region=one) for one in names]
         return tuple(found)
 
@@ -87,7 +84,7 @@ class KubernetesProvider:
         objects = self._objects(new.place)
         await self._check_image(new.image)
         services = [
-            await _patiently(partial(_service, objects, name, new.place.region))
+            await patiently(partial(_service, objects, name, new.place.region))
             for name in _names(new.provider_options.get("services"))
         ]
         manifest = server_group_manifests.made(new, objects.account, services)
@@ -111,7 +108,7 @@ class KubernetesProvider:
             "spec": {"replicas": capacity.desired},
         }
         where = manifests.coordinates(live)
-        await _shown(objects, await _patiently(partial(objects.patch, where, patch, merge="merge")))
+        await _shown(objects, await patiently(partial(objects.patch, where, patch, merge="merge")))
 
     async def set_disabled(self, place: Place, name: str, *, is_disabled: bool) -> None:
         """Takes the labels by which Services find its pods, or gives them back."""
@@ -120,15 +117,15 @@ class KubernetesProvider:
         where = manifests.coordinates(live)
         change = traffic.disabling if is_disabled else traffic.enabling
         for named in annotations.load_balancers(live):
-            service = await _patiently(partial(_service, objects, named, place.region))
+            service = await patiently(partial(_service, objects, named, place.region))
             live = await self._demanded(objects, place, name)
             if operations := change(live, service):
-                await _patiently(partial(objects.patch, where, [*operations], merge="json"))
+                await patiently(partial(objects.patch, where, [*operations], merge="json"))
             await self._label_pods(objects, live, service, change)
         patch: JsonObject = {
             "metadata": {"annotations": {server_group_manifests.DISABLED: "true" if is_disabled else None}}
         }
-        await _shown(objects, await _patiently(partial(objects.patch, where, patch, merge="merge")))
+        await _shown(objects, await patiently(partial(objects.patch, where, patch, merge="merge")))
 
     async def destroy(self, place: Place, name: str) -> None:
         """The workload goes once its pods have."""
@@ -137,14 +134,14 @@ class KubernetesProvider:
         if live is None:
             return
         where = manifests.coordinates(live)
-        await _patiently(partial(objects.delete, where, cascade="foreground"))
-        await _until(partial(_is_leaving, objects, where))
+        await patiently(partial(objects.delete, where, cascade="foreground"))
+        await until(partial(_is_leaving, objects, where))
 
     async def describe(self, application: str) -> tuple[ServerGroup, ...]:
         """As the watches have them; an account that may not list workloads has none."""
         described = await self.describe_answering(application)
         if described.missing:
-            raise Refused(*described.missing.values(), status=_UNAVAILABLE)
+            raise Refused(*described.missing.values(), status=patience.UNAVAILABLE)
         return described.groups
 
     async def describe_answering(self, application: str, *, account: str = "") -> Described:
@@ -164,7 +161,9 @@ class KubernetesProvider:
         if pod is None:
             raise Refused(_unknown(instance_id, place), status=_NOT_FOUND)
         first = next((foreign.text_at(one, "name") for one in manifests.containers(manifests.spec(pod))), "")
-        return await _patiently(partial(objects.log, place.region, instance_id, first, lines=lines), _PAUSES_OF_LOOKS)
+        return await patiently(
+            partial(objects.log, place.region, instance_id, first, lines=lines), patience.PAUSES_OF_LOOKS
+        )
 
     async def run_job(self, new: NewJob) -> Job:
         """Creates a Job, unless this key has one."""
@@ -176,7 +175,7 @@ class KubernetesProvider:
         manifest = job_runs.made(new)
         if await self.job(new.place, manifests.name(manifest)) is None:
             try:
-                await _patiently(partial(objects.create, manifest))
+                await patiently(partial(objects.create, manifest))
             except Refused as refused:
                 if refused.status != _CONFLICT:  # made meanwhile, by a try whose answer was lost
                     raise
@@ -189,12 +188,12 @@ class KubernetesProvider:
         """As its Job and its pods are."""
         objects = self._objects(place)
         where = Coordinates(kind=_JOB, namespace=place.region, name=job_id)
-        live = await _patiently(partial(objects.get, where))
+        live = await patiently(partial(objects.get, where))
         if live is None:
             return None
         pods = [
             one
-            for one in await _patiently(partial(objects.list, _POD, place.region))
+            for one in await patiently(partial(objects.list, _POD, place.region))
             if diagnosing.owned_by(one, manifests.metadata(live).get("uid"))
         ]
         return await self._job(objects, live, pods, place)
@@ -204,9 +203,9 @@ class KubernetesProvider:
         objects = self._objects(place)
         patch: JsonObject = {"metadata": {"annotations": {_STOPPED: "true"}}, "spec": {"activeDeadlineSeconds": 1}}
         where = Coordinates(kind=_JOB, namespace=place.region, name=job_id)
-        live = await _patiently(partial(objects.get, where))
+        live = await patiently(partial(objects.get, where))
         if live is not None and job_runs.state(live) == job_runs.RUNNING:
-            await _patiently(partial(objects.patch, where, patch, merge="merge"))
+            await patiently(partial(objects.patch, where, patch, merge="merge"))
 
     def _objects(self, place: Place) -> Objects:
         account = self._known().get(place.account)
@@ -227,14 +226,14 @@ class KubernetesProvider:
     async def _find(self, objects: Objects, place: Place, name: str) -> JsonObject | None:
         for kind in server_group_manifests.KINDS:
             where = Coordinates(kind=kind, namespace=place.region, name=name)
-            found = await _patiently(partial(objects.get, where))
+            found = await patiently(partial(objects.get, where))
             if found is not None:
                 return found
         return None
 
     async def _created(self, objects: Objects, new: NewServerGroup, manifest: JsonObject) -> JsonObject:
         try:
-            return await _patiently(partial(objects.create, manifest))
+            return await patiently(partial(objects.create, manifest))
         except Refused as refused:
             there = await self._find(objects, new.place, new.name)
             if refused.status != _CONFLICT or there is None:
@@ -249,8 +248,8 @@ class KubernetesProvider:
 
     async def _pods(self, objects: Objects, live: JsonObject) -> list[JsonObject]:
         namespace = manifests.namespace(live)
-        pods = await _patiently(partial(objects.list, _POD, namespace))
-        sets = await _patiently(partial(objects.list, Kind("replicaSet"), namespace))
+        pods = await patiently(partial(objects.list, _POD, namespace))
+        sets = await patiently(partial(objects.list, Kind("replicaSet"), namespace))
         return sorted(
             diagnosing.own_pods(live, pods, sets), key=lambda one: (manifests.created(one), manifests.name(one))
         )
@@ -279,9 +278,9 @@ class KubernetesProvider:
         """The server groups in an account, or why it can't be seen."""
         objects = Objects(self._known()[account])
         # Whoever looks again and again shall not wait each time for one that is known to be gone.
-        pauses = () if account in self._unseen else _PAUSES_OF_LOOKS
+        pauses = () if account in self._unseen else patience.PAUSES_OF_LOOKS
         try:
-            found = await _patiently(partial(self._described, objects, application), pauses)
+            found = await patiently(partial(self._described, objects, application), pauses)
         except Refused as refused:
             self._unseen.add(account)
             return _unseen(account, refused)
@@ -369,9 +368,9 @@ async def _patch_if_there(
 ) -> None:
     """A pod may have gone meanwhile."""
     try:
-        await _patiently(partial(objects.patch, where, [*patch] if isinstance(patch, list) else patch, merge=merge))
+        await patiently(partial(objects.patch, where, [*patch] if isinstance(patch, list) else patch, merge=merge))
     except Refused:
-        if await _patiently(partial(objects.get, where)) is not None:
+        if await patiently(partial(objects.get, where)) is not None:
             raise
 
 
@@ -383,7 +382,7 @@ async def _shown(objects: Objects, written: JsonObject) -> None:
         found = (await objects.everywhere(where.kind, _watched(objects, where))).get((where.namespace, where.name))
         return found is not None and _version(found) >= version
 
-    await _until(is_so)
+    await until(is_so)
 
 
 async def _is_leaving(objects: Objects, where: Coordinates) -> bool:
@@ -401,36 +400,10 @@ def _version(live: JsonObject) -> int:
     return int(text) if text.isdigit() else 0
 
 
-async def _until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    """A watch that lags behind for longer is no failure of what was done; nor is one that may not be had."""
-    ends = asyncio.get_running_loop().time() + _SEEN_WITHIN
-    try:
-        while not await is_so() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 - what is looked at tells nobody
-            await asyncio.sleep(0.02)
-    except (ApiFailure, Refused):
-        return
-
-
-async def _patiently(ask: Callable[[], Awaitable[Found]], pauses: tuple[float, ...] = _PAUSES) -> Found:
-    """Asks again while the API server doesn't answer. Raises Refused."""
-    for pause in (*pauses, None):
-        try:
-            return await ask()
-        except ApiUnavailable as failure:
-            if pause is None:
-                raise Refused(_unavailable(failure), status=_UNAVAILABLE) from failure
-            await asyncio.sleep(max(pause, failure.after_seconds))
-    raise AssertionError("the last try returns or raises")
-
-
 def _names(value: object) -> tuple[str, ...]:
     """Services as Spinnaker names them: `service web`; a bare name is one, too."""
     listed = value if isinstance(value, list | tuple) else ()
     return tuple(one if " " in one else f"service {one}" for one in listed if isinstance(one, str) and one)
-
-
-def _unavailable(failure: ApiUnavailable) -> Problem:
-    return Problem(code="kubernetes.unavailable", message=str(failure), remedy="Try again when it is back.")
 
 
 def _unseen(account: str, refused: Refused) -> Problem:
