@@ -14,7 +14,7 @@ from gennaker.interfaces.services import Services
 from gennaker.model.execution import Execution, Stage
 from gennaker.plugins.flow import plugin as flow
 from gennaker.plugins.kubernetes import plugin as kubernetes
-from gennaker.settings import KubernetesAccountSettings, Settings
+from gennaker.settings import KubernetesAccountSettings, Settings, SignInSettings
 from gennaker.transport.kubernetes.kubeconfig import Access, User
 from gennaker.transport.kubernetes.server import HttpApiServer
 
@@ -25,12 +25,19 @@ Object = dict[str, Any]
 class Cluster:
     """A harness whose account `prod` is the API server in memory."""
 
-    def __init__(self, *, runs_services: bool = True, **account: Any) -> None:
+    def __init__(self, *, runs_services: bool = True, must_sign_in: bool = False, **account: Any) -> None:
         self.api = KubernetesApi()
         self.api.behaviour = settle
-        settings = Settings(kubernetes={ACCOUNT: KubernetesAccountSettings(in_cluster=True, **account)})
+        settings = Settings(
+            kubernetes={ACCOUNT: KubernetesAccountSettings(in_cluster=True, **account)},
+            sign_in=SignInSettings(required=must_sign_in),
+        )
         plugin = Plugin(
-            name="kubernetes", stages=kubernetes.stages, api_servers=(self._server,), services=(kubernetes.watches,)
+            name="kubernetes",
+            stages=kubernetes.stages,
+            api_servers=(self._server,),
+            manifests=kubernetes.plugin.manifests,
+            services=(kubernetes.watches,),
         )
         self.harness = Harness(flow.plugin, plugin, settings=settings, runs_services=runs_services)
 

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from gennaker.cli import configuration, keeping_secrets, migrating, running, terminal
+from gennaker.cli import configuration, drifting, keeping_secrets, migrating, running, terminal
 from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
 from gennaker.model.comparison import Aspect
@@ -35,6 +35,7 @@ app.command(_config)
 app.command(_canary)
 migrating.add_to(app, _list)
 keeping_secrets.add_to(app)
+drifting.add_to(app)
 
 
 _NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")

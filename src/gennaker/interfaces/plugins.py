@@ -8,6 +8,7 @@ from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.artifacts import ArtifactAccount
 from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clouds import CloudProvider
+from gennaker.interfaces.manifests import LiveManifests
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.secrets import SecretEngine
@@ -44,6 +45,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     """As many as the settings name."""
     api_servers: tuple[Callable[[Services], tuple[ApiServer, ...]], ...] = ()
     """As many as the settings name."""
+    manifests: tuple[Callable[[Services], LiveManifests], ...] = ()
     metrics: tuple[Callable[[Services], MetricSource], ...] = ()
     secret_engines: tuple[Callable[[Services], SecretEngine], ...] = ()
     """Only the settings may refer to their secrets."""

@@ -18,6 +18,7 @@ from gennaker.interfaces.evidence import Evidence, Logs
 from gennaker.interfaces.executions import Executions, Updates
 from gennaker.interfaces.intake import Intake
 from gennaker.interfaces.lookups import Outside
+from gennaker.interfaces.manifests import LiveManifests
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.pipelines import PipelineChecks
@@ -61,5 +62,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """By the name that artifacts write as `artifactAccount`."""
     api_servers: ApiServers = {}
     """Kubernetes' API servers by account."""
+    manifests: Mapping[str, LiveManifests] = {}
+    """By cloud provider."""
     outside: Outside | None = None
     """Answers what functions of expressions ask; None: nobody can be asked."""

@@ -209,6 +209,7 @@ RULES: dict[str, Rule] = {
     "GET /api/v1/applications": signed_in,
     "GET /api/v1/applications/{application}/comparison": _READS,
     "GET /api/v1/applications/{application}/deliveries": _READS,
+    "GET /api/v1/applications/{application}/drift": _READS,
     "GET /api/v1/applications/{application}/releases": _READS,
     "POST /api/v1/applications/{application}/pipelines/{name_or_id}/start": _STARTS,
     "POST /api/v1/applications/{application}/rollback": _WRITES,
@@ -358,6 +359,11 @@ RULES: dict[str, Rule] = {
     "GET /keyPairs": signed_in,
     "GET /loadBalancers": signed_in,
     "GET /loadBalancers/{account}/{region}/{name}": _account(Right.READ),
+    "GET /manifests/{account}/{location}/{name}": _account(Right.READ),
+    "GET /manifests/{account}/{location}/{kind}/cluster/{application}/{cluster}": _application_and_account,
+    "GET /manifests/{account}/{location}/{kind}/cluster/{application}/{cluster}/dynamic/{criteria}": (
+        _application_and_account
+    ),
     "GET /networks": signed_in,
     "GET /networks/{provider}": signed_in,
     "GET /notifications/metadata": signed_in,

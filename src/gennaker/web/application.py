@@ -33,6 +33,7 @@ from gennaker.web.gate.executions import GateExecutionsController
 from gennaker.web.gate.expressions import GateExpressionsController
 from gennaker.web.gate.finding import GateSearchController
 from gennaker.web.gate.images import GateImagesController
+from gennaker.web.gate.manifests import GateManifestsController
 from gennaker.web.gate.notifications import GateNotificationsController
 from gennaker.web.gate.pipelines import GatePipelinesController
 from gennaker.web.gate.preconfigured import GateWebhooksController
@@ -45,6 +46,7 @@ from gennaker.web.gate.unavailable import GateUnavailableController
 from gennaker.web.limits import TimelyBodies
 from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.definitions import DefinitionsController
+from gennaker.web.native.drift import DriftController
 from gennaker.web.native.evidence import EvidenceController
 from gennaker.web.native.executions import ExecutionsController
 from gennaker.web.native.imports import ImportsController
@@ -112,6 +114,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             PipelinesController,
             ApplicationsController,
             DefinitionsController,
+            DriftController,
             EvidenceController,
             PeopleController,
             SecretsController,
@@ -123,6 +126,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             GateAccountsController,
             GateClustersController,
             GateInstancesController,
+            GateManifestsController,
             GateSearchController,
             GateImagesController,
             GateStartUpController,

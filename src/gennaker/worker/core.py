@@ -25,6 +25,7 @@ from gennaker.interfaces.definitions import Definitions
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.evidence import Evidence, Logs
 from gennaker.interfaces.journal import Journal
+from gennaker.interfaces.manifests import LiveManifests
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.plugins import Plugin, Service
@@ -171,6 +172,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         ci=offered.ci,
         artifacts=offered.artifacts,
         api_servers=offered.api_servers,
+        manifests=offered.manifests,
         outside=LocalOutside(store.definitions, allowed=settings.webhook_hosts),
     )
     _fill(offered, services, plugins)
@@ -243,6 +245,7 @@ class _Offered:
         self.ci: dict[str, CiSystem] = {}
         self.artifacts: dict[str, ArtifactAccount] = {}
         self.api_servers: dict[str, ApiServer] = {}
+        self.manifests: dict[str, LiveManifests] = {}
 
 
 def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> None:
@@ -255,6 +258,7 @@ def _fill(offered: _Offered, services: Services, plugins: Sequence[Plugin]) -> N
         offered.ci.update((made.name, made) for factory in plugin.ci for made in factory(services))
         offered.artifacts.update((made.name, made) for factory in plugin.artifacts for made in factory(services))
         offered.api_servers.update((made.name, made) for factory in plugin.api_servers for made in factory(services))
+        offered.manifests.update((made.name, made) for made in (factory(services) for factory in plugin.manifests))
 
 
 def _rules(stage_types: Mapping[str, StageType], settings: Settings) -> rules.Rules:

@@ -34,9 +34,13 @@ LOAD_BALANCERS = "traffic.spinnaker.io/load-balancers"
 IGNORE_CACHING = "caching.spinnaker.io/ignore"
 JOB_LOGS = "job.spinnaker.io/logs"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+APPLIED = "gennaker.io/applied"
+"""The same of what isn't applied in kubectl's way: versions aren't compared by it, as Spinnaker doesn't either."""
+COPIES = frozenset({LAST_APPLIED, APPLIED})
+"""What holds a copy of the whole manifest."""
 REVISION = "deployment.kubernetes.io/revision"
 _APP_NAME = "app.kubernetes.io/name"
-_MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 _SYSTEM = "system:"
 _QUOTED = 2
 
@@ -150,6 +154,12 @@ def last_applied(manifest: JsonObject) -> JsonObject | None:
     return found if isinstance(found, dict) else None
 
 
+def desired(manifest: JsonObject) -> JsonObject | None:
+    """What was applied last, in whichever way; None: nothing says so."""
+    found = _read(manifests.annotations(manifest), APPLIED)
+    return found if isinstance(found, dict) else last_applied(manifest)
+
+
 def load_balancers(manifest: JsonObject) -> tuple[str, ...]:
     """The load balancers that it declares, as `"service my-lb"`; a list that can't be read is none."""
     found = _read(manifests.annotations(manifest), LOAD_BALANCERS)
@@ -218,7 +228,7 @@ def labelled(
         own = manifests.own_map(holder, "labels")
         if moniker.app is not None:
             own.setdefault(_APP_NAME, moniker.app)
-        own[_MANAGED_BY] = managed_by
+        own[MANAGED_BY] = managed_by
         if moniker.sequence is not None:
             own[SEQUENCE] = str(moniker.sequence)
     return made

@@ -21,6 +21,7 @@ from gennaker.plugins.kubernetes import (
     accounts,
     asking,
     cleaning,
+    confidential,
     deploying,
     kinds,
     manifests,
@@ -36,9 +37,6 @@ from gennaker.plugins.kubernetes.deploying import Facts, Prepared, Request
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.objects import Objects
 from gennaker.plugins.kubernetes.replacing import Binding
-
-_SECRET = "secret"  # noqa: S105 - a kind
-_SENSITIVE = frozenset({"data", "stringData"})
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
@@ -116,7 +114,7 @@ async def deploy(context: TaskContext) -> TaskResult:
     _check_selected(context, sent)
     created: list[Json] = [one["artifact"] for one, made in zip(ready, deployed, strict=True) if made is not None]
     outputs: JsonObject = {
-        "outputs.manifests": [_without_secrets(one) for one in sent],
+        "outputs.manifests": [confidential.without_secrets(one) for one in sent],
         stability.NAMES: stability.names_by_namespace(sent),
         "outputs.boundArtifacts": foreign.items(context.task.memory.get("bound")),
         "outputs.createdArtifacts": created,
@@ -201,17 +199,6 @@ def _check_selected(context: TaskContext, sent: list[JsonObject]) -> None:
                 pointer="/labelSelectors",
             )
         )
-
-
-def _without_secrets(manifest: JsonObject) -> JsonObject:
-    """As executions keep it: no content of a Secret, neither in itself nor in kubectl's copy."""
-    if kinds.of(manifest).name != _SECRET:
-        return manifest
-    own: JsonObject = {
-        key: value for key, value in manifests.annotations(manifest).items() if not key.startswith("kubectl.")
-    }
-    kept = {key: value for key, value in manifest.items() if key not in _SENSITIVE}
-    return {**kept, "metadata": {**manifests.metadata(manifest), "annotations": own}}
 
 
 def _together(problems: list[Problem]) -> Problem:

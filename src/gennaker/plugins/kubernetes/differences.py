@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
-from gennaker.plugins.kubernetes import annotations, kinds, manifests
+from gennaker.plugins.kubernetes import annotations, confidential, manifests
 
 _AT_MOST = 200
 """Changes of one object that are listed."""
@@ -23,7 +23,7 @@ def between(live: JsonObject | None, after: JsonObject) -> JsonObject:
     what: JsonObject = {"name": manifests.full_name(after), "namespace": manifests.namespace(after)}
     if live is None:
         return {**what, "change": "created", "changes": []}
-    is_secret = kinds.of(after).name == "secret"
+    is_secret = confidential.is_secret(after)
     found = [_shown(*one, is_secret=is_secret) for one in _changes(_own(live), _own(after), "")]
     left: JsonObject = {"more": len(found) - _AT_MOST} if len(found) > _AT_MOST else {}
     return {**what, "change": "changed" if found else "unchanged", "changes": [*found[:_AT_MOST]], **left}
@@ -33,7 +33,7 @@ def _own(found: JsonObject) -> JsonObject:
     """Without what isn't a manifest's."""
     kept = {key: value for key, value in found.items() if key != "status"}
     metadata = {key: value for key, value in manifests.metadata(found).items() if key not in _SERVERS}
-    own = {key: value for key, value in manifests.annotations(found).items() if key != annotations.LAST_APPLIED}
+    own = {key: value for key, value in manifests.annotations(found).items() if key not in annotations.COPIES}
     return {**kept, "metadata": {**metadata, "annotations": {**own}}}
 
 

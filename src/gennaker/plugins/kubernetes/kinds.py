@@ -221,6 +221,11 @@ def of(manifest: JsonObject) -> Kind:
     return named(foreign.text_at(manifest, "kind"), group)
 
 
+def known() -> tuple[Kind, ...]:
+    """All that Spinnaker knows."""
+    return tuple(Kind(name) for name in _KNOWN)
+
+
 def properties(kind: Kind) -> Properties:
     """What Spinnaker knows of a kind."""
     return NO_CUSTOM_KINDS.of(kind)

@@ -86,12 +86,15 @@ class Objects:
                 return None
             self._refuse(refusal, where.full_name)
 
-    async def list(self, kind: Kind, namespace: str, selector: str = "") -> list[JsonObject]:
-        """The live objects of a kind in a namespace. Raises Refused, ApiFailure."""
-        self.account.check(kind, namespace)
+    async def list_anywhere(
+        self, kind: Kind, namespace: str, selector: str = "", *, fields: str = ""
+    ) -> list[JsonObject]:
+        """The live objects of a kind, without a namespace those of all; `fields`: a field selector. Raises Refused, ApiFailure."""
         resource = await self.resource(kind)
-        path = resource.path(namespace or self._server.namespace)
-        query = {"labelSelector": selector} if selector else {}
+        self.account.check(kind, namespace if resource.is_namespaced else "")
+        path = resource.path(namespace)
+        asked = {"labelSelector": selector, "fieldSelector": fields}
+        query = {key: value for key, value in asked.items() if value}
         try:
             page = foreign.mapping(decode_json(await self._server.request("GET", path, query=query)))
         except ApiRefusal as refusal:
@@ -99,6 +102,10 @@ class Objects:
         # Items of a list don't say what they are.
         typed: JsonObject = {"apiVersion": resource.api_version, "kind": resource.kind}
         return [{**typed, **one} for one in foreign.mappings_at(page, "items")]
+
+    async def list(self, kind: Kind, namespace: str, selector: str = "", *, fields: str = "") -> list[JsonObject]:
+        """As `list_anywhere`, without a namespace those of the account's own. Raises Refused, ApiFailure."""
+        return await self.list_anywhere(kind, namespace or self._server.namespace, selector, fields=fields)
 
     async def seen(self, where: Coordinates) -> JsonObject | None:
         """A live object as the shared watch has it; None: there is none. Raises Refused, ApiFailure."""

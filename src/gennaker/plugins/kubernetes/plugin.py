@@ -6,6 +6,7 @@ from gennaker.plugins.kubernetes import (
     delete_manifest,
     deploy_manifest,
     find_artifacts,
+    live,
     patch_manifest,
     provider,
     rollout_stages,
@@ -35,5 +36,6 @@ plugin = Plugin(
     stages=stages,
     clouds=(provider.KubernetesProvider.of,),
     api_servers=(accounts.of_settings,),
+    manifests=(live.KubernetesManifests.of,),
     services=(watches,),
 )

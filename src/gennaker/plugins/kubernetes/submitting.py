@@ -28,9 +28,11 @@ async def submit(objects: Objects, manifest: JsonObject, way: Way, *, effect: st
             await _gone(objects, manifest)
             return await _apply(objects, manifest)
         case Way.REPLACE:
-            return await objects.replace(manifest) or await objects.create(manifest)
+            kept = _remembered(manifest, annotations.APPLIED)
+            return await objects.replace(kept) or await objects.create(kept)
         case Way.SERVER_SIDE | Way.SERVER_SIDE_FORCED:
-            return await objects.apply(manifest, is_forced=way is Way.SERVER_SIDE_FORCED)
+            kept = _remembered(manifest, annotations.APPLIED)
+            return await objects.apply(kept, is_forced=way is Way.SERVER_SIDE_FORCED)
         case _:
             return await _apply(objects, manifest)
 
@@ -39,21 +41,21 @@ async def _apply(objects: Objects, manifest: JsonObject) -> JsonObject:
     there = await objects.get(manifests.coordinates(manifest))
     if there is not None:
         await _take_over(objects, there)
-    return await objects.apply(_remembered(manifest), is_forced=True)
+    return await objects.apply(_remembered(manifest, annotations.LAST_APPLIED), is_forced=True)
 
 
-def _remembered(manifest: JsonObject) -> JsonObject:
-    """With kubectl's copy of itself, unless that is larger than annotations may be."""
+def _remembered(manifest: JsonObject, annotation: str) -> JsonObject:
+    """With a copy of itself, as kubectl leaves it, unless that is larger than annotations may be."""
     kept = {key: value for key, value in manifest.items() if key != "status"}
     metadata = {key: value for key, value in manifests.metadata(kept).items() if key != "managedFields"}
     own: JsonObject = {
-        key: value for key, value in manifests.annotations(kept).items() if key != annotations.LAST_APPLIED
+        key: value for key, value in manifests.annotations(kept).items() if key not in annotations.COPIES
     }
     plain: JsonObject = {**kept, "metadata": {**metadata, "annotations": own}}
     copy = encode_sorted(plain).decode() + "\n"
     if len(copy.encode()) > _LARGEST_COPY:
         return plain
-    return {**kept, "metadata": {**metadata, "annotations": {**own, annotations.LAST_APPLIED: copy}}}
+    return {**kept, "metadata": {**metadata, "annotations": {**own, annotation: copy}}}
 
 
 async def _take_over(objects: Objects, there: JsonObject) -> None:

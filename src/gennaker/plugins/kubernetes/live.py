@@ -1,0 +1,249 @@
+"""The port `LiveManifests` over Kubernetes' accounts: what objects are now, and where they are no longer what was applied.
+
+Drift is what applying the same again would change, as the API server itself says (dry run): its defaults are no drift, nor
+is what others have added beside it. Of a versioned manifest the newest version counts. Objects are found by the label of
+what manages them, in the kinds that Spinnaker knows and the account's custom ones; nothing is watched for it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from gennaker.interfaces.manifests import Drift, Drifts, DriftState, LiveManifest, Located, ManifestCluster
+from gennaker.interfaces.services import Services
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject, to_json
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.kubernetes import (
+    accounts,
+    annotations,
+    asking,
+    confidential,
+    differences,
+    kinds,
+    managers,
+    manifests,
+    patience,
+    readiness,
+    replacing,
+    resolving,
+    targets,
+    versions,
+)
+from gennaker.plugins.kubernetes.accounts import Account
+from gennaker.plugins.kubernetes.kinds import Kind
+from gennaker.plugins.kubernetes.manifests import Coordinates
+from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.patience import patiently
+
+Found = TypeVar("Found")
+_AT_A_TIME = 8
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_EVENT = Kind("event")
+_NOBODY_APPLIES = frozenset({"event", "controllerRevision", "pod", "podPreset", "podSecurityPolicy"})
+"""Made by others, or gone from Kubernetes. A pod that was applied by itself is changed by nobody: it can't be."""
+
+
+class KubernetesManifests:
+    """All Kubernetes accounts."""
+
+    def __init__(self, known: Callable[[], Mapping[str, Account]]) -> None:
+        """`known` is asked each time."""
+        self._known = known
+
+    @classmethod
+    def of(cls, services: Services) -> "KubernetesManifests":
+        """The server's own."""
+        return cls(partial(accounts.all_of, services))
+
+    @property
+    def name(self) -> str:
+        """Spinnaker's `cloudProvider`."""
+        return "kubernetes"
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """Those of the settings."""
+        return frozenset(self._known())
+
+    async def read(self, account: str, location: str, name: str, *, with_events: bool = False) -> LiveManifest:
+        """Asks the API server."""
+        objects = self._objects(account)
+        kind, bare = kinds.parse_full_name(name)
+        where = Coordinates(kind=kind, namespace=location, name=bare)
+        live = await _look(partial(resolving.live, objects, where))
+        events = await _look(partial(_events, objects, live)) if with_events else ()
+        return LiveManifest(
+            account=account,
+            location=manifests.namespace(live),
+            name=manifests.full_name(live),
+            moniker=annotations.moniker(live),
+            manifest=confidential.without_secrets(live),
+            status=foreign.mapping(to_json(readiness.of(live, objects.account.readiness))),
+            artifacts=tuple(replacing.find(live)),
+            events=events,
+        )
+
+    async def of_cluster(self, cluster: ManifestCluster) -> tuple[Located, ...]:
+        """By their annotations."""
+        found = await self._of_cluster(cluster)
+        return tuple(_located(one) for one in sorted(found, key=manifests.created))
+
+    async def target(self, cluster: ManifestCluster, criteria: str) -> Located:
+        """By the same criteria as stages."""
+        return _located(targets.choose(criteria, await self._of_cluster(cluster), cluster.name))
+
+    async def drift(self, application: str, accounts: frozenset[str]) -> Drifts:
+        """One account after another, of each eight objects at a time."""
+        found: list[Drift] = []
+        missing: dict[str, Problem] = {}
+        for name in sorted(accounts & self.accounts):
+            objects = self._objects(name)
+            try:
+                applied, unread = await _applied(objects, application)
+                looks = [partial(_look, partial(_drift, objects, one)) for one in applied]
+                found += await asking.several(looks, at_a_time=_AT_A_TIME)
+            except Refused as refused:
+                missing[name] = _unseen(name, refused)
+                continue
+            if unread:
+                missing[name] = _unread(name, unread)
+        ordered = sorted(found, key=lambda one: (one.account, one.location, one.name))
+        return Drifts(objects=tuple(ordered), missing=missing)
+
+    async def _of_cluster(self, cluster: ManifestCluster) -> list[JsonObject]:
+        objects = self._objects(cluster.account)
+        there = await _look(partial(objects.list, kinds.parse(cluster.kind), cluster.location))
+        return targets.of_cluster(there, cluster.application, cluster.name)
+
+    def _objects(self, account: str) -> Objects:
+        found = self._known().get(account)
+        if found is None:
+            raise Refused(
+                Problem(code="kubernetes.account", message=f"There is no Kubernetes account {account!r}."),
+                status=_NOT_FOUND,
+            )
+        return Objects(found)
+
+
+async def _look(ask: Callable[[], Awaitable[Found]]) -> Found:
+    return await patiently(ask, patience.PAUSES_OF_LOOKS)
+
+
+async def _events(objects: Objects, live: JsonObject) -> tuple[JsonObject, ...]:
+    """Oldest first; none where the account may not see them."""
+    uid = foreign.text_at(manifests.metadata(live), "uid")
+    try:
+        found = await objects.list(_EVENT, manifests.namespace(live), fields=f"involvedObject.uid={uid}")
+    except Refused as refused:
+        if refused.status != _FORBIDDEN:
+            raise
+        return ()
+    own = [one for one in found if foreign.mapping(one.get("involvedObject")).get("uid") == uid]
+    return tuple(sorted(own, key=lambda one: foreign.text_at(one, "lastTimestamp") or manifests.created(one)))
+
+
+async def _applied(objects: Objects, application: str) -> tuple[list[JsonObject], list[str]]:
+    """What the application has in an account, and the kinds that can't be listed there."""
+    looks = [
+        partial(_look, partial(_labelled, objects, kind, space))
+        for kind in _kinds(objects.account)
+        for space in (objects.account.settings.namespaces if _has_namespaces(kind) else ()) or ("",)
+    ]
+    listed = await asking.several(looks, at_a_time=_AT_A_TIME)
+    own = [one for found in listed if not isinstance(found, str) for one in found if _counts(objects, one, application)]
+    return _newest(own), sorted({found for found in listed if isinstance(found, str)})
+
+
+async def _labelled(objects: Objects, kind: Kind, namespace: str) -> list[JsonObject] | str:
+    """The kind's name where it can't be listed."""
+    if await objects.known(kind) is None:
+        return []
+    try:
+        return await objects.list_anywhere(kind, namespace, f"{annotations.MANAGED_BY}={objects.account.managed_by}")
+    except Refused as refused:
+        if refused.status != _FORBIDDEN:
+            raise
+        return str(kind)
+
+
+def _kinds(account: Account) -> list[Kind]:
+    known = [one for one in kinds.known() if one.name not in _NOBODY_APPLIES]
+    custom = [kinds.parse(one.kind) for one in account.settings.custom_resources]
+    return [one for one in dict.fromkeys((*known, *custom)) if account.kind_problem(one) is None]
+
+
+def _has_namespaces(kind: Kind) -> bool:
+    return kinds.properties(kind).is_namespaced
+
+
+def _counts(objects: Objects, one: JsonObject, application: str) -> bool:
+    """Not what a controller has made of something that was applied: it has the labels of that, too."""
+    owners = foreign.mappings_at(manifests.metadata(one), "ownerReferences")
+    is_made = any(foreign.flag(owner.get("controller")) for owner in owners)
+    is_own = (annotations.moniker(one).app or "").lower() == application.lower()
+    return is_own and not is_made and objects.account.namespace_problem(manifests.namespace(one)) is None
+
+
+def _newest(own: list[JsonObject]) -> list[JsonObject]:
+    """Of versions of one thing the newest; what has no version as it is."""
+    chosen: dict[tuple[str, str, str], JsonObject] = {}
+    groups: dict[tuple[str, str, str], list[JsonObject]] = {}
+    for one in own:
+        artifact = annotations.artifact(one)
+        name = (artifact.name if artifact is not None and artifact.version else None) or manifests.name(one)
+        groups.setdefault((kinds.of(one).key, manifests.namespace(one), name), []).append(one)
+    for key, group in groups.items():
+        newest = versions.newest(key[2], group)
+        chosen[key] = next((one for one in group if manifests.name(one) == newest), group[0])
+    return [*chosen.values()]
+
+
+async def _drift(objects: Objects, live: JsonObject) -> Drift:
+    """Raises Refused, ApiFailure."""
+    seen = partial(
+        Drift, account=objects.account.name, location=manifests.namespace(live), name=manifests.full_name(live)
+    )
+    desired = annotations.desired(live)
+    if desired is None:
+        return seen(state=DriftState.UNKNOWN, why="Nothing says what was applied last.")
+    own = {**manifests.metadata(desired), "namespace": manifests.namespace(live)} if manifests.namespace(live) else {}
+    try:
+        after = await objects.apply({**desired, **({"metadata": own} if own else {})}, is_forced=True, is_dry=True)
+    except Refused as refused:
+        if refused.status == _FORBIDDEN:
+            raise
+        return seen(state=DriftState.UNKNOWN, why="; ".join(one.message for one in refused.problems))
+    fields = managers.owned(live)
+    changes = tuple(_change(one, fields) for one in foreign.mappings_at(differences.between(live, after), "changes"))
+    return seen(state=DriftState.DRIFTED if changes else DriftState.SAME, changes=changes)
+
+
+def _change(change: JsonObject, fields: dict[str, frozenset[str]]) -> JsonObject:
+    path = foreign.text_at(change, "path")
+    by: list[Json] = [*managers.of_path(fields, path)]
+    named = {"live": "before", "desired": "after"}
+    values: JsonObject = {name: change[key] for name, key in named.items() if key in change}
+    return {"path": path, **values, "by": by}
+
+
+def _located(live: JsonObject) -> Located:
+    where = manifests.coordinates(live)
+    return Located(kind=str(where.kind), namespace=where.namespace, name=where.name)
+
+
+def _unseen(account: str, refused: Refused) -> Problem:
+    said = "; ".join(one.message for one in refused.problems)
+    return Problem(
+        code="kubernetes.unseen",
+        message=f"What was applied in the account {account} can't be looked at: {said}",
+        remedy="See to its API server, and to the rights of the account's user (list, and patch for the dry run).",
+    )
+
+
+def _unread(account: str, unread: list[str]) -> Problem:
+    return Problem(
+        code="kubernetes.unread",
+        message=f"The account {account} may not list objects of the kinds {', '.join(unread)}: they weren't looked at.",
+        remedy="Give the account's user the right to list them, or leave them out by omit-kinds.",
+    )
