@@ -16,7 +16,7 @@ from gennaker.model.problems import Refused
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=subjects.params({"caddy": None, **PROGRAMS}, debian=("haproxy",)))
+@pytest.fixture(params=subjects.params({"caddy": None, **PROGRAMS}, debian=("haproxy", "nginx")))
 def program(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -6,7 +6,7 @@ to get a new provider object over the same state, as after the server was killed
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.caddy.provider import CaddyProvider
 from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.plugins.proxies.haproxy import HAProxy
+from gennaker.plugins.proxies.nginx import Nginx
 from gennaker.plugins.proxies.program import ProxyProgram
 from gennaker.plugins.proxies.provider import ProxyProvider
 from gennaker.settings import CaddySettings
@@ -35,6 +36,9 @@ APP = Path(__file__).parent / "image" / "app" / "server.py"
 
 class World(Protocol):
     """What a test needs of a provider's surroundings."""
+
+    is_random: bool
+    """Whether it splits by chance, so that shares hold over many requests only."""
 
     def provider(self) -> TrafficProvider:
         """A new provider object over the same state."""
@@ -55,6 +59,8 @@ class World(Protocol):
 
 class FakeWorld:
     """In memory."""
+
+    is_random = False
 
     def __init__(self) -> None:
         self._state: dict[str, FakeBalancer] = {}
@@ -87,6 +93,8 @@ class FaultlessWorld(FakeWorld):
 
 class RealWorld:
     """A real load balancer and real servers."""
+
+    is_random = False
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -156,6 +164,7 @@ class ProxyWorld(RealWorld):
     def __init__(self, folder: Path, program: ProxyProgram) -> None:
         super().__init__(folder)
         self._program = program
+        self.is_random = program.name in _RANDOM
 
     def provider(self) -> ProxyProvider:
         return ProxyProvider(
@@ -166,7 +175,10 @@ class ProxyWorld(RealWorld):
         await self.provider().close()
 
 
-PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAProxy(), Envoy())}
+_RANDOM = ("nginx",)
+_MANY = 10
+"""Times as many requests are counted where chance splits them."""
+PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAProxy(), Envoy(), Nginx())}
 
 
 async def until_answering(address: str) -> None:
@@ -201,3 +213,16 @@ async def real(kind: str, folder: Path) -> AsyncIterator[RealWorld]:
 async def answers(surroundings: World, balancer: LoadBalancer, count: int) -> Counter[str]:
     """Who answers so many requests, one after another."""
     return Counter([await surroundings.get(balancer) for _ in range(count)])
+
+
+async def is_split(surroundings: World, balancer: LoadBalancer, wanted: Mapping[str, int]) -> None:
+    """Fails unless as many requests are split just so; within four standard errors of many times as many where it is by chance."""
+    total = sum(wanted.values()) * (_MANY if surroundings.is_random else 1)
+    found = await answers(surroundings, balancer, total)
+    if not surroundings.is_random:
+        assert found == wanted
+        return
+    assert set(found) == set(wanted)
+    for address, part in wanted.items():
+        chance = part / sum(wanted.values())
+        assert abs(found[address] - total * chance) <= 4 * (total * chance * (1 - chance)) ** 0.5

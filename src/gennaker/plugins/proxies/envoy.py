@@ -99,9 +99,9 @@ class Envoy:
                 _write_endpoints(folder, record)
             raise Unanswered("it has not taken its new endpoints yet")
 
-    async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int]:
+    async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
         """What the endpoints have under way."""
-        counts = {}
+        counts: dict[str, int | None] = {}
         for host in await _hosts(folder):
             counts[host.name] = next((int(stat.value) for stat in host.stats if stat.name == "rq_active"), 0)
         return counts

@@ -112,13 +112,13 @@ class HAProxy:
         if await _bank_in_use(folder) != idle:
             raise Refused(problems.refused(self.wanted, said.strip()), status=502)
 
-    async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int]:
+    async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
         """What the servers of both banks have under way."""
         found: Counter[str] = Counter()
         for servers in (await _banks(folder)).values():
             for name, server in servers.items():
                 found[_address(name)] += server.under_way
-        return found
+        return dict[str, int | None](found)
 
 
 def _taken_out(bank: str, now: Mapping[str, _Server], wanted: Mapping[str, tuple[str, int]]) -> list[str]:

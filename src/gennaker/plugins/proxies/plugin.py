@@ -10,12 +10,13 @@ from gennaker.interfaces.services import Services
 from gennaker.model.problems import Refused
 from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.plugins.proxies.haproxy import HAProxy
+from gennaker.plugins.proxies.nginx import Nginx
 from gennaker.plugins.proxies.provider import ProxyProvider
 
 log = structlog.get_logger()
 
 _KEEP_SECONDS = 1.0
-_PROGRAMS = (HAProxy(), Envoy())
+_PROGRAMS = (HAProxy(), Envoy(), Nginx())
 
 
 async def keep(services: Services) -> None:

@@ -59,8 +59,8 @@ class ProxyProgram(Protocol):
         """
         ...
 
-    async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int]:
-        """Requests under way by address, also of those that are leaving. Raises Unanswered."""
+    async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
+        """Requests under way by address, also of those that are leaving; None: it can't be told. Raises Unanswered."""
         ...
 
 

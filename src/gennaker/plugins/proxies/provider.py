@@ -35,6 +35,8 @@ _ANSWER_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 _KEPT_RUNS = 5
 _DRAIN_SECONDS = 10.0
+_MOST_LEAVING = 1000
+"""Instances that have lost their share, the newest first: where nobody can tell what is under way they would only become more."""
 
 
 class ProxyProvider:
@@ -96,10 +98,10 @@ class ProxyProvider:
     async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         """Requests under way by address: of all that have a share, and of others that have any."""
         record = await self._known(load_balancer)
-        listed = dict.fromkeys(record.addresses, 0)
+        listed: dict[str, int | None] = dict.fromkeys(record.addresses, 0)
         return {
             **listed,
-            **{one: count for one, count in (await self._counts(record)).items() if count or one in listed},
+            **{one: count for one, count in (await self._counts(record)).items() if count != 0 or one in listed},
         }
 
     async def remove(self, load_balancer: str) -> None:
@@ -171,12 +173,12 @@ class ProxyProvider:
 
     async def _with_leaving(self, before: ProxyRecord, after: ProxyRecord) -> ProxyRecord:
         """With all that has had a share until now, and of what has had one earlier that which still has requests."""
-        busy = {address for address, count in (await self._counts(before)).items() if count}
+        busy = {address for address, count in (await self._counts(before)).items() if count != 0}
         once = (*before.addresses, *(address for address in before.leaving if address in busy))
         leaving = tuple(address for address in dict.fromkeys(once) if address not in after.addresses)
-        return msgspec.structs.replace(after, leaving=leaving)
+        return msgspec.structs.replace(after, leaving=leaving[:_MOST_LEAVING])
 
-    async def _counts(self, record: ProxyRecord) -> Mapping[str, int]:
+    async def _counts(self, record: ProxyRecord) -> Mapping[str, int | None]:
         """Nothing where no process lives: then nothing is under way."""
         status = await self._processes.status(_run_name(record))
         if status is None or status.pid is None:

@@ -1,0 +1,229 @@
+"""nginx: switched by links that are read for each request, never reloaded.
+
+Theory of operation. A reload would close idle connections of clients, of which one may just be sending (nginx can wait with
+that since 1.27.4 only), and each reload leaves workers that live as long as their WebSockets. So the configuration never
+changes. `split_clients` gives each request, by hashes of its random id, a *slot*: four digits, which are a path. At its end is
+a folder named after an instance's address; `$realpath_root` is that folder, looked up for each request, and a `map` takes the
+address from it. The paths of one split lie in a folder of their own, a *bank*; the link `current` names the bank in use. To
+switch, a new bank is made and the link is renamed over the old one: atomic for each request, no connection is touched. The split
+is random: each request falls to an instance with exactly its probability, in steps of a hundredth of a percent.
+
+A bank is small: where all paths below a digit lead to one instance, the digit is a link to the instance's folder, and there all
+further digits are links to the folder itself.
+
+Instances are connected to for each request, as nginx does by itself: so its open connections tell what is under way (`connections.py`).
+"""
+
+import asyncio
+import os
+import resource
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from gennaker.interfaces import traffic
+from gennaker.model.codec import encode
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.proxies import connections
+from gennaker.plugins.proxies.program import Unanswered, Wanted
+from gennaker.plugins.proxies.records import ProxyRecord
+
+_DIGITS = 4
+_SLOTS = 10**_DIGITS
+_CURRENT = "current"
+_BANKS = "banks"
+_WEIGHTS = "weights.json"
+"""In a bank: what it was made from."""
+_PID = "nginx.pid"
+_NOBODY = "nobody"
+_KEPT_BANKS = 3
+"""A request that is just being given its instance may still read the last bank."""
+_TRIES = 8
+"""An instance that can't be reached has seen nothing of the request: so many draws in all (nginx ends an eleventh redirect)."""
+_MOST_FILES = 30_000
+
+_CONFIGURATION = """\
+{user}daemon off;
+worker_processes auto;
+worker_rlimit_nofile {files};
+pid {pid};
+error_log stderr error;
+events {{
+    worker_connections 10000;
+}}
+http {{
+    access_log off;
+    server_tokens off;
+    client_body_temp_path temp/body;
+    proxy_temp_path temp/proxy;
+    fastcgi_temp_path temp/fastcgi;
+    uwsgi_temp_path temp/uwsgi;
+    scgi_temp_path temp/scgi;
+    keepalive_timeout 60s;
+    keepalive_requests 1000000;
+    client_header_timeout 60s;
+    client_max_body_size 0;
+    ignore_invalid_headers off;
+    underscores_in_headers on;
+    recursive_error_pages on;
+    proxy_http_version 1.1;
+    proxy_buffering off;
+    proxy_connect_timeout 2s;
+    proxy_send_timeout 1h;
+    proxy_read_timeout 24h;
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $onward;
+    map $http_upgrade $onward {{
+        default upgrade;
+        "" close;
+    }}
+    map $realpath_root $instance {{
+        volatile;
+        "~/(?<found>[0-9a-f.:\\[\\]]+:[0-9]+)$" $found;
+    }}
+{splits}
+    server {{
+        listen {address};
+{locations}
+    }}
+}}
+"""
+_LOCATION = """\
+        location {path} {{
+            root {current}/{slot};
+            # What an instance has been sent may have had its effect there: it is not repeated.
+            if ($upstream_bytes_sent ~ "[1-9]") {{
+                return 502;
+            }}
+            if ($instance = "") {{
+                return 503;
+            }}
+            proxy_pass http://$instance;{again}
+        }}"""
+
+
+class Nginx:
+    """Offers ProxyProgram."""
+
+    name = "nginx"
+    wanted = Wanted(title="nginx", file="nginx", package="the package nginx-light or nginx (1.20 or newer)")
+    stop_signal = signal.SIGQUIT
+
+    def argv(self, executable: str, folder: Path) -> tuple[str, ...]:
+        """With the folder that it is started in as its prefix."""
+        return (executable, "-p", "./", "-c", "nginx.conf", "-e", "stderr")
+
+    def write(self, folder: Path, record: ProxyRecord) -> None:
+        """The configuration, and the first bank."""
+        (folder / "temp").mkdir(exist_ok=True)
+        (folder / "nginx.conf").write_text(_configuration(record))
+        _switch(folder, _weights(record))
+
+    async def apply(self, folder: Path, record: ProxyRecord, pid: int) -> None:
+        """Makes a bank and names it; nginx listens as soon as its file with its number is there."""
+        weights = _weights(record)
+        if not (folder / _PID).exists():
+            raise Unanswered("it does not listen yet")
+        if await asyncio.to_thread(_in_use, folder) != encode(weights):
+            await asyncio.to_thread(_switch, folder, weights)
+
+    async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
+        """Its open connections."""
+        return await asyncio.to_thread(connections.by_address, (*record.addresses, *record.leaving), pid)
+
+
+def _weights(record: ProxyRecord) -> dict[str, int]:
+    """Slots of each address. Raises Refused."""
+    turns = traffic.turns(record.shares)
+    if len(turns) > _SLOTS:
+        raise Refused(
+            Problem(
+                code="nginx.too_many",
+                message=f"{len(turns)} instances are to serve {record.name}; nginx splits among at most {_SLOTS}.",
+                remedy="Use a load balancer of another provider.",
+            )
+        )
+    return traffic.rounded(turns, _SLOTS) if turns else {}
+
+
+def _in_use(folder: Path) -> bytes:
+    try:
+        return (folder / _CURRENT / _WEIGHTS).read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _switch(folder: Path, weights: Mapping[str, int]) -> None:
+    """Makes a new bank and renames the link to it over the old one."""
+    banks = folder / _BANKS
+    banks.mkdir(exist_ok=True)
+    known = sorted(int(one.name) for one in banks.iterdir())
+    number = known[-1] + 1 if known else 0
+    bank = banks / str(number)
+    slots = [address for address, count in weights.items() for _ in range(count)] or [_NOBODY] * _SLOTS
+    for address in dict.fromkeys(slots):
+        _make_end(folder / address)
+    _make_paths(bank, slots, "../..")
+    (bank / _WEIGHTS).write_bytes(encode(weights))
+    fresh = folder / f"{_CURRENT}.new"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(f"{_BANKS}/{number}")
+    fresh.replace(folder / _CURRENT)
+    for old in known[: 1 - _KEPT_BANKS]:
+        shutil.rmtree(banks / str(old))
+
+
+def _make_end(folder: Path) -> None:
+    """An instance's folder, which all further digits lead to."""
+    folder.mkdir(exist_ok=True)
+    for digit in range(10):
+        link = folder / str(digit)
+        if not link.is_symlink():
+            link.symlink_to(".")
+
+
+def _make_paths(folder: Path, slots: list[str], up: str) -> None:
+    """Below the folder: what leads to these slots. `up`: from there to where the instances' folders are."""
+    folder.mkdir()
+    size = len(slots) // 10
+    for digit in range(10):
+        part = slots[digit * size : (digit + 1) * size]
+        below = folder / str(digit)
+        if part[0] == part[-1]:  # An instance's slots lie together.
+            below.symlink_to(f"{up}/{part[0]}")
+        else:
+            _make_paths(below, part, f"{up}/..")
+
+
+def _configuration(record: ProxyRecord) -> str:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    return _CONFIGURATION.format(
+        # As root its workers would become nobody, who may not look into our folder.
+        user="user root;\n" if os.geteuid() == 0 else "",
+        files=files,
+        pid=_PID,
+        address=record.address,
+        splits="\n".join(_split(number, digit) for number in range(_TRIES) for digit in range(_DIGITS)),
+        locations="\n".join(_location(number) for number in range(_TRIES)),
+    )
+
+
+def _split(number: int, digit: int) -> str:
+    """A draw of its own for each digit of each try."""
+    values = " ".join(f"10% {value};" for value in range(9))
+    return f'    split_clients "{number}.{digit} $request_id" $slot{number}_{digit} {{ {values} * 9; }}'
+
+
+def _location(number: int) -> str:
+    is_last = number == _TRIES - 1
+    return _LOCATION.format(
+        path=f"@try{number}" if number else "/",
+        current=_CURRENT,
+        slot="/".join(f"$slot{number}_{digit}" for digit in range(_DIGITS)),
+        again="" if is_last else f"\n            error_page 502 504 = @try{number + 1};",
+    )
