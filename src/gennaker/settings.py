@@ -200,6 +200,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     cached_executions: Count = 500
     time_zone: str = "America/Los_Angeles"
     """For execution windows and cron triggers, Spinnaker's default."""
+    cron_triggers: bool = True
+    """Off: none fires."""
+    cron_catch_up_seconds: SecondsIfAny = 0.0
+    """Due times that nobody saw, as no server ran, are made up for if they are no longer ago; 0: never, as in Spinnaker."""
     partition: str = ""
     """Name of this installation, kept with each execution that it accepts; empty: it has none."""
     disabled_tasks: tuple[str, ...] = ()

@@ -350,7 +350,6 @@ def test_a_project_shows_its_clusters() -> None:
         ("GET", "/managed/application/shop"),
         ("POST", "/managed/delivery-configs"),
         ("GET", "/bakery/options"),
-        ("GET", "/cron/validate?expression=x"),
         ("PUT", "/admin/executions/forceCancel?executionId=x"),
         ("DELETE", "/pipelineTemplates/x"),
         ("GET", "/charts/find?q=x"),

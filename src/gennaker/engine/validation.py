@@ -12,8 +12,9 @@ import msgspec
 
 from gennaker.engine import specs
 from gennaker.interfaces.stages import StageType
-from gennaker.model import codec, depth, foreign, names, records, trigger_keys
+from gennaker.model import codec, cron_expressions, depth, foreign, names, records, trigger_keys
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.cron_expressions import InvalidExpression
 from gennaker.model.pipeline_keys import PipelineKeys
 from gennaker.model.problems import Problem
 from gennaker.patterns import java
@@ -143,6 +144,8 @@ def _triggers(config: JsonObject, found: _Found) -> None:
             pattern = trigger.get(key) if key in keys.__struct_fields__ else None
             if isinstance(pattern, str) and "${" not in pattern:
                 _pattern(pattern, key, f"{pointer}/{key}", found)
+        if kind == "cron":
+            _cron(trigger, f"{pointer}/cronExpression", found)
 
 
 def _called(kind: Json) -> str:
@@ -162,6 +165,23 @@ def _pattern(pattern: str, key: str, pointer: str, found: _Found) -> None:
         )
         is_refused = key == "branch" and not error.is_limit
         (found.problems if is_refused else found.warnings).append(problem)
+
+
+def _cron(trigger: JsonObject, pointer: str, found: _Found) -> None:
+    """All that is wrong with when it fires."""
+    expression = trigger.get("cronExpression", "")
+    if not isinstance(expression, str) or "${" in expression:
+        return
+    try:
+        cron_expressions.read(cron_expressions.fuzzed(expression, ""))
+    except InvalidExpression as error:
+        for sentence in error.sentences:
+            found.wrong(
+                pointer,
+                f"`cronExpression` can't be read: {sentence}",
+                code="trigger.cron",
+                remedy="Write it as Quartz does, seconds first: `0 30 9 ? * MON-FRI`.",
+            )
 
 
 def _stages(config: JsonObject, found: _Found) -> None:

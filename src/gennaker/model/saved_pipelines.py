@@ -4,12 +4,14 @@ Front50's rules: names are unique within an application, whatever their case; a 
 which version it is based.
 """
 
+import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
-from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject, encode_sorted, milliseconds
 from gennaker.model.problems import Problem, Refused
 
 PIPELINE = "pipeline"
@@ -17,6 +19,8 @@ STRATEGY = "strategy"
 """Kinds of definitions."""
 _LEFT_OUT = "regenerateCronTriggerIds"
 """An order to the store, no part of the pipeline."""
+_IDS = uuid.UUID("2c1d6a34-90a8-5b63-a6f1-1f0c9f0e7d55")
+"""Namespace of the ids of triggers."""
 
 
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +35,9 @@ def completed(
 ) -> JsonObject:
     """What is stored: `existing` is what was stored under the id, `stored` all of the application by id."""
     now = str(milliseconds(stamp.at))
-    body: JsonObject = {key: value for key, value in given.items() if key != _LEFT_OUT}
+    is_new = existing is None or foreign.flag(given.get(_LEFT_OUT))
+    body = with_trigger_ids(given, pipeline_id, is_new=is_new)
+    body.pop(_LEFT_OUT, None)
     body |= {"id": pipeline_id, "updateTs": now, "lastModifiedBy": stamp.user}
     if body.get("index") is None:
         body["index"] = existing.get("index") if existing else None
@@ -40,6 +46,23 @@ def completed(
         body["index"] = max((index for index in taken if isinstance(index, int)), default=-1) + 1
     created = existing.get("createTs") if existing else given.get("createTs")
     return {**body, "createTs": created or now}
+
+
+def with_trigger_ids(given: JsonObject, pipeline_id: str, *, is_new: bool) -> JsonObject:
+    """The pipeline with an id at each cron trigger: `H` in expressions depends on it.
+
+    Those of a new pipeline get other ones than they have, as it may be a copy. The same pipeline gets the same ids.
+    """
+    triggers = given.get("triggers")
+    if not isinstance(triggers, list):
+        return dict(given)
+    return {**given, "triggers": [_with_id(one, f"{pipeline_id}/{at}", is_new) for at, one in enumerate(triggers)]}
+
+
+def _with_id(trigger: Json, place: str, is_new: bool) -> Json:  # noqa: FBT001 - what `with_trigger_ids` was told
+    if not isinstance(trigger, dict) or trigger.get("type") != "cron" or (trigger.get("id") and not is_new):
+        return trigger
+    return {**trigger, "id": str(uuid.uuid5(_IDS, f"{place}/{encode_sorted(trigger).decode()}"))}
 
 
 def refuse_name(given: JsonObject, pipeline_id: str, stored: Mapping[str, JsonObject]) -> None:

@@ -365,7 +365,7 @@ _HANDLERS = (
         artifacts=lambda _: [],
     ),
 )
-SUPPORTED = frozenset({"manual", "pipeline", *(kind for handler in _HANDLERS for kind in handler.types)})
+SUPPORTED = frozenset({"manual", "pipeline", "cron", *(kind for handler in _HANDLERS for kind in handler.types)})
 """Trigger types that can fire here; others are kept and warned about."""
 
 

@@ -346,6 +346,7 @@ RULES: dict[str, Rule] = {
     "GET /capabilities/deploymentMonitors": signed_in,
     "GET /capabilities/expressions": signed_in,
     "GET /capabilities/quietPeriod": signed_in,
+    "GET /cron/validate": signed_in,
     "GET /certificates": signed_in,
     "GET /credentials": signed_in,
     "GET /credentials/{name}": _account(Right.READ),

@@ -28,6 +28,7 @@ from gennaker.web.gate.canary_configs import GateCanaryConfigsController
 from gennaker.web.gate.canary_runs import GateCanariesController
 from gennaker.web.gate.clusters import GateClustersController, GateInstancesController
 from gennaker.web.gate.conventions import Conventions
+from gennaker.web.gate.cron import GateCronController
 from gennaker.web.gate.definitions import GatePipelineConfigsController, GateStrategyConfigsController
 from gennaker.web.gate.executions import GateExecutionsController
 from gennaker.web.gate.expressions import GateExpressionsController
@@ -136,6 +137,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             GatePipelinesController,
             GateExecutionsController,
             GateExpressionsController,
+            GateCronController,
             GateTasksController,
             GateProjectsController,
             GateTemplatesController,

@@ -38,6 +38,7 @@ DELIVER: dict[str, Any] = {
         {"type": "webhook", "enabled": True, "source": "ci", "runAsUser": "robot"},
         {"type": "webhook", "enabled": False, "source": "old"},
         {"type": "cron", "enabled": True, "cronExpression": "0 0 12 * * ?"},
+        {"type": "helm", "enabled": True, "account": "charts", "version": "1.x"},
     ],
     "notifications": [{"type": "pager", "address": "x", "when": ["pipeline.failed"]}],
     "stages": [
@@ -161,8 +162,8 @@ def test_everything_comes_over_with_its_ids_and_triggers_off(
     }
     assert everything(here) == everything(there)
     stored = here.call("GET", "/applications/shop/pipelineConfigs/Deliver")
-    assert [one["enabled"] for one in stored["triggers"]] == [False, False, False]
-    assert [bundles.BEFORE in one for one in stored["triggers"]] == [True, False, True]
+    assert [one["enabled"] for one in stored["triggers"]] == [False, False, False, False]
+    assert [bundles.BEFORE in one for one in stored["triggers"]] == [True, False, True, True]
     assert there.call("GET", "/applications/shop/pipelineConfigs/Deliver")["triggers"][0]["enabled"] is True
 
 
@@ -176,7 +177,7 @@ def test_every_gap_is_named_with_its_place(there: Site, client: Client, capsys: 
         ("stops", "stage.unknown_type", "pipeline", "Deliver", "/stages/1/type"),
         ("stops", "account.missing", "pipeline", "Deliver", "/stages/1/account"),
         ("differs", "expression.function_missing", "pipeline", "Deliver", "/stages/1/text"),
-        ("differs", "trigger.not_served", "pipeline", "Deliver", "/triggers/2"),
+        ("differs", "trigger.not_served", "pipeline", "Deliver", "/triggers/3"),
         ("differs", "trigger.run_as", "pipeline", "Deliver", "/triggers/0/runAsUser"),
         ("differs", "notification.unknown_type", "pipeline", "Deliver", "/notifications/0"),
         ("stops", "metrics.missing", "canary-config", "shop-canary", "/metrics/0/query/type"),
@@ -229,7 +230,7 @@ def test_an_export_is_what_was_imported_and_can_be_imported_again(
     assert exporting.export(client, folder, ()) == 0
 
     written = json.loads((folder / "applications/shop/pipelines/Deliver.json").read_text())
-    assert written["triggers"] == DELIVER["triggers"]
+    assert written["triggers"] == there.call("GET", "/applications/shop/pipelineConfigs/Deliver")["triggers"]
     assert written["mood"] == DELIVER["mood"]
     assert sorted(str(one.relative_to(folder)) for one in folder.rglob("*.json")) == [
         "applications/shop/application.json",

@@ -297,6 +297,8 @@ def test_a_problem_says_what_is_wanted_and_what_was_found() -> None:
         ({"type": "jenkins", "master": [5], "job": {}, "propertyFile": []}, "/master /job /propertyFile"),
         ({"type": "webhook", "source": [5], "payloadConstraints": ["a"]}, "/source /payloadConstraints"),
         ({"type": "cron", "cronExpression": [5], "parameters": []}, "/cronExpression /parameters"),
+        ({"type": "cron"}, "/cronExpression"),
+        ({"type": "cron", "cronExpression": "0 60 9 ? * MONDAY"}, "/cronExpression /cronExpression"),
         ({"type": "pubsub", "pubsubSystem": [5], "attributeConstraints": "a"}, "/pubsubSystem /attributeConstraints"),
         ({"type": "pipeline", "pipeline": [5], "status": "successful"}, "/pipeline /status"),
         ({"type": "artifactory", "artifactorySearchName": [5]}, "/artifactorySearchName"),

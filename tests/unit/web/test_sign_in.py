@@ -161,7 +161,7 @@ OPEN = {
     "GET /charts/find": 501,
     "GET /ci/builds": 501,
     "GET /credentials/type/webhook": 501,
-    "GET /cron/validate": 501,
+    "GET /cron/validate": 400,
     "GET /firewalls": 200,
     "GET /firewalls/x/x/x": 501,
     "GET /history/x": 501,

@@ -47,7 +47,7 @@ async def save(
     existing = await context.services.definitions.get(KIND, wanted or new_id)
     await _refuse_unauthorised(context, given, existing)
     given = trigger_secrets.unmasked(given, existing.body if existing else None)
-    if existing is not None and context.is_repeat and _content(existing.body) == _content(given):
+    if existing is not None and context.is_repeat and _is_stored(existing, given):
         return Saved(body=existing.body, is_new=not wanted)
     if existing is None and must_exist:
         raise Refused(_unknown(wanted or str(given.get("name"))), status=404)
@@ -83,6 +83,12 @@ async def named(context: TaskContext, application: str, name: str) -> Definition
 
 def _unknown(wanted: str) -> Problem:
     return Problem(code="pipeline.unknown", message=f"There is no pipeline {wanted!r}.")
+
+
+def _is_stored(existing: Definition, given: JsonObject) -> bool:
+    """Whether a save of this, as a new pipeline or over an older one, would store what is there."""
+    wanted = [saved_pipelines.with_trigger_ids(given, existing.id, is_new=is_new) for is_new in (False, True)]
+    return _content(existing.body) in [_content(one) for one in wanted]
 
 
 def _content(body: JsonObject) -> JsonObject:

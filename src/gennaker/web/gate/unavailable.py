@@ -40,7 +40,6 @@ _READ = (
     "/charts/find",
     "/ci/builds",
     "/credentials/type/{kind:str}",
-    "/cron/validate",
     "/history/{name:str}",
     "/nexus/names",
     "/plugins/info",

@@ -1,0 +1,1 @@
+"""Cron triggers: pipelines that start at certain times."""
