@@ -60,7 +60,10 @@ def run(*words: str) -> str:
     """Runs a program; its output is the failure's message."""
     # Signatures and settings of this machine's users must not decide.
     environment = {"PATH": os.defpath + ":/usr/sbin:/sbin", "HOME": "/root"}
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    with TemporaryDirectory() as elsewhere:  # a container's monitor leaves an empty file where it was started
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=elsewhere
+        )
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
 

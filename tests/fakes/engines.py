@@ -78,6 +78,7 @@ def engine(folder: Path) -> Iterator[EngineInTests]:
             [*words, "system", "service", "--time=0", f"unix://{run / 's.sock'}"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            cwd=run,  # a container's monitor leaves an empty file where it was started
         )
         try:
             _wait_for(run / "s.sock", service)

@@ -60,12 +60,13 @@ def demo(
     *,
     place: Place = HERE,
     keep: Annotated[bool, Parameter(help="Leave everything running to play with.", negative="")] = False,
+    rate: Annotated[float, Parameter(help="Requests a second that visitors make.")] = 600.0,
 ) -> int:
     """Take one commit all the way to production, and three bad ones as far as they may come."""
     _check_demo_packages()
     from gennaker.demo import running as demo_running
 
-    return demo_running.run(data=place.data, config=place.config, flags=tuple(place.set), keep=keep)
+    return demo_running.run(data=place.data, config=place.config, flags=tuple(place.set), keep=keep, rate=rate)
 
 
 @app.command

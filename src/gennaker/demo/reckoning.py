@@ -11,6 +11,10 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 
 NEEDED_PER_GROUP = 60.0
+USUAL_RATE = 600.0
+"""Requests a second."""
+MOST_SHARE = 40.0
+LEAST_RATE = 100 * NEEDED_PER_GROUP / MOST_SHARE
 """Requests a second that baseline and canary each must see for the judge to have power."""
 _UNAVAILABLE = (502, 503, 504)
 
@@ -48,10 +52,22 @@ def rate_of(log: Path) -> float:
     return float(counted[-1]) if counted else 0.0
 
 
+def check_rate(rate: float) -> None:
+    """Raises Refused if a canary would see too little of it to be judged."""
+    if not rate >= LEAST_RATE:
+        raise Refused(
+            Problem(
+                code="demo.rate",
+                message=f"With {rate:g} requests a second baseline and canary see too little to be judged.",
+                remedy=f"Give --rate {LEAST_RATE:g} or more.",
+            )
+        )
+
+
 def share_needed(rate: float) -> float:
     """10 %, or as much as baseline and canary need to see enough; never more than 40 % each."""
-    needed = 100 * NEEDED_PER_GROUP / rate if rate else 40.0
-    return min(40.0, max(10.0, float(int(needed + 0.999))))
+    needed = 100 * NEEDED_PER_GROUP / rate if rate else MOST_SHARE
+    return min(MOST_SHARE, max(10.0, float(int(needed + 0.999))))
 
 
 def seconds(ended: JsonObject) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from gennaker.demo import own_folder
+from gennaker.demo import own_folder, reckoning
 from gennaker.demo.story import Story
 from gennaker.demo.telling import Teller
 from gennaker.demo.where import PROCESSES, Where
@@ -17,18 +17,28 @@ from gennaker.model.problems import Refused
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(*, data: Path | None, config: Path | None, flags: tuple[str, ...], keep: bool, where: Where = PROCESSES) -> int:
+def run(
+    *,
+    data: Path | None,
+    config: Path | None,
+    flags: tuple[str, ...],
+    keep: bool,
+    rate: float = reckoning.USUAL_RATE,
+    where: Where = PROCESSES,
+) -> int:
     """Tells the story; 0 if everything did what it must. With `keep` all is left running until Ctrl-C.
 
-    `config` and `flags` are the server's; the demo's own settings come between them. `where`: where the services run.
+    `config` and `flags` are the server's; the demo's own settings come between them. `where`: where the services run; `rate`:
+    the requests a second that they get.
 
-    Raises Refused before anything begins if the folder won't do.
+    Raises Refused before anything begins if the folder or the rate won't do.
     """
+    reckoning.check_rate(rate)
     folder = data.expanduser().absolute() if data else own_folder.temporary()
     own_folder.claim(folder)
     teller = Teller()
     with _at_ending_signals(_interrupt):
-        _tell(Story(folder, teller, config=config, flags=flags, where=where), teller, keep=keep)
+        _tell(Story(folder, teller, config=config, flags=flags, rate=rate, where=where), teller, keep=keep)
     if teller.failures:
         teller.verdict(folder)
         return 1

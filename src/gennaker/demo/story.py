@@ -31,7 +31,6 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.transport import tls
 from gennaker.transport.client import Client
 
-_RATE = 600.0
 _SECRET = "a secret that the repository and the trigger share"  # noqa: S105 - the demo's own, on loopback
 _GRACE = "PT1H"
 _MOST_MEMORY_BYTES = 200_000_000
@@ -59,9 +58,10 @@ class Story:
         *,
         config: Path | None = None,
         flags: tuple[str, ...] = (),
+        rate: float,
         where: Where = PROCESSES,
     ) -> None:
-        """Nothing runs yet; the services will run `where` it says."""
+        """Nothing runs yet; the services will run `where` it says and get `rate` requests a second."""
         self._teller = teller
         self._where = where
         self._mail = MailSink()
@@ -69,7 +69,7 @@ class Story:
         self._own = folder / own_folder.OWN
         self._server = DemoServer(folder, (*self._settings(), *flags), config=config)
         self._repository = DemoRepository(self._own)
-        self._visitors = Visitors(rate=_RATE)
+        self._visitors = Visitors(rate=rate)
         self._meter: watching.Meter | None = None
         self._client: Client
         self._watcher: Watcher
