@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
+from tests.e2e.forked_server import ForkedServer
 
-from gennaker.demo.server import DemoServer
 from gennaker.model.codec import JsonObject
 from gennaker.transport.client import Client
 
@@ -69,8 +69,8 @@ class Several:
         self.clients: list[Client] = [server.start() for server in self.servers]
         self._database = psycopg.connect(url, autocommit=True)
 
-    def _server(self, data: Path, flags: Sequence[str]) -> DemoServer:
-        return DemoServer(data, (*self._flags, *flags))
+    def _server(self, data: Path, flags: Sequence[str]) -> ForkedServer:
+        return ForkedServer(data, (*self._flags, *flags))
 
     def close(self) -> None:
         self._database.close()

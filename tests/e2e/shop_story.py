@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e import shop_pipelines
+from tests.e2e.forked_server import ForkedServer
 from tests.e2e.patient import PatientClient, Supervisor
 
 from gennaker.demo import versions, watching
 from gennaker.demo.repository import DemoRepository
-from gennaker.demo.server import DemoServer
 from gennaker.demo.sinks import MailSink, WebhookSink
 from gennaker.demo.watching import Watcher
 from gennaker.model.codec import Json, JsonObject
@@ -87,7 +87,7 @@ class ShopStory:
         api = ports.free(f"{folder}/api")
         registry = ports.free(f"{folder}/registry", {api})
         self.registry_host = f"127.0.0.1:{registry}"
-        self._server = DemoServer(
+        self._server = ForkedServer(
             self.data,
             (
                 f"server.port={api}",

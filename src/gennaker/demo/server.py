@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO, Protocol
 
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport.client import Client, server
@@ -17,6 +18,27 @@ _STOPS_WITHIN_SECONDS = 30.0
 _LOOKS_EVERY_SECONDS = 0.05
 
 
+class Running(Protocol):
+    """What a server needs of the process that it is; `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    def poll(self) -> int | None:
+        """The exit status, None while it lives."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status. Raises `subprocess.TimeoutExpired`."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Does nothing to one that has ended."""
+        ...
+
+
 class DemoServer:
     """A server over one data folder; stopping it leaves instances and load balancers as they are."""
 
@@ -25,7 +47,7 @@ class DemoServer:
         self.data = data
         self._words = [word for flag in flags for word in ("--set", flag)]
         self._words += ["--config", str(config)] if config else []
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
 
     def command(self, *words: str) -> list[str]:
         """The command line of a `gennaker` command about this server, with its settings."""
@@ -41,20 +63,18 @@ class DemoServer:
         """Starts the server and waits until it is ready. Raises Refused with the end of its log if it isn't."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(self.data / "server.log", "ab", opener=open_private) as log:
-            self._process = subprocess.Popen(
-                self.command("serve"),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **(environment or {})},
-                start_new_session=True,
-            )
+            self._process = self._launch(self.command("serve"), log, {**os.environ, **(environment or {})})
         until = time.monotonic() + _STARTS_WITHIN_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
             if self._is_announced(self._process.pid):
                 return Client(self.data)
             time.sleep(_LOOKS_EVERY_SECONDS)
         raise Refused(self._not_ready())
+
+    def _launch(self, command: list[str], log: IO[bytes], environment: dict[str, str]) -> Running:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
 
     def is_running(self) -> bool:
         """Whether the process lives."""
@@ -69,7 +89,7 @@ class DemoServer:
             try:
                 self._process.wait(_STOPS_WITHIN_SECONDS)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                self._process.send_signal(signal.SIGKILL)
                 self._process.wait()
         self._process = None
 
