@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-.PHONY: help setup develop demo demo-kubernetes serve test check format simulate simulate-nightly golden openapi mutate bench lock clean
+.PHONY: help setup develop demo demo-kubernetes serve test check format simulate simulate-nightly fuzz-api golden openapi mutate bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ simulate-nightly: develop ## millions of steps of random pipelines on servers th
 
 simulate: develop ## the simulation that a failure names, once more (SEED=…)
 	@$(BIN)/python -m tests.simulation.nightly --seed $(SEED)
+
+fuzz-api: develop ## many made-up requests of each operation of the native API to a server of its own (ARGS="--examples 1000 --seed 7")
+	@$(BIN)/python -m tests.fuzzing $(ARGS)
 
 golden: develop ## takes down anew what the engine makes of the golden walks: read the difference, and say why in the commit
 	@$(BIN)/python -m tests.golden.walks

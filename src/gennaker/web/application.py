@@ -152,6 +152,7 @@ def routes(body_limit_bytes: int) -> Litestar:
         dependencies={"ports": Provide(_given_ports), "principal": Provide(_given_principal)},
         middleware=[Guarded],
         guards=[may_use],
+        request_class=problems.ReadableRequest,
         exception_handlers={
             Refused: problems.refused,
             HTTPException: problems.http,

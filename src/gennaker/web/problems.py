@@ -9,13 +9,15 @@ from litestar.exceptions import HTTPException, SerializationException, Validatio
 
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model import pointers
-from gennaker.model.codec import JsonObject, milliseconds, to_json
+from gennaker.model.codec import JsonObject, milliseconds, to_json, why_not_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.web.gate import conventions
 from gennaker.web.ports import ports_of
 
 log = structlog.get_logger()
 
+_WHOLE_BODY = "data"
+"""The parameter of our handlers that has it."""
 _MEDIA_TYPE = "application/problem+json"
 _TITLES = {
     400: "The request is not right",
@@ -65,6 +67,17 @@ def not_utf8(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> "Res
     return answer(request, 400, [problem])
 
 
+class ReadableRequest(Request[Any, Any, Any]):
+    """A request that says where its body stops being JSON."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - the framework's: whatever the JSON is
+        """As the framework's. Raises SerializationException with line and column."""
+        try:
+            return await super().json()
+        except SerializationException as error:
+            raise SerializationException(why_not_json(error, await self.body())) from error
+
+
 def _of_body(error: HTTPException) -> Problem | None:
     """What the framework's reader of JSON has found."""
     if not isinstance(error.__cause__, SerializationException):
@@ -79,9 +92,7 @@ def _of_fields(error: HTTPException) -> list[Problem]:
     return [
         Problem(
             code="request.invalid",
-            message=f"{found.get('source', 'body')} {found.get('key', '')}: {found.get('message', '')}".replace(
-                " :", ":"
-            ),
+            message=f"{_named(found)}: {found.get('message', '')}",
             pointer=_pointer(found),
         )
         for found in listed
@@ -89,10 +100,17 @@ def _of_fields(error: HTTPException) -> list[Problem]:
     ]
 
 
-def _pointer(found: dict[str, Any]) -> str:
-    """A JSON pointer where the fault is in the body; parameters are named by the message."""
+def _named(found: dict[str, Any]) -> str:
     key = str(found.get("key", ""))
-    return "/" + pointers.escaped(key).replace(".", "/") if found.get("source") == "body" else ""
+    return f"{found.get('source', 'body')} {'' if key == _WHOLE_BODY else key}".rstrip()
+
+
+def _pointer(found: dict[str, Any]) -> str:
+    """A JSON pointer where the fault is in a part of the body; parameters are named by the message."""
+    key = str(found.get("key", ""))
+    if found.get("source") != "body" or key == _WHOLE_BODY:
+        return ""
+    return "/" + pointers.escaped(key).replace(".", "/")
 
 
 def unstorable(request: Request[Any, Any, Any], error: StoreUnusable) -> "Response[JsonObject]":

@@ -103,6 +103,34 @@ def test_a_body_that_is_no_object_is_a_problem(raw: bytes, code: str) -> None:
     visit(work)
 
 
+def test_a_body_that_is_no_json_is_said_with_line_and_column() -> None:
+    async def work(site: Website) -> None:
+        answer = await site.call("POST", "/api/v1/pipelines", raw=b'{"name": "x",\n "stages": [1 2]}')
+        assert (
+            answer.json["problems"][0]["message"]
+            == "The body is not JSON: Expecting ',' delimiter (line 2, column 15)."
+        )
+        short = await site.call("POST", "/api/v1/people", raw=b'{"name":\n')
+        assert "it ends in line 2 before it is complete" in short.json["detail"]
+
+    visit(work)
+
+
+def test_a_body_that_is_no_object_is_wrong_as_a_whole() -> None:
+    async def work(site: Website) -> None:
+        [problem] = (await site.call("POST", "/api/v1/people", raw=b"[]")).json["problems"]
+        assert problem == {"code": "request.invalid", "message": "body: Expected `object`, got `array`"}
+
+    visit(work)
+
+
+def test_a_path_with_any_character_is_the_native_apis_all_the_same() -> None:
+    async def work(site: Website) -> None:
+        assert_problem(await site.get("/api/v1/people/a%0Ab"), 404, "person.unknown")
+
+    visit(work)
+
+
 def test_a_field_of_the_wrong_type_is_named() -> None:
     async def work(site: Website) -> None:
         answer = await site.post("/api/v1/executions/x/stages/y/judgment", {"judgment": 5})

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from gennaker.interfaces.clock import Clock
 
-_OURS = re.compile(r"/(?:(?:api|ui|health)(?:/.*)?)?")
+_OURS = re.compile(r"/(?:(?:api|ui|health)(?:/.*)?)?", re.DOTALL)
 """What isn't Gate's: the native API, the page, health."""
 _REQUEST_ID = b"x-spinnaker-request-id"
 _GIVEN = re.compile(rb"[A-Za-z0-9._:/=+-]{1,128}")
