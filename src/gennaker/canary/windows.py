@@ -13,7 +13,7 @@ lifetime of a minute or more is cut to whole minutes as in Orca.
 Pure: the caller says what time it is. Waiting and fetching are the stage's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -27,6 +27,14 @@ _MINUTE = timedelta(minutes=1)
 _NOTHING = timedelta(0)
 _MOST_INTERVALS = 10_000
 _EXTENSIONS = ("canaryAnalysisInterval", "beginCanaryAnalysisAfter", "lookback", "baselineAnalysisOffset")
+
+
+_IN_MINUTES = (
+    "canaryAnalysisIntervalMins",
+    "beginCanaryAnalysisAfterMins",
+    "lookbackMins",
+    "baselineAnalysisOffsetInMins",
+)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +93,27 @@ def read_stage(document: Json) -> Settings:
         baseline_offset=_either(document, "baselineAnalysisOffset", "baselineAnalysisOffsetInMins") or _NOTHING,
         whole_minutes=all(document.get(key) in (None, "") for key in _EXTENSIONS),
     )
+
+
+def unreadable(document: Mapping[str, Json]) -> Iterator[InvalidPlan]:
+    """Each time of a stage's `canaryConfig` that can't be read by itself."""
+    readers = {
+        **dict.fromkeys(("lifetimeDuration", *_EXTENSIONS), durations.iso),
+        **dict.fromkeys(_IN_MINUTES, durations.minutes),
+        "lifetimeHours": durations.hours,
+    }
+    for key, read in readers.items():
+        try:
+            read(document, key)
+        except InvalidPlan as error:
+            yield error
+    scopes = document.get("scopes")
+    first = scopes[0] if isinstance(scopes, list) and scopes else None
+    for key in ("startTimeIso", "endTimeIso"):
+        try:
+            durations.instant(first if isinstance(first, Mapping) else {}, key, "/scopes/0")
+        except InvalidPlan as error:
+            yield error
 
 
 def read_standalone(document: Json) -> Settings:

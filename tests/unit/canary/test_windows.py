@@ -160,3 +160,23 @@ def test_intervals_follow_one_another_within_the_lifetime(lifetime: int, interva
     assert ends == [NOW + (index + 1) * plan.interval for index in range(len(ends))]
     assert NOW + plan.lifetime - ends[-1] < plan.interval
     assert all(each.start < each.end for each in plan.intervals)
+
+
+def test_every_time_that_cannot_be_read_is_named() -> None:
+    document = {
+        "lifetimeDuration": "soon",
+        "lookback": [],
+        "lookbackMins": "many",
+        "lifetimeHours": -1,
+        "canaryAnalysisInterval": "PT5M",
+        "scopes": [{"startTimeIso": "today"}],
+    }
+
+    assert [error.pointer for error in windows.unreadable(document)] == [
+        "/lifetimeDuration",
+        "/lookback",
+        "/lookbackMins",
+        "/lifetimeHours",
+        "/scopes/0/startTimeIso",
+    ]
+    assert list(windows.unreadable({"lifetimeDuration": "PT1H", "scopes": "none"})) == []

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from msgspec.structs import replace
 
-from gennaker.canary import lint
+from gennaker.canary import lint, windows
 from gennaker.canary.findings import Severity
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.metrics import MetricScope
@@ -43,8 +43,10 @@ async def find(document: JsonObject, context: StageContext) -> JsonObject:
 
 
 def broken(stage: JsonObject) -> Iterator[Problem]:
-    """What can't be judged by in a config that stands in the stage itself."""
+    """Times that can't be read, and what can't be judged by in a config that stands in the stage itself."""
     document = foreign.mapping(stage.get("canaryConfig"))
+    for error in windows.unreadable(document):
+        yield replace(error.problem, pointer=f"/canaryConfig{error.problem.pointer}")
     config = document.get("canaryConfig")
     if not isinstance(config, dict) or not config:
         return

@@ -22,6 +22,8 @@ from gennaker.transport.http import HttpAnswer, HttpFailure, NoAnswer
 
 _TRY_AGAIN = timedelta(seconds=10)
 _DEFAULT_RETRIES = frozenset({429})
+RESOLUTIONS = ("getMethod", "locationHeader", "webhookResponse")
+"""Where the status URL is found."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that may be repeated whatever became of the first call."""
 
@@ -94,9 +96,7 @@ def _status_endpoint(spec: Spec, asked: Request, answer: HttpAnswer) -> str:
         case "webhookResponse":
             found = json_paths.find(spec.status_url_json_path or "$", calling.content(answer))
         case other:
-            raise json_paths.NotFound(
-                f"{other!r} is no way to resolve it; use getMethod, locationHeader, webhookResponse"
-            )
+            raise json_paths.NotFound(f"{other!r} is no way to resolve it; use {', '.join(RESOLUTIONS)}")
     if not isinstance(found, str) or not found.strip():
         raise json_paths.NotFound("the answer names no status URL")
     return _with_scheme_of(asked.url, urljoin(asked.url, found.strip()))

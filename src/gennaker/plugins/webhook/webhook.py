@@ -9,7 +9,7 @@ from gennaker.interfaces import produced
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType
 from gennaker.model.event import PlannedTask
 from gennaker.model.execution import EffectClass
-from gennaker.plugins.webhook import creating, monitoring
+from gennaker.plugins.webhook import creating, monitoring, writing
 from gennaker.plugins.webhook.stage_settings import Spec
 
 TASKS = (creating.task, monitoring.before, monitoring.task, produced.task)
@@ -46,6 +46,7 @@ stage = StageType(
     about=__doc__,
     spec=Spec,
     tasks=TASKS,
+    check=writing.wrong,
     plan=plan,
     restart_clears=CLEARED,
 )

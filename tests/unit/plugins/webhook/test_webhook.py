@@ -33,7 +33,8 @@ def run(
     stage = make.stage_json("w", type="webhook", **{"url": f"{target.url}/do", **keys})
     settings = Settings(webhook_hosts=(target.address,) if allowed else ())
     harness = Harness(webhook.plugin, settings=settings)
-    return harness.run(make.config(stage), kill_at=kill_at, meanwhile=meanwhile, afterwards=AFTERWARDS)
+    config = make.config(stage, spelEvaluator="v4")  # expressions are evaluated when the stage starts
+    return harness.run(config, kill_at=kill_at, meanwhile=meanwhile, afterwards=AFTERWARDS)
 
 
 def stage_of(execution: Execution) -> Stage:
@@ -258,7 +259,7 @@ def test_one_that_cannot_be_reached_is_called_again_until_the_time_is_up(url: st
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://files.example.org/x", "http://user:pw@e.example.org/x"])
 def test_a_call_that_cannot_be_made_fails_at_once(target: Target, url: str) -> None:
-    execution = run(target, url=url)
+    execution = run(target, url="${'" + url + "'}")
 
     assert execution.head.status is Status.TERMINAL
     assert stage_of(execution).tasks[0].poll == 0
@@ -356,7 +357,7 @@ def test_text_is_kept_as_it_is_and_another_method_refused(target: Target) -> Non
     target.respond = scripted(Answer(body=b"fine"))
 
     text = run(target)
-    odd = run(target, method="TRACE")
+    odd = run(target, method="${'TRACE'}")
 
     assert kept(text)["body"] == "fine"
     assert "no method" in problem_of(odd)
