@@ -51,6 +51,12 @@ class ValidationPipeline(msgspec.Struct, frozen=True, kw_only=True, rename="came
     pipeline_parameters: JsonObject = {}
 
 
+class Termination(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How a rolling push goes on."""
+
+    concurrent_relaunches: int = 0
+
+
 class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """A cluster, as `deploy` lists them and `createServerGroup` gets one."""
 
@@ -92,6 +98,12 @@ class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """Exactly this part of the load balancers' traffic, for canaries."""
     target_percentages: tuple[float, ...] = ()
     """Steps of rollingredblack."""
+    deploy_steps: tuple[float, ...] = ()
+    """Steps of monitored."""
+    deployment_monitor: JsonObject = {}  # noqa: RUF012 - msgspec copies it
+    """Of monitored: who would be asked."""
+    termination: Termination = Termination()
+    """Of rollingpush."""
     delay_before_cleanup: float = 0
     """Seconds between the new version's being ready and the old one's being taken out."""
     delay_before_disable_sec: float = 0

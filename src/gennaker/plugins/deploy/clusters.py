@@ -15,9 +15,17 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import durations, server_groups
 from gennaker.plugins.deploy.server_groups import Location
 
+MONITORED, ROLLING_PUSH = "monitored", "rollingpush"
+"""Strategies of Orca that are rolling updates here, with their own steps."""
 STRATEGIES = ("none", "highlander", "redblack", "rollingredblack", "custom")
 REGION_LISTS = ("availabilityZones", "regions", "namespaces", "zones")
-_SAME = {"bluegreen": "redblack", "rollingupdate": "rollingredblack", "": "none"}
+_SAME = {
+    "bluegreen": "redblack",
+    "rollingupdate": "rollingredblack",
+    MONITORED: "rollingredblack",
+    ROLLING_PUSH: "rollingredblack",
+    "": "none",
+}
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +67,7 @@ def of_json(value: JsonObject, services: Services, *, application: str) -> Clust
         spec=spec,
         location=location,
         name=name,
-        strategy=_strategy(spec.strategy or ""),
+        strategy=_strategy(spec),
         capacity=spec.capacity.filled(),
         load_balancers=spec.load_balancers or (),
         drain=durations.read(spec.drain_timeout, key="drainTimeout"),
@@ -157,14 +165,18 @@ def _check_names(location: Location, cluster: str) -> None:
         raise Refused(*problems)
 
 
-def _strategy(named: str) -> str:
-    key = named.strip().lower().replace("-", "").replace("_", "").replace("/", "")
-    key = _SAME.get(key, key)
+def called(spec: ClusterSpec) -> str:
+    """The strategy by the name that the cluster gives it, in one spelling."""
+    return (spec.strategy or "").strip().lower().replace("-", "").replace("_", "").replace("/", "")
+
+
+def _strategy(spec: ClusterSpec) -> str:
+    key = _SAME.get(called(spec), called(spec))
     if key not in STRATEGIES:
         raise Refused(
             Problem(
                 code="deploy.strategy",
-                message=f"There is no strategy {named!r}.",
+                message=f"There is no strategy {spec.strategy!r}.",
                 remedy=f"Use one of {', '.join(STRATEGIES)}.",
                 pointer="/strategy",
             )

@@ -10,6 +10,7 @@ _BAKE = "Images aren't baked here: a build stage makes them, or a CI stage; depl
 _BALANCER = "Load balancers are made on their first use by a cluster's `loadBalancers`, or in the settings."
 _CLOUD = "No cloud provider here has such a resource: use the cloud's own tool in a runJob, script or webhook stage."
 _INSTANCES = "Single instances aren't handled: resize, disable or destroy their server group."
+_TAGS = "Entity tags aren't kept here: an application's attributes, an execution's outputs and audit records say such things."
 _IMAGE = "Images are found by a docker trigger, an artifact, or findImage from a cluster."
 _INSTEAD = {
     "upsertDisruptionBudget": _BUDGET,
@@ -20,6 +21,7 @@ _INSTEAD = {
         ("upsertLoadBalancer", "upsertLoadBalancers", "deleteLoadBalancer", "upsertAppEngineLoadBalancers"), _BALANCER
     ),
     **dict.fromkeys(("findImageFromTags", "upsertImageTags", "deleteImage"), _IMAGE),
+    **dict.fromkeys(("upsertEntityTags", "deleteEntityTags", "upsertServerGroupTags"), _TAGS),
     **dict.fromkeys(
         (
             *("terminateInstances", "rebootInstances", "detachInstances", "terminateInstanceAndDecrementServerGroup"),
@@ -31,8 +33,13 @@ _INSTEAD = {
     **dict.fromkeys(
         (
             *("upsertSecurityGroup", "deleteSecurityGroup", "upsertScalingPolicy", "deleteScalingPolicy"),
-            *("modifyScalingProcess", "modifyAwsScalingProcess", "upsertServerGroupTags", "upsertEntityTags"),
-            *("deleteEntityTags", "updateLaunchConfig", "updateLaunchTemplate", "rollingPush"),
+            *(
+                "modifyScalingProcess",
+                "modifyAwsScalingProcess",
+                "updateLaunchConfig",
+                "updateLaunchTemplate",
+                "rollingPush",
+            ),
             *("saveSnapshot", "restoreSnapshot", "deleteSnapshot", "bulkDestroyServerGroup"),
             *("deployCloudFormation", "deleteCloudFormation", "startServerGroup", "stopServerGroup"),
             *("deployAppEngineConfiguration", "deployCloudrunManifest", "deployService", "destroyService"),

@@ -1,5 +1,7 @@
 """Rollback Server Group: one server group gives way to an earlier one of its cluster, both named (Orca's EXPLICIT).
 
+With PREVIOUS_IMAGE it is cloned instead, with the image that is named, and the clone takes its place (`redblack`).
+
 The earlier one gets the larger of both sizes and is up, then one switch moves the traffic, then the other is drained and disabled.
 `disableOnly` only takes out, `enableAndDisableOnly` leaves sizes as they are. A release that is rolled back by this is marked.
 """
@@ -12,8 +14,10 @@ import msgspec
 from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import lengths, waiting
-from gennaker.model.event import Again, Done, TaskResult
+from gennaker.model import lengths, moniker, waiting
+from gennaker.model.artifact import Plain
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import Again, Done, PlannedStage, TaskResult
 from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import (
@@ -32,6 +36,8 @@ from gennaker.plugins.deploy.server_groups import Location
 from gennaker.plugins.deploy.targets import Target, TargetSpec
 
 TYPE = "rollbackServerGroup"
+_PREVIOUS_IMAGE = "PREVIOUS_IMAGE"
+_KINDS = ("EXPLICIT", _PREVIOUS_IMAGE)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -45,6 +51,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     delay_before_disable_seconds: float = 0
     disable_only: bool = False
     enable_and_disable_only: bool = False
+    image_id: str = ""
+    """Of PREVIOUS_IMAGE: the image's reference."""
+    image_name: str = ""
+    """The same where there is no `imageId`."""
+    environment: dict[str, Plain] = {}
+    """Of the clone: it can't be read off what is cloned."""
 
 
 class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
@@ -59,13 +71,42 @@ async def plan(spec: StageSpec, _: StageContext) -> Plan:
     """Checks what can be known before anything is done."""
     assert isinstance(spec, Spec)
     wanted = spec.rollback_context
-    if spec.rollback_type.upper() != "EXPLICIT":
+    kind = spec.rollback_type.upper()
+    if kind not in _KINDS:
         raise Refused(_type(spec.rollback_type))
     if not wanted.rollback_server_group_name:
         raise Refused(_unnamed("rollbackServerGroupName"))
+    if kind == _PREVIOUS_IMAGE:
+        if not (wanted.image_id or wanted.image_name):
+            raise Refused(_NO_IMAGE)
+        return Plan()
     if not wanted.disable_only and not wanted.restore_server_group_name:
         raise Refused(_unnamed("restoreServerGroupName"))
     return Plan(tasks=tuple(task.planned() for task in _tasks(wanted)))
+
+
+async def plan_after(spec: StageSpec, context: StageContext) -> tuple[PlannedStage, ...]:
+    """The clone with the previous image."""
+    assert isinstance(spec, Spec)
+    if spec.rollback_type.upper() != _PREVIOUS_IMAGE:
+        return ()
+    wanted = spec.rollback_context
+    name = wanted.rollback_server_group_name
+    location, parsed = _location(context, name), moniker.parse(name)
+    told: JsonObject = {
+        **clusters.place_json(location),
+        "application": parsed.app or location.application,
+        "stack": parsed.stack,
+        "freeFormDetails": parsed.detail,
+        "source": {**clusters.place_json(location), "serverGroupName": name},
+        "image": wanted.image_id or wanted.image_name,
+        "environment": dict(wanted.environment),
+        "strategy": "redblack",
+        "targetHealthyDeployPercentage": wanted.target_healthy_rollback_percentage,
+        "delayBeforeCleanup": wanted.delay_before_disable_seconds,
+        "upTimeout": spec.up_timeout,
+    }
+    return (PlannedStage(type="cloneServerGroup", name="Clone with the previous image", context=told),)
 
 
 def _tasks(wanted: Wanted) -> Iterator[TaskType]:
@@ -179,7 +220,7 @@ def _type(given: str) -> Problem:
     return Problem(
         code="rollback.type",
         message=f"Server groups aren't rolled back by the way {given!r}.",
-        remedy="Use EXPLICIT with `rollbackServerGroupName` and `restoreServerGroupName`, or deploy the image anew.",
+        remedy="Use EXPLICIT with `rollbackServerGroupName` and `restoreServerGroupName`, or PREVIOUS_IMAGE with `imageId`.",
         pointer="/rollbackType",
     )
 
@@ -193,6 +234,12 @@ def _unnamed(key: str) -> Problem:
     )
 
 
+_NO_IMAGE = Problem(
+    code="rollback.no_image",
+    message="The stage doesn't say which image is the previous one.",
+    remedy="Name it in `rollbackContext.imageId`.",
+    pointer="/rollbackContext/imageId",
+)
 _GUARD = TaskType(name="checkTrafficGuards", run=guard)
 _SIZE = TaskType(name="restoreSize", run=restore_size)
 _UP = TaskType(name="waitForUpInstances", run=wait_for_up)
@@ -206,5 +253,6 @@ stage = StageType(
     spec=Spec,
     tasks=(_GUARD, _SIZE, _UP, _SWITCH, _WAIT, _DISABLE),
     plan=plan,
+    plan_after=plan_after,
     restart_clears=("switchedAt",),
 )

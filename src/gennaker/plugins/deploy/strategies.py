@@ -22,6 +22,7 @@ from gennaker.plugins.deploy import clusters, rollouts
 from gennaker.plugins.deploy.clusters import Cluster
 
 _DEFAULT_STEPS = (50.0, 100.0)
+_MOST_STEPS = 20
 
 
 def check(cluster: Cluster) -> None:
@@ -33,10 +34,16 @@ def check(cluster: Cluster) -> None:
         raise _wrong("trafficPercent", f"a fixed percentage doesn't go with the strategy {cluster.strategy}")
     if cluster.strategy == "custom" and not cluster.spec.strategy_pipeline:
         raise _wrong("strategyPipeline", "the strategy custom needs the id of a pipeline")
-    if any(not 0 < step <= 100 for step in cluster.spec.target_percentages):
-        raise _wrong("targetPercentages", "percentages are greater than 0 and at most 100")
+    for key, given in (
+        ("targetPercentages", cluster.spec.target_percentages),
+        ("deploySteps", cluster.spec.deploy_steps),
+    ):
+        if any(not 0 < step <= 100 for step in given):
+            raise _wrong(key, "percentages are greater than 0 and at most 100")
     if cluster.spec.rollback.on_pipeline_failure and cluster.strategy in ("none", "highlander", "custom"):
         raise _wrong("rollback", f"the strategy {cluster.strategy} keeps nothing to roll back to")
+    if clusters.called(cluster.spec) == clusters.MONITORED and cluster.spec.deployment_monitor:
+        raise Refused(_MONITOR)
     list(_checks(cluster, {}))
 
 
@@ -89,8 +96,24 @@ def after(cluster: Cluster, context: JsonObject) -> tuple[PlannedStage, ...]:
 
 def steps(cluster: Cluster) -> tuple[float, ...]:
     """The percentages of a rolling update; the last is 100."""
-    wanted = cluster.spec.target_percentages or _DEFAULT_STEPS
+    match clusters.called(cluster.spec):
+        case clusters.MONITORED:
+            given = cluster.spec.deploy_steps
+        case clusters.ROLLING_PUSH:
+            given = _relaunches(cluster)
+        case _:
+            given = ()
+    wanted = given or cluster.spec.target_percentages or _DEFAULT_STEPS
     return wanted if wanted[-1] == 100 else (*wanted, 100.0)
+
+
+def _relaunches(cluster: Cluster) -> tuple[float, ...]:
+    """As many instances at a time as the cluster says, in at most so many steps as a person still follows."""
+    at_a_time, desired = cluster.spec.termination.concurrent_relaunches, cluster.capacity.desired
+    if at_a_time <= 0 or desired <= 0:
+        return ()
+    at_a_time = max(at_a_time, math.ceil(desired / _MOST_STEPS))
+    return tuple(min(100.0, 100 * number / desired) for number in range(at_a_time, desired + at_a_time, at_a_time))
 
 
 def remaining(capacity: Capacity, percent: float) -> Capacity:
@@ -115,6 +138,7 @@ def _rolling(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
         yield from _validation(cluster, context, percent)
         if percent == 100:
             yield _traffic(cluster, context, "switch")
+            yield from _scaled_down(cluster, context)
             return
         yield _traffic(cluster, context, "step", percent=percent)
         if not cluster.grace:  # What is to be kept warm keeps its size.
@@ -152,11 +176,7 @@ def _traffic(cluster: Cluster, context: JsonObject, mode: str, *, percent: float
 
 def _cleanup(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
     """Orca's own stages after the switch; the rollout is over by then."""
-    shared: JsonObject = {
-        **clusters.place_json(cluster.location),
-        "cluster": context.get("clusterName"),
-        "drainTimeout": cluster.drain.total_seconds(),
-    }
+    shared = _shared(cluster, context)
     if cluster.strategy == "highlander":
         only: JsonObject = {**shared, "shrinkToSize": 1, "allowDeleteActive": True, "retainLargerOverNewer": False}
         yield PlannedStage(type="shrinkCluster", name="Shrink Cluster", context=only)
@@ -167,14 +187,26 @@ def _cleanup(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
             "allowDeleteActive": cluster.spec.allow_delete_active,
         }
         yield PlannedStage(type="shrinkCluster", name="Shrink Cluster", context=several)
+    yield from _scaled_down(cluster, context)
+
+
+def _scaled_down(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
     if cluster.spec.scale_down:
         yield from _wait("Wait Before Scale Down", cluster.spec.delay_before_scale_down_sec)
         down: JsonObject = {
-            **shared,
+            **_shared(cluster, context),
             "remainingFullSizeServerGroups": 1,
             "allowScaleDownActive": cluster.spec.allow_scale_down_active,
         }
         yield PlannedStage(type="scaleDownCluster", name="Scale Down Cluster", context=down)
+
+
+def _shared(cluster: Cluster, context: JsonObject) -> JsonObject:
+    return {
+        **clusters.place_json(cluster.location),
+        "cluster": context.get("clusterName"),
+        "drainTimeout": cluster.drain.total_seconds(),
+    }
 
 
 def _checks(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
@@ -250,6 +282,14 @@ def _capacity(value: Json) -> Capacity:
     assert isinstance(value, dict), "the source was determined before"
     counts = {key: number for key, number in value.items() if isinstance(number, int)}
     return Capacity(min=counts["min"], max=counts["max"], desired=counts["desired"])
+
+
+_MONITOR = Problem(
+    code="deploy.monitor",
+    message="Nobody here asks deployment monitors whether a step of the strategy `monitored` went well.",
+    remedy="Take out `deploymentMonitor`; let `verify` or `pipelineBeforeCleanup` judge the steps.",
+    pointer="/deploymentMonitor",
+)
 
 
 def _wrong(key: str, said: str) -> Refused:

@@ -1,7 +1,7 @@
 """Sizes: pinned, remembered, given back, and taken from elsewhere."""
 
 import pytest
-from tests.fakes.rollouts import NEW, FakePlace, deploy, stage
+from tests.fakes.rollouts import NEW, OLD, FakePlace, deploy, stage
 from tests.harness import problem_of
 
 from gennaker.interfaces.clouds import Capacity
@@ -110,7 +110,11 @@ def test_a_rollback_of_a_named_server_group_can_leave_sizes_alone_and_wait() -> 
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"rollbackType": "PREVIOUS_IMAGE"}, "aren't rolled back by the way 'PREVIOUS_IMAGE'"),
+        ({"rollbackType": "TIME_TRAVEL"}, "aren't rolled back by the way 'TIME_TRAVEL'"),
+        (
+            {"rollbackType": "PREVIOUS_IMAGE", "rollbackContext": {"rollbackServerGroupName": BLUE}},
+            "which image is the previous one",
+        ),
         ({"rollbackContext": {}}, "`rollbackServerGroupName`"),
         ({"rollbackContext": {"rollbackServerGroupName": BLUE}}, "`restoreServerGroupName`"),
     ],
@@ -123,3 +127,16 @@ def test_a_rollback_that_says_too_little_does_nothing(keys: JsonObject, said: st
 
     assert said in problem_of(execution)
     assert place.seen() == before
+
+
+def test_a_rollback_to_a_previous_image_clones_with_it() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"))
+    wanted: JsonObject = {"rollbackServerGroupName": "shop-prod-v001", "imageName": OLD, "environment": {"A": 1}}
+
+    execution = place.run(stage("rollbackServerGroup", rollbackType="PREVIOUS_IMAGE", rollbackContext=wanted))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    made = place.group("shop-prod-v002")
+    assert (made.image, place.weights()) == (OLD, {"shop-prod-v002": 1})
+    assert made.capacity.desired == 2
