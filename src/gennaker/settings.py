@@ -162,7 +162,7 @@ class TrafficSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab")
     """Which traffic provider serves load balancers that have no section of their own."""
 
     provider: str = "caddy"
-    """`caddy`, `envoy`, `haproxy` or `nginx`."""
+    """`caddy`, `envoy`, `haproxy`, `nginx` or `traefik`."""
     accounts: dict[str, str] = {}
     """By account that deploys behind it first: its provider."""
     programs: dict[str, str] = {}

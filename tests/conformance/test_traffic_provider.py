@@ -26,11 +26,14 @@ SUBJECTS: dict[str, type[TrafficProvider]] = {
     "haproxy": ProxyProvider,
     "envoy": ProxyProvider,
     "nginx": ProxyProvider,
+    "traefik": ProxyProvider,
 }
 
 
 @pytest.fixture(
-    params=subjects.params(SUBJECTS, debian=("haproxy", "nginx"), slow=("caddy", "haproxy", "envoy", "nginx"))
+    params=subjects.params(
+        SUBJECTS, debian=("haproxy", "nginx"), slow=("caddy", "haproxy", "envoy", "nginx", "traefik")
+    )
 )
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[World]]:
     @asynccontextmanager

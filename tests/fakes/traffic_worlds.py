@@ -27,6 +27,7 @@ from gennaker.plugins.proxies.haproxy import HAProxy
 from gennaker.plugins.proxies.nginx import Nginx
 from gennaker.plugins.proxies.program import ProxyProgram
 from gennaker.plugins.proxies.provider import ProxyProvider
+from gennaker.plugins.proxies.traefik import Traefik
 from gennaker.settings import CaddySettings
 from gennaker.transport import ports
 from gennaker.transport.processes import Processes, ProcessSpec
@@ -178,7 +179,7 @@ class ProxyWorld(RealWorld):
 _RANDOM = ("nginx",)
 _MANY = 10
 """Times as many requests are counted where chance splits them."""
-PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAProxy(), Envoy(), Nginx())}
+PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAProxy(), Envoy(), Nginx(), Traefik())}
 
 
 async def until_answering(address: str) -> None:

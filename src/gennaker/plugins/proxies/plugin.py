@@ -12,11 +12,12 @@ from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.plugins.proxies.haproxy import HAProxy
 from gennaker.plugins.proxies.nginx import Nginx
 from gennaker.plugins.proxies.provider import ProxyProvider
+from gennaker.plugins.proxies.traefik import Traefik
 
 log = structlog.get_logger()
 
 _KEEP_SECONDS = 1.0
-_PROGRAMS = (HAProxy(), Envoy(), Nginx())
+_PROGRAMS = (HAProxy(), Envoy(), Nginx(), Traefik())
 
 
 async def keep(services: Services) -> None:

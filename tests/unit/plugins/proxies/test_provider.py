@@ -10,9 +10,11 @@ from gennaker.interfaces.traffic import Share
 from gennaker.model.problems import Refused
 from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.plugins.proxies.haproxy import HAProxy
+from gennaker.plugins.proxies.nginx import Nginx
 from gennaker.plugins.proxies.program import ProxyProgram
 from gennaker.plugins.proxies.provider import ProxyProvider
 from gennaker.plugins.proxies.records import ProxyRecord
+from gennaker.plugins.proxies.traefik import Traefik
 
 NOWHERE = "/nowhere/at/all"
 
@@ -22,7 +24,9 @@ def provider(folder: Path, program: ProxyProgram) -> ProxyProvider:
     return ProxyProvider(program=program, documents=documents, folder=folder, configured={}, executable=NOWHERE)
 
 
-@pytest.mark.parametrize(("program", "title"), [(HAProxy(), "HAProxy"), (Envoy(), "Envoy")])
+@pytest.mark.parametrize(
+    ("program", "title"), [(HAProxy(), "HAProxy"), (Envoy(), "Envoy"), (Nginx(), "nginx"), (Traefik(), "Traefik")]
+)
 def test_a_program_of_the_settings_that_does_not_exist_is_named(
     program: ProxyProgram, title: str, tmp_path: Path
 ) -> None:
