@@ -53,11 +53,12 @@ class Cluster:
         meanwhile: Any = None,
         trigger: Any = None,
         afterwards: timedelta = timedelta(),
+        pipeline: str = "",
         **keys: Any,
     ) -> Execution:
-        """One stage, run to its end."""
+        """One stage, run to its end; `pipeline`: id of the stored one that it belongs to."""
         stage = make.stage_json("m", type=stage_type, **{"account": ACCOUNT, "cloudProvider": "kubernetes", **keys})
-        config = make.config(stage, application="shop")
+        config = make.config(stage, application="shop", **({"id": pipeline} if pipeline else {}))
         return self.harness.run(config, trigger, kill_at=kill_at, meanwhile=meanwhile, afterwards=afterwards)
 
     def deploy(self, *manifests: Object, **keys: Any) -> Execution:

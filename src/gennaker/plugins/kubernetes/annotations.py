@@ -36,6 +36,10 @@ JOB_LOGS = "job.spinnaker.io/logs"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 APPLIED = "gennaker.io/applied"
 """The same of what isn't applied in kubectl's way: versions aren't compared by it, as Spinnaker doesn't either."""
+APPLIED_BY = "gennaker.io/applied-by"
+"""Which stage has applied it last."""
+PRUNE = "gennaker.io/prune"
+"""`false`: it is never pruned."""
 COPIES = frozenset({LAST_APPLIED, APPLIED})
 """What holds a copy of the whole manifest."""
 REVISION = "deployment.kubernetes.io/revision"
@@ -212,6 +216,15 @@ def annotated(manifest: JsonObject, moniker: Moniker, artifact: Artifact) -> Jso
     template = manifests.template_metadata(made)
     if template is not None:
         _store(manifests.own_map(template, "annotations"), written)
+    return made
+
+
+def applied_by(manifest: JsonObject, stage: str) -> JsonObject:
+    """The manifest marked as this stage's; with no name for it as it is."""
+    if not stage:
+        return manifest
+    made = manifests.copied(manifest)
+    _annotations_of(made)[APPLIED_BY] = stage
     return made
 
 

@@ -1,10 +1,10 @@
-"""Cleaning up: versions beyond `max-version-history` are deleted once the new one is stable."""
+"""Cleaning up once all is stable: versions beyond `max-version-history`, and what the stage prunes."""
 
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model import foreign
-from gennaker.model.codec import Json
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, TaskResult
-from gennaker.plugins.kubernetes import asking, kinds, manifests, versions
+from gennaker.plugins.kubernetes import asking, kinds, manifests, pruning, versions
 
 
 async def clean(context: TaskContext) -> TaskResult:
@@ -19,7 +19,9 @@ async def clean(context: TaskContext) -> TaskResult:
         for old in surplus:
             await objects.delete(manifests.coordinates(old))
             gone.append(manifests.full_name(old))
-    return Done(context={"cleanedUpManifests": gone}) if gone else Done()
+    pruned = await pruning.prune(context, objects)
+    done: JsonObject = {"cleanedUpManifests": gone} if gone else {}
+    return Done(context=done | {"prunedManifests": pruned} if pruned else done)
 
 
 task = asking.task("cleanupArtifacts", clean)

@@ -25,6 +25,7 @@ from gennaker.plugins.kubernetes import (
     deploying,
     kinds,
     manifests,
+    pruning,
     rehearsing,
     selectors,
     sources,
@@ -62,6 +63,8 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     moniker: JsonObject | None = None
     traffic_management: JsonObject | None = None
     stable_manifest_timeout_minutes: Plain | None = None
+    prune: bool = False
+    """Deletes what earlier runs of this stage have applied and this one no longer contains."""
 
 
 async def resolve(context: TaskContext) -> TaskResult:
@@ -102,10 +105,14 @@ async def deploy(context: TaskContext) -> TaskResult:
         rehearsal = await rehearsing.rehearse(objects, chosen)
         if rehearsal.problems:
             raise Refused(_together(list(rehearsal.problems)))
+        left = await pruning.left(context, objects, given=prepared.ready, sent=chosen)
         return Again(
             after=timedelta(),
             memory={"ready": to_json(prepared.ready), "bound": to_json(prepared.bound)},
-            context={"manifestDifferences": [*rehearsal.differences]},
+            context={
+                "manifestDifferences": [*rehearsal.differences, *left.differences],
+                pruning.TO_PRUNE: [*left.to_prune],
+            },
             waiting_for=waiting.ForWork(reason="the manifests to be sent", what="run"),
         )
     ready = foreign.mappings(decided)
@@ -125,7 +132,7 @@ async def deploy(context: TaskContext) -> TaskResult:
 
 async def _prepare(context: TaskContext, objects: Objects) -> Prepared:
     wanted = foreign.mappings_at(context.stage.context, "resolvedManifests")
-    request = request_of(context, objects)
+    request = msgspec.structs.replace(request_of(context, objects), applied_by=pruning.set_of(context))
     needed = deploying.needed(wanted, request)
     facts = Facts(
         lists={(kind.key, space): await _prior(objects, kind, space) for kind, space in needed.lists},
@@ -237,6 +244,8 @@ stage = stability.waiting_for_it(
         restart_clears=(
             "resolvedManifests",
             "manifestDifferences",
+            pruning.TO_PRUNE,
+            "prunedManifests",
             "stableManifests",
             "outputs.manifests",
             stability.NAMES,

@@ -46,6 +46,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     has_selectors: bool = False
     skips_template_labels: bool = False
     managed_by: str = "spinnaker"
+    applied_by: str = ""
+    """Which stage it is, for pruning."""
     custom: CustomKinds = NO_CUSTOM_KINDS
 
 
@@ -165,7 +167,7 @@ def _ready(manifest: JsonObject, request: Request, facts: Facts, given: Sequence
         made = _with_services(made, request)
         if request.sends_traffic:
             made = _behind(made, facts, given)
-    made = annotations.annotated(made, moniker, artifact)
+    made = annotations.applied_by(annotations.annotated(made, moniker, artifact), request.applied_by)
     made = annotations.labelled(
         made, moniker, managed_by=request.managed_by, skips_template=request.skips_template_labels
     )

@@ -1,0 +1,203 @@
+"""Pruning: what earlier runs of the same stage applied and this one no longer contains. Never what somebody else applied.
+
+A stage of a stored pipeline is a set; what is in it is kept as a document for each account, by kind, namespace and name without
+version. Whether an object is still the set's own its annotation tells (`docs/decisions/0033-pruning.md`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from gennaker.interfaces.documents import Documents, VersionMismatch
+from gennaker.interfaces.stages import StageContext
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.kubernetes import annotations, kinds, manifests
+from gennaker.plugins.kubernetes.deploying import Ready
+from gennaker.plugins.kubernetes.kinds import Kind
+from gennaker.plugins.kubernetes.manifests import Coordinates
+from gennaker.plugins.kubernetes.objects import Objects
+
+TO_PRUNE = "manifestsToPrune"
+_DOCUMENTS = "kubernetes.applied"
+_FORBIDDEN = 403
+_ONLY_LISTED = frozenset({"namespace", "customResourceDefinition", "persistentVolume", "persistentVolumeClaim"})
+"""With them goes what is in them."""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """What a set contains: an object, or all versions of one."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def is_of(self) -> Kind:
+        """Its kind."""
+        return kinds.parse(self.kind)
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left, before anything is sent."""
+
+    differences: tuple[JsonObject, ...] = ()
+    to_prune: tuple[JsonObject, ...] = ()
+    """`{name, namespace, item, by}`, in the order in which they go."""
+
+
+def set_of(context: StageContext) -> str:
+    """The name of the stage's set; empty: it has none."""
+    head = context.execution.head
+    return f"{head.application}/{head.pipeline_config_id}/{context.stage.ref_id}" if head.pipeline_config_id else ""
+
+
+async def left(context: StageContext, objects: Objects, *, given: Sequence[Ready], sent: Sequence[Ready]) -> Left:
+    """What the set has and `given` doesn't contain; remembers what is about to be `sent`. Raises Refused, ApiFailure."""
+    prunes, own_set = foreign.flag(context.stage.context.get("prune")), set_of(context)
+    if not own_set:
+        if prunes:
+            raise Refused(_no_set())
+        return Left()
+    book = _Book(context.services.documents(_DOCUMENTS), f"{objects.account.name}/{own_set}")
+    contained = {await _item(objects, one) for one in given if not manifests.has_generated_name(one.manifest)}
+    stale = {item: by for item, by in (await book.read()).items() if item not in contained}
+    live = await _live(objects, stale, own_set, is_strict=prunes)
+    execution = context.execution.head.id
+    sends = {await _item(objects, one): execution for one in sent if not manifests.has_generated_name(one.manifest)}
+    await book.change(forgets=[item for item in stale if live[item] == []], adds=sends)
+    found = [(item, one) for item in stale for one in live[item] or ()]
+    found.sort(key=lambda each: (-objects.account.custom.of(each[0].is_of).priority, each[0]))
+    return Left(
+        differences=tuple(_difference(one, prunes=prunes) for _, one in found),
+        to_prune=tuple(_remembered(one, item, stale[item]) for item, one in found if prunes and _may_go(one)),
+    )
+
+
+async def prune(context: StageContext, objects: Objects) -> list[Json]:
+    """Deletes what `left` has found, where it is still the set's and no newer run contains it; names what was deleted."""
+    wanted = foreign.mappings_at(context.stage.context, TO_PRUNE)
+    if not wanted:
+        return []
+    own_set = set_of(context)
+    book = _Book(context.services.documents(_DOCUMENTS), f"{objects.account.name}/{own_set}")
+    gone: list[Json] = []
+    for one in wanted:
+        kind, name = kinds.parse_full_name(foreign.text_at(one, "name"))
+        where = Coordinates(kind=kind, namespace=foreign.text_at(one, "namespace"), name=name)
+        item = msgspec.convert(one["item"], Item)
+        if (await book.read()).get(item) != foreign.text_at(one, "by"):
+            continue
+        live = await objects.get(where)
+        if live is not None and _is_own(live, own_set) and _may_go(live):
+            await objects.delete(where)
+            gone.append(where.full_name)
+    return gone
+
+
+class _Book:
+    """What a set contains: each item with the execution that had it last."""
+
+    def __init__(self, documents: Documents, key: str) -> None:
+        self._documents = documents
+        self._key = key
+
+    async def read(self) -> dict[Item, str]:
+        """Nothing where nothing was written."""
+        return (await self._version())[0]
+
+    async def change(self, *, forgets: Iterable[Item], adds: Mapping[Item, str]) -> None:
+        """Again, where another run of the stage has written meanwhile: neither may lose what the other has applied."""
+        while True:
+            known, version = await self._version()
+            wanted = {item: by for item, by in known.items() if item not in set(forgets)} | dict(adds)
+            if wanted == known:
+                return
+            try:
+                await self._documents.put(self._key, _body(wanted), if_version=version)
+            except VersionMismatch:
+                continue
+            return
+
+    async def _version(self) -> tuple[dict[Item, str], int]:
+        found = await self._documents.get(self._key)
+        if found is None:
+            return {}, 0
+        listed = foreign.mappings_at(found.body, "items")
+        return {msgspec.convert(one["item"], Item): foreign.text_at(one, "by") for one in listed}, found.version
+
+
+def _body(items: Mapping[Item, str]) -> JsonObject:
+    return {"items": [{"item": msgspec.to_builtins(item), "by": by} for item, by in sorted(items.items())]}
+
+
+async def _item(objects: Objects, ready: Ready) -> Item:
+    """The same however the manifest writes its kind, and whether or not it names the account's own namespace."""
+    kind, namespace = kinds.of(ready.manifest), manifests.namespace(ready.manifest)
+    resource = await objects.known(kind, foreign.text_at(ready.manifest, "apiVersion"))
+    is_namespaced = kinds.properties(kind).is_namespaced if resource is None else resource.is_namespaced
+    space = (namespace or objects.account.server.namespace) if is_namespaced else ""
+    return Item(kind=kind.key, namespace=space, name=ready.artifact.name or manifests.name(ready.manifest))
+
+
+async def _live(
+    objects: Objects, stale: Iterable[Item], own_set: str, *, is_strict: bool
+) -> dict[Item, list[JsonObject] | None]:
+    """The set's own live objects of each; None: they may not be looked at, which is refused where it is `is_strict`."""
+    found: dict[Item, list[JsonObject] | None] = {}
+    listed: dict[tuple[str, str], list[JsonObject] | None] = {}
+    for item in stale:
+        place = (item.kind, item.namespace)
+        if place not in listed:
+            listed[place] = await _listed(objects, item, is_strict=is_strict)
+        there = listed[place]
+        found[item] = None if there is None else [one for one in there if _is_of(one, item) and _is_own(one, own_set)]
+    return found
+
+
+async def _listed(objects: Objects, item: Item, *, is_strict: bool) -> list[JsonObject] | None:
+    if await objects.known(item.is_of) is None:
+        return []
+    try:
+        return await objects.list(item.is_of, item.namespace)
+    except Refused as refused:
+        if is_strict or refused.status != _FORBIDDEN:
+            raise
+        return None
+
+
+def _is_of(live: JsonObject, item: Item) -> bool:
+    artifact = annotations.artifact(live)
+    return item.name == (artifact.name if artifact is not None else manifests.name(live))
+
+
+def _is_own(live: JsonObject, own_set: str) -> bool:
+    owners = foreign.mappings_at(manifests.metadata(live), "ownerReferences")
+    is_made = any(foreign.flag(owner.get("controller")) for owner in owners)
+    return manifests.annotations(live).get(annotations.APPLIED_BY) == own_set and not is_made
+
+
+def _may_go(live: JsonObject) -> bool:
+    is_kept = manifests.annotations(live).get(annotations.PRUNE, "").lower() == "false"
+    return kinds.of(live).name not in _ONLY_LISTED and not is_kept
+
+
+def _difference(live: JsonObject, *, prunes: bool) -> JsonObject:
+    change = "deleted" if prunes and _may_go(live) else "left"
+    named: JsonObject = {"name": manifests.full_name(live), "namespace": manifests.namespace(live)}
+    return {**named, "change": change, "changes": []}
+
+
+def _remembered(live: JsonObject, item: Item, by: str) -> JsonObject:
+    own: JsonObject = {"name": manifests.full_name(live), "namespace": manifests.namespace(live)}
+    return {**own, "item": msgspec.to_builtins(item), "by": by}
+
+
+def _no_set() -> Problem:
+    return Problem(
+        code="manifest.prune",
+        message="The stage wants to prune, and belongs to no stored pipeline: nothing says what it has applied before.",
+        remedy="Save the pipeline and run that, or take off `prune`.",
+        pointer="/prune",
+    )
