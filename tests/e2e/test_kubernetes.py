@@ -13,6 +13,7 @@ from tests.free_ports import free_port
 from tests.harness import Harness, Meanwhile, problem_of, reached
 from tests.kubernetes_cluster import config_map, first, service, workload
 
+from gennaker.interfaces.manifests import Drifts, DriftState
 from gennaker.interfaces.services import Services
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
@@ -308,3 +309,51 @@ def test_server_groups_are_resized_disabled_enabled_and_destroyed(stages: Stages
     assert groups(stages, "ops") == {"shop-ops-v000": 3, "shop-ops-v001": 2}
     stages.done("destroyServerGroup", **old)
     assert groups(stages, "ops") == {"shop-ops-v001": 2}
+
+
+def test_drift_names_the_field_and_who_has_changed_it_and_defaults_are_none(stages: Stages) -> None:
+    """What the API server adds by itself (defaults, controllers' annotations, allocated addresses) is no drift."""
+    sided = plain(name="drift-sided")
+    sided["metadata"]["annotations"] = {"strategy.spinnaker.io/server-side-apply": "true"}
+    stages.done(
+        "deployManifest",
+        moniker={"app": "drifting"},
+        manifests=[plain(name="drift"), sided, service("drift"), config_map("drift", mode="fast")],
+    )
+    found: list[Drifts] = []
+
+    async def look(services: Services, _execution: str) -> None:
+        (reader,) = services.manifests.values()
+        found.append(await reader.drift("drifting", frozenset({"prod"})))
+        patch = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}}
+        for name in ("drift", "drift-sided"):
+            named = {**patch, "metadata": {"name": name}}
+            stages.plane.apply(f"{DEPLOYMENTS}/{name}", named, manager="someone&force=true")
+        found.append(await reader.drift("drifting", frozenset({"prod"})))
+
+    stages.done("resolveTargetManifest", manifestName="deployment drift", meanwhile=look)
+
+    before, after = found
+    assert {one.name: one.state for one in before.objects} == dict.fromkeys(
+        ("configMap drift-v000", "deployment drift", "deployment drift-sided", "service drift"), DriftState.SAME
+    )
+    assert before.missing == {}
+    drifted = {one.name: one.changes for one in after.objects if one.state is DriftState.DRIFTED}
+    change = {"path": "/spec/replicas", "live": 3, "desired": 2, "by": ["someone"]}
+    assert drifted == dict.fromkeys(("deployment drift", "deployment drift-sided"), (change,))
+
+
+def test_what_a_stage_no_longer_contains_is_pruned_and_nothing_else(stages: Stages) -> None:
+    config = make.config(
+        make.stage_json("m", type="deployManifest", account="prod", moniker={"app": "shop"}, prune=True), id="pruning"
+    )
+    stage: Any = config["stages"][0]  # type: ignore[index]  # a list of maps
+    stage["manifests"] = [service("pruned"), service("stays"), config_map("pruned", mode="fast")]
+    assert stages.harness.run(config).head.status is Status.SUCCEEDED
+    stage["manifests"] = [service("stays")]
+
+    execution = stages.harness.run(config)
+
+    assert first(execution).context["prunedManifests"] == ["service pruned", "configMap pruned-v000"]
+    assert stages.live("/api/v1/namespaces/default/services/pruned") is None
+    assert stages.live("/api/v1/namespaces/default/services/stays") is not None
