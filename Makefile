@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-.PHONY: help setup develop demo demo-kubernetes serve test check format simulate simulate-nightly fuzz-api golden openapi mutate bench lock clean
+.PHONY: help setup develop demo demo-containers demo-kubernetes serve test check format simulate simulate-nightly fuzz-api golden openapi mutate bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ develop:
 
 demo: setup ## one commit from push to production, and three bad ones; leaves nothing running
 	@$(BIN)/gennaker demo $(ARGS)
+
+demo-containers: develop ## the same with the services as containers of Podman (root)
+	@$(BIN)/python -m tests.demo_containers $(ARGS)
 
 demo-kubernetes: develop ## the same with the services as pods of a real Kubernetes (root, Go 1.26); built first, once: some ten minutes
 	@setup/machine.sh cluster

@@ -429,6 +429,8 @@ class DockerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """By name: the file that holds it. Containers that name one find it below /run/secrets."""
     mounts: tuple[str, ...] = ()
     """Folders of the engine's machine that containers may mount, and what is below them."""
+    host_network: bool = False
+    """Whether jobs may run in the network of the engine's machine: then they reach what listens on its loopback."""
     request_timeout_seconds: Seconds = 30.0
     pull_timeout_seconds: Seconds = 600.0
     """Longest silence while an image is pulled."""

@@ -190,6 +190,38 @@ def test_docker_runs_a_job_to_its_end_and_reads_its_reports(containers: EngineIn
     asyncio.run(story())
 
 
+def test_docker_gives_a_job_what_its_options_say(containers: EngineInTests, tmp_path: Path) -> None:
+    """With the machine's network it reaches what listens on the machine's loopback, as load balancers may."""
+    secret = tmp_path / "database.password"
+    secret.write_text("hunter2")
+    settings = replace(containers.settings, secrets={"database": str(secret)}, host_network=True)
+    script = (
+        "import os, socket; host, port = os.environ['REGISTRY'].split(':'); s = socket.socket();"
+        "s.connect((host, int(port))); s.sendall(b'GET /v2/ HTTP/1.0\\r\\n\\r\\n');"
+        "print(s.recv(100).split()[0].decode(), open('/run/secrets/database').read(), os.getuid())"
+    )
+
+    async def story() -> None:
+        async with docker_world(tmp_path, replace(containers, settings=settings)) as here:
+            container: JsonObject = {"networks": ["host"], "secrets": ["database"], "memory": "64m", "user": "1000"}
+            new = NewJob(
+                key="job 4",
+                place=PLACE,
+                image=here.image,
+                command=(PYTHON, "-c", script),
+                environment={"REGISTRY": containers.registry},
+                provider_options={"container": container},
+            )
+            job = await ended(here, await here.provider().run_job(new))
+            (name,) = here.engine.run("ps", "--all", "--format", "{{.Names}}").split()
+            facts = json.loads(here.engine.run("inspect", name))[0]
+
+            assert (job.state, (tmp_path / job.log).read_text()) == (Health.SUCCEEDED, "HTTP/1.1 hunter2 1000\n")
+            assert (facts["HostConfig"]["NetworkMode"], facts["HostConfig"]["Memory"]) == ("host", 64 * 2**20)
+
+    asyncio.run(story())
+
+
 def test_docker_stops_a_job_at_its_time_limit(containers: EngineInTests, tmp_path: Path) -> None:
     async def story() -> None:
         async with docker_world(tmp_path, containers) as here:

@@ -62,7 +62,21 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
 @contextlib.contextmanager
 def engine(folder: Path) -> Iterator[EngineInTests]:
     """Starts one, ends it with everything that it runs."""
-    with TemporaryDirectory(prefix="engine-") as short, own_registry(folder / "registry") as host:
+    with own_registry(folder / "registry") as host, service(folder / "root", host) as (address, podman):
+        image = asyncio.run(_pushed(folder, host))
+        yield EngineInTests(
+            settings=DockerSettings(address=address),
+            registry=host,
+            registry_files=folder / "registry",
+            image=image,
+            podman=podman,
+        )
+
+
+@contextlib.contextmanager
+def service(root: Path, host: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """An engine over files below `root` that may pull from a registry without TLS; its address, and the command line's words for it."""
+    with TemporaryDirectory(prefix="engine-") as short:
         run = Path(short)  # podman takes no longer path for its run root
         (run / "containers.conf").write_text(_CONTAINERS_CONF)
         (run / "registries.conf").write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
@@ -72,28 +86,24 @@ def engine(folder: Path) -> Iterator[EngineInTests]:
             "CONTAINERS_CONF": str(run / "containers.conf"),
             "CONTAINERS_REGISTRIES_CONF": str(run / "registries.conf"),
         }
-        podman = ("podman", f"--root={folder / 'root'}", f"--runroot={run / 'run'}")
+        podman = ("podman", f"--root={root}", f"--runroot={run / 'run'}")
         words = ("env", "-i", *(f"{key}={value}" for key, value in environment.items()), *podman)
-        service = subprocess.Popen(
+        serving = subprocess.Popen(
             [*words, "system", "service", "--time=0", f"unix://{run / 's.sock'}"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=run,  # a container's monitor leaves an empty file where it was started
         )
         try:
-            _wait_for(run / "s.sock", service)
-            image = asyncio.run(_pushed(folder, host))
-            settings = DockerSettings(address=f"unix://{run / 's.sock'}")
-            yield EngineInTests(
-                settings=settings, registry=host, registry_files=folder / "registry", image=image, podman=words
-            )
+            _wait_for(run / "s.sock", serving)
+            yield f"unix://{run / 's.sock'}", words
         finally:
-            service.terminate()
-            service.wait(timeout=20)
+            serving.terminate()
+            serving.wait(timeout=20)
             subprocess.run(
                 [*words, "rm", "--all", "--force", "--time=0"], capture_output=True, timeout=120, check=False
             )
-            subprocess.run(["umount", str(folder / "root" / "overlay")], capture_output=True, timeout=20, check=False)
+            subprocess.run(["umount", str(root / "overlay")], capture_output=True, timeout=20, check=False)
 
 
 async def push(folder: Path, host: str, name: str, config: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Where the demo's services run: as processes of this machine, or as pods of a Kubernetes cluster. What pipelines say of it."""
+"""Where the demo's services run: processes of this machine, containers, or pods of a Kubernetes cluster. What pipelines say of it."""
 
 from pathlib import Path
 from typing import Protocol
@@ -7,6 +7,7 @@ from gennaker.model.codec import Json, JsonObject
 
 NAMESPACE = "storefront"
 _ACCOUNT = "cluster"
+_ENGINE = "engine"
 _OF_THE_NODE = ("bin", "lib", "lib64", "usr")
 """The images hold the services alone: Python comes from the machine that runs them."""
 
@@ -107,7 +108,53 @@ class Pods:
         return {"type": "runJobManifest", "account": _ACCOUNT, "source": "text", "manifest": manifest}
 
 
+class Containers:
+    """Containers of an engine on this machine."""
+
+    def __init__(self, address: str, registry_port: int) -> None:
+        """`address`: of the engine, which pulls from the registry that will listen on the port."""
+        self._address = address
+        self._registry_port = registry_port
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The account, and where the registry listens."""
+        account = f"docker.{_ENGINE}"
+        mounts = ", ".join(f'"/{one}"' for one in _OF_THE_NODE)
+        return (
+            f"registry.port={self._registry_port}",
+            f"{account}.address={self._address}",
+            f"{account}.mounts=[{mounts}]",
+            f"{account}.host-network=true",
+        )
+
+    @property
+    def place(self) -> JsonObject:
+        """The one account."""
+        return {"account": _ENGINE, "cloudProvider": "docker", "region": "local"}
+
+    @property
+    def cluster(self) -> JsonObject:
+        """Containers with the machine's programs and libraries, and limits."""
+        return {**self.place, "container": {"memory": "256m", "pids": 100, "mounts": _folders()}}
+
+    def job(self, *, image: str, command: tuple[str, ...], report: str) -> JsonObject:
+        """In the machine's network, in which the load balancers listen; its report is kept."""
+        return {
+            "type": "runJob",
+            **self.place,
+            "image": image,
+            "command": [*command],
+            "reports": {"junit": report},
+            "container": {"networks": ["host"], "mounts": _folders()},
+        }
+
+
 PROCESSES = Processes()
+
+
+def _folders() -> list[Json]:
+    return [{"source": f"/{one}", "target": f"/{one}"} for one in _OF_THE_NODE if Path(f"/{one}").exists()]
 
 
 def _pod(container: JsonObject) -> JsonObject:

@@ -124,6 +124,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timeout: timedelta = timedelta(minutes=10)
     reports: dict[str, str] = {}
     """Name → path below the job's working folder, read when it has ended (`{"junit": "report.xml"}`)."""
+    provider_options: JsonObject = {}
+    """Keys of the stage's JSON that only this provider understands."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

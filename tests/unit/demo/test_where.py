@@ -1,5 +1,6 @@
 """Where the demo's services run: pipelines that are told so say it everywhere, and differ in nothing else."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import pytest
 
 from gennaker.demo import pipelines, where
 from gennaker.demo.where import Where
+from gennaker.plugins.docker import options
+from gennaker.settings import DockerSettings
 
 PODS = where.Pods(Path("/there/kubeconfig"))
+CONTAINERS = where.Containers("unix:///there/engine.sock", 5000)
 
 
 def written(place: Where) -> list[Any]:
@@ -33,7 +37,8 @@ def names(found: list[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("place", "account", "provider"), [(where.PROCESSES, "local", "local"), (PODS, "cluster", "kubernetes")]
+    ("place", "account", "provider"),
+    [(where.PROCESSES, "local", "local"), (PODS, "cluster", "kubernetes"), (CONTAINERS, "engine", "docker")],
 )
 def test_whatever_runs_runs_in_the_one_place(place: Where, account: str, provider: str) -> None:
     found = written(place)
@@ -43,8 +48,9 @@ def test_whatever_runs_runs_in_the_one_place(place: Where, account: str, provide
     assert {*values(found, "cloudProvider")} == {provider}
 
 
-def test_the_stages_are_the_same_everywhere() -> None:
-    assert names(written(PODS)) == names(written(where.PROCESSES))
+@pytest.mark.parametrize("place", [PODS, CONTAINERS])
+def test_the_stages_are_the_same_everywhere(place: Where) -> None:
+    assert names(written(place)) == names(written(where.PROCESSES))
 
 
 def test_pods_are_told_to_listen_on_their_own_address() -> None:
@@ -53,7 +59,21 @@ def test_pods_are_told_to_listen_on_their_own_address() -> None:
     assert {"name": "HOST", "value": "0.0.0.0"} in containers[0][0]["env"]
 
 
-def test_the_server_is_told_of_the_account_that_pipelines_name() -> None:
-    named = [one.partition(".")[2].partition(".")[0] for one in PODS.settings]
+@pytest.mark.parametrize("place", [PODS, CONTAINERS])
+def test_the_server_is_told_of_the_account_that_pipelines_name(place: Where) -> None:
+    provider = place.place["cloudProvider"]
+    words = [one.split(".") for one in place.settings]
 
-    assert {*named} == {PODS.place["account"]}
+    assert {name for section, name, *_ in words if section == provider} == {place.place["account"]}
+
+
+def test_containers_and_their_tests_keep_to_what_the_account_allows() -> None:
+    told = [one.partition(".")[2].partition(".")[2].partition("=") for one in CONTAINERS.settings]
+    account = {key: json.loads(value) for key, _, value in told if key in ("mounts", "host-network")}
+    settings = DockerSettings(mounts=tuple(account["mounts"]), host_network=account["host-network"])
+
+    instance = options.of_server_group(CONTAINERS.cluster, settings)
+    job = options.of_job(CONTAINERS.job(image="shop", command=("test",), report="report.xml"), settings)
+
+    assert instance.mounts == job.mounts != ()
+    assert (instance.networks, job.networks) == ((), ("host",))

@@ -59,6 +59,8 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """Nothing is put out."""
     manifest: JsonObject | None = None
     """A Kubernetes job: a stage of the type runJobManifest runs it."""
+    container: JsonObject | None = None
+    """Options of the provider docker: limits, networks, mounts, secrets."""
     job_timeout: Duration = "PT10M"
     wait_for_completion: bool | str = True
 
@@ -83,7 +85,7 @@ async def run(context: TaskContext) -> TaskResult:
     place, provider = _place(context)
     image = own.get("image")
     chosen = images.choose(context, image if isinstance(image, str | dict) else None, None)
-    environment, reports = own.get("environment"), own.get("reports")
+    environment, reports, container = own.get("environment"), own.get("reports"), own.get("container")
     secret_references.refuse_unwritten(environment, context.execution, context.stage)
     job = await server_groups.provider(context.services, provider).run_job(
         NewJob(
@@ -95,6 +97,7 @@ async def run(context: TaskContext) -> TaskResult:
             application=context.execution.head.application,
             timeout=durations.read(own.get("jobTimeout") or "PT10M", key="jobTimeout"),
             reports={**_texts(reports), **({_PROPERTIES: file} if (file := _property_file(context)) else {})},
+            provider_options={"container": container} if container else {},
         )
     )
     if job.log:

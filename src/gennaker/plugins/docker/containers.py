@@ -64,7 +64,7 @@ class Containers:
     def __init__(self, engine: Engine, settings: DockerSettings) -> None:
         """Nothing is asked yet."""
         self._engine = engine
-        self._settings = settings
+        self.settings = settings
         self._endings: dict[str, ProcessStatus] = {}
         """By container, of those that are over: it never changes."""
 
@@ -111,7 +111,7 @@ class Containers:
     async def stop(self, container: str, drain_seconds: int) -> None:
         """Tells it to end, ends it after the time, and returns when it has ended."""
         path, query = f"/containers/{container}/stop", {"t": str(drain_seconds)}
-        seconds = drain_seconds + self._settings.request_timeout_seconds
+        seconds = drain_seconds + self.settings.request_timeout_seconds
         await self._engine.ask("POST", path, about="It can't be stopped", query=query, seconds=seconds)
 
     async def remove(self, container: str) -> None:
@@ -171,7 +171,7 @@ class Containers:
         )
 
     def _secret(self, name: str) -> bytes:
-        path = self._settings.secrets.get(name, "")
+        path = self.settings.secrets.get(name, "")
         try:
             return Path(path).read_bytes()
         except OSError as error:

@@ -73,6 +73,7 @@ class Jobs:
         async with self._locks[job_id]:
             record = await self._record(job_id)
             if record is None:
+                self._options(new)
                 image = await self._images.ready(new.image)
                 record = JobRecord(
                     new=msgspec.structs.replace(new, image=image.reference),
@@ -185,13 +186,18 @@ class Jobs:
 
     async def _create(self, job_id: str, record: JobRecord) -> str:
         image = await self._images.ready(record.new.image)
+        options = self._options(record.new)
         body: JsonObject = {
             "Env": container_options.environment(record.new.environment),
-            "HostConfig": container_options.host_config(container_options.Options()),
+            "HostConfig": container_options.host_config(options),
             **({"Entrypoint": list(record.new.command)} if record.new.command else {}),
+            **({"User": options.user} if options.user else {}),
         }
-        wanted = Wanted(key=PREFIX + job_id, image=image.id, body=body, stop_signal=image.stop_signal)
+        wanted = Wanted(key=PREFIX + job_id, image=image.id, body=body, options=options, stop_signal=image.stop_signal)
         return await self._containers.create(await self._owner(), wanted)
+
+    def _options(self, new: NewJob) -> container_options.Options:
+        return container_options.of_job(new.provider_options, self._containers.settings)
 
     async def _log(self, job_id: str, container: Container | None) -> str:
         path = self._path(job_id)

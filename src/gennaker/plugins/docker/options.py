@@ -11,6 +11,10 @@ from gennaker.plugins.docker import problems
 from gennaker.settings import DockerSettings
 
 SECRETS_FOLDER = "/run/secrets"
+_HOST = "host"
+"""The network of the engine's machine itself."""
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""Nothing like `container:ID`, which is another container's network."""
 _LOG_SIZE = "10m"
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 _LEAST_MEMORY = 6 * 2**20
@@ -26,14 +30,14 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_un
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The key `container` of a cluster."""
+    """The key `container` of a cluster, or of a job's stage."""
 
     port: int = 0
     """On which the program listens; 0: as the image says."""
     command: tuple[str, ...] = ()
     """Instead of the image's command."""
     networks: tuple[str, ...] = ()
-    """Of the engine, which must exist; the first is the container's main one. Empty: the engine's usual one."""
+    """Of the engine, which must exist; the first is the container's main one. Empty: the engine's usual one. Jobs: also `host`."""
     memory: str = ""
     """`256m`; more than that, and the engine kills it. Empty: no limit."""
     cpus: float = 0
@@ -49,8 +53,28 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_
     """A small first process that hands on signals and reaps children (`docker run --init`)."""
 
 
-def read(given: JsonObject, settings: DockerSettings) -> Options:
-    """The options of a stage's JSON. Raises Refused for what can't be followed."""
+def of_server_group(given: JsonObject, settings: DockerSettings) -> Options:
+    """The options of a cluster's JSON. Raises Refused for what can't be followed."""
+    found = _read(given, settings)
+    if _HOST in found.networks:
+        message = "Instances can't run in the machine's own network: each is published on a port of its own."
+        raise problems.option("networks", message, "Name a network of the engine, or none.")
+    return found
+
+
+def of_job(given: JsonObject, settings: DockerSettings) -> Options:
+    """The options of a job's JSON. Raises Refused for what can't be followed."""
+    found = _read(given, settings)
+    if found.command or found.port:
+        key = "command" if found.command else "port"
+        raise problems.option(key, f"Jobs have no `container.{key}`.", "A job's command is the stage's `command`.")
+    if _HOST in found.networks and not settings.host_network:
+        message = "Jobs of this account may not run in the machine's own network."
+        raise problems.option("networks", message, "Have `host-network = true` added to the account's settings.")
+    return found
+
+
+def _read(given: JsonObject, settings: DockerSettings) -> Options:
     try:
         found = msgspec.convert(given.get("container") or {}, Options, strict=False)
     except msgspec.ValidationError as error:
@@ -67,6 +91,11 @@ def read(given: JsonObject, settings: DockerSettings) -> Options:
             allowed = ", ".join(settings.mounts) or "none"
             message = f"The folder {mount.source} may not be mounted (allowed: {allowed})."
             raise problems.option("mounts", message, "Have it added to `mounts` of the account's settings.")
+    for network in found.networks:
+        if not _NETWORK.fullmatch(network):
+            raise problems.option("networks", f"{network!r} is no network's name.", "Write a network of the engine.")
+    if _HOST in found.networks and len(found.networks) > 1:
+        raise problems.option("networks", "Whoever is in the machine's network is in no other.", "Name `host` alone.")
     memory_bytes(found.memory)
     if found.cpus < 0 or found.pids < 0 or not 0 <= found.port <= 65_535:
         raise problems.option(

@@ -124,7 +124,7 @@ class DockerProvider:
         account = self._account(new.place)
         found = await account.instances.record(new.name)
         if found is None:
-            options = container_options.read(new.provider_options, account.settings)
+            options = container_options.of_server_group(new.provider_options, account.settings)
             image = await account.images.ready(new.image)
             runs.check(image, options, new.environment)
             pinned = msgspec.structs.replace(new, image=image.reference)

@@ -55,7 +55,7 @@ class ContainerRuns:
     async def start(self, record: GroupRecord, one: InstanceRecord, name: str) -> None:
         """Makes and starts it, unless that has been done."""
         found = (await self._all(is_fresh=True)).get(name)
-        options = container_options.read(record.new.provider_options, self._settings)
+        options = container_options.of_server_group(record.new.provider_options, self._settings)
         image = await self._images.ready(record.new.image)
         try:
             made = found.id if found else await self._create(record, one, name, image=image, options=options)

@@ -2,10 +2,12 @@
 
 import pytest
 
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.docker import engine, options, problems, runs
 from gennaker.plugins.docker.images import EngineImage
 from gennaker.plugins.docker.options import Options
+from gennaker.settings import DockerSettings
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,30 @@ def test_the_port_is_said_by_the_option_the_variables_or_the_image() -> None:
     assert runs.port_of(EngineImage(reference="i", id="1"), Options(), {}) == 8080
     with pytest.raises(Refused, match="several ports"):
         runs.port_of(many, Options(), {})
+
+
+def test_only_jobs_may_run_in_the_machines_network_and_only_where_that_is_allowed() -> None:
+    told: JsonObject = {"container": {"networks": ["host"]}}
+
+    assert options.of_job(told, DockerSettings(host_network=True)).networks == ("host",)
+    with pytest.raises(Refused, match="may not run in the machine's own network"):
+        options.of_job(told, DockerSettings())
+    with pytest.raises(Refused, match="Instances can't run in the machine's own network"):
+        options.of_server_group(told, DockerSettings(host_network=True))
+
+
+@pytest.mark.parametrize("network", ["container:0123abcd", "ns:/proc/1/ns/net", "", "a b", "host\n"])
+def test_what_is_no_networks_name_is_refused(network: str) -> None:
+    with pytest.raises(Refused, match="is no network's name"):
+        options.of_job({"container": {"networks": [network]}}, DockerSettings(host_network=True))
+
+
+def test_the_machines_network_is_named_alone() -> None:
+    with pytest.raises(Refused, match="is in no other"):
+        options.of_job({"container": {"networks": ["backend", "host"]}}, DockerSettings(host_network=True))
+
+
+@pytest.mark.parametrize("container", [{"command": ["test"]}, {"port": 80}], ids=["command", "port"])
+def test_what_only_instances_have_is_refused_of_jobs(container: JsonObject) -> None:
+    with pytest.raises(Refused, match="Jobs have no"):
+        options.of_job({"container": container}, DockerSettings())
