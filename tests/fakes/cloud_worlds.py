@@ -40,6 +40,12 @@ IMAGE = Path(__file__).parents[1] / "fakes" / "image"
 CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app", "Env": ["COLOUR=blue"]}
 PLACE = Place(account="local", region="local")
 PROBE = HealthProbe(interval=timedelta(seconds=0.1), timeout=timedelta(seconds=1))
+LEAVE_REPORTS = (
+    "echo '<x/>' > report.xml; mkdir -p out/deep/er out/none; echo 1 > out/one.txt; echo 2 > out/deep/er/two.png;"
+    " ln -s /etc/passwd out/link; ln -s one.txt out/same"
+)
+"""What a job's shell does to leave a report, and a folder of files, of which one lies elsewhere."""
+LEFT_REPORTS = {"junit": b"<x/>\n", "files/one.txt": b"1\n", "files/deep/er/two.png": b"2\n"}
 
 Value = TypeVar("Value")
 

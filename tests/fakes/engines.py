@@ -139,7 +139,7 @@ def files(root: Path) -> Path:
         shutil.copy(file.rstrip(":"), target)
     (root / "bin").mkdir()
     shutil.copy("/bin/busybox", root / "bin" / "busybox")
-    for name in ("sh", "sleep"):
+    for name in ("ln", "mkdir", "sh", "sleep"):
         (root / "bin" / name).symlink_to("busybox")
     (root / "tmp").mkdir()
     return root

@@ -123,7 +123,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whose job it is."""
     timeout: timedelta = timedelta(minutes=10)
     reports: dict[str, str] = {}
-    """Name → path below the job's working folder, read when it has ended (`{"junit": "report.xml"}`)."""
+    """Name → path below the job's working folder, read when it has ended (`{"junit": "report.xml"}`); of a file or a folder."""
     provider_options: JsonObject = {}
     """Keys of the stage's JSON that only this provider understands."""
 
@@ -140,6 +140,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log: str = ""
     """Path of the log below the data folder, or empty."""
     reports: dict[str, bytes] = {}
+    """By name; a folder's files by `NAME/PATH`."""
 
 
 class CloudProvider(Protocol):

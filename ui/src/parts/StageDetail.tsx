@@ -13,6 +13,7 @@ import { LogPanel } from './LogPanel'
 import { Problems } from './Notices'
 import { Outputs } from './Outputs'
 import { ReleaseDetail } from './ReleaseDetail'
+import { Pictures } from './Pictures'
 import { Reports } from './Reports'
 import { StepList } from './StepList'
 
@@ -68,6 +69,7 @@ export function StageDetail({ phase, step, execution, evidence, logs, commits, n
       {isWhole && phase.steps.length > 0 && <StepList steps={phase.steps} now={now} onSelect={onSelect} />}
       {step && <StepFacts step={step} />}
       <Reports evidence={ownEvidence} />
+      <Pictures evidence={ownEvidence} />
       {ownLogs.length > 0 && shown.executionId && (
         <LogPanel key={shown.id} executionId={shown.executionId} logs={ownLogs} preferred={lastRunning(phase)} />
       )}

@@ -11,6 +11,8 @@ import { launch, NARROW, open, WIDE } from './browser.mjs'
 
 const MOCK = fileURLToPath(new URL('../../dev/server.mjs', import.meta.url))
 const LONGEST_MILLISECONDS = 10_000
+/** A picture of one point. */
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 
 let mock
 let browser
@@ -152,6 +154,36 @@ test('a delivery that failed a test opens at that test', async () => {
   await page.getByRole('heading', { name: 'Smoke test', level: 2 }).waitFor()
   await page.getByRole('list', { name: 'What went wrong' }).getByText('answered 503').waitFor()
   assert.equal(await page.locator('.step[aria-current]').innerText().then((text) => text.split('\n')[0]), 'Smoke test')
+  await page.context().close()
+})
+
+test('screenshots and videos of tests are shown where they stand', async () => {
+  const { page, faults, id } = await look('smoke')
+  const [pixel, clip] = ['sha256:picture', 'sha256:video']
+  await page.route('**/api/v1/evidence/*', (route) =>
+    route.fulfill({ contentType: 'image/png', body: Buffer.from(PIXEL, 'base64') }),
+  )
+  await page.route(`**/executions/${id}/evidence*`, async (route) => {
+    const { evidence } = await (await route.fetch()).json()
+    const { stageId } = evidence.find((one) => one.kind === 'http')
+    const left = [
+      { name: 'Tests.files/failed.png', mediaType: 'image/png', digest: pixel },
+      { name: 'Tests.files/video.webm', mediaType: 'video/webm', digest: clip },
+      { name: 'Tests.files/page.html', mediaType: 'text/html', digest: 'sha256:page' },
+    ]
+    const added = left.map((one) => ({ ...one, executionId: id, stageId, kind: 'file', sizeBytes: 70, at: evidence.at(-1).at }))
+    await route.fulfill({ json: { evidence: [...evidence, ...added] } })
+  })
+
+  await page.reload()
+
+  const shown = page.getByRole('region', { name: 'Screenshots and videos' })
+  const picture = shown.getByRole('img', { name: 'Tests.files/failed.png' })
+  await picture.evaluate((element) => element.decode())
+  assert.deepEqual(await shown.locator('figcaption').allInnerTexts(), ['Tests.files/failed.png', 'Tests.files/video.webm'])
+  assert.equal(await shown.locator('video').getAttribute('src'), `/api/v1/evidence/${encodeURIComponent(clip)}`)
+  await page.getByRole('region', { name: 'Reports' }).getByText('Tests.files/page.html', { exact: true }).waitFor()
+  assert.deepEqual(faults, [])
   await page.context().close()
 })
 

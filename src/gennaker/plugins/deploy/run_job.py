@@ -20,7 +20,7 @@ from gennaker.model.execution import Stage
 from gennaker.model.foreign import written
 from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.deploy import durations, images, regions, server_groups, targets
+from gennaker.plugins.deploy import durations, images, media_types, regions, server_groups, targets
 from gennaker.transport import build_files
 
 _LOOKS_AGAIN = timedelta(milliseconds=500)
@@ -28,8 +28,8 @@ _SUITE = re.compile(rb"<testsuite\b[^>]*>")
 _COUNT = re.compile(rb'\b(tests|failures|errors|skipped)="(\d+)"')
 _PROPERTIES = "spinnaker.properties"
 """Name under which the provider hands the property file over."""
-_KINDS = {"junit": "junit", "sarif": "sarif", "sbom": "sbom"}
-_MEDIA = {"junit": "application/xml", "sarif": "application/sarif+json", "sbom": "application/json"}
+_KINDS = {"junit": ".xml", "sarif": "", "sbom": ""}
+"""Names of reports that say what the file is, and how those in a folder end; other files of it are files."""
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
@@ -47,7 +47,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """A text is run by `sh -c`."""
     environment: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
     reports: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
-    """Kind (`junit`, `sarif`, `sbom` or any name) → path below the job's folder."""
+    """Kind (`junit`, `sarif`, `sbom` or any name) → path of a file or a folder below the job's folder."""
     property_file: str | None = ""
     """Path below the job's folder of a file (Java's properties, JSON or YAML by its ending) whose values become outputs."""
     consume_artifact_source: str | None = ""
@@ -191,16 +191,18 @@ async def _without_secrets(context: TaskContext, job: Job) -> Job:
 
 async def _keep_reports(context: TaskContext, job: Job) -> list[Json]:
     summaries: list[Json] = []
+    paths = _texts(context.stage.context.get("reports"))
     for name, content in sorted(job.reports.items()):
         if name == _PROPERTIES:
             continue
-        summary = junit_summary(content) if name == "junit" else {}
+        kind = kind_of(name)
+        summary = junit_summary(content) if kind == "junit" else {}
         item = EvidenceItem(
             execution_id=context.execution.head.id,
             stage_id=context.stage.id,
             name=f"{context.stage.name}.{name}",
-            kind=_KINDS.get(name, "file"),
-            media_type=_MEDIA.get(name, "application/octet-stream"),
+            kind=kind,
+            media_type=media_types.of_report(kind, paths.get(name, name)),
             digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
             size_bytes=len(content),
             at=context.at,
@@ -209,6 +211,13 @@ async def _keep_reports(context: TaskContext, job: Job) -> list[Json]:
         await context.services.evidence.put(item, content)
         summaries.append({"name": item.name, "kind": item.kind, "digest": item.digest, "summary": summary})
     return summaries
+
+
+def kind_of(report: str) -> str:
+    """What a report is, by its name: `junit`, or `junit/shop.xml` of a folder."""
+    name, is_in_folder, path = report.partition("/")
+    ending = _KINDS.get(name)
+    return name if ending is not None and (not is_in_folder or path.endswith(ending)) else "file"
 
 
 def junit_summary(content: bytes) -> JsonObject:
@@ -291,9 +300,9 @@ def _no_map(why: str) -> Problem:
 
 
 def _failed(context: TaskContext, job: Job) -> Problem:
-    junit = job.reports.get("junit")
-    counts = junit_summary(junit) if junit else {}
-    said = f" {counts['failed']} of {counts['tests']} tests failed." if counts.get("failed") else ""
+    junit = [junit_summary(content) for name, content in job.reports.items() if kind_of(name) == "junit"]
+    failed, tests = (sum(int(str(one[key])) for one in junit) for key in ("failed", "tests"))
+    said = f" {failed} of {tests} tests failed." if failed else ""
     return Problem(
         code="job.failed",
         message=f"The job of {context.stage.name} failed: {job.reason or f'exit status {job.exit_status}'}{said}",

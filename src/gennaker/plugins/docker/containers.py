@@ -13,9 +13,11 @@ import msgspec
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.docker import options as container_options
-from gennaker.plugins.docker.engine import Engine, filters, output
+from gennaker.plugins.docker.engine import Answer, Engine, filters, output
 from gennaker.plugins.docker.options import Options
 from gennaker.settings import DockerSettings
+from gennaker.transport import job_reports
+from gennaker.transport.job_reports import Found, Taken
 from gennaker.transport.processes import EndReason, ProcessState, ProcessStatus
 
 OWNER = "gennaker.owner"
@@ -127,18 +129,11 @@ class Containers:
         )
         return output(answer.body) if answer else ""
 
-    async def file(self, container: str, path: str, most: int) -> bytes | str:
-        """A file's content; else why there is none, in words."""
+    async def reports(self, container: str, name: str, path: str) -> Taken:
+        """The file under the name, or the files of a folder below it."""
         about = f"{path} can't be read"
         answer = await self._engine.ask("GET", f"/containers/{container}/archive", about=about, query={"path": path})
-        if answer is None:
-            return "was not written"
-        with tarfile.open(fileobj=io.BytesIO(answer.body)) as tar:
-            first = tar.next()
-            content = tar.extractfile(first) if first is not None and first.isfile() else None
-            if first is None or content is None:
-                return "is no file"
-            return f"is larger than {most} bytes" if first.size > most else content.read()
+        return Taken(problem="was not written") if answer is None else _unpacked(name, answer)
 
     async def status(self, one: Container) -> ProcessStatus:
         """It as a run."""
@@ -220,6 +215,35 @@ def _packed(secrets: Mapping[str, bytes]) -> bytes:
             entry.size, entry.mode = len(content), 0o444
             tar.addfile(entry, io.BytesIO(content))
     return made.getvalue()
+
+
+def _unpacked(name: str, answer: Answer) -> Taken:
+    """Of the engine's archive of a file or a folder; one that was too long ends somewhere."""
+    found: list[Found] = []
+    folder = ""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(answer.body), mode="r|") as tar:
+            for member in tar:
+                if member.isdir() and not folder:
+                    folder = f"{member.name.rstrip('/')}/"
+                content = tar.extractfile(member) if member.isfile() else None
+                if content is None:
+                    continue
+                if not folder:
+                    is_large = member.size > job_reports.FILE_BYTES
+                    problem = f"is larger than {job_reports.FILE_BYTES} bytes"
+                    return Taken(problem=problem) if is_large else Taken(reports={name: content.read()})
+                found.append(_found(member.name.removeprefix(folder), content.read()))
+    except tarfile.ReadError:
+        if not answer.is_cut:
+            raise
+    if not folder:
+        return Taken(problem="is no file")
+    return job_reports.from_folder(name, found, is_cut=answer.is_cut)
+
+
+def _found(path: str, content: bytes) -> Found:
+    return Found(path=path, size=len(content), read=lambda: content)
 
 
 def _instant(value: object) -> datetime | None:

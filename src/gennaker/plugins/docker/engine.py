@@ -26,6 +26,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int
     body: bytes = b""
+    is_cut: bool = False
+    """It went on for longer than anything may."""
 
     @property
     def json(self) -> JsonObject:
@@ -64,13 +66,13 @@ class Engine:
         `about` begins the sentence of a refusal; `seconds`: longest silence, instead of the setting's.
         """
         async with self._answer(method, path, query=query, body=body, seconds=seconds) as answer:
-            content = await _read(answer)
+            content, is_cut = await _read(answer)
         if answer.status_code == _NOT_FOUND and not _is_about_others(path):
             return None
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
             said = _said(content) or answer.reason_phrase
             raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
-        return Answer(status=answer.status_code, body=content)
+        return Answer(status=answer.status_code, body=content, is_cut=is_cut)
 
     async def pull(self, reference: str, *, credentials: str = "") -> None:
         """Pulls an image. Raises Refused with what the engine said, EngineUnreachable."""
@@ -80,7 +82,7 @@ class Engine:
         seconds = self._settings.pull_timeout_seconds
         async with self._answer("POST", "/images/create", query=query, headers=headers, seconds=seconds) as answer:
             if answer.status_code >= httpx2.codes.BAD_REQUEST:
-                said = _said(await _read(answer))
+                said = _said((await _read(answer))[0])
                 raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
             async for line in answer.aiter_lines():
                 if error := _error_of(line):
@@ -180,14 +182,16 @@ def output(framed: bytes) -> str:
     return b"".join(parts).decode(errors="replace")
 
 
-async def _read(answer: httpx2.Response) -> bytes:
-    parts, size = [], 0
+async def _read(answer: httpx2.Response) -> tuple[bytes, bool]:
+    """The body, and whether it was cut off."""
+    parts: list[bytes] = []
+    size = 0
     async for part in answer.aiter_bytes():
         size += len(part)
         if size > _LIMIT_BYTES:
-            break
+            return b"".join(parts), True
         parts.append(part)
-    return b"".join(parts)
+    return b"".join(parts), False
 
 
 def _said(content: bytes) -> str:

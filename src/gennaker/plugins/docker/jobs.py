@@ -22,7 +22,6 @@ from gennaker.transport.processes import ProcessState, ProcessStatus
 PREFIX = "job/"
 """Begins the keys of containers that are jobs."""
 _KEPT = timedelta(days=1)
-_REPORT_BYTES = 10_000_000
 _DRAIN_SECONDS = 10.0
 _AT_LIMIT = "The container was stopped at its time limit."
 _BY_SOMEBODY = "It was stopped."
@@ -214,11 +213,9 @@ class Jobs:
             if not f"{whole}/".startswith(f"{record.working_folder.rstrip('/')}/"):
                 problems.append(f"The report {name} ({path}) lies outside the job's folder.")
                 continue
-            content = await self._containers.file(container.id, whole, _REPORT_BYTES)
-            if isinstance(content, str):
-                problems.append(f"The report {name} ({path}) {content}.")
-            else:
-                reports[name] = content
+            taken = await self._containers.reports(container.id, name, whole)
+            reports |= taken.reports
+            problems += [f"The report {name} ({path}) {taken.problem}."] if taken.problem else []
         return reports, problems
 
     def _path(self, job_id: str) -> Path:

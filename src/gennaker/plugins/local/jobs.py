@@ -21,12 +21,12 @@ from gennaker.model.codec import JsonObject, to_json
 from gennaker.plugins.local import command
 from gennaker.plugins.local.images import ImageFiles, Images
 from gennaker.plugins.local.records import PLACE, JobRecord
+from gennaker.transport import job_reports
 from gennaker.transport.processes import ChildSecrets, EndReason, Processes, ProcessSpec, ProcessState, ProcessStatus
 
 log = structlog.get_logger()
 
 _KEPT = timedelta(days=1)
-_REPORT_BYTES = 10_000_000
 _DRAIN_SECONDS = 10.0
 
 
@@ -140,15 +140,20 @@ class Jobs:
     def _reports(self, job_id: str, record: JobRecord) -> tuple[dict[str, bytes], list[str]]:
         root = self._folder / job_id / "files"
         spec = _spec_folder(self._processes.folder(_run(job_id)), root)
-        reports, problems = {}, []
+        reports: dict[str, bytes] = {}
+        problems = []
         for name, path in record.new.reports.items():
             file = (spec / path).resolve()
             if not file.is_relative_to(root.resolve()):
                 problems.append(f"The report {name} ({path}) lies outside the job's folder.")
+            elif file.is_dir():
+                taken = job_reports.from_folder(name, job_reports.below(file))
+                reports |= taken.reports
+                problems += [f"The report {name} ({path}) {taken.problem}."] if taken.problem else []
             elif not file.is_file():
                 problems.append(f"The report {name} ({path}) was not written.")
-            elif file.stat().st_size > _REPORT_BYTES:
-                problems.append(f"The report {name} ({path}) is larger than {_REPORT_BYTES} bytes.")
+            elif file.stat().st_size > job_reports.FILE_BYTES:
+                problems.append(f"The report {name} ({path}) is larger than {job_reports.FILE_BYTES} bytes.")
             else:
                 reports[name] = file.read_bytes()
         return reports, problems

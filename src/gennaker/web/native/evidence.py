@@ -22,6 +22,15 @@ from gennaker.web.ports import Asking, Ports, WebPorts
 
 _READ_BYTES = 64_000
 _LOOKS_SECONDS = 0.3
+_PICTURES = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF8", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (0, b"\x1a\x45\xdf\xa3", "video/webm"),
+    (4, b"ftyp", "video/mp4"),
+)
+"""Where which bytes stand."""
 _FIRST_BYTES = 200_000
 """Of a long log only the end is sent."""
 
@@ -49,12 +58,12 @@ class EvidenceController(Controller):
 
     @get("/evidence/{digest:str}")
     async def content(self, ports: Ports, principal: Asking, digest: FromPath[str]) -> Response[bytes]:
-        """One report, as it was left; never shown as a page of ours."""
+        """One report, as it was left; pictures and videos may be shown in a page of ours, nothing as a page of ours."""
         content = await visible.evidence(ports, principal, digest)
         if content is None:
             raise Refused(Problem(code="evidence.unknown", message=f"There is no evidence {digest}."), status=404)
         headers = {"content-disposition": "attachment"}
-        return Response(content, media_type="application/octet-stream", headers=headers)
+        return Response(content, media_type=_shown_as(content), headers=headers)
 
     @get("/executions/{execution_id:str}/logs")
     async def logs(
@@ -87,6 +96,12 @@ def _of_item(item: EvidenceItem) -> str:
 
 def _of_log(log: LogFile) -> str:
     return f"{paging.instant(log.at)} {log.path}"
+
+
+def _shown_as(content: bytes) -> str:
+    """Its media type if it is a picture or a video by its first bytes, whatever its name says; SVG can hold scripts and is none."""
+    found = (media for at, sign, media in _PICTURES if content[at : at + len(sign)] == sign)
+    return next(found, "application/octet-stream")
 
 
 async def _registered(ports: WebPorts, execution_id: str, path: str) -> LogFile:

@@ -60,6 +60,24 @@ def test_a_job_that_ends_well_leaves_its_report() -> None:
     assert report["summary"] == {"tests": 5, "passed": 2, "failed": 2, "skipped": 1}  # type: ignore[index, call-overload]  # a map
 
 
+def test_the_files_of_a_folder_are_kept_each_as_what_it_is() -> None:
+    place = FakePlace()
+    reports = {"junit/cart.xml": REPORT, "junit/log.txt": b"said", "files/a/shot.PNG": b"png", "page": b"<html>"}
+    keys: JsonObject = {"reports": {"junit": "out/xml", "files": "out/files", "page": "out/index.html"}}
+
+    execution = run(place, keys, state=Health.FAILED, exit_status=1, reports={**reports, "junit/shop.xml": REPORT})
+
+    found = place.harness.time.run(place.harness.evidence.list(execution.head.id))
+    assert {one.name: (one.kind, one.media_type) for one in found} == {
+        "Tests.junit/cart.xml": ("junit", "application/xml"),
+        "Tests.junit/shop.xml": ("junit", "application/xml"),
+        "Tests.junit/log.txt": ("file", "text/plain"),
+        "Tests.files/a/shot.PNG": ("file", "image/png"),
+        "Tests.page": ("file", "text/html"),
+    }
+    assert "4 of 10 tests failed" in problem_of(execution)
+
+
 def test_the_values_of_a_property_file_become_outputs_and_context() -> None:
     reports = {"spinnaker.properties": b"colour=red\nsize: 3\n"}
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests import make
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
@@ -163,6 +164,45 @@ def test_only_registered_logs_are_read(tmp_path: Path, path: str) -> None:
         assert (answer.status, answer.json["code"]) == (404, "log.unknown")
 
     follow(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        (b"\x89PNG\r\n\x1a\nrest", "image/png"),
+        (b"\xff\xd8\xff\xe0rest", "image/jpeg"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
+        (b"\x1a\x45\xdf\xa3rest", "video/webm"),
+        (b"\0\0\0\x18ftypisom", "video/mp4"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "application/octet-stream"),
+        (b"", "application/octet-stream"),
+    ],
+)
+def test_pictures_and_videos_are_told_by_what_they_are_so_that_a_page_can_show_them(
+    content: bytes, media_type: str
+) -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target()))
+    item = EvidenceItem(
+        execution_id="",
+        stage_id="s",
+        name="r.html",
+        kind="file",
+        media_type="text/html",
+        digest="sha256:" + hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        at=make.AT,
+    )
+
+    async def work(site: Website) -> None:
+        execution_id = (await site.post("/api/v1/run", WAIT)).json["executionId"]
+        await site.ports.services.evidence.put(replace(item, execution_id=execution_id), content)
+
+        answer = await site.get(f"/api/v1/evidence/{item.digest}")
+
+        assert (answer.body, answer.headers["content-type"]) == (content, media_type)
+        assert answer.headers["content-disposition"] == "attachment"
+
+    visit(work, harness=harness)
 
 
 def test_reports_are_listed_and_read_as_they_were_left_and_never_as_a_page_of_ours() -> None:

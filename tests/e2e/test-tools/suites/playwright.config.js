@@ -1,0 +1,13 @@
+// Everything that the run leaves lies below results/: report, screenshots, videos.
+module.exports = {
+  outputDir: 'results/files',
+  workers: 1,
+  reporter: [['list'], ['junit', { outputFile: 'results/report.xml' }]],
+  use: {
+    baseURL: process.env.BASE_URL,
+    screenshot: 'only-on-failure',
+    video: 'retain-on-failure',
+    viewport: { width: 400, height: 300 },
+    launchOptions: { executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] },
+  },
+}

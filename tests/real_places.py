@@ -1,0 +1,73 @@
+"""A place to deploy to for tests: real processes or containers behind a real Caddy, driven by the real engine, without a server."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from tests.fakes.engines import EngineInTests
+from tests.fakes.registry import MemoryRegistry
+from tests.fakes.virtual_time import RealTime
+from tests.harness import Harness
+
+from gennaker.model.codec import Json, JsonObject
+from gennaker.plugins.caddy.plugin import plugin as caddy_plugin
+from gennaker.plugins.caddy.program import CaddyProgram
+from gennaker.plugins.deploy.plugin import plugin as deploy_plugin
+from gennaker.plugins.docker.plugin import plugin as docker_plugin
+from gennaker.plugins.flow.plugin import plugin as flow_plugin
+from gennaker.plugins.local.plugin import plugin as local_plugin
+from gennaker.settings import CaddySettings, Settings
+from gennaker.transport.processes import Processes
+
+IMAGE = Path(__file__).parent / "fakes" / "image"
+CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app"}
+
+
+class RealPlace:
+    """The embedded default, or with containers for processes, without a server around it."""
+
+    def __init__(self, folder: Path, engine: EngineInTests | None = None) -> None:
+        """`engine`: instances are its containers."""
+        self.folder = folder
+        self.engine = engine
+        self.source = MemoryRegistry()
+        self.image = self.source.add("shop", "1", IMAGE, CONFIG) if engine is None else engine.image
+        plugins = (flow_plugin, deploy_plugin, caddy_plugin, local_plugin if engine is None else docker_plugin)
+        self.harness = Harness(
+            *plugins,
+            time=RealTime(),
+            data=folder,
+            settings=Settings(docker={} if engine is None else {"local": engine.settings}),
+            registries={"local-registry": self.source},
+        )
+
+    def close(self) -> None:
+        """Ends whatever was started."""
+        asyncio.run(self._close())
+
+    async def _close(self) -> None:
+        program = CaddyProgram(self.folder / "caddy", self.harness.documents("caddy.program"), CaddySettings())
+        await program.stop(timedelta(seconds=5))
+        for kind in ("instances", "jobs"):
+            await Processes(self.folder / "local" / kind).stop_all(timedelta(seconds=3))
+        if self.engine is not None:
+            await asyncio.to_thread(self.engine.remove_all)
+
+    def deploy(self, version: str, **keys: Json) -> JsonObject:
+        """A pipeline that deploys this version; `sick` never answers its health check well."""
+        environment: JsonObject = {"VERSION": version, **({"HEALTH": "500"} if version == "sick" else {})}
+        cluster: JsonObject = {
+            "account": "local",
+            "region": "local",
+            "cloudProvider": "local" if self.engine is None else "docker",
+            "stack": "prod",
+            "capacity": {"min": 2, "max": 2, "desired": 2},
+            "loadBalancers": ["shop-prod"],
+            "image": self.image,
+            "version": version,
+            "environment": environment,
+            "upTimeout": "PT30S",
+            **keys,
+        }
+        stage: JsonObject = {"refId": "1", "type": "deploy", "name": "Deploy", "clusters": [cluster]}
+        return {"application": "shop", "name": "deliver", "stages": [stage]}
