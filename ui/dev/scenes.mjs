@@ -6,7 +6,7 @@ const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g
 const RECORDED = ['building', 'staging', 'canary', 'approval', 'released', 'caught']
 
 /** Names that `?scene=` knows. */
-export const NAMES = [...RECORDED, 'rejected', 'rolled-back', 'smoke', 'choices', 'failed', 'unread', 'empty', 'broken', 'locked', 'slow']
+export const NAMES = [...RECORDED, 'rejected', 'rolled-back', 'waiting', 'smoke', 'choices', 'failed', 'unread', 'empty', 'broken', 'locked', 'slow']
 
 export function scene(name) {
   switch (name) {
@@ -14,6 +14,8 @@ export function scene(name) {
       return judged(recorded('approval'), 'stop', 'Orders per visit look too low to me.')
     case 'rolled-back':
       return rolledBack(recorded('released'))
+    case 'waiting':
+      return waitingBeside(rolledBack(recorded('released')))
     case 'smoke':
       return failedSmokeTest(recorded('released'))
     case 'choices':
@@ -84,6 +86,19 @@ function rolledBack(made) {
     { ...ended, id: '01M8ROLLBACK', kind: 'ORCHESTRATION', name: sentence, trigger: { type: 'manual' } },
     { ...ended, id: '01M8TIDYUP', name: 'tidy-up', trigger: { type: 'cron' }, status: 'TERMINAL', failedStage: 'Check', problems },
   )
+  return made
+}
+
+/** A pipeline that delivers nothing waits for a person; and all that has run is more than one page. */
+function waitingBeside(made) {
+  const { others } = made.answers['/api/v1/applications/shop/deliveries']
+  const [rollback, tidyUp] = others
+  const waiting = { ...tidyUp, id: '01M8ASKFIRST', name: 'drop-old-tables', status: 'RUNNING', endTime: null, problems: [] }
+  Object.assign(waiting, { failedStage: null, currentStage: 'Ask first', waitingFor: 'Waiting for a person to judge.' })
+  others.unshift(waiting)
+  const path = '/api/v1/executions?application=shop&limit=50'
+  made.answers[path] = { executions: [waiting, rollback], next: rollback.id }
+  made.answers[`${path}&before=${rollback.id}`] = { executions: [tidyUp], next: null }
   return made
 }
 

@@ -39,7 +39,7 @@ async function handle(request, url, answer) {
   if (shown.fault === 'broken') return send(answer, 500, problem('server.fault', 'An unexpected fault: KeyError.', "The server's log has the trace."))
   if (url.pathname.endsWith('/log')) return log(url.searchParams.get('path'), answer)
   if (request.method === 'POST') return command(request, url.pathname, answer)
-  const found = shown.answers[url.pathname]
+  const found = shown.answers[url.pathname + url.search] ?? shown.answers[url.pathname]
   if (found) return send(answer, 200, found)
   return send(answer, 404, problem('execution.unknown', `There is nothing at ${url.pathname}.`))
 }

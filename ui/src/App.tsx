@@ -8,6 +8,7 @@ import { Notice } from './parts/Notices'
 import { SignIn } from './parts/SignIn'
 import { ApplicationView } from './views/ApplicationView'
 import { DeliveryView } from './views/DeliveryView'
+import { ExecutionsView } from './views/ExecutionsView'
 import { Overview } from './views/Overview'
 
 export function App() {
@@ -15,11 +16,12 @@ export function App() {
   const connection = useConnection()
   const applications = useApplications()
   if (applications.error instanceof Refusal && applications.error.status === 401) return <SignIn />
-  const here = route.view === 'application' ? route.application : ''
+  const here = 'application' in route ? route.application : ''
   return (
     <Frame applications={applications.data ?? []} here={here} connection={connection}>
       {route.view === 'overview' && <Overview />}
       {route.view === 'application' && <ApplicationView application={route.application} />}
+      {route.view === 'executions' && <ExecutionsView key={route.application} application={route.application} />}
       {route.view === 'execution' && <DeliveryView key={route.id} id={route.id} selected={route.selected} />}
       {route.view === 'unknown' && (
         <Notice title="There is no such page" tone="empty">

@@ -21,6 +21,7 @@ export function useNow(isMoving = true): number {
 export type Route =
   | { view: 'overview' }
   | { view: 'application'; application: string; selected: string }
+  | { view: 'executions'; application: string }
   | { view: 'execution'; id: string; selected: string }
   | { view: 'unknown' }
 
@@ -33,6 +34,7 @@ export function parse(hash: string): Route {
   const [, kind = '', name = '', ...rest] = hash.replace(/^#/, '').split('/').map(decoded)
   const selected = rest[0] === 'stages' ? (rest[1] ?? '') : ''
   if (kind === '') return { view: 'overview' }
+  if (kind === 'applications' && name && rest[0] === 'executions') return { view: 'executions', application: name }
   if (kind === 'applications' && name) return { view: 'application', application: name, selected }
   if (kind === 'executions' && name) return { view: 'execution', id: name, selected }
   return { view: 'unknown' }
@@ -41,6 +43,7 @@ export function parse(hash: string): Route {
 export const address = {
   overview: '#/',
   application: (name: string) => `#/applications/${encodeURIComponent(name)}`,
+  executions: (name: string) => `#/applications/${encodeURIComponent(name)}/executions`,
   execution: (id: string, selected = '') =>
     `#/executions/${encodeURIComponent(id)}${selected ? `/stages/${encodeURIComponent(selected)}` : ''}`,
 }

@@ -45,11 +45,13 @@ def join(executions: Iterable[Execution]) -> list[Delivery]:
     return sorted(joined, key=_at, reverse=True)
 
 
-def others(executions: Iterable[Execution], joined: Iterable[Delivery]) -> list[Execution]:
-    """Executions that no delivery shows, newest first."""
+def others(executions: Iterable[Execution], joined: Iterable[Delivery], *, most_ended: int) -> list[Execution]:
+    """Executions that no delivery shows, each once, newest first: all that go on, and so many that have ended."""
     shown = {one.head.id for found in joined for one in (found.build, found.delivery) if one}
-    left = (one for one in executions if one.head.id not in shown)
-    return sorted(left, key=lambda one: (one.head.build_time, one.head.id), reverse=True)
+    left = {one.head.id: one for one in executions if one.head.id not in shown}
+    newest = sorted(left.values(), key=lambda one: (one.head.build_time, one.head.id), reverse=True)
+    ended = {one.head.id for one in [one for one in newest if one.head.status.is_complete][:most_ended]}
+    return [one for one in newest if one.head.id in ended or not one.head.status.is_complete]
 
 
 def is_build(execution: Execution) -> bool:

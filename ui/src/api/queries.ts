@@ -1,11 +1,12 @@
 // What views fetch: one hook a resource. Live updates (live.ts) make them look again.
 
-import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { get, listed, post, Refusal } from './client'
 import type { Evidence, Log } from './reports'
 import type { Approval, Delivery, Execution, LoadBalancer, Release, Summary } from './types'
 
 const DELIVERIES = 20
+const EXECUTIONS = 50
 const TRAFFIC_MILLISECONDS = 2000
 /** In case an update was lost; the stream does the rest. */
 const BACKSTOP_MILLISECONDS = 20_000
@@ -37,9 +38,23 @@ export function useDeliveries(application: string, limit = DELIVERIES) {
   return useQuery({ ...deliveriesOf(application, limit), select: (answer) => answer.deliveries })
 }
 
-/** Executions that are no delivery; they come with the deliveries. */
-export function useOthers(application: string) {
-  return useQuery({ ...deliveriesOf(application, DELIVERIES), select: (answer) => answer.others })
+/** Executions that are no delivery; they come with the deliveries: all that go on, and the newest of those that have ended. */
+export function useOthers(application: string, limit = DELIVERIES) {
+  return useQuery({ ...deliveriesOf(application, limit), select: (answer) => answer.others })
+}
+
+/** All executions, newest first, a page more at each `fetchNextPage`. */
+export function useExecutions(application: string) {
+  const path = `/executions?application=${encodeURIComponent(application)}&limit=${EXECUTIONS}`
+  return useInfiniteQuery({
+    queryKey: [...keys.deliveries(application), 'all'],
+    queryFn: ({ pageParam, signal }) =>
+      get<{ executions: Summary[]; next: string | null }>(pageParam ? `${path}&before=${pageParam}` : path, signal),
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next,
+    select: (answer) => answer.pages.flatMap((page) => page.executions),
+    refetchInterval: BACKSTOP_MILLISECONDS,
+  })
 }
 
 function deliveriesOf(application: string, limit: number) {

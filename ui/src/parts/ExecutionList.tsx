@@ -1,4 +1,4 @@
-// Executions that are no delivery (a pipeline run by hand, a rollback) as a list, newest first.
+// Executions as a list, newest first: those that are no delivery (a pipeline run by hand, a rollback), or all.
 
 import type { Summary } from '../api/types'
 import { address } from '../live_hooks'
@@ -9,7 +9,7 @@ import { StatusIcon } from './Icon'
 
 export function ExecutionList({ executions, now }: { executions: Summary[]; now: number }) {
   return (
-    <ul className="deliveries" aria-label="Executions that are no delivery">
+    <ul className="deliveries" aria-label="Executions">
       {executions.map((one) => (
         <li key={one.id}>
           <Row execution={one} now={now} />

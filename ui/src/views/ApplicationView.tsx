@@ -1,7 +1,7 @@
 // One application: its recent deliveries, what is released, how traffic flows.
 
 import { useDeliveries, useOthers, useReleases } from '../api/queries'
-import { useNow } from '../live_hooks'
+import { address, useNow } from '../live_hooks'
 import { DeliveryList } from '../parts/DeliveryList'
 import { ExecutionList } from '../parts/ExecutionList'
 import { Failure, Loading } from '../parts/Notices'
@@ -34,6 +34,9 @@ export function ApplicationView({ application }: { application: string }) {
               <ExecutionList executions={others.data} now={now} />
             </section>
           )}
+          <a className="card-more" href={address.executions(application)}>
+            All executions of {application}
+          </a>
         </div>
         <div className="aside">
           <TrafficAside application={application} execution={undefined} />

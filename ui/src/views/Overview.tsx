@@ -1,8 +1,10 @@
-// All applications: what serves, and the newest deliveries of each.
+// All applications: what serves, what goes on, and the newest deliveries of each.
 
-import { useApplications, useDeliveries, useReleases } from '../api/queries'
+import { useApplications, useDeliveries, useOthers, useReleases } from '../api/queries'
 import { address, useNow } from '../live_hooks'
+import { isComplete } from '../model/status'
 import { DeliveryList } from '../parts/DeliveryList'
+import { ExecutionList } from '../parts/ExecutionList'
 import { Failure, Loading, Notice } from '../parts/Notices'
 import { ServingLine } from '../parts/ServingLine'
 
@@ -37,6 +39,7 @@ function ApplicationCard({ name }: { name: string }) {
   const now = useNow()
   const deliveries = useDeliveries(name, SHOWN)
   const releases = useReleases(name)
+  const underWay = (useOthers(name, SHOWN).data ?? []).filter((one) => !isComplete(one.status))
   return (
     <section className="panel card" aria-label={name}>
       <header className="card-head">
@@ -45,6 +48,7 @@ function ApplicationCard({ name }: { name: string }) {
         </h2>
         {releases.data && <ServingLine releases={releases.data} now={now} />}
       </header>
+      {underWay.length > 0 && <ExecutionList executions={underWay} now={now} />}
       {deliveries.data ? (
         <DeliveryList deliveries={deliveries.data} releases={releases.data ?? []} selected="" now={now} />
       ) : deliveries.error ? (

@@ -204,6 +204,36 @@ test('what is no delivery is listed with how it stands and who started it, and l
   await page.context().close()
 })
 
+test('the overview shows what waits for a person, delivery or not', async () => {
+  await direct('waiting')
+  const { page } = await open(browser)
+  page.setDefaultTimeout(LONGEST_MILLISECONDS)
+  await page.goto(`${address}/ui/`)
+
+  const card = page.getByRole('region', { name: 'shop', exact: true })
+  const waiting = card.getByRole('link', { name: /drop-old-tables/ })
+  assert.match(await waiting.innerText(), /Ask first: needs a decision/)
+  assert.equal(await card.getByRole('link', { name: 'tidy-up' }).count(), 0)
+  await page.context().close()
+})
+
+test('all executions are listed, older ones when asked for', async () => {
+  await direct('waiting')
+  const { page } = await open(browser)
+  page.setDefaultTimeout(LONGEST_MILLISECONDS)
+  await page.goto(`${address}/ui/#/applications/shop`)
+  await page.getByRole('link', { name: 'All executions of shop' }).click()
+  const executions = page.getByRole('region', { name: 'Executions' })
+  await executions.getByRole('link', { name: /drop-old-tables/ }).waitFor()
+  assert.equal(await executions.getByRole('link').count(), 2)
+
+  await page.getByRole('button', { name: 'Older executions' }).click()
+
+  await executions.getByRole('link', { name: /tidy-up/ }).waitFor()
+  assert.equal(await page.getByRole('button', { name: 'Older executions' }).count(), 0)
+  await page.context().close()
+})
+
 test('a click on a step shows its log', async () => {
   const { page } = await look('building')
 

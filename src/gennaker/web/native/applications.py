@@ -12,12 +12,14 @@ from gennaker.model.comparison import Side
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState, first
+from gennaker.model.statuses import Status
 from gennaker.web import deliveries, paging, releases, shapes, visible
 from gennaker.web.ports import Asking, Ports
 
 _READ_FOR_DELIVERIES = 100
 _OTHERS = 20
-"""Most executions shown that are no delivery."""
+"""Most executions shown that have ended and are no delivery."""
+_UNFINISHED = tuple(one for one in Status if not one.is_complete)
 
 
 class Rollback(msgspec.Struct, frozen=True):
@@ -57,10 +59,12 @@ class ApplicationsController(Controller):
         wanted = Found(application=application, kind=ExecutionKind.ORCHESTRATION, limit=_OTHERS)
         orchestrations = await ports.services.executions.find(wanted)
         joined = deliveries.join(pipelines)
-        others = deliveries.others((*pipelines, *orchestrations), joined)
+        wanted = Found(application=application, statuses=_UNFINISHED, limit=_READ_FOR_DELIVERIES)
+        unfinished = await ports.services.executions.find(wanted)
+        others = deliveries.others((*pipelines, *orchestrations, *unfinished), joined, most_ended=_OTHERS)
         return {
             "deliveries": [deliveries.shape(one) for one in joined[: max(1, min(limit, 50))]],
-            "others": [shapes.summary(one) for one in others[:_OTHERS]],
+            "others": [shapes.summary(one) for one in others],
         }
 
     @get("/applications/{application:str}/releases")

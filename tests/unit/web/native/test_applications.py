@@ -165,6 +165,20 @@ def test_what_is_no_delivery_is_listed_beside_newest_first() -> None:
     visit(work, harness=installed())
 
 
+def test_what_waits_beside_deliveries_is_listed_however_much_has_ended_since() -> None:
+    async def work(site: Website) -> None:
+        waiting = await run(site, {"type": "manual"}, make.stage_json("w", type="wait", waitTime=600))
+        for _ in range(22):
+            await ended(site.ports.services, await run(site, {"type": "manual"}, make.stage_json("m", type="make")))
+
+        others = (await site.get("/api/v1/applications/shop/deliveries")).json["others"]
+
+        assert [one["status"] for one in others] == ["SUCCEEDED"] * 20 + ["RUNNING"]
+        assert others[-1]["id"] == waiting
+
+    visit(work, harness=installed())
+
+
 async def put_out(_: TaskContext) -> TaskResult:
     return Done(context={"imageId": f"127.0.0.1:5000/shop@{DIGEST}", "imageVersion": "1.2.3"})
 
