@@ -18,7 +18,7 @@ from gennaker.expressions.root import Root
 from gennaker.model.codec import Json, JsonObject, decode_json, why_not_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import Settings
-from gennaker.transport.client import Client
+from gennaker.transport.client import Client, Remote
 from gennaker.transport.folder import holder
 
 
@@ -41,14 +41,14 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evaluate(
-    data: Path,
+    where: Path | Remote,
     wanted: Wanted,
     *,
     at_ms: int = 0,
     settings: Settings = Settings(),  # noqa: B008 - a frozen record
 ) -> int:
     """Evaluates and prints; 1 where an expression would stay as text."""
-    execution = _execution(data, wanted.execution, settings) if wanted.execution else None
+    execution = _execution(where, wanted.execution, settings) if wanted.execution else None
     if not wanted.expression:
         return _left_as_text(execution, wanted)
     text = wanted.expression if "${" in wanted.expression else f"${{{wanted.expression}}}"
@@ -152,17 +152,17 @@ def _text(raw: JsonObject, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _execution(data: Path, wanted: str, settings: Settings) -> JsonObject:
+def _execution(where: Path | Remote, wanted: str, settings: Settings) -> JsonObject:
     """The execution as the API's JSON. Raises Refused."""
     file = Path(wanted)
     if file.is_file():
         found = _object(file)
         return _state(recording.read(file.read_bytes())) if "events" in found else found
-    if holder(data) is None:
+    if isinstance(where, Path) and holder(where) is None:
         from gennaker import app as assembly
 
-        return _state(assembly.recorded(settings, data, wanted))
-    answer = Client(data).get(f"/pipelines/{wanted}")
+        return _state(assembly.recorded(settings, where, wanted))
+    answer = Client(where).get(f"/pipelines/{wanted}")
     if not isinstance(answer, dict):
         raise Refused(Problem(code="execution.unknown", message=f"The server gave no execution {wanted}."))
     return answer

@@ -11,14 +11,14 @@ from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import Settings
-from gennaker.transport.client import Client
+from gennaker.transport.client import Client, Remote
 from gennaker.transport.folder import holder
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def show(
-    data: Path,
+    where: Path | Remote,
     execution_id: str,
     stage: str,
     *,
@@ -26,7 +26,7 @@ def show(
     settings: Settings = Settings(),  # noqa: B008 - a frozen record
 ) -> int:
     """Prints the answers, the most important first. `settings` say where the store of the folder is."""
-    found = _asked(data, execution_id, stage, settings)
+    found = _asked(where, execution_id, stage, settings)
     answers = foreign.mappings(found.get("answers"))
     if not answers:
         raise Refused(Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}."))
@@ -43,14 +43,14 @@ def show(
     return 0
 
 
-def _asked(data: Path, execution_id: str, stage: str, settings: Settings) -> JsonObject:
-    if holder(data) is None:
+def _asked(where: Path | Remote, execution_id: str, stage: str, settings: Settings) -> JsonObject:
+    if isinstance(where, Path) and holder(where) is None:
         from gennaker import app as assembly
 
-        found = to_json(assembly.explain(settings, data, execution_id, stage))
+        found = to_json(assembly.explain(settings, where, execution_id, stage))
     else:
         query = {"stage": stage} if stage else {}
-        found = Client(data).get(f"/api/v1/executions/{execution_id}/why", **query)
+        found = Client(where).get(f"/api/v1/executions/{execution_id}/why", **query)
     assert isinstance(found, dict)
     return found
 

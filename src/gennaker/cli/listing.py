@@ -96,7 +96,7 @@ def _shown(
     found: list[JsonObject] | list[Json], columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], form: Form
 ) -> int:
     if form is Form.TABLE:
-        terminal.show_table("", columns, list(rows), whole=("execution", "id"))
+        terminal.show_table("", columns, rows, whole=("execution", "id"))
     else:
         terminal.show(found, form)
     return 0

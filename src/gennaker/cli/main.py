@@ -15,25 +15,32 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from gennaker.cli import configuration, drifting, keeping_secrets, migrating, running, terminal
+from gennaker.cli import (
+    auditing,
+    configuration,
+    contexts,
+    drifting,
+    keeping_secrets,
+    lists,
+    migrating,
+    running,
+    terminal,
+)
 from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
 from gennaker.model.comparison import Aspect
 from gennaker.model.problems import Problem, Refused
-from gennaker.model.statuses import Status
 
 app = App(
     name="gennaker", help="Continuous delivery with Spinnaker's model, in one process.", result_action="return_value"
 )
-_audit = App(name="audit", help="The audit log.")
 _config = App(name="config", help="Settings.")
 _canary = App(name="canary", help="Canary analysis.")
-_list = App(name="list", help="What the server has.")
-app.command(_audit)
-app.command(_list)
 app.command(_config)
 app.command(_canary)
-migrating.add_to(app, _list)
+contexts.add_to(app)
+auditing.add_to(app)
+migrating.add_to(app, lists.add_to(app))
 keeping_secrets.add_to(app)
 drifting.add_to(app)
 
@@ -51,7 +58,7 @@ def serve(*, place: Place = HERE) -> int:
     gc.disable()
     from gennaker import app as assembly
 
-    configured = place.configured()
+    configured = place.local()
     return assembly.serve(configured.settings, configured.data, os.environ)
 
 
@@ -66,6 +73,7 @@ def demo(
     _check_demo_packages()
     from gennaker.demo import running as demo_running
 
+    place.refuse_context()
     return demo_running.run(data=place.data, config=place.config, flags=tuple(place.set), keep=keep, rate=rate)
 
 
@@ -79,8 +87,9 @@ def stop(
 ) -> int:
     """Stop the server; instances and load balancers go on serving unless --all is given."""
     if everything:
-        configured = place.configured()
+        configured = place.local()
         return running.stop(configured.data, everything=True, settings=configured.settings)
+    place.refuse_context()
     return running.stop(configuration.data_folder(place.data, os.environ), everything=False)
 
 
@@ -135,7 +144,7 @@ def explain(
     from gennaker.cli import explaining
 
     configured = place.configured()
-    return explaining.show(configured.data, execution, stage, as_json=json, settings=configured.settings)
+    return explaining.show(place.where(), execution, stage, as_json=json, settings=configured.settings)
 
 
 @app.command
@@ -158,7 +167,7 @@ def replay(
 
     configured = place.configured()
     wanted = replaying.Wanted(at=at, other=with_, export=export, as_json=json)
-    return replaying.replay(configured.data, execution, wanted, settings=configured.settings)
+    return replaying.replay(place.where(), execution, wanted, settings=configured.settings)
 
 
 @app.command
@@ -299,72 +308,10 @@ def compare(
     return comparing.compare(place.client(), application, (left, right), only=tuple(only or ()), form=output)
 
 
-@_list.command(name="executions")
-def list_executions(
-    *,
-    application: str = "",
-    pipeline: Annotated[str, Parameter(help="Its name.")] = "",
-    status: Annotated[list[Status] | None, Parameter(negative="")] = None,
-    limit: Annotated[int, Parameter(help="At most so many, up to 200.")] = 20,
-    output: _Output = Form.TABLE,
-    place: Place = HERE,
-) -> int:
-    """Executions, newest first."""
-    from gennaker.cli import listing
-
-    wanted = listing.Wanted(
-        application=application, pipeline=pipeline, statuses=tuple(status or ()), limit=min(max(limit, 1), 200)
-    )
-    return listing.executions(place.client(), wanted, output)
-
-
-@_list.command(name="pipelines")
-def list_pipelines(*, application: str = "", output: _Output = Form.TABLE, place: Place = HERE) -> int:
-    """Stored pipelines."""
-    from gennaker.cli import listing
-
-    return listing.pipelines(place.client(), application, output)
-
-
-@_list.command(name="applications")
-def list_applications(*, output: _Output = Form.TABLE, place: Place = HERE) -> int:
-    """Applications that have a pipeline."""
-    from gennaker.cli import listing
-
-    return listing.applications(place.client(), output)
-
-
-@_audit.command(name="verify")
-def audit_verify(
-    *,
-    heads: Annotated[Path | None, Parameter(help="Signed heads that were exported (default: audit.file).")] = None,
-    key: Annotated[str, Parameter(help="The public key of the heads (default: of the data folder's key).")] = "",
-    place: Place = HERE,
-) -> int:
-    """Check the chain of audit records: nothing changed, dropped, reordered, cut off or, by the heads, written anew."""
-    from gennaker import app as assembly
-
-    configured = place.configured()
-    verdict = assembly.verify_audit(configured.settings, configured.data, heads=heads, key=key)
-    terminal.say(verdict.sentence)
-    return 0 if verdict.is_intact else 1
-
-
-@_audit.command(name="key")
-def audit_key(*, place: Place = HERE) -> int:
-    """Print the public key with which exported heads and evidence can be checked: keep it where nobody can change it."""
-    from gennaker import app as assembly
-    from gennaker.transport import signing
-
-    configured = place.configured()
-    terminal.say(signing.public_key(assembly.sealing_key(configured.settings, configured.data)).hex())
-    return 0
-
-
 @_config.command(name="show")
 def config_show(*, place: Place = HERE, json: bool = False, output: _Output = Form.TABLE) -> int:
     """All settings with their values and where each value came from."""
-    configured = place.configured()
+    configured = place.local()
     values = configuration.shown(configured.settings)
     if json or output is not Form.TABLE:
         listed = [{"key": key, "value": value, "source": configured.sources[key]} for key, value in values.items()]
@@ -419,7 +366,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         is_strict=strict,
         as_json=json,
     )
-    return evaluating.evaluate(configured.data, wanted, at_ms=int(time.time() * 1000), settings=configured.settings)
+    return evaluating.evaluate(place.where(), wanted, at_ms=int(time.time() * 1000), settings=configured.settings)
 
 
 def _check_demo_packages() -> None:

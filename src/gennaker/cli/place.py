@@ -7,8 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gennaker.cli import configuration, running
-from gennaker.transport.client import Client
+from gennaker.cli import configuration, contexts, running
+from gennaker.model.problems import Problem, Refused
+from gennaker.transport.client import Client, Remote
 
 
 @Parameter(name="*")
@@ -26,17 +27,55 @@ class Place:
         default_factory=list
     )
 
+    context: Annotated[
+        str | None,
+        Parameter(help="A server that `gennaker context add` has kept (GENNAKER_CONTEXT; default: the one in use)."),
+    ] = None
+
     def configured(self) -> configuration.Configured:
         """Settings of this place."""
         return configuration.read(data=self.data, file=self.config, flags=self.set, environment=os.environ)
 
+    def local(self) -> configuration.Configured:
+        """As `configured`, for what is done on a data folder. Raises Refused where another server is named."""
+        self.refuse_context()
+        return self.configured()
+
+    def refuse_context(self) -> None:
+        """Raises Refused where `--context` is given: this command works on a data folder of this machine."""
+        if self.context is not None:
+            raise Refused(_local_only(self.context))
+
+    def where(self) -> Path | Remote:
+        """Which server is meant: `--context` or `--data`, else what the environment names, else the context in use. Raises Refused."""
+        if self.context is not None and self.data is not None:
+            raise Refused(_two())
+        named = self.context if self.data is None else contexts.LOCAL
+        if named is None:
+            named = os.environ.get("GENNAKER_CONTEXT") or (contexts.LOCAL if os.environ.get("GENNAKER_DATA") else None)
+        found = contexts.find(contexts.file(os.environ), named)
+        return configuration.data_folder(self.data, os.environ) if found is None else found
+
     def client(self) -> Client:
-        """A client of the server that runs on this place."""
-        return Client(configuration.data_folder(self.data, os.environ))
+        """A client of the server that is meant."""
+        return Client(self.where())
 
     def client_of_starting(self) -> Client:
         """As `client`, of one that may have been started just now."""
-        return running.patient_client(configuration.data_folder(self.data, os.environ))
+        where = self.where()
+        return Client(where) if isinstance(where, Remote) else running.patient_client(where)
+
+
+def _local_only(context: str) -> Problem:
+    return Problem(
+        code="context.local_only",
+        message=f"This command works on a data folder of this machine, not on {context!r}.",
+        remedy="Run it on the server's machine, with --data.",
+    )
+
+
+def _two() -> Problem:
+    return Problem(code="context.two", message="--context and --data name two servers.", remedy="Give one of them.")
 
 
 HERE = Place()

@@ -18,7 +18,7 @@ from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.waiting import said
 from gennaker.settings import Settings
-from gennaker.transport.client import Client
+from gennaker.transport.client import Client, Remote
 from gennaker.transport.folder import holder
 
 _SHOWN = 10
@@ -35,14 +35,14 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def replay(
-    data: Path,
+    where: Path | Remote,
     execution: str,
     wanted: Wanted,
     *,
     settings: Settings = Settings(),  # noqa: B008 - a frozen record
 ) -> int:
     """Does what is wanted; 1 where replaying gives another state. `settings` say where the store of the folder is."""
-    recorded = find(data, execution, settings)
+    recorded = find(where, execution, settings)
     if wanted.export is not None:
         wanted.export.write_bytes(encode(recording.to_json(recorded)))
         terminal.say(f"{len(recorded.events)} events written to {wanted.export}.")
@@ -54,16 +54,16 @@ def replay(
     return _check(recorded, as_json=wanted.as_json)
 
 
-def find(data: Path, execution: str, settings: Settings) -> Recording:
+def find(where: Path | Remote, execution: str, settings: Settings) -> Recording:
     """The recording. Raises Refused."""
     file = Path(execution)
     if file.is_file():
         return recording.read(file.read_bytes())
-    if holder(data) is not None:
-        return recording.read(encode(Client(data).get(f"/api/v1/executions/{execution}/journal")))
+    if isinstance(where, Remote) or holder(where) is not None:
+        return recording.read(encode(Client(where).get(f"/api/v1/executions/{execution}/journal")))
     from gennaker import app as assembly
 
-    return assembly.recorded(settings, data, execution)
+    return assembly.recorded(settings, where, execution)
 
 
 def _check(recorded: Recording, *, as_json: bool) -> int:

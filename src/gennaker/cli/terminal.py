@@ -2,11 +2,14 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 
 import yaml
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gennaker.model.problems import Problem
 
@@ -19,6 +22,9 @@ class Form(StrEnum):
     YAML = "yaml"
 
 
+_LONGEST_WORD = 40
+"""A longer one is broken where there is no room for it."""
+_BETWEEN_COLUMNS = 2
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -48,12 +54,22 @@ def show(value: object, form: Form) -> None:
 
 
 def show_table(
-    title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]], *, whole: tuple[str, ...] = ()
+    title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, whole: tuple[str, ...] = ()
 ) -> None:
-    """A table to standard output; what stands in the `whole` columns is never broken: it can be copied."""
+    """A table to standard output.
+
+    Words are never broken unless they are very long, and what stands in the `whole` columns never: it can be copied. Where
+    that needs more than the terminal's width, the table is wider.
+    """
     table = Table(title=title or None, box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in whole)
+    needed = 0
+    for place, column in enumerate(columns):
+        cells = [column, *(row[place] for row in rows)]
+        words = cells if column in whole else [word for cell in cells for word in cell.split()]
+        longest = max(map(cell_len, words), default=0)
+        least = longest if column in whole else min(longest, _LONGEST_WORD)
+        table.add_column(column, overflow="fold", no_wrap=column in whole, min_width=least)
+        needed += least + _BETWEEN_COLUMNS
     for row in rows:
-        table.add_row(*row)
-    out.print(table)
+        table.add_row(*map(Text, row))  # not markup, whatever it looks like
+    out.print(table, width=max(out.width, needed))

@@ -1,4 +1,4 @@
-"""The client of a running server: finds it through the data folder and speaks the native API."""
+"""The client of a running server: finds it through the data folder, or is told where it is, and speaks the native API."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,25 +37,25 @@ def server(data: Path) -> ServerFile:
         ) from error
 
 
+class Remote(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that isn't found by a data folder."""
+
+    address: str
+    """`https://gennaker.example.com`, without a slash at its end."""
+    token: str
+    """An API token."""
+
+
 class Client:
     """Calls of the native API; every error answer is raised as Refused."""
 
-    def __init__(self, data: Path) -> None:
-        """Raises Refused if no server runs on the folder, or its token can't be read."""
-        self._server = server(data)
-        try:
-            token = (data / "token").read_text().strip()
-        except OSError as error:
-            raise Refused(
-                Problem(
-                    code="server.no_token",
-                    message=f"The token {data / 'token'} can't be read: {error.strerror}.",
-                    remedy="Run the command as the user who started the server.",
-                )
-            ) from error
+    def __init__(self, where: Path | Remote) -> None:
+        """`where`: a data folder, or a server elsewhere. Raises Refused if no server runs on the folder, or its token can't be read."""
+        found = where if isinstance(where, Remote) else _of_folder(where)
+        self._address = found.address
         self._http = httpx2.Client(
-            base_url=self._server.api,
-            headers={"Authorization": f"Bearer {token}", "User-Agent": "gennaker-cli"},
+            base_url=found.address,
+            headers={"Authorization": f"Bearer {found.token}", "User-Agent": "gennaker-cli"},
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
             verify=tls.trusted(),
@@ -68,7 +68,7 @@ class Client:
     @property
     def address(self) -> str:
         """Of the API."""
-        return self._server.api
+        return self._address
 
     def get(self, path: str, **query: str | list[str]) -> Json:
         """GET of a path below the server's root."""
@@ -141,13 +141,27 @@ class Client:
             raise Refused(
                 Problem(
                     code="server.unreachable",
-                    message=f"The server at {self._server.api} doesn't answer: {error}.",
+                    message=f"The server at {self._address} doesn't answer: {error}.",
                     remedy="Look at its log, or start it again with `gennaker serve`.",
                 )
             ) from error
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
             raise Refused(*_problems(answer), status=answer.status_code)
         return answer
+
+
+def _of_folder(data: Path) -> Remote:
+    found = server(data)
+    try:
+        return Remote(address=found.api, token=(data / "token").read_text().strip())
+    except OSError as error:
+        raise Refused(
+            Problem(
+                code="server.no_token",
+                message=f"The token {data / 'token'} can't be read: {error.strerror}.",
+                remedy="Run the command as the user who started the server.",
+            )
+        ) from error
 
 
 def _problems(answer: httpx2.Response) -> list[Problem]:

@@ -1,0 +1,42 @@
+"""`gennaker audit …`: the chain of audit records of a data folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gennaker.cli import terminal
+from gennaker.cli.place import HERE, Place
+
+
+def add_to(app: App) -> None:
+    """Adds the commands."""
+    audit = App(name="audit", help="The audit log.")
+    audit.command(verify, name="verify")
+    audit.command(key, name="key")
+    app.command(audit)
+
+
+def verify(
+    *,
+    heads: Annotated[Path | None, Parameter(help="Signed heads that were exported (default: audit.file).")] = None,
+    key: Annotated[str, Parameter(help="The public key of the heads (default: of the data folder's key).")] = "",
+    place: Place = HERE,
+) -> int:
+    """Check the chain of audit records: nothing changed, dropped, reordered, cut off or, by the heads, written anew."""
+    from gennaker import app as assembly
+
+    configured = place.local()
+    verdict = assembly.verify_audit(configured.settings, configured.data, heads=heads, key=key)
+    terminal.say(verdict.sentence)
+    return 0 if verdict.is_intact else 1
+
+
+def key(*, place: Place = HERE) -> int:
+    """Print the public key with which exported heads and evidence can be checked: keep it where nobody can change it."""
+    from gennaker import app as assembly
+    from gennaker.transport import signing
+
+    configured = place.local()
+    terminal.say(signing.public_key(assembly.sealing_key(configured.settings, configured.data)).hex())
+    return 0

@@ -1,0 +1,37 @@
+"""Tables on narrow terminals: words stay whole, and names are shown as they are."""
+
+import pytest
+
+from gennaker.cli import terminal
+
+COLUMNS = ("execution", "status", "application", "name", "began", "stands at")
+ROW = (
+    "01M85TDGK5KGMBNPPBVS6RZEW1",
+    "FAILED_CONTINUE (dry run)",
+    "storefront",
+    "Deliver to production",
+    "2026-11-29",
+    "Integration tests",
+)
+
+
+def test_no_word_is_broken_at_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    terminal.show_table("", COLUMNS, [ROW], whole=("execution",))
+
+    shown = capsys.readouterr().out.split()
+    assert sorted(shown) == sorted(word for cell in (*COLUMNS, *ROW) for word in cell.split())
+
+
+def test_only_what_is_very_long_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    terminal.show_table("", ("setting", "value"), [("store.url", "x" * 200)])
+
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show_table("", ("name",), [("[red] alert [/red]",)])
+    assert "[red] alert [/red]" in capsys.readouterr().out
