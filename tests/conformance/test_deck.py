@@ -350,7 +350,7 @@ def test_a_project_shows_its_clusters() -> None:
         ("GET", "/managed/application/shop"),
         ("POST", "/managed/delivery-configs"),
         ("GET", "/bakery/options"),
-        ("PUT", "/admin/executions/forceCancel?executionId=x"),
+        ("POST", "/admin/executions/hydrate"),
         ("DELETE", "/pipelineTemplates/x"),
         ("GET", "/charts/find?q=x"),
     ],

@@ -275,6 +275,7 @@ RULES: dict[str, Rule] = {
     "GET /applications/{application}/pipelineConfigs": _READS,
     "GET /applications/{application}/pipelineConfigs/{name_or_id}": _READS,
     "GET /applications/{application}/pipelines": _READS,
+    "GET /v2/applications/{application}/pipelines": _READS,
     "GET /applications/{application}/pipelines/search": _READS,
     "GET /applications/{application}/rawResources": _READS,
     "GET /applications/{application}/serverGroupManagers": _READS,
@@ -328,6 +329,9 @@ RULES: dict[str, Rule] = {
     "PUT /pipelines/{execution_id}/pause": _STEERS,
     "PUT /pipelines/{execution_id}/resume": _STEERS,
     "PUT /pipelines/{execution_id}/stages/{stage_id}/restart": _STEERS,
+    # Gate and Orca: what administrators do.
+    "PUT /admin/executions/forceCancel": administrators,
+    "PUT /admin/forceCancelExecution": administrators,
     # Gate: tasks.
     "DELETE /tasks/{task_id}": _execution(Right.WRITE, "task_id"),
     "GET /tasks": signed_in,

@@ -22,6 +22,7 @@ from gennaker.web import openapi, problems
 from gennaker.web.access import may_use
 from gennaker.web.cors import Cors
 from gennaker.web.gate.accounts import GateAccountsController
+from gennaker.web.gate.admin import GateAdminController
 from gennaker.web.gate.api_tokens import GateTokensController
 from gennaker.web.gate.applications import GateApplicationsController
 from gennaker.web.gate.canary_configs import GateCanaryConfigsController
@@ -138,6 +139,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             GateExecutionsController,
             GateExpressionsController,
             GateCronController,
+            GateAdminController,
             GateTasksController,
             GateProjectsController,
             GateTemplatesController,

@@ -65,6 +65,8 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     stable_manifest_timeout_minutes: Plain | None = None
     prune: bool = False
     """Deletes what earlier runs of this stage have applied and this one no longer contains."""
+    no_output: bool = False
+    """Later stages see nothing of it."""
 
 
 async def resolve(context: TaskContext) -> TaskResult:
@@ -127,7 +129,7 @@ async def deploy(context: TaskContext) -> TaskResult:
         "outputs.createdArtifacts": created,
         "artifacts": created,
     }
-    return Done(context=outputs, outputs=outputs)
+    return Done(context=outputs, outputs={} if foreign.flag(context.stage.context.get("noOutput")) else outputs)
 
 
 async def _prepare(context: TaskContext, objects: Objects) -> Prepared:

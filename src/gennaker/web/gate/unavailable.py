@@ -55,12 +55,14 @@ _READ = (
     "/applications/{application:str}/tasks/{task_id:str}/details/{detail_id:str}",
     "/tasks/{task_id:str}/details/{detail_id:str}",
     "/pipelineConfigs/{pipeline_id:str}/convertToTemplate",
+    "/pipelineTemplate",
 )
 _WRITTEN = (
     "/auth/roles/sync",
     "/plugins/publish/{plugin:str}/{version:str}",
     "/auth/deleteSessionCache",
     "/notifications/callbacks/{source:str}",
+    "/convertPipelineToTemplate",
 )
 _EVERYTHING = [path for one in _ANYTHING for path in (one, f"{one}/{{rest:path}}")]
 
