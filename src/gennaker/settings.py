@@ -362,10 +362,10 @@ class CustomResourceSettings(msgspec.Struct, frozen=True, kw_only=True, rename="
     """A number, lower ones first, or one of Spinnaker's names such as WORKLOAD_ATTACHMENT_PRIORITY."""
     versioned: bool = False
     ready: str = ""
-    """JSONPath: the object is ready when it finds something, e.g. `$.status.conditions[?@.type=="Ready" && @.status=="True"]`.
-    Empty: as Gennaker knows the kind, else at once."""
+    """The object is ready when a JSONPath finds something, e.g. `$.status.conditions[?@.type=="Ready" && @.status=="True"]`, or else
+    CEL is true of it (an extra): `object.status.ready == object.spec.size`. Empty: as Gennaker knows the kind, else at once."""
     failed: str = ""
-    """JSONPath: the object has failed when it finds something."""
+    """Likewise: the object has failed."""
 
 
 class KubernetesAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

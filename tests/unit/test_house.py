@@ -198,12 +198,13 @@ def _locked(level: str) -> dict[str, str]:
 
 
 def test_a_plain_installation_has_what_the_package_imports() -> None:
-    """Also where it is imported late: what is built in works without an extra; the demo and Temporal's shell have their own.
+    """Also where it is imported late: what is built in works without an extra; the demo and a few places have their own.
 
     The pytest plugin needs pytest, which alone imports it.
     """
-    shell = PACKAGE / "worker" / "temporal"
-    of_shell = {Requirement(text).name for text in PROJECT["project"]["optional-dependencies"]["temporal"]}
+    extras = {PACKAGE / "worker" / "temporal": "temporal", PACKAGE / "plugins" / "kubernetes" / "questions.py": "cel"}
+    optional = PROJECT["project"]["optional-dependencies"]
+    brought = {place: {Requirement(text).name for text in optional[name]} for place, name in extras.items()}
     distributions = packages_distributions()
     installed = {level: _locked(level) for level in ("runtime", "demo")}
 
@@ -214,7 +215,10 @@ def test_a_plain_installation_has_what_the_package_imports() -> None:
         for name in _imported_from_others(path)
         if not any(
             canonicalize_name(distribution) in installed["demo" if path.is_relative_to(PACKAGE / "demo") else "runtime"]
-            or (path.is_relative_to(shell) and canonicalize_name(distribution) in of_shell)
+            or any(
+                path.is_relative_to(place) and canonicalize_name(distribution) in names
+                for place, names in brought.items()
+            )
             for distribution in distributions.get(name, ())
         )
     ]

@@ -13,7 +13,7 @@ from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import kinds, manifests, readiness
+from gennaker.plugins.kubernetes import kinds, manifests, questions
 from gennaker.plugins.kubernetes.kinds import CustomKinds, Kind, Properties
 from gennaker.plugins.kubernetes.readiness import Rule
 from gennaker.settings import CustomResourceSettings, KubernetesAccountSettings
@@ -146,7 +146,7 @@ def _rules(account: str, told: tuple[CustomResourceSettings, ...]) -> dict[str, 
     for place, one in enumerate(told):
         for key, query in (("ready", one.ready), ("failed", one.failed)):
             if query:
-                readiness.check(query, f"kubernetes.{account}.custom-resources[{place}].{key}")
+                questions.check(query, f"kubernetes.{account}.custom-resources[{place}].{key}")
         if one.ready or one.failed:
             rules[kinds.parse(one.kind).key] = Rule(ready=one.ready, failed=one.failed)
     return rules

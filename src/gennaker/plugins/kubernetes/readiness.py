@@ -5,22 +5,20 @@ its present generation yet is never ready.
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 
-import jsonpath
 import msgspec
 
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
-from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import kinds, manifests, status
+from gennaker.plugins.kubernetes import kinds, manifests, questions, status
 from gennaker.plugins.kubernetes.status import Condition, Status
 
 _NOT_SEEN = "Waiting for its controller to see the present generation"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """JSONPath queries; empty: none."""
+    """Questions (`questions.py`); empty: none."""
 
     ready: str = ""
     failed: str = ""
@@ -37,34 +35,11 @@ def of(live: JsonObject, rules: Mapping[str, Rule]) -> Status:
 
 
 def _by_rule(rule: Rule, live: JsonObject) -> Status:
-    if rule.failed and _finds(rule.failed, live):
-        return Status(failed=Condition(state=True, message=f"{rule.failed} finds something"))
-    if rule.ready and not _finds(rule.ready, live):
-        return _waits(f"Waiting for {rule.ready} to find something")
+    if rule.failed and questions.ask(rule.failed, live).holds:
+        return Status(failed=Condition(state=True, message=f"Its account takes it for failed: {rule.failed}"))
+    if rule.ready and not (answer := questions.ask(rule.ready, live)).holds:
+        return _waits(f"Waiting for {answer.said}")
     return Status()
-
-
-def check(query: str, where: str) -> None:
-    """Raises Refused for a query that is none."""
-    try:
-        _compiled(query)
-    except jsonpath.JSONPathError as error:
-        raise Refused(
-            Problem(
-                code="kubernetes.json_path",
-                message=f"The setting {where} is no JSONPath: {error}.",
-                remedy='Write it like $.status.conditions[?@.type=="Ready" && @.status=="True"].',
-            )
-        ) from error
-
-
-def _finds(query: str, live: JsonObject) -> bool:
-    return bool(_compiled(query).findall(live))
-
-
-@lru_cache(maxsize=100)
-def _compiled(query: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
-    return jsonpath.compile(query)
 
 
 def _is_observed(live: JsonObject) -> bool:
@@ -116,5 +91,8 @@ def _ready_or_failed(live: JsonObject) -> Status:
 _KNOWN: dict[str, Callable[[JsonObject], Status]] = {
     "rollout.argoproj.io": _rollout,
     **dict.fromkeys(("certificate.cert-manager.io", "issuer.cert-manager.io", "clusterissuer.cert-manager.io"), _ready),
-    **dict.fromkeys(("service.serving.knative.dev", "configuration.serving.knative.dev"), _ready_or_failed),
+    **dict.fromkeys(
+        (f"{one}.serving.knative.dev" for one in ("service", "configuration", "revision", "route", "domainmapping")),
+        _ready_or_failed,
+    ),
 }

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from gennaker.model.codec import JsonObject
-from gennaker.model.problems import Refused
 from gennaker.plugins.kubernetes import readiness
 from gennaker.plugins.kubernetes.readiness import Rule
 from gennaker.plugins.kubernetes.status import Status
@@ -79,7 +78,22 @@ def test_a_rule_of_the_account_wins() -> None:
     assert said(readiness.of(live("argoproj.io/v1alpha1", "Rollout", phase="Degraded", mine=1), rules)) == "stable"
 
 
-def test_a_query_that_is_none_is_refused_with_its_setting() -> None:
-    readiness.check(READY, "kubernetes.prod.custom-resources")
-    with pytest.raises(Refused, match=r"kubernetes\.prod\.custom-resources"):
-        readiness.check("$.[", "kubernetes.prod.custom-resources")
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"ready": 3}, "stable"),
+        ({"ready": 1}, "Waiting for object.status.ready == object.spec.size to be true"),
+        ({}, 'to be true (NOT_FOUND: Key not found in map : "ready")'),
+        ({"ready": 3, "errors": ["a"]}, "failed: Its account takes it for failed: has(object.status.errors)"),
+    ],
+)
+def test_rules_in_cel_compare_fields_and_what_is_not_there_yet_is_waited_for(
+    status: dict[str, Any], expected: str
+) -> None:
+    rule = Rule(
+        ready="object.status.ready == object.spec.size",
+        failed="has(object.status.errors) && size(object.status.errors) > 0",
+    )
+    given = {**live("acme.io/v1", "Widget", **status), "spec": {"size": 3}}
+
+    assert expected in said(readiness.of(given, {"widget.acme.io": rule}))
