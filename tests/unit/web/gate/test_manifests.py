@@ -86,7 +86,7 @@ def test_whoever_may_not_read_an_application_doesn_t_see_its_objects() -> None:
         await definitions.save("application", "shop", owned, author="test")
         await definitions.save("application", "open", {"name": "open"}, author="test")
         now = site.ports.services.clock.now()
-        await site.sign_in.identities.save_person(Person(name="ada", roles=("dev",), since=now), is_new=True)
+        await site.sign_in.identities.add_person(Person(name="ada", roles=("dev",), since=now))
         token = await site.sign_in.new_token(
             Token(
                 id="", name="t", holder="ada", scopes=None, made_by="test", made_at=now, until=now + timedelta(days=1)
