@@ -12,8 +12,9 @@ import pytest
 from tests.conformance import subjects
 from tests.fakes.faulty import FaultyTraffic
 from tests.fakes.traffic import FakeTraffic
-from tests.fakes.traffic_worlds import World, answers, is_split, world
+from tests.fakes.traffic_worlds import World, answers, is_split, until, world
 
+from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.traffic import Share, TrafficProvider
 from gennaker.model.problems import Refused
 from gennaker.plugins.caddy.provider import CaddyProvider
@@ -165,6 +166,98 @@ def test_what_is_under_way_is_counted_also_after_its_removal(opened: Opened) -> 
 
             assert (before, during) == ({old: 1}, {old: 1, new: 0})
             assert await provider.in_flight("shop") == {new: 0}
+
+    asyncio.run(story())
+
+
+YES = {"X-Canary": "yes"}
+MATCHES = Routes(headers=YES, cookies={"canary": "yes"})
+
+
+def test_requests_with_a_header_or_cookie_go_where_they_are_routed(opened: Opened) -> None:
+    async def story() -> None:
+        async with opened() as here:
+            provider = here.provider()
+            stable, canary = await here.servers(2)
+            balancer = await provider.ensure("shop")
+            shares = {
+                "stable": Share(weight=1, addresses=(stable,)),
+                "canary": Share(weight=0, addresses=(canary,), routes=MATCHES),
+            }
+            if not provider.routing >= MATCHES.needs:
+                with pytest.raises(Refused, match="which can't route by"):
+                    await provider.set_weights("shop", shares)
+                return
+
+            await provider.set_weights("shop", shares)
+
+            cookies = ["canary=yes", "a=b; canary=yes; c=d", "canary=yess", "xcanary=yes", "canary=no"]
+            headers = [YES, {"x-canary": "yes"}, {"X-Canary": "no"}, {"X-Canary": "yess"}, {"X-Canary-2": "yes"}, {}]
+            assert [await here.get(balancer, one) for one in headers] == [canary] * 2 + [stable] * 4
+            assert [await here.get(balancer, {"Cookie": one}) for one in cookies] == [canary] * 2 + [stable] * 3
+
+    asyncio.run(story())
+
+
+def test_what_is_routed_is_counted_and_goes_by_weight_when_there_is_nobody_to_route_to(opened: Opened) -> None:
+    async def story() -> None:
+        async with opened() as here:
+            provider = here.provider()
+            if not provider.routing >= MATCHES.needs:
+                return
+            stable, canary = await here.servers(2)
+            balancer = await provider.ensure("shop")
+            all_else = {"stable": Share(weight=1, addresses=(stable,))}
+            await provider.set_weights(
+                "shop", {**all_else, "canary": Share(weight=0, addresses=(canary,), routes=MATCHES)}
+            )
+
+            async with here.held(balancer, YES):
+                routed = await provider.in_flight("shop")
+                await provider.set_weights(
+                    "shop", {**all_else, "canary": Share(weight=0, addresses=(), routes=MATCHES)}
+                )
+                assert await here.get(balancer, YES) == stable
+                await provider.set_weights("shop", all_else)
+                leaving = await provider.in_flight("shop")
+                assert await here.get(balancer, YES) == stable
+
+            assert routed == leaving == {stable: 0, canary: 1}
+
+    asyncio.run(story())
+
+
+def test_requests_are_copied_and_copies_answer_nobody(opened: Opened) -> None:
+    async def story() -> None:
+        async with opened() as here, here.counting() as (copy, count):
+            provider = here.provider()
+            (stable,) = await here.servers(1)
+            balancer = await provider.ensure("shop")
+
+            def shares(percent: int) -> dict[str, Share]:
+                routes = Routes(mirror_percent=percent)
+                return {
+                    "stable": Share(weight=1, addresses=(stable,)),
+                    "canary": Share(weight=0, addresses=(copy,), routes=routes),
+                }
+
+            if Routing.MIRROR not in provider.routing:
+                with pytest.raises(Refused, match="which can't copy requests"):
+                    await provider.set_weights("shop", shares(100))
+                return
+
+            await provider.set_weights("shop", shares(100))
+            every = await answers(here, balancer, 20)
+            await until(lambda: count() == 20)
+            await provider.set_weights("shop", shares(50))
+            half = await answers(here, balancer, 100)
+            await until(lambda: count() >= 20 + 30)
+            await provider.set_weights("shop", {"stable": Share(weight=1, addresses=(stable,))})
+            none = await answers(here, balancer, 20)
+
+            assert (every, half, none) == ({stable: 20}, {stable: 100}, {stable: 20})
+            # Four standard errors.
+            assert count() <= 20 + 70
 
     asyncio.run(story())
 

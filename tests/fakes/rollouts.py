@@ -10,6 +10,7 @@ from tests.harness import Harness, problem_of
 
 from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.routes import Routing
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import Share, key, name_of
 from gennaker.model.codec import Json, JsonObject
@@ -36,6 +37,7 @@ class FakePlace:
         self.cloud = CloudState()
         self.cloud.images |= {OLD, NEW, NEWER, SICK, CRASHING}
         self.balancers: dict[str, FakeBalancer] = {}
+        self.routing = frozenset(Routing)
         self.faults = Faults()
         self.faults.never_up.add(SICK)
         self.faults.crashing.add(CRASHING)
@@ -50,7 +52,7 @@ class FakePlace:
                     FakeCloud(self.cloud, PLACE, REMOTE), self.faults, services.clock, self._begun
                 ),
             ),
-            traffic=(lambda _: FaultyTraffic(FakeTraffic(self.balancers), self.faults),),
+            traffic=(lambda _: FaultyTraffic(FakeTraffic(self.balancers, self.routing), self.faults),),
         )
 
     def deployed(self, image: str = OLD, **keys: Json) -> "FakePlace":

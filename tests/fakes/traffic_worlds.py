@@ -5,8 +5,9 @@ to get a new provider object over the same state, as after the server was killed
 """
 
 import asyncio
+import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ import websockets
 from tests.fakes.documents import MemoryStore
 from tests.fakes.faulty import Faults, FaultyTraffic
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
-from tests.fakes.web_client import WebClient
+from tests.fakes.web_client import NO_HEADERS, WebClient
 
 from gennaker.interfaces.traffic import LoadBalancer, TrafficProvider
 from gennaker.plugins.caddy.program import CaddyProgram
@@ -49,12 +50,18 @@ class World(Protocol):
         """Addresses of that many running servers."""
         ...
 
-    async def get(self, balancer: LoadBalancer) -> str:
+    async def get(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> str:
         """The address of the server that answered a request, or "503"."""
         ...
 
-    def held(self, balancer: LoadBalancer) -> AbstractAsyncContextManager[None]:
+    def held(
+        self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS
+    ) -> AbstractAsyncContextManager[None]:
         """A request that is under way as long as the context lasts."""
+        ...
+
+    def counting(self) -> AbstractAsyncContextManager[tuple[str, Callable[[], int]]]:
+        """A server that counts requests: its address, and how many there were."""
         ...
 
 
@@ -72,13 +79,23 @@ class FakeWorld:
     async def servers(self, count: int) -> tuple[str, ...]:
         return tuple(f"127.0.0.1:{20_000 + number}" for number in range(count))
 
-    async def get(self, balancer: LoadBalancer) -> str:
-        return self._state[balancer.name].choose() or "503"
+    async def get(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> str:
+        return self._chosen(balancer, headers) or "503"
 
     @asynccontextmanager
-    async def held(self, balancer: LoadBalancer) -> AsyncIterator[None]:
+    async def counting(self) -> AsyncIterator[tuple[str, Callable[[], int]]]:
+        address = "127.0.0.1:30000"
+        yield address, lambda: sum(one.copied[address] for one in self._state.values())
+
+    def _chosen(self, balancer: LoadBalancer, headers: Mapping[str, str]) -> str | None:
+        cookies = dict(pair.split("=") for pair in headers.get("Cookie", "").split("; ") if pair)
+        plain = {name.lower(): value for name, value in headers.items()}
+        return self._state[balancer.name].choose(plain, cookies)
+
+    @asynccontextmanager
+    async def held(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> AsyncIterator[None]:
         found = self._state[balancer.name]
-        address = found.choose()
+        address = self._chosen(balancer, headers)
         assert address is not None
         found.in_flight[address] += 1
         yield
@@ -123,14 +140,15 @@ class RealWorld:
             await until_answering(address)
         return tuple(addresses)
 
-    async def get(self, balancer: LoadBalancer) -> str:
+    async def get(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> str:
         client = self._clients.setdefault(balancer.address, WebClient(balancer.address))
-        status, body = await client.get()
+        status, body = await client.get(headers=headers)
         return f"127.0.0.1{body}" if status == 200 else str(status)
 
     @asynccontextmanager
-    async def held(self, balancer: LoadBalancer) -> AsyncIterator[None]:
-        async with websockets.connect(f"ws://{balancer.address}/socket", compression=None) as socket:
+    async def held(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> AsyncIterator[None]:
+        address = f"ws://{balancer.address}/socket"
+        async with websockets.connect(address, compression=None, additional_headers=headers) as socket:
             await socket.send("here")
             assert await socket.recv() == "here"
             yield
@@ -138,6 +156,22 @@ class RealWorld:
             assert await socket.recv() == "still here"
         while any((await self.provider().in_flight(balancer.name)).values()):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.02)
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[tuple[str, Callable[[], int]]]:
+        found = itertools.count()
+        count = next(found)
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal count
+            await reader.readuntil(b"\r\n\r\n")
+            count = next(found)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ncopy")
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", lambda: count
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -209,6 +243,15 @@ async def real(kind: str, folder: Path) -> AsyncIterator[RealWorld]:
         yield here
     finally:
         await here.close()
+
+
+async def until(claim: Callable[[], bool]) -> None:
+    """Returns when the claim holds; fails if it never does."""
+    for _ in range(1000):
+        if claim():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("it never came to be")
 
 
 async def answers(surroundings: World, balancer: LoadBalancer, count: int) -> Counter[str]:

@@ -6,6 +6,9 @@ Nothing is ever repeated: whatever breaks after the first byte was sent is an er
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
+
+NO_HEADERS: Mapping[str, str] = {}
 
 
 class Broken(Exception):
@@ -22,10 +25,10 @@ class WebClient:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    async def get(self, path: str = "/") -> tuple[int, str]:
+    async def get(self, path: str = "/", headers: Mapping[str, str] = NO_HEADERS) -> tuple[int, str]:
         """Status and body. Raises Broken."""
         try:
-            return await asyncio.wait_for(self._get(path), self._timeout)
+            return await asyncio.wait_for(self._get(path, headers), self._timeout)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             self.close()
             raise Broken(repr(error)) from error
@@ -35,12 +38,13 @@ class WebClient:
             self._writer.close()
         self._reader = self._writer = None
 
-    async def _get(self, path: str) -> tuple[int, str]:
+    async def _get(self, path: str, headers: Mapping[str, str]) -> tuple[int, str]:
         if self._reader is not None and self._reader.at_eof():
             self.close()
         if self._reader is None or self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
-        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: test\r\n{more}\r\n".encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
         if "transfer-encoding: chunked" in head:
             body = await self._chunks(self._reader)

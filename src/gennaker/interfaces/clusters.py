@@ -6,6 +6,7 @@ Read by `deploy` and its children, and by the canary stage for the clusters of i
 import msgspec
 
 from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.stages import StageSpec
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject
@@ -96,6 +97,8 @@ class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """How long what was replaced is kept warm."""
     traffic_percent: float | None = None
     """Exactly this part of the load balancers' traffic, for canaries."""
+    routes: Routes = Routes()
+    """What it gets whatever the weights are: requests with a header or cookie, copies."""
     target_percentages: tuple[float, ...] = ()
     """Steps of rollingredblack."""
     deploy_steps: tuple[float, ...] = ()

@@ -1,21 +1,26 @@
 """Traffic providers: load balancers that split traffic among server groups by exact weights, atomically."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import msgspec
 
+from gennaker.interfaces import routes
 from gennaker.interfaces.clouds import Place
+from gennaker.interfaces.routes import Routes, Routing
+from gennaker.model.problems import Refused
 
 
-class Share(msgspec.Struct, frozen=True, kw_only=True):
+class Share(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A server group's part of a load balancer's traffic."""
 
     weight: int
     """Relative to the other server groups of the load balancer; 0: no new requests."""
     addresses: tuple[str, ...]
     """`host:port` of the instances that can serve; the weight is divided among them evenly."""
+    routes: Routes = Routes()
+    """What it gets besides; while it has no addresses, those requests are split by weight as all others."""
 
 
 Shares = Mapping[str, Share]
@@ -38,6 +43,11 @@ class TrafficProvider(Protocol):
     @property
     def name(self) -> str:
         """`caddy`, `haproxy`."""
+        ...
+
+    @property
+    def routing(self) -> frozenset[Routing]:
+        """What it can route by. `set_weights` refuses shares with routes that need more."""
         ...
 
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
@@ -76,6 +86,13 @@ def key(place: Place, name: str) -> str:
 def name_of(key: str) -> str:
     """The server group's name."""
     return key.rpartition(":")[2]
+
+
+def refuse_unroutable(provider: TrafficProvider, load_balancer: str, wanted: Iterable[Routes]) -> None:
+    """Raises Refused where the provider can't do what these routes need."""
+    needed = frozenset[Routing]().union(*(one.needs for one in wanted))
+    if not needed <= provider.routing:
+        raise Refused(routes.unable(load_balancer, provider.name, needed - provider.routing))
 
 
 def turns(shares: Shares) -> dict[str, int]:

@@ -17,6 +17,7 @@ from gennaker.interfaces.clouds import (
     Place,
     ServerGroup,
 )
+from gennaker.interfaces.routes import Routing
 from gennaker.interfaces.traffic import LoadBalancer, Shares, TrafficProvider
 from gennaker.model.problems import Problem, Refused
 
@@ -121,6 +122,10 @@ class FaultyTraffic:
     @property
     def name(self) -> str:
         return self._inner.name
+
+    @property
+    def routing(self) -> frozenset[Routing]:
+        return self._inner.routing
 
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
         self._faults.asked("ensure", load_balancer)

@@ -4,6 +4,8 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping
 
+from gennaker.interfaces import traffic
+from gennaker.interfaces.routes import Routing
 from gennaker.interfaces.traffic import LoadBalancer, Share, Shares
 from gennaker.model.problems import Problem, Refused
 
@@ -13,8 +15,10 @@ class FakeTraffic:
 
     name = "fake"
 
-    def __init__(self, state: "dict[str, FakeBalancer]") -> None:
+    def __init__(self, state: "dict[str, FakeBalancer]", routing: frozenset[Routing] = frozenset(Routing)) -> None:
+        """`routing`: what it can route by."""
         self._state = state
+        self.routing = routing
 
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
         if load_balancer not in self._state:
@@ -23,7 +27,9 @@ class FakeTraffic:
         return self._state[load_balancer].seen()
 
     async def set_weights(self, load_balancer: str, shares: Shares) -> None:
-        self._known(load_balancer).shares = dict(shares)
+        known = self._known(load_balancer)
+        traffic.refuse_unroutable(self, load_balancer, (share.routes for share in shares.values()))
+        known.shares = dict(shares)
 
     async def describe(self, load_balancer: str) -> LoadBalancer | None:
         found = self._state.get(load_balancer)
@@ -45,6 +51,9 @@ class FakeTraffic:
         return self._state[load_balancer]
 
 
+_NOTHING: Mapping[str, str] = {}
+
+
 class FakeBalancer:
     """One load balancer."""
 
@@ -56,12 +65,22 @@ class FakeBalancer:
         self.is_counting = True
         """Whether it can tell what is under way."""
         self._turn = itertools.count()
+        self._copies = itertools.count(1)
+        self.copied: Counter[str] = Counter()
+        """Copies of requests by address."""
 
     def seen(self) -> LoadBalancer:
         return LoadBalancer(name=self.name, address=self.address, shares=dict(self.shares))
 
-    def choose(self) -> str | None:
-        """The address that gets the next request; None: nobody can serve (503)."""
+    def choose(self, headers: Mapping[str, str] = _NOTHING, cookies: Mapping[str, str] = _NOTHING) -> str | None:
+        """The address that gets the next request; None: nobody can serve (503). Names of headers in small letters."""
+        carried = {(Routing.HEADER, *one) for one in headers.items()} | {
+            (Routing.COOKIE, *one) for one in cookies.items()
+        }
+        for _, share in sorted(self.shares.items()):
+            if share.addresses and not carried.isdisjoint(share.routes.matches()):
+                return share.addresses[next(self._turn) % len(share.addresses)]
+        self._copy()
         weighted = [
             address
             for turn in range(max((share.weight for share in self.shares.values()), default=0))
@@ -70,3 +89,10 @@ class FakeBalancer:
             for address in share.addresses[turn % len(share.addresses) :][:1]
         ]
         return weighted[next(self._turn) % len(weighted)] if weighted else None
+
+    def _copy(self) -> None:
+        number = next(self._copies)
+        for share in self.shares.values():
+            percent = share.routes.mirror_percent
+            if share.addresses and number * percent // 100 > (number - 1) * percent // 100:
+                self.copied[share.addresses[number % len(share.addresses)]] += 1

@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from gennaker.interfaces import load_balancer_problems
+from gennaker.interfaces import load_balancer_problems, traffic
 from gennaker.interfaces.documents import Documents
+from gennaker.interfaces.routes import Routing
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
 from gennaker.model.codec import to_json
@@ -36,6 +37,7 @@ class CaddyProvider:
     """Offers the port TrafficProvider."""
 
     name = "caddy"
+    routing: frozenset[Routing] = frozenset()
 
     def __init__(
         self, *, documents: Documents, program: CaddyProgram, configured: Mapping[str, LoadBalancerSettings]
@@ -69,6 +71,7 @@ class CaddyProvider:
             record = await self._record(load_balancer)
             if record is None:
                 raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
+            traffic.refuse_unroutable(self, load_balancer, (share.routes for share in shares.values()))
             changed = await self._switched(record, shares)
             if changed != record:
                 await self._keep(changed)

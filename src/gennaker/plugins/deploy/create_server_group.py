@@ -48,6 +48,9 @@ async def determine_source(context: TaskContext) -> TaskResult:
     cluster = clusters.read(context)
     for load_balancer in cluster.load_balancers:
         await traffic_shares.ensure(context.services, load_balancer, cluster.location.account)
+        await traffic_shares.refuse_routes(
+            context.services, load_balancer, cluster.spec.routes, is_replacing=cluster.strategy == "highlander"
+        )
     key = f"{context.execution.head.id}/{context.stage.id}.{context.stage.attempt}"
     rollout = await rollouts.find(context.services, key)
     if rollout is None:
@@ -113,6 +116,7 @@ async def _begin(context: TaskContext, cluster: Cluster, key: str) -> Rollout:
         version=chosen.version,
         capacity=capacity,
         traffic_percent=cluster.spec.traffic_percent,
+        routes=cluster.spec.routes,
         before=before,
         release_id=f"rel_{services.ids.ulid()}",
         drain=cluster.drain,

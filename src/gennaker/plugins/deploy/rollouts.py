@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.documents import VersionMismatch
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model import undrained, waiting
@@ -80,6 +81,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str = ""
     capacity: Capacity
     traffic_percent: float | None = None
+    routes: Routes = Routes()
     before: tuple[Before, ...] = ()
     """All server groups of the cluster, oldest first."""
     release_id: str
@@ -91,6 +93,11 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why this rollout may change nothing any more but what it has made itself; empty: it may go on."""
     undo_since: datetime | None = None
     drain_since: datetime | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """The new server group gets what the cluster has, not a fixed part."""
+        return self.traffic_percent is None and not self.routes.needs
 
     @property
     def serving(self) -> tuple[Before, ...]:
@@ -200,10 +207,9 @@ async def shift(services: Services, rollout: Rollout, percent: float) -> None:
     for load_balancer in rollout.load_balancers:
 
         def change(members: shares.Members, lb: str = load_balancer) -> shares.Members:
-            if rollout.traffic_percent is not None:
-                return shares.with_percent(
-                    shares.without_traffic(known(members), before), key_of_new(rollout), rollout.traffic_percent
-                )
+            if not rollout.is_whole:
+                alone = shares.without_traffic(known(members), before)
+                return shares.with_part(alone, key_of_new(rollout), rollout.traffic_percent, rollout.routes)
             return shares.redistributed(known(members), _portions(rollout, lb, percent))
 
         await traffic_shares.change(services, load_balancer, change)
@@ -421,7 +427,9 @@ def _restored(members: shares.Members, new: str, before: Mapping[str, Member]) -
         members = shares.redistributed(members, {**old, new: 0})
     members = shares.without_traffic(members, frozenset({new}))
     return {
-        name: replace(one, percent=before[name].percent, limit=None) if name in before else one
+        name: replace(one, percent=before[name].percent, routes=before[name].routes, limit=None)
+        if name in before
+        else one
         for name, one in members.items()
     }
 

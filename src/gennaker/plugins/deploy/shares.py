@@ -12,6 +12,9 @@ from fractions import Fraction
 import msgspec
 from msgspec.structs import replace
 
+from gennaker.interfaces import traffic
+from gennaker.interfaces.routes import Routes
+
 _ALONE = 100
 """Weight of a member that takes all traffic of a load balancer which had none."""
 
@@ -27,13 +30,15 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Relative to the others without a percentage; 0: no new requests."""
     percent: float | None = None
     """Exactly this part of all traffic; then `weight` doesn't count."""
+    routes: Routes = Routes()
+    """What it gets besides."""
     limit: int | None = None
     """Only that many instances, the oldest, get requests: the others are about to be stopped."""
 
     @property
     def takes_traffic(self) -> bool:
         """It gets new requests."""
-        return self.percent is not None or self.weight > 0
+        return self.percent is not None or self.weight > 0 or self.routes.has_matches
 
 
 Members = Mapping[str, Member]
@@ -42,6 +47,10 @@ Members = Mapping[str, Member]
 
 class TooMuch(ValueError):
     """The fixed percentages together leave nothing for the others."""
+
+
+class RouteTaken(ValueError):
+    """Another member has the same route."""
 
 
 def weights(members: Members) -> dict[str, int]:
@@ -63,6 +72,27 @@ def with_percent(members: Members, name: str, percent: float) -> dict[str, Membe
     if not 0 < percent <= 100 or fixed > 100 or (fixed == 100 and any(one.weight for one in others)):
         raise TooMuch(f"{percent:g} % can't be given: fixed percentages would add up to {float(fixed):g} %")
     return {**members, name: replace(members[name], percent=percent, weight=0, limit=None)}
+
+
+def refuse_taken(others: Members, routes: Routes) -> None:
+    """Raises RouteTaken where one of them has one of these routes, or already gets copies."""
+    for other, one in others.items():
+        for kind, header, value in sorted(set(routes.matches()) & set(one.routes.matches())):
+            raise RouteTaken(f"requests with the {kind} {header}={value} go to {traffic.name_of(other)} already")
+        if routes.mirror_percent and one.routes.mirror_percent:
+            raise RouteTaken(f"copies of requests go to {traffic.name_of(other)} already")
+
+
+def with_routes(members: Members, name: str, routes: Routes) -> dict[str, Member]:
+    """Gives a member these routes, and nothing else. Raises RouteTaken where another has one of them."""
+    refuse_taken({other: one for other, one in members.items() if other != name}, routes)
+    return {**members, name: replace(members[name], routes=routes)}
+
+
+def with_part(members: Members, name: str, percent: float | None, routes: Routes) -> dict[str, Member]:
+    """Gives a member routes, and a percentage unless it is None. Raises RouteTaken, TooMuch."""
+    routed = with_routes(members, name, routes)
+    return routed if percent is None else with_percent(routed, name, percent)
 
 
 def redistributed(members: Members, portions: Mapping[str, int | Fraction]) -> dict[str, Member]:
@@ -102,7 +132,7 @@ def joined(members: Members, name: str, size: int, sizes: Mapping[str, int]) -> 
 def without_traffic(members: Members, names: frozenset[str]) -> dict[str, Member]:
     """Takes all traffic from these members; the others share it as they shared the rest."""
     return {
-        name: replace(one, weight=0, percent=None, limit=None) if name in names else one
+        name: replace(one, weight=0, percent=None, limit=None, routes=Routes()) if name in names else one
         for name, one in members.items()
     }
 

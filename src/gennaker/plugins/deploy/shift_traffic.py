@@ -64,15 +64,15 @@ async def join(context: TaskContext) -> TaskResult:
 
     def change(members: shares.Members) -> shares.Members:
         members = known(members)
-        if rollout.traffic_percent is not None:
-            return shares.with_percent(members, key, rollout.traffic_percent)
+        if not rollout.is_whole:
+            return shares.with_part(members, key, rollout.traffic_percent, rollout.routes)
         if members[key].takes_traffic:
             return members
         return shares.joined(members, key, rollout.capacity.desired, sizes)
 
     for load_balancer in rollout.load_balancers:
         await traffic_shares.change(context.services, load_balancer, change)
-    if rollout.traffic_percent is None and not rollout.serving:
+    if rollout.is_whole and not rollout.serving:
         await rollouts.released(context.services, rollout, context.at)
     return Done()
 
@@ -84,7 +84,7 @@ async def record(context: TaskContext) -> TaskResult:
         return Failed(problem=_over())
     if rollout.overtaken:
         return Failed(problem=rollouts.why_overtaken(rollout))
-    if rollout.traffic_percent is not None:
+    if not rollout.is_whole:
         return Done()
     release = await rollouts.released(context.services, rollout, context.at)
     return Done(outputs={"release": to_json(release)})

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 
 from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.routes import wrong
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import PlannedStage
@@ -32,6 +33,7 @@ def check(cluster: Cluster) -> None:
         raise _wrong("trafficPercent", f"{percent:g} is no percentage between 0 and 100")
     if percent is not None and cluster.strategy in ("redblack", "rollingredblack"):
         raise _wrong("trafficPercent", f"a fixed percentage doesn't go with the strategy {cluster.strategy}")
+    _check_routes(cluster)
     if cluster.strategy == "custom" and not cluster.spec.strategy_pipeline:
         raise _wrong("strategyPipeline", "the strategy custom needs the id of a pipeline")
     for key, given in (
@@ -45,6 +47,17 @@ def check(cluster: Cluster) -> None:
     if clusters.called(cluster.spec) == clusters.MONITORED and cluster.spec.deployment_monitor:
         raise Refused(_MONITOR)
     list(_checks(cluster, {}))
+
+
+def _check_routes(cluster: Cluster) -> None:
+    routes = cluster.spec.routes
+    said = wrong(routes)
+    if not said and routes.needs and cluster.strategy not in ("none", "highlander"):
+        said = f"the strategy {cluster.strategy} moves all traffic; routes go with none and highlander"
+    if not said and routes.needs and not cluster.load_balancers:
+        said = "there is no load balancer that could route"
+    if said:
+        raise _wrong("routes", said)
 
 
 def custom(cluster: Cluster, stage: Stage, execution_id: str) -> PlannedStage:
@@ -166,8 +179,10 @@ def _traffic(cluster: Cluster, context: JsonObject, mode: str, *, percent: float
     if mode == "step":
         name = f"Give {percent:g}% of the traffic to {new}"
     elif mode == "join":
-        part = cluster.spec.traffic_percent
-        name = f"Give {part:g}% of the traffic to {new}" if part is not None else f"Give traffic to {new}"
+        part, routes = cluster.spec.traffic_percent, cluster.spec.routes
+        gets = [f"{part:g}% of the traffic"] if part is not None else []
+        gets += [str(routes)] if routes.needs else []
+        name = f"Give {' and '.join(gets) or 'traffic'} to {new}"
     else:
         name = f"Switch all traffic to {new or 'the new server group'}"
     told: JsonObject = {**_own(cluster, context), "mode": mode, "percent": percent}

@@ -17,6 +17,7 @@ from gennaker.interfaces import clouds, traffic
 from gennaker.interfaces.clouds import Health, Place, ServerGroup
 from gennaker.interfaces.documents import Document, VersionMismatch
 from gennaker.interfaces.executions import Update
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import Share, TrafficProvider
 from gennaker.model.codec import JsonObject, to_json
@@ -57,6 +58,22 @@ async def ensure(services: Services, load_balancer: str, account: str = "") -> s
     return found.address
 
 
+async def refuse_routes(services: Services, load_balancer: str, routes: Routes, *, is_replacing: bool) -> None:
+    """Raises Refused where the load balancer, which is known, can't do what these routes need, or others have them.
+
+    `is_replacing`: whoever has them may be what is replaced.
+    """
+    known = await desired(services, load_balancer)
+    if known is None or not routes.needs:
+        return
+    traffic.refuse_unroutable(_provider(services, known.provider), load_balancer, (routes,))
+    if not is_replacing:
+        try:
+            shares.refuse_taken(known.members, routes)
+        except shares.RouteTaken as error:
+            raise Refused(_route_taken(load_balancer, error), status=409) from error
+
+
 async def desired(services: Services, load_balancer: str) -> Balanced | None:
     """What is desired now; None: nobody has used the load balancer yet."""
     document = await services.documents(_NAMESPACE).get(load_balancer)
@@ -87,6 +104,8 @@ async def change(services: Services, load_balancer: str, change: Change) -> None
             after = Balanced(provider=before.provider, members=dict(change(before.members)))
         except shares.TooMuch as error:
             raise Refused(_too_much(load_balancer, error)) from error
+        except shares.RouteTaken as error:
+            raise Refused(_route_taken(load_balancer, error), status=409) from error
         if after != before:
             try:
                 await documents.put(load_balancer, _body(after), if_version=document.version)
@@ -193,7 +212,7 @@ async def _shares(services: Services, balanced: Balanced, now: Mapping[str, Shar
         groups = described[member.cloud_provider, member.application, member.account]
         group = next((one for one in groups if traffic.key(one.place, one.name) == key), None)
         addresses = _addresses(group, member, now.get(key)) if group else ()
-        found[key] = Share(weight=weights[key], addresses=addresses)
+        found[key] = Share(weight=weights[key], addresses=addresses, routes=member.routes)
     return found
 
 
@@ -265,6 +284,14 @@ def _too_much(load_balancer: str, error: shares.TooMuch) -> Problem:
         code="traffic.too_much",
         message=f"Of the load balancer {load_balancer} {error}.",
         remedy="Lower `trafficPercent`, or remove what already has a fixed percentage.",
+    )
+
+
+def _route_taken(load_balancer: str, error: shares.RouteTaken) -> Problem:
+    return Problem(
+        code="traffic.route_taken",
+        message=f"At the load balancer {load_balancer} {error}.",
+        remedy="Give `routes` another header, cookie or value, or take the other server group out of traffic first.",
     )
 
 

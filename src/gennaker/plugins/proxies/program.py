@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from gennaker.interfaces.routes import Routing
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.proxies.records import ProxyRecord
 from gennaker.transport import processes
@@ -41,6 +42,8 @@ class ProxyProgram(Protocol):
     name: str
     """Of the traffic provider."""
     wanted: Wanted
+    routing: frozenset[Routing]
+    """What it can route by."""
     stop_signal: signal.Signals
     """Lets requests under way end."""
 

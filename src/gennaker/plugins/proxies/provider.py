@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from gennaker.interfaces import load_balancer_problems
+from gennaker.interfaces import load_balancer_problems, traffic
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
@@ -53,6 +53,7 @@ class ProxyProvider:
     ) -> None:
         """`folder`: of the processes; `configured`: the load balancers of the settings; `executable`: a program of one's own."""
         self.name = program.name
+        self.routing = program.routing
         self._program = program
         self._documents = documents
         self._processes = Processes(folder)
@@ -83,6 +84,7 @@ class ProxyProvider:
         """Replaces all shares in one switch."""
         async with self._lock:
             record = await self._known(load_balancer)
+            traffic.refuse_unroutable(self, load_balancer, (share.routes for share in shares.values()))
             for share in shares.values():
                 problems.refuse_names(share.addresses)
             changed = msgspec.structs.replace(record, shares=dict(shares))

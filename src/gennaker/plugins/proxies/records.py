@@ -36,6 +36,18 @@ class ProxyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         """As the port shows it."""
         return LoadBalancer(name=self.name, address=self.address, shares=self.shares)
 
+    @property
+    def routed(self) -> tuple[tuple[str, Share], ...]:
+        """Server groups that get requests by header or cookie and can serve them, by key, in order."""
+        return tuple(
+            (key, share) for key, share in sorted(self.shares.items()) if share.routes.has_matches and share.addresses
+        )
+
+    @property
+    def mirror(self) -> Share | None:
+        """The server group that gets copies, if there is one that can serve."""
+        return next((one for one in self.shares.values() if one.routes.mirror_percent and one.addresses), None)
+
     def weights(self, largest: int) -> dict[str, int]:
         """The weight of each address that is to get requests: exact where no weight has to be larger than that."""
         found = traffic.turns(self.shares)

