@@ -5,17 +5,21 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.fakes.engines import EngineInTests
+from tests.fakes.faulty import Faults, FaultyCloud
 from tests.fakes.registry import MemoryRegistry
 from tests.fakes.virtual_time import RealTime
 from tests.harness import Harness
 
+from gennaker.interfaces.clouds import CloudProvider
+from gennaker.interfaces.plugins import Plugin, Service
+from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
 from gennaker.plugins.caddy.plugin import plugin as caddy_plugin
 from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.deploy.plugin import plugin as deploy_plugin
-from gennaker.plugins.docker.plugin import plugin as docker_plugin
+from gennaker.plugins.docker.provider import DockerProvider
 from gennaker.plugins.flow.plugin import plugin as flow_plugin
-from gennaker.plugins.local.plugin import plugin as local_plugin
+from gennaker.plugins.local.provider import LocalProvider
 from gennaker.settings import CaddySettings, Settings
 from gennaker.transport.processes import Processes
 
@@ -32,14 +36,28 @@ class RealPlace:
         self.engine = engine
         self.source = MemoryRegistry()
         self.image = self.source.add("shop", "1", IMAGE, CONFIG) if engine is None else engine.image
-        plugins = (flow_plugin, deploy_plugin, caddy_plugin, local_plugin if engine is None else docker_plugin)
+        self.faults = Faults()
+        cloud = self._refusing(LocalProvider if engine is None else DockerProvider)
         self.harness = Harness(
-            *plugins,
+            *(flow_plugin, deploy_plugin, caddy_plugin, cloud),
             time=RealTime(),
             data=folder,
             settings=Settings(docker={} if engine is None else {"local": engine.settings}),
             registries={"local-registry": self.source},
         )
+
+    def _refusing(self, kind: type[LocalProvider] | type[DockerProvider]) -> Plugin:
+        """The provider behind faults; what keeps its instances going doesn't meet them."""
+        made: list[LocalProvider | DockerProvider] = []
+
+        def cloud(services: Services) -> CloudProvider:
+            made.append(kind.of(services))
+            return FaultyCloud(made[-1], self.faults, services.clock, {})
+
+        async def keep(_: Services) -> None:
+            await made[-1].keep()
+
+        return Plugin(name=kind.name, clouds=(cloud,), services=(Service(name=f"{kind.name}-instances", run=keep),))
 
     def close(self) -> None:
         """Ends whatever was started."""

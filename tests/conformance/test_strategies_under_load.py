@@ -72,20 +72,6 @@ def test_a_new_version_comes_without_a_single_broken_request(place: RealPlace, s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["redblack", "rollingredblack"])
-def test_a_sick_version_is_never_seen_by_a_user(place: RealPlace, strategy: str) -> None:
-    executions, load = under_load(
-        place, place.deploy("one", strategy="redblack"), place.deploy("sick", strategy=strategy, upTimeout="PT3S")
-    )
-
-    assert executions[-1].head.status is Status.TERMINAL
-    # On a busy machine it may not even listen by then; what its check answers is told in test_strategies.
-    assert "isn't up after 3 s: 0 of " in problem_of(executions[-1])
-    assert (load.broken, set(load.statuses)) == ([], {200})
-    assert served(load) == {"one"}
-
-
-@pytest.mark.slow
 def test_a_rollback_is_back_within_a_second_and_breaks_nothing(place: RealPlace) -> None:
     verify: JsonObject = {"httpCheck": {"paths": ["/healthz", "/"], "expectedBody": ""}}
     job: JsonObject = {"refId": "1", "type": "rollbackRelease", "name": "Roll back", "cluster": "shop-prod"}

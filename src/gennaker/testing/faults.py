@@ -106,7 +106,8 @@ class FaultyCloud:
     def _instance(self, group: ServerGroup, one: Instance) -> Instance:
         if group.image in self._faults.crashing:
             return replace(one, health=Health.FAILED, health_reason="it crashed 3 times in a row: no module named shop")
-        is_late = self._clock.now() < self._begun.get(group.name, self._clock.now()) + self._faults.up_after
+        now = self._clock.now()  # once: a real clock goes on between two looks
+        is_late = now < self._begun.get(group.name, now) + self._faults.up_after
         if group.image in self._faults.never_up or is_late:
             return replace(one, health=Health.STARTING, health_reason="GET /healthz answered 500")
         return one
