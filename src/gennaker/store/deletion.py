@@ -1,12 +1,15 @@
-"""Deleting an execution: its head, stages and events. Audit records and evidence stay, and large values that others may share."""
+"""Deleting an execution: its head, stages and events. Audit records and evidence stay.
+
+Large values, which others may share, go when the next server starts (sweeping.py).
+"""
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, exists, or_, select
 
 from gennaker.interfaces.journal import Conflict
 from gennaker.model.statuses import Status
-from gennaker.store import chain, tables
+from gennaker.store import chain, sweeping, tables
 from gennaker.store.statements import Statements
 from gennaker.store.transactions import direct
 
@@ -24,7 +27,18 @@ def delete_execution(connection: Connection, sql: Statements, execution_id: str,
     pending = select(outbox.number).where(outbox.execution_id == execution_id).limit(1)
     if connection.execute(pending).first() is not None:
         raise Conflict(f"something of execution {execution_id} is still to be done")
+    if connection.dialect.name == "sqlite" and _has_large_values(connection, execution_id):
+        sweeping.mark(connection)
     for table in (tables.outlines, tables.stages, tables.events):
         connection.execute(delete(table).where(table.c.execution_id == execution_id))
     connection.execute(delete(tables.executions).where(executions.id == execution_id))
     chain.append(direct(connection), sql, audit)
+
+
+def _has_large_values(connection: Connection, execution_id: str) -> bool:
+    of_head = exists().where(tables.executions.c.id == execution_id, tables.executions.c.blobs.is_not(None))
+    found = [
+        exists().where(table.c.execution_id == execution_id, table.c.blobs.is_not(None))
+        for table in (tables.outlines, tables.stages, tables.events)
+    ]
+    return bool(connection.execute(select(or_(of_head, *found))).scalar())

@@ -10,10 +10,10 @@ from gennaker.interfaces.servers import Servers
 from gennaker.interfaces.shells import ShellStore
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import StoreSettings
-from gennaker.store import audit
+from gennaker.store import audit, sweeping
 from gennaker.store.audit import Verdict
 from gennaker.store.audit_heads import Exported
-from gennaker.store.database import Database
+from gennaker.store.database import NAME, Database
 from gennaker.store.journal import SqliteJournal
 from gennaker.store.postgres.audit import verify as verify_postgres
 from gennaker.store.postgres.database import PostgresDatabase, is_postgres
@@ -45,6 +45,8 @@ def open_store(settings: StoreSettings, data: Path, *, engine_version: str, serv
     folder = shared_folder(settings, data)
     if not settings.url:
         database = Database.open(data)
+        if server:
+            sweeping.sweep(data / NAME)
         return OpenStore(
             database=database,
             journal=SqliteJournal(database, engine_version=engine_version),
