@@ -12,6 +12,7 @@ from tests.fakes.clouds import FakeCloud
 from tests.fakes.faulty import FaultyCloud
 
 from gennaker.interfaces.clouds import (
+    AllAtOnce,
     Capacity,
     CloudProvider,
     Health,
@@ -33,6 +34,8 @@ SUBJECTS: dict[str, type[CloudProvider]] = {
     "docker": DockerProvider,
     "kubernetes": KubernetesProvider,
 }
+
+ALL_AT_ONCE: dict[str, type[AllAtOnce]] = {"fake": FakeCloud, "local": LocalProvider, "docker": DockerProvider}
 
 
 @pytest.fixture(params=subjects.params(SUBJECTS, slow=("local", "docker"), debian=("docker",), root=("docker",)))
@@ -123,7 +126,12 @@ def test_a_restart_of_the_provider_leaves_instances_alone(opened: Opened) -> Non
             before = await group_with(here, (Health.UP, Health.UP))
             await here.restart()
 
-            assert await here.provider().describe("shop") == (before,)
+            provider = here.provider()
+            assert await provider.describe("shop") == (before,)
+            assert await provider.describe("other") == ()
+            assert isinstance(provider, AllAtOnce) == (type(provider) in ALL_AT_ONCE.values())
+            if isinstance(provider, AllAtOnce):
+                assert await provider.describe_all() == (before,)
 
     asyncio.run(story())
 

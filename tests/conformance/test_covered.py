@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sources")]
 """One process reads them all."""
 
 SUITES = {
+    "AllAtOnce": ("test_cloud_provider", "ALL_AT_ONCE"),
     "ArtifactAccount": ("test_artifact_accounts", "SUBJECTS"),
     "AuditTrail": ("test_audit", "SUBJECTS"),
     "CiSystem": ("test_ci", "SUBJECTS"),

@@ -210,6 +210,15 @@ class AccountsApart(Protocol):
         ...
 
 
+@runtime_checkable
+class AllAtOnce(Protocol):
+    """A cloud provider that tells of all applications with one look."""
+
+    async def describe_all(self) -> tuple[ServerGroup, ...]:
+        """The server groups of all applications, oldest first, as `describe` has each."""
+        ...
+
+
 async def seen(provider: CloudProvider, application: str) -> Described:
     """The server groups that can be seen now: for showing, not for deciding."""
     if isinstance(provider, AccountsApart):

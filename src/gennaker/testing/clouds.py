@@ -30,7 +30,7 @@ class CloudState:
 
 
 class FakeCloud:
-    """Offers the port CloudProvider. `run_job` runs nothing: a job stays up until a test ends it in the state."""
+    """Offers the ports CloudProvider and AllAtOnce. `run_job` runs nothing: a job stays up until a test ends it in the state."""
 
     name = "fake"
 
@@ -79,6 +79,9 @@ class FakeCloud:
     async def describe(self, application: str) -> tuple[ServerGroup, ...]:
         found = [group for group in self._state.groups.values() if group.moniker.app == application]
         return tuple(sorted(found, key=lambda group: group.created_at))
+
+    async def describe_all(self) -> tuple[ServerGroup, ...]:
+        return tuple(sorted(self._state.groups.values(), key=lambda group: group.created_at))
 
     async def logs(self, place: Place, name: str, instance_id: str, lines: int = 200) -> str:
         self._check(place)

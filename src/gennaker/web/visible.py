@@ -1,10 +1,10 @@
 """Visible: what of a list that spans applications somebody may see. The rest is left out, as if it weren't there."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 from gennaker.interfaces import clouds
-from gennaker.interfaces.clouds import Described, ServerGroup
+from gennaker.interfaces.clouds import CloudProvider, CloudProviders, Described, ServerGroup
 from gennaker.interfaces.definitions import Definition
 from gennaker.model import foreign, needs
 from gennaker.model.execution import Execution
@@ -38,15 +38,36 @@ async def definitions(ports: WebPorts, principal: Principal, found: Iterable[Def
 
 async def described(ports: WebPorts, application: str) -> Described:
     """All of an application that can be seen; applications are spelled in lower case where the providers don't know better."""
+    return await _described(ports.services.clouds, application)
+
+
+async def _described(providers: CloudProviders, application: str) -> Described:
     found: dict[tuple[str, str, str, str], ServerGroup] = {}
     missing: dict[str, Problem] = {}
-    for provider in ports.services.clouds.values():
+    for provider in providers.values():
         for spelled in dict.fromkeys((application, application.lower())):
             seen = await clouds.seen(provider, spelled)
             missing |= seen.missing
             for group in seen.groups:
                 found[provider.name, group.place.account, group.place.region, group.name] = group
     return Described(groups=tuple(found.values()), missing=missing)
+
+
+async def server_groups(ports: WebPorts, applications: Collection[str]) -> list[ServerGroup]:
+    """Those of these applications (in lower case) that can be seen, application by application, oldest first."""
+    found: dict[tuple[str, str, str, str], ServerGroup] = {}
+    one_by_one: dict[str, CloudProvider] = {}
+    for name, provider in ports.services.clouds.items():
+        if not isinstance(provider, clouds.AllAtOnce):
+            one_by_one[name] = provider
+            continue
+        for group in await provider.describe_all():
+            if (group.moniker.app or "").lower() in applications:
+                found[provider.name, group.place.account, group.place.region, group.name] = group
+    for application in applications if one_by_one else ():
+        for group in (await _described(one_by_one, application)).groups:
+            found[group.cloud_provider, group.place.account, group.place.region, group.name] = group
+    return sorted(found.values(), key=lambda one: (one.moniker.app or "").lower())
 
 
 async def evidence(ports: WebPorts, principal: Principal, digest: str) -> bytes | None:

@@ -36,3 +36,10 @@ def test_of_two_that_want_a_port_the_later_is_refused_at_once() -> None:
             ports.listening("127.0.0.1", port, "registry.port")
 
     ports.listening("127.0.0.1", port, "registry.port").close()
+
+
+def test_the_parts_of_an_answer_do_not_wait_for_one_another() -> None:
+    with ports.listening("127.0.0.1", 0, "server.port") as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -1,19 +1,29 @@
 """What can't be told from a path: whose evidence, children, load balancers and canary configs somebody may see or change."""
 
+import asyncio
 import hashlib
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+from tests.fakes.cloud_worlds import PLACE
+from tests.fakes.clouds import CloudState, FakeCloud
+from tests.fakes.faulty import Faults, FaultyCloud
 from tests.fakes.traffic import FakeTraffic
+from tests.fakes.virtual_time import VirtualTime
 from tests.fakes.website import Website
 from tests.harness import ended
 from tests.unit.web.test_access import PERMISSIONS, SETTINGS, token_of, visit
 
+from gennaker.interfaces.clouds import Capacity, CloudProvider, ServerGroup
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.traffic import Share
+from gennaker.model import moniker
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.settings import LoadBalancerSettings
+from gennaker.web import visible
 
 JUDGED: JsonObject = {"result": {"judgeResult": {}}, "canaryConfig": {}}
 
@@ -142,3 +152,30 @@ def test_load_balancers_that_serve_only_what_cannot_be_read_are_not_shown() -> N
 
     settings = msgspec.structs.replace(SETTINGS, load_balancers=balancers)
     visit(work, settings, Plugin(name="traffic", traffic=(lambda _: provider,)))
+
+
+def test_server_groups_are_those_of_the_applications_however_the_provider_tells_them() -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    groups = {
+        name: ServerGroup(
+            name=name,
+            cloud_provider="fake",
+            place=PLACE,
+            moniker=moniker.parse(name),
+            image="x",
+            capacity=Capacity(min=1, max=1, desired=1),
+            created_at=at,
+        )
+        for name in ("zoo-v000", "shop-main-v001", "Shop-main-v002", "other-v000")
+    }
+    state = CloudState()
+    state.groups.update(groups)
+    at_once = FakeCloud(state, PLACE)
+    one_by_one = FaultyCloud(at_once, Faults(), VirtualTime(), {})
+
+    def seen(cloud: CloudProvider) -> list[str]:
+        ports: Any = SimpleNamespace(services=SimpleNamespace(clouds={"fake": cloud}))
+        return [one.name for one in asyncio.run(visible.server_groups(ports, ["shop", "zoo"]))]
+
+    assert seen(at_once) == ["shop-main-v001", "Shop-main-v002", "zoo-v000"]
+    assert seen(one_by_one) == ["shop-main-v001", "zoo-v000"], "which knows no other spelling"

@@ -150,11 +150,18 @@ class DockerProvider:
 
     async def describe(self, application: str) -> tuple[ServerGroup, ...]:
         """All server groups of an application, oldest first, with live health."""
+        return await self._described(lambda record: record.moniker.app == application)
+
+    async def describe_all(self) -> tuple[ServerGroup, ...]:
+        """As `describe`, of all applications. Offers the port AllAtOnce."""
+        return await self._described(lambda _: True)
+
+    async def _described(self, is_wanted: Callable[[GroupRecord], bool]) -> tuple[ServerGroup, ...]:
         found = [
             (record, account)
             for account in self._accounts.values()
             for record in await account.instances.records()
-            if record.moniker.app == application
+            if is_wanted(record)
         ]
         found.sort(key=lambda one: (one[0].created_at, one[0].name))
         return tuple([await account.instances.shown(record) for record, account in found])

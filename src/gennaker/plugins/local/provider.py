@@ -117,6 +117,13 @@ class LocalProvider:
     async def describe(self, application: str) -> tuple[ServerGroup, ...]:
         """All server groups of an application, oldest first, with live health."""
         records = [record for record in await self.instances.records() if record.moniker.app == application]
+        return await self._shown(records)
+
+    async def describe_all(self) -> tuple[ServerGroup, ...]:
+        """As `describe`, of all applications. Offers the port AllAtOnce."""
+        return await self._shown([*await self.instances.records()])
+
+    async def _shown(self, records: list[GroupRecord]) -> tuple[ServerGroup, ...]:
         records.sort(key=lambda record: (record.created_at, record.name))
         return tuple([await self.instances.shown(record) for record in records])
 

@@ -223,7 +223,7 @@ class GateInstancesController(Controller):
 async def everything(ports: WebPorts, principal: Principal) -> list[ServerGroup]:
     """All server groups of all applications that are known and may be read."""
     names = await visible.of(ports, principal, await applications.known(ports), str)
-    found = [one for name in names for one in await live.server_groups(ports, name)]
+    found = await visible.server_groups(ports, names)
     return await visible.accounts(ports, principal, found, lambda one: one.place.account)
 
 
