@@ -6,7 +6,6 @@ server on the folder, a port in use, a broken database, an address that isn't lo
 
 import asyncio
 import gc
-import ipaddress
 import os
 import signal
 import socket
@@ -15,7 +14,6 @@ from datetime import timedelta
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -26,6 +24,7 @@ from gennaker.access.signing_in import SignIn
 from gennaker.engine import recording, rules, why
 from gennaker.engine.answers import Why
 from gennaker.engine.recording import Recording
+from gennaker.interfaces import load_balancer_checks
 from gennaker.interfaces.inspection import Facts, Workforce
 from gennaker.interfaces.plugins import Plugin, Service
 from gennaker.interfaces.probes import Probe
@@ -191,7 +190,7 @@ def check_addresses(settings: Settings) -> None:
                 remedy="Set one of them to another port (0: a free one).",
             )
         )
-    if not _is_loopback(settings.server.host) and not settings.sign_in.required:
+    if not load_balancer_checks.is_loopback(settings.server.host) and not settings.sign_in.required:
         raise Refused(
             Problem(
                 code="server.not_loopback",
@@ -209,40 +208,7 @@ def check_addresses(settings: Settings) -> None:
             )
         )
     oidc.check(settings)
-    for name, balancer in settings.load_balancers.items():
-        if balancer.address:
-            _check_balancer(f"load-balancers.{name}.address", balancer.address)
-
-
-def _check_balancer(setting: str, address: str) -> None:
-    try:
-        parts = urlsplit(f"//{address}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    if port is None:
-        raise Refused(
-            Problem(
-                code="load_balancer.address",
-                message=f"{setting} is {address!r}, which is not of the form host:port.",
-                remedy="Write it like 127.0.0.1:8080.",
-            )
-        )
-    if not _is_loopback(host):
-        raise Refused(
-            Problem(
-                code="load_balancer.not_loopback",
-                message=f"{setting} is {address}: until people can sign in everything listens on this machine only.",
-                remedy=f"Set it to 127.0.0.1:{port}; put a proxy of your own before it.",
-            )
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    load_balancer_checks.check(settings)
 
 
 def installed_plugins() -> tuple[Plugin, ...]:
@@ -321,7 +287,7 @@ class _Server:
         self._folder = folder
         self._api_socket = ports.listening(settings.server.host, settings.server.port, "server.port")
         # The registry speaks no TLS, and passwords come to it: it stays on loopback wherever the server listens.
-        local = settings.server.host if _is_loopback(settings.server.host) else "127.0.0.1"
+        local = settings.server.host if load_balancer_checks.is_loopback(settings.server.host) else "127.0.0.1"
         self._registry_socket = ports.listening(local, settings.registry.port, "registry.port")
         self._api = f"http://{_address(self._api_socket)}"
         self._registry_host = _address(self._registry_socket)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from gennaker.oidc_settings import OidcSettings
+from gennaker.traffic_settings import LoadBalancerSettings, TrafficSettings
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 """0: a free one."""
@@ -148,25 +149,6 @@ class CaddySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """A Caddy of your own; empty: the one that is installed with Gennaker."""
     admin_port: Port = 0
     """0: a free port, kept in the data folder."""
-
-
-class LoadBalancerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """A load balancer that pipelines may name."""
-
-    provider: str = "caddy"
-    address: str = ""
-    """`host:port` on loopback; empty: a free port there, kept from then on."""
-
-
-class TrafficSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """Which traffic provider serves load balancers that have no section of their own."""
-
-    provider: str = "caddy"
-    """`caddy`, `envoy`, `haproxy`, `nginx` or `traefik`."""
-    accounts: dict[str, str] = {}
-    """By account that deploys behind it first: its provider."""
-    programs: dict[str, str] = {}
-    """By provider: a program of your own; else the one that is installed (for Caddy: `caddy.program`)."""
 
 
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -398,6 +380,10 @@ class KubernetesAccountSettings(msgspec.Struct, frozen=True, kw_only=True, renam
             raise ValueError("namespaces and omit-namespaces exclude each other")
         if self.kinds and self.omit_kinds:
             raise ValueError("kinds and omit-kinds exclude each other")
+
+    def allows(self, namespace: str) -> bool:
+        """Whether objects in this namespace may be touched."""
+        return namespace not in self.omit_namespaces and (not self.namespaces or namespace in self.namespaces)
 
 
 class DockerRegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

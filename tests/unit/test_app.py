@@ -6,7 +6,14 @@ import pytest
 
 from gennaker import app
 from gennaker.model.problems import Refused
-from gennaker.settings import LoadBalancerSettings, RegistrySettings, ServerSettings, Settings, SignInSettings
+from gennaker.settings import (
+    KubernetesAccountSettings,
+    RegistrySettings,
+    ServerSettings,
+    Settings,
+    SignInSettings,
+)
+from gennaker.traffic_settings import LoadBalancerSettings
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])
@@ -40,6 +47,35 @@ def test_an_address_that_is_none_is_refused_at_the_start(address: str) -> None:
 
     with pytest.raises(Refused, match="form host:port"):
         app.check_addresses(settings)
+
+
+def routed(**keys: str) -> Settings:
+    balancer = LoadBalancerSettings(**{"provider": "gateway-api", "account": "prod", **keys})
+    account = KubernetesAccountSettings(in_cluster=True, namespaces=("shop",))
+    return Settings(load_balancers={"shop-prod": balancer}, kubernetes={"prod": account})
+
+
+def test_a_route_in_a_cluster_may_be_reached_anywhere() -> None:
+    app.check_addresses(routed(address="shop.example.org:443", namespace="shop"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"account": "staging"}, "no such Kubernetes account"),
+        ({"namespace": "other"}, "which the account prod may not use"),
+        ({"address": "shop.example.org"}, "form host:port"),
+    ],
+)
+def test_a_route_of_which_the_settings_say_nonsense_is_refused_at_the_start(keys: dict[str, str], said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        app.check_addresses(routed(**keys))
+
+
+@pytest.mark.parametrize("keys", [{"provider": "gateway-api"}, {"account": "prod"}, {"route": "shop"}])
+def test_settings_of_a_load_balancer_that_contradict_one_another_are_refused(keys: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"gateway-api needs|not of caddy"):
+        LoadBalancerSettings(**keys)
 
 
 def test_the_server_and_the_registry_may_not_share_a_port() -> None:

@@ -24,11 +24,11 @@ from gennaker.settings import (
     DockerSettings,
     JobSettings,
     KubernetesAccountSettings,
-    LoadBalancerSettings,
     PreconfiguredWebhookSettings,
     ProviderSettings,
     Settings,
 )
+from gennaker.traffic_settings import LoadBalancerSettings
 
 _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
     "accounts": AccountSettings,

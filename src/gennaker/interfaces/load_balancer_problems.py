@@ -37,3 +37,22 @@ def port_in_use(name: str, address: str) -> Problem:
         message=f"The load balancer {name} can't listen on {address}: something else does.",
         remedy="Stop that, or give the load balancer another address in the settings.",
     )
+
+
+def no_account(name: str, account: str, there: tuple[str, ...]) -> Problem:
+    """The settings name a Kubernetes account that they don't have."""
+    return Problem(
+        code="load_balancer.account",
+        message=f"load-balancers.{name}.account is {account!r}, and there is no such Kubernetes account.",
+        remedy=f"There are: {', '.join(there) or 'none'}. Accounts are settings: [kubernetes.NAME].",
+    )
+
+
+def forbidden_namespace(name: str, account: str, namespace: str) -> Problem:
+    """The account may not touch the namespace of the route."""
+    return Problem(
+        code="load_balancer.namespace",
+        message=f"The load balancer {name} is in the namespace {namespace!r}, which the account {account} may not use.",
+        remedy=f"Put its route into another one (load-balancers.{name}.namespace), or change kubernetes.{account}.namespaces "
+        "or omit-namespaces.",
+    )

@@ -9,12 +9,12 @@ from gennaker.cli import configuration
 from gennaker.model.problems import Refused
 from gennaker.settings import (
     EngineSettings,
-    LoadBalancerSettings,
     PreconfiguredWebhookSettings,
     ProviderSettings,
     Settings,
     WebhookParameterSettings,
 )
+from gennaker.traffic_settings import LoadBalancerSettings
 
 
 def read(tmp_path: Path, toml: str = "", *flags: str, **environment: str) -> configuration.Configured:

@@ -22,7 +22,7 @@ from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.traffic import Share
 from gennaker.model import moniker
 from gennaker.model.codec import Json, JsonObject, encode
-from gennaker.settings import LoadBalancerSettings
+from gennaker.traffic_settings import LoadBalancerSettings
 from gennaker.web import visible
 
 JUDGED: JsonObject = {"result": {"judgeResult": {}}, "canaryConfig": {}}

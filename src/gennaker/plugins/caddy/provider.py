@@ -24,7 +24,7 @@ from gennaker.model.problems import Refused
 from gennaker.plugins.caddy import balancing, configuration
 from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.caddy.records import BalancerRecord
-from gennaker.settings import LoadBalancerSettings
+from gennaker.traffic_settings import LoadBalancerSettings
 from gennaker.transport import ports
 
 log = structlog.get_logger()

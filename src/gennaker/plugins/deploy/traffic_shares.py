@@ -25,7 +25,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import server_groups, shares
 from gennaker.plugins.deploy.server_groups import Location
 from gennaker.plugins.deploy.shares import Member
-from gennaker.settings import TrafficSettings
+from gennaker.traffic_settings import TrafficSettings
 
 _NAMESPACE = "deploy.traffic"
 _ATTEMPTS = 20

@@ -37,7 +37,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     def namespace_problem(self, namespace: str) -> Problem | None:
         """Why it may not touch this namespace. What has none at all isn't in one."""
         only, but = self.settings.namespaces, self.settings.omit_namespaces
-        if not namespace or (namespace not in but and (not only or namespace in only)):
+        if not namespace or self.settings.allows(namespace):
             return None
         allowed = f"It may use {', '.join(only)}." if only else f"It may use all but {', '.join(but)}."
         return Problem(

@@ -24,7 +24,7 @@ from gennaker.model.problems import Refused
 from gennaker.plugins.proxies import problems, program
 from gennaker.plugins.proxies.program import ProxyProgram, Unanswered
 from gennaker.plugins.proxies.records import ProxyRecord
-from gennaker.settings import LoadBalancerSettings
+from gennaker.traffic_settings import LoadBalancerSettings
 from gennaker.transport import ports
 from gennaker.transport.processes import Processes, ProcessSpec, ProcessState, ProcessStatus
 
