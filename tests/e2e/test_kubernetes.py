@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from tests import control_plane, make
 from tests.control_plane import ControlPlane
+from tests.fakes.traffic import FakeBalancer, FakeTraffic
 from tests.fakes.virtual_time import RealTime
 from tests.free_ports import free_port
 from tests.harness import Harness, Meanwhile, problem_of, reached
 from tests.kubernetes_cluster import config_map, first, service, workload
 
 from gennaker.interfaces.manifests import Drifts, DriftState
+from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import name_of
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 from gennaker.plugins.deploy.plugin import plugin as deploy
@@ -32,13 +35,20 @@ class Stages:
     def __init__(self, plane: ControlPlane, *, rate: float = 1.0) -> None:
         """`rate`: how much faster Gennaker's time passes than the cluster's."""
         self.plane = plane
+        self.balancers: dict[str, FakeBalancer] = {}
+        traffic = Plugin(name="traffic", traffic=(lambda _: FakeTraffic(self.balancers),))
         kubeconfig = str(plane.kubeconfig)
         accounts = {
             "prod": KubernetesAccountSettings(kubeconfig_file=kubeconfig),
             "ci": KubernetesAccountSettings(kubeconfig_file=kubeconfig, context="ci"),
         }
         self.harness = Harness(
-            flow.plugin, deploy, kubernetes.plugin, settings=Settings(kubernetes=accounts), time=RealTime(rate=rate)
+            flow.plugin,
+            deploy,
+            kubernetes.plugin,
+            traffic,
+            settings=Settings(kubernetes=accounts),
+            time=RealTime(rate=rate),
         )
 
     def run(self, kind: str, *, meanwhile: Meanwhile | None = None, **keys: Any) -> Execution:
@@ -357,3 +367,52 @@ def test_what_a_stage_no_longer_contains_is_pruned_and_nothing_else(stages: Stag
     assert first(execution).context["prunedManifests"] == ["service pruned", "configMap pruned-v000"]
     assert stages.live("/api/v1/namespaces/default/services/pruned") is None
     assert stages.live("/api/v1/namespaces/default/services/stays") is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "strategy"),
+    [
+        ("Deployment", "redblack"),
+        ("Deployment", "rollingredblack"),
+        ("StatefulSet", "rollingredblack"),
+        ("StatefulSet", "highlander"),
+    ],
+)
+def test_deployments_and_stateful_sets_are_server_groups_for_every_strategy(
+    stages: Stages, kind: str, strategy: str
+) -> None:
+    stack = f"{kind}{strategy}".lower()
+    manifest = {"apiVersion": "apps/v1", "kind": kind}
+    keys = {"manifest": manifest, "services": [], "loadBalancers": [stack]}
+    for image in ("acme/web:1", "acme/web:2"):
+        execution = deployed(stages, stack, image, strategy, **keys)
+        assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+
+    listed = stages.live(f"/apis/apps/v1/namespaces/default/{kind.lower()}s")["items"]
+    own = {one["metadata"]["name"]: one for one in listed if one["metadata"]["name"].startswith(f"shop-{stack}-")}
+    newest = own[f"shop-{stack}-v001"]
+    assert (newest["spec"]["replicas"], newest["status"]["readyReplicas"]) == (2, 2)
+    shares = stages.balancers[stack].shares
+    assert [name_of(one) for one, share in shares.items() if share.weight] == [f"shop-{stack}-v001"]
+    old = own.get(f"shop-{stack}-v000")
+    assert old is None or old["metadata"]["annotations"]["gennaker.io/disabled"] == "true"
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_deployments_and_stateful_sets_are_resized_disabled_enabled_and_destroyed(stages: Stages, kind: str) -> None:
+    stack, path = f"ops{kind}".lower(), f"/apis/apps/v1/namespaces/default/{kind.lower()}s"
+    keys = {"manifest": {"apiVersion": "apps/v1", "kind": kind}, "services": []}
+    assert deployed(stages, stack, "acme/web:1", "none", **keys).head.status is Status.SUCCEEDED
+    name = f"shop-{stack}-v000"
+    there = {"serverGroupName": name, "credentials": "prod", "region": "default", "cloudProvider": "kubernetes"}
+
+    stages.done("resizeServerGroup", **there, action="scale_exact", capacity={"min": 3, "max": 3, "desired": 3})
+    assert stages.live(f"{path}/{name}")["status"]["readyReplicas"] == 3
+    stages.done("resizeServerGroup", **there, action="scale_exact", capacity={"min": 1, "max": 1, "desired": 1})
+    assert stages.live(f"{path}/{name}")["status"]["replicas"] == 1
+    stages.done("disableServerGroup", **there)
+    assert stages.live(f"{path}/{name}")["metadata"]["annotations"]["gennaker.io/disabled"] == "true"
+    stages.done("enableServerGroup", **there)
+    assert "gennaker.io/disabled" not in stages.live(f"{path}/{name}")["metadata"]["annotations"]
+    stages.done("destroyServerGroup", **there)
+    assert stages.live(f"{path}/{name}") is None
