@@ -2,7 +2,7 @@
 
 Run: `python benchmarks/kubernetes.py [WORKLOADS] [DEPLOYMENTS]` (5,000 in 50 namespaces, and 100 of 10 pods). The control plane is
 real (Go 1.26; it is built first), nodes and pods are kwok's. Workloads are made before; what is measured is a process that looks
-at them all by its watches, then deploys in one pipeline with so many stages side by side.
+at them all by its watches, then deploys in one pipeline with so many stages side by side, then 3,000 objects in one stage.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ from tests import control_plane, make
 from tests.control_plane import ControlPlane
 from tests.fakes.virtual_time import RealTime
 from tests.free_ports import free_port
-from tests.kubernetes_cluster import Object, workload
+from tests.kubernetes_cluster import Object, config_map, workload
 
 from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.plugins import Plugin
@@ -34,7 +34,7 @@ from gennaker.testing.installation import Installation
 from gennaker.transport.kubernetes import kubeconfig
 from gennaker.transport.kubernetes.server import HttpApiServer
 
-_NAMESPACES, _PODS, _APPLICATION = 50, 10, "shop"
+_NAMESPACES, _PODS, _APPLICATION, _OBJECTS = 50, 10, "shop", 3_000
 _MADE_WITHIN = 600.0
 
 
@@ -123,6 +123,24 @@ def measure(file: str, workloads: int, deployments: int) -> None:
     status = execution.head.status.value
     print(
         f"{deployments} deployments of {_PODS} pods: {status}  {spent:6.1f} s {_megabytes():5.0f} MB  {counting.told()}"
+    )
+    if status != "SUCCEEDED":
+        raise SystemExit(1)
+    for what in ("one stage", "the same again"):
+        _many_objects(installation, counting, what)
+
+
+def _many_objects(installation: Installation, counting: Counting, what: str) -> None:
+    """One stage with many versioned ConfigMaps, as the stage of a stored pipeline."""
+    listed = [config_map(f"large-{place}", mode="fast") for place in range(_OBJECTS)]
+    keys = {"account": "prod", "moniker": {"app": "large"}, "manifests": listed}
+    stage = make.stage_json("0", type="deployManifest", namespaceOverride="space-0", **keys)
+    began, cpu = time.perf_counter(), time.process_time()
+    execution = installation.run(make.config(stage, application="large", id="large"))
+    spent, cpu = time.perf_counter() - began, time.process_time() - cpu
+    status = execution.head.status.value
+    print(
+        f"{what} of {_OBJECTS:,} objects: {status}  {spent:6.1f} s, {cpu:.1f} s CPU {_megabytes():5.0f} MB  {counting.told()}"
     )
     if status != "SUCCEEDED":
         raise SystemExit(1)

@@ -416,3 +416,18 @@ def test_deployments_and_stateful_sets_are_resized_disabled_enabled_and_destroye
     assert "gennaker.io/disabled" not in stages.live(f"{path}/{name}")["metadata"]["annotations"]
     stages.done("destroyServerGroup", **there)
     assert stages.live(f"{path}/{name}") is None
+
+
+def test_five_megabytes_are_deployed_in_parts_and_refused_in_one_piece(stages: Stages) -> None:
+    parts = [config_map(f"part-{place}", text="x" * 1_000_000) for place in range(5)]
+    stages.done("deployManifest", manifests=parts)
+    names = [one["metadata"]["name"] for one in stages.live("/api/v1/namespaces/default/configmaps")["items"]]
+    assert {f"part-{place}-v000" for place in range(5)} <= {*names}
+
+    whole = config_map("whole", text="x" * 5_000_000)
+    execution = stages.run("deployManifest", manifests=[config_map("beside", mode="fast"), whole])
+
+    assert execution.head.status is Status.TERMINAL
+    assert "configMap whole-v000" in problem_of(execution)
+    assert "too large" in problem_of(execution).lower()
+    assert stages.live("/api/v1/namespaces/default/configmaps/beside-v000") is None

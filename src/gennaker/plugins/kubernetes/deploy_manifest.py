@@ -9,6 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from gennaker.interfaces import produced
+from gennaker.interfaces.api_servers import ApiFailure
 from gennaker.interfaces.artifacts import ArtifactUnavailable
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext
 from gennaker.model import foreign, waiting
@@ -22,6 +23,7 @@ from gennaker.plugins.kubernetes import (
     asking,
     cleaning,
     confidential,
+    cut_off,
     deploying,
     kinds,
     manifests,
@@ -118,7 +120,13 @@ async def deploy(context: TaskContext) -> TaskResult:
             waiting_for=waiting.ForWork(reason="the manifests to be sent", what="run"),
         )
     ready = foreign.mappings(decided)
-    deployed = [await _submit(context, objects, one, place) for place, one in enumerate(ready)]
+    deployed: list[JsonObject | None] = []
+    for place, one in enumerate(ready):
+        try:
+            deployed.append(await _submit(context, objects, one, place))
+        except (Refused, ApiFailure) as failure:
+            meant = [one for one in ready if _is_chosen(context, foreign.mapping(one.get("manifest")))]
+            return cut_off.failed(context, meant, sum(one is not None for one in deployed), failure)
     sent = [one for one in deployed if one is not None]
     _check_selected(context, sent)
     created: list[Json] = [one["artifact"] for one, made in zip(ready, deployed, strict=True) if made is not None]
@@ -246,6 +254,7 @@ stage = stability.waiting_for_it(
         restart_clears=(
             "resolvedManifests",
             "manifestDifferences",
+            cut_off.APPLIED,
             pruning.TO_PRUNE,
             "prunedManifests",
             "stableManifests",

@@ -132,13 +132,16 @@ def prepare(wanted: Sequence[JsonObject], request: Request, facts: Facts) -> Pre
     """Decides everything. Raises Refused; then nothing may be sent."""
     ordered = kinds.in_deploy_order(list(wanted), request.custom)
     table = _artifact_table(request)
+    given = {manifests.coordinates(one).key: one for one in ordered}
+    named = {key: versions.by_name(there) for key, there in facts.lists.items()}
     ready: list[Ready] = []
     bound: list[Artifact] = []
     for one in ordered:
         annotations.check_history(one, keeps_previous=request.strategy in KEEPS_PREVIOUS)
         replaced = replacing.replace(one, tuple(table.values()), account=request.account, binding=request.binding)
         bound += [artifact for artifact in replaced.bound if artifact not in bound]
-        made = _ready(replaced.manifest, request, facts, ordered)
+        prior = named.get((kinds.of(one).key, manifests.namespace(one)), {}).get(manifests.name(one), [])
+        made = _ready(replaced.manifest, request, _Around(facts=facts, prior=prior, given=given))
         table[_table_key(made.artifact)] = made.artifact
         ready.append(made)
     check_required(request.required if request.binds_artifacts else (), bound)
@@ -147,10 +150,18 @@ def prepare(wanted: Sequence[JsonObject], request: Request, facts: Facts) -> Pre
     return Prepared(ready=tuple(ready), bound=tuple(bound))
 
 
-def _ready(manifest: JsonObject, request: Request, facts: Facts, given: Sequence[JsonObject]) -> Ready:
-    kind, namespace = kinds.of(manifest), manifests.namespace(manifest)
-    prior = facts.lists.get((kind.key, namespace), ())
-    version = None
+class _Around(msgspec.Struct, frozen=True, kw_only=True):
+    """What a manifest is decided by, besides the request."""
+
+    facts: Facts
+    prior: Sequence[JsonObject]
+    """Its own versions."""
+    given: Mapping[ObjectKey, JsonObject]
+    """All manifests of the request."""
+
+
+def _ready(manifest: JsonObject, request: Request, around: _Around) -> Ready:
+    kind, prior, version = kinds.of(manifest), around.prior, None
     if versions.is_versioned(manifest, requested=request.is_versioned, custom=request.custom):
         version = versions.choose(manifest, prior)
     artifact = _artifact_of(manifest, request.account, version)
@@ -162,11 +173,11 @@ def _ready(manifest: JsonObject, request: Request, facts: Facts, given: Sequence
     way, can = annotations.strategy(manifest).way, request.custom.of(kind).can
     made = manifest
     if annotations.strategy(manifest).uses_source_capacity and Can.SCALE in can:
-        made = _with_replicas(made, _source(manifest, facts, prior, is_versioned=version is not None))
+        made = _with_replicas(made, _source(manifest, around.facts, prior, is_versioned=version is not None))
     if _takes_traffic(can):
         made = _with_services(made, request)
         if request.sends_traffic:
-            made = _behind(made, facts, given)
+            made = _behind(made, around)
     made = annotations.applied_by(annotations.annotated(made, moniker, artifact), request.applied_by)
     made = annotations.labelled(
         made, moniker, managed_by=request.managed_by, skips_template=request.skips_template_labels
@@ -212,12 +223,11 @@ def _with_services(manifest: JsonObject, request: Request) -> JsonObject:
     return annotations.with_load_balancers(manifest, request.services) if request.services else manifest
 
 
-def _behind(manifest: JsonObject, facts: Facts, given: Sequence[JsonObject]) -> JsonObject:
+def _behind(manifest: JsonObject, around: _Around) -> JsonObject:
     """Put behind every load balancer that it declares."""
-    by_key = {manifests.coordinates(one).key: one for one in given}
     for name in annotations.load_balancers(manifest):
         where = traffic.coordinates(name, manifests.namespace(manifest))
-        balancer = by_key.get(where.key) or facts.objects.get(where.key)
+        balancer = around.given.get(where.key) or around.facts.objects.get(where.key)
         if balancer is None:
             raise Refused(
                 Problem(

@@ -109,9 +109,10 @@ class _Book:
 
     async def change(self, *, forgets: Iterable[Item], adds: Mapping[Item, str]) -> None:
         """Again, where another run of the stage has written meanwhile: neither may lose what the other has applied."""
+        forgotten = set(forgets)
         while True:
             known, version = await self._version()
-            wanted = {item: by for item, by in known.items() if item not in set(forgets)} | dict(adds)
+            wanted = {item: by for item, by in known.items() if item not in forgotten} | dict(adds)
             if wanted == known:
                 return
             try:

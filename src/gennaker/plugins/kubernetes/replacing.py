@@ -72,14 +72,21 @@ def replace(
 ) -> Replaced:
     """The manifest with every value replaced that one of the artifacts stands for; of two that fit, the later one stays."""
     replacers = _replacers(manifest)
-    candidates = [one for one in artifacts if _is_meant(one, manifests.namespace(manifest), account)]
-    if not replacers or not candidates:
+    types, namespace = {one.type for one in replacers}, manifests.namespace(manifest)
+    candidates = [one for one in artifacts if one.type in types and _is_meant(one, namespace, account)]
+    if not candidates:
         return Replaced(manifest=manifest)
     made = manifests.copied(manifest)
     bound: list[Artifact] = []
     for replacer in replacers:
+        # There may be thousands of artifacts, and few places: only those of whose name there is a place are tried.
+        names = _names(made, replacer, binding)
         for artifact in candidates:
-            if artifact.type == replacer.type and _apply(made, replacer, artifact, binding) and artifact not in bound:
+            if artifact.type != replacer.type or artifact.name not in names:
+                continue
+            _apply(made, replacer, artifact, binding)
+            names = _names(made, replacer, binding)
+            if artifact not in bound:
                 bound.append(artifact)
     return Replaced(manifest=made, bound=tuple(bound))
 
@@ -96,7 +103,13 @@ def find(manifest: JsonObject) -> tuple[Artifact, ...]:
     return tuple(one for place, one in enumerate(found) if one not in found[:place])
 
 
-def _apply(manifest: JsonObject, replacer: Replacer, artifact: Artifact, binding: Binding) -> bool:
+def _names(manifest: JsonObject, replacer: Replacer, binding: Binding) -> set[str | None]:
+    """That artifacts must have to replace something."""
+    values = (holder.get(key) for holder, key in replacer.places(manifest))
+    return {replacer.name_of(value, binding) for value in values if isinstance(value, str)}
+
+
+def _apply(manifest: JsonObject, replacer: Replacer, artifact: Artifact, binding: Binding) -> None:
     places = [
         (holder, key)
         for holder, key in replacer.places(manifest)
@@ -104,7 +117,6 @@ def _apply(manifest: JsonObject, replacer: Replacer, artifact: Artifact, binding
     ]
     for holder, key in places:
         holder[key] = artifact.reference
-    return bool(places)
 
 
 def _is_meant(artifact: Artifact, namespace: str, account: str) -> bool:

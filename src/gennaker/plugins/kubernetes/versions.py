@@ -64,6 +64,16 @@ def versions_of(name: str, objects: Iterable[JsonObject]) -> list[tuple[int, Jso
     return found
 
 
+def by_name(objects: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
+    """Those that were deployed as artifacts, by the artifact's name: a stage may have thousands, each with its own versions."""
+    found: dict[str, list[JsonObject]] = {}
+    for one in objects:
+        artifact = annotations.artifact(one)
+        if artifact is not None and artifact.name:
+            found.setdefault(artifact.name, []).append(one)
+    return found
+
+
 def keeps_history(manifest: JsonObject) -> bool:
     """Whether only so many versions of it are kept."""
     return annotations.strategy(manifest).max_version_history is not None

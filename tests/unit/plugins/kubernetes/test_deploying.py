@@ -1,5 +1,6 @@
 """A deployment: what becomes of its manifests before anything is sent."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -186,3 +187,23 @@ def test_a_stage_s_namespace_counts_for_kinds_that_have_one() -> None:
     assert manifests.namespace(deploying.in_namespace(CONFIG, "other", is_namespaced=is_namespaced)) == "other"
     assert deploying.in_namespace(role, "other", is_namespaced=is_namespaced) == role
     assert deploying.in_namespace(CONFIG, "", is_namespaced=is_namespaced) == CONFIG
+
+
+class Counted(list[JsonObject]):
+    """Counts how often it is gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[JsonObject]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_live_versions_are_gone_through_once_however_many_manifests_a_stage_has() -> None:
+    wanted = [{**CONFIG, "metadata": {"name": f"cfg-{place}", "namespace": "shop"}} for place in range(40)]
+    prior = Counted(one.manifest for one in deploying.prepare(wanted, REQUEST, Facts()).ready)
+
+    again = deploying.prepare(wanted, REQUEST, Facts(lists={("configmap", "shop"): prior}))
+
+    assert {one.artifact.version for one in again.ready} == {"v001"}
+    assert prior.times == 1
