@@ -4,7 +4,8 @@ Theory of operation. The runtime API changes one server at a time, so the shares
 at once. There are two backends, the *banks*, and a map with one entry, looked up for each request, that names the bank in use.
 To switch, the other bank is filled (servers added, weights set, the rest set to 0) and then the entry is set:
 atomic for each request; no connection is touched. A server is named after its address, so what is under way in either bank is
-told by address, also after its removal. Weights are whole numbers up to 256: round-robin gives each server exactly its part.
+told by address, also after its removal. A bank also has backends for server groups that get requests by header or cookie, and a
+map from patterns of headers to them. Weights are whole numbers up to 256: round-robin gives each server exactly its part.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from gennaker.interfaces.routes import Routing
-from gennaker.model.problems import Refused
+from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.proxies import problems, sockets
 from gennaker.plugins.proxies.program import Unanswered, Wanted
 from gennaker.plugins.proxies.records import ProxyRecord
@@ -26,10 +27,13 @@ _SOCKET = "admin.sock"
 _MAP = "banks.map"
 _KEY = "bank"
 _BANKS = ("bank0", "bank1")
+_MOST_ROUTED = 8
+_PARTS = ("", *(f"route{number}" for number in range(_MOST_ROUTED)))
+"""Of a bank: what is split by weight, and what is routed; each is a backend."""
 _LARGEST_WEIGHT = 256
 _TIMEOUT_SECONDS = 10.0
-_BATCH = 50
-"""Commands in one line: HAProxy takes 16 kB."""
+_LINE_BYTES = 8_000
+"""Of several commands together: HAProxy takes 16 kB."""
 _OF_SERVERS = "pool-purge-delay 3s"
 """Shorter than servers keep idle connections (uvicorn 5 s, Node 5 s)."""
 
@@ -54,14 +58,13 @@ defaults
 
 frontend load-balancer
     bind {address}
-    use_backend %[str({key}),map({map})]
+    http-request set-var(txn.bank) str({key}),map({map})
+{routes}
+    use_backend %[var(txn.bank)]-%[var(txn.route)] if {{ var(txn.route) -m found }}
+    use_backend %[var(txn.bank)]
 
-backend bank0
-    balance roundrobin
-{servers}
-backend bank1
-    balance roundrobin
-"""
+{backends}"""
+_ROUTE = "    http-request set-var(txn.route) req.hdrs,map_reg({file}) if {{ var(txn.bank) -m str {bank} }}"
 
 
 class _Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +75,25 @@ class _Server(msgspec.Struct, frozen=True, kw_only=True):
     under_way: int
 
 
+_Weighted = tuple[str, int]
+"""Address and weight of a server."""
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bank in use should be."""
+
+    servers: dict[str, dict[str, _Weighted]]
+    """By part of the bank and name."""
+    routes: dict[str, str]
+    """Part by pattern."""
+
+
 class HAProxy:
     """Offers ProxyProgram."""
 
     name = "haproxy"
     wanted = Wanted(title="HAProxy", file="haproxy", package="the package haproxy (2.6 or newer)")
-    routing: frozenset[Routing] = frozenset()
+    routing = frozenset({Routing.HEADER, Routing.COOKIE})
     stop_signal = signal.SIGUSR1
 
     def argv(self, executable: str, folder: Path) -> tuple[str, ...]:
@@ -86,29 +102,46 @@ class HAProxy:
 
     def write(self, folder: Path, record: ProxyRecord) -> None:
         """The configuration, with the shares in the first bank."""
-        weights = record.weights(_LARGEST_WEIGHT)
-        servers = "".join(
-            f"    server {_server_name(address)} {address} weight {weight} {_OF_SERVERS}\n"
-            for address, weight in weights.items()
-        )
+        wanted = _wanted(record)
+        backends = [
+            _backend(_name(bank, part), wanted.servers[part] if bank == _BANKS[0] else {})
+            for bank in _BANKS
+            for part in _PARTS
+        ]
         (folder / "haproxy.cfg").write_text(
-            _CONFIGURATION.format(socket=_SOCKET, address=record.address, key=_KEY, map=_MAP, servers=servers)
+            _CONFIGURATION.format(
+                socket=_SOCKET,
+                address=record.address,
+                key=_KEY,
+                map=_MAP,
+                routes="\n".join(_ROUTE.format(file=_routes_file(bank), bank=bank) for bank in _BANKS),
+                backends="\n".join(backends),
+            )
         )
         (folder / _MAP).write_text(f"{_KEY} {_BANKS[0]}\n")
+        for bank in _BANKS:
+            routes = wanted.routes if bank == _BANKS[0] else {}
+            lines = "".join(f"{pattern} {part}\n" for pattern, part in routes.items())
+            (folder / _routes_file(bank)).write_text(lines)
 
     async def apply(self, folder: Path, record: ProxyRecord, pid: int) -> None:
         """Fills the bank that isn't in use, makes sure that it is as it should be, and names it."""
-        wanted = {
-            _server_name(address): (address, weight) for address, weight in record.weights(_LARGEST_WEIGHT).items()
-        }
-        now = await _banks(folder)
+        wanted = _wanted(record)
+        now = await _backends(folder)
         used = await _bank_in_use(folder)
-        if _serving(now[used]) == {name: weight for name, (_, weight) in wanted.items()}:
+        if await _serves(folder, used, wanted, now):
             return
         idle = next(bank for bank in _BANKS if bank != used)
-        commands = [*_taken_out(idle, now[idle], wanted), *_filled(idle, now[idle], wanted)]
+        commands = [f"clear map {_routes_file(idle)}"] if await _routes_in(folder, idle) else []
+        for part in _PARTS:
+            name = _name(idle, part)
+            commands += _taken_out(name, now.get(name, {}), wanted.servers[part])
+            commands += _filled(name, now.get(name, {}), wanted.servers[part])
+        for pattern, part in wanted.routes.items():
+            escaped = pattern.replace("\\", "\\\\")  # The runtime API takes one of two away.
+            commands.append(f"add map {_routes_file(idle)} {escaped} {part}")
         said = await _told(folder, commands)
-        if _serving((await _banks(folder))[idle]) != {name: weight for name, (_, weight) in wanted.items()}:
+        if not await _serves(folder, idle, wanted, await _backends(folder)):
             raise Refused(problems.refused(self.wanted, " ".join(said.split())), status=502)
         said = await _asked(folder, f"set map {_MAP} {_KEY} {idle}")
         if await _bank_in_use(folder) != idle:
@@ -117,33 +150,93 @@ class HAProxy:
     async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
         """What the servers of both banks have under way."""
         found: Counter[str] = Counter()
-        for servers in (await _banks(folder)).values():
+        for servers in (await _backends(folder)).values():
             for name, server in servers.items():
                 found[_address(name)] += server.under_way
         return dict[str, int | None](found)
 
 
-def _taken_out(bank: str, now: Mapping[str, _Server], wanted: Mapping[str, tuple[str, int]]) -> list[str]:
+def _wanted(record: ProxyRecord) -> _Wanted:
+    """Raises Refused."""
+    routed = record.routed
+    if len(routed) > _MOST_ROUTED:
+        raise Refused(
+            Problem(
+                code="haproxy.too_many",
+                message=f"At {record.name} {len(routed)} server groups have routes; HAProxy has room for {_MOST_ROUTED}.",
+                remedy="Take one of them out of traffic, or use a load balancer of another provider.",
+            )
+        )
+    servers: dict[str, dict[str, _Weighted]] = {part: {} for part in _PARTS}
+    servers[""] = {_server_name(one): (one, weight) for one, weight in record.weights(_LARGEST_WEIGHT).items()}
+    routes: dict[str, str] = {}
+    for number, (_, share) in enumerate(routed):
+        servers[f"route{number}"] = {_server_name(one): (one, 1) for one in share.addresses}
+        routes |= {_pattern(*match): f"route{number}" for match in share.routes.matches()}
+    return _Wanted(servers=servers, routes=routes)
+
+
+def _pattern(kind: Routing, name: str, value: str) -> str:
+    """What matches a request's headers, of which HAProxy writes names in small letters. Without blanks: they would end it."""
+    escaped = value.replace(".", "[.]").replace("+", "[+]")
+    if kind is Routing.HEADER:
+        return rf"(^|\n){name}:\x20*{escaped}\x20*\r"
+    return rf"(^|\n)cookie:([^\r]*[\x20\x3b])?{name}={escaped}\x20*[\r\x3b]"
+
+
+def _name(bank: str, part: str) -> str:
+    return f"{bank}-{part}" if part else bank
+
+
+def _routes_file(bank: str) -> str:
+    return f"{bank}.routes"
+
+
+def _backend(name: str, servers: Mapping[str, _Weighted]) -> str:
+    lines = "".join(
+        f"    server {server} {address} weight {weight} {_OF_SERVERS}\n"
+        for server, (address, weight) in servers.items()
+    )
+    return f"backend {name}\n    balance roundrobin\n{lines}"
+
+
+async def _serves(folder: Path, bank: str, wanted: _Wanted, now: Mapping[str, Mapping[str, _Server]]) -> bool:
+    """Whether the bank is as it should be."""
+    are_servers = all(
+        _serving(now.get(_name(bank, part), {})) == {name: weight for name, (_, weight) in servers.items()}
+        for part, servers in wanted.servers.items()
+    )
+    return are_servers and await _routes_in(folder, bank) == wanted.routes
+
+
+async def _routes_in(folder: Path, bank: str) -> dict[str, str]:
+    """Part by pattern. Nothing where there is no such map: the process was started by a version that had none."""
+    said = await _asked(folder, f"show map {_routes_file(bank)}")
+    entries = [line.split() for line in said.splitlines()]
+    return {entry[1]: entry[2] for entry in entries if len(entry) == 3 and entry[0].startswith("0x")}
+
+
+def _taken_out(backend: str, now: Mapping[str, _Server], wanted: Mapping[str, _Weighted]) -> list[str]:
     """Servers that are no longer wanted are removed as soon as nothing is under way there."""
     commands = []
     for name, server in now.items():
         if name in wanted:
             continue
-        commands.append(f"set server {bank}/{name} weight 0")
+        commands.append(f"set server {backend}/{name} weight 0")
         if not server.under_way:
             # Refused while an idle connection is being closed; then the next switch removes it.
-            commands += [f"set server {bank}/{name} state maint", f"del server {bank}/{name}"]
+            commands += [f"set server {backend}/{name} state maint", f"del server {backend}/{name}"]
     return commands
 
 
-def _filled(bank: str, now: Mapping[str, _Server], wanted: Mapping[str, tuple[str, int]]) -> list[str]:
+def _filled(backend: str, now: Mapping[str, _Server], wanted: Mapping[str, _Weighted]) -> list[str]:
     commands = []
     for name, (address, weight) in wanted.items():
         if name not in now:
-            commands.append(f"add server {bank}/{name} {address} weight {weight} {_OF_SERVERS}")
+            commands.append(f"add server {backend}/{name} {address} weight {weight} {_OF_SERVERS}")
         else:
-            commands.append(f"set server {bank}/{name} weight {weight}")
-        commands.append(f"set server {bank}/{name} state ready")
+            commands.append(f"set server {backend}/{name} weight {weight}")
+        commands.append(f"set server {backend}/{name} state ready")
     return commands
 
 
@@ -160,15 +253,14 @@ def _address(name: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _banks(folder: Path) -> dict[str, dict[str, _Server]]:
-    """The servers of each bank by name."""
+async def _backends(folder: Path) -> dict[str, dict[str, _Server]]:
+    """The servers of each backend by name."""
     said = await _asked(folder, "show stat -1 4 -1")
-    found: dict[str, dict[str, _Server]] = {bank: {} for bank in _BANKS}
+    found: dict[str, dict[str, _Server]] = {}
     for row in csv.DictReader(said.removeprefix("# ").splitlines()):
-        if row["pxname"] in found:
-            found[row["pxname"]][row["svname"]] = _Server(
-                weight=int(row["weight"]), is_ready=row["status"] != "MAINT", under_way=int(row["scur"])
-            )
+        found.setdefault(row["pxname"], {})[row["svname"]] = _Server(
+            weight=int(row["weight"]), is_ready=row["status"] != "MAINT", under_way=int(row["scur"])
+        )
     return found
 
 
@@ -179,9 +271,13 @@ async def _bank_in_use(folder: Path) -> str:
 
 
 async def _told(folder: Path, commands: Iterable[str]) -> str:
-    listed = list(commands)
-    batches = [listed[first : first + _BATCH] for first in range(0, len(listed), _BATCH)]
-    return "\n".join([await _asked(folder, "; ".join(batch)) for batch in batches])
+    lines: list[str] = []
+    for command in commands:
+        if lines and len(lines[-1]) + len(command) < _LINE_BYTES:
+            lines[-1] = f"{lines[-1]}; {command}"
+        else:
+            lines.append(command)
+    return "\n".join([await _asked(folder, line) for line in lines])
 
 
 async def _asked(folder: Path, command: str) -> str:
