@@ -12,7 +12,7 @@ import msgspec
 from gennaker.canary import lint
 from gennaker.canary.findings import Severity
 from gennaker.migration import foreseeing
-from gennaker.model import application_notifications, foreign, pointers, trigger_secrets
+from gennaker.model import application_notifications, cron_expressions, foreign, pointers, trigger_secrets
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 from gennaker.triggers import matching
@@ -165,6 +165,13 @@ def _of_trigger(trigger: JsonObject, pointer: str, known: Known) -> Iterator[Pro
             message=f"Triggers of the type {kind!r} never fire here.",
             remedy="Start the pipeline by a webhook from what keeps the time or sees the event.",
             pointer=pointer,
+        )
+    if kind == "cron" and cron_expressions.is_fuzzy(foreign.text_at(trigger, "cronExpression")):
+        yield Problem(
+            code="trigger.cron_chosen",
+            message="`H` in its expression stands for another number here than there.",
+            remedy="Write a number where the time matters.",
+            pointer=f"{pointer}/cronExpression",
         )
     master = foreign.text_at(trigger, "master")
     if kind in _BUILDS and master and master not in known.ci:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gennaker.model import foreign
+from gennaker.model import cron_expressions, foreign
 from gennaker.model.codec import Json, JsonObject, encode_sorted
 from gennaker.model.foreign import mapping, text_at
 
@@ -21,7 +21,9 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "artifactory": ("artifactorySearchName", "artifacts"),
     "nexus": ("nexusSearchName", "artifacts"),
 }
-"""What tells one event of a trigger type from another; the clock and people leave nothing that does."""
+"""What tells one event of a trigger type from another; people leave nothing that does, the clock only the time."""
+_NEAR_MILLISECONDS = 30_000
+"""So far apart both sides may have noticed that it was time."""
 
 
 class Pairs(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +65,21 @@ def _is_same(one: JsonObject, other: JsonObject) -> bool:
     trigger = mapping(other.get("trigger"))
     if SHADOW_OF in trigger or text_at(one, "pipelineConfigId") != text_at(other, "pipelineConfigId"):
         return False
+    if text_at(trigger, "type") == "cron":
+        return _is_due_as(one, other)
     facts = _facts(mapping(one.get("trigger")))
     return facts is not None and facts == _facts(trigger)
+
+
+def _is_due_as(one: JsonObject, other: JsonObject) -> bool:
+    """Whether the clock has started both. `H` is another number on each side, so that nothing can be said."""
+    expressions = [text_at(run.get("trigger"), "cronExpression") for run in (one, other)]
+    is_same = expressions[0] == expressions[1] != "" and text_at(one.get("trigger"), "type") == "cron"
+    return (
+        is_same
+        and not cron_expressions.is_fuzzy(expressions[0])
+        and abs(_time(one) - _time(other)) <= _NEAR_MILLISECONDS
+    )
 
 
 def _facts(trigger: JsonObject) -> bytes | None:

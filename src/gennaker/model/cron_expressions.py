@@ -12,6 +12,8 @@ import msgspec
 
 LONGEST = 1000
 _FEWEST, _MOST = 6, 7
+_CHOSEN = 3
+"""Fields in which `H` may stand."""
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 FIRST_YEAR, LAST_YEAR = 1970, 2199
@@ -124,6 +126,11 @@ _MONTH_DAYS = _Field(name="Days of the month", least=1, most=31)
 _MONTH = _Field(name="Months", least=1, most=12, names=_MONTHS)
 _WEEK_DAYS = _Field(name="Days of the week", least=1, most=7, names=_WEEKDAYS)
 _YEARS = _Field(name="Years", least=FIRST_YEAR, most=LAST_YEAR, wraps=False)
+
+
+def is_fuzzy(expression: str) -> bool:
+    """Whether an `H` stands for some of its seconds, minutes or hours."""
+    return "H" in "".join(expression.upper().split()[:_CHOSEN])
 
 
 def fuzzed(expression: str, trigger_id: str) -> str:

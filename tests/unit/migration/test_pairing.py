@@ -59,3 +59,27 @@ def test_an_event_that_came_twice_makes_pairs_in_order() -> None:
 
     assert [(one["id"], other["id"]) for one, other in found.both] == [("t1", "o1"), ("t2", "o2")]
     assert [one["id"] for one in found.only_theirs] == ["t3"]
+
+
+@pytest.mark.parametrize(
+    ("here", "later", "is_pair"),
+    [
+        ({}, 20_000, True),
+        ({}, 40_000, False),
+        ({"cronExpression": "0 0 13 ? * THU"}, 0, False),
+        ({"type": "manual"}, 0, False),
+    ],
+)
+def test_the_clock_has_started_what_was_due_at_the_same_time(
+    *, here: dict[str, str], later: int, is_pair: bool
+) -> None:
+    cron = {"type": "cron", "cronExpression": "0 0 12 ? * THU"}
+    theirs, ours = run("theirs", cron, 10_000_000), run("ours", {**cron, **here}, 10_000_000 + later)
+
+    assert bool(pairing.paired([theirs], [ours]).both) is is_pair
+
+
+def test_times_that_each_side_chooses_for_itself_tell_nothing() -> None:
+    cron = {"type": "cron", "cronExpression": "0 H 12 * * ?"}
+
+    assert pairing.paired([run("theirs", cron)], [run("ours", cron)]).both == ()

@@ -27,7 +27,7 @@ class GateCronController(Controller):
             return {"valid": False, "message": str(error)}
         zone = services.settings.engine.time_zone
         description = cron_wording.described(found)
-        if "H" in "".join(expression.upper().split()[:3]):
+        if cron_expressions.is_fuzzy(expression):
             description += " (`H` stands for another number in each trigger)"
         times = _times(found, services.clock.now(), zone)
         return {"valid": True, "description": description, "timeZone": zone, "nextTimes": times}
