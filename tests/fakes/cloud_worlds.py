@@ -99,7 +99,8 @@ class LocalWorld:
         self.folder = folder
         self.source = MemoryRegistry()
         self.image = self.source.add("web", "1", IMAGE, CONFIG)
-        self._documents = MemoryStore()
+        self.documents = MemoryStore()
+        self.secrets = ResolvedSecrets(Masker())
         self._provider = self._new()
         self._group = asyncio.TaskGroup()
         self._keeping: asyncio.Task[None] | None = None
@@ -107,9 +108,9 @@ class LocalWorld:
     def _new(self) -> LocalProvider:
         return LocalProvider(
             data=self.folder,
-            documents=self._documents,
+            documents=self.documents,
             registries={"local-registry": self.source},
-            secrets=ResolvedSecrets(Masker()),
+            secrets=self.secrets,
             clock=SystemClock(),
         )
 
@@ -141,7 +142,8 @@ class DockerWorld:
         self.folder = folder
         self.engine = engine
         self.image = engine.image
-        self._documents = MemoryStore()
+        self.documents = MemoryStore()
+        self.secrets = ResolvedSecrets(Masker())
         self._provider = self._new()
         self._group = asyncio.TaskGroup()
         self._keeping: asyncio.Task[None] | None = None
@@ -149,9 +151,9 @@ class DockerWorld:
     def _new(self) -> DockerProvider:
         parts = Parts(
             data=self.folder,
-            documents=self._documents,
+            documents=self.documents,
             registries={},
-            secrets=ResolvedSecrets(Masker()),
+            secrets=self.secrets,
             clock=SystemClock(),
             ids=SystemIds(),
         )

@@ -100,6 +100,9 @@ class NewServerGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     capacity: Capacity
     load_balancers: tuple[str, ...] = ()
     environment: dict[str, str] = {}
+    """May refer to secrets, which the provider fills in whenever it starts an instance, and keeps nowhere itself, or refuses."""
+    application: str = ""
+    """Whose pipeline asks for it: its secrets may be used."""
     probe: HealthProbe = HealthProbe()
     drain_timeout: timedelta = timedelta(seconds=35)
     """How long an instance may finish requests after it was told to stop."""

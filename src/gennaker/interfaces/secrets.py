@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from gennaker.model import secret_references
 from gennaker.model.codec import Json
 
 MASK = "****"
@@ -58,3 +59,13 @@ class Secrets(Protocol):
     def masked(self, record: Record) -> Record:
         """A record or JSON without secrets; itself, where there are none."""
         ...
+
+
+async def variables(secrets: Secrets, environment: Mapping[str, str], application: str) -> dict[str, str]:
+    """Those variables that refer to secrets, with the values. Raises Refused for what the application may not use."""
+    use = SecretUse(application=application)
+    return {
+        name: str(await secrets.fill(value, use))
+        for name, value in environment.items()
+        if secret_references.is_in(value)
+    }

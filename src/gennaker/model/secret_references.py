@@ -44,8 +44,8 @@ def refuse_in(environment: Mapping[str, str], provider: str) -> None:
         raise Refused(
             Problem(
                 code="secret.not_in_jobs_here",
-                message=f"Jobs of {provider} can't be given secrets by reference; {', '.join(named)} refer to some.",
-                remedy=f"Use {provider}'s own secrets, or run the job on the account local.",
+                message=f"What runs on {provider} can't be given secrets by reference; {', '.join(named)} refer to some.",
+                remedy=f"Use {provider}'s own secrets, or run it on an account of the provider local or docker.",
             ),
             status=501,
         )

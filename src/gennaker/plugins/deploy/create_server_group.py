@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gennaker.interfaces.clouds import Capacity, HealthProbe, NewServerGroup, ServerGroup
 from gennaker.interfaces.clusters import ClusterSpec, texts
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import moniker, waiting
+from gennaker.model import moniker, secret_references, waiting
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
 from gennaker.model.foreign import written
@@ -161,6 +161,7 @@ async def create(context: TaskContext) -> TaskResult:
         return Failed(problem=_over(context))
     if rollout.overtaken:
         return Failed(problem=rollouts.why_overtaken(rollout))
+    secret_references.refuse_unwritten(context.stage.context.get("environment"), context.execution, context.stage)
     group = await server_groups.provider(context.services, rollout.location.cloud_provider).create(
         NewServerGroup(
             key=rollout.key,
@@ -171,6 +172,7 @@ async def create(context: TaskContext) -> TaskResult:
             capacity=_first_capacity(rollout),
             load_balancers=rollout.load_balancers,
             environment=texts(cluster.spec.environment),
+            application=context.execution.head.application,
             probe=HealthProbe(path=cluster.spec.health_path),
             drain_timeout=cluster.drain,
             labels=texts(cluster.spec.labels),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.interfaces import secrets as secrets_port
+from gennaker.interfaces.secrets import Secrets
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.docker import options as container_options
@@ -54,7 +56,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     """As the engine knows it."""
     body: JsonObject
-    """As the engine takes it, without image and labels."""
+    """As the engine takes it, without image, labels and variables."""
+    environment: dict[str, str] = {}
+    """May refer to secrets."""
+    application: str = ""
+    """Whose secrets they may be."""
     labels: dict[str, str] = {}
     options: Options = Options()
     stop_signal: str = "SIGTERM"
@@ -63,10 +69,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class Containers:
     """The containers of one installation on one engine."""
 
-    def __init__(self, engine: Engine, settings: DockerSettings) -> None:
+    def __init__(self, engine: Engine, settings: DockerSettings, secrets: Secrets) -> None:
         """Nothing is asked yet."""
         self._engine = engine
         self.settings = settings
+        self._secrets = secrets
         self._endings: dict[str, ProcessStatus] = {}
         """By container, of those that are over: it never changes."""
 
@@ -79,11 +86,17 @@ class Containers:
         self._endings = {key: ending for key, ending in self._endings.items() if key in there}
         return {one.key: one for one in found}
 
+    async def check_secrets(self, environment: Mapping[str, str], application: str) -> None:
+        """Raises Refused for variables that refer to what the application may not use; what it may is masked from now on."""
+        await secrets_port.variables(self._secrets, environment, application)
+
     async def create(self, owner: str, wanted: Wanted) -> str:
         """Makes it, not started yet; returns the engine's id. Raises Refused, EngineUnreachable."""
         about = f"The container of {wanted.key} can't be made"
         labels = {**wanted.labels, OWNER: owner, KEY: wanted.key, _STOP_SIGNAL: wanted.stop_signal}
-        body: JsonObject = {**wanted.body, "Image": wanted.image, "Labels": dict(labels)}
+        secret = await secrets_port.variables(self._secrets, wanted.environment, wanted.application)
+        variables = container_options.environment(wanted.environment, secret)
+        body: JsonObject = {**wanted.body, "Env": variables, "Image": wanted.image, "Labels": dict(labels)}
         query = {"name": _name(wanted.key)}
         answer = await self._engine.ask("POST", "/containers/create", about=about, query=query, body=body)
         made = str(answer.json.get("Id", "")) if answer else ""
@@ -122,12 +135,12 @@ class Containers:
         await self._engine.ask("DELETE", f"/containers/{container}", about="It can't be removed", query=query)
 
     async def tail(self, container: str, lines: int | None) -> str:
-        """The end of its output, or all of it."""
+        """The end of its output, or all of it; secrets are masked."""
         query = {"stdout": "1", "stderr": "1", "tail": "all" if lines is None else str(lines)}
         answer = await self._engine.ask(
             "GET", f"/containers/{container}/logs", about="Its log can't be read", query=query
         )
-        return output(answer.body) if answer else ""
+        return self._secrets.masked_text(output(answer.body)) if answer else ""
 
     async def reports(self, container: str, name: str, path: str) -> Taken:
         """The file under the name, or the files of a folder below it."""

@@ -73,6 +73,7 @@ class Jobs:
             record = await self._record(job_id)
             if record is None:
                 self._options(new)
+                await self._containers.check_secrets(new.environment, new.application)
                 image = await self._images.ready(new.image)
                 record = JobRecord(
                     new=msgspec.structs.replace(new, image=image.reference),
@@ -102,7 +103,7 @@ class Jobs:
             state=state,
             exit_status=None if status is None else status.exit_status,
             reason=" ".join([reason, *problems]).strip(),
-            log=await self._log(job_id, container),
+            log=await self._log(job_id, record, container),
             reports=reports,
         )
 
@@ -187,20 +188,29 @@ class Jobs:
         image = await self._images.ready(record.new.image)
         options = self._options(record.new)
         body: JsonObject = {
-            "Env": container_options.environment(record.new.environment),
             "HostConfig": container_options.host_config(options),
             **({"Entrypoint": list(record.new.command)} if record.new.command else {}),
             **({"User": options.user} if options.user else {}),
         }
-        wanted = Wanted(key=PREFIX + job_id, image=image.id, body=body, options=options, stop_signal=image.stop_signal)
+        wanted = Wanted(
+            key=PREFIX + job_id,
+            image=image.id,
+            body=body,
+            environment=record.new.environment,
+            application=record.new.application,
+            options=options,
+            stop_signal=image.stop_signal,
+        )
         return await self._containers.create(await self._owner(), wanted)
 
     def _options(self, new: NewJob) -> container_options.Options:
         return container_options.of_job(new.provider_options, self._containers.settings)
 
-    async def _log(self, job_id: str, container: Container | None) -> str:
+    async def _log(self, job_id: str, record: JobRecord, container: Container | None) -> str:
         path = self._path(job_id)
         if container is not None:
+            # Another server may have given it its secrets: this one must know them to mask them.
+            await self._containers.check_secrets(record.new.environment, record.new.application)
             text = await self._containers.tail(container.id, None)
             await asyncio.to_thread(_write, path, text)
         return str(path.relative_to(self._data)) if container is not None else ""

@@ -17,7 +17,6 @@ from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
-from gennaker.model import secret_references
 from gennaker.plugins.docker import options as container_options
 from gennaker.plugins.docker import owners, problems, runs
 from gennaker.plugins.docker.containers import Containers
@@ -44,18 +43,18 @@ class Account:
         self._data = parts.data
         self._ids = parts.ids
         self._owner = ""
-        containers = Containers(Engine(name, settings), settings)
+        self.containers = Containers(Engine(name, settings), settings, parts.secrets)
         self.images = Images(Engine(name, settings), settings, parts.registries, parts.secrets)
         self.instances = Instances(
             provider="docker",
             key=f"{parts.data}/docker/{name}",
             documents=parts.documents(f"docker.{name}.server-groups"),
-            runs=ContainerRuns(containers, self.images, settings, self.owner),
+            runs=ContainerRuns(self.containers, self.images, settings, self.owner),
             clock=parts.clock,
             host=settings.instance_host,
         )
         self.jobs = Jobs(
-            containers=containers,
+            containers=self.containers,
             images=self.images,
             documents=parts.documents(f"docker.{name}.jobs"),
             clock=parts.clock,
@@ -125,6 +124,7 @@ class DockerProvider:
         found = await account.instances.record(new.name)
         if found is None:
             options = container_options.of_server_group(new.provider_options, account.settings)
+            await account.containers.check_secrets(new.environment, new.application)
             image = await account.images.ready(new.image)
             runs.check(image, options, new.environment)
             pinned = msgspec.structs.replace(new, image=image.reference)
@@ -177,7 +177,6 @@ class DockerProvider:
 
     async def run_job(self, new: NewJob) -> Job:
         """Begins a job, or returns the one that has this key."""
-        secret_references.refuse_in(new.environment, self.name)
         return await self._account(new.place).jobs.run(new)
 
     async def job(self, place: Place, job_id: str) -> Job | None:

@@ -123,14 +123,9 @@ class ContainerRuns:
         self, record: GroupRecord, one: InstanceRecord, name: str, *, image: EngineImage, options: Options
     ) -> str:
         port = port_of(image, options, record.new.environment)
-        variables = container_options.environment(
-            record.new.environment,
-            {"PORT": str(port), "HOST": "0.0.0.0"},  # noqa: S104 - the container's own
-            record.facts(one),
-        )
+        own = {"PORT": str(port), "HOST": "0.0.0.0"}  # noqa: S104 - the container's
         published: JsonObject = {f"{port}/tcp": [{"HostIp": self._settings.instance_host, "HostPort": str(one.port)}]}
         body: JsonObject = {
-            "Env": variables,
             "ExposedPorts": {f"{port}/tcp": {}},
             "HostConfig": {**container_options.host_config(options), "PortBindings": published},
             **({"Cmd": list(options.command)} if options.command else {}),
@@ -140,6 +135,8 @@ class ContainerRuns:
             key=PREFIX + name,
             image=image.id,
             body=body,
+            environment={**record.new.environment, **own, **record.facts(one)},
+            application=record.new.application,
             labels={**record.new.labels, "gennaker.server-group": record.name},
             options=options,
             stop_signal=image.stop_signal,

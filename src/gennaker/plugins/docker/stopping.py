@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import ResolvedSecrets
 from gennaker.plugins.docker import owners
 from gennaker.plugins.docker.containers import Containers
 from gennaker.plugins.docker.engine import Engine
@@ -18,7 +20,10 @@ async def stop_all(accounts: Mapping[str, DockerSettings], data: Path, *, drain_
     owner = owners.read(data)
     if not owner:
         return 0
-    counts = [await _stop(Containers(Engine(name, one), one), owner, drain_seconds) for name, one in accounts.items()]
+    secrets = ResolvedSecrets(Masker())  # Nothing is made that could need any.
+    counts = [
+        await _stop(Containers(Engine(name, one), one, secrets), owner, drain_seconds) for name, one in accounts.items()
+    ]
     return sum(counts)
 
 

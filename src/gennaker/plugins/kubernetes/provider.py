@@ -82,6 +82,7 @@ class KubernetesProvider:
     async def create(self, new: NewServerGroup) -> ServerGroup:
         """Creates the workload."""
         objects = self._objects(new.place)
+        secret_references.refuse_in(new.environment, self.name)
         await self._check_image(new.image)
         services = [
             await patiently(partial(_service, objects, name, new.place.region))

@@ -11,18 +11,17 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from gennaker.access import masking
+from gennaker.interfaces import secrets as secrets_port
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.clouds import Health, Job, NewJob
 from gennaker.interfaces.documents import Documents, VersionMismatch
-from gennaker.interfaces.secrets import Secrets, SecretUse
-from gennaker.model import secret_references
+from gennaker.interfaces.secrets import Secrets
 from gennaker.model.codec import JsonObject, to_json
-from gennaker.plugins.local import command
+from gennaker.plugins.local import command, secret_variables
 from gennaker.plugins.local.images import ImageFiles, Images
 from gennaker.plugins.local.records import PLACE, JobRecord
 from gennaker.transport import job_reports
-from gennaker.transport.processes import ChildSecrets, EndReason, Processes, ProcessSpec, ProcessState, ProcessStatus
+from gennaker.transport.processes import EndReason, Processes, ProcessSpec, ProcessState, ProcessStatus
 
 log = structlog.get_logger()
 
@@ -119,12 +118,7 @@ class Jobs:
         wished = await asyncio.to_thread(
             command.command, own, given=new.command, environment=new.environment, host_path=self._host_path
         )
-        use = SecretUse(application=new.application)
-        secret = {
-            name: str(await self._secrets.fill(value, use))
-            for name, value in new.environment.items()
-            if secret_references.is_in(value)
-        }
+        secret = await secrets_port.variables(self._secrets, new.environment, new.application)
         spec = ProcessSpec(
             argv=wished.argv,
             working_folder=str(wished.folder),
@@ -134,7 +128,7 @@ class Jobs:
             drain_seconds=_DRAIN_SECONDS,
             timeout_seconds=new.timeout.total_seconds(),
         )
-        status = await self._processes.start(_run(job_id), spec, secrets=_for_child(secret))
+        status = await self._processes.start(_run(job_id), spec, secrets=secret_variables.for_child(secret))
         log.info("local.job_started", job=job_id, pid=status.pid)
 
     def _reports(self, job_id: str, record: JobRecord) -> tuple[dict[str, bytes], list[str]]:
@@ -161,12 +155,6 @@ class Jobs:
     async def _record(self, job_id: str) -> JobRecord | None:
         document = await self._documents.get(job_id)
         return None if document is None else msgspec.convert(document.body, JobRecord)
-
-
-def _for_child(secret: dict[str, str]) -> ChildSecrets:
-    lines = {line for value in secret.values() for line in (value, *value.splitlines())}
-    masked = {spelling for line in lines for spelling in masking.spellings(line)}
-    return ChildSecrets(environment=secret, masked=tuple(sorted(masked)))
 
 
 def _run(job_id: str) -> str:

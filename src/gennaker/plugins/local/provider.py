@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.interfaces import secrets as secrets_port
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.clouds import Capacity, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.documents import Documents
@@ -45,13 +46,14 @@ class LocalProvider:
     ) -> None:
         """`data`: the data folder. Nothing runs before `keep`."""
         self._clock = clock
+        self._secrets = secrets
         self._images = Images(data / "images", registries)
         folder = data / "local" / "instances"
         self.instances = Instances(
             provider=self.name,
             key=str(folder),
             documents=documents("local.server-groups"),
-            runs=ProcessRuns(folder=folder, images=self._images, host_path=processes.host_path()),
+            runs=ProcessRuns(folder=folder, images=self._images, secrets=secrets, host_path=processes.host_path()),
             clock=clock,
         )
         self.jobs = Jobs(
@@ -83,6 +85,7 @@ class LocalProvider:
         _check_place(new.place)
         found = await self.instances.record(new.name)
         if found is None:
+            await secrets_port.variables(self._secrets, new.environment, new.application)
             files = await self._images.files(new.image)
             await asyncio.to_thread(
                 command.command, files, environment=new.environment, host_path=processes.host_path()

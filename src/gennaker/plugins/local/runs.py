@@ -5,7 +5,9 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
-from gennaker.plugins.local import command
+from gennaker.interfaces import secrets as secrets_port
+from gennaker.interfaces.secrets import Secrets
+from gennaker.plugins.local import command, secret_variables
 from gennaker.plugins.local.images import Images
 from gennaker.transport.instances.records import GroupRecord, InstanceRecord
 from gennaker.transport.processes import Processes, ProcessSpec, ProcessState, ProcessStatus
@@ -14,10 +16,11 @@ from gennaker.transport.processes import Processes, ProcessSpec, ProcessState, P
 class ProcessRuns:
     """Offers `transport.instances.keeping.Runs`."""
 
-    def __init__(self, *, folder: Path, images: Images, host_path: str) -> None:
+    def __init__(self, *, folder: Path, images: Images, secrets: Secrets, host_path: str) -> None:
         """`folder`: where runs are, `<server group>/<number>/<attempt>`."""
         self._folder = folder
         self._images = images
+        self._secrets = secrets
         self._host_path = host_path
         self._processes = Processes(folder)
 
@@ -43,14 +46,16 @@ class ProcessRuns:
             environment={**new.environment, "PORT": str(one.port), "HOST": "127.0.0.1", **record.facts(one)},
             host_path=self._host_path,
         )
+        secret = await secrets_port.variables(self._secrets, new.environment, new.application)
         spec = ProcessSpec(
             argv=wished.argv,
             working_folder=str(wished.folder),
-            environment=wished.environment,
+            environment={name: value for name, value in wished.environment.items() if name not in secret},
+            has_secrets=bool(secret),
             stop_signal=wished.stop_signal,
             drain_seconds=new.drain_timeout.total_seconds(),
         )
-        await self._processes.start(name, spec)
+        await self._processes.start(name, spec, secrets=secret_variables.for_child(secret))
 
     async def stop(self, name: str, drain_seconds: float) -> None:
         """Tells it to end; its shim ends it after the time."""

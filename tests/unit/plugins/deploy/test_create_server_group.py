@@ -8,6 +8,7 @@ from tests import make
 from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, NEWER, OLD, SICK, FakePlace, deploy, deploy_stage, stage
 from tests.harness import problem_of, reached
 
+from gennaker.interfaces.clouds import NewServerGroup
 from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
@@ -418,3 +419,25 @@ def test_a_strategy_of_one_s_own_without_its_pipeline_is_refused() -> None:
     execution = FakePlace().run(deploy(NEW, strategy="custom"))
 
     assert "needs the id of a pipeline" in problem_of(execution)
+
+
+def test_references_to_secrets_go_to_the_provider_as_the_pipeline_has_written_them() -> None:
+    place = FakePlace()
+
+    execution = place.run(deploy(NEW, environment={"TOKEN": "secret://store?n=hub"}))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    (new,) = [about for operation, about in place.faults.calls if operation == "create"]
+    assert isinstance(new, NewServerGroup)
+    assert (new.environment, new.application) == ({"TOKEN": "secret://store?n=hub"}, "shop")
+
+
+def test_references_to_secrets_that_an_expression_has_put_together_are_refused() -> None:
+    place = FakePlace()
+    pipeline = deploy(NEW, environment={"TOKEN": "${trigger.payload.token}"})
+
+    execution = place.harness.run(pipeline, {"type": "webhook", "payload": {"token": "secret://store?n=hub"}})
+
+    assert execution.head.status is Status.TERMINAL
+    assert "secret://store?n=hub doesn't stand in the pipeline" in problem_of(execution)
+    assert [about for operation, about in place.faults.calls if operation == "create"] == []

@@ -92,3 +92,20 @@ def test_a_list_shows_what_can_be_seen_and_says_what_can_t() -> None:
         assert UNSEEN in compared.json["detail"]
 
     visit(look, harness=harness)
+
+
+def test_references_to_secrets_are_refused_since_a_workload_would_keep_the_values() -> None:
+    two = Two()
+    new = NewServerGroup(
+        key="east",
+        name="shop-east-v000",
+        place=Place(account="east", region="shop"),
+        image="shop",
+        capacity=Capacity(min=1, max=1, desired=1),
+        environment={"TOKEN": "secret://store?n=hub"},
+    )
+
+    with pytest.raises(Refused, match="TOKEN refer to some") as refused:
+        asyncio.run(two.provider.create(new))
+
+    assert refused.value.status == 501
