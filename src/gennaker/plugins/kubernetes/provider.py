@@ -302,7 +302,7 @@ class KubernetesProvider:
                 if refused.status == _FORBIDDEN:
                     continue
                 raise
-            around = Around(pods=(*pods,), replica_sets=(*seen[Kind("replicaSet")].values(),), services=services)
+            around = server_group_manifests.around(pods, seen[Kind("replicaSet")].values(), services)
             found += [
                 server_group_manifests.group_of(one, objects.account.name, around, at=self._now()) for one in live
             ]

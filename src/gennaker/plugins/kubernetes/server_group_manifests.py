@@ -127,12 +127,40 @@ def is_of(live: JsonObject, application: str) -> bool:
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
-    """What lives beside a workload."""
+    """What lives beside workloads. There may be thousands of them: what belongs to one is found without going through all."""
 
-    pods: Sequence[JsonObject] = ()
-    replica_sets: Sequence[JsonObject] = ()
+    pods: Mapping[str, Sequence[JsonObject]] = {}
+    """By the uid of their owner."""
+    replica_sets: Mapping[str, Sequence[JsonObject]] = {}
+    """Likewise."""
     services: Mapping[tuple[str, str], JsonObject] = {}
     """By namespace and name."""
+
+    def pods_of(self, live: JsonObject) -> list[JsonObject]:
+        """The pods of the present version of a workload."""
+        sets = self.replica_sets.get(_uid(live), ())
+        owners = (_uid(live), *map(_uid, sets))
+        pods = (pod for owner in owners for pod in self.pods.get(owner, ()))
+        return diagnosing.own_pods(live, pods, sets)
+
+
+def around(
+    pods: Iterable[JsonObject], replica_sets: Iterable[JsonObject], services: Mapping[tuple[str, str], JsonObject]
+) -> Around:
+    """Sorts what lives beside workloads by whose it is."""
+    return Around(pods=_by_owner(pods), replica_sets=_by_owner(replica_sets), services=services)
+
+
+def _by_owner(found: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
+    owned: dict[str, list[JsonObject]] = {}
+    for one in found:
+        for owner in foreign.mappings_at(manifests.metadata(one), "ownerReferences"):
+            owned.setdefault(foreign.text_at(owner, "uid"), []).append(one)
+    return owned
+
+
+def _uid(live: JsonObject) -> str:
+    return foreign.text_at(manifests.metadata(live), "uid")
 
 
 def group_of(live: JsonObject, account: str, around: Around, *, at: datetime) -> ServerGroup:
@@ -140,7 +168,7 @@ def group_of(live: JsonObject, account: str, around: Around, *, at: datetime) ->
     own, replicas = manifests.annotations(live), manifests.replicas(live)
     desired = 1 if replicas is None else replicas
     is_disabled = _is_disabled(live, around.services)
-    mine = diagnosing.own_pods(live, around.pods, around.replica_sets)
+    mine = around.pods_of(live)
     instances = [
         instance_of(one, _port_of(live), is_disabled=is_disabled)
         for one in sorted(mine, key=lambda one: (manifests.created(one), manifests.name(one)))
