@@ -1,6 +1,6 @@
 """Deleting an execution: its head, stages and events. Audit records and evidence stay.
 
-Large values, which others may share, go when the next server starts (sweeping.py).
+Large values, which others may share, go when a server starts that is alone (sweeping.py).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def delete_execution(connection: Connection, sql: Statements, execution_id: str,
     pending = select(outbox.number).where(outbox.execution_id == execution_id).limit(1)
     if connection.execute(pending).first() is not None:
         raise Conflict(f"something of execution {execution_id} is still to be done")
-    if connection.dialect.name == "sqlite" and _has_large_values(connection, execution_id):
+    if _has_large_values(connection, execution_id):
         sweeping.mark(connection)
     for table in (tables.outlines, tables.stages, tables.events):
         connection.execute(delete(table).where(table.c.execution_id == execution_id))

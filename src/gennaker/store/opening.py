@@ -15,6 +15,7 @@ from gennaker.store.audit import Verdict
 from gennaker.store.audit_heads import Exported
 from gennaker.store.database import NAME, Database
 from gennaker.store.journal import SqliteJournal
+from gennaker.store.postgres import sweeping as postgres_sweeping
 from gennaker.store.postgres.audit import verify as verify_postgres
 from gennaker.store.postgres.database import PostgresDatabase, is_postgres
 from gennaker.store.postgres.journal import PostgresJournal
@@ -54,6 +55,7 @@ def open_store(settings: StoreSettings, data: Path, *, engine_version: str, serv
             close=database.close,
         )
     shared = PostgresDatabase.open(settings.url, folder=folder, own_folder=data)
+    postgres_sweeping.sweep(settings.url)
     terms = Terms(name=server, lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds, shell=shell)
     servers = PostgresServers(shared, terms)
     servers.start()
