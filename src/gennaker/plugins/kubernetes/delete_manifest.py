@@ -41,7 +41,7 @@ async def wait(context: TaskContext) -> TaskResult:
 
 
 def _waits(where: Coordinates, there: JsonObject, account: str) -> waiting.ForObject:
-    finalizers = [foreign.text(one) for one in foreign.items(manifests.metadata(there).get("finalizers"))]
+    finalizers = manifests.finalizers(there)
     held = f"the finalizers {', '.join(finalizers)} hold it" if finalizers else "it is being deleted"
     return waiting.ForObject(
         reason=f"{where.full_name} to be gone: {held}",

@@ -110,6 +110,11 @@ def count(value: Json) -> int:
     return whole(value) or 0
 
 
+def finalizers(manifest: JsonObject) -> tuple[str, ...]:
+    """What must be done, by whoever does it, before the object can go."""
+    return tuple(foreign.text(one) for one in foreign.items(metadata(manifest).get("finalizers")))
+
+
 def created(manifest: JsonObject) -> str:
     """When it was made, as the API server writes it: text that sorts as time does."""
     return foreign.text_at(metadata(manifest), "creationTimestamp")

@@ -85,8 +85,11 @@ async def _gone(objects: Objects, manifest: JsonObject) -> None:
         was_there = await objects.delete(where)
     except Refused:
         return
-    if was_there and await objects.get(where) is not None:
-        raise ApiUnavailable(f"{where.full_name} is being deleted and isn't gone yet.")
+    there = await objects.get(where) if was_there else None
+    if there is not None:
+        held = manifests.finalizers(there)
+        why = f": the finalizers {', '.join(held)} hold it" if held else ""
+        raise ApiUnavailable(f"{where.full_name} is being deleted and isn't gone yet{why}.")
 
 
 async def _create_once(objects: Objects, manifest: JsonObject, effect: str) -> JsonObject:

@@ -87,3 +87,19 @@ def test_what_is_refused_in_the_middle_says_what_was_applied_before(status: int,
     assert piece in said
     assert "Applied before it: configMap cfg-v000. Not applied: service lb." in said
     assert cluster.api.names("services") == []
+
+
+def test_what_finalizers_keep_from_being_made_anew_is_said_with_their_names() -> None:
+    cluster = Cluster()
+    recreated = service()
+    recreated["metadata"]["annotations"] = {"strategy.spinnaker.io/recreate": "true"}
+    cluster.deploy(recreated)
+    cluster.api.object("services", "lb")["metadata"]["finalizers"] = ["acme.io/hold"]
+    cluster.api.held = {"lb"}
+
+    execution = cluster.deploy(recreated, workload())
+
+    assert execution.head.status is Status.TERMINAL
+    said = problem_of(execution)
+    assert "service lb is being deleted and isn't gone yet: the finalizers acme.io/hold hold it." in said
+    assert "None of its manifests is applied." in said
