@@ -43,8 +43,9 @@ async def wait(context: TaskContext) -> TaskResult:
     stable = {str(one) for one in foreign.items(own.get("stableManifests"))}
     left = [one for one in named(own.get(NAMES)) if _key(one) not in stable]
     seen = [await look(objects, one, at=context.at) for one in left]
-    stable |= {_key(one.where) for one in seen if one.is_stable}
-    remembered: JsonObject = {"stableManifests": [*sorted(stable)]}
+    newly = {_key(one.where) for one in seen if one.is_stable}
+    # Only what has changed is written: one of thousands that takes minutes would have all names written twice a second.
+    remembered: JsonObject = {"stableManifests": [*sorted(stable | newly)]} if newly else {}
     failed = [one for one in seen if one.failure]
     if failed:
         return Failed(problem=await _problem(objects, failed), context=remembered)

@@ -13,8 +13,10 @@ from tests.kubernetes_cluster import Cluster, config_map, first, never, service,
 
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json
+from gennaker.model.event import TaskReported
 from gennaker.model.statuses import Status
 
+READY = ("readyReplicas", "availableReplicas")
 OPTIONS = {"enableTraffic": True, "services": ["service lb"]}
 TRAFFIC = {"enabled": True, "options": {**OPTIONS, "strategy": "redblack"}}
 
@@ -343,6 +345,26 @@ def test_it_waits_until_the_workload_is_stable_without_asking_again_and_again() 
     assert execution.head.end_time is not None
     assert execution.head.start_time is not None
     assert 119 < (execution.head.end_time - execution.head.start_time).total_seconds() < 122
+
+
+def test_what_is_stable_is_written_once_however_long_the_rest_takes() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    written: list[Json] = []
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        await asyncio.sleep(30)
+        cluster.api.set_status("deployments", "web", dict.fromkeys(("replicas", "updatedReplicas", *READY), 2))
+        events = await services.executions.events(execution_id)
+        results = [one.event.result for one in events if isinstance(one.event, TaskReported)]
+        assert len(results) > 30
+        written.extend(one.context["stableManifests"] for one in results if "stableManifests" in one.context)
+
+    execution = cluster.deploy(workload(), config_map(mode="fast"), meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert written == [["shop/configMap cfg-v000"]]
 
 
 def crashing(reason: str, *, restarts: int = 3, owner: str = "web-v000") -> dict[str, Any]:
