@@ -29,15 +29,15 @@ _IMPORT = "from gennaker.model.ed25519 import is_signed\n"
 def collect(client: Client, execution_id: str) -> JsonObject:
     """The content of the file. Raises Refused."""
     execution = foreign.mapping(client.get(f"/api/v1/executions/{execution_id}"))
-    approvals = _approvals(execution)
     reports = mappings(client.listed(f"/api/v1/executions/{execution_id}/evidence", "evidence"))
-    held: list[Json] = [_report(client, one) for one in reports]
+    held = [_report(client, one) for one in reports]
+    approvals = _approvals(execution, held)
     records: list[Json] = [*_records(client, f"execution:{execution_id}")]
     author = _author(client, text_at(execution, "pipelineConfigId"))
     return {
         "execution": execution,
         "approvals": [*approvals],
-        "reports": held,
+        "reports": [*held],
         "audit": records,
         "separationOfDuties": duties(text_at(execution, "user"), author, approvals),
     }
@@ -47,10 +47,13 @@ def duties(starter: str, author: str, approvals: list[JsonObject]) -> JsonObject
     """Whether each who decided is another person than who started the run and who changed the pipeline last."""
     findings: list[Json] = []
     for one in approvals:
-        by = text_at(one, "by")
-        did = [what for who, what in ((starter, "started the run"), (author, "changed the pipeline last")) if who == by]
-        if did:
-            findings.append(f"{by} has answered {text_at(one, 'stage')!r}, and {' and '.join(did)}.")
+        # Of several approvals the stage knows the last, its snapshots all.
+        everybody = [text_at(each, "by") for each in (one, *mappings_at(one, "seen"))]
+        for by in dict.fromkeys(everybody):
+            acts = ((starter, "started the run"), (author, "changed the pipeline last"))
+            did = [what for who, what in acts if who == by]
+            if did:
+                findings.append(f"{by} has answered {text_at(one, 'stage')!r}, and {' and '.join(did)}.")
     if not approvals:
         findings.append("Nobody has approved anything.")
     return {"startedBy": starter, "pipelineChangedBy": author, "findings": findings, "isSeparated": not findings}
@@ -104,7 +107,7 @@ def _write(out: Path, text: str) -> None:
         ) from error
 
 
-def _approvals(execution: JsonObject) -> list[JsonObject]:
+def _approvals(execution: JsonObject, held: list[JsonObject]) -> list[JsonObject]:
     found: list[JsonObject] = []
     for stage in mappings_at(execution, "stages"):
         context = foreign.mapping(stage.get("context"))
@@ -119,9 +122,20 @@ def _approvals(execution: JsonObject) -> list[JsonObject]:
                 "input": context.get("judgmentInput"),
                 "roles": context.get("selectedStageRoles"),
                 "instructions": context.get("instructions"),
+                "seen": [_snapshot(one) for one in held if _is_of(one, text_at(stage, "id"))],
             }
         )
     return found
+
+
+def _is_of(report: JsonObject, stage_id: str) -> bool:
+    return text_at(report, "kind") == "approval" and text_at(report, "stageId") == stage_id and bool(report["content"])
+
+
+def _snapshot(report: JsonObject) -> Json:
+    """What somebody saw who has answered, and in which roles."""
+    content = foreign.mapping(codec.decode_json(base64.b64decode(text_at(report, "content"))))
+    return {**content, "digest": report.get("digest")}
 
 
 def _report(client: Client, item: JsonObject) -> JsonObject:

@@ -1,7 +1,8 @@
 """Checks a file that `gennaker evidence` has written. Needs Python and nothing else: python verifier.py FILE PUBLIC_KEY.
 
 Says whether the file is as the server has sealed it: the seal's signature, the digest of each report in it, the hash of each
-audit record. The key must come from elsewhere than the file: from `gennaker audit key`, noted when the server was set up.
+audit record, and that what approvers saw is what was recorded then. The key must come from elsewhere than the file: from
+`gennaker audit key`, noted when the server was set up.
 """
 
 import base64
@@ -9,6 +10,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from gennaker.model.ed25519 import is_signed
 
@@ -42,7 +44,21 @@ def wrongs(document: object, key: str) -> list[str]:
         found.append("The content isn't what the owner of this key has sealed.")
     found += [wrong for report in content.get("reports", []) if (wrong := _wrong_report(report))]
     found += [wrong for record in content.get("audit", []) if (wrong := _wrong_record(record))]
+    found += [wrong for approval in content.get("approvals", []) if (wrong := _wrong_approval(approval, content))]
     return found
+
+
+def _wrong_approval(approval: dict[str, Any], content: dict[str, Any]) -> str:
+    """What each approver saw is the report of its digest, which an audit record names."""
+    for seen in approval.get("seen", []):
+        digest = seen["digest"]
+        held = [one["content"] for one in content["reports"] if one["digest"] == digest]
+        shown = {key: value for key, value in seen.items() if key != "digest"}
+        if not held or json.loads(base64.b64decode(held[0])) != shown:
+            return f"What {seen['by']} saw at {approval['stage']} isn't the report with its digest."
+        if not any(json.loads(one["entry"]).get("details", {}).get("seen") == digest for one in content["audit"]):
+            return f"No audit record names what {seen['by']} saw at {approval['stage']}."
+    return ""
 
 
 def _wrong_report(report: dict[str, str | None]) -> str:

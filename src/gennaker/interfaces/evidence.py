@@ -17,7 +17,7 @@ class EvidenceItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     name: str
     """Unique within the stage, e.g. `unit-tests.junit.xml`."""
     kind: str
-    """`junit`, `sarif`, `sbom`, `canary`, `log`, `http`, `file`"""
+    """`junit`, `sarif`, `sbom`, `canary`, `log`, `http`, `approval`, `file`"""
     media_type: str
     digest: str
     """`sha256:…` of the content."""

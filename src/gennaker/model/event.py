@@ -236,6 +236,8 @@ class StagePatched(_Event, frozen=True, kw_only=True, tag="StagePatched"):
     by: str
     roles: frozenset[str] = frozenset()
     patch: JsonObject = {}
+    seen: str = ""
+    """Where the patch answers a judgment: as there."""
 
 
 class ManualJudgmentGiven(_Event, frozen=True, kw_only=True, tag="ManualJudgmentGiven"):
@@ -249,6 +251,8 @@ class ManualJudgmentGiven(_Event, frozen=True, kw_only=True, tag="ManualJudgment
     judgment_input: str = ""
     comment: str = ""
     """Why, in the approver's words."""
+    seen: str = ""
+    """Digest of the evidence that holds what the approver saw."""
 
 
 class SkipAsked(_Event, frozen=True, kw_only=True, tag="SkipAsked"):

@@ -46,7 +46,8 @@ def normalise(source: str, body: JsonObject, headers: Headers) -> JsonObject | N
 
 
 def _github(body: JsonObject, headers: Headers) -> JsonObject | None:
-    if "hook_id" in body:
+    # A ping, of an organisation's hook or an app's without a repository; Echo knows it by its body alone.
+    if "hook_id" in body or headers.get("x-github-event") == ["ping"]:
         return None
     repository = needed(body, "repository")
     owner = needed(repository, "owner")

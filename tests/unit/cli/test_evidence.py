@@ -190,3 +190,43 @@ def test_the_verifier_says_what_it_cannot_read(tmp_path: Path, capsys: pytest.Ca
 def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="can't be written: Is a directory"):
         evidence.write_verifier(tmp_path)
+
+
+SEEN = codec.encode_sorted({"by": "cora", "roles": ["ops"], "wasShown": True, "facts": {"version": "1.2.3"}})
+SEEN_DIGEST = f"sha256:{hashlib.sha256(SEEN).hexdigest()}"
+
+
+@pytest.fixture
+def seen(api: ApiServer, client: Client) -> Any:
+    """The document of an execution of whose approval a snapshot was kept."""
+    judgment = {**EXECUTION["stages"][0], "id": "s1"}
+    api.will("GET /api/v1/executions/e1", {**EXECUTION, "user": "cora", "stages": [judgment]})
+    item = {"name": "a", "kind": "approval", "stageId": "s1", "digest": SEEN_DIGEST, "sizeBytes": len(SEEN)}
+    api.will("GET /api/v1/executions/e1/evidence", {"evidence": [item], "next": None})
+    api.will(f"GET /api/v1/evidence/{SEEN_DIGEST}", SEEN)
+    entry = {"subject": "execution:e1", "action": "command.ManualJudgmentGiven", "details": {"seen": SEEN_DIGEST}}
+    ((number, previous, its_hash, _),) = chain.following(0, audit_head.NO_HASH, [codec.encode_sorted(entry).decode()])
+    record = {"number": number, "previous": previous, "hash": its_hash, "entry": entry}
+    api.will("GET /api/v1/audit?after=0&limit=1000", {"records": [record]})
+    api.will("GET /api/v1/audit?after=1&limit=1000", {"records": []})
+    return json.loads(json.dumps(evidence.seal(evidence.collect(client, "e1"), seed=SEED, at=AT)))
+
+
+def test_what_approvers_saw_stands_with_their_approvals(seen: Any) -> None:
+    [approval] = seen["content"]["approvals"]
+
+    assert approval["seen"] == [{**json.loads(SEEN), "digest": SEEN_DIGEST}]
+    assert seen["content"]["separationOfDuties"]["findings"] == ["cora has answered 'Approve', and started the run."]
+    assert evidence_verifier.wrongs(seen, KEY) == []
+
+
+@pytest.mark.parametrize(("what", "wrong"), [("seen", "isn't the report"), ("audit", "No audit record names")])
+def test_a_snapshot_that_is_not_the_recorded_one_is_found(seen: Any, what: str, wrong: str) -> None:
+    content = seen["content"]
+    if what == "seen":
+        content["approvals"][0]["seen"][0]["facts"]["version"] = "1.2.4"
+    else:
+        content["audit"] = []
+    sealed_anew = evidence.seal(content, seed=SEED, at=AT)
+
+    assert [wrong in one for one in evidence_verifier.wrongs(sealed_anew, KEY)] == [True]

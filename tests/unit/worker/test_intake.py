@@ -242,6 +242,14 @@ def test_a_ping_is_answered_and_goes_no_further() -> None:
     assert (answer.status, answer.body) == (200, {"eventProcessed": False, "eventId": None})
 
 
+def test_a_ping_of_a_hook_that_is_no_repositorys_is_answered() -> None:
+    body = {"zen": "…", "hook": {"type": "App"}}
+
+    (answer,) = Site(build=GIT).deliver(delivery(body, x_github_event="ping"))
+
+    assert (answer.status, answer.body) == (200, {"eventProcessed": False, "eventId": None})
+
+
 @pytest.mark.parametrize(
     ("raw", "code"),
     [

@@ -35,8 +35,9 @@ export async function listed<T>(path: string, name: string, signal?: AbortSignal
 
 type ListPage<T> = { next?: string | null } & { [name: string]: T[] | string | null | undefined }
 
-export async function post<T>(path: string, body: object): Promise<T> {
-  const headers = { 'content-type': 'application/json' }
+/** `tag`: of what was shown; the server refuses if it isn't the same any more. */
+export async function post<T>(path: string, body: object, tag?: string): Promise<T> {
+  const headers = { 'content-type': 'application/json', ...(tag ? { 'if-match': tag } : {}) }
   return await ask<T>(path, { method: 'POST', headers, body: JSON.stringify(body) })
 }
 

@@ -127,10 +127,12 @@ export interface Answer {
   comment: string
 }
 
-export function useJudge(id: string, stageId: string) {
+/** `tag`: of the approval that is shown. */
+export function useJudge(id: string, stageId: string, tag?: string) {
   const queries = useQueryClient()
   return useMutation({
-    mutationFn: (answer: Answer) => post(`/executions/${encodeURIComponent(id)}/stages/${stageId}/judgment`, answer),
+    mutationFn: (answer: Answer) =>
+      post(`/executions/${encodeURIComponent(id)}/stages/${stageId}/judgment`, answer, tag),
     onSettled: () => queries.invalidateQueries({ queryKey: keys.execution(id) }),
   })
 }

@@ -171,6 +171,8 @@ export interface Judgment {
 }
 
 export interface Approval {
+  /** Of what is shown; older servers have none. */
+  etag?: string
   executionId: string
   stageId: string
   application: string

@@ -14,7 +14,7 @@ export interface ApprovalViewProps {
 
 export function ApprovalView({ execution, stage, now }: ApprovalViewProps) {
   const approval = useApproval(execution.id, stage.id)
-  const judge = useJudge(execution.id, stage.id)
+  const judge = useJudge(execution.id, stage.id, approval.data?.etag)
   if (!approval.data) {
     if (approval.error) return <Failure error={approval.error} again={() => void approval.refetch()} />
     return <Loading label="Loading what there is to decide" lines={8} />

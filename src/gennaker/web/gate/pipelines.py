@@ -11,7 +11,7 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked, PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.principal import Principal
-from gennaker.web import orchestrations, pipeline_saves
+from gennaker.web import judging, orchestrations, pipeline_saves
 from gennaker.web.gate import applications, listing
 from gennaker.web.gate.definitions import StaleCheck
 from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
@@ -162,10 +162,20 @@ class GatePipelinesController(Controller):
         data: JSONBody[JsonObject],
     ) -> JsonObject:
         """Merges keys into a stage's context: a judgment, a skipped wait."""
-        stage = existing_stage(await existing(ports, execution_id), stage_id)
+        execution = await existing(ports, execution_id)
+        stage = existing_stage(execution, stage_id)
         refuse_unknown_choice(stage, data.get("judgmentInput"))
+        seen = ""
+        if data.get("judgmentStatus"):
+            answer: JsonObject = {"judgment": data["judgmentStatus"], "judgmentInput": data.get("judgmentInput")}
+            seen = await judging.seen(ports, principal, execution, stage, answer)
         event = StagePatched(
-            at=ports.services.clock.now(), stage_id=stage.id, by=principal.name, roles=principal.roles, patch=data
+            at=ports.services.clock.now(),
+            stage_id=stage.id,
+            by=principal.name,
+            roles=principal.roles,
+            patch=data,
+            seen=seen,
         )
         return orca_json.execution_json(await ports.services.executions.tell(execution_id, event, principal))
 

@@ -24,7 +24,7 @@ from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
-from gennaker.web import approval, paging, shapes, visible
+from gennaker.web import approval, judging, paging, preconditions, shapes, visible
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 Before = Annotated[
@@ -113,17 +113,25 @@ class ExecutionsController(Controller):
         event = ResumeAsked(at=ports.services.clock.now(), by=principal.name)
         return await _tell(ports, principal, execution_id, event)
 
-    @post("/{execution_id:str}/stages/{stage_id:str}/judgment", status_code=200)
+    @post("/{execution_id:str}/stages/{stage_id:str}/judgment", status_code=200, dependencies=preconditions.CONDITIONS)
     async def judge(
         self,
+        *,
         ports: Ports,
         principal: Asking,
         execution_id: FromPath[str],
         stage_id: FromPath[str],
         data: JSONBody[Judgment],
+        conditions: preconditions.Given,
     ) -> JsonObject:
-        """Answers a manual judgment."""
-        stage = await waiting_judgment(ports, execution_id, stage_id, data)
+        """Answers a manual judgment; with If-Match, the tag of the approval's facts, only if they are still those that were shown."""
+        execution, stage = await waiting_judgment(ports, execution_id, stage_id, data)
+        answer: JsonObject = {
+            "judgment": data.judgment,
+            "judgmentInput": data.judgment_input,
+            "comment": data.comment,
+        }
+        seen = await judging.seen(ports, principal, execution, stage, answer, conditions=conditions)
         event = ManualJudgmentGiven(
             at=ports.services.clock.now(),
             stage_id=stage.id,
@@ -132,16 +140,24 @@ class ExecutionsController(Controller):
             judgment=data.judgment,
             judgment_input=data.judgment_input,
             comment=data.comment,
+            seen=seen,
         )
         return await _tell(ports, principal, execution_id, event)
 
-    @get("/{execution_id:str}/stages/{stage_id:str}/approval")
+    @get("/{execution_id:str}/stages/{stage_id:str}/approval", dependencies=preconditions.CONDITIONS)
     async def approval(
-        self, ports: Ports, principal: Asking, execution_id: FromPath[str], stage_id: FromPath[str]
-    ) -> JsonObject:
+        self,
+        ports: Ports,
+        principal: Asking,
+        execution_id: FromPath[str],
+        stage_id: FromPath[str],
+        conditions: preconditions.Given,
+    ) -> Response[JsonObject]:
         """All that an approver needs to decide."""
         execution = await existing(ports, execution_id)
-        return await approval.facts(ports.services, execution, existing_stage(execution, stage_id))
+        facts = await approval.facts(ports.services, execution, existing_stage(execution, stage_id))
+        tag = judging.tag_of(facts)
+        return conditions.answer({**facts, "etag": tag}, tag)
 
     @post("/{execution_id:str}/stages/{stage_id:str}/skip", status_code=200)
     async def skip(
@@ -199,9 +215,12 @@ def existing_stage(execution: Execution, stage_id: str) -> Stage:
     raise Refused(Problem(code="stage.unknown", message=f"{execution.head.id} has no stage {stage_id!r}."), status=404)
 
 
-async def waiting_judgment(ports: WebPorts, execution_id: str, stage_id: str, given: Judgment) -> Stage:
-    """The stage, if it is a manual judgment that waits and the answer is one. Raises Refused."""
-    stage = existing_stage(await existing(ports, execution_id), stage_id)
+async def waiting_judgment(
+    ports: WebPorts, execution_id: str, stage_id: str, given: Judgment
+) -> tuple[Execution, Stage]:
+    """The execution with its stage, if that is a manual judgment that waits and the answer is one. Raises Refused."""
+    execution = await existing(ports, execution_id)
+    stage = existing_stage(execution, stage_id)
     if given.judgment not in ("continue", "stop"):
         raise Refused(
             Problem(
@@ -221,7 +240,7 @@ async def waiting_judgment(ports: WebPorts, execution_id: str, stage_id: str, gi
             status=409,
         )
     refuse_unknown_choice(stage, given.judgment_input)
-    return stage
+    return execution, stage
 
 
 def refuse_unknown_choice(stage: Stage, given: Json) -> None:

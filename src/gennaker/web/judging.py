@@ -1,0 +1,76 @@
+"""Judging: what an approver sees is kept before the answer goes to the engine, with its digest (decision 36).
+
+The engine's audit record of the answer has the digest, so that the chain seals it; both are written at once or not at all.
+"""
+
+import hashlib
+
+from gennaker.interfaces.evidence import EvidenceItem
+from gennaker.model.codec import Json, JsonObject, encode_sorted
+from gennaker.model.execution import Execution, Stage
+from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem
+from gennaker.model.statuses import Status
+from gennaker.web import approval, preconditions, shapes
+from gennaker.web.ports import WebPorts
+from gennaker.web.preconditions import NO_CONDITIONS, Conditions
+
+KIND = "approval"
+"""Of the evidence."""
+_JUDGMENT = "manualJudgment"
+
+
+async def seen(
+    ports: WebPorts,
+    principal: Principal,
+    execution: Execution,
+    stage: Stage,
+    answer: JsonObject,
+    *,
+    conditions: Conditions = NO_CONDITIONS,
+) -> str:
+    """Keeps what there is to be seen by who answers a judgment that waits, and returns its digest; of other stages nothing.
+
+    Raises Refused (412) where the facts are no longer those of the tag in the conditions.
+    """
+    if stage.type != _JUDGMENT or stage.status is not Status.RUNNING:
+        return ""
+    facts = await approval.facts(ports.services, execution, stage)
+    conditions.refuse(tag_of(facts), _changed())
+    at = ports.services.clock.now()
+    snapshot: JsonObject = {
+        "by": principal.name,
+        "via": principal.via,
+        "roles": [*sorted(principal.roles)],
+        "at": shapes.instant(at),
+        "answer": answer,
+        "wasShown": conditions.if_match is not None,
+        "facts": facts,
+    }
+    content = ports.services.secrets.masked_bytes(encode_sorted(snapshot))
+    item = EvidenceItem(
+        execution_id=execution.head.id,
+        stage_id=stage.id,
+        name=f"approval-{principal.name}-{at:%Y%m%dT%H%M%S%f}.json",
+        kind=KIND,
+        media_type="application/json",
+        digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+        size_bytes=len(content),
+        at=at,
+        summary={"by": principal.name, "judgment": answer.get("judgment")},
+    )
+    await ports.services.evidence.put(item, content)
+    return item.digest
+
+
+def tag_of(facts: Json) -> str:
+    """The entity tag of an approval's facts."""
+    return preconditions.of_content(facts)
+
+
+def _changed() -> Problem:
+    return Problem(
+        code="precondition.failed",
+        message="What the approval is about has changed since it was shown. Nothing was decided.",
+        remedy="Look at it again, and decide then.",
+    )
