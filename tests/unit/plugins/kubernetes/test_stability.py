@@ -1,9 +1,18 @@
-"""What is waited for: the objects in the stage's own context, whatever later stages get to see."""
+"""What is waited for: the objects in the stage's own context, whatever later stages get to see; and what ends the wait."""
 
-from tests.harness import problem_of
-from tests.kubernetes_cluster import Cluster, config_map, first
+import asyncio
+from typing import Any
 
+import pytest
+from tests.harness import problem_of, reached
+from tests.kubernetes_cluster import Cluster, config_map, first, never, workload
+
+from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json
+from gennaker.model.event import TaskReported
 from gennaker.model.statuses import Status
+
+READY = ("readyReplicas", "availableReplicas")
 
 
 def test_a_stage_without_output_waits_all_the_same_and_shows_later_stages_nothing() -> None:
@@ -14,3 +23,137 @@ def test_a_stage_without_output_waits_all_the_same_and_shows_later_stages_nothin
     assert stage.outputs == {}
     assert stage.context["outputs.manifestNamesByNamespace"] == {"shop": ["configMap cfg-v000"]}
     assert stage.context["stableManifests"]
+
+
+def test_it_waits_until_the_workload_is_stable_without_asking_again_and_again() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        await asyncio.sleep(60)
+        before = len(cluster.api.asked)
+        await asyncio.sleep(60)
+        assert len(cluster.api.asked) - before < 5
+        status = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 2)
+        cluster.api.set_status("deployments", "web", status)
+
+    execution = cluster.run("deployManifest", manifests=[workload()], meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert 119 < (execution.head.end_time - execution.head.start_time).total_seconds() < 122
+
+
+def test_what_is_stable_is_written_once_however_long_the_rest_takes() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    written: list[Json] = []
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        await asyncio.sleep(30)
+        cluster.api.set_status("deployments", "web", dict.fromkeys(("replicas", "updatedReplicas", *READY), 2))
+        events = await services.executions.events(execution_id)
+        results = [one.event.result for one in events if isinstance(one.event, TaskReported)]
+        assert len(results) > 30
+        written.extend(one.context["stableManifests"] for one in results if "stableManifests" in one.context)
+
+    execution = cluster.deploy(workload(), config_map(mode="fast"), meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert written == [["shop/configMap cfg-v000"]]
+
+
+def crashing(reason: str, *, restarts: int = 3, owner: str = "web-v000") -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": "back-off"}}
+    container = {"name": "web", "restartCount": restarts, "state": state, "lastState": {"terminated": {"exitCode": 3}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"{owner}-x"},
+        "spec": {"containers": [{"name": "web"}]},
+        "status": {"phase": "Pending", "containerStatuses": [container]},
+    }
+
+
+def failing(reason: str, log: str) -> str:
+    """What is said of a ReplicaSet whose pods can't start."""
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    cluster.api.logs["web-v000-x", "web"] = log
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        uid = cluster.api.object("replicasets", "web-v000")["metadata"]["uid"]
+        cluster.api.set_status("replicasets", "web-v000", {"replicas": 2})
+        pod = crashing(reason)
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-v000", "uid": uid}]
+        cluster.api.put(pod)
+
+    execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
+    assert execution.head.status is Status.TERMINAL
+    return problem_of(execution)
+
+
+@pytest.mark.parametrize(
+    ("reason", "pieces"),
+    [
+        ("ImagePullBackOff", ("pod web-v000-x", "image can't be pulled")),
+        ("CrashLoopBackOff", ("ended 3 times", "exit code 3", "no database")),
+        ("CreateContainerConfigError", ("configuration can't be used",)),
+    ],
+)
+def test_pods_that_cannot_start_end_the_stage_at_once(reason: str, pieces: tuple[str, ...]) -> None:
+    said = failing(reason, "starting\nno database")
+
+    for piece in pieces:
+        assert piece in said
+
+
+def test_what_a_kubelet_says_in_the_place_of_a_removed_log_is_no_log() -> None:
+    said = failing("CrashLoopBackOff", "unable to retrieve container logs for containerd://249b")
+
+    assert "ended 3 times" in said
+    assert "unable to retrieve" not in said
+
+
+def test_a_volume_that_is_not_there_is_named_by_its_event_and_ends_the_stage_after_a_minute() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        uid = cluster.api.object("replicasets", "web-v000")["metadata"]["uid"]
+        cluster.api.set_status("replicasets", "web-v000", {"replicas": 2})
+        pod = crashing("ContainerCreating", restarts=0)
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-v000", "uid": uid}]
+        made = cluster.api.put(pod)
+        told = services.clock.now().isoformat()
+        cluster.api.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"name": "e"},
+                "involvedObject": {"uid": made["metadata"]["uid"]},
+                "reason": "FailedMount",
+                "message": 'secret "tls" not found',
+                "firstTimestamp": told,
+                "lastTimestamp": told,
+            }
+        )
+
+    execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
+
+    assert 'pod web-v000-x: secret "tls" not found (FailedMount).' in problem_of(execution)
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert 60 < (execution.head.end_time - execution.head.start_time).total_seconds() < 65
+
+
+def test_pods_of_somebody_else_do_not_matter() -> None:
+    cluster = Cluster()
+    cluster.api.put(crashing("CrashLoopBackOff", owner="other"))
+
+    assert cluster.deploy(workload("ReplicaSet")).head.status is Status.SUCCEEDED
