@@ -12,7 +12,7 @@ if its pipeline has run before, and not since.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -90,6 +90,8 @@ class Watch:
         self._zone = zone
         self._entries: dict[str, _Entry] = {}
         self._listed_at: datetime | None = None
+        self._handled = datetime.max.replace(tzinfo=UTC)
+        """What the document says."""
         self._told: set[str] = set()
 
     async def look(self) -> datetime:
@@ -101,7 +103,7 @@ class Watch:
         for key, entry in self._entries.items():
             if entry.is_due(now):
                 self._entries[key] = await self._fired(entry, now)
-        if lists and self._entries:
+        if lists and (self._entries or now - self._handled >= _TOO_LATE):
             await self._note(now)
         assert self._listed_at is not None
         dues = [entry.due for entry in self._entries.values() if entry.due is not None]
@@ -120,11 +122,11 @@ class Watch:
         document = await self._documents.get(_HANDLED)
         if document is None:
             await self._note(now)  # what was due before somebody watched is none of ours
-        handled = datetime.fromisoformat(str(document.body["until"])) if document else now
+        self._handled = datetime.fromisoformat(str(document.body["until"])) if document else now
         entries: dict[str, _Entry] = {}
         for definition in await self._services.definitions.list(_KIND):
             try:
-                entries |= await self._entries_of(definition, handled)
+                entries |= await self._entries_of(definition)
             except (Refused, msgspec.ValidationError) as error:
                 # One pipeline that can't be read must not keep the others from starting.
                 log.exception("pipeline.unreadable", pipeline=definition.id, reason=str(error))
@@ -132,8 +134,9 @@ class Watch:
 
     async def _note(self, handled: datetime) -> None:
         await self._documents.put(_HANDLED, {"until": handled.isoformat()})
+        self._handled = handled
 
-    async def _entries_of(self, definition: Definition, handled: datetime) -> dict[str, _Entry]:
+    async def _entries_of(self, definition: Definition) -> dict[str, _Entry]:
         pipeline = await self._services.checks.expanded(_config(definition))
         found = {}
         revisions: Sequence[Definition] | None = None
@@ -144,13 +147,19 @@ class Watch:
                 continue
             known = self._entries.get(key)
             if known is None:
-                if revisions is None and definition.at > handled:
+                if revisions is None and definition.at > self._handled:
                     revisions = await self._services.definitions.history(_KIND, definition.id)
-                known = self._entry(definition, one, _since(one, revisions or (), handled))
+                known = self._entry(definition, one, self._since(one, revisions or ()))
             if known.due is None:
                 self._tell(key, definition, one.trigger, "It never fires any more.")
             found[key] = known
         return found
+
+    def _since(self, scheduled: Scheduled, revisions: Sequence[Definition]) -> datetime:
+        """From when on its due times count. Where the pipeline's own revisions don't say it, it comes from a template."""
+        said = [(one.at, _config(one)) for one in takewhile(lambda one: not one.is_deleted, revisions)]
+        since = cron.in_force_since(scheduled.trigger, said) or self._listed_at
+        return self._handled if since is None else max(self._handled, since)
 
     def _entry(self, definition: Definition, scheduled: Scheduled, handled: datetime) -> _Entry:
         due = cron_times.after(scheduled.expression, handled, self._zone)
@@ -227,9 +236,3 @@ class Watch:
 
 def _config(definition: Definition) -> JsonObject:
     return {**definition.body, "id": definition.id}
-
-
-def _since(scheduled: Scheduled, revisions: Sequence[Definition], handled: datetime) -> datetime:
-    """From when on its due times count. Where it isn't in the revisions, it comes from the pipeline's template."""
-    said = [(one.at, _config(one)) for one in takewhile(lambda one: not one.is_deleted, revisions)]
-    return max(handled, cron.in_force_since(scheduled.trigger, said) or handled)

@@ -271,3 +271,29 @@ def test_an_application_in_shadow_gets_dry_runs_only() -> None:
     (execution,) = site.started
     assert execution.head.trigger["dryRun"] is True
     assert execution.head.trigger["shadow"] is True
+
+
+def test_a_trigger_of_a_template_counts_from_when_the_template_has_it() -> None:
+    site = Site(plugin)
+    stages: list[Any] = [make.stage_json("w", type="wait", waitTime=1)]
+    template: JsonObject = {"schema": "v2", "id": "t", "variables": [], "pipeline": {"stages": stages}}
+    use: JsonObject = {
+        "schema": "v2",
+        "type": "templatedPipeline",
+        "application": "shop",
+        "name": "p",
+        "template": {"reference": "spinnaker://t"},
+    }
+    asyncio.run(site.harness.definitions.save("template", "t", template, author="ada"))
+    asyncio.run(site.harness.definitions.save("pipeline", "p", use, author="ada"))
+
+    async def meanwhile(services: Services) -> None:
+        await asyncio.sleep(605)  # 09:10:05
+        body: JsonObject = {**template, "pipeline": {"stages": stages, "triggers": [EVERY_MINUTE]}}
+        await services.definitions.save("template", "t", body, author="ada")
+
+    with capture_logs() as logs:
+        site.runs(60, meanwhile)
+
+    assert [one[:8] for one in site.times] == ["05 09:11"]
+    assert [line for line in logs if line["event"] == "cron.missed"] == []
