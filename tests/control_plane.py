@@ -31,7 +31,8 @@ _SOURCES = ("go.mod", "go.sum", "main.go", "tools.go")
 _STAGES = ("node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml")
 _MADE_OF = "build"
 """4 GB that nobody needs once it is linked."""
-_ADMIN, _READY_SECONDS = "admin-token", 60.0
+ADMIN_TOKEN = "admin-token"
+_READY_SECONDS = 60.0
 
 
 def cache() -> Path:
@@ -134,10 +135,13 @@ def _stages() -> str:
 class ControlPlane:
     """A running one."""
 
-    def __init__(self, folder: Path, ports: tuple[int, int, int], *, has_fake_node: bool = True) -> None:
-        """Without the fake node it has none, and pods wait for one."""
+    def __init__(
+        self, folder: Path, ports: tuple[int, int, int], *, has_fake_node: bool = True, has_controllers: bool = True
+    ) -> None:
+        """Without the fake node it has none, and pods wait for one; without controllers nothing becomes of objects."""
         self.folder = folder
         self._has_fake_node = has_fake_node
+        self._has_controllers = has_controllers
         self.kubeconfig = folder / "kubeconfig"
         self._etcd, self._peers, self._api = ports
         self._started: list[subprocess.Popen[bytes]] = []
@@ -147,7 +151,7 @@ class ControlPlane:
         binaries = build()
         key = self.folder / "sa.key"
         subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
-        (self.folder / "tokens.csv").write_text(f'{_ADMIN},admin,1,"system:masters"\nci-token,ci,2,"ci"\n')
+        (self.folder / "tokens.csv").write_text(f'{ADMIN_TOKEN},admin,1,"system:masters"\nci-token,ci,2,"ci"\n')
         clients = f"http://127.0.0.1:{self._etcd}"
         peers = f"http://127.0.0.1:{self._peers}"
         self._run(
@@ -178,6 +182,10 @@ class ControlPlane:
         )
         self._until_ready()
         self._write_kubeconfig()
+        if self._has_controllers:
+            self._start_controllers(binaries, key)
+
+    def _start_controllers(self, binaries: Path, key: Path) -> None:
         shared = (f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
         controllers = binaries / "kube-controller-manager"
         fast = ("--kube-api-qps=300", "--kube-api-burst=600")
@@ -189,16 +197,29 @@ class ControlPlane:
             self._fake_node(binaries)
         self.wait(lambda: self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default") is not None)
 
+    @property
+    def address(self) -> str:
+        """Of the API server."""
+        return f"https://127.0.0.1:{self._api}"
+
+    @property
+    def certificate(self) -> Path:
+        """The API server's own."""
+        return self.folder / "certificates" / "apiserver.crt"
+
     def apply(self, path: str, body: object, *, manager: str) -> object:
         """As somebody else's field manager."""
         return self.request("PATCH", f"{path}?fieldManager={manager}", body, media="application/apply-patch+yaml")
 
     def request(self, method: str, path: str, body: object = None, *, media: str = "application/json") -> object:
         """As the admin; None: there is no such thing."""
+        return self.send(method, path, None if body is None else json.dumps(body).encode(), media=media)
+
+    def send(self, method: str, path: str, data: bytes | None, *, media: str) -> object:
+        """As `request`, with a body that is written already."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"authorization": f"Bearer {_ADMIN}", "content-type": media}
+        headers = {"authorization": f"Bearer {ADMIN_TOKEN}", "content-type": media}
         request = urllib.request.Request(f"https://127.0.0.1:{self._api}{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, context=context, timeout=10) as answer:  # noqa: S310 - loopback
@@ -274,8 +295,8 @@ class ControlPlane:
 
     def _write_kubeconfig(self) -> None:
         cluster = {
-            "server": f"https://127.0.0.1:{self._api}",
-            "certificate-authority": str(self.folder / "certificates" / "apiserver.crt"),
+            "server": self.address,
+            "certificate-authority": str(self.certificate),
         }
         users = [{"name": name, "user": {"token": f"{name}-token"}} for name in ("admin", "ci")]
         contexts = [
@@ -299,9 +320,11 @@ def _name(process: "subprocess.Popen[bytes]") -> str:
 
 
 @contextlib.contextmanager
-def running(folder: Path, ports: tuple[int, int, int], *, has_fake_node: bool = True) -> Iterator[ControlPlane]:
+def running(
+    folder: Path, ports: tuple[int, int, int], *, has_fake_node: bool = True, has_controllers: bool = True
+) -> Iterator[ControlPlane]:
     """A control plane until the block ends."""
-    plane = ControlPlane(folder, ports, has_fake_node=has_fake_node)
+    plane = ControlPlane(folder, ports, has_fake_node=has_fake_node, has_controllers=has_controllers)
     try:
         plane.start()
         yield plane

@@ -51,10 +51,11 @@ def params(
     debian: tuple[str, ...] = (),
     slow: tuple[str, ...] = (),
     root: tuple[str, ...] = (),
+    go: tuple[str, ...] = (),
 ) -> list[object]:
-    """Parameters of a suite's fixture; named are those that need Debian's packages, root, and those that take their time."""
-    marks = {"debian": debian, "slow": slow, "root": root}
-    unknown = {*debian, *slow, *root} - set(subjects)
+    """Parameters of a suite's fixture; named are those that need Debian's packages, root or Go, and those that take their time."""
+    marks = {"debian": debian, "slow": slow, "root": root, "go": go}
+    unknown = {*debian, *slow, *root, *go} - set(subjects)
     assert not unknown, f"no subjects: {unknown}"
     return [
         pytest.param(name, marks=[getattr(pytest.mark, mark) for mark, names in marks.items() if name in names])

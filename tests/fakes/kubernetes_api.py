@@ -32,6 +32,9 @@ _KINDS = [
     ("apps/v1", "DaemonSet", "daemonsets", True),
     ("apps/v1", "ControllerRevision", "controllerrevisions", True),
     ("batch/v1", "Job", "jobs", True),
+    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", True),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", True),
+    ("gateway.networking.k8s.io/v1", "Gateway", "gateways", True),
     ("acme.io/v1", "Widget", "widgets", True),
 ]
 _PATH = re.compile(
@@ -39,7 +42,7 @@ _PATH = re.compile(
     r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>[a-z]+))?"
 )
 _MERGE_KEYS = ("name", "containerPort", "type", "uid", "ip")
-_NATIVE = ("v1", "apps/v1", "batch/v1")
+_NATIVE = ("v1", "apps/v1", "batch/v1", "discovery.k8s.io/v1")
 
 
 class Refusal(Exception):

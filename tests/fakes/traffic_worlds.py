@@ -23,6 +23,7 @@ from tests.fakes.web_client import NO_HEADERS, WebClient
 from gennaker.interfaces.traffic import LoadBalancer, TrafficProvider
 from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.caddy.provider import CaddyProvider
+from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.plugins.proxies.haproxy import HAProxy
 from gennaker.plugins.proxies.nginx import Nginx
@@ -41,6 +42,8 @@ class World(Protocol):
 
     is_random: bool
     """Whether it splits by chance, so that shares hold over many requests only."""
+    is_counting: bool
+    """Whether it can tell what is under way."""
 
     def provider(self) -> TrafficProvider:
         """A new provider object over the same state."""
@@ -69,6 +72,7 @@ class FakeWorld:
     """In memory."""
 
     is_random = False
+    is_counting = True
 
     def __init__(self) -> None:
         self._state: dict[str, FakeBalancer] = {}
@@ -113,6 +117,7 @@ class RealWorld:
     """A real load balancer and real servers."""
 
     is_random = False
+    is_counting = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -120,7 +125,7 @@ class RealWorld:
         self._clients: dict[str, WebClient] = {}
         self.processes = Processes(folder / "servers")
 
-    def provider(self) -> CaddyProvider | ProxyProvider:
+    def provider(self) -> CaddyProvider | ProxyProvider | RouteProvider:
         raise NotImplementedError
 
     async def kill(self) -> None:
@@ -219,7 +224,8 @@ PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAPro
 async def until_answering(address: str) -> None:
     """Returns when the server accepts connections."""
     for _ in range(500):
-        if not ports.is_free("127.0.0.1", int(address.rpartition(":")[2])):
+        host, _, port = address.rpartition(":")
+        if not ports.is_free(host, int(port)):
             return
         await asyncio.sleep(0.01)
     pytest.fail(f"no server at {address}")

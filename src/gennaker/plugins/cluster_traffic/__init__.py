@@ -1,0 +1,1 @@
+"""Load balancers that are routes in a Kubernetes cluster, served by whatever controller the cluster has."""

@@ -1,0 +1,159 @@
+"""Backends: the Services and EndpointSlices that stand for the server groups behind a route.
+
+Each server group that serves has a Service without a selector, and slices that hold exactly the addresses of its share: so one
+instance can be taken out, whatever labels its pod has. A slice has one port number and one family of addresses. Where
+nobody serves there is a Service with nothing behind it: for that controllers answer 503, for a route without backends 500.
+"""
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from gennaker.interfaces import traffic
+from gennaker.interfaces.traffic import Shares
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.problems import Problem, Refused
+
+OWNER = "gennaker.io/load-balancer"
+"""Label of what is made for a load balancer."""
+SERVICE_OF_SLICE = "kubernetes.io/service-name"
+PORT = 80
+"""Of the Services; the instances' own ports stand in the slices."""
+PORT_NAME = "http"
+SLICES = "discovery.k8s.io/v1"
+_GROUP = "gennaker.io/server-group"
+_MANAGED_BY = "gennaker"
+_LEGIBLE = 52
+_HASHED = 8
+_IN_A_SLICE = 100
+"""As many as Kubernetes itself puts into one."""
+_IPV6 = 6
+_NOBODY_SERVES = "nobody"
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True):
+    """A Service of ours, and what is behind it."""
+
+    name: str
+    key: str
+    """Of the server group; empty: nobody serves."""
+    weight: int
+    addresses: tuple[str, ...]
+
+
+def of_shares(load_balancer: str, shares: Shares) -> tuple[Backend, ...]:
+    """Those that get requests, at least one: without anybody to serve one with nothing behind it."""
+    found = tuple(
+        Backend(name=name(load_balancer, key), key=key, weight=share.weight, addresses=share.addresses)
+        for key, share in sorted(shares.items())
+        if share.weight > 0 and share.addresses
+    )
+    return found or (Backend(name=name(load_balancer, ""), key="", weight=1, addresses=()),)
+
+
+def name(load_balancer: str, key: str) -> str:
+    """Of a server group's Service, also a DNS label: legible, and of its own by a hash."""
+    group = traffic.name_of(key) if key else _NOBODY_SERVES
+    return _label(group if group.startswith(load_balancer) else f"{load_balancer}-{group}", load_balancer, key)
+
+
+def owner(load_balancer: str) -> str:
+    """Value of the label of all that is a load balancer's."""
+    return _label(load_balancer, load_balancer)
+
+
+def service(backend: Backend, load_balancer: str) -> JsonObject:
+    """Its Service."""
+    port: JsonObject = {"name": PORT_NAME, "port": PORT, "protocol": "TCP", "targetPort": PORT}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": backend.name,
+            "labels": _labels(load_balancer),
+            **({"annotations": {_GROUP: backend.key}} if backend.key else {}),
+        },
+        "spec": {"ports": [port]},
+    }
+
+
+def slices(backend: Backend, load_balancer: str, pods: Mapping[str, JsonObject]) -> dict[str, JsonObject]:
+    """Its EndpointSlices by name. `pods`: references to pods by address, of those that are known. Raises Refused."""
+    by_kind: dict[tuple[int, int], list[str]] = {}
+    for address in backend.addresses:
+        host, port = _read(address)
+        by_kind.setdefault((host.version, port), []).append(str(host))
+    found: dict[str, JsonObject] = {}
+    for (family, port), hosts in sorted((by_kind or {(4, PORT): []}).items()):
+        for first in range(0, max(1, len(hosts)), _IN_A_SLICE):
+            number = first // _IN_A_SLICE
+            own = f"{backend.name}-{port}{'-ipv6' if family == _IPV6 else ''}{f'-{number}' if number else ''}"
+            endpoints: list[Json] = [_endpoint(host, pods) for host in hosts[first : first + _IN_A_SLICE]]
+            found[own] = _slice(own, backend, load_balancer, family=family, port=port, endpoints=endpoints)
+    return found
+
+
+def refuse_names(shares: Shares) -> None:
+    """Raises Refused for an instance's address that can't stand in a slice."""
+    for share in shares.values():
+        for address in share.addresses:
+            _read(address)
+
+
+def _slice(
+    own: str, backend: Backend, load_balancer: str, *, family: int, port: int, endpoints: list[Json]
+) -> JsonObject:
+    return {
+        "apiVersion": SLICES,
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": own,
+            "labels": {
+                **_labels(load_balancer),
+                SERVICE_OF_SLICE: backend.name,
+                "endpointslice.kubernetes.io/managed-by": _MANAGED_BY,
+            },
+        },
+        "addressType": f"IPv{family}",
+        "ports": [{"name": PORT_NAME, "port": port, "protocol": "TCP"}],
+        "endpoints": endpoints,
+    }
+
+
+def _endpoint(host: str, pods: Mapping[str, JsonObject]) -> JsonObject:
+    endpoint: JsonObject = {"addresses": [host], "conditions": {"ready": True}}
+    return {**endpoint, "targetRef": pods[host]} if host in pods else endpoint
+
+
+def _labels(load_balancer: str) -> JsonObject:
+    return {"app.kubernetes.io/managed-by": _MANAGED_BY, OWNER: owner(load_balancer)}
+
+
+def _label(legible: str, *exact: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "-", legible.lower()).strip("-")
+    stem = plain if re.match("[a-z]", plain) else f"lb-{plain}"
+    digest = hashlib.sha256("\n".join(exact).encode()).hexdigest()[:_HASHED]
+    return f"{stem[:_LEGIBLE].rstrip('-')}-{digest}"
+
+
+def _read(address: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
+    host, _, port = address.rpartition(":")
+    try:
+        found = ipaddress.ip_address(host.strip("[]"))
+    except ValueError as error:
+        raise Refused(_not_an_address(address)) from error
+    # What Kubernetes refuses in a slice: it would be another machine's own.
+    if not port.isdigit() or found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified:
+        raise Refused(_not_an_address(address))
+    return found, int(port)
+
+
+def _not_an_address(address: str) -> Problem:
+    return Problem(
+        code="cluster_traffic.instance_address",
+        message=f"The instance's address {address!r} is not an IP address and port that a cluster's controller can reach.",
+        remedy="Deploy behind this load balancer from an account whose instances have addresses of their own, as pods have.",
+    )

@@ -1,0 +1,14 @@
+"""What the folder of routes in clusters offers."""
+
+from functools import partial
+
+from gennaker.interfaces.plugins import Plugin
+from gennaker.plugins.cluster_traffic.gateway import GatewayApi
+from gennaker.plugins.cluster_traffic.provider import RouteProvider
+
+_KINDS = (GatewayApi(),)
+
+plugin = Plugin(
+    name="cluster-traffic",
+    traffic=tuple(partial(RouteProvider.of, kind=kind) for kind in _KINDS),
+)

@@ -1,0 +1,142 @@
+"""What can be wrong with a load balancer that is a route in a cluster, in sentences."""
+
+from gennaker.interfaces.api_servers import ApiRefusal
+from gennaker.model.problems import Problem
+
+
+def not_configured(load_balancer: str, provider: str) -> Problem:
+    """The settings don't say where its route is."""
+    return Problem(
+        code="cluster_traffic.not_configured",
+        message=f"The settings don't say of which cluster the load balancer {load_balancer!r} is.",
+        remedy=f'Write a section [load-balancers.{load_balancer}] with provider = "{provider}" and the account.',
+    )
+
+
+def no_server(load_balancer: str, account: str) -> Problem:
+    """The account can't be used."""
+    return Problem(
+        code="cluster_traffic.account",
+        message=f"The Kubernetes account {account!r} of the load balancer {load_balancer} isn't there.",
+        remedy="Accounts are settings: [kubernetes.NAME].",
+    )
+
+
+def no_api(account: str, title: str, group: str) -> Problem:
+    """The cluster doesn't know the API."""
+    return Problem(
+        code="cluster_traffic.no_api",
+        message=f"The cluster of the account {account} hasn't got {title} ({group}).",
+        remedy="Install its CustomResourceDefinitions and a controller that serves them.",
+    )
+
+
+def no_route(load_balancer: str, kind: str, name: str, namespace: str) -> Problem:
+    """The user's part isn't there."""
+    return Problem(
+        code="cluster_traffic.no_route",
+        message=f"There is no {kind} {name!r} in the namespace {namespace!r} for the load balancer {load_balancer}.",
+        remedy="Create it, with a rule that has no backends yet (by kubectl or a deployManifest stage), or correct "
+        f"load-balancers.{load_balancer}.route or namespace.",
+    )
+
+
+def taken(load_balancer: str, kind: str, name: str, other: str) -> Problem:
+    """Another load balancer has the route."""
+    return Problem(
+        code="cluster_traffic.taken",
+        message=f"The {kind} {name} is that of the load balancer {other} already, so it can't be that of {load_balancer}.",
+        remedy="Give each load balancer a route of its own.",
+    )
+
+
+def no_rule(kind: str, name: str) -> Problem:
+    """All rules are somebody else's."""
+    return Problem(
+        code="cluster_traffic.no_rule",
+        message=f"All rules of the {kind} {name} have backends of their own, or redirect.",
+        remedy="Take the backends out of the rules that Gennaker is to serve: those without are its.",
+    )
+
+
+def too_many(name: str, found: int, most: int) -> Problem:
+    """A rule can't hold so many."""
+    return Problem(
+        code="cluster_traffic.too_many",
+        message=f"{found} server groups would get traffic by the route {name}, and a rule can name {most}.",
+        remedy="Take some out of traffic.",
+    )
+
+
+def not_accepted(name: str, said: str) -> Problem:
+    """The controller has seen it and doesn't serve it."""
+    return Problem(
+        code="cluster_traffic.not_accepted",
+        message=f"The Gateway doesn't take the route {name}: {said}.",
+        remedy="Correct its parentRefs and hostnames, or the Gateway's listeners.",
+    )
+
+
+def not_followed(name: str, seconds: float) -> Problem:
+    """Nobody says to have seen the change."""
+    return Problem(
+        code="cluster_traffic.not_followed",
+        message=f"No controller has said within {seconds:.0f} s that it serves the route {name} as it is now.",
+        remedy="See whether the controller of its Gateway runs, and what stands in the route's status. The route is changed; it is "
+        "looked at again.",
+    )
+
+
+def busy(name: str) -> Problem:
+    """Others change it all the time."""
+    return Problem(
+        code="cluster_traffic.busy",
+        message=f"The route {name} is changed by others so often that the new shares couldn't be written.",
+        remedy="It is tried again; see who else writes to it.",
+    )
+
+
+def no_address(load_balancer: str) -> Problem:
+    """It can't be told where clients reach it."""
+    return Problem(
+        code="cluster_traffic.no_address",
+        message=f"The cluster doesn't say at which address clients reach the load balancer {load_balancer}.",
+        remedy=f"Set load-balancers.{load_balancer}.address to host:port, or see why its Gateway has no address.",
+    )
+
+
+def other_address(load_balancer: str, address: str, wanted: str) -> Problem:
+    """Somebody asks for it elsewhere."""
+    return Problem(
+        code="cluster_traffic.address",
+        message=f"The load balancer {load_balancer} is reached at {address}, not at {wanted}: its cluster decides that.",
+        remedy="Ask for no address.",
+    )
+
+
+def forbidden(load_balancer: str, account: str, namespace: str) -> Problem:
+    """The account may not touch the namespace."""
+    return Problem(
+        code="cluster_traffic.namespace",
+        message=f"The load balancer {load_balancer} would be in the namespace {namespace!r}, which the account {account} may not use.",
+        remedy=f"Set load-balancers.{load_balancer}.namespace.",
+    )
+
+
+def refused(account: str, what: str, refusal: ApiRefusal) -> Problem:
+    """The API server said no."""
+    return Problem(
+        code="cluster_traffic.refused",
+        message=f"The API server of {account} refused {what}: {refusal}",
+        remedy="If it is about a permission: the account needs get, list, create, patch, update and delete on services, endpointslices "
+        "and routes, and list and watch on pods.",
+    )
+
+
+def unavailable(account: str, said: str) -> Problem:
+    """The API server doesn't answer."""
+    return Problem(
+        code="cluster_traffic.unavailable",
+        message=f"The API server of {account} doesn't answer: {said}",
+        remedy="Routes serve as they did; it is asked again.",
+    )
