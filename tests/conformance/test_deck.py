@@ -271,6 +271,32 @@ def test_clusters_show_what_runs() -> None:
             assert (await deck.get(f"{path}/fake/here/serverGroups/target/{target}"))["name"] == name
         await deck.call("GET", f"{path}/fake/there/serverGroups/target/current", status=404)
 
+        groups = f"{path}/fake/serverGroups"
+        assert await deck.get(groups) == await deck.get(f"{groups}?region=here") == [old, new]
+        assert await deck.get(f"{groups}?region=there") == await deck.get(f"{path}/other/serverGroups") == []
+        assert await deck.get(f"{groups}/{new['name']}") == [new]
+        assert await deck.get(f"{groups}/{new['name']}?region=here") == new
+        assert await deck.get(f"{groups}/nothing") == []
+        await deck.call("GET", f"{groups}/nothing?region=here", status=404)
+
+    run(work)
+
+
+def test_a_target_that_is_not_what_its_word_says_is_not_found() -> None:
+    async def work(deck: Deck) -> None:
+        path = "/applications/shop/clusters/production/shop-prod/fake/here/serverGroups/target"
+        both = await deck.call("GET", f"{path}/FAIL", status=404)
+        assert "target.fail.strategy" in str(both)
+        here = Place(account="production", region="here")
+        await deck.site.ports.services.clouds["fake"].set_disabled(here, "shop-prod-v000", is_disabled=True)
+
+        assert (await deck.get(f"{path}/fail?onlyEnabled=true"))["name"] == "shop-prod-v001"
+        assert (await deck.get(f"{path}/oldest"))["name"] == "shop-prod-v000"
+        await deck.call("GET", f"{path}/oldest?onlyEnabled=true", status=404)
+        alone = await deck.get(f"{path}/oldest?onlyEnabled=true&validateOldest=false")
+        assert alone["name"] == "shop-prod-v001"
+        await deck.call("GET", f"{path}/previous?onlyEnabled=true", status=404)
+
     run(work)
 
 

@@ -265,6 +265,9 @@ RULES: dict[str, Rule] = {
     "GET /applications/{application}/clusters/{account}/{cluster}": _application_and_account,
     "GET /applications/{application}/clusters/{account}/{cluster}/{provider}": _application_and_account,
     "GET /applications/{application}/clusters/{account}/{cluster}/{provider}/serverGroups": _application_and_account,
+    "GET /applications/{application}/clusters/{account}/{cluster}/{provider}/serverGroups/{name}": (
+        _application_and_account
+    ),
     "GET /applications/{application}/clusters/{account}/{cluster}/{provider}/{region}/serverGroups/target/{target}": (
         _application_and_account
     ),

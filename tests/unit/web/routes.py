@@ -120,6 +120,7 @@ OPEN = {
     "GET /applications/shop/clusters/x/x": 404,
     "GET /applications/shop/clusters/x/x/x": 404,
     "GET /applications/shop/clusters/x/x/x/serverGroups": 404,
+    "GET /applications/shop/clusters/x/x/x/serverGroups/x": 404,
     "GET /applications/shop/clusters/x/x/x/x/serverGroups/target/x": 404,
     "GET /applications/shop/functions": 200,
     "GET /applications/shop/loadBalancers": 200,

@@ -18,6 +18,7 @@ from gennaker.web.gate import applications, live
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 OnlyEnabled = Annotated[bool, QueryParameter(name="onlyEnabled")]
+ValidateOldest = Annotated[bool, QueryParameter(name="validateOldest")]
 _CONSOLE_LINES = 500
 _ALIASES = {"newest": "current", "ancestor": "previous"}
 
@@ -67,14 +68,37 @@ class GateClustersController(Controller):
     @get("/clusters/{account:str}/{cluster:str}/{provider:str}/serverGroups")
     async def of_cluster(
         self,
+        *,
         ports: Ports,
         principal: Asking,
         application: FromPath[str],
         account: FromPath[str],
         cluster: FromPath[str],
+        provider: FromPath[str],
+        region: FromQuery[str] = "",
     ) -> list[JsonObject]:
-        """The server groups of a cluster, oldest first."""
-        return [live.server_group(one) for one in await _cluster(ports, application, account, cluster)]
+        """The server groups of a cluster, in all regions or in one, oldest first."""
+        groups = await _cluster(ports, application, account, cluster)
+        return [live.server_group(one) for one in _of_provider(groups, provider) if region in ("", one.place.region)]
+
+    @get("/clusters/{account:str}/{cluster:str}/{provider:str}/serverGroups/{name:str}")
+    async def of_name(
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        application: FromPath[str],
+        account: FromPath[str],
+        cluster: FromPath[str],
+        provider: FromPath[str],
+        name: FromPath[str],
+        region: FromQuery[str] = "",
+    ) -> list[JsonObject] | JsonObject:
+        """The server groups of a cluster that have a name, or the one in a region."""
+        groups = _of_provider(await _cluster(ports, application, account, cluster), provider)
+        if region:
+            return live.server_group(_only(groups, Place(account=account, region=region), name))
+        return [live.server_group(one) for one in groups if one.name == name]
 
     @get("/clusters/{account:str}/{cluster:str}/{provider:str}/{region:str}/serverGroups/target/{target:str}")
     async def target(
@@ -85,14 +109,16 @@ class GateClustersController(Controller):
         application: FromPath[str],
         account: FromPath[str],
         cluster: FromPath[str],
+        provider: FromPath[str],
         region: FromPath[str],
         target: FromPath[str],
         only_enabled: OnlyEnabled = False,
+        validate_oldest: ValidateOldest = True,
     ) -> JsonObject:
-        """The server group of a cluster that is newest, oldest, largest, or the one before the newest."""
-        groups = await _cluster(ports, application, account, cluster)
+        """The server group of a cluster that is newest, oldest, largest, the one before the newest, or the only one."""
+        groups = _of_provider(await _cluster(ports, application, account, cluster), provider)
         here = [one for one in groups if one.place.region == region and not (only_enabled and one.is_disabled)]
-        return live.server_group(_targeted(here, target, cluster))
+        return live.server_group(_targeted(here, target, cluster, least_of_oldest=2 if validate_oldest else 1))
 
     @get("/serverGroups")
     async def server_groups(
@@ -275,7 +301,11 @@ def _only(groups: Iterable[ServerGroup], place: Place, name: str) -> ServerGroup
     )
 
 
-def _targeted(groups: list[ServerGroup], target: str, cluster: str) -> ServerGroup:
+def _of_provider(groups: Iterable[ServerGroup], provider: str) -> list[ServerGroup]:
+    return [one for one in groups if one.cloud_provider == provider]
+
+
+def _targeted(groups: list[ServerGroup], target: str, cluster: str, *, least_of_oldest: int) -> ServerGroup:
     """`groups` oldest first."""
     word = target.lower().removesuffix("_dynamic").removesuffix("_asg")
     match _ALIASES.get(word, word):
@@ -283,16 +313,24 @@ def _targeted(groups: list[ServerGroup], target: str, cluster: str) -> ServerGro
             return groups[-1]
         case "previous" if len(groups) > 1:
             return groups[-2]
-        case "oldest" if groups:
+        case "oldest" if len(groups) >= least_of_oldest:
             return groups[0]
         case "largest" if groups:
             return max(reversed(groups), key=lambda one: len(one.instances))
+        case "fail" if len(groups) == 1:
+            return groups[0]
+        case "fail" if groups:
+            names = ", ".join(one.name for one in groups)
+            message = (
+                f"The cluster {cluster!r} has several server groups ({names}), which target.fail.strategy forbids."
+            )
+            raise Refused(Problem(code="server_group.not_the_only_one", message=message), status=404)
         case _:
             raise Refused(
                 Problem(
                     code="server_group.no_target",
                     message=f"The cluster {cluster!r} has no server group that is {target!r}.",
-                    remedy="Targets are current, previous, oldest and largest.",
+                    remedy="Targets are current, previous, oldest (of at least two, unless validateOldest=false), largest and fail.",
                 ),
                 status=404,
             )
