@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,11 +26,13 @@ from tests.fakes.web_client import WebClient
 from gennaker.access.masking import Masker
 from gennaker.access.secrets import ResolvedSecrets
 from gennaker.interfaces.clouds import Health, Instance, NewJob, NewServerGroup
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.docker import stopping
 from gennaker.plugins.docker.provider import DockerProvider, Parts
 from gennaker.settings import DockerSettings
+from gennaker.web.gate import live
 from gennaker.worker.clock import SystemClock, SystemIds
 
 pytestmark = [pytest.mark.slow, pytest.mark.root, pytest.mark.debian, pytest.mark.xdist_group("containers")]
@@ -72,10 +75,13 @@ def test_docker_gives_an_instance_what_the_image_the_request_and_the_options_say
             new = with_options(
                 wanted(here.image, MOOD="good", COLOUR="green"),
                 memory="64m",
+                cpus=0.5,
                 pids=50,
+                networks=["podman", "metrics"],
                 secrets=["database"],
                 mounts=[{"source": str(tmp_path / "pages"), "target": "/pages"}],
             )
+            here.engine.run("network", "create", "metrics")
             one = await one_up(here, new)
             assert one.address is not None
             client = WebClient(one.address)
@@ -96,7 +102,73 @@ def test_docker_gives_an_instance_what_the_image_the_request_and_the_options_say
             assert seen["folder"] == "/app"
             assert inside == "hunter2a page"
             assert "hunter2" not in json.dumps(facts)
-            assert (facts["HostConfig"]["Memory"], facts["HostConfig"]["PidsLimit"]) == (64 * 2**20, 50)
+            (group,) = await here.provider().describe("shop")
+            host, shown = facts["HostConfig"], live.server_group(group)
+            (instance,) = foreign.mappings(shown.pop("instances"))
+            assert (host["Memory"], host["PidsLimit"], host["CpuQuota"] / host["CpuPeriod"]) == (64 * 2**20, 50, 0.5)
+            assert {*facts["NetworkSettings"]["Networks"]} == {"podman", "metrics"}
+            # In Clouddriver's form, as its clients read it.
+            created, launched = shown.pop("createdTime"), instance.pop("launchTime")
+            assert isinstance(created, int)
+            assert isinstance(launched, int)
+            assert launched >= created
+            assert shown == {
+                "name": "shop-prod-v000",
+                "account": "local",
+                "region": "local",
+                "cluster": "shop-prod",
+                "type": "docker",
+                "cloudProvider": "docker",
+                "moniker": {"app": "shop", "cluster": "shop-prod", "stack": "prod", "detail": None, "sequence": 0},
+                "isDisabled": False,
+                "disabled": False,
+                "zones": ["local"],
+                "instanceCounts": {
+                    **dict.fromkeys(("down", "starting", "succeeded", "failed", "unknown", "outOfService"), 0),
+                    "total": 1,
+                    "up": 1,
+                },
+                "capacity": {"min": 1, "max": 1, "desired": 1},
+                "loadBalancers": ["shop-prod"],
+                "securityGroups": [],
+                "launchConfig": {},
+                "labels": {"team": "shop"},
+                "tags": {},
+                "image": {"reference": here.image, "version": "1.2.3-abc"},
+                "buildInfo": {"images": [here.image], "version": "1.2.3-abc"},
+                "serverGroupManagers": [],
+            }
+            assert instance == {
+                "id": "shop-prod-v000-0",
+                "name": "shop-prod-v000-0",
+                "healthState": "Up",
+                "health": [{"type": "docker", "healthClass": "platform", "state": "Up", "description": ""}],
+                "zone": "local",
+                "availabilityZone": "local",
+                "address": one.address,
+                "restarts": 0,
+            }
+            await asyncio.to_thread(here.engine.remove_all)
+            here.engine.run("network", "rm", "metrics")
+
+    asyncio.run(story())
+
+
+def test_docker_believes_an_images_own_health_check_that_fails(containers: EngineInTests, tmp_path: Path) -> None:
+    """The engine's timers need systemd: the check is run by hand, as its timer would."""
+    check: JsonObject = {"Test": ["CMD", "/bin/sh", "-c", "exit 1"], "Interval": 10**9, "Retries": 1}
+    config = {"Cmd": [PYTHON, "-B", "/app/server.py"], "WorkingDir": "/app", "Healthcheck": check}
+
+    async def story() -> None:
+        image = await push(containers.files, containers.registry, "checked", config)
+        async with docker_world(tmp_path, containers) as here:
+            await one_up(here, wanted(image))
+            (name,) = here.engine.run("ps", "--format", "{{.Names}}").split()
+            with pytest.raises(subprocess.CalledProcessError):
+                here.engine.run("healthcheck", "run", name)
+            (one,) = (await group_with(here, (Health.DOWN,))).instances
+
+            assert "the image's own health check fails" in one.health_reason
 
     asyncio.run(story())
 

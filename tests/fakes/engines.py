@@ -28,6 +28,8 @@ log_driver = "k8s-file"
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+[network]
+network_config_dir = "{networks}"
 """
 _MODULES = "import sys, http.client, asyncio, base64, hashlib, json, os, signal"
 _LIST = f"{_MODULES}; print('\\n'.join(sorted({{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}})))"
@@ -43,6 +45,8 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
     """Where the registry keeps what it holds."""
     image: str
     """A web server, with its digest; pushed, not pulled yet."""
+    files: Path
+    """What is in the image."""
     podman: tuple[str, ...]
     """The command line's words for the same engine."""
 
@@ -69,6 +73,7 @@ def engine(folder: Path) -> Iterator[EngineInTests]:
             registry=host,
             registry_files=folder / "registry",
             image=image,
+            files=folder / "image",
             podman=podman,
         )
 
@@ -78,7 +83,7 @@ def service(root: Path, host: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """An engine over files below `root` that may pull from a registry without TLS; its address, and the command line's words for it."""
     with TemporaryDirectory(prefix="engine-") as short:
         run = Path(short)  # podman takes no longer path for its run root
-        (run / "containers.conf").write_text(_CONTAINERS_CONF)
+        (run / "containers.conf").write_text(_CONTAINERS_CONF.format(networks=run / "networks"))
         (run / "registries.conf").write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
         environment = {
             "PATH": f"{os.defpath}:/usr/sbin:/sbin",

@@ -12,6 +12,10 @@ from gennaker.transport.images import layout as layouts
 from gennaker.transport.images import manifests
 from gennaker.transport.images.manifests import Descriptor, Manifest
 
+_OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+_DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+
 
 class MemoryRegistry:
     """One account of it."""
@@ -29,11 +33,12 @@ class MemoryRegistry:
         """Which of them are manifests."""
 
     def add(self, repository: str, tag: str, folder: Path, config: JsonObject) -> str:
-        """Makes an image of the folder; returns its reference with digest."""
+        """Makes an image of the folder; returns its reference with digest. With a health check it is Docker's: OCI has none."""
+        is_docker = "Healthcheck" in config
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
             tar.add(folder, arcname=".", filter=_without_caches)
-        layer = self._described(repository, "application/vnd.oci.image.layer.v1.tar", packed.getvalue())
+        layer = self._described(repository, _DOCKER_LAYER if is_docker else _OCI_LAYER, packed.getvalue())
         configuration: JsonObject = {
             "architecture": "amd64",
             "os": "linux",
@@ -42,8 +47,10 @@ class MemoryRegistry:
         }
         manifest: JsonObject = {
             "schemaVersion": 2,
-            "mediaType": manifests.OCI_MANIFEST,
-            "config": self._described(repository, "application/vnd.oci.image.config.v1+json", encode(configuration)),
+            "mediaType": manifests.DOCKER_MANIFEST if is_docker else manifests.OCI_MANIFEST,
+            "config": self._described(
+                repository, _DOCKER_CONFIG if is_docker else manifests.OCI_CONFIG, encode(configuration)
+            ),
             "layers": [layer],
         }
         digest = self._keep_manifest(repository, encode(manifest))

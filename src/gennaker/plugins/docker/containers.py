@@ -1,5 +1,6 @@
 """Containers: made once under a key, found by their labels, seen as runs."""
 
+import asyncio
 import io
 import re
 import signal
@@ -28,8 +29,9 @@ KEY = "gennaker.key"
 """Label: what it is, unique within an installation: a run's or a job's name."""
 _SIGNALS = 128
 _STOP_SIGNAL = "gennaker.stop-signal"
+_HEALTH_SECONDS = 1.0
+"""So old what the images' own health checks say may be."""
 _OVER = frozenset({"exited", "dead", "stopped", "removing"})
-_UNHEALTHY = "(unhealthy)"
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +41,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     state: str
     """`created`, `running`, `exited` …"""
-    status: str
-    """In words, with what the image's own health check says."""
+    is_unhealthy: bool = False
+    """The image's own health check says so."""
     stop_signal: str
 
     @property
@@ -76,12 +78,15 @@ class Containers:
         self._secrets = secrets
         self._endings: dict[str, ProcessStatus] = {}
         """By container, of those that are over: it never changes."""
+        self._unhealthy: frozenset[str] = frozenset()
+        self._asked_at = float("-inf")
+        """Loop time at which that was asked for."""
 
     async def list(self, owner: str) -> dict[str, Container]:
         """All of an installation, by key."""
-        query = {"all": "1", **filters(label=(f"{OWNER}={owner}",))}
-        answer = await self._engine.ask("GET", "/containers/json", about="Its containers can't be listed", query=query)
-        found = [_read(one) for one in answer.listed] if answer else []
+        listed = await self._listed({"all": "1"}, label=(f"{OWNER}={owner}",))
+        unhealthy = await self._those_unhealthy(owner) if any(map(_is_running, listed)) else frozenset[str]()
+        found = [_read(one, unhealthy) for one in listed]
         there = {one.id for one in found}
         self._endings = {key: ending for key, ending in self._endings.items() if key in there}
         return {one.key: one for one in found}
@@ -153,7 +158,7 @@ class Containers:
         if one.state in ("created", "initialized", "configured"):
             return ProcessStatus(name=one.key, state=ProcessState.UNSTARTED)
         if not one.is_over:
-            complaint = "the image's own health check fails" if _UNHEALTHY in one.status else ""
+            complaint = "the image's own health check fails" if one.is_unhealthy else ""
             return ProcessStatus(name=one.key, state=ProcessState.RUNNING, complaint=complaint)
         if one.id not in self._endings:
             self._endings[one.id] = await self._ending(one)
@@ -178,6 +183,20 @@ class Containers:
             complaint=_memory(answer.json if answer else {}, state, status),
         )
 
+    async def _listed(self, query: dict[str, str], **wanted: tuple[str, ...]) -> tuple[JsonObject, ...]:
+        about, query = "Its containers can't be listed", {**query, **filters(**wanted)}
+        answer = await self._engine.ask("GET", "/containers/json", about=about, query=query)
+        return tuple(answer.listed) if answer else ()
+
+    async def _those_unhealthy(self, owner: str) -> frozenset[str]:
+        """Whose image's own health check fails. Docker's lists say it in words, too, Podman's say nothing of it."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at > _HEALTH_SECONDS:
+            self._asked_at = now
+            told = await self._listed({}, label=(f"{OWNER}={owner}",), health=("unhealthy",))
+            self._unhealthy = frozenset(str(one.get("Id")) for one in told)
+        return self._unhealthy
+
     def _secret(self, name: str) -> bytes:
         path = self.settings.secrets.get(name, "")
         try:
@@ -192,14 +211,18 @@ class Containers:
             ) from error
 
 
-def _read(one: JsonObject) -> Container:
+def _is_running(one: JsonObject) -> bool:
+    return str(one.get("State", "")).lower() == "running"
+
+
+def _read(one: JsonObject, unhealthy: frozenset[str]) -> Container:
     labels = one.get("Labels")
     labels = labels if isinstance(labels, dict) else {}
     return Container(
         id=str(one.get("Id", "")),
         key=str(labels.get(KEY, "")),
         state=str(one.get("State", "")).lower(),
-        status=str(one.get("Status", "")),
+        is_unhealthy=str(one.get("Id", "")) in unhealthy,
         stop_signal=str(labels.get(_STOP_SIGNAL) or "SIGTERM"),
     )
 
