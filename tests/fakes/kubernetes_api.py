@@ -91,6 +91,7 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         self._uid = itertools.count(1)
         self._second = itertools.count(1)
         self._changed = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._latest = 100
 
     # ------------------------------------------------------------------ what tests do
@@ -131,6 +132,10 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         path = request.url.path
         query = {key: values[0] for key, values in parse_qs(request.url.query.decode()).items()}
         self.asked.append(f"{request.method} {path}")
+        if (
+            self._loop is not asyncio.get_running_loop()
+        ):  # a test may run its server several times, each in a loop of its own
+            self._loop, self._changed = asyncio.get_running_loop(), asyncio.Event()
         if self.is_down:
             raise httpx2.ConnectError("connection refused")
         if self.refusals:
