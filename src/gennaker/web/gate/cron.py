@@ -1,14 +1,14 @@
 """Gate's check of a cron expression, as Deck makes it while one is typed."""
 
-from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from itertools import islice
 
 from litestar import Controller, get
 from litestar.params import FromQuery
 
-from gennaker.model import cron_expressions, cron_times, cron_wording
+from gennaker.model import cron_expressions, cron_wording
 from gennaker.model.codec import Json, JsonObject, milliseconds
-from gennaker.model.cron_expressions import CronExpression, InvalidExpression
+from gennaker.model.cron_expressions import InvalidExpression
+from gennaker.web import due_times
 from gennaker.web.ports import Asking, Ports
 
 _SHOWN_TIMES = 5
@@ -29,18 +29,5 @@ class GateCronController(Controller):
         description = cron_wording.described(found)
         if cron_expressions.is_fuzzy(expression):
             description += " (`H` stands for another number in each trigger)"
-        times = _times(found, services.clock.now(), zone)
+        times: list[Json] = [milliseconds(due) for due in islice(due_times.following(found, services), _SHOWN_TIMES)]
         return {"valid": True, "description": description, "timeZone": zone, "nextTimes": times}
-
-
-def _times(expression: CronExpression, at: datetime, zone: str) -> list[Json]:
-    try:
-        known = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return []  # no trigger fires then, which the log says
-    found: list[Json] = []
-    following = cron_times.after(expression, at, known)
-    while following is not None and len(found) < _SHOWN_TIMES:
-        found.append(milliseconds(following))
-        following = cron_times.after(expression, following, known)
-    return found

@@ -13,7 +13,7 @@ from gennaker.interfaces.executions import Submission
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import paging, pipeline_saves, preconditions, visible
+from gennaker.web import due_times, paging, pipeline_saves, preconditions, visible
 from gennaker.web.idempotency import IdempotencyKey, submission_key
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -42,11 +42,17 @@ class PipelinesController(Controller):
         after: paging.After = "",
         limit: paging.Limit = 100,
     ) -> Response[JsonObject]:
-        """Pipelines by id, or those of an application."""
+        """Pipelines by id, or those of an application; `nextDue` is when the clock starts one next."""
         found = await ports.services.definitions.list("pipeline", application)
         readable = await visible.definitions(ports, principal, found)
         return paging.page(
-            request, "pipelines", readable, key=lambda one: one.id, show=_shown, after=after, limit=limit
+            request,
+            "pipelines",
+            readable,
+            key=lambda one: one.id,
+            show=lambda one: _shown(one, ports),
+            after=after,
+            limit=limit,
         )
 
     @post("/run", status_code=202)
@@ -136,5 +142,7 @@ def _saved(one: Definition, warnings: list[Json]) -> Response[JsonObject]:
     return preconditions.tagged(shape, preconditions.of_revision(one))
 
 
-def _shown(one: Definition) -> JsonObject:
-    return {**pipeline_saves.shown(one), "revision": one.revision}
+def _shown(one: Definition, ports: WebPorts) -> JsonObject:
+    due = due_times.of_pipeline({**one.body, "id": one.id}, ports.services)
+    next_due: JsonObject = {"nextDue": due.isoformat()} if due else {}
+    return {**pipeline_saves.shown(one), "revision": one.revision, **next_due}
