@@ -19,6 +19,7 @@ from gennaker.cli import (
     auditing,
     configuration,
     contexts,
+    differing,
     drifting,
     keeping_secrets,
     lists,
@@ -43,6 +44,7 @@ auditing.add_to(app)
 migrating.add_to(app, lists.add_to(app))
 keeping_secrets.add_to(app)
 drifting.add_to(app)
+differing.add_to(app)
 
 
 _NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")

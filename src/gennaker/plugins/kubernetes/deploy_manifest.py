@@ -65,6 +65,10 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     moniker: JsonObject | None = None
     traffic_management: JsonObject | None = None
     stable_manifest_timeout_minutes: Plain | None = None
+    diff_only: bool = False
+    """Shows what would change and applies nothing: a judgment may stand between this and the deployment."""
+    as_stage: str = ""
+    """With `diffOnly`: `refId` of the stage that will deploy, so that what it would prune is shown."""
     prune: bool = False
     """Deletes what earlier runs of this stage have applied and this one no longer contains."""
     no_output: bool = False
@@ -109,14 +113,15 @@ async def deploy(context: TaskContext) -> TaskResult:
         rehearsal = await rehearsing.rehearse(objects, chosen)
         if rehearsal.problems:
             raise Refused(_together(list(rehearsal.problems)))
-        left = await pruning.left(context, objects, given=prepared.ready, sent=chosen)
+        is_rehearsal = foreign.flag(context.stage.context.get("diffOnly"))
+        left = await pruning.left(context, objects, given=prepared.ready, sent=() if is_rehearsal else chosen)
+        shown: JsonObject = {"manifestDifferences": [*rehearsal.differences, *left.differences]}
+        if is_rehearsal:
+            return Done(context=shown, outputs=shown)
         return Again(
             after=timedelta(),
             memory={"ready": to_json(prepared.ready), "bound": to_json(prepared.bound)},
-            context={
-                "manifestDifferences": [*rehearsal.differences, *left.differences],
-                pruning.TO_PRUNE: [*left.to_prune],
-            },
+            context=shown | {pruning.TO_PRUNE: [*left.to_prune]},
             waiting_for=waiting.ForWork(reason="the manifests to be sent", what="run"),
         )
     ready = foreign.mappings(decided)

@@ -49,8 +49,14 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
 
 def set_of(context: StageContext) -> str:
     """The name of the stage's set; empty: it has none."""
-    head = context.execution.head
-    return f"{head.application}/{head.pipeline_config_id}/{context.stage.ref_id}" if head.pipeline_config_id else ""
+    head, own = context.execution.head, context.stage.context
+    # A stage that only shows the difference looks with another's eyes: it applies nothing itself.
+    shown = foreign.text_at(own, "asStage") if foreign.flag(own.get("diffOnly")) else ""
+    return (
+        f"{head.application}/{head.pipeline_config_id}/{shown or context.stage.ref_id}"
+        if head.pipeline_config_id
+        else ""
+    )
 
 
 async def left(context: StageContext, objects: Objects, *, given: Sequence[Ready], sent: Sequence[Ready]) -> Left:

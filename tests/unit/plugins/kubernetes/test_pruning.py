@@ -161,3 +161,33 @@ def test_what_may_not_be_listed_stays_known_and_is_refused_where_it_is_to_go() -
     cluster.api.forbidden.clear()
 
     assert pruned(deployed(cluster, config_map(mode="fast"))) == ["service lb"]
+
+
+def test_a_stage_that_only_shows_the_difference_applies_deletes_and_remembers_nothing() -> None:
+    cluster = Cluster()
+    deployed(cluster, service(), config_map(mode="fast"))
+    wanted = (config_map(mode="slow"), workload())
+
+    shown = deployed(cluster, *wanted, diffOnly=True, refId="other", asStage="m")
+
+    assert shown.head.status is Status.SUCCEEDED, problem_of(shown)
+    listed: Any = first(shown).outputs["manifestDifferences"]
+    assert {one["name"]: one["change"] for one in listed} == {
+        "configMap cfg-v001": "created",
+        "deployment web": "created",
+        "service lb": "deleted",
+    }
+    assert cluster.api.names("services") == ["lb"]
+    assert cluster.api.names("configmaps") == ["cfg-v000"]
+    assert cluster.api.names("deployments") == []
+    assert pruned(deployed(cluster, *wanted)) == ["service lb"]
+
+
+def test_a_stage_that_only_shows_the_difference_says_all_that_is_wrong() -> None:
+    cluster = Cluster()
+    cluster.api.invalid["web"] = "no such field"
+
+    shown = deployed(cluster, workload(), diffOnly=True)
+
+    assert shown.head.status is Status.TERMINAL
+    assert "no such field" in problem_of(shown)
