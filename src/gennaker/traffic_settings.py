@@ -5,8 +5,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-CLUSTER_PROVIDERS = frozenset({"gateway-api"})
+CLUSTER_PROVIDERS = frozenset({"gateway-api", "istio"})
 """Those whose load balancers are routes in a Kubernetes cluster."""
+
+_WITHOUT_ADDRESS = frozenset({"istio"})
+"""Those that don't tell where clients reach a route."""
 
 
 class LoadBalancerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -21,7 +24,7 @@ class LoadBalancerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="ke
     namespace: str = ""
     """Of the route; empty: the account's own."""
     route: str = ""
-    """Name of the HTTPRoute; empty: the load balancer's."""
+    """Name of the HTTPRoute or VirtualService; empty: the load balancer's."""
     settle_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0
     """Of a route in a cluster: so long its controller may need to serve by what it has seen (Traefik: `providersThrottleDuration`)."""
 
@@ -30,6 +33,8 @@ class LoadBalancerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="ke
         if self.provider in CLUSTER_PROVIDERS:
             if not self.account:
                 raise ValueError(f"{self.provider} needs the Kubernetes account that it works with (account)")
+            if self.provider in _WITHOUT_ADDRESS and not self.address:
+                raise ValueError(f"{self.provider} can't tell where clients reach a route: say it (address)")
         elif self.account or self.namespace or self.route:
             raise ValueError(f"account, namespace and route are of routes in a cluster, not of {self.provider}")
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.free_ports import free_port
 from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
+from gennaker.plugins.cluster_traffic.routes import RouteKind
 from gennaker.plugins.proxies import program
 from gennaker.plugins.proxies.traefik import Traefik
 from gennaker.settings import KubernetesAccountSettings
@@ -106,22 +107,14 @@ class GatewayWorld(RealWorld):
         super().__init__(folder)
         self._cluster = cluster
         self._by_port: dict[str, str] = {}
-        self.account = HttpApiServer(
-            "prod", partial(kubeconfig.from_file, cluster.plane.kubeconfig, ""), now=SystemClock().now
-        )
+        self.account = account(cluster)
         self._traefik = httpx2.AsyncClient(trust_env=False, verify=False)
         for name in NAMES:
             cluster.add_route(name)
 
     def provider(self) -> RouteProvider:
         wish = LoadBalancerSettings(provider="gateway-api", account="prod", settle_seconds=_SETTLE_SECONDS)
-        return RouteProvider(
-            kind=GatewayApi(),
-            configured=dict.fromkeys(NAMES, wish),
-            accounts={"prod": KubernetesAccountSettings(kubeconfig_file=str(self._cluster.plane.kubeconfig))},
-            servers={"prod": self.account}.get,
-            sleep=self.settle,
-        )
+        return provider(self._cluster, GatewayApi(), self.account, dict.fromkeys(NAMES, wish), self.settle)
 
     async def settle(self, seconds: float) -> None:
         """However slow the machine is: until Traefik serves by the routes and slices that there are."""
@@ -216,6 +209,28 @@ def running(folder: Path) -> Iterator[GatewayCluster]:
         cluster.install()
         with _traefik(folder, cluster):
             yield cluster
+
+
+def account(cluster: GatewayCluster) -> HttpApiServer:
+    """To be closed."""
+    return HttpApiServer("prod", partial(kubeconfig.from_file, cluster.plane.kubeconfig, ""), now=SystemClock().now)
+
+
+def provider(
+    cluster: GatewayCluster,
+    kind: RouteKind,
+    server: HttpApiServer,
+    configured: Mapping[str, LoadBalancerSettings],
+    sleep: Callable[[float], Awaitable[None]],
+) -> RouteProvider:
+    """Over a cluster."""
+    return RouteProvider(
+        kind=kind,
+        configured=configured,
+        accounts={"prod": KubernetesAccountSettings(kubeconfig_file=str(cluster.plane.kubeconfig))},
+        servers={"prod": server}.get,
+        sleep=sleep,
+    )
 
 
 def module(name: str, digest: str) -> Path:

@@ -72,9 +72,12 @@ def test_a_route_of_which_the_settings_say_nonsense_is_refused_at_the_start(keys
         app.check_addresses(routed(**keys))
 
 
-@pytest.mark.parametrize("keys", [{"provider": "gateway-api"}, {"account": "prod"}, {"route": "shop"}])
+@pytest.mark.parametrize(
+    "keys",
+    [{"provider": "gateway-api"}, {"provider": "istio", "account": "prod"}, {"account": "prod"}, {"route": "shop"}],
+)
 def test_settings_of_a_load_balancer_that_contradict_one_another_are_refused(keys: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"gateway-api needs|not of caddy"):
+    with pytest.raises(ValueError, match=r"gateway-api needs|istio can't tell|not of caddy"):
         LoadBalancerSettings(**keys)
 
 

@@ -73,7 +73,7 @@ def service(backend: Backend, load_balancer: str) -> JsonObject:
         "kind": "Service",
         "metadata": {
             "name": backend.name,
-            "labels": _labels(load_balancer),
+            "labels": labels(load_balancer),
             **({"annotations": {_GROUP: backend.key}} if backend.key else {}),
         },
         "spec": {"ports": [port]},
@@ -112,7 +112,7 @@ def _slice(
         "metadata": {
             "name": own,
             "labels": {
-                **_labels(load_balancer),
+                **labels(load_balancer),
                 SERVICE_OF_SLICE: backend.name,
                 "endpointslice.kubernetes.io/managed-by": _MANAGED_BY,
             },
@@ -128,7 +128,8 @@ def _endpoint(host: str, pods: Mapping[str, JsonObject]) -> JsonObject:
     return {**endpoint, "targetRef": pods[host]} if host in pods else endpoint
 
 
-def _labels(load_balancer: str) -> JsonObject:
+def labels(load_balancer: str) -> JsonObject:
+    """Of all that is made for it."""
     return {"app.kubernetes.io/managed-by": _MANAGED_BY, OWNER: owner(load_balancer)}
 
 

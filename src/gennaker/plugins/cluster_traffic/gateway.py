@@ -22,6 +22,7 @@ class GatewayApi:
     group = "gateway.networking.k8s.io"
     kind = "HTTPRoute"
     plural = "httproutes"
+    companion = ""
 
     def with_backends(self, route: JsonObject, backends: tuple[Backend, ...], ours: frozenset[str]) -> JsonObject:
         """With these in each rule that has none, or has only `ours`. Raises Refused where there is no such rule."""
@@ -61,6 +62,10 @@ class GatewayApi:
                 said = foreign.text_at(one, "message") or foreign.text_at(one, "reason")
                 raise Refused(problems.not_accepted(routes.named(route), said), status=502)
         return all(one.get("status") == "True" for one in conditions if one.get("type") == "ResolvedRefs")
+
+    def companion_of(self, backend: Backend, load_balancer: str, version: str) -> JsonObject | None:
+        """None: all that there is to say of a Service stands in the route."""
+        return None
 
     async def address(self, objects: Objects, route: JsonObject) -> str:
         """The first address of its first Gateway, with the port of the listener that it names, else of the first."""

@@ -4,9 +4,11 @@ from functools import partial
 
 from gennaker.interfaces.plugins import Plugin
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
+from gennaker.plugins.cluster_traffic.istio import Istio
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
+from gennaker.plugins.cluster_traffic.routes import RouteKind
 
-_KINDS = (GatewayApi(),)
+_KINDS: tuple[RouteKind, ...] = (GatewayApi(), Istio())
 
 plugin = Plugin(
     name="cluster-traffic",

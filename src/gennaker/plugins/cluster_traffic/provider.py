@@ -154,8 +154,13 @@ class RouteProvider:
         known = {address for one in there.values() for address in _addresses(one)}
         hosts = {address.rpartition(":")[0].strip("[]") for one in wanted for address in one.addresses}
         pods = await objects.pods() if hosts - known else {}
+        beside = await self._companions(place)
         is_new = is_other = False
         for backend in wanted:
+            own = self._kind.companion_of(backend, place.load_balancer, place.version)
+            if own is not None and (backend.name not in beside or beside[backend.name].get("spec") != own["spec"]):
+                await objects.apply(self._kind.companion, own)
+                is_new = True
             if backend.name not in services:
                 await objects.apply("services", backends.service(backend, place.load_balancer))
                 is_new = True
@@ -215,6 +220,15 @@ class RouteProvider:
         for name in await objects.list("v1", "services", selector):
             if name not in staying:
                 await objects.delete("v1", "services", name)
+        for name in await self._companions(place):
+            if name not in staying:
+                await objects.delete(place.version, self._kind.companion, name)
+
+    async def _companions(self, place: _Place) -> Mapping[str, JsonObject]:
+        if not self._kind.companion:
+            return {}
+        selector = f"{backends.OWNER}={backends.owner(place.load_balancer)}"
+        return await place.objects.list(place.version, self._kind.companion, selector)
 
     async def _known(self, load_balancer: str) -> tuple[_Place, JsonObject, RouteRecord]:
         if load_balancer not in self._configured:

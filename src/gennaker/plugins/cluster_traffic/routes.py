@@ -18,6 +18,8 @@ class RouteKind(Protocol):
     group: str
     kind: str
     plural: str
+    companion: str
+    """Plural of the kind of which each of our Services has an object beside it, in the same API version; empty: none."""
 
     def with_backends(self, route: JsonObject, backends: tuple[Backend, ...], ours: frozenset[str]) -> JsonObject:
         """With these in each rule that has none, or has only `ours`. Raises Refused where there is no such rule."""
@@ -33,6 +35,10 @@ class RouteKind(Protocol):
 
     def is_followed(self, route: JsonObject) -> bool:
         """Whether the controller says that it has seen this version; true where it says nothing ever. Raises Refused."""
+        ...
+
+    def companion_of(self, backend: Backend, load_balancer: str, version: str) -> JsonObject | None:
+        """The object beside a Service, of the same name; None: there is none."""
         ...
 
     async def address(self, objects: Objects, route: JsonObject) -> str:
