@@ -7,36 +7,20 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from tests.conformance import subjects
-from tests.fakes.audit import MemoryAuditTrail
 from tests.fakes.cloud_worlds import PLACE, DockerWorld, LocalWorld, ended, until, wanted, world
-from tests.fakes.documents import MemoryStore
+from tests.fakes.secrets import store
 from tests.fakes.web_client import WebClient
-from tests.harness import TESTER, CountingIds
+from tests.harness import TESTER
 
-from gennaker.access.keyring import Keyring
-from gennaker.access.stored_secrets import SecretRules, StoredSecrets
+from gennaker.access.stored_secrets import SecretRules
 from gennaker.interfaces.clouds import Health, NewJob
 from gennaker.model.codec import encode
 from gennaker.model.problems import Refused
-from gennaker.worker.clock import SystemClock
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
 
 SECRET, RENEWED = "the hub's token", "another token of the hub"
 ENVIRONMENT = {"TOKEN": "Bearer secret://store?n=hub", "COLOUR": "green"}
-
-
-def store(folder: Path) -> StoredSecrets:
-    """Gennaker's own store of secrets."""
-    ids = CountingIds()
-    return StoredSecrets(
-        documents=MemoryStore()("secrets"),
-        keyring=Keyring(folder / "secrets.key", ids.token),
-        audit=MemoryAuditTrail(),
-        clock=SystemClock(),
-        new_secret=ids.token,
-        know=lambda _: None,
-    )
 
 
 @pytest.fixture(params=subjects.params(dict.fromkeys(("local", "docker")), debian=("docker",), root=("docker",)))

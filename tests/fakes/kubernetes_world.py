@@ -6,6 +6,8 @@ from typing import Any
 from tests.fakes.kubernetes_api import KubernetesApi, Object
 from tests.fakes.registry import MemoryRegistry
 
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import ResolvedSecrets
 from gennaker.interfaces.clouds import Place
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import NO_CUSTOM_KINDS
@@ -77,6 +79,7 @@ class KubernetesWorld:
         self.api.behaviour = Controllers()
         self._place = place
         self._source = source
+        self.secrets = ResolvedSecrets(Masker())
         self._provider = self._new()
 
     def _new(self) -> KubernetesProvider:
@@ -85,7 +88,7 @@ class KubernetesWorld:
         settings = KubernetesAccountSettings(in_cluster=True, namespaces=(self._place.region,))
         account = Account(name=self._place.account, server=server, settings=settings, custom=NO_CUSTOM_KINDS)
         known = {account.name: account}
-        return KubernetesProvider(lambda: known, {"docker": self._source}, now=SystemClock().now)
+        return KubernetesProvider(lambda: known, {"docker": self._source}, secrets=self.secrets, now=SystemClock().now)
 
     def provider(self) -> KubernetesProvider:
         return self._provider

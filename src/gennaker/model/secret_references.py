@@ -43,9 +43,9 @@ def refuse_in(environment: Mapping[str, str], provider: str) -> None:
     if named:
         raise Refused(
             Problem(
-                code="secret.not_in_jobs_here",
-                message=f"What runs on {provider} can't be given secrets by reference; {', '.join(named)} refer to some.",
-                remedy=f"Use {provider}'s own secrets, or run it on an account of the provider local or docker.",
+                code="secret.not_in_server_groups_here",
+                message=f"Server groups of {provider} can't be given secrets by reference; {', '.join(named)} refer to some.",
+                remedy=f"Use {provider}'s own secrets.",
             ),
             status=501,
         )

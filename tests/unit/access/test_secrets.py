@@ -258,7 +258,7 @@ def test_providers_that_would_keep_the_values_refuse_references() -> None:
     with pytest.raises(Refused) as refused:
         secret_references.refuse_in({"A": "plain", "B": "x secret://store?n=hub"}, "docker")
 
-    assert (refused.value.status, refused.value.problems[0].code) == (501, "secret.not_in_jobs_here")
+    assert (refused.value.status, refused.value.problems[0].code) == (501, "secret.not_in_server_groups_here")
 
 
 @pytest.mark.parametrize("secret", ["plain-password", 'with "quotes" & ümlaut/+', "first line here\nsecond line here"])

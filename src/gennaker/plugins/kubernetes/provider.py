@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
+import msgspec
+
+from gennaker.interfaces import secrets as secrets_port
 from gennaker.interfaces.clouds import Capacity, Described, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.registry import ImageRegistry
+from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign, secret_references
 from gennaker.model.codec import JsonObject
@@ -35,7 +39,7 @@ from gennaker.plugins.kubernetes.patience import patiently, until
 from gennaker.plugins.kubernetes.server_group_manifests import Around
 from gennaker.plugins.kubernetes.submitting import EFFECT
 
-_POD, _SERVICE, _NAMESPACE, _JOB = Kind("pod"), Kind("service"), Kind("namespace"), Kind("job")
+_POD, _SERVICE, _NAMESPACE, _JOB, _SECRET = map(Kind, ("pod", "service", "namespace", "job", "secret"))
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _STOPPED = "gennaker.io/stopped"
 _CONFLICT, _FORBIDDEN, _NOT_FOUND = 409, 403, 404
@@ -51,18 +55,21 @@ class KubernetesProvider:
         known: Callable[[], Mapping[str, Account]],
         registries: Mapping[str, ImageRegistry],
         *,
+        secrets: Secrets,
         now: Callable[[], datetime],
     ) -> None:
         """Images of the `registries` are looked for before anything is created; those of others the cluster pulls or not."""
         self._known = known
         self._registries = registries
+        self._secrets = secrets
         self._now = now
         self._unseen: set[str] = set()
 
     @classmethod
     def of(cls, services: Services) -> "KubernetesProvider":
         """The server's own."""
-        return cls(partial(accounts.all_of, services), services.registries, now=services.clock.now)
+        known = partial(accounts.all_of, services)
+        return cls(known, services.registries, secrets=services.secrets, now=services.clock.now)
 
     @property
     def name(self) -> str:
@@ -167,23 +174,28 @@ class KubernetesProvider:
         )
 
     async def run_job(self, new: NewJob) -> Job:
-        """Creates a Job, unless this key has one."""
+        """Creates a Job, unless this key has one; its pod waits for the Secret that has its secret variables."""
         objects = self._objects(new.place)
-        secret_references.refuse_in(new.environment, self.name)
         if new.reports:
             raise Refused(_no_files(new))
         await self._check_image(new.image)
-        manifest = job_runs.made(new)
+        secret = await secrets_port.variables(self._secrets, new.environment, new.application)
+        manifest = job_runs.made(new, secret)
         if await self.job(new.place, manifests.name(manifest)) is None:
-            try:
-                await patiently(partial(objects.create, manifest))
-            except Refused as refused:
-                if refused.status != _CONFLICT:  # made meanwhile, by a try whose answer was lost
-                    raise
+            await _created_once(objects, manifest)
+        if secret:
+            await self._give_secret(objects, new.place, manifests.name(manifest), secret)
         found = await self.job(new.place, manifests.name(manifest))
         if found is None:
             raise Refused(_unknown(manifests.name(manifest), new.place), status=_NOT_FOUND)
         return found
+
+    async def _give_secret(self, objects: Objects, place: Place, job_id: str, secret: dict[str, str]) -> None:
+        where = Coordinates(kind=_JOB, namespace=place.region, name=job_id)
+        live = await patiently(partial(objects.get, where))
+        there = await patiently(partial(objects.get, msgspec.structs.replace(where, kind=_SECRET)))
+        if live is not None and there is None and job_runs.state(live) == job_runs.RUNNING:
+            await _created_once(objects, job_runs.secret_of(live, secret))
 
     async def job(self, place: Place, job_id: str) -> Job | None:
         """As its Job and its pods are."""
@@ -330,6 +342,14 @@ class KubernetesProvider:
             exit_status=int(code) if code.isdigit() else None,
             reason=f"{why}{said}",
         )
+
+
+async def _created_once(objects: Objects, manifest: JsonObject) -> None:
+    try:
+        await patiently(partial(objects.create, manifest))
+    except Refused as refused:
+        if refused.status != _CONFLICT:  # made meanwhile, by a try whose answer was lost
+            raise
 
 
 def _counts(objects: Objects, live: JsonObject, application: str) -> bool:

@@ -1,17 +1,25 @@
 """The cloud provider over several clusters, of which one doesn't answer: the others are seen, and what is missing is said."""
 
 import asyncio
+import base64
 from functools import partial
+from pathlib import Path
 
+import msgspec
 import pytest
 from tests.fakes.kubernetes_api import KubernetesApi
-from tests.fakes.kubernetes_world import Controllers
+from tests.fakes.kubernetes_world import Controllers, KubernetesWorld
+from tests.fakes.registry import MemoryRegistry
+from tests.fakes.secrets import store
 from tests.fakes.visiting import visit
 from tests.fakes.website import Website
-from tests.harness import Harness
+from tests.harness import TESTER, Harness
 
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import ResolvedSecrets
+from gennaker.access.stored_secrets import SecretRules
 from gennaker.interfaces import clouds
-from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
+from gennaker.interfaces.clouds import Capacity, NewJob, NewServerGroup, Place
 from gennaker.interfaces.plugins import Plugin
 from gennaker.model.problems import Refused
 from gennaker.plugins.kubernetes.accounts import Account
@@ -33,7 +41,7 @@ class Two:
     def __init__(self) -> None:
         self.apis = {name: KubernetesApi() for name in ("east", "west")}
         known = {name: self._account(name) for name in self.apis}
-        self.provider = KubernetesProvider(lambda: known, {}, now=SystemClock().now)
+        self.provider = KubernetesProvider(lambda: known, {}, secrets=ResolvedSecrets(Masker()), now=SystemClock().now)
 
     async def begin(self) -> None:
         for name in self.apis:
@@ -109,3 +117,50 @@ def test_references_to_secrets_are_refused_since_a_workload_would_keep_the_value
         asyncio.run(two.provider.create(new))
 
     assert refused.value.status == 501
+
+
+def test_a_jobs_secrets_are_in_a_secret_that_goes_with_it_and_is_made_once(tmp_path: Path) -> None:
+    kept, place = store(tmp_path), Place(account="shop", region="shop")
+    world = KubernetesWorld(place, "shop", MemoryRegistry())
+    world.secrets.offer([kept])
+    environment = {"TOKEN": "Bearer secret://store?n=hub", "COLOUR": "green"}
+    new = NewJob(key="tests", place=place, image="shop", environment=environment, application="shop")
+
+    async def story() -> None:
+        await kept.set("hub", "the hub's token", SecretRules(applications=("shop",)), by=TESTER)
+        with pytest.raises(Refused, match="isn't for pipelines of cart"):
+            await world.provider().run_job(msgspec.structs.replace(new, application="cart"))
+        assert world.api.names("jobs") == []
+        job = await world.provider().run_job(new)
+        made, secret = world.api.object("jobs", job.id), world.api.object("secrets", job.id)
+        await world.provider().run_job(new)
+
+        (container,) = made["spec"]["template"]["spec"]["containers"]
+        told = {"name": job.id, "key": "TOKEN"}
+        assert container["env"] == [
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": told}},
+            {"name": "COLOUR", "value": "green"},
+        ]
+        assert secret["data"] == {"TOKEN": base64.b64encode(b"Bearer the hub's token").decode()}
+        (owner,) = secret["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"], owner["uid"]) == ("Job", job.id, made["metadata"]["uid"])
+        assert world.api.object("secrets", job.id) == secret
+
+    asyncio.run(story())
+
+
+def test_a_job_that_was_made_just_before_a_kill_gets_its_secret_afterwards(tmp_path: Path) -> None:
+    kept, place = store(tmp_path), Place(account="shop", region="shop")
+    world = KubernetesWorld(place, "shop", MemoryRegistry())
+    world.secrets.offer([kept])
+    environment = {"TOKEN": "secret://store?n=hub"}
+    new = NewJob(key="tests", place=place, image="shop", environment=environment, application="shop")
+
+    async def story() -> None:
+        await kept.set("hub", "the hub's token", SecretRules(applications=("shop",)), by=TESTER)
+        job = await world.provider().run_job(new)
+        world.api.remove("secrets", job.id, "shop")
+        await world.provider().run_job(new)
+        assert world.api.names("secrets") == [job.id]
+
+    asyncio.run(story())
