@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,10 @@ from tests.e2e.several import (
     waits_for_a_person,
 )
 
-from gennaker.model.codec import JsonObject
+from gennaker.model import foreign
+from gennaker.model.codec import JsonObject, decode
 from gennaker.model.problems import Refused
+from gennaker.triggers import cron
 
 pytestmark = [pytest.mark.debian, pytest.mark.e2e, pytest.mark.slow]
 
@@ -110,6 +113,45 @@ def test_a_command_waits_for_whoever_takes_over_from_a_killed_owner(new_postgres
 
         assert eventually(lambda: status(several.clients[1], execution_id) == "SUCCEEDED", 20)
         assert eventually(lambda: len(receiver.deliveries) == 1, 20)
+
+
+def test_a_due_time_starts_one_execution_whichever_server_dies(new_postgres_url: str, tmp_path: Path) -> None:
+    trigger: JsonObject = {"type": "cron", "enabled": True, "id": "t", "cronExpression": "* * * * * ?"}
+    stage: JsonObject = {**WAIT, "refId": "1", "waitTime": 0}
+    body: JsonObject = {
+        "application": "shop",
+        "name": "tick",
+        "id": "id-tick",
+        "stages": [stage],
+        "triggers": [trigger],
+    }
+    with running(tmp_path, new_postgres_url, 2) as (several, _):
+        several.clients[0].post("/pipelines", body)
+        assert eventually(lambda: len(event_ids(several)) >= 3, 60)
+        (fence,) = several.one("SELECT fence FROM leases WHERE name = 'service:cron'")
+        holder = next(number for number in (0, 1) if several.fence(number) == fence)
+        (stored,) = several.one("SELECT body FROM definitions WHERE kind = 'pipeline' AND id = 'id-tick'")
+        (configured,) = foreign.mappings(decode(str(stored), JsonObject)["triggers"])
+
+        several.kill(holder)
+        before = len(event_ids(several))
+        assert eventually(lambda: len(event_ids(several)) >= before + 8, 60)
+
+        found = event_ids(several)
+        now = datetime.now(UTC).replace(microsecond=0)
+        dues = {event_id_of(configured, now - timedelta(seconds=ago)): ago for ago in range(-5, 300)}
+        started = sorted(dues[one] for one in found)
+        assert started == [*range(started[0], started[0] + len(found))]
+
+
+def event_ids(several: Several) -> list[str]:
+    """Of the executions that the clock has started."""
+    rows = several.all("SELECT body FROM outlines JOIN executions ON id = execution_id WHERE config_id = 'id-tick'")
+    return [str(foreign.mapping(decode(str(body), JsonObject)["trigger"])["eventId"]) for (body,) in rows]
+
+
+def event_id_of(configured: JsonObject, due: datetime) -> str:
+    return str(cron.runtime(configured, cron.key("id-tick", configured, due))["eventId"])
 
 
 def test_a_server_that_ends_gives_everything_back_at_once(new_postgres_url: str, tmp_path: Path) -> None:
