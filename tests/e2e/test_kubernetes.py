@@ -1,8 +1,10 @@
 """Manifest stages against a real control plane."""
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ from tests.control_plane import ControlPlane
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
 from tests.fakes.virtual_time import RealTime
 from tests.free_ports import free_port
-from tests.harness import Harness, Meanwhile, problem_of, reached
+from tests.harness import TESTER, Harness, Meanwhile, problem_of, reached
 from tests.kubernetes_cluster import config_map, first, service, workload
 
+from gennaker.access.stored_secrets import SecretRules
+from gennaker.interfaces.clouds import Job, NewJob, Place
 from gennaker.interfaces.manifests import Drifts, DriftState
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
@@ -32,7 +36,7 @@ TRAFFIC = {"enabled": True, "options": {"enableTraffic": True, "services": ["ser
 class Stages:
     """Stages on the account `prod`, which is the real API server."""
 
-    def __init__(self, plane: ControlPlane, *, rate: float = 1.0) -> None:
+    def __init__(self, plane: ControlPlane, *, rate: float = 1.0, data: Path | None = None) -> None:
         """`rate`: how much faster Gennaker's time passes than the cluster's."""
         self.plane = plane
         self.balancers: dict[str, FakeBalancer] = {}
@@ -49,6 +53,7 @@ class Stages:
             traffic,
             settings=Settings(kubernetes=accounts),
             time=RealTime(rate=rate),
+            data=data,
         )
 
     def run(self, kind: str, *, meanwhile: Meanwhile | None = None, **keys: Any) -> Execution:
@@ -190,6 +195,29 @@ def test_a_job_runs_to_its_end(stages: Stages) -> None:
 
     status: Any = first(execution).outputs["jobStatus"]
     assert status["jobState"] == "Succeeded"
+
+
+def test_a_jobs_secret_is_taken_by_the_server_and_goes_with_the_job(plane: ControlPlane, tmp_path: Path) -> None:
+    stages = Stages(plane, data=tmp_path)
+    place = Place(account="prod", region="default")
+    new = NewJob(
+        key="j", place=place, image="acme/job", environment={"TOKEN": "secret://store?n=hub"}, application="shop"
+    )
+
+    async def story() -> Job:
+        async with stages.harness.process() as core:
+            rules = SecretRules(applications=("shop",))
+            await core.stored_secrets.set("hub", "the hub's token", rules, by=TESTER)
+            return await core.services.clouds["kubernetes"].run_job(new)
+
+    job = stages.harness.time.run(story())
+
+    secrets, jobs = "/api/v1/namespaces/default/secrets", "/apis/batch/v1/namespaces/default/jobs"
+    secret, made = stages.live(f"{secrets}/{job.id}"), stages.live(f"{jobs}/{job.id}")
+    assert base64.b64decode(secret["data"]["TOKEN"]) == b"the hub's token"
+    assert "the hub's token" not in str(made)
+    plane.request("DELETE", f"{jobs}/{job.id}?propagationPolicy=Background")
+    plane.wait(lambda: stages.live(f"{secrets}/{job.id}") is None)
 
 
 def test_a_right_that_is_missing_is_said_in_the_servers_words(stages: Stages) -> None:
