@@ -27,6 +27,7 @@ from gennaker.plugins.kubernetes import (
     readiness,
     replacing,
     resolving,
+    server_group_manifests,
     targets,
     versions,
 )
@@ -178,7 +179,12 @@ def _has_namespaces(kind: Kind) -> bool:
 
 
 def _counts(objects: Objects, one: JsonObject, application: str) -> bool:
-    """Not what a controller has made of something that was applied: it has the labels of that, too."""
+    """Not what a controller has made of something that was applied: it has the labels of that, too. Nor server groups.
+
+    Those of `createServerGroup` are never applied: their stages change one property after another.
+    """
+    if server_group_manifests.CAPACITY in manifests.annotations(one):
+        return False
     owners = foreign.mappings_at(manifests.metadata(one), "ownerReferences")
     is_made = any(foreign.flag(owner.get("controller")) for owner in owners)
     is_own = (annotations.moniker(one).app or "").lower() == application.lower()

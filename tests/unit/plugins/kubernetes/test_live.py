@@ -107,6 +107,17 @@ def test_of_versions_the_newest_counts_and_what_controllers_make_never() -> None
     assert states(drift(cluster)) == {"configMap cfg-v001": DriftState.SAME, "deployment web": DriftState.SAME}
 
 
+def test_server_groups_are_no_manifests_and_left_out() -> None:
+    cluster = Cluster()
+    cluster.deploy(workload())
+    live = cluster.api.object("deployments", "web")
+    own = {"labels": live["metadata"]["labels"], "annotations": {"moniker.spinnaker.io/application": "shop"}}
+    own["annotations"]["gennaker.io/capacity"] = "1..3"
+    cluster.api.put({**workload("ReplicaSet"), "metadata": {"name": "shop-web-v000", **own}})
+
+    assert states(drift(cluster)) == {"deployment web": DriftState.SAME}
+
+
 def test_what_nobody_has_a_copy_of_is_unknown_and_says_why() -> None:
     cluster = Cluster()
     cluster.deploy(workload())
