@@ -1,7 +1,8 @@
 """What a switch of traffic costs the users of a load balancer: real servers, a real load balancer, clients that count everything.
 
-Run: `python benchmarks/traffic.py [caddy|haproxy|envoy …, default all]`. One line of JSON each; status 1 if anything was cut or
-failed, if a request followed old weights 100 ms after a switch, or if a split was off by more than one percentage point.
+Run: `python benchmarks/traffic.py [caddy|haproxy|envoy|nginx|traefik …, default all]`. One line of JSON each; status 1 if
+anything was cut or failed, if a request followed old weights 100 ms after a switch, or if a split was off by more than one
+percentage point (by more than four standard errors where the provider splits by chance).
 
 Per provider: a quiet stretch, then the same load (`--rate` requests a second from keep-alive clients, 50 WebSockets that say
 something each second, 20 answers that take `--slow` seconds) while the weights change 50 times, each time between all for one
@@ -139,6 +140,7 @@ async def measure(kind: str, rate: float, slow_seconds: float) -> dict[str, obje
         "slow_cut": sum(not one.result() for one in slow),
         "left_under_way": under_way,
         "split": counted,
+        "is_random": here.is_random,
         "switch_ms": {"median": _ms(sorted(took)[len(took) // 2]), "most": _ms(max(took))},
         "p99_ms": {"quiet": quiet.percentile(0.99), "switching": busy.percentile(0.99)},
     }
@@ -213,8 +215,13 @@ def _ms(seconds: float) -> float:
 def _is_good(figures: dict[str, object]) -> bool:
     split = figures["split"]
     assert isinstance(split, list)
-    is_split = all(abs(found - wanted) <= 1 for found, wanted in zip(split, _SPLIT, strict=True))
+    is_split = all(abs(found - part) <= _allowed(part, figures) for found, part in zip(split, _SPLIT, strict=True))
     return is_split and not any(figures[key] for key in ("wrong", "late", "sockets_cut", "slow_cut", "left_under_way"))
+
+
+def _allowed(part: int, figures: dict[str, object]) -> float:
+    """In percentage points."""
+    return 4 * (part * (100 - part) / _COUNTED) ** 0.5 if figures["is_random"] else 1.0
 
 
 def main() -> int:
