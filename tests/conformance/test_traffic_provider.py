@@ -268,15 +268,22 @@ def test_requests_are_copied_and_copies_answer_nobody(opened: Opened) -> None:
             await provider.set_weights("shop", shares(100))
             every = await answers(here, balancer, 20)
             await until(lambda: count() == 20)
+            if provider.routing >= MATCHES.needs:
+                tested = Share(weight=0, addresses=(stable,), routes=MATCHES)
+                await provider.set_weights("shop", {**shares(100), "tested": tested})
+                assert [await here.get(balancer, YES) for _ in range(5)] == [stable] * 5
+            await answers(here, balancer, 10)
+            await until(lambda: count() >= 20 + 10)
+            assert count() == 20 + 10, "what is routed isn't copied"
             await provider.set_weights("shop", shares(50))
             half = await answers(here, balancer, 100)
-            await until(lambda: count() >= 20 + 30)
+            await until(lambda: count() >= 30 + 30)
             await provider.set_weights("shop", {"stable": Share(weight=1, addresses=(stable,))})
             none = await answers(here, balancer, 20)
 
             assert (every, half, none) == ({stable: 20}, {stable: 100}, {stable: 20})
             # Four standard errors.
-            assert count() <= 20 + 70
+            assert count() <= 30 + 70
 
     asyncio.run(story())
 

@@ -31,6 +31,18 @@ def by_address(addresses: Iterable[str], pid: int, proc: Path = _PROC) -> dict[s
     return {address: counts[peer] for address, peer in peers.items()}
 
 
+def children(pid: int, proc: Path = _PROC) -> frozenset[int]:
+    """The process's own children. Raises OSError."""
+    found: set[int] = set()
+    for task in (proc / str(pid) / "task").iterdir():
+        try:
+            found.update(int(child) for child in (task / "children").read_text().split())
+        except FileNotFoundError:
+            if task.exists():
+                raise  # A kernel that doesn't list them: without its workers nothing can be said of the program.
+    return frozenset(found)
+
+
 def _peer(address: str) -> _Peer:
     host, _, port = address.rpartition(":")
     return str(ipaddress.ip_address(host.strip("[]"))), int(port)
@@ -73,12 +85,5 @@ def _sockets(proc: Path, pid: int) -> frozenset[bytes]:
 
 def _tree(proc: Path, pid: int) -> Iterator[int]:
     yield pid
-    for task in (proc / str(pid) / "task").iterdir():
-        try:
-            children = (task / "children").read_text().split()
-        except FileNotFoundError:
-            if task.exists():
-                raise  # A kernel that doesn't list them: without its workers nothing can be said of the program.
-            continue
-        for child in children:
-            yield from _tree(proc, int(child))
+    for child in children(pid, proc):
+        yield from _tree(proc, child)

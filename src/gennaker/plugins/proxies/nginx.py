@@ -11,16 +11,23 @@ is random: each request falls to an instance with exactly its probability, in st
 A bank is small: where all paths below a digit lead to one instance, the digit is a link to the instance's folder, and there all
 further digits are links to the folder itself.
 
+Routes by header and cookie, and copies, are part of the configuration: only where they change is nginx told to load it anew, and its
+old workers then close idle connections. Each server group that has routes has paths of its own in a bank, its *part*. nginx takes
+`-` and `_` in a header's name for the same.
+
 Instances are connected to for each request, as nginx does by itself: so its open connections tell what is under way (`connections.py`).
 """
 
 import asyncio
+import hashlib
 import os
 import resource
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+import msgspec
 
 from gennaker.interfaces import traffic
 from gennaker.interfaces.routes import Routing
@@ -37,6 +44,15 @@ _BANKS = "banks"
 _WEIGHTS = "weights.json"
 """In a bank: what it was made from."""
 _PID = "nginx.pid"
+_CONFIGURED, _LOADED = "nginx.conf", "nginx.loaded"
+"""What it reads, and what it was last told to read."""
+_REPLACED = "replaced.json"
+"""Workers that had the configuration before."""
+_MAIN, _COPIED = "main", "copies"
+"""Parts of a bank: what is split by weight, and what gets copies; further ones have routes."""
+_COPY_PATH = "/.gennaker-copy"
+_Parts = dict[str, dict[str, int]]
+"""Slots of each address by part."""
 _NOBODY = "nobody"
 _KEPT_BANKS = 3
 """A request that is just being given its instance may still read the last bank."""
@@ -82,6 +98,7 @@ http {{
         default upgrade;
         "" close;
     }}
+{routes}
     map $realpath_root $instance {{
         volatile;
         "~/(?<found>[0-9a-f.:\\[\\]]+:[0-9]+)$" $found;
@@ -94,7 +111,7 @@ http {{
 }}
 """
 _LOCATION = """\
-        location {path} {{
+        location {path} {{{copying}
             root {current}/{slot};
             # What an instance has been sent may have had its effect there: it is not repeated.
             if ($upstream_bytes_sent ~ "[1-9]") {{
@@ -107,41 +124,61 @@ _LOCATION = """\
         }}"""
 
 
+_COPIES = """\
+        location = {path} {{
+            internal;
+            root {current}/{part}/{slot};{unless}
+            if ($instance = "") {{
+                return 204;
+            }}
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header Connection close;
+            # The client's next request waits for the copy to end.
+            proxy_read_timeout 30s;
+            proxy_pass http://$instance$request_uri;
+        }}"""
+
+
 class Nginx:
     """Offers ProxyProgram."""
 
     name = "nginx"
     wanted = Wanted(title="nginx", file="nginx", package="the package nginx-light or nginx (1.20 or newer)")
-    routing: frozenset[Routing] = frozenset()
+    routing = frozenset(Routing)
     stop_signal = signal.SIGQUIT
 
     def argv(self, executable: str, folder: Path) -> tuple[str, ...]:
         """With the folder that it is started in as its prefix."""
-        return (executable, "-p", "./", "-c", "nginx.conf", "-e", "stderr")
+        return (executable, "-p", "./", "-c", _CONFIGURED, "-e", "stderr")
 
     def write(self, folder: Path, record: ProxyRecord) -> None:
         """The configuration, and the first bank."""
         (folder / "temp").mkdir(exist_ok=True)
-        (folder / "nginx.conf").write_text(_configuration(record))
-        _switch(folder, _weights(record))
+        for name in (_CONFIGURED, _LOADED):
+            (folder / name).write_text(_configuration(record))
+        _switch(folder, _parts(record))
 
     async def apply(self, folder: Path, record: ProxyRecord, pid: int) -> None:
-        """Makes a bank and names it; nginx listens as soon as its file with its number is there."""
-        weights = _weights(record)
+        """Makes a bank and names it; has the configuration loaded where the routes have changed."""
         if not (folder / _PID).exists():
-            raise Unanswered("it does not listen yet")
-        if await asyncio.to_thread(_in_use, folder) != encode(weights):
-            await asyncio.to_thread(_switch, folder, weights)
+            raise Unanswered("it does not listen yet")  # The file is there as soon as it does.
+        parts = _parts(record)
+        if await asyncio.to_thread(_in_use, folder) != encode(parts):
+            await asyncio.to_thread(_switch, folder, parts)
+        await asyncio.to_thread(_load, folder, _configuration(record), pid)
 
     async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
         """Its open connections."""
         return await asyncio.to_thread(connections.by_address, (*record.addresses, *record.leaving), pid)
 
 
-def _weights(record: ProxyRecord) -> dict[str, int]:
-    """Slots of each address. Raises Refused."""
+def _parts(record: ProxyRecord) -> _Parts:
+    """Raises Refused."""
+    most = max((len(share.addresses) for share in record.shares.values()), default=0)
     turns = traffic.turns(record.shares)
-    if len(turns) > _SLOTS:
+    if max(len(turns), most) > _SLOTS:
         raise Refused(
             Problem(
                 code="nginx.too_many",
@@ -149,7 +186,26 @@ def _weights(record: ProxyRecord) -> dict[str, int]:
                 remedy="Use a load balancer of another provider.",
             )
         )
-    return traffic.rounded(turns, _SLOTS) if turns else {}
+    parts = {_MAIN: traffic.rounded(turns, _SLOTS) if turns else {}, _COPIED: {}}
+    for key, share in record.shares.items():
+        if share.routes.has_matches:
+            parts[_part(key)] = _even(share.addresses, _SLOTS)
+    mirror = record.mirror
+    if mirror is not None:
+        slots = _SLOTS * mirror.routes.mirror_percent // 100
+        rest = {_NOBODY: _SLOTS - slots} if slots < _SLOTS else {}
+        parts[_COPIED] = {**_even(mirror.addresses, slots), **rest}
+    return parts
+
+
+def _even(addresses: Iterable[str], slots: int) -> dict[str, int]:
+    each = dict.fromkeys(addresses, 1)
+    return traffic.rounded(each, slots) if each else {}
+
+
+def _part(key: str) -> str:
+    """Of a server group with routes."""
+    return f"g{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _in_use(folder: Path) -> bytes:
@@ -159,18 +215,27 @@ def _in_use(folder: Path) -> bytes:
         return b""
 
 
-def _switch(folder: Path, weights: Mapping[str, int]) -> None:
+def _switch(folder: Path, parts: _Parts) -> None:
     """Makes a new bank and renames the link to it over the old one."""
     banks = folder / _BANKS
     banks.mkdir(exist_ok=True)
     known = sorted(int(one.name) for one in banks.iterdir())
     number = known[-1] + 1 if known else 0
     bank = banks / str(number)
-    slots = [address for address, count in weights.items() for _ in range(count)] or [_NOBODY] * _SLOTS
-    for address in dict.fromkeys(slots):
-        _make_end(folder / address)
-    _make_paths(bank, slots, "../..")
-    (bank / _WEIGHTS).write_bytes(encode(weights))
+    bank.mkdir()
+    for part, weights in parts.items():
+        if not weights and part not in (_MAIN, _COPIED):
+            (bank / part).symlink_to(_MAIN)  # Nobody to route to.
+            continue
+        slots = [address for address, count in weights.items() for _ in range(count)] or [_NOBODY] * _SLOTS
+        for address in dict.fromkeys(slots):
+            _make_end(folder / address)
+        _make_paths(bank / part, slots, "../../..")
+    # Until the new configuration is loaded, the old one leads there.
+    for part in (one.name for one in (folder / _CURRENT).glob("g*") if not one.is_symlink()):
+        if part not in parts:
+            (bank / part).symlink_to(_MAIN)
+    (bank / _WEIGHTS).write_bytes(encode(parts))
     fresh = folder / f"{_CURRENT}.new"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(f"{_BANKS}/{number}")
@@ -201,6 +266,32 @@ def _make_paths(folder: Path, slots: list[str], up: str) -> None:
             _make_paths(below, part, f"{up}/..")
 
 
+def _load(folder: Path, configuration: str, pid: int) -> None:
+    """Has it loaded if it isn't yet. Raises Unanswered until all workers that may take requests have it."""
+    try:
+        if (folder / _LOADED).read_text() != configuration:
+            (folder / _REPLACED).write_bytes(encode(sorted(connections.children(pid))))
+            (folder / _CONFIGURED).write_text(configuration)
+            os.kill(pid, signal.SIGHUP)
+            (folder / _LOADED).write_text(configuration)
+        if not (folder / _REPLACED).exists():
+            return
+        replaced = msgspec.json.decode((folder / _REPLACED).read_bytes(), type=frozenset[int])
+        if not any(_takes_requests(one) for one in replaced & connections.children(pid)):
+            (folder / _REPLACED).unlink()
+    except OSError as error:
+        raise Unanswered(str(error)) from error
+    # Also when they have it: just now they close idle connections of clients.
+    raise Unanswered("its workers have not taken the new routes yet")
+
+
+def _takes_requests(worker: int) -> bool:
+    try:
+        return b"shutting down" not in Path(f"/proc/{worker}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def _configuration(record: ProxyRecord) -> str:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
@@ -211,8 +302,54 @@ def _configuration(record: ProxyRecord) -> str:
         pid=_PID,
         address=record.address,
         splits="\n".join(_split(number, digit) for number in range(_TRIES) for digit in range(_DIGITS)),
-        locations="\n".join(_location(number) for number in range(_TRIES)),
+        routes="\n".join(_maps(record)),
+        locations="\n".join((*(_location(number, record) for number in range(_TRIES)), *_copying(record))),
     )
+
+
+def _chosen(record: ProxyRecord) -> str:
+    """What names a request's part."""
+    return "$part0" if any(share.routes.has_matches for share in record.shares.values()) else _MAIN
+
+
+def _maps(record: ProxyRecord) -> Iterator[str]:
+    """One for each header, and one for cookies: the part of a request, or what the next one says."""
+    patterns: dict[str, dict[str, str]] = {}
+    for key, share in sorted(record.shares.items()):
+        for kind, name, value in share.routes.matches():
+            source = f"$http_{name.replace('-', '_')}" if kind is Routing.HEADER else "$http_cookie"
+            patterns.setdefault(source, {})[_pattern(kind, name, value)] = _part(key)
+    for number, (source, parts) in enumerate(patterns.items()):
+        otherwise = f"$part{number + 1}" if number + 1 < len(patterns) else _MAIN
+        lines = "".join(f'        "{pattern}" {part};\n' for pattern, part in parts.items())
+        yield f"    map {source} $part{number} {{\n        default {otherwise};\n{lines}    }}"
+
+
+def _pattern(kind: Routing, name: str, value: str) -> str:
+    """A plain text would be compared without regard to small and capital letters."""
+    escaped = value.replace(".", "[.]").replace("+", "[+]")
+    return f"~^{escaped}$" if kind is Routing.HEADER else f"~(^|[; ]){name}={escaped} *(;|$)"
+
+
+def _copying(record: ProxyRecord) -> Iterator[str]:
+    if _has_copies(record):
+        chosen = _chosen(record)
+        # What is routed isn't copied.
+        unless = (
+            f"\n            if ({chosen} != {_MAIN}) {{\n                return 204;\n            }}"
+            if chosen != _MAIN
+            else ""
+        )
+        yield _COPIES.format(path=_COPY_PATH, current=_CURRENT, part=_COPIED, slot=_slot(_TRIES - 1), unless=unless)
+
+
+def _has_copies(record: ProxyRecord) -> bool:
+    """Whether somebody gets copies, also while none of its instances can."""
+    return any(share.routes.mirror_percent for share in record.shares.values())
+
+
+def _slot(number: int) -> str:
+    return "/".join(f"$slot{number}_{digit}" for digit in range(_DIGITS))
 
 
 def _split(number: int, digit: int) -> str:
@@ -221,11 +358,12 @@ def _split(number: int, digit: int) -> str:
     return f'    split_clients "{number}.{digit} $request_id" $slot{number}_{digit} {{ {values} * 9; }}'
 
 
-def _location(number: int) -> str:
+def _location(number: int, record: ProxyRecord) -> str:
     is_last = number == _TRIES - 1
     return _LOCATION.format(
         path=f"@try{number}" if number else "/",
+        copying=f"\n            mirror {_COPY_PATH};" if _has_copies(record) and not number else "",
         current=_CURRENT,
-        slot="/".join(f"$slot{number}_{digit}" for digit in range(_DIGITS)),
+        slot=f"{_chosen(record)}/{_slot(number)}",
         again="" if is_last else f"\n            error_page 502 504 = @try{number + 1};",
     )

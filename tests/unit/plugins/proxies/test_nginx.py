@@ -9,6 +9,7 @@ from tests.fakes.traffic_worlds import ProxyWorld
 from tests.fakes.web_client import WebClient
 from tests.free_ports import free_port
 
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.traffic import Share
 from gennaker.model.problems import Refused
 from gennaker.plugins.proxies.nginx import Nginx
@@ -36,7 +37,7 @@ def ends(folder: Path) -> Counter[str]:
             else:
                 look(below, slots // 10)
 
-    look(folder / "current", 10_000)
+    look(folder / "current" / "main", 10_000)
     return found
 
 
@@ -109,3 +110,20 @@ def test_only_what_no_instance_has_seen_is_tried_again(tmp_path: Path) -> None:
             await here.close()
 
     asyncio.run(story())
+
+
+def test_only_routes_change_the_configuration(tmp_path: Path) -> None:
+    def configured(*, weight: int, value: str = "yes", addresses: tuple[str, ...] = ("127.0.0.1:2",)) -> str:
+        shares = {
+            "a": Share(weight=weight, addresses=("127.0.0.1:1",)),
+            "b": Share(
+                weight=1, addresses=addresses, routes=Routes(headers={"X-Canary": value}, mirror_percent=weight)
+            ),
+        }
+        Nginx().write(tmp_path, ProxyRecord(name="shop", address="127.0.0.1:80", shares=shares))
+        return (tmp_path / "nginx.conf").read_text()
+
+    first = configured(weight=1)
+
+    assert configured(weight=2, addresses=()) == first
+    assert configured(weight=1, value="no") != first
