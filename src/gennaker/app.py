@@ -33,13 +33,14 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.server_file import ServerFile
 from gennaker.plugins.docker import stopping as containers_stopping
+from gennaker.plugins.oci import audit_heads as registry_heads
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.plugins.oci.sign_in import Credentials
-from gennaker.settings import Settings
+from gennaker.settings import AuditSettings, Settings
 from gennaker.store import audit_heads, opening
 from gennaker.store.audit import DatabaseAuditTrail, Verdict
-from gennaker.store.audit_heads import HeadExporter
+from gennaker.store.audit_heads import Exported, HeadExporter
 from gennaker.store.definitions import DatabaseDefinitions
 from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.evidence import FileEvidence, FileLogs
@@ -103,11 +104,21 @@ def verify_audit(settings: Settings, data: Path, *, heads: Path | None = None, k
     `heads`: exported ones (else those of the settings), signed with the public `key` (else the data folder's).
     """
     file = heads or (audit_heads.file_of(settings.audit) if settings.audit.file else None)
-    exported = audit_heads.read(file, audit_key(settings, data, key)) if file else None
+    public = audit_key(settings, data, key) if file or settings.audit.registry else b""
+    exported = audit_heads.read(file, public) if file else None
+    if heads is None and settings.audit.registry:
+        kept = asyncio.run(_newest_head_in_registry(settings.audit, public))
+        exported = kept if exported is None else audit_heads.both(exported, kept)
     try:
         return opening.verify_audit(settings.store, data, exported)
     except StoreUnusable as error:
         raise Refused(error.problem) from error
+
+
+async def _newest_head_in_registry(audit: AuditSettings, public: bytes) -> Exported:
+    async with registry_heads.opened(audit) as place:
+        assert place is not None
+        return await audit_heads.in_place(place, public)
 
 
 def audit_key(settings: Settings, data: Path, given: str = "") -> bytes:
@@ -392,25 +403,28 @@ class _Server:
 
     def _background(self) -> tuple[Service, ...]:
         sweep = Service(name="image-sweep", run=self._sweep_images)
-        if not (self._settings.audit.file or self._settings.audit.webhook):
+        audit = self._settings.audit
+        if not (audit.file or audit.webhook or audit.registry):
             return (*self._core.background, sweep)
         return (*self._core.background, sweep, Service(name="audit-heads", run=self._export_heads))
 
     async def _export_heads(self, services: Services) -> None:
         client = GuardedClient(allowed=self._settings.webhook_hosts)
         seed = await asyncio.to_thread(audit_heads.seed, services.data, services.ids.token())
-        exporter = HeadExporter(
-            self._settings.audit,
-            seed=seed,
-            newest=self._audit.newest,
-            hash_of=self._audit.hash_of,
-            clock=services.clock,
-            client=client,
-        )
-        try:
-            await exporter.run()
-        finally:
-            await client.close()
+        async with registry_heads.opened(self._settings.audit) as place:
+            exporter = HeadExporter(
+                self._settings.audit,
+                seed=seed,
+                newest=self._audit.newest,
+                hash_of=self._audit.hash_of,
+                clock=services.clock,
+                client=client,
+                place=place,
+            )
+            try:
+                await exporter.run()
+            finally:
+                await client.close()
 
     async def _sweep_images(self, services: Services) -> None:
         while True:

@@ -124,6 +124,11 @@ class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Each head is added as a line; best on a share that only takes. Empty: none."""
     webhook: str = ""
     """URL that each head is posted to; inside addresses as in webhook-hosts. Empty: none."""
+    registry: str = ""
+    """`https://registry.example.com/audit/gennaker`: repository of an OCI registry that each head is pushed to. Empty: none."""
+    registry_user: str = ""
+    registry_password_file: str = ""
+    """Holds the password (or token) and nothing else."""
     every_records: Annotated[int, Meta(ge=1)] = 1000
     every_seconds: Seconds = 60.0
     """After so many records, or so long after the last head if there is a record since, whichever comes first."""

@@ -1,10 +1,10 @@
 """Signed heads of the audit chain, kept where whoever may write the database and the data folder can't change them.
 
 Theory of operation. Every so many records or seconds the newest record's number and hash are signed (Ed25519, with the key in
-the data folder's `audit-key`) and added to a file outside, or posted to a webhook. The chain that has such a record under
-this number was not written anew before it; a chain that ends before it was cut off. The place outside must keep what it has
-got: a share that only takes, another machine's log. The signature keeps others from writing heads there that accuse
-us wrongly; it does not bind whoever has the key.
+the data folder's `audit-key`) and added to a file outside, posted to a webhook, or pushed to an OCI registry. The chain that
+has such a record under this number was not written anew before it; a chain that ends before it was cut off. The place outside
+must keep what it has got: a share that only takes, another machine's log. The signature keeps others from writing heads there
+that accuse us wrongly; it does not bind whoever has the key.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from gennaker.interfaces.audit import HeadPlace
 from gennaker.interfaces.clock import Clock
 from gennaker.model import codec, ed25519
 from gennaker.model.problems import Problem, Refused
@@ -106,6 +107,27 @@ def read(file: Path, public: bytes) -> Exported:
     return Exported(place=str(file), public=public, heads=heads)
 
 
+async def in_place(place: HeadPlace, public: bytes) -> Exported:
+    """The newest head of a place. Raises Refused."""
+    body = await place.newest()
+    if body is None:
+        return Exported(place=place.name, public=public, heads={})
+    try:
+        head = codec.decode(body, SignedHead)
+    except msgspec.MsgspecError as error:
+        message = f"What {place.name} has as the newest audit head is none: {error}."
+        raise Refused(
+            Problem(code="audit.heads_unreadable", message=message, remedy="See who has pushed there.")
+        ) from error
+    return Exported(place=place.name, public=public, heads={head.number: head})
+
+
+def both(first: Exported, second: Exported) -> Exported:
+    """The heads of two places; of one number the second's, where they differ."""
+    places = f"{first.place} and {second.place}"
+    return Exported(place=places, public=first.public, heads={**first.heads, **second.heads})
+
+
 def seed(folder: Path, new: str) -> bytes:
     """The signing key of a data folder; made of a new secret text where there is none. Raises Refused."""
     file = folder / KEY_NAME
@@ -138,7 +160,7 @@ def public_key(given: str, folder: Path) -> bytes:
 class HeadExporter:
     """Signs heads and sends them away, as long as the server runs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - given by name, in one place
         self,
         settings: AuditSettings,
         *,
@@ -147,6 +169,7 @@ class HeadExporter:
         hash_of: HashOf,
         clock: Clock,
         client: GuardedClient,
+        place: HeadPlace | None = None,
     ) -> None:
         """Of the chain that the two functions look into."""
         self._settings = settings
@@ -155,6 +178,7 @@ class HeadExporter:
         self._hash_of = hash_of
         self._clock = clock
         self._client = client
+        self._place = place
         self._last: Head | None = None
         self._at: datetime | None = None
 
@@ -177,6 +201,8 @@ class HeadExporter:
             await asyncio.to_thread(_append, file_of(self._settings), signed)
         if self._settings.webhook:
             await self._post(signed)
+        if self._place is not None:
+            await self._place.keep(signed.number, codec.encode(signed))
         self._last, self._at = head, now
         return signed
 
@@ -189,17 +215,21 @@ class HeadExporter:
 
     async def _begin(self) -> None:
         """A chain that contradicts what was exported is not signed: that would bless whoever wrote it anew."""
-        file = file_of(self._settings)
-        kept = await asyncio.to_thread(_newest, file, signing.public_key(self._seed)) if self._settings.file else None
-        if kept is None:
-            return
-        if await self._hash_of(kept.number) != kept.hash:
-            message = (
-                f"The audit chain isn't the one whose head {kept.number} is in {file}: no head is signed any more."
-            )
-            problem = Problem(code="audit.contradicted", message=message, remedy="Run `gennaker audit verify`.")
-            raise Refused(problem)
-        self._last, self._at = Head(number=kept.number, hash=kept.hash), kept.at
+        public = signing.public_key(self._seed)
+        places: list[tuple[str, SignedHead | None]] = []
+        if self._settings.file:
+            file = file_of(self._settings)
+            places.append((str(file), await asyncio.to_thread(_newest, file, public)))
+        if self._place is not None:
+            kept = await in_place(self._place, public)
+            places.append((kept.place, _own(kept)))
+        for place, head in places:
+            if head is None:
+                continue
+            if await self._hash_of(head.number) != head.hash:
+                raise Refused(_contradicted(head.number, place))
+            if self._last is None or head.number > self._last.number:
+                self._last, self._at = Head(number=head.number, hash=head.hash), head.at
 
     async def _post(self, head: SignedHead) -> None:
         try:
@@ -236,8 +266,17 @@ def _newest(file: Path, public: bytes) -> SignedHead | None:
     """The newest that was signed with this key; None: there is none, or no file yet."""
     if not file.exists():
         return None
-    newest = read(file, public).newest
-    return newest if newest is not None and newest.is_signed_by(public) else None
+    return _own(read(file, public))
+
+
+def _own(kept: Exported) -> SignedHead | None:
+    newest = kept.newest
+    return newest if newest is not None and newest.is_signed_by(kept.public) else None
+
+
+def _contradicted(number: int, place: str) -> Problem:
+    message = f"The audit chain isn't the one whose head {number} is in {place}: no head is signed any more."
+    return Problem(code="audit.contradicted", message=message, remedy="Run `gennaker audit verify`.")
 
 
 def _append(file: Path, head: SignedHead) -> None:
@@ -255,7 +294,7 @@ def _not_taken(why: str) -> Problem:
     return Problem(
         code="audit.not_exported",
         message=f"The audit chain's head could not be kept outside: {why}",
-        remedy="Correct audit.file or audit.webhook, or make room there.",
+        remedy="Correct audit.file, audit.webhook or audit.registry, or make room there.",
     )
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+from tests.fakes.registry import MemoryRegistry
 
 from gennaker.model import codec
 from gennaker.model.problems import Refused
+from gennaker.plugins.oci.audit_heads import RegistryHeads
 from gennaker.settings import AuditSettings
 from gennaker.store import audit, audit_head, audit_heads, chain
 from gennaker.store.audit_head import Head
@@ -214,3 +216,42 @@ def test_a_file_of_something_else_is_said(tmp_path: Path, content: bytes) -> Non
         audit_heads.read(tmp_path / "heads", PUBLIC)
     with pytest.raises(Refused, match="can't be read: No such file"):
         audit_heads.read(tmp_path / "gone", PUBLIC)
+
+
+def placed(chain: Chain, place: RegistryHeads, settings: AuditSettings) -> HeadExporter:
+    return HeadExporter(
+        settings,
+        seed=SEED,
+        newest=chain.newest,
+        hash_of=chain.hash_of,
+        clock=VirtualTime(),
+        client=GuardedClient(),
+        place=place,
+    )
+
+
+def test_heads_go_to_the_place_and_a_chain_that_contradicts_them_is_not_signed() -> None:
+    rows, forged = rows_of(10), rows_of(12, word="b")
+    place = RegistryHeads(MemoryRegistry(), "audit/heads")
+
+    async def story() -> None:
+        await placed(Chain(rows), place, AuditSettings()).look()
+        kept = await audit_heads.in_place(place, PUBLIC)
+        assert kept.heads[10].hash == head_of(rows).hash
+        assert audit.judge(rows, head_of(rows), kept).is_intact
+        assert audit.judge(forged, head_of(forged), kept).finding == "rewritten"
+        with pytest.raises(Refused, match=r"whose head 10 is in 127[.]0[.]0[.]1:5000/audit/heads"):
+            await placed(Chain(forged), place, AuditSettings()).run()
+        await place.keep(11, b"nonsense")
+        with pytest.raises(Refused, match="is none"):
+            await audit_heads.in_place(place, PUBLIC)
+
+    asyncio.run(story())
+
+
+def test_heads_of_two_places_are_held_against_the_chain_together() -> None:
+    rows = rows_of(10)
+
+    found = audit_heads.both(exported(signed(rows, 4)), exported(signed(rows, 9)))
+
+    assert (sorted(found.heads), found.place) == ([4, 9], "heads and heads")
