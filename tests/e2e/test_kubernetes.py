@@ -27,10 +27,13 @@ from gennaker.model.statuses import Status
 from gennaker.plugins.deploy.plugin import plugin as deploy
 from gennaker.plugins.flow import plugin as flow
 from gennaker.plugins.kubernetes import plugin as kubernetes
-from gennaker.settings import KubernetesAccountSettings, Settings
+from gennaker.settings import CustomResourceSettings, KubernetesAccountSettings, Settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.go, pytest.mark.xdist_group("kubernetes")]
 TRAFFIC = {"enabled": True, "options": {"enableTraffic": True, "services": ["service lb"], "strategy": "redblack"}}
+WIDGET = CustomResourceSettings(
+    kind="Widget.acme.io", ready="object.status.up == object.spec.size", failed="has(object.status.error)"
+)
 
 
 class Stages:
@@ -43,7 +46,7 @@ class Stages:
         traffic = Plugin(name="traffic", traffic=(lambda _: FakeTraffic(self.balancers),))
         kubeconfig = str(plane.kubeconfig)
         accounts = {
-            "prod": KubernetesAccountSettings(kubeconfig_file=kubeconfig),
+            "prod": KubernetesAccountSettings(kubeconfig_file=kubeconfig, custom_resources=(WIDGET,)),
             "ci": KubernetesAccountSettings(kubeconfig_file=kubeconfig, context="ci"),
         }
         self.harness = Harness(
@@ -459,3 +462,30 @@ def test_five_megabytes_are_deployed_in_parts_and_refused_in_one_piece(stages: S
     assert "configMap whole-v000" in problem_of(execution)
     assert "too large" in problem_of(execution).lower()
     assert stages.live("/api/v1/namespaces/default/configmaps/beside-v000") is None
+
+
+def test_a_custom_resource_is_waited_for_by_its_accounts_rules_in_cel(stages: Stages) -> None:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}}, "schema": schema}
+    names = {"plural": "widgets", "singular": "widget", "kind": "Widget"}
+    spec = {"group": "acme.io", "scope": "Namespaced", "names": names, "versions": [version]}
+    kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": spec}
+    stages.done("deployManifest", manifests=[{**kind, "metadata": {"name": "widgets.acme.io"}}])
+    path = "/apis/acme.io/v1/namespaces/default/widgets"
+    stages.plane.wait(lambda: "widgets" in str(stages.live("/apis/acme.io/v1")))
+
+    def run(name: str, status: dict[str, Any]) -> Execution:
+        async def become(services: Services, execution_id: str) -> None:
+            await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+            for one in ({"up": 1}, status):
+                patch = {"status": one}
+                stages.plane.request("PATCH", f"{path}/{name}/status", patch, media="application/merge-patch+json")
+
+        widget = {"apiVersion": "acme.io/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {"size": 3}}
+        return stages.run("deployManifest", manifests=[widget], meanwhile=become)
+
+    ready, failed = run("ready", {"up": 3}), run("failed", {"error": "no room"})
+
+    assert ready.head.status is Status.SUCCEEDED, problem_of(ready)
+    assert failed.head.status is Status.TERMINAL
+    assert "Its account takes it for failed: has(object.status.error)" in problem_of(failed)
