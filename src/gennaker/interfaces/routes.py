@@ -51,12 +51,16 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
         for name, value in sorted(self.cookies.items()):
             yield Routing.COOKIE, name, value
 
-    def __str__(self) -> str:
+    def sayings(self) -> list[str]:
+        """Each, for people."""
         said = [f"{name}: {value}" for name, value in self.headers.items()]
         said += [f"the cookie {name}={value}" for name, value in self.cookies.items()]
         if self.mirror_percent:
             said.append(f"copies of {self.mirror_percent} %")
-        return ", ".join(said)
+        return said
+
+    def __str__(self) -> str:
+        return ", ".join(self.sayings())
 
 
 def wrong(routes: Routes) -> str:

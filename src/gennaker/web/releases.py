@@ -34,6 +34,7 @@ async def traffic(services: Services) -> list[Json]:
                     "serverGroup": name_of(key),
                     "weight": share.weight,
                     "addresses": list(share.addresses),
+                    "routes": list[Json](share.routes.sayings()),
                     "inFlight": _sum(flight.get(address, 0) for address in share.addresses),
                 }
                 for key, share in balancer.shares.items()

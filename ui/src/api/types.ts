@@ -151,6 +151,8 @@ export interface Share {
   serverGroup: string
   weight: number
   addresses: string[]
+  /** Requests that it gets whatever the weights are, each in words. */
+  routes: string[]
   /** Requests under way; null where the load balancer can't tell. */
   inFlight: number | null
 }

@@ -47,7 +47,7 @@ function Balancer({ balancer, versions }: { balancer: LoadBalancer; versions: Ve
 }
 
 function Legend({ share, total, version }: { share: Share; total: number; version: string | undefined }) {
-  const isIdle = share.weight === 0
+  const isIdle = share.weight === 0 && share.routes.length === 0
   return (
     <li className={isIdle ? 'legend-idle' : undefined}>
       <span className={`swatch hue-${hueOf(share.serverGroup)}`} aria-hidden="true" />
@@ -58,7 +58,9 @@ function Legend({ share, total, version }: { share: Share; total: number; versio
           {share.inFlight !== null && share.inFlight > 0 && ` · ${share.inFlight} under way`}
         </span>
       </span>
-      <span className="legend-share">{isIdle ? 'no new requests' : percent(share.weight, total)}</span>
+      <span className="legend-share">
+        {[...(share.weight > 0 ? [percent(share.weight, total)] : []), ...share.routes].join(' · ') || 'no new requests'}
+      </span>
     </li>
   )
 }

@@ -16,6 +16,7 @@ from tests.harness import TESTER, Harness, ended, reached
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext
 from gennaker.interfaces.traffic import Share
 from gennaker.model.codec import JsonObject, to_json
@@ -412,17 +413,25 @@ def test_traffic_is_told_with_shares_and_requests_in_flight() -> None:
     async def work(site: Website) -> None:
         await released(harness, release())
         await provider.ensure("shop-prod", "127.0.0.1:80")
-        await provider.set_weights("shop-prod", {"shop-prod-v001": Share(weight=3, addresses=("127.0.0.1:1",))})
+        routes = Routes(headers={"X-Canary": "yes"}, cookies={"a": "b"}, mirror_percent=5)
+        share = Share(weight=3, addresses=("127.0.0.1:1",), routes=routes)
+        await provider.set_weights("shop-prod", {"shop-prod-v001": share})
         state["shop-prod"].in_flight["127.0.0.1:1"] = 2
 
         (found,) = (await site.get("/api/v1/traffic")).json["loadBalancers"]
 
-        share = {"serverGroup": "shop-prod-v001", "weight": 3, "addresses": ["127.0.0.1:1"], "inFlight": 2}
-        assert found == {"name": "shop-prod", "provider": "fake", "address": "127.0.0.1:80", "shares": [share]}
+        seen = {
+            "serverGroup": "shop-prod-v001",
+            "weight": 3,
+            "addresses": ["127.0.0.1:1"],
+            "routes": ["X-Canary: yes", "the cookie a=b", "copies of 5 %"],
+            "inFlight": 2,
+        }
+        assert found == {"name": "shop-prod", "provider": "fake", "address": "127.0.0.1:80", "shares": [seen]}
 
         state["shop-prod"].is_counting = False
         (uncounted,) = (await site.get("/api/v1/traffic")).json["loadBalancers"]
-        assert uncounted["shares"] == [{**share, "inFlight": None}]
+        assert uncounted["shares"] == [{**seen, "inFlight": None}]
 
     visit(work, harness=harness)
 
