@@ -23,6 +23,8 @@ class Masker:
         """None are known yet."""
         self._spellings: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._needles: tuple[bytes, ...] = ()
+        """The spellings as they stand in files."""
 
     def know(self, secret: str) -> None:
         """Masks it from now on. A secret of several lines is masked line by line, too."""
@@ -32,14 +34,15 @@ class Masker:
         self._spellings |= fresh
         longest_first = sorted(self._spellings, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        self._needles = tuple(spelling.encode(errors="surrogateescape") for spelling in longest_first)
 
     def masked_text(self, text: str) -> str:
         """Without secrets."""
         return text if self._pattern is None else self._pattern.sub(MASK, text)
 
     def masked_bytes(self, content: bytes) -> bytes:
-        """Without secrets; what isn't UTF-8 stays as it is."""
-        if self._pattern is None:
+        """Without secrets; what isn't UTF-8 stays as it is. Of what has none, quickly: files may be large."""
+        if self._pattern is None or not any(needle in content for needle in self._needles):
             return content
         text = content.decode(errors="surrogateescape")
         return self._pattern.sub(MASK, text).encode(errors="surrogateescape")

@@ -1,5 +1,6 @@
 """Run Job: runs an image to its end, e.g. tests against what was deployed, and keeps its reports as evidence."""
 
+import asyncio
 import hashlib
 import re
 from datetime import timedelta
@@ -185,7 +186,8 @@ async def _without_secrets(context: TaskContext, job: Job) -> Job:
     secrets = context.services.secrets
     given = context.stage.context.get("environment")
     await secrets.fill(given, SecretUse(application=context.execution.head.application))
-    reports = {name: secrets.masked_bytes(content) for name, content in job.reports.items()}
+    # Folders of videos may hold 50 MB.
+    reports = {name: await asyncio.to_thread(secrets.masked_bytes, one) for name, one in job.reports.items()}
     return msgspec.structs.replace(job, reports=reports)
 
 
@@ -203,7 +205,7 @@ async def _keep_reports(context: TaskContext, job: Job) -> list[Json]:
             name=f"{context.stage.name}.{name}",
             kind=kind,
             media_type=media_types.of_report(kind, paths.get(name, name)),
-            digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+            digest=f"sha256:{(await asyncio.to_thread(hashlib.sha256, content)).hexdigest()}",
             size_bytes=len(content),
             at=context.at,
             summary=summary,

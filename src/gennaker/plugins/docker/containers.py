@@ -151,7 +151,7 @@ class Containers:
         """The file under the name, or the files of a folder below it."""
         about = f"{path} can't be read"
         answer = await self._engine.ask("GET", f"/containers/{container}/archive", about=about, query={"path": path})
-        return Taken(problem="was not written") if answer is None else _unpacked(name, answer)
+        return Taken(problem="was not written") if answer is None else await asyncio.to_thread(_unpacked, name, answer)
 
     async def status(self, one: Container) -> ProcessStatus:
         """It as a run."""
