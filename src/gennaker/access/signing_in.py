@@ -16,7 +16,7 @@ from gennaker.access.passwords import Passwords
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.documents import Documents
-from gennaker.interfaces.identity_providers import ForeignPerson, IdentityProvider
+from gennaker.interfaces.identity_providers import ForeignPerson, IdentityProvider, PasswordDirectory
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.permissions import Right, role_name
@@ -44,11 +44,13 @@ class SignIn:
         new_secret: Callable[[], str],
         settings: SignInSettings,
         provider: IdentityProvider | None = None,
+        directory: PasswordDirectory | None = None,
     ) -> None:
-        """All over the same store. `provider`: the sign-in elsewhere that browsers may use, if there is one."""
+        """All over the same store. `provider`: the sign-in elsewhere that browsers may use; `directory`: who else knows passwords."""
         self.identities = people
         self.settings = settings
         self.provider = provider
+        self._directory = directory
         self._credentials = Credentials(documents, clock=clock, new_secret=new_secret)
         self._passwords = passwords
         self._guesses = Guesses(clock)
@@ -60,6 +62,10 @@ class SignIn:
         """Raises Refused: 401 where name or password are wrong, without saying which; 429 after too many."""
         self._guesses.check(name.lower(), address)
         person = await self.identities.person(name)
+        foreign = await self._in_directory(name, password, person)
+        if foreign is not None:
+            self._guesses.was_right(name.lower(), address)
+            return await self.by_provider(foreign, address=address)
         kept = None if person is None or person.is_disabled else person.password
         if not await self._passwords.is_right(kept, password) or person is None:
             self._guesses.was_wrong(name.lower(), address)
@@ -67,6 +73,14 @@ class SignIn:
             raise Refused(_wrong(), status=401)
         self._guesses.was_right(name.lower(), address)
         return _principal(person, via=via)
+
+    async def _in_directory(self, name: str, password: str, person: Person | None) -> ForeignPerson | None:
+        """Whom the directory knows so; of whoever has another sign-in here it isn't asked."""
+        if self._directory is None or not password or not identities.is_name(name):
+            return None
+        if person is not None and person.source != self._directory.name:
+            return None
+        return await self._directory.check(name, password)
 
     async def by_token(self, secret: str) -> Principal | None:
         """None: nobody's, too old, or of somebody who may no longer sign in."""

@@ -1,4 +1,8 @@
-"""Identity providers: sign-ins elsewhere, to which a browser is sent and from which it comes back (OpenID Connect)."""
+"""Identity providers: sign-ins elsewhere.
+
+IdentityProvider      a browser is sent there and comes back: OpenID Connect; SAML would be one
+PasswordDirectory     is asked whether a name and a password belong together: LDAP would be one; there is none yet
+"""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,7 +14,7 @@ class ForeignPerson(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody whom a provider has signed in."""
 
     source: str
-    """Which kind of provider: `oidc`."""
+    """Which kind of provider: `oidc`, or a directory's name."""
     subject: str
     """The same person for ever at the same provider, whatever they are called; never two people's."""
     name: str
@@ -36,4 +40,20 @@ class IdentityProvider(Protocol):
 
     async def sign_out(self) -> str | None:
         """The address at which the browser is signed out there, too; None: it isn't."""
+        ...
+
+
+class PasswordDirectory(Protocol):
+    """Somewhere else where names and passwords are known. It is asked only about people who don't sign in here otherwise.
+
+    Clients with basic authentication send the password with each request: it is for the directory to remember right ones.
+    """
+
+    @property
+    def name(self) -> str:
+        """The source of its people: never empty, and never changed."""
+        ...
+
+    async def check(self, name: str, password: str) -> ForeignPerson | None:
+        """Who it is; None: nobody of that name and password. An empty password is nobody's. Raises Refused where it doesn't answer."""
         ...

@@ -345,6 +345,7 @@ RULES: dict[str, Rule] = {
     "PUT /tasks/{task_id}/cancel": _CANCELS_TASK,
     # Gate: what is nobody's, or whose lists are filtered.
     "GET /auth/user/serviceAccounts": signed_in,
+    "POST /auth/roles/sync": administrators,
     "GET /auth/apiTokens": signed_in,
     "POST /auth/apiTokens": signed_in,
     "DELETE /auth/apiTokens/{token_id}": signed_in,
@@ -387,6 +388,7 @@ RULES: dict[str, Rule] = {
     "GET /serverGroups/{account}/{region}/{name}": _server_group,
     "GET /slack/channels": signed_in,
     "GET /storage": signed_in,
+    "GET /roles/{provider}": signed_in,
     "GET /subnets": signed_in,
     "GET /subnets/{provider}": signed_in,
     "GET /tags": signed_in,

@@ -7,11 +7,14 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
-from tests.fakes.website import HOST, TOKEN, Answer, Website
+from tests.fakes.website import HOST, QUICK, TOKEN, Answer, Website
 from tests.harness import Harness
 
 from gennaker.access.credentials import Token
 from gennaker.access.identities import ServiceAccount
+from gennaker.access.passwords import Passwords
+from gennaker.access.signing_in import SignIn
+from gennaker.interfaces.identity_providers import ForeignPerson
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.settings import Settings, SignInSettings
@@ -237,5 +240,53 @@ def test_the_page_and_decks_redirect_send_browsers_to_the_form() -> None:
         assert (await site.get("/ui/", token=None)).headers["location"] == "/ui/sign-in"
         deck = await site.get("/auth/redirect?to=http://localhost:9000/%23/x", token=None)
         assert deck.headers["location"].startswith("/ui/sign-in?to=%2Fauth%2Fredirect")
+
+    visit(work)
+
+
+class Directory:
+    """Knows one person. Offers the port PasswordDirectory."""
+
+    name = "ldap"
+
+    def __init__(self) -> None:
+        self.roles: tuple[str, ...] = ("Ops",)
+        self.asked: list[str] = []
+
+    async def check(self, name: str, password: str) -> ForeignPerson | None:
+        self.asked.append(name)
+        if (name.lower(), password) != ("eve", "of the directory"):
+            return None
+        return ForeignPerson(source=self.name, subject="cn=eve", name="eve", roles=self.roles)
+
+
+def test_a_directory_is_asked_about_those_who_have_no_sign_in_here() -> None:
+    directory = Directory()
+
+    async def work(site: Website) -> None:
+        asking = SignIn(
+            people=site.sign_in.identities,
+            documents=site.ports.services.documents,
+            passwords=Passwords(clock=site.ports.services.clock, key=b"key", hasher=QUICK),
+            audit=site.ports.services.audit,
+            clock=site.ports.services.clock,
+            new_secret=lambda: "x",
+            settings=site.ports.sign_in.settings,
+            directory=directory,
+        )
+
+        async def by_password(name: str, password: str) -> Principal:
+            return await asking.by_password(name, password, address="a", via="basic")
+
+        eve = await by_password("Eve", "of the directory")
+        assert (eve.name, eve.roles, eve.via) == ("eve", {"ops"}, "ldap")
+        directory.roles = ("dev",)
+        assert (await by_password("eve", "of the directory")).roles == {"dev"}
+        assert (await by_password("ada", PASSWORD)).via == "basic"
+        for name, password in (("eve", "wrong"), ("eve", ""), ("ada", "of the directory"), ("a b", "x")):
+            with pytest.raises(Refused) as refused:
+                await by_password(name, password)
+            assert refused.value.status == 401
+        assert directory.asked == ["Eve", "eve", "eve"], "not about ada, nor about what can't be right"
 
     visit(work)

@@ -72,6 +72,10 @@ class GateSessionController(Controller):
             return Redirect(f"/ui/sign-in?{urlencode({'to': '/auth/redirect?' + urlencode({'to': to})})}")
         return Redirect(to)
 
+    @post("/auth/roles/sync", status_code=200)
+    async def sync_roles(self, principal: Asking) -> None:
+        """What it asks for holds already: roles are looked up for each request, and none are kept beside them."""
+
     @get("/auth/loggedOut")
     async def signed_out(self, ports: Ports, principal: Asking) -> JsonObject:
         """Where signing out ends."""

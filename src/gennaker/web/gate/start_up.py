@@ -26,6 +26,7 @@ _LISTS = (
     "/keyPairs",
     "/instanceTypes",
     "/certificates",
+    "/roles/{provider:str}",
     "/storage",
     "/tags",
 )

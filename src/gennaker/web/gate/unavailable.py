@@ -44,7 +44,6 @@ _READ = (
     "/nexus/names",
     "/plugins/info",
     "/plugins/installed",
-    "/roles/{provider:str}",
     "/securityGroups/{account:str}/{region:str}/{name:str}",
     "/firewalls/{account:str}/{region:str}/{name:str}",
     "/v2/canaries/metadata/metricsService",
@@ -58,7 +57,6 @@ _READ = (
     "/pipelineTemplate",
 )
 _WRITTEN = (
-    "/auth/roles/sync",
     "/plugins/publish/{plugin:str}/{version:str}",
     "/auth/deleteSessionCache",
     "/notifications/callbacks/{source:str}",
