@@ -52,7 +52,7 @@ def show(client: Client, application: str, account: str, form: Form) -> int:
 def _rows(one: JsonObject) -> list[tuple[str, ...]]:
     where = "/".join(part for part in (text_at(one, "account"), text_at(one, "location")) if part)
     named = f"{text_at(one, 'name')} ({where})"
-    if text_at(one, "state") == "unknown":
+    if text_at(one, "state") in ("missing", "unknown"):
         return [(named, "?", text_at(one, "why"), "", "")]
     return [
         (

@@ -55,6 +55,8 @@ class DriftState(StrEnum):
 
     SAME = "same"
     DRIFTED = "drifted"
+    MISSING = "missing"
+    """A stage that still exists has applied it, and it isn't there."""
     UNKNOWN = "unknown"
     """Nothing says what was applied, or the API server wouldn't have it now."""
 

@@ -7,7 +7,7 @@ from gennaker.model import foreign, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, manifests, resolving, stability
+from gennaker.plugins.kubernetes import asking, manifests, pruning, resolving, stability
 from gennaker.plugins.kubernetes.manifests import Coordinates
 
 _LOOKS_AGAIN = timedelta(milliseconds=500)
@@ -23,6 +23,7 @@ async def delete(context: TaskContext) -> TaskResult:
     cascade, grace = _cascade(options), _grace(options)
     for one in meant:
         await objects.delete(one, cascade=cascade, grace_seconds=grace)
+    await pruning.forget(context.services, objects, meant)
     names: dict[str, list[Json]] = {}
     for one in meant:
         names.setdefault(one.namespace, []).append(one.full_name)

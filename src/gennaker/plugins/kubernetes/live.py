@@ -24,6 +24,7 @@ from gennaker.plugins.kubernetes import (
     managers,
     manifests,
     patience,
+    pruning,
     readiness,
     replacing,
     resolving,
@@ -36,8 +37,10 @@ from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects
 from gennaker.plugins.kubernetes.patience import patiently
+from gennaker.plugins.kubernetes.pruning import Item
 
 Found = TypeVar("Found")
+Recorded = Callable[[str, str], Awaitable[Mapping[Item, str]]]
 _AT_A_TIME = 8
 _FORBIDDEN, _NOT_FOUND = 403, 404
 _EVENT = Kind("event")
@@ -48,14 +51,15 @@ _NOBODY_APPLIES = frozenset({"event", "controllerRevision", "pod", "podPreset", 
 class KubernetesManifests:
     """All Kubernetes accounts."""
 
-    def __init__(self, known: Callable[[], Mapping[str, Account]]) -> None:
-        """`known` is asked each time."""
+    def __init__(self, known: Callable[[], Mapping[str, Account]], recorded: Recorded | None = None) -> None:
+        """`known` is asked each time, and `recorded` for what an application's stages have applied in an account."""
         self._known = known
+        self._recorded = recorded
 
     @classmethod
     def of(cls, services: Services) -> "KubernetesManifests":
         """The server's own."""
-        return cls(partial(accounts.all_of, services))
+        return cls(partial(accounts.all_of, services), partial(pruning.recorded, services))
 
     @property
     def name(self) -> str:
@@ -104,6 +108,7 @@ class KubernetesManifests:
                 applied, unread = await _applied(objects, application)
                 looks = [partial(_look, partial(_drift, objects, one)) for one in applied]
                 found += await asking.several(looks, at_a_time=_AT_A_TIME)
+                found += await self._missing(objects, application, unread)
             except Refused as refused:
                 missing[name] = _unseen(name, refused)
                 continue
@@ -111,6 +116,25 @@ class KubernetesManifests:
                 missing[name] = _unread(name, unread)
         ordered = sorted(found, key=lambda one: (one.account, one.location, one.name))
         return Drifts(objects=tuple(ordered), missing=missing)
+
+    async def _missing(self, objects: Objects, application: str, unread: list[str]) -> list[Drift]:
+        items = {} if self._recorded is None else await self._recorded(objects.account.name, application)
+        unseen = {kinds.parse(one).key for one in unread}
+        looked = [
+            item for item in items if item.kind not in unseen and objects.account.kind_problem(item.is_of) is None
+        ]
+        there = await _look(partial(pruning.live, objects, looked))
+        return [
+            Drift(
+                account=objects.account.name,
+                location=item.namespace,
+                name=f"{item.is_of} {item.name}",
+                state=DriftState.MISSING,
+                why=f"The {items[item]} has applied it, and it isn't there.",
+            )
+            for item in looked
+            if there[item] == []
+        ]
 
     async def _of_cluster(self, cluster: ManifestCluster) -> list[JsonObject]:
         objects = self._objects(cluster.account)

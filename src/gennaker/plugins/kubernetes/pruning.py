@@ -4,11 +4,13 @@ A stage of a stored pipeline is a set; what is in it is kept as a document for e
 version. Whether an object is still the set's own its annotation tells (`docs/decisions/0033-pruning.md`).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from gennaker.interfaces.documents import Documents, VersionMismatch
+from gennaker.interfaces.documents import Document, Documents, VersionMismatch
+from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
@@ -19,6 +21,7 @@ from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects
 
+_VERSION = re.compile(r"-v[0-9]{3,}$")
 TO_PRUNE = "manifestsToPrune"
 _DOCUMENTS = "kubernetes.applied"
 _FORBIDDEN = 403
@@ -69,11 +72,14 @@ async def left(context: StageContext, objects: Objects, *, given: Sequence[Ready
     book = _Book(context.services.documents(_DOCUMENTS), f"{objects.account.name}/{own_set}")
     contained = {await _item(objects, one) for one in given if not manifests.has_generated_name(one.manifest)}
     stale = {item: by for item, by in (await book.read()).items() if item not in contained}
-    live = await _live(objects, stale, own_set, is_strict=prunes)
+    there = await live(objects, stale, is_strict=prunes)
+    own = {
+        item: None if one is None else [each for each in one if _is_own(each, own_set)] for item, one in there.items()
+    }
     execution = context.execution.head.id
     sends = {await _item(objects, one): execution for one in sent if not manifests.has_generated_name(one.manifest)}
-    await book.change(forgets=[item for item in stale if live[item] == []], adds=sends)
-    found = [(item, one) for item in stale for one in live[item] or ()]
+    await book.change(forgets=[item for item in stale if own[item] == []], adds=sends)
+    found = [(item, one) for item in stale for one in own[item] or ()]
     found.sort(key=lambda each: (-objects.account.custom.of(each[0].is_of).priority, each[0]))
     return Left(
         differences=tuple(_difference(one, prunes=prunes) for _, one in found),
@@ -95,11 +101,50 @@ async def prune(context: StageContext, objects: Objects) -> list[Json]:
         item = msgspec.convert(one["item"], Item)
         if (await book.read()).get(item) != foreign.text_at(one, "by"):
             continue
-        live = await objects.get(where)
-        if live is not None and _is_own(live, own_set) and _may_go(live):
+        found = await objects.get(where)
+        if found is not None and _is_own(found, own_set) and _may_go(found):
             await objects.delete(where)
             gone.append(where.full_name)
+    by = {msgspec.convert(one["item"], Item): foreign.text_at(one, "by") for one in wanted}
+    there, known = await live(objects, by), await book.read()
+    # What a newer run contains again it has noted before it sends it: that isn't there yet, and not to be forgotten.
+    await book.change(forgets=[item for item in by if there[item] == [] and known.get(item) == by[item]], adds={})
     return gone
+
+
+async def recorded(services: Services, account: str, application: str) -> dict[Item, str]:
+    """What the application's stages have applied in an account, with the stage; of stages that still exist."""
+    found: dict[Item, str] = {}
+    for document in await services.documents(_DOCUMENTS).list(f"{account}/"):
+        _, owner, pipeline, stage = document.key.split("/", 3)
+        if owner.lower() != application.lower():
+            continue
+        stored = await services.definitions.get("pipeline", pipeline)
+        stages = foreign.mappings_at(stored.body, "stages") if stored is not None else []
+        if any(foreign.text_at(one, "refId") == stage for one in stages):
+            name = foreign.text_at(stored.body, "name") if stored is not None else pipeline
+            found |= dict.fromkeys(_items(document), f"stage {stage} of {name}")
+    return found
+
+
+async def forget(services: Services, objects: Objects, gone: Iterable[Coordinates]) -> None:
+    """What a stage has deleted on purpose is no longer missed: an object, or the thing whose version it was."""
+    server = objects.account.server
+    wanted = {
+        (one.kind.key, one.namespace or server.namespace, name)
+        for one in gone
+        for name in (one.name, _VERSION.sub("", one.name))
+    }
+    documents = services.documents(_DOCUMENTS)
+    for document in await documents.list(f"{objects.account.name}/"):
+        items = [one for one in _items(document) if (one.kind, one.namespace or server.namespace, one.name) in wanted]
+        if items:
+            await _Book(documents, document.key).change(forgets=items, adds={})
+
+
+def _items(document: Document) -> dict[Item, str]:
+    listed = foreign.mappings_at(document.body, "items")
+    return {msgspec.convert(one["item"], Item): foreign.text_at(one, "by") for one in listed}
 
 
 class _Book:
@@ -131,8 +176,7 @@ class _Book:
         found = await self._documents.get(self._key)
         if found is None:
             return {}, 0
-        listed = foreign.mappings_at(found.body, "items")
-        return {msgspec.convert(one["item"], Item): foreign.text_at(one, "by") for one in listed}, found.version
+        return _items(found), found.version
 
 
 def _body(items: Mapping[Item, str]) -> JsonObject:
@@ -148,18 +192,18 @@ async def _item(objects: Objects, ready: Ready) -> Item:
     return Item(kind=kind.key, namespace=space, name=ready.artifact.name or manifests.name(ready.manifest))
 
 
-async def _live(
-    objects: Objects, stale: Iterable[Item], own_set: str, *, is_strict: bool
+async def live(
+    objects: Objects, items: Iterable[Item], *, is_strict: bool = False
 ) -> dict[Item, list[JsonObject] | None]:
-    """The set's own live objects of each; None: they may not be looked at, which is refused where it is `is_strict`."""
+    """The live objects of each; None: they may not be looked at, which is refused where it is `is_strict`."""
     found: dict[Item, list[JsonObject] | None] = {}
     listed: dict[tuple[str, str], list[JsonObject] | None] = {}
-    for item in stale:
+    for item in items:
         place = (item.kind, item.namespace)
         if place not in listed:
             listed[place] = await _listed(objects, item, is_strict=is_strict)
         there = listed[place]
-        found[item] = None if there is None else [one for one in there if _is_of(one, item) and _is_own(one, own_set)]
+        found[item] = None if there is None else [one for one in there if _is_of(one, item)]
     return found
 
 

@@ -29,7 +29,7 @@ class DriftController(Controller):
             missing |= found.missing
         return {
             "application": application,
-            "drifted": any(one.state is DriftState.DRIFTED for one in objects),
+            "drifted": any(one.state in (DriftState.DRIFTED, DriftState.MISSING) for one in objects),
             "objects": [to_json(one) for one in objects],
             "missing": {name: to_json(one) for name, one in sorted(missing.items())},
         }

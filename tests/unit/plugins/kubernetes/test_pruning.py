@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 from tests.harness import problem_of, reached
-from tests.kubernetes_cluster import Cluster, Object, config_map, first, never, service, settle, workload
+from tests.kubernetes_cluster import ACCOUNT, Cluster, Object, config_map, first, never, service, settle, workload
 
+from gennaker.interfaces.manifests import DriftState
 from gennaker.interfaces.services import Services
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 
@@ -191,3 +193,45 @@ def test_a_stage_that_only_shows_the_difference_says_all_that_is_wrong() -> None
 
     assert shown.head.status is Status.TERMINAL
     assert "no such field" in problem_of(shown)
+
+
+def missing(cluster: Cluster) -> list[str]:
+    """What drift misses, with where it was applied."""
+    found: list[str] = []
+
+    async def look(services: Services, _execution: str) -> None:
+        stages: list[Json] = [{"refId": "m", "type": "deployManifest"}]
+        body: JsonObject = {"application": "shop", "name": "Ship", "stages": stages}
+        await services.definitions.save("pipeline", "p1", body, author="test")
+        (reader,) = services.manifests.values()
+        seen = await reader.drift("shop", frozenset({ACCOUNT}))
+        found.extend(f"{one.name}: {one.why}" for one in seen.objects if one.state is DriftState.MISSING)
+
+    cluster.run("resolveTargetManifest", manifestName="deployment web", location="shop", meanwhile=look)
+    return found
+
+
+def test_what_a_stage_has_applied_and_somebody_has_deleted_is_missed() -> None:
+    cluster = Cluster()
+    deployed(cluster, service(), config_map(mode="fast"))
+    deployed(cluster, service("others"), pipeline="gone")
+    assert missing(cluster) == []
+
+    cluster.api.remove("services", "lb")
+    cluster.api.remove("services", "others")
+    cluster.api.remove("configmaps", "cfg-v000")
+
+    why = "The stage m of Ship has applied it, and it isn't there."
+    assert missing(cluster) == [f"configMap cfg: {why}", f"service lb: {why}"]
+
+
+def test_what_a_stage_has_deleted_or_pruned_is_not_missed() -> None:
+    cluster = Cluster()
+    deployed(cluster, service(), config_map(mode="fast"), service("pruned"))
+
+    for name in ("service lb", "configMap cfg-v000"):
+        cluster.run("deleteManifest", location="shop", manifestName=name)
+    deployed(cluster, service("stays"))
+
+    assert cluster.api.names("services") == ["stays"]
+    assert missing(cluster) == []
