@@ -28,7 +28,7 @@ def test_switches_under_load_break_nothing(program: str, tmp_path: Path) -> None
             first, second = await here.servers(2)
             balancer = await provider.ensure("shop")
             await provider.set_weights("shop", {"a": Share(weight=1, addresses=(first,))})
-            load = Load(balancer.address, clients=10, pause_seconds=0.01)
+            load = Load(balancer.address, clients=8, pause_seconds=0.02)
 
             async with asyncio.TaskGroup() as group:
                 group.create_task(load.run())

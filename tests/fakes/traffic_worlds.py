@@ -216,7 +216,7 @@ class ProxyWorld(RealWorld):
 
 
 _RANDOM = ("nginx",)
-_MANY = 10
+_MANY = 4
 """Times as many requests are counted where chance splits them."""
 PROGRAMS: dict[str, ProxyProgram] = {program.name: program for program in (HAProxy(), Envoy(), Nginx(), Traefik())}
 
