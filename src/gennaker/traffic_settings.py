@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-CLUSTER_PROVIDERS = frozenset({"gateway-api", "istio"})
+CLUSTER_PROVIDERS = frozenset({"gateway-api", "ingress-nginx", "istio"})
 """Those whose load balancers are routes in a Kubernetes cluster."""
 
 _WITHOUT_ADDRESS = frozenset({"istio"})
@@ -24,7 +24,7 @@ class LoadBalancerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="ke
     namespace: str = ""
     """Of the route; empty: the account's own."""
     route: str = ""
-    """Name of the HTTPRoute or VirtualService; empty: the load balancer's."""
+    """Name of the HTTPRoute, VirtualService or Ingress; empty: the load balancer's."""
     settle_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0
     """Of a route in a cluster: so long its controller may need to serve by what it has seen (Traefik: `providersThrottleDuration`)."""
 

@@ -44,7 +44,8 @@ def told(cluster: GatewayCluster, kind: RouteKind, story: Callable[[RouteProvide
     async def whole() -> None:
         server = gateway_cluster.account(cluster)
         try:
-            await story(gateway_cluster.provider(cluster, kind, server, {"shop": wish}, asyncio.sleep))
+            places = gateway_cluster.places(cluster, kind.name, server, {"shop": wish})
+            await story(RouteProvider(kind=kind, places=places))
         finally:
             await server.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.conformance import subjects
 from tests.fakes.faulty import FaultyTraffic
-from tests.fakes.gateway_cluster import gateway_world
+from tests.fakes.gateway_cluster import cluster_world
 from tests.fakes.traffic import FakeTraffic
 from tests.fakes.traffic_worlds import World, answers, is_split, until, world
 
@@ -19,6 +19,7 @@ from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.traffic import Share, TrafficProvider
 from gennaker.model.problems import Refused
 from gennaker.plugins.caddy.provider import CaddyProvider
+from gennaker.plugins.cluster_traffic.ingress_provider import IngressProvider
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.proxies.provider import ProxyProvider
 
@@ -34,22 +35,26 @@ SUBJECTS: dict[str, type[TrafficProvider]] = {
     "nginx": ProxyProvider,
     "traefik": ProxyProvider,
     "gateway-api": RouteProvider,
+    "ingress-nginx": IngressProvider,
 }
+
+
+IN_A_CLUSTER = ("gateway-api", "ingress-nginx")
 
 
 @pytest.fixture(
     params=subjects.params(
         SUBJECTS,
         debian=("haproxy", "nginx"),
-        slow=("caddy", "haproxy", "envoy", "nginx", "traefik", "gateway-api"),
-        root=("gateway-api",),
-        go=("gateway-api",),
+        slow=("caddy", "haproxy", "envoy", "nginx", "traefik", *IN_A_CLUSTER),
+        root=IN_A_CLUSTER,
+        go=IN_A_CLUSTER,
     )
 )
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[World]]:
     surroundings: AbstractAsyncContextManager[World] = (
-        gateway_world(tmp_path, request.getfixturevalue("gateway"))
-        if request.param == "gateway-api"
+        cluster_world(request.param, tmp_path, request.getfixturevalue("gateway"))
+        if request.param in IN_A_CLUSTER
         else world(request.param, tmp_path)
     )
 
@@ -82,10 +87,10 @@ def test_requests_are_split_by_the_shares(opened: Opened) -> None:
         async with opened() as here:
             provider = here.provider()
             production, baseline, canary = await here.servers(3)
-            balancer = await provider.ensure("shop-prod")
+            balancer = await provider.ensure("shop")
 
             await provider.set_weights(
-                "shop-prod",
+                "shop",
                 {
                     "shop-v001": Share(weight=80, addresses=(production,)),
                     "shop-baseline-v000": Share(weight=10, addresses=(baseline,)),

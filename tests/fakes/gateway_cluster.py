@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from tests.free_ports import free_port
 
 from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
+from gennaker.plugins.cluster_traffic.ingress_provider import IngressProvider
+from gennaker.plugins.cluster_traffic.places import Places
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
-from gennaker.plugins.cluster_traffic.routes import RouteKind
 from gennaker.plugins.proxies import program
 from gennaker.plugins.proxies.traefik import Traefik
 from gennaker.settings import KubernetesAccountSettings
@@ -55,6 +56,9 @@ NAMES = ("shop-prod", "shop")
 """Of load balancers, each with a route at a listener of its own."""
 
 
+INGRESS = "networking.k8s.io/v1"
+INGRESSES = f"/apis/{INGRESS}/namespaces/default/ingresses"
+_NGINX = "nginx.ingress.kubernetes.io"
 _TRAEFIK_SECONDS = 60.0
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 Served: TypeAlias = tuple[dict[str, int], dict[str, set[str]]]
@@ -68,6 +72,8 @@ class GatewayCluster:
         self.plane = plane
         self.interface = interface
         """Port at which Traefik tells what it serves."""
+        self.ingress_port = free_port()
+        """Port of all Ingresses."""
         self.listeners = listeners
         """Ports by name of the load balancer."""
 
@@ -82,15 +88,26 @@ class GatewayCluster:
         gateway = {"gatewayClassName": "traefik", "listeners": listeners}
         self.plane.wait(lambda: self._put("gateways", "namespaces/default/", "Gateway", "web", gateway))
         self.plane.wait(lambda: self.plane.request("GET", ROUTES) is not None)
+        body = {"apiVersion": INGRESS, "kind": "IngressClass", "metadata": {"name": "nginx"}}
+        nginx = {**body, "spec": {"controller": "k8s.io/ingress-nginx"}}
+        self.plane.apply(f"/apis/{INGRESS}/ingressclasses/nginx", nginx, manager="kubectl")
 
     def add_route(self, name: str) -> None:
         """What a user makes."""
         spec = {"parentRefs": [{"name": "web", "sectionName": name}], "rules": [{}]}
         assert self._put("httproutes", "namespaces/default/", "HTTPRoute", name, spec)
 
-    def remove_route(self, name: str) -> None:
-        """With all that it has."""
-        self.plane.request("DELETE", f"{ROUTES}/{name}")
+    def add_ingress(self, name: str) -> None:
+        """Likewise: the first has a host, so that all other requests are the second's."""
+        backend = {"service": {"name": name, "port": {"number": 80}}}
+        rule = {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+        spec = {"ingressClassName": "nginx", "rules": [{**rule, "host": "prod.test"} if name == NAMES[0] else rule]}
+        body = {"apiVersion": INGRESS, "kind": "Ingress", "metadata": {"name": name}, "spec": spec}
+        assert self.plane.apply(f"{INGRESSES}/{name}", body, manager="kubectl")
+
+    def remove(self, path: str) -> None:
+        """What a user has made."""
+        self.plane.request("DELETE", path)
 
     def _put(self, plural: str, where: str, kind: str, name: str, spec: Mapping[str, object]) -> bool:
         """False: the API server doesn't know the kind yet."""
@@ -98,8 +115,8 @@ class GatewayCluster:
         return self.plane.apply(f"/apis/{GATEWAY}/{where}{plural}/{name}", body, manager="kubectl") is not None
 
 
-class GatewayWorld(RealWorld):
-    """Behind the Gateway."""
+class ClusterWorld(RealWorld):
+    """Behind Traefik, by routes of one API."""
 
     is_counting = False
 
@@ -109,12 +126,18 @@ class GatewayWorld(RealWorld):
         self._by_port: dict[str, str] = {}
         self.account = account(cluster)
         self._traefik = httpx2.AsyncClient(trust_env=False, verify=False)
-        for name in NAMES:
-            cluster.add_route(name)
 
-    def provider(self) -> RouteProvider:
-        wish = LoadBalancerSettings(provider="gateway-api", account="prod", settle_seconds=_SETTLE_SECONDS)
-        return provider(self._cluster, GatewayApi(), self.account, dict.fromkeys(NAMES, wish), self.settle)
+    def places(self, provider: str, address: str = "") -> Places:
+        wish = LoadBalancerSettings(provider=provider, account="prod", address=address, settle_seconds=_SETTLE_SECONDS)
+        return places(self._cluster, provider, self.account, dict.fromkeys(NAMES, wish))
+
+    async def wanted(self) -> Served:
+        """What there is at the API server."""
+        raise NotImplementedError
+
+    def name_of(self, service: str) -> str:
+        """What `wanted` calls a service of Traefik's; empty: it is of another API."""
+        raise NotImplementedError
 
     async def settle(self, seconds: float) -> None:
         """However slow the machine is: until Traefik serves by the routes and slices that there are."""
@@ -122,24 +145,18 @@ class GatewayWorld(RealWorld):
         if seconds == _SETTLE_SECONDS:
             loop = asyncio.get_running_loop()
             until = loop.time() + _TRAEFIK_SECONDS
-            while await self._wanted() != (found := await self._served()):
+            while await self.wanted() != (found := await self._served()):
                 assert loop.time() < until, f"Traefik serves {found}"
                 await asyncio.sleep(0.02)
 
-    async def _wanted(self) -> Served:
-        """By the API server."""
-        listed = [await self._listed(path) for path in (ROUTES, SLICES)]
-        references = [
-            one for route in listed[0] for rule in route["spec"]["rules"] for one in rule.get("backendRefs", ())
-        ]
-        weights = {one["name"]: one["weight"] for one in references}
-        addresses: dict[str, set[str]] = {name: set() for name in weights}
-        for one in listed[1]:
-            name = one["metadata"]["labels"]["kubernetes.io/service-name"]
+    async def addresses(self) -> dict[str, set[str]]:
+        """What is behind Services by their slices."""
+        found: dict[str, set[str]] = {}
+        for one in await self.listed(SLICES):
             hosts = [host for endpoint in one["endpoints"] or () for host in endpoint["addresses"]]
-            if name in addresses:
-                addresses[name] |= {f"http://{host}:{one['ports'][0]['port']}" for host in hosts}
-        return weights, addresses
+            service = found.setdefault(one["metadata"]["labels"]["kubernetes.io/service-name"], set())
+            service |= {f"http://{host}:{one['ports'][0]['port']}" for host in hosts}
+        return found
 
     async def _served(self) -> Served:
         """By Traefik."""
@@ -150,13 +167,13 @@ class GatewayWorld(RealWorld):
         addresses: dict[str, set[str]] = {}
         for one in answer.json():
             for named in one.get("weighted", {}).get("services", ()):
-                if name := _service_in(named["name"]):
+                if name := self.name_of(named["name"]):
                     weights[name] = named["weight"]
-            if "loadBalancer" in one and (name := _service_in(one["name"])):
+            if "loadBalancer" in one and (name := self.name_of(one["name"])):
                 addresses[name] = {server["url"] for server in one["loadBalancer"].get("servers", ())}
         return weights, addresses
 
-    async def _listed(self, path: str) -> list[Any]:
+    async def listed(self, path: str) -> list[Any]:
         listed: list[Any] = json.loads(await self.account.request("GET", path))["items"]
         return listed
 
@@ -180,19 +197,79 @@ class GatewayWorld(RealWorld):
     async def kill(self) -> None:
         for name in NAMES:
             await self.provider().remove(name)
-            self._cluster.remove_route(name)
         await self.account.close()
         await self._traefik.aclose()
 
 
-def _service_in(name: str) -> str:
-    """The Service in Traefik's name of it (`…-svc-NAMESPACE-NAME-NUMBER@PROVIDER`); empty: it has none."""
-    return name.partition("@")[0].partition("-svc-default-")[2].rpartition("-")[0]
+class GatewayWorld(ClusterWorld):
+    """By HTTPRoutes."""
+
+    def __init__(self, folder: Path, cluster: GatewayCluster) -> None:
+        super().__init__(folder, cluster)
+        for name in NAMES:
+            cluster.add_route(name)
+
+    def provider(self) -> RouteProvider:
+        return RouteProvider(kind=GatewayApi(), places=self.places("gateway-api"), sleep=self.settle)
+
+    async def wanted(self) -> Served:
+        rules = [rule for route in await self.listed(ROUTES) for rule in route["spec"]["rules"]]
+        weights = {one["name"]: one["weight"] for rule in rules for one in rule.get("backendRefs", ())}
+        addresses = await self.addresses()
+        return weights, {name: addresses.get(name, set()) for name in weights}
+
+    def name_of(self, service: str) -> str:
+        """Traefik: `…-svc-NAMESPACE-NAME-NUMBER@PROVIDER`."""
+        return service.partition("@")[0].partition("-svc-default-")[2].rpartition("-")[0]
+
+    async def kill(self) -> None:
+        await super().kill()
+        for name in NAMES:
+            self._cluster.remove(f"{ROUTES}/{name}")
+
+
+class IngressWorld(ClusterWorld):
+    """By Ingresses that Traefik serves as ingress-nginx would; but it doesn't draw lots, it goes round."""
+
+    def __init__(self, folder: Path, cluster: GatewayCluster) -> None:
+        super().__init__(folder, cluster)
+        for name in NAMES:
+            cluster.add_ingress(name)
+
+    def provider(self) -> IngressProvider:
+        address = f"127.0.0.1:{self._cluster.ingress_port}"
+        return IngressProvider(places=self.places("ingress-nginx", address), sleep=self.settle)
+
+    async def wanted(self) -> Served:
+        addresses = await self.addresses()
+        services = {f"default-{name}-{name}-80": addresses.get(name, set()) for name in NAMES}
+        weights: dict[str, int] = {}
+        for one in await self.listed(INGRESSES):
+            annotations = one["metadata"].get("annotations", {})
+            if f"{_NGINX}/canary" in annotations:
+                (path,) = one["spec"]["rules"][0]["http"]["paths"]
+                name = one["metadata"]["name"].removesuffix("-canary")
+                key = f"default-{name}-{name}-80"
+                weight, total = (int(annotations[f"{_NGINX}/canary-weight{end}"]) for end in ("", "-total"))
+                weights |= {key: total - weight, f"{key}-canary": weight}
+                services[f"{key}-canary"] = addresses[path["backend"]["service"]["name"]]
+        return weights, services
+
+    def name_of(self, service: str) -> str:
+        name, _, provider = service.partition("@")
+        is_ours = provider in ("", "kubernetesingressnginx") and name.startswith("default-")
+        return name if is_ours and "-svc-" not in name else ""
+
+    async def kill(self) -> None:
+        await super().kill()
+        for name in NAMES:
+            self._cluster.remove(f"{INGRESSES}/{name}")
 
 
 @asynccontextmanager
-async def gateway_world(folder: Path, cluster: GatewayCluster) -> AsyncIterator[GatewayWorld]:
-    here = GatewayWorld(folder, cluster)
+async def cluster_world(kind: str, folder: Path, cluster: GatewayCluster) -> AsyncIterator[ClusterWorld]:
+    """The surroundings of a provider."""
+    here = GatewayWorld(folder, cluster) if kind == "gateway-api" else IngressWorld(folder, cluster)
     try:
         yield here
     finally:
@@ -216,21 +293,12 @@ def account(cluster: GatewayCluster) -> HttpApiServer:
     return HttpApiServer("prod", partial(kubeconfig.from_file, cluster.plane.kubeconfig, ""), now=SystemClock().now)
 
 
-def provider(
-    cluster: GatewayCluster,
-    kind: RouteKind,
-    server: HttpApiServer,
-    configured: Mapping[str, LoadBalancerSettings],
-    sleep: Callable[[float], Awaitable[None]],
-) -> RouteProvider:
-    """Over a cluster."""
-    return RouteProvider(
-        kind=kind,
-        configured=configured,
-        accounts={"prod": KubernetesAccountSettings(kubeconfig_file=str(cluster.plane.kubeconfig))},
-        servers={"prod": server}.get,
-        sleep=sleep,
-    )
+def places(
+    cluster: GatewayCluster, provider: str, server: HttpApiServer, configured: Mapping[str, LoadBalancerSettings]
+) -> Places:
+    """Of load balancers in a cluster."""
+    account = KubernetesAccountSettings(kubeconfig_file=str(cluster.plane.kubeconfig))
+    return Places(provider, configured=configured, accounts={"prod": account}, servers={"prod": server}.get)
 
 
 def module(name: str, digest: str) -> Path:
@@ -259,6 +327,11 @@ def _addresses() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _traefik(folder: Path, cluster: GatewayCluster) -> Iterator[None]:
+    server = {
+        "endpoint": cluster.plane.address,
+        "token": ADMIN_TOKEN,
+        "certAuthFilePath": str(cluster.plane.certificate),
+    }
     waits: Mapping[str, str] = {"readTimeout": "0s", "writeTimeout": "0s"}
     configuration = {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
@@ -266,6 +339,10 @@ def _traefik(folder: Path, cluster: GatewayCluster) -> Iterator[None]:
         "api": {"insecure": True, "dashboard": False},
         "entryPoints": {
             "traefik": {"address": f"127.0.0.1:{cluster.interface}"},
+            "ingress": {
+                "address": f"127.0.0.1:{cluster.ingress_port}",
+                "transport": {"respondingTimeouts": waits},
+            },
             **{
                 name: {"address": f"127.0.0.1:{port}", "transport": {"respondingTimeouts": waits}}
                 for name, port in cluster.listeners.items()
@@ -273,12 +350,8 @@ def _traefik(folder: Path, cluster: GatewayCluster) -> Iterator[None]:
         },
         "providers": {
             "providersThrottleDuration": "10ms",
-            "kubernetesGateway": {
-                "endpoint": cluster.plane.address,
-                "token": ADMIN_TOKEN,
-                "certAuthFilePath": str(cluster.plane.certificate),
-                "statusAddress": {"ip": "127.0.0.1"},
-            },
+            "kubernetesGateway": {**server, "statusAddress": {"ip": "127.0.0.1"}},
+            "kubernetesIngressNGINX": {**server, "httpEntryPoint": "ingress"},
         },
     }
     file = folder / "traefik.yaml"

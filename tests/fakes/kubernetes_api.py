@@ -33,6 +33,7 @@ _KINDS = [
     ("apps/v1", "ControllerRevision", "controllerrevisions", True),
     ("batch/v1", "Job", "jobs", True),
     ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", True),
+    ("networking.k8s.io/v1", "Ingress", "ingresses", True),
     ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", True),
     ("gateway.networking.k8s.io/v1", "Gateway", "gateways", True),
     ("acme.io/v1", "Widget", "widgets", True),

@@ -23,6 +23,7 @@ from tests.fakes.web_client import NO_HEADERS, WebClient
 from gennaker.interfaces.traffic import LoadBalancer, TrafficProvider
 from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.caddy.provider import CaddyProvider
+from gennaker.plugins.cluster_traffic.ingress_provider import IngressProvider
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.plugins.proxies.haproxy import HAProxy
@@ -125,7 +126,7 @@ class RealWorld:
         self._clients: dict[str, WebClient] = {}
         self.processes = Processes(folder / "servers")
 
-    def provider(self) -> CaddyProvider | ProxyProvider | RouteProvider:
+    def provider(self) -> CaddyProvider | ProxyProvider | RouteProvider | IngressProvider:
         raise NotImplementedError
 
     async def kill(self) -> None:

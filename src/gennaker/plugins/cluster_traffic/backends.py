@@ -14,6 +14,7 @@ import msgspec
 
 from gennaker.interfaces import traffic
 from gennaker.interfaces.traffic import Shares
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 
@@ -87,13 +88,28 @@ def slices(backend: Backend, load_balancer: str, pods: Mapping[str, JsonObject])
         host, port = _read(address)
         by_kind.setdefault((host.version, port), []).append(str(host))
     found: dict[str, JsonObject] = {}
-    for (family, port), hosts in sorted((by_kind or {(4, PORT): []}).items()):
-        for first in range(0, max(1, len(hosts)), _IN_A_SLICE):
+    for (family, port), listed in sorted((by_kind or {(4, PORT): []}).items()):
+        for first in range(0, max(1, len(listed)), _IN_A_SLICE):
             number = first // _IN_A_SLICE
             own = f"{backend.name}-{port}{'-ipv6' if family == _IPV6 else ''}{f'-{number}' if number else ''}"
-            endpoints: list[Json] = [_endpoint(host, pods) for host in hosts[first : first + _IN_A_SLICE]]
+            endpoints: list[Json] = [_endpoint(host, pods) for host in listed[first : first + _IN_A_SLICE]]
             found[own] = _slice(own, backend, load_balancer, family=family, port=port, endpoints=endpoints)
     return found
+
+
+def hosts(one: JsonObject) -> list[str]:
+    """The addresses in a slice."""
+    return [
+        foreign.text(address)
+        for endpoint in foreign.mappings_at(one, "endpoints")
+        for address in foreign.items(endpoint.get("addresses"))
+    ]
+
+
+def service_of(one: JsonObject) -> str:
+    """The name of a slice's Service."""
+    labels = foreign.mapping(foreign.mapping(one.get("metadata")).get("labels"))
+    return foreign.text_at(labels, SERVICE_OF_SLICE)
 
 
 def refuse_names(shares: Shares) -> None:

@@ -4,6 +4,7 @@ from functools import partial
 
 from gennaker.interfaces.plugins import Plugin
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
+from gennaker.plugins.cluster_traffic.ingress_provider import IngressProvider
 from gennaker.plugins.cluster_traffic.istio import Istio
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.cluster_traffic.routes import RouteKind
@@ -12,5 +13,5 @@ _KINDS: tuple[RouteKind, ...] = (GatewayApi(), Istio())
 
 plugin = Plugin(
     name="cluster-traffic",
-    traffic=tuple(partial(RouteProvider.of, kind=kind) for kind in _KINDS),
+    traffic=(*(partial(RouteProvider.of, kind=kind) for kind in _KINDS), IngressProvider.of),
 )

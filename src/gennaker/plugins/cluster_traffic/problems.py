@@ -36,7 +36,7 @@ def no_route(load_balancer: str, kind: str, name: str, namespace: str) -> Proble
     return Problem(
         code="cluster_traffic.no_route",
         message=f"There is no {kind} {name!r} in the namespace {namespace!r} for the load balancer {load_balancer}.",
-        remedy="Create it, with a rule that has no backends yet (by kubectl or a deployManifest stage), or correct "
+        remedy="Create it (by kubectl or a deployManifest stage; docs/guides/traffic.md shows what Gennaker needs of it), or correct "
         f"load-balancers.{load_balancer}.route or namespace.",
     )
 
@@ -139,4 +139,42 @@ def unavailable(account: str, said: str) -> Problem:
         code="cluster_traffic.unavailable",
         message=f"The API server of {account} doesn't answer: {said}",
         remedy="Routes serve as they did; it is asked again.",
+    )
+
+
+def no_path(name: str, service: str) -> Problem:
+    """The Ingress hands nothing to us."""
+    return Problem(
+        code="cluster_traffic.no_path",
+        message=f"No path of the Ingress {name} has the Service {service} and its port 80 as its backend.",
+        remedy=f"Name the Service {service}, port 80, in the paths that Gennaker is to serve; Gennaker makes it.",
+    )
+
+
+def not_ours(kind: str, name: str, load_balancer: str) -> Problem:
+    """Something of that name is somebody else's."""
+    return Problem(
+        code="cluster_traffic.not_ours",
+        message=f"The load balancer {load_balancer} needs the {kind} {name} for itself, and there is one that Gennaker hasn't made.",
+        remedy="Delete or rename it, or give the load balancer another name.",
+    )
+
+
+def too_many_weights(load_balancer: str, found: int) -> Problem:
+    """Canary annotations know two sides."""
+    return Problem(
+        code="cluster_traffic.too_many_weights",
+        message=f"The instances behind the load balancer {load_balancer} would get {found} different weights, and an Ingress with a "
+        "canary can express two.",
+        remedy="Give all instances beside production the same weight, as baseline and canary have, or use a load balancer of "
+        "the provider gateway-api.",
+    )
+
+
+def bad_service_name(load_balancer: str) -> Problem:
+    """Its Service couldn't be called like it."""
+    return Problem(
+        code="cluster_traffic.service_name",
+        message=f"The load balancer {load_balancer!r} can't have a Service of its name.",
+        remedy="Use small letters, digits and hyphens, 63 at most, a letter first.",
     )

@@ -20,6 +20,8 @@ class RouteRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Names of the Services that the route has from us."""
     left: tuple[str, ...] = ()
     """Addresses that had a share and may still have requests under way."""
+    is_switching: bool = False
+    """Whether a switch of several steps has begun: shares are those before it."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -28,10 +30,16 @@ class RouteRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def with_shares(self, shares: Shares, backends: tuple[str, ...]) -> "RouteRecord":
         """With others, remembering who has lost one."""
-        after = msgspec.structs.replace(self, shares=dict(shares), backends=backends)
+        after = msgspec.structs.replace(self, shares=dict(shares), backends=backends, is_switching=False)
         there = set(after.addresses)
         left = tuple(one for one in dict.fromkeys((*self.addresses, *self.left)) if one not in there)
         return msgspec.structs.replace(after, left=left[:_MOST_LEFT])
+
+    def switching_to(self, shares: Shares) -> "RouteRecord":
+        """While a switch of several steps is made: whoever gets a share may have requests already."""
+        coming = dict.fromkeys(address for share in shares.values() for address in share.addresses)
+        left = dict.fromkeys((*(one for one in coming if one not in set(self.addresses)), *self.left))
+        return msgspec.structs.replace(self, left=tuple(left), is_switching=True)
 
 
 def read(route: JsonObject) -> RouteRecord | None:

@@ -14,6 +14,7 @@ from gennaker.interfaces.traffic import LoadBalancer, Share
 from gennaker.model.problems import Refused
 from gennaker.plugins.cluster_traffic import backends
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
+from gennaker.plugins.cluster_traffic.places import Places
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.settings import KubernetesAccountSettings
 from gennaker.traffic_settings import LoadBalancerSettings
@@ -56,9 +57,12 @@ class Cluster:
 
         return RouteProvider(
             kind=GatewayApi(),
-            configured={"shop": wish, **others},
-            accounts={"prod": self.account},
-            servers={"prod": server}.get,
+            places=Places(
+                "gateway-api",
+                configured={"shop": wish, **others},
+                accounts={"prod": self.account},
+                servers={"prod": server}.get,
+            ),
             sleep=sleep,
         )
 
@@ -172,6 +176,7 @@ def test_an_instance_that_moves_to_another_port_is_served_there_alone() -> None:
     assert cluster.made() == ([old], [f"{old}-8080"])
 
 
+@pytest.mark.slow
 def test_cut_off_anywhere_a_repeated_call_ends_as_if_it_had_not_been() -> None:
     for calls in range(40):
         cluster = Cluster()
