@@ -11,15 +11,18 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx2
 from tests import control_plane
 from tests.control_plane import ADMIN_TOKEN, ControlPlane
-from tests.fakes.traffic_worlds import APP, RealWorld, until_answering
+from tests.fakes.traffic_worlds import RealWorld
 from tests.fakes.web_client import NO_HEADERS, WebClient
 from tests.free_ports import free_port
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
@@ -33,7 +36,6 @@ from gennaker.traffic_settings import LoadBalancerSettings
 from gennaker.transport import ports
 from gennaker.transport.kubernetes import kubeconfig
 from gennaker.transport.kubernetes.server import HttpApiServer
-from gennaker.transport.processes import ProcessSpec
 from gennaker.worker.clock import SystemClock
 
 NETWORK = "198.18.0"
@@ -123,7 +125,7 @@ class ClusterWorld(RealWorld):
     def __init__(self, folder: Path, cluster: GatewayCluster) -> None:
         super().__init__(folder)
         self._cluster = cluster
-        self._by_port: dict[str, str] = {}
+        self._servers: list[Server] = []
         self.account = account(cluster)
         self._traefik = httpx2.AsyncClient(trust_env=False, verify=False)
 
@@ -147,7 +149,7 @@ class ClusterWorld(RealWorld):
             until = loop.time() + _TRAEFIK_SECONDS
             while await self.wanted() != (found := await self._served()):
                 assert loop.time() < until, f"Traefik serves {found}"
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)
 
     async def addresses(self) -> dict[str, set[str]]:
         """What is behind Services by their slices."""
@@ -178,25 +180,33 @@ class ClusterWorld(RealWorld):
         return listed
 
     async def servers(self, count: int) -> tuple[str, ...]:
-        for number in range(1, count + 1):
-            port = ports.free(f"{self._folder}/{number}")
-            environment = {"PORT": str(port), "HOST": f"{NETWORK}.{number}"}
-            argv = ("python3", str(APP))
-            spec = ProcessSpec(argv=argv, working_folder="/", environment=environment, drain_seconds=15)
-            await self.processes.start(str(port), spec)
-            self._by_port[f":{port}"] = f"{NETWORK}.{number}:{port}"
-        for address in self._by_port.values():
-            await until_answering(address)
-        return tuple(self._by_port.values())
+        """In this process, which is cheaper than one each: here it is the cluster that is tested."""
+        return tuple([await self._serve(f"{NETWORK}.{number}") for number in range(1, count + 1)])
+
+    async def _serve(self, host: str) -> str:
+        port = free_port()
+
+        def answer(connection: ServerConnection, request: Request) -> Response | None:
+            return None if request.path == "/socket" else connection.respond(HTTPStatus.OK, f"{host}:{port}")
+
+        async def echo(connection: ServerConnection) -> None:
+            async for message in connection:
+                await connection.send(message)
+
+        self._servers.append(await serve(echo, host, port, process_request=answer, compression=None))
+        return f"{host}:{port}"
 
     async def get(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> str:
         client = self._clients.setdefault(balancer.address, WebClient(balancer.address))
         status, body = await client.get(headers=headers)
-        return self._by_port[body] if status == 200 else str(status)
+        return body if status == 200 else str(status)
 
     async def kill(self) -> None:
         for name in NAMES:
             await self.provider().remove(name)
+        for server in self._servers:
+            server.close()
+            await server.wait_closed()
         await self.account.close()
         await self._traefik.aclose()
 
