@@ -4,20 +4,15 @@ The server plans each stage as if it ran it, and performs nothing that changes a
 history as an execution that says so.
 """
 
-import time
-
-from gennaker.cli import terminal
+from gennaker.cli import awaiting, terminal
 from gennaker.cli.foreseen import Change, Foreseen
 from gennaker.cli.terminal import Form
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, encode, to_json
 from gennaker.model.foreign import mappings, mappings_at, text_at
-from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.transport.client import Client
 
-_LOOKS_EVERY_SECONDS = 0.2
-_LONGEST_SECONDS = 120.0
 _LONGEST_VALUE = 100
 _NOT_SHOWN = frozenset(
     {"expressionEvaluationSummary", "expressionFailures", "dryRunNotPlanned", "problems", "exception"}
@@ -29,7 +24,7 @@ def plan(client: Client, config: JsonObject, parameters: dict[str, str], form: F
     given: JsonObject = {**parameters}
     trigger: JsonObject = {"type": "manual", "dryRun": True, "parameters": given}
     answer = client.post("/orchestrate", {"application": "adhoc", **config, "trigger": trigger})
-    execution = _ended(client, text_at(answer, "ref").rpartition("/")[2])
+    execution = awaiting.ended(client, f"/api/v1/executions/{text_at(answer, 'ref').rpartition('/')[2]}")
     stages = mappings_at(execution, "stages")
     described = client.get(f"/applications/{text_at(execution, 'application')}/serverGroups")
     changes = Foreseen(mappings(described)).told(stages)
@@ -42,23 +37,6 @@ def plan(client: Client, config: JsonObject, parameters: dict[str, str], form: F
     else:
         _tell(execution, stages, changes)
     return 1 if has_failed or left else 0
-
-
-def _ended(client: Client, execution_id: str) -> JsonObject:
-    until = time.monotonic() + _LONGEST_SECONDS
-    while True:
-        execution = foreign.mapping(client.get(f"/api/v1/executions/{execution_id}"))
-        if Status(text_at(execution, "status")).is_complete:
-            return execution
-        if time.monotonic() > until:
-            raise Refused(
-                Problem(
-                    code="plan.waits",
-                    message=f"The dry run {execution_id} has not ended within {_LONGEST_SECONDS:.0f} seconds.",
-                    remedy=f"`gennaker why {execution_id}` says what it waits for.",
-                )
-            )
-        time.sleep(_LOOKS_EVERY_SECONDS)
 
 
 def _tell(execution: JsonObject, stages: list[JsonObject], changes: list[Change]) -> None:

@@ -1,11 +1,10 @@
 """`gennaker shadow`: compares runs of a Spinnaker with what would have been done here."""
 
-import time
 from datetime import datetime
 
 import msgspec
 
-from gennaker.cli import terminal
+from gennaker.cli import awaiting, terminal
 from gennaker.cli.terminal import Form
 from gennaker.migration import bundle as bundles
 from gennaker.migration import comparing, pairing
@@ -18,8 +17,6 @@ from gennaker.model.statuses import Status
 from gennaker.transport.client import Client
 from gennaker.transport.gate import Gate
 
-_LOOKS_EVERY_SECONDS = 0.1
-_LONGEST_SECONDS = 120.0
 _LONGEST_VALUE = 80
 _TAKEN = 409
 _WRONG = (400, 404, 422)
@@ -61,7 +58,7 @@ def compare(client: Client, gate: Gate, application: str, *, limit: int, form: F
     ours = mappings(client.get(f"/applications/{application}/pipelines", limit=str(limit * 4), expand="true"))
     pairs = pairing.paired(theirs, ours)
     runs = [
-        _compared(one, _awaited(client, text_at(other, "id")), written)
+        _compared(one, awaiting.ended(client, f"/pipelines/{text_at(other, 'id')}"), written)
         for one, other in pairs.both
         if _is_complete(one)
     ]
@@ -141,25 +138,7 @@ def _plan(client: Client, application: str, pipeline_id: str, theirs: JsonObject
     except Refused as refused:
         if refused.status != _TAKEN:
             raise  # else it was planned before
-    return _awaited(client, own_id)
-
-
-def _awaited(client: Client, own_id: str) -> JsonObject:
-    """A plan when it is over."""
-    until = time.monotonic() + _LONGEST_SECONDS
-    while True:
-        found = mapping(client.get(f"/pipelines/{own_id}"))
-        if _is_complete(found):
-            return found
-        if time.monotonic() > until:
-            raise Refused(
-                Problem(
-                    code="shadow.waits",
-                    message=f"The plan {own_id} has not ended within {_LONGEST_SECONDS:.0f} seconds.",
-                    remedy=f"`gennaker why {own_id}` says what it waits for.",
-                )
-            )
-        time.sleep(_LOOKS_EVERY_SECONDS)
+    return awaiting.ended(client, f"/pipelines/{own_id}")
 
 
 def _only_here(pairs: Pairs, theirs: list[JsonObject]) -> list[Run]:

@@ -11,7 +11,6 @@ from tests.fakes.api_server import ApiServer
 
 from gennaker.cli import planning
 from gennaker.cli.terminal import Form
-from gennaker.model.problems import Refused
 from gennaker.transport.client import Client
 
 CONFIG: dict[str, Any] = {"application": "shop", "name": "Deliver", "stages": []}
@@ -111,13 +110,3 @@ def test_a_plan_can_be_had_as_json(api: ApiServer, client: Client, capsys: pytes
     shown = json.loads(capsys.readouterr().out)
     assert [stage["tasks"] for stage in shown["stages"]] == [["createServerGroup"]]
     assert [change["cluster"] for change in shown["changes"]] == ["shop-prod (local/here)"]
-
-
-def test_a_dry_run_that_does_not_end_is_given_up(
-    api: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(planning, "_LONGEST_SECONDS", 0.0)
-    api.will("GET /api/v1/executions/e1", {"status": "RUNNING"})
-
-    with pytest.raises(Refused, match="gennaker why e1"):
-        planning.plan(client, CONFIG, {}, Form.TABLE)
