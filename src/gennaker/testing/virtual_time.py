@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 Returned = TypeVar("Returned")
 _BEGINS = datetime(2026, 1, 5, 9, tzinfo=UTC)
+_RESOLUTION_SECONDS = 1e-6
 _REAL_WAIT_SECONDS = 0.05
 _SELF_PIPE = 1
 """The loop's own wake-up pipe is always registered."""
@@ -57,6 +58,8 @@ class _Loop(asyncio.SelectorEventLoop):
         self._in_one_thread = in_one_thread
         self._in_threads = 0
         super().__init__(_Selector(time, lambda: self._in_threads > 0))
+        # A nanosecond, which a loop adds to what is due now, is nothing beside half a year: it would wait for ever.
+        self._clock_resolution = _RESOLUTION_SECONDS
 
     def time(self) -> float:
         return self._virtual.seconds
