@@ -85,6 +85,7 @@ class RealPlace:
             "version": version,
             "environment": environment,
             "upTimeout": "PT30S",
+            "gracePeriod": "PT0S",
             **keys,
         }
         stage: JsonObject = {"refId": "1", "type": "deploy", "name": "Deploy", "clusters": [cluster]}

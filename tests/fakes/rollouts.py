@@ -139,7 +139,7 @@ def deploy(image: Json, *, stages: tuple[JsonObject, ...] = (), **keys: Json) ->
 
 
 def deploy_stage(image: Json, **keys: Json) -> JsonObject:
-    """The stage that deploys the shop."""
+    """The stage that deploys the shop; what it replaces goes at once unless `gracePeriod` says otherwise."""
     cluster: JsonObject = {
         "account": "local",
         "region": "local",
@@ -150,6 +150,7 @@ def deploy_stage(image: Json, **keys: Json) -> JsonObject:
         "loadBalancers": [LOAD_BALANCER],
         "image": image,
         "upTimeout": "PT30S",
+        "gracePeriod": "PT0S",
         **keys,
     }
     return {"refId": "1", "requisiteStageRefIds": [], "type": "deploy", "name": "Deploy", "clusters": [cluster]}

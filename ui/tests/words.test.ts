@@ -8,6 +8,7 @@ import { standing, together } from '../src/model/status'
 import { balancersOf, hueOf, versionsOf } from '../src/model/versions'
 import { starterOf, stateOf, stateOfExecution, titleOf } from '../src/model/wording'
 import type { Delivery, Execution, Release, Summary } from '../src/api/types'
+import { sentenceOf } from '../src/parts/ReleaseDetail'
 import { servingNow } from '../src/parts/ReleasePanel'
 import { parse } from '../src/live_hooks'
 
@@ -63,6 +64,20 @@ describe('what serves', () => {
     const serving = servingNow([of('shop-staging', 'shop-staging-v000'), of('shop-prod'), of('shop-eu')])
 
     expect(serving.map((one) => one.cluster)).toEqual(['shop-prod', 'shop-eu', 'shop-staging'])
+  })
+})
+
+describe('what a release replaced', () => {
+  const now = Date.parse('2026-03-01T12:00:00Z')
+  const release = (fields: Partial<Release>): Release => ({ replaced: 'shop-prod-v000', replacedVersion: '1.2.2', ...fields }) as Release
+
+  it.each([
+    [{ warmUntil: '2026-03-01T13:00:00Z' }, '1.2.2 is kept warm for another 1 h 00 min.'],
+    [{ warmUntil: '2026-03-01T11:00:00Z' }, '1.2.2 is being decommissioned.'],
+    [{ keepsReplaced: true }, '1.2.2 is kept, without traffic, until it is removed.'],
+    [{ state: 'settled' as const }, '1.2.2 was decommissioned.'],
+  ])('is told (%j)', (fields, sentence) => {
+    expect(sentenceOf(release(fields), now)).toBe(sentence)
   })
 })
 

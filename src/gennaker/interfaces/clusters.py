@@ -93,8 +93,8 @@ class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """How long instances may take to come up."""
     drain_timeout: Duration = "PT35S"
     """How long requests under way may take to end."""
-    grace_period: Duration = "PT0S"
-    """How long what was replaced is kept warm."""
+    grace_period: Duration | None = None
+    """How long what was replaced is kept warm; absent: for good, as Orca keeps it (a rolling update's own strategies: not at all)."""
     traffic_percent: float | None = None
     """Exactly this part of the load balancers' traffic, for canaries."""
     routes: Routes = Routes()

@@ -43,12 +43,14 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str = ""
     """The image's tag, as people name it."""
     replaced: str | None = None
-    """Server group that served before and is kept warm; None: there was none."""
+    """Server group that served before; None: there was none."""
     replaced_version: str = ""
     execution_id: str
     released_at: datetime
     warm_until: datetime | None = None
-    """When `replaced` is decommissioned; None: at once."""
+    """When `replaced` is decommissioned; None: at once, unless it is kept."""
+    keeps_replaced: bool = False
+    """`replaced` is nobody's to decommission: it stays, disabled, until somebody removes it."""
     state: ReleaseState = ReleaseState.CURRENT
     ended_at: datetime | None = None
     ended_because: str = ""

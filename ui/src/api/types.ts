@@ -142,6 +142,8 @@ export interface Release {
   executionId: string
   releasedAt: string
   warmUntil?: string
+  /** What it replaced stays, disabled, until somebody removes it. */
+  keepsReplaced?: boolean
   state?: 'current' | 'settled' | 'superseded' | 'rolled-back'
   endedAt?: string
   endedBecause?: string

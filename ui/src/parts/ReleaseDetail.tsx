@@ -23,6 +23,7 @@ export function sentenceOf(release: Release, now: number): string {
   if (release.endedBecause) return release.endedBecause
   if (!before) return 'It is the first release: there is nothing to go back to.'
   if ((release.state ?? 'current') === 'settled') return `${before} was decommissioned.`
+  if (release.keepsReplaced) return `${before} is kept, without traffic, until it is removed.`
   const left = release.warmUntil ? (Date.parse(release.warmUntil) - now) / 1000 : 0
   return left > 0 ? `${before} is kept warm for another ${duration(left)}.` : `${before} is being decommissioned.`
 }

@@ -26,6 +26,8 @@ _SAME = {
     ROLLING_PUSH: "rollingredblack",
     "": "none",
 }
+_LEAVE_NOTHING = frozenset({"rollingupdate", ROLLING_PUSH, "highlander"})
+"""What they replace isn't kept unless a grace period says so."""
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +40,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     capacity: Capacity
     load_balancers: tuple[str, ...]
     drain: timedelta
-    grace: timedelta
+    grace: timedelta | None
+    """None: what is replaced stays, disabled."""
     up_within: timedelta
 
 
@@ -71,7 +74,7 @@ def of_json(value: JsonObject, services: Services, *, application: str) -> Clust
         capacity=spec.capacity.filled(),
         load_balancers=spec.load_balancers or (),
         drain=durations.read(spec.drain_timeout, key="drainTimeout"),
-        grace=durations.read(spec.grace_period, key="gracePeriod"),
+        grace=_grace(spec),
         up_within=durations.read(spec.up_timeout, key="upTimeout"),
     )
 
@@ -168,6 +171,12 @@ def _check_names(location: Location, cluster: str) -> None:
 def called(spec: ClusterSpec) -> str:
     """The strategy by the name that the cluster gives it, in one spelling."""
     return (spec.strategy or "").strip().lower().replace("-", "").replace("_", "").replace("/", "")
+
+
+def _grace(spec: ClusterSpec) -> timedelta | None:
+    if spec.grace_period is not None:
+        return durations.read(spec.grace_period, key="gracePeriod")
+    return timedelta() if called(spec) in _LEAVE_NOTHING else None
 
 
 def _strategy(spec: ClusterSpec) -> str:

@@ -28,7 +28,7 @@ def left_over(release: Release) -> str | None:
     """The server group that the release no longer needs; None: there is none."""
     match release.state:
         case ReleaseState.CURRENT | ReleaseState.SUPERSEDED:
-            return release.replaced
+            return None if release.keeps_replaced else release.replaced
         case ReleaseState.ROLLED_BACK:
             return release.server_group
         case ReleaseState.SETTLED:

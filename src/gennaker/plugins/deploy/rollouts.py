@@ -86,7 +86,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All server groups of the cluster, oldest first."""
     release_id: str
     drain: timedelta
-    grace: timedelta
+    grace: timedelta | None
     is_watched: bool = False
     """A later failure of the same run rolls the release back."""
     overtaken: str = ""
@@ -350,6 +350,7 @@ async def released(services: Services, rollout: Rollout, at: datetime) -> Releas
         execution_id=rollout.execution_id,
         released_at=at,
         warm_until=at + rollout.grace if replaced and rollout.grace else None,
+        keeps_replaced=replaced is not None and rollout.grace is None,
     )
     if rollout.is_watched:
         await releases.watch(services, rollout.release_id, rollout.execution_id)

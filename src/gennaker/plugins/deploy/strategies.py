@@ -1,7 +1,7 @@
 """Strategies: the stages that follow when a new server group is up. Pure.
 
 * none: takes its part of the traffic beside the others.
-* redblack (blue/green): checks, one switch, the old one drained and kept warm until the grace period is over.
+* redblack (blue/green): checks, one switch, the old one drained and disabled, kept until its grace period, if it has one, is over.
 * highlander: as redblack, then everything else in the cluster is destroyed.
 * custom: a pipeline of one's own does it all, told where (Orca's parameters).
 * rollingredblack (rolling update): step by step grows the new one, gives it traffic, makes the old one smaller.
@@ -11,6 +11,7 @@ All stages are linear and belong to the rollout: until its release has ended the
 
 import math
 from collections.abc import Iterator
+from datetime import timedelta
 
 from gennaker.interfaces.clouds import Capacity
 from gennaker.interfaces.routes import wrong
@@ -154,7 +155,7 @@ def _rolling(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
             yield from _scaled_down(cluster, context)
             return
         yield _traffic(cluster, context, "step", percent=percent)
-        if not cluster.grace:  # What is to be kept warm keeps its size.
+        if cluster.grace == timedelta():  # What is to be kept keeps its size.
             yield from _shrunk(cluster, context, percent)
 
 

@@ -57,6 +57,46 @@ def test_a_newer_release_decommissions_what_the_older_one_kept_warm() -> None:
     ]
 
 
+@pytest.mark.parametrize("strategy", ["redblack", "rollingredblack"])
+def test_without_a_grace_period_what_was_replaced_stays_disabled_until_somebody_removes_it(strategy: str) -> None:
+    place = FakePlace().deployed()
+
+    for image in (NEW, NEWER):
+        place.run(deploy(image, strategy=strategy, gracePeriod=None))
+        place.harness.time.pass_by(timedelta(days=400).total_seconds())
+        place.harness.do(nothing)
+
+    assert {name: one.is_disabled for name, one in place.cloud.groups.items()} == {
+        BLUE: True,
+        GREEN: True,
+        "shop-prod-v002": False,
+    }
+    assert [one.capacity.desired for one in place.cloud.groups.values()] == [2, 2, 2]
+    assert [one.state.value for one in place.releases()] == ["superseded", "superseded", "current"]
+    assert decommissions(place) == []
+
+
+def test_what_is_kept_for_good_can_be_gone_back_to_much_later() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, strategy="redblack", gracePeriod=None))
+    place.harness.time.pass_by(timedelta(days=40).total_seconds())
+    place.harness.do(nothing)
+
+    place.run(stage("rollbackRelease"), afterwards=timedelta(minutes=10))
+
+    assert place.weights() == {BLUE: 1}
+    assert list(place.cloud.groups) == [BLUE]
+
+
+@pytest.mark.parametrize("strategy", ["rollingupdate", "highlander"])
+def test_strategies_that_leave_nothing_leave_nothing(strategy: str) -> None:
+    place = FakePlace().deployed()
+
+    place.run(deploy(NEW, strategy=strategy, gracePeriod=None), afterwards=timedelta(minutes=10))
+
+    assert list(place.cloud.groups) == [GREEN]
+
+
 def test_a_failed_deploy_during_the_grace_period_touches_neither() -> None:
     place = FakePlace().deployed()
     place.run(deploy(NEW, strategy="redblack", gracePeriod="P7D"))
