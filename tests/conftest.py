@@ -20,6 +20,8 @@ _LEFT_OUT = pytest.StashKey[set[str]]()
 _BESIDE = pytest.StashKey[ExitStack]()
 """What goes on beside the tests."""
 _TOLERATED_ELSEWHERE = ("skipped", "xfailed", "xpassed")
+_BUILT = "GENNAKER_TEST_CONTROL_PLANE_IS_BUILT"
+"""Told to the worker processes, which must all order the tests alike."""
 _FOREIGN = "left_out"
 """Key under which a worker process hands its list to the process that reports."""
 
@@ -30,9 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BESIDE] = ExitStack()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """A run of everything builds beside its cheap tests what the last ones need."""
     config = session.config
+    if not hasattr(config, "workerinput"):
+        os.environ[_BUILT] = "yes" if control_plane.is_built() else "no"
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.getoption("markexpr")
     is_first = not hasattr(config, "workerinput") and bool(config.getoption("numprocesses", None))
     if is_whole and is_first and os.geteuid() == 0:
@@ -55,11 +60,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _turn(item: pytest.Item, is_one_of_several: bool) -> int:
     """Cheap ones first, then groups, so that all processes end at the same time; one of several begins with the longest.
 
-    Last are those for which something may still be being built.
+    Last are those for which something is being built meanwhile.
     """
     if item.get_closest_marker("slow") is None:
         return 1
-    if item.get_closest_marker("go") is not None:
+    if item.get_closest_marker("go") is not None and os.environ.get(_BUILT) != "yes":
         return 5
     group = item.get_closest_marker("xdist_group")
     if group is None:

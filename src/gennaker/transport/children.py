@@ -48,24 +48,37 @@ async def run(
 
 async def _run(command: Sequence[str], place: Place, errors: int) -> Ended | OSError:
     """In a group, that cancels it at most once: nothing cuts off the wait for what was killed."""
+    begun = asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=errors,
+        env=place.environment,
+        cwd=place.folder,
+        start_new_session=True,
+        umask=place.umask,
+    )
+    # Cut off while it begins, asyncio would kill the program alone, and wait for whatever it has started by then.
+    beginning = asyncio.ensure_future(begun)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-            env=place.environment,
-            cwd=place.folder,
-            start_new_session=True,
-            umask=place.umask,
-        )
+        process = await asyncio.shield(beginning)
     except OSError as error:
         return error
+    except asyncio.CancelledError:
+        await asyncio.wait((beginning,))
+        if beginning.exception() is None:
+            await _kill(beginning.result())
+        raise
     try:
         output, said = await process.communicate()
         status = await process.wait()
     finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await _kill(process)
     return Ended(status=status, output=output, errors=said or b"")
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Its session, if it hasn't ended."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

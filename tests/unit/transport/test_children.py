@@ -14,7 +14,9 @@ from gennaker.transport.processes import host_path
 
 pytestmark = pytest.mark.slow
 
-LONG = ("sh", "-c", "echo $$ > new; mv new pid; sleep 60 & wait")
+LONG = ("sh", "-c", "echo $$ > new; mv new pid; sleep 600 & wait")
+NOT_SO_LONG_SECONDS = 120.0
+"""What is waited for must be gone long before it would end by itself."""
 
 
 def test_what_it_wrote_and_how_it_ended(tmp_path: Path) -> None:
@@ -58,7 +60,8 @@ async def given_up(folder: Path, *, until: Callable[[], bool], times: int) -> No
         for _ in range(times):
             waiting.cancel()
             await asyncio.sleep(0)
-        await asyncio.wait((waiting,))
+        done, _ = await asyncio.wait((waiting,), timeout=NOT_SO_LONG_SECONDS)
+        assert done, "it was left to end by itself"
     assert waiting.cancelled()
 
 
