@@ -36,11 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """A run of everything builds beside its cheap tests what the last ones need."""
     config = session.config
-    if not hasattr(config, "workerinput"):
-        os.environ[_BUILT] = "yes" if control_plane.is_built() else "no"
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.getoption("markexpr")
     is_first = not hasattr(config, "workerinput") and bool(config.getoption("numprocesses", None))
     if is_whole and is_first and os.geteuid() == 0:
+        os.environ[_BUILT] = "yes" if control_plane.is_built() else "no"
         config.stash[_BESIDE].enter_context(control_plane.being_built())
 
 
