@@ -137,7 +137,7 @@ def mirror() -> str:
 
 
 _DEMO_AND_WHAT_IT_LEFT = f"""
-cd gennaker && make {TARGET} ARGS="--data $HOME/of-the-demo --rate 200" || exit 1
+cd gennaker && make {TARGET} ARGS="--data $HOME/of-the-demo --rate 150" || exit 1
 echo "left running:"
 grep -la of-the-demo /proc/[0-9]*/cmdline
 exit 0
