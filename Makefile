@@ -9,13 +9,15 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-.PHONY: help setup develop demo demo-containers demo-kubernetes serve test check format simulate simulate-nightly fuzz-api golden openapi mutate bench lock clean
+.PHONY: help machine setup develop demo demo-containers demo-kubernetes serve test check format simulate simulate-nightly fuzz-api golden openapi mutate bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-setup: ## the virtual environment (.venv) and the page; the other commands do it themselves
+machine: ## what Debian lacks for it (sudo make machine); as root the other commands do it themselves
 	@setup/machine.sh
+
+setup: machine ## the virtual environment (.venv) and the page; the other commands do it themselves
 	@$(PYTHON) setup/environment.py demo
 	@$(BIN)/python setup/page.py
 
@@ -38,11 +40,11 @@ serve: setup ## the same, then left running to play with until Ctrl-C
 	@$(BIN)/gennaker demo --keep $(ARGS)
 
 # One process begins with the longest tests, the others with cheap ones (tests/conftest.py). They wait more than half of the time: hence four.
-# Beside the checks, which one core does: the tests' bytecode, that each process would make for itself in a fresh clone.
+# Beside the checks, which one core does: the page's tests, and our tests' bytecode, that each process would make for itself in a fresh clone.
 test: develop ## all checks and all tests; an ordinary user's run lists the tests that need root
 	@$(BIN)/pytest --collect-only -qq >/dev/null 2>&1 & \
-	$(MAKE) --no-print-directory check; failed=$$?; wait; exit $$failed
-	@$(BIN)/python setup/page.py test
+	$(BIN)/python setup/page.py test & page=$$!; \
+	$(MAKE) --no-print-directory check; failed=$$?; wait $$page || failed=1; wait; exit $$failed
 	@$(BIN)/pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: develop ## format, lint, types, import contracts, the house's rules, the page's types and lint
