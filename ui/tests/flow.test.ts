@@ -103,6 +103,28 @@ describe('the flow of a delivery', () => {
     expect(canary?.problems[0]?.message).toContain('errors per 100 requests (critical) is High')
   })
 
+  it('tells of an image that could not be made at the image, with when and why', () => {
+    const { delivery, build, releases } = recorded('released')
+    const problems = [{ code: 'build.image', message: 'buildah ended with status 1.', details: { log: 'no such file' } }]
+    const ended = { status: 'TERMINAL' as const, endTime: '2026-11-24T03:40:00Z', problems }
+    const stages = (build?.stages ?? []).map((stage) =>
+      stage.type === 'build'
+        ? {
+            ...stage,
+            ...ended,
+            tasks: stage.tasks.map((task) => (task.name === 'buildImage' ? { ...task, status: 'TERMINAL' as const } : task)),
+          }
+        : stage,
+    )
+    const failed = { ...delivery, delivery: null, image: null, build: { ...delivery.build, ...ended } } as Delivery
+    const phases = flow({ delivery: failed, build: { ...build, ...ended, stages } as Execution, execution: undefined, releases, now: 0 })
+    const [made, image] = [phases.find((one) => one.kind === 'build'), phases.find((one) => one.kind === 'image')]
+
+    expect([made?.standing.word, made?.problems]).toEqual(['Succeeded', []])
+    expect([image?.standing.word, image?.problems]).toEqual(['Failed', problems])
+    expect(image?.end).not.toBeNull()
+  })
+
   it.each([
     ['approval', 'Approve'],
     ['caught', 'Canary'],

@@ -67,6 +67,19 @@ describe('what serves', () => {
   })
 })
 
+describe('a name that was given again', () => {
+  it('is of the version that was released last under it', () => {
+    const at = (releasedAt: string, version: string, replaced: string, replacedVersion: string) =>
+      ({ releasedAt, serverGroup: 'shop-prod-v001', version, replaced, replacedVersion }) as Release
+    const newestFirst = [
+      at('2026-03-01T12:00:00Z', '3.0', 'shop-prod-v000', '1.0'),
+      at('2026-03-01T11:00:00Z', '2.0', 'shop-prod-v000', '1.0'),
+    ]
+
+    expect(versionsOf(newestFirst, undefined).get('shop-prod-v001')).toBe('3.0')
+  })
+})
+
 describe('what a release replaced', () => {
   const now = Date.parse('2026-03-01T12:00:00Z')
   const release = (fields: Partial<Release>): Release => ({ replaced: 'shop-prod-v000', replacedVersion: '1.2.2', ...fields }) as Release

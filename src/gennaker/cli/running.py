@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from gennaker.cli import documents, terminal
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.foreign import mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
@@ -17,6 +18,7 @@ from gennaker.transport.folder import holder
 _STOP_WAITS_SECONDS = 60.0
 _LOOKS_EVERY_SECONDS = 0.1
 _STARTS_WITHIN_SECONDS = 10.0
+_LOG_LINES = 15
 
 
 def patient_client(data: Path) -> Client:
@@ -67,6 +69,8 @@ def _tell(problems: list[JsonObject], told: set[str], *, indented: int) -> None:
         if said not in told:
             told.add(said)
             terminal.say(" " * indented + said)
+            for line in text_at(foreign.mapping(problem.get("details")), "log").splitlines()[-_LOG_LINES:]:
+                terminal.say(" " * indented + f"| {line}")
 
 
 def judge(client: Client, execution_id: str, stage: str, *, judgment: str, choice: str, comment: str) -> int:

@@ -24,6 +24,8 @@ export interface Problem {
   message: string
   remedy?: string
   pointer?: string
+  /** `log`: the end of what a program has said. */
+  details?: { log?: unknown }
 }
 
 export interface Commit {

@@ -28,6 +28,7 @@ export function buildPhase(summary: Summary, execution: Execution | undefined): 
   const steps = stage ? stepsOf(summary.id, stage) : []
   const ended = stage?.tasks.find((task) => task.name === 'runSteps')?.endTime ?? null
   const isDone = steps.length > 0 && ended !== null && !steps.some((one) => one.standing.tone === 'bad')
+  const problems = stage?.problems.length ? stage.problems : summary.problems
   return makePhase({
     id: 'build',
     kind: 'build',
@@ -37,7 +38,7 @@ export function buildPhase(summary: Summary, execution: Execution | undefined): 
     end: isDone ? ended : summary.endTime,
     waitingFor: isDone ? '' : (stage?.waitingFor ?? summary.waitingFor),
     note: isDone ? testsNote(steps) : '',
-    problems: stage?.problems.length ? stage.problems : summary.problems,
+    problems: isDone ? [] : problems, // the image's, if there are any
     steps,
     executionId: summary.id,
   })
@@ -54,6 +55,7 @@ export function imagePhase(delivery: Delivery, execution: Execution | undefined)
     const facts = { start, end, waitingFor, executionId: delivery.build?.id ?? null, stage }
     steps.push(makeStep({ id: `task-${task.name}`, name, standing: standing(task.status), ...facts }))
   }
+  const failed = steps.find((one) => one.standing.tone === 'bad')
   const pickUp = delivery.isDeployedByBuild && !delivery.delivery ? null : pickUpStep(delivery)
   if (pickUp) steps.push(pickUp)
   return makePhase({
@@ -62,9 +64,10 @@ export function imagePhase(delivery: Delivery, execution: Execution | undefined)
     name: 'Image',
     standing: delivery.delivery ? DONE : imageStanding(delivery, steps),
     start: steps.find((one) => one.start)?.start ?? null,
-    end: pickUp?.end ?? steps.at(-1)?.end ?? null,
+    end: failed?.end ?? pickUp?.end ?? steps.at(-1)?.end ?? null,
     waitingFor: steps.find((one) => one.waitingFor)?.waitingFor ?? '',
     note: imageNote(delivery.image),
+    problems: failed ? (stage?.problems ?? []) : [],
     steps,
     executionId: delivery.build?.id ?? null,
   })
@@ -77,7 +80,8 @@ export function releaseNotes(execution: Execution | undefined): Commit[] {
 
 function imageStanding(delivery: Delivery, steps: Step[]) {
   const hasFailed = delivery.build !== null && isComplete(delivery.build.status) && delivery.build.status !== 'SUCCEEDED'
-  return hasFailed ? IDLE : together(steps.map((one) => one.standing))
+  const isItsOwn = steps.some((one) => one.standing.tone === 'bad')
+  return hasFailed && !isItsOwn ? IDLE : together(steps.map((one) => one.standing))
 }
 
 function pickUpStep(delivery: Delivery): Step {

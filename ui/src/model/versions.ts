@@ -5,10 +5,10 @@ import { isComplete } from './status'
 
 export type Versions = ReadonlyMap<string, string>
 
-/** From releases, and from what the execution on show has created while it runs: names of canaries are given again. */
+/** From releases, the newest of a name, and from what the execution on show has created while it runs: names are given again. */
 export function versionsOf(releases: Release[], execution: Execution | undefined): Versions {
   const found = new Map<string, string>()
-  for (const release of releases) {
+  for (const release of releases.toSorted((a, b) => a.releasedAt.localeCompare(b.releasedAt))) {
     if (release.replaced && release.replacedVersion) found.set(release.replaced, release.replacedVersion)
     if (release.version) found.set(release.serverGroup, release.version)
   }

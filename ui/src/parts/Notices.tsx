@@ -58,6 +58,7 @@ export function Problems({ problems }: { problems: Problem[] }) {
                 <Said text={problem.remedy} />
               </p>
             )}
+            {typeof problem.details?.log === 'string' && problem.details.log && <pre className="problem-log">{problem.details.log}</pre>}
           </div>
         </li>
       ))}
