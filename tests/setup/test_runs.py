@@ -32,7 +32,7 @@ def run(
     (project / "test_some.py").write_text(tests)
     environment = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST")}
     environment |= {"PYTHONPATH": str(project)} | ({"CI": "true"} if ci else {}) | variables
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments]
     return subprocess.run(
         command, check=False, cwd=project, env=environment, capture_output=True, text=True, timeout=60
     )

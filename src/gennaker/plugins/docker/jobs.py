@@ -94,6 +94,8 @@ class Jobs:
             return None
         container = await self._container(job_id)
         status = None if container is None else await self._containers.status(container)
+        # Who stops it notes that first: a container that has ended meanwhile isn't taken for one that ended by itself.
+        record = await self._record(job_id) or record
         state, reason = _state(record, status)
         is_over = state in (Health.SUCCEEDED, Health.FAILED)
         reports, problems = await self._reports(container, record) if container and is_over else ({}, [])

@@ -1,0 +1,72 @@
+"""Jobs in containers: how one that was stopped is told, whoever looks meanwhile."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+from tests.fakes.documents import MemoryStore
+
+from gennaker.interfaces.clouds import Health, NewJob, Place
+from gennaker.model.codec import to_json
+from gennaker.plugins.docker.containers import Container
+from gennaker.plugins.docker.jobs import PREFIX, JobRecord, Jobs
+from gennaker.transport.processes import ProcessState, ProcessStatus
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+RECORD = JobRecord(
+    new=NewJob(
+        key="k",
+        place=Place(account="local", region="local"),
+        image="web",
+        command=("true",),
+        timeout=timedelta(seconds=1),
+    ),
+    created_at=AT,
+    is_begun=True,
+)
+
+
+def test_a_job_that_ends_well_when_it_is_stopped_while_one_looks_has_not_succeeded(tmp_path: Path) -> None:
+    documents = MemoryStore()("jobs")
+
+    class Meanwhile:
+        """Containers of which one is stopped, and ends in order, while its state is asked for."""
+
+        async def list(self, _: str) -> dict[str, Container]:
+            return {f"{PREFIX}j": Container(id="c", key="j", state="running", stop_signal="SIGTERM")}
+
+        async def status(self, _: Container) -> ProcessStatus:
+            await keep(msgspec.structs.replace(RECORD, stopped="It was stopped."))
+            return ProcessStatus(name="j", state=ProcessState.ENDED, exit_status=0)
+
+        async def check_secrets(self, *_: object) -> None: ...
+
+        async def tail(self, *_: object) -> str:
+            return ""
+
+    async def keep(record: JobRecord) -> None:
+        body = to_json(record)
+        assert isinstance(body, dict)
+        await documents.put("j", body)
+
+    async def owner() -> str:
+        return "tests"
+
+    async def story() -> None:
+        await keep(RECORD)
+        unused = cast("Any", None)
+        jobs = Jobs(
+            containers=cast("Any", Meanwhile()),
+            images=unused,
+            documents=documents,
+            clock=unused,
+            data=tmp_path,
+            owner=owner,
+        )
+        found = await jobs.find("j")
+        assert found is not None
+        assert (found.state, found.reason) == (Health.FAILED, "It was stopped.")
+
+    asyncio.run(story())
