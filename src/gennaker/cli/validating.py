@@ -14,10 +14,10 @@ from gennaker.cli import documents, terminal
 from gennaker.cli.documents import Document
 from gennaker.cli.terminal import Form
 from gennaker.engine import templates, validation
-from gennaker.expressions import template as texts
-from gennaker.expressions.failures import ExpressionError
+from gennaker.expressions import checking as checking_expressions
+from gennaker.expressions.failures import Failure, Kind
 from gennaker.interfaces.stages import StageType
-from gennaker.model import pointers, template_references
+from gennaker.model import foreign, pointers, template_references
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.worker import checking
@@ -121,21 +121,17 @@ def _pipeline(document: Document, config: JsonObject, where: str, known: _Known)
 
 
 def _expressions(document: Document, value: Json, pointer: str) -> Iterator[Finding]:
-    """Expressions that can't be parsed: they would stay as they are."""
+    """Expressions that can't be evaluated whatever the execution holds."""
     if isinstance(value, dict):
+        yield from _condition(document, value, pointer)
         for key, inner in value.items():
             yield from _expressions(document, inner, f"{pointer}/{pointers.escaped(key)}")
     elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from _expressions(document, inner, f"{pointer}/{place}")
     elif isinstance(value, str) and "${" in value:
-        try:
-            texts.parse(value)
-        except ExpressionError as error:
-            part = value[max(error.start, 0) : error.end] if error.end > 0 else value
-            message = f"An expression would stay as text: {error.message} It stands at `{part[:60]}`."
-            problem = Problem(code=f"expression.{error.kind}", message=message, pointer=pointer)
-            yield _finding(document, Severity.WARNING, problem)
+        for failure in checking_expressions.check(value):
+            yield _finding(document, Severity.WARNING, _of_expression(failure, pointer))
 
 
 def _templates(value: Json) -> Iterator[tuple[str, JsonObject]]:
@@ -190,6 +186,22 @@ def _line(one: Finding) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _condition(document: Document, value: JsonObject, pointer: str) -> Iterator[Finding]:
+    """The rule of a stage's `stageEnabled`, or a precondition: their expressions are written without `${}`."""
+    if foreign.text_at(value, "type").lower() != "expression":
+        return
+    for holder, where in ((value, pointer), (foreign.mapping(value.get("context")), f"{pointer}/context")):
+        written = foreign.text_at(holder, "expression")
+        for failure in checking_expressions.check_bare(written) if written and "${" not in written else ():
+            yield _finding(document, Severity.WARNING, _of_expression(failure, f"{where}/expression"))
+
+
+def _of_expression(failure: Failure, pointer: str) -> Problem:
+    what = "can't be used" if failure.kind is Kind.MUTATION else "would stay as text"
+    message = f"An expression {what}: {failure.message.rstrip('.')}{failure.place}."
+    return Problem(code=failure.code, message=message, remedy=failure.meant, pointer=pointer)
 
 
 def _no_kind(where: str) -> Problem:

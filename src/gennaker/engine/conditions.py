@@ -22,12 +22,14 @@ def why_disabled(execution: Execution, stage: Stage, *, at: datetime) -> str:
         condition = _expression(owner.context.get("stageEnabled")) if owner else None
     if condition is None:
         return ""
-    value = evaluating.value_of(execution, stage, _wrapped(condition), at=at)
+    value, failed = evaluating.condition_of(execution, stage, condition, at=at)
     said = str(value).strip().lower()
     if said == "true":
         return ""
     if said == "false":
         return f"its condition is false: {condition}"
+    if failed:
+        return f"its condition can't be evaluated: {condition}: {failed}"
     return f"its condition is neither true nor false: {condition}"
 
 
@@ -41,7 +43,3 @@ def _expression(rule: Json) -> str | None:
     if expression is None:
         return None
     return str(expression) if str(expression).strip() else None
-
-
-def _wrapped(expression: str) -> str:
-    return expression if expression.startswith("${") else "${" + expression + "}"

@@ -25,7 +25,7 @@ from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.problems import Problem
 
 SUMMARY = "expressionEvaluationSummary"
-_FAILURES = "expressionFailures"
+FAILURES = "expressionFailures"
 """Beside Orca's summary: the place of each failure, the value of each part, and the key that was probably meant."""
 _EXPLAINED = 10
 """Failures of one pass whose parts are found out."""
@@ -122,9 +122,9 @@ def root_of(execution: Execution, stage: Stage, *, known: JsonObject | None = No
 
 def without_summary(context: JsonObject) -> JsonObject:
     """The context without what an earlier pass has said of it."""
-    if SUMMARY not in context and _FAILURES not in context:
+    if SUMMARY not in context and FAILURES not in context:
         return context
-    return {key: value for key, value in context.items() if key not in (SUMMARY, _FAILURES)}
+    return {key: value for key, value in context.items() if key not in (SUMMARY, FAILURES)}
 
 
 def context_of(
@@ -148,7 +148,7 @@ def context_of(
     done = {**done, **raw}
     if work.summary:
         told: list[Json] = [failure.as_json() for failure in work.failures]
-        done = {**done, SUMMARY: work.summary, _FAILURES: told}
+        done = {**done, SUMMARY: work.summary, FAILURES: told}
     return Evaluated(context=done, problem=unsupported(work.failures, work.nobody.refused))
 
 
@@ -208,7 +208,19 @@ def value_of(execution: Execution, stage: Stage, value: Json, *, at: datetime) -
     """Any JSON with its expressions evaluated as the stage sees them; what fails stays as it is."""
     if not has_expressions(value):
         return value
-    return template.evaluate(value, root_of(execution, stage), at_ms=milliseconds(at) or 0).value
+    return _alone(execution, stage, value, at=at).value
+
+
+def condition_of(execution: Execution, stage: Stage, condition: str, *, at: datetime) -> tuple[Json, str]:
+    """The value of a condition, which may be written without `${}`, and why it has none; empty: it has one."""
+    is_bare = not condition.startswith("${")
+    done = _alone(execution, stage, f"${{{condition}}}" if is_bare else condition, at=at)
+    failures = [one.of_bare() if is_bare else one for one in done.failures]
+    return done.value, " ".join(f"{one.message.rstrip('.')}{one.place}. {one.meant}".rstrip() for one in failures)
+
+
+def _alone(execution: Execution, stage: Stage, value: Json, *, at: datetime) -> template.Evaluated:
+    return template.evaluate(value, root_of(execution, stage), at_ms=milliseconds(at) or 0)
 
 
 def notification_of(execution: Execution, effect: Notify, *, at: datetime) -> JsonObject:

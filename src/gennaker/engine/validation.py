@@ -144,6 +144,9 @@ def _triggers(config: JsonObject, found: _Found) -> None:
             pattern = trigger.get(key) if key in keys.__struct_fields__ else None
             if isinstance(pattern, str) and "${" not in pattern:
                 _pattern(pattern, key, f"{pointer}/{key}", found)
+        unserved = trigger_keys.never_fires(kind, f"{pointer}/type") if isinstance(kind, str) and kind else None
+        if unserved is not None and "${" not in unserved.message:
+            found.warnings.append(unserved)
         if kind == "cron":
             _cron(trigger, f"{pointer}/cronExpression", found)
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from gennaker.engine import graph
+from gennaker.engine import evaluating, graph
 from gennaker.engine.answers import Answer, Link, Way
+from gennaker.expressions.failures import placed, question
 from gennaker.interfaces.inspection import Facts, Known
 from gennaker.model import foreign, undrained
 from gennaker.model.codec import Json, JsonObject
@@ -14,6 +15,10 @@ from gennaker.model.statuses import Status
 _CAUSES = frozenset({Status.TERMINAL, Status.STOPPED, Status.FAILED_CONTINUE})
 _SUPERSEDED = "newer queued execution"
 _EXPIRED = "start time expiry"
+_SHOWN = 3
+"""Failed expressions of a stage that are named."""
+_LONGEST = 200
+"""Characters of an expression that are shown."""
 
 
 def of_execution(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Iterator[Answer]:
@@ -219,10 +224,23 @@ def _after_failure(execution: Execution, stage: Stage, remedy: str) -> tuple[Way
 
 
 def _expressions(stage: Stage) -> tuple[str, ...]:
-    summary = stage.context.get("expressionEvaluationSummary")
-    if not isinstance(summary, dict):
-        return ()
-    return tuple(f"The expression `{one}` could not be evaluated." for one in list(summary)[:3])
+    """What could not be evaluated, why, and where; where only Orca's summary is left, what it says."""
+    found = [_said_of(one) for one in foreign.mappings(stage.context.get(evaluating.FAILURES))]
+    if found:
+        return tuple(found[:_SHOWN])
+    summary = foreign.mapping(stage.context.get(evaluating.SUMMARY))
+    return tuple(f"The expression `{one}` could not be evaluated." for one in list(summary)[:_SHOWN])
+
+
+def _said_of(failure: JsonObject) -> str:
+    text, position = foreign.text_at(failure, "text"), failure.get("position")
+    said = foreign.text_at(failure, "message")
+    meant = question(foreign.text_at(failure, "code"), foreign.text_at(failure, "nearest"))
+    where = placed(position if isinstance(position, int) else -1, foreign.text_at(failure, "part"), text)
+    what = "gave nothing" if failure.get("level") == "INFO" else "could not be evaluated"
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    at = foreign.text_at(failure, "pointer")
+    return f"The expression `{shown}`{f' at {at}' if at else ''} {what}: {said.rstrip('.')}{where}. {meant}".rstrip()
 
 
 def _answer(  # noqa: PLR0913, PLR0917 - private: one place where all of them are made

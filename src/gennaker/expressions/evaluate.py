@@ -12,10 +12,10 @@ ends, and soon.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from gennaker.expressions import members, methods_text, operators, tree, types
+from gennaker.expressions import certain, members, methods_text, operators, tree, types
 from gennaker.expressions.arguments import BOXES, convert, suits
 from gennaker.expressions.conversions import java_text, text, truth
-from gennaker.expressions.failures import ExpressionError, Kind, nearest, of_pattern
+from gennaker.expressions.failures import ExpressionError, Kind, of_pattern
 from gennaker.expressions.functions import Call, Function, LookupFailed
 from gennaker.expressions.session import Scope, Session
 from gennaker.expressions.values import (
@@ -146,12 +146,9 @@ def _variable(node: tree.Variable, scope: Scope) -> Value:
 
 def _function(node: tree.Function, scope: Scope) -> Value:
     session = scope.session
-    function = session.functions.get(node.name)
-    if function is None:
-        message = f"There is no function #{node.name}."
-        raise ExpressionError(Kind.FUNCTION_MISSING, message, nearest=nearest(node.name, session.functions))
+    function = certain.known_function(node, session.functions)
     arguments = [run(argument, scope) for argument in node.arguments]
-    _check_count(node, function, len(arguments))
+    certain.check_count(node, function)
     given: list[Value] = []
     if function.takes_execution:
         if arguments and not isinstance(arguments[0], Record):
@@ -170,17 +167,6 @@ def _function(node: tree.Function, scope: Scope) -> Value:
         if error.kind is Kind.LIMIT:
             raise
         raise ExpressionError(Kind.FUNCTION_FAILED, f"#{node.name} failed: {error.message}") from error
-
-
-def _check_count(node: tree.Function, function: Function, count: int) -> None:
-    wanted = len(function.parameters) + function.takes_execution
-    if count == wanted or (function.is_variable and count >= wanted - 1):
-        return
-    shown = count - (1 if function.takes_execution and count else 0)
-    message = f"#{node.name} takes {len(function.parameters)} argument(s), not {shown}."
-    if function.takes_execution and count < wanted:
-        message += " No space may stand before its bracket, and the execution isn't written out."
-    raise ExpressionError(Kind.FUNCTION_ARITY, message)
 
 
 def _converted(node: tree.Function, function: Function, arguments: Sequence[Value]) -> list[Value]:
@@ -446,12 +432,11 @@ def _new_array(node: tree.NewArray, scope: Scope) -> Value:
 
 
 def _bean(node: tree.Bean, _scope: Scope) -> Value:
-    raise ExpressionError(Kind.BEAN_REFERENCE, f"There are no beans, so @{node.name} means nothing.")
+    raise certain.no_bean(node)
 
 
 def _change(node: tree.Change, _scope: Scope) -> Value:
-    message = f"The operator {node.operator} would change a value; expressions can only read."
-    raise ExpressionError(Kind.MUTATION, message)
+    raise certain.no_change(node)
 
 
 # `Any`: each entry takes its own kind of node, which a mapping's type can't say.

@@ -14,6 +14,9 @@ import msgspec
 from gennaker.model.codec import JsonObject
 from gennaker.patterns.errors import PatternError
 
+_SHOWN = 60
+"""Characters of a part that a sentence shows."""
+
 
 class Kind(StrEnum):
     """Class of a failure; the values are API."""
@@ -122,6 +125,21 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         """Stable code for programs, e.g. `expression.null_dereference`."""
         return f"expression.{self.kind}"
 
+    def of_bare(self) -> "Failure":
+        """The failure of an expression that was put into `${}` only to be evaluated, as that of the bare one."""
+        bare = self.text.removeprefix("${").removesuffix("}")
+        return msgspec.structs.replace(self, text=bare, position=max(self.position - len("${"), -1))
+
+    @property
+    def place(self) -> str:
+        """See `placed`."""
+        return placed(self.position, self.part, self.text)
+
+    @property
+    def meant(self) -> str:
+        """What was probably meant, as a question; empty where nothing is alike."""
+        return question(self.code, self.nearest)
+
     def as_json(self) -> JsonObject:
         """The form that is kept in events and shown by the API."""
         return {
@@ -135,6 +153,26 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
             "pointer": self.pointer,
             "parts": [part.as_json() for part in self.parts],
         }
+
+
+def placed(position: int, part: str, text: str) -> str:
+    """Where in a text something is wrong, for people: ` (character 3: #nohelper(1))`; empty where it is the whole.
+
+    `position` counts from 0, as in `Failure`; people count from 1.
+    """
+    if position < 0:
+        return ""
+    if position >= len(text.rstrip()):
+        return f" (character {position + 1}, the end)"
+    shown = part or text[position:]
+    shown = shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
+    return f" (character {position + 1}: {shown})"
+
+
+def question(code: str, nearest: str) -> str:
+    """Whether the nearest name was meant; `code` is that of a `Failure`."""
+    mark = "#" if code == f"expression.{Kind.FUNCTION_MISSING}" else ""
+    return f"Did you mean {mark}{nearest}?" if nearest else ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -132,7 +132,7 @@ def evaluate(  # noqa: PLR0913 - a pass has this many independent inputs, all bu
 def explain(text: str, root: Root, *, lookup: Lookup | None = None, at_ms: int = 0) -> tuple[Part, ...]:
     """What each part of the expressions in a text is worth, inner parts first. Raises nothing."""
     work = _Pass(Scene(root), FUNCTIONS, lookup, World(at_ms, ""), is_strict=False)
-    return work.parts(_Place(text, "", None, FUNCTIONS))
+    return work.parts(Place(text, "", None, FUNCTIONS))
 
 
 _Path: TypeAlias = "tuple[_Path, str] | None"
@@ -161,12 +161,12 @@ class _Pass:
         kind = type(value)
         if kind is str:
             assert isinstance(value, str)
-            return self._text(_Place(value, key, path, self._functions)) if "${" in value else value
+            return self._text(Place(value, key, path, self._functions)) if "${" in value else value
         if kind is not dict and kind is not list:
             return value
         if depth > MAX_DEPTH:
             message = f"The document is nested more than {MAX_DEPTH} levels deep; what is deeper wasn't evaluated."
-            self._note(_Place("", "", path, self._functions), ExpressionError(Kind.LIMIT, message))
+            self._note(Place("", "", path, self._functions), ExpressionError(Kind.LIMIT, message))
             return value
         if isinstance(value, list):
             return self._list(value, path, depth)
@@ -211,10 +211,10 @@ class _Pass:
         }
 
     def _key(self, name: str, path: "_Path") -> str:
-        result = self._value(_Place(name, "", path, self._functions))
+        result = self._value(Place(name, "", path, self._functions))
         return name if result is None else java_text(result)
 
-    def _text(self, place: "_Place") -> Json:
+    def _text(self, place: "Place") -> Json:
         result = self._value(place)
         if result is None:
             return place.template
@@ -226,7 +226,7 @@ class _Pass:
             self._note(place, ExpressionError(Kind.LIMIT, "The result is nested too deep."))
         return place.template
 
-    def _value(self, place: "_Place") -> Value:
+    def _value(self, place: "Place") -> Value:
         """The value of a text; None where it stays, which has been noted then."""
         session = self._kept
         session.begin(self._allowance)
@@ -261,7 +261,7 @@ class _Pass:
             allowance=self._allowance,
         )
 
-    def _note_null(self, place: "_Place", pieces: tuple[str | Hole, ...], session: Session) -> None:
+    def _note_null(self, place: "Place", pieces: tuple[str | Hole, ...], session: Session) -> None:
         node, name, _ = session.missed or (None, "", None)
         shown = _shown(pieces)
         self._entry("INFO", shown, f"{place.named}: {shown} not found", Kind.NULL_RESULT)
@@ -278,11 +278,11 @@ class _Pass:
         )
         self.failures.append(failure)
 
-    def _parts_of_failure(self, place: "_Place") -> tuple[Part, ...]:
+    def _parts_of_failure(self, place: "Place") -> tuple[Part, ...]:
         """As long as they are wanted."""
         return self.parts(place) if len(self.failures) < self.explains else ()
 
-    def parts(self, place: "_Place") -> tuple[Part, ...]:
+    def parts(self, place: "Place") -> tuple[Part, ...]:
         """What each part of the expressions in a text is worth."""
         try:
             pieces = place.pieces()
@@ -294,7 +294,7 @@ class _Pass:
                 found += explained(hole.node, partial(place.located, hole.offset), self._session())
         return tuple(found[:MAX_PARTS])
 
-    def _note(self, place: "_Place", error: ExpressionError) -> None:
+    def _note(self, place: "Place", error: ExpressionError) -> None:
         position, part = place.located(0, error.start, error.end) if error.start >= 0 else (-1, "")
         self._entry("ERROR", _bare(place.expanded), f"{place.named} {error.message}", error.kind)
         failure = Failure(
@@ -322,7 +322,7 @@ class _Pass:
         before.append(entry)
 
 
-class _Place:
+class Place:
     """A text and where it stands."""
 
     __slots__ = ("_functions", "_key", "_path", "template")

@@ -12,10 +12,9 @@ import msgspec
 from gennaker.canary import lint
 from gennaker.canary.findings import Severity
 from gennaker.migration import foreseeing
-from gennaker.model import application_notifications, cron_expressions, foreign, pointers, trigger_secrets
+from gennaker.model import application_notifications, cron_expressions, foreign, pointers, trigger_keys, trigger_secrets
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
-from gennaker.triggers import matching
 
 _ACCOUNT_KEYS = ("account", "credentials")
 _ARTIFACT_ACCOUNT = "artifactAccount"
@@ -159,13 +158,9 @@ def of_notifications(notifications: JsonObject, known: Known) -> Iterator[Gap]:
 
 def _of_trigger(trigger: JsonObject, pointer: str, known: Known) -> Iterator[Problem]:
     kind = foreign.text_at(trigger, "type")
-    if kind not in matching.SUPPORTED:
-        yield Problem(
-            code="trigger.not_served",
-            message=f"Triggers of the type {kind!r} never fire here.",
-            remedy="Start the pipeline by a webhook from what keeps the time or sees the event.",
-            pointer=pointer,
-        )
+    unserved = trigger_keys.never_fires(kind, f"{pointer}/type")
+    if unserved is not None:
+        yield unserved
     if kind == "cron" and cron_expressions.is_fuzzy(foreign.text_at(trigger, "cronExpression")):
         yield Problem(
             code="trigger.cron_chosen",

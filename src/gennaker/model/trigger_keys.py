@@ -1,9 +1,12 @@
 """Trigger keys: what configured triggers may say, by type. Types that aren't known may say anything beside the common keys."""
 
+import difflib
+
 import msgspec
 
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem
 from gennaker.model.stage_keys import NotificationKeys
 
 
@@ -117,6 +120,9 @@ _BY_TYPE: dict[str, type[TriggerKeys]] = {
     **dict.fromkeys(("artifactory", "nexus"), SearchKeys),
     "plugin": PluginKeys,
 }
+_NEVER_FIRE = frozenset({"helm", "wercker"})
+FIRING = frozenset({*_BY_TYPE, "manual"}) - _NEVER_FIRE
+"""Types of triggers that can fire here; others are kept and warned about."""
 PATTERNS = ("branch", "tag")
 """Keys that hold regular expressions, of which `branch` must be one."""
 
@@ -124,3 +130,21 @@ PATTERNS = ("branch", "tag")
 def of_type(kind: object) -> type[TriggerKeys]:
     """The keys of a trigger of this type."""
     return _BY_TYPE.get(kind, TriggerKeys) if isinstance(kind, str) else TriggerKeys
+
+
+def never_fires(kind: str, pointer: str) -> Problem | None:
+    """What to say of a trigger whose type nothing here serves."""
+    if kind in FIRING:
+        return None
+    if kind in _BY_TYPE:
+        message = f"Triggers of the type {kind!r} never fire here."
+        remedy = "Start the pipeline by a webhook from what sees the event."
+        return Problem(code="trigger.not_served", message=message, remedy=remedy, pointer=pointer)
+    alike = difflib.get_close_matches(kind.lower(), sorted(FIRING), n=1, cutoff=0.65)
+    meant = f"Did you mean {alike[0]!r}? " if alike else ""
+    return Problem(
+        code="trigger.unknown_type",
+        message=f"No trigger has the type {kind!r}: it never fires.",
+        remedy=f"{meant}Use one of {', '.join(sorted(FIRING))}.",
+        pointer=pointer,
+    )

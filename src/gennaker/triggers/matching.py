@@ -365,8 +365,8 @@ _HANDLERS = (
         artifacts=lambda _: [],
     ),
 )
-SUPPORTED = frozenset({"manual", "pipeline", "cron", *(kind for handler in _HANDLERS for kind in handler.types)})
-"""Trigger types that can fire here; others are kept and warned about."""
+SERVED = frozenset(kind for handler in _HANDLERS for kind in handler.types)
+"""Trigger types that events of others fire; those that fire by themselves, or by people, come on top."""
 
 
 def artifacts_json(artifacts: Iterable[Artifact]) -> list[Json]:

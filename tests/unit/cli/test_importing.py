@@ -177,7 +177,7 @@ def test_every_gap_is_named_with_its_place(there: Site, client: Client, capsys: 
         ("stops", "stage.unknown_type", "pipeline", "Deliver", "/stages/1/type"),
         ("stops", "account.missing", "pipeline", "Deliver", "/stages/1/account"),
         ("differs", "expression.function_missing", "pipeline", "Deliver", "/stages/1/text"),
-        ("differs", "trigger.not_served", "pipeline", "Deliver", "/triggers/3"),
+        ("differs", "trigger.not_served", "pipeline", "Deliver", "/triggers/3/type"),
         ("differs", "trigger.run_as", "pipeline", "Deliver", "/triggers/0/runAsUser"),
         ("differs", "notification.unknown_type", "pipeline", "Deliver", "/notifications/0"),
         ("stops", "metrics.missing", "canary-config", "shop-canary", "/metrics/0/query/type"),

@@ -69,6 +69,26 @@ def test_all_that_is_wrong_is_said_at_its_place(check: Check) -> None:
     )
 
 
+def test_expressions_that_can_never_be_evaluated_are_named(check: Check) -> None:
+    text = """{"application": "shop", "name": "Deliver",
+ "stages": [
+  {"refId": "1", "type": "wait", "waitTime": 1, "comments": "a ${#stag('x')}",
+   "stageEnabled": {"type": "expression", "expression": "#nohelper(1)"}},
+  {"refId": "2", "type": "checkPreconditions", "preconditions": [
+   {"type": "expression", "context": {"expression": "${yes} or T(Foo)"}},
+   {"type": "expression", "context": {"expression": "yes or T(Foo)"}}]}
+]}"""
+
+    assert check(text) == (
+        0,
+        [
+            ("warning", 3, 61, "expression.function_missing"),
+            ("warning", 4, 57, "expression.function_missing"),
+            ("warning", 7, 53, "expression.type_not_found"),
+        ],
+    )
+
+
 def test_unknown_types_are_refused_only_strictly(check: Check) -> None:
     unknown = {**PIPELINE, "stages": [stage_json("1", type="teleport")]}
 

@@ -279,7 +279,10 @@ def test_a_condition_decides_whether_a_stage_runs() -> None:
     assert enabled("parameters.tag == '1.2'") == ""
     assert enabled("${ parameters.tag == '1.2' }") == ""
     assert enabled("parameters.tag == '9'") == "its condition is false: parameters.tag == '9'"
-    assert enabled("no.such.thing") == "its condition is neither true nor false: no.such.thing"
+    assert enabled("no.such.thing") == (
+        "its condition can't be evaluated: no.such.thing: "
+        "The property such can't be read: no doesn't exist (character 1: no)."
+    )
     assert enabled("") == ""
 
 

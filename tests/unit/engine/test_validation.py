@@ -324,11 +324,26 @@ def test_a_trigger_s_key_must_be_of_its_type(trigger: JsonObject, below: str) ->
         {"type": "docker", "tag": "", "organization": None, "expectedArtifactIds": None},
         {"type": "docker", "tag": 1.0},
         {"type": "webhook", "payloadConstraints": {"a": "(", "b": ["x"]}},
-        {"type": "pigeon", "loft": 5},
     ],
 )
 def test_triggers_that_spinnaker_takes_are_taken(trigger: JsonObject) -> None:
     assert validation.validate(config(stage_json("1"), triggers=[trigger]), TYPES) == validation.Validated()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "remedy"),
+    [
+        ("pigeon", "trigger.unknown_type", "Use one of artifactory, "),
+        ("Jenkin", "trigger.unknown_type", "Did you mean 'jenkins'? "),
+        ("helm", "trigger.not_served", "by a webhook"),
+    ],
+)
+def test_a_trigger_that_never_fires_is_a_warning(kind: str, code: str, remedy: str) -> None:
+    found = validation.validate(config(stage_json("1"), triggers=[{"type": kind, "loft": 5}]), TYPES)
+
+    assert found.problems == ()
+    assert [(one.code, one.pointer) for one in found.warnings] == [(code, "/triggers/0/type")]
+    assert remedy in found.warnings[0].remedy
 
 
 @pytest.mark.parametrize("trigger", [{"type": "docker", "tag": "("}, {"type": "git", "branch": "x" * 2000}])

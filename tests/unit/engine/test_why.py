@@ -395,6 +395,25 @@ CASES = (
         path="failed.expressions",
         says="noSuchThing",
     ),
+    Case(
+        name="an expression that can't be read",
+        drive=running(stage("a", type="make", note="v${1 +}", failOnFailedExpressions=True)),
+        path="failed.expressions",
+        says="`v${1 +}` at /note could not be evaluated: Expected a value, found the end of the expression (character 7: }).",
+    ),
+    Case(
+        name="an unknown function in an expression",
+        drive=running(stage("a", type="make", note="${#stag('x')}", failOnFailedExpressions=True)),
+        path="failed.expressions",
+        says="There is no function #stag (character 3: #stag('x')). Did you mean #stage?",
+    ),
+    Case(
+        name="a condition that can't be evaluated",
+        drive=running(stage("a", stageEnabled={"type": "expression", "expression": "1 +"})),
+        stage="a",
+        path="skipped",
+        says="can't be evaluated: 1 +: Expected a value, found the end of the expression (character 4, the end)",
+    ),
     Case(name="success", drive=running(stage("a", type="make")), path="succeeded"),
     Case(
         name="requests that outlasted the drain time",

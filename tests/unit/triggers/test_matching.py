@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gennaker.model import trigger_keys
 from gennaker.triggers import matching
 
 
@@ -97,3 +98,7 @@ def test_no_trigger_however_odd_breaks_the_matching(trigger: dict[str, Any], cha
     found = matches({**trigger, "branch": ""}, facts(changed))
 
     assert len(found.found) <= 1
+
+
+def test_what_is_said_to_fire_does() -> None:
+    assert matching.SERVED | {"cron", "manual", "pipeline"} == trigger_keys.FIRING
