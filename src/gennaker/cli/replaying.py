@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from gennaker.cli import terminal
+from gennaker.cli import simulating, terminal
 from gennaker.engine import differences, recording, replaying, what_if
+from gennaker.engine.calculating import Calculator
 from gennaker.engine.recording import Recording
 from gennaker.engine.what_if import Change, Outcome
 from gennaker.model.codec import Json, encode, to_json
@@ -50,7 +51,9 @@ def replay(
     if wanted.at:
         return _show_state(recorded, wanted)
     if wanted.other is not None:
-        return _what_if(recorded, wanted.other, as_json=wanted.as_json)
+        is_here = isinstance(where, Path) and not Path(execution).is_file()
+        calculator = Calculator(simulating.known_stages(), settings if is_here else None)
+        return _what_if(recorded, wanted.other, calculator, as_json=wanted.as_json)
     return _check(recorded, as_json=wanted.as_json)
 
 
@@ -102,7 +105,7 @@ def _show(state: Execution) -> None:
         terminal.say(f"{line}  waits for {waits[0]}" if waits[0] else line)
 
 
-def _what_if(recorded: Recording, file: Path, *, as_json: bool) -> int:
+def _what_if(recorded: Recording, file: Path, calculator: Calculator, *, as_json: bool) -> int:
     other = _read(file)
     if not isinstance(other, dict) or not ("stages" in other or "events" in other):
         raise Refused(
@@ -117,9 +120,9 @@ def _what_if(recorded: Recording, file: Path, *, as_json: bool) -> int:
             changes = msgspec.convert(other["events"], tuple[Change, ...])
         except msgspec.ValidationError as error:
             raise Refused(Problem(code="what_if.unreadable", message=f"{file}: {error}.", pointer="/events")) from error
-        outcome, state = what_if.with_changes(recorded, changes)
+        outcome, state = what_if.with_changes(recorded, changes, calculator)
     else:
-        outcome, state = what_if.with_definition(recorded, other)
+        outcome, state = what_if.with_definition(recorded, other, calculator)
     if as_json:
         parted = [to_json(one) for one in differences.of_states(recorded.execution, state)]
         outcome_json = to_json(outcome)
@@ -134,10 +137,15 @@ def _show_outcome(outcome: Outcome) -> None:
     same = "It would have ended the same way" if outcome.before == outcome.after else "It would have ended otherwise"
     terminal.say(f"{same}: {outcome.before} → {outcome.after}")
     for stage in outcome.changed:
-        terminal.say(f"  {stage.name} ({stage.ref_id}): {stage.before or 'not there'} → {stage.after or 'not there'}")
-    for one in outcome.open:
-        whose = f"{one.stage} ({one.ref_id})" if one.stage else "the execution"
-        terminal.say(f"  {whose} did not come so far: {one.what} was not recorded, so this run stops there")
+        before, after = (status or "not there" for status in (stage.before, stage.after))
+        terminal.say(f"  {stage.name} ({stage.ref_id}): " + (before if before == after else f"{before} → {after}"))
+        for one in stage.outputs[:_SHOWN]:
+            terminal.say(f"    {one.pointer.removeprefix('/')}: {_short(one.before)} → {_short(one.after)}")
+        if len(stage.outputs) > _SHOWN:
+            terminal.say(f"    and {len(stage.outputs) - _SHOWN} more outputs")
+    for unknown in outcome.open:
+        whose = f"{unknown.stage} ({unknown.ref_id})" if unknown.stage else "the execution"
+        terminal.say(f"  stops at {whose}: {unknown.what} was not recorded, and {unknown.why}")
     if outcome.open:
         terminal.say("  `gennaker simulate` lets you say how such stages end")
     if outcome.unused:

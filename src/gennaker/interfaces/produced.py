@@ -10,4 +10,4 @@ async def bind(context: TaskContext) -> TaskResult:
     return produced_artifacts.bound(context.stage.context.get("expectedArtifacts"), context.sight.artifacts())
 
 
-task = TaskType(name="bindProducedArtifacts", run=bind)
+task = TaskType(name="bindProducedArtifacts", run=bind, is_calculation=True)

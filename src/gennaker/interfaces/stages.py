@@ -128,6 +128,9 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     """Retryable failures in a row that are forgiven; -1: all."""
     retry_after: timedelta = timedelta(seconds=1)
     effect_class: EffectClass = EffectClass.REPEATABLE
+    is_calculation: bool = False
+    """It changes nothing, and as far as it asks no service its result follows from the execution and the time alone: a
+    what-if (`gennaker replay --with`) works it out anew."""
 
     def planned(self, *, is_loop_start: bool = False, is_loop_end: bool = False, name: str = "") -> PlannedTask:
         """This task as an item of a plan."""

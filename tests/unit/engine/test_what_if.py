@@ -7,11 +7,18 @@ from tests import recordings
 from tests.make import stage_json
 
 from gennaker.engine import what_if
+from gennaker.engine.calculating import Calculator
 from gennaker.engine.recording import Recording
 from gennaker.engine.what_if import Change, Outcome
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import IgnoreFailureAsked, ManualJudgmentGiven, TaskReported
 from gennaker.model.problems import Refused
+from gennaker.plugins.flow import plugin as flow
+from gennaker.settings import Settings
+
+KNOWN = {name: one for one in flow.plugin.stages for name in (one.name, *one.aliases)}
+CALCULATOR = Calculator(KNOWN)
+"""Of the types of flow; what the scripted ones do is recorded."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +47,10 @@ def test_the_same_definition_gives_the_same_run(rich: Recording) -> None:
 
 def test_a_flag_of_a_stage_decides_otherwise_over_the_same_results() -> None:
     plain: JsonObject = {"application": "shop", "stages": [stage_json("a", type="fail"), stage_json("b", type="make")]}
-    lenient: JsonObject = {**plain, "stages": [stage_json("a", type="fail", continuePipeline=True), stage_json("b")]}
+    lenient: JsonObject = {
+        **plain,
+        "stages": [stage_json("a", type="fail", continuePipeline=True), stage_json("b", type="make")],
+    }
 
     outcome, state = what_if.with_definition(recordings.recorded(plain), lenient)
 
@@ -114,3 +124,96 @@ def test_an_event_that_would_be_none_is_refused(rich: Recording) -> None:
         what_if.with_changes(rich, [Change(number=2, event={"at": "yesterday"})])
     with pytest.raises(Refused, match="no event 9999"):
         what_if.with_changes(rich, [Change(number=9999, event={})])
+
+
+def test_calculating_the_same_definition_gives_the_same_run(rich: Recording) -> None:
+    outcome, state = what_if.with_definition(rich, definition(), CALCULATOR)
+
+    assert (outcome.before, outcome.after) == ("SUCCEEDED", "SUCCEEDED")
+    assert (outcome.changed, outcome.open, outcome.unused, outcome.notes) == ((), (), (), ())
+    assert {one.ref_id: one.context for one in state.in_order()} == {one.ref_id: one.context for one in rich.stages}
+    assert state.head.end_time == rich.head.end_time
+
+
+def test_what_asks_nobody_is_followed_until_a_stage_acts_outside(rich: Recording) -> None:
+    new = stage_json("again", "vars", type="make")
+    variables = stage_json("vars", "check", type="evaluateVariables", variables=[{"key": "v", "value": "${1 + 1}"}])
+    precondition: JsonObject = {"type": "expression", "context": {"expression": "v == 2"}}
+    checked = stage_json("even", "vars", type="checkPreconditions", preconditions=[precondition])
+    soak = stage_json("rest", "even", type="wait", waitTime=3600)
+
+    outcome, state = what_if.with_definition(rich, definition(variables, checked, soak, new), CALCULATOR)
+
+    assert (outcome.after, state.head.status) == ("RUNNING", "RUNNING")
+    assert [(one.ref_id, one.what, one.why) for one in outcome.open] == [
+        ("again", "how it begins", "stages of the type make are not known here")
+    ]
+    found = changes(outcome)
+    assert (found["vars"], found["even"], found["rest"]) == ((None, "SUCCEEDED"),) * 3
+    rest = next(one for one in state.in_order() if one.ref_id == "rest")
+    assert rest.start_time is not None
+    assert rest.end_time is not None
+    assert (rest.end_time - rest.start_time).total_seconds() == 3600
+
+
+def test_another_value_is_followed_through_expressions_and_said_where_results_are_old() -> None:
+    def pipeline(value: str) -> JsonObject:
+        variables = stage_json("vars", type="evaluateVariables", variables=[{"key": "v", "value": value}])
+        step = stage_json("rest", "vars", type="wait", waitTime="${ v }")
+        judged = stage_json("if", "rest", type="make", stageEnabled={"type": "expression", "expression": "v == '3'"})
+        return {"application": "shop", "name": "p", "stages": [variables, step, judged]}
+
+    outcome, state = what_if.with_definition(recordings.recorded(pipeline("3")), pipeline("4"), CALCULATOR)
+
+    rest = next(one for one in state.in_order() if one.ref_id == "rest")
+    assert rest.start_time is not None
+    assert rest.end_time is not None
+    assert (rest.end_time - rest.start_time).total_seconds() == 4
+    parted = {one.ref_id: [(two.pointer, two.before, two.after) for two in one.outputs] for one in outcome.changed}
+    assert parted["vars"] == [("/v", "3", "4")]
+
+
+def test_a_judgment_that_nobody_gave_is_where_it_stops(rich: Recording) -> None:
+    second = stage_json("second", "ship", type="manualJudgment")
+
+    outcome, _ = what_if.with_definition(rich, definition(second), CALCULATOR)
+
+    assert (outcome.after, [(one.ref_id, one.why) for one in outcome.open]) == (
+        "RUNNING",
+        [("second", "nobody has judged")],
+    )
+
+
+def test_a_changed_event_counts_and_is_not_calculated() -> None:
+    pipeline: JsonObject = {"application": "shop", "name": "p", "stages": [stage_json("w", type="wait", waitTime=9)]}
+    recording = recordings.recorded(pipeline)
+    report = next(one.number for one in recording.events if isinstance(one.event, TaskReported))
+    failed = {"type": "failed", "problem": {"code": "x", "message": "No."}}
+
+    outcome, _ = what_if.with_changes(recording, [Change(number=report, event={"result": failed})], CALCULATOR)
+
+    assert changes(outcome) == {"w": ("SUCCEEDED", "TERMINAL")}
+
+
+def test_what_would_ask_the_server_stays_open_and_says_so(rich: Recording) -> None:
+    always: JsonObject = {
+        "restrictExecutionDuringTimeWindow": True,
+        "restrictedExecutionWindow": {"days": [1, 2, 3, 4, 5, 6, 7]},
+    }
+    window = stage_json("w", "check", type="wait", waitTime=1, **always)
+    cluster: JsonObject = {"type": "clusterSize", "context": {"cluster": "a", "regions": ["r"], "expected": 1}}
+    sized = stage_json("sized", "check", type="checkPreconditions", preconditions=[cluster])
+
+    outcome, _ = what_if.with_definition(rich, definition(window, sized), CALCULATOR)
+    known, _ = what_if.with_definition(rich, definition(window, sized), Calculator(KNOWN, Settings()))
+
+    assert sorted(one.why for one in outcome.open) == [
+        f"it asks for the {one} of the server" for one in ("clouds", "settings")
+    ]
+    assert [one.why for one in known.open] == ["it asks for the clouds of the server"]
+
+
+def test_a_recorded_result_of_other_work_is_none(rich: Recording) -> None:
+    outcome, _ = what_if.with_definition(rich, definition(stage_json("poll", "make", type="call")))
+
+    assert [(one.ref_id, one.what) for one in outcome.open] == [("poll", "how it begins")]

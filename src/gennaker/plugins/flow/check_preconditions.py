@@ -166,7 +166,7 @@ def _text(value: Json) -> str:
 
 
 _KINDS = ("expression", "clusterSize", "stageStatus", "environments", "noop")
-_TASK = TaskType(name="checkPrecondition", run=check)
+_TASK = TaskType(name="checkPrecondition", run=check, is_calculation=True)
 stage = StageType(
     name=_TYPE,
     label="Check Preconditions",

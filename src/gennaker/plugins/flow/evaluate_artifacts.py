@@ -57,8 +57,8 @@ stage = StageType(
     about=__doc__,
     spec=Spec,
     tasks=(
-        TaskType(name="evaluateArtifacts", run=make),
-        TaskType(name="bindArtifacts", run=produced.bind),
+        TaskType(name="evaluateArtifacts", run=make, is_calculation=True),
+        TaskType(name="bindArtifacts", run=produced.bind, is_calculation=True),
     ),
     restart_clears=("artifacts", "resolvedExpectedArtifacts"),
     runs_in_dry_run=True,

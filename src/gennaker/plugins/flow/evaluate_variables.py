@@ -44,7 +44,7 @@ stage = StageType(
     label="Evaluate Variables",
     about=__doc__,
     spec=Spec,
-    tasks=(TaskType(name="evaluateVariables", run=hand_out),),
+    tasks=(TaskType(name="evaluateVariables", run=hand_out, is_calculation=True),),
     evaluates_in_order="variables",
     runs_in_dry_run=True,
 )

@@ -101,8 +101,8 @@ def _is_skipped(own: JsonObject) -> bool:
     return str(own.get("skipRemainingWait", "")).lower() == "true"
 
 
-_SUSPEND = TaskType(name="suspendExecutionDuringTimeWindow", run=suspend, timeout=None)
-_DELAY = TaskType(name="waitForJitter", run=delay, timeout=None)
+_SUSPEND = TaskType(name="suspendExecutionDuringTimeWindow", run=suspend, timeout=None, is_calculation=True)
+_DELAY = TaskType(name="waitForJitter", run=delay, timeout=None, is_calculation=True)
 
 stage = StageType(
     name="restrictExecutionDuringTimeWindow",

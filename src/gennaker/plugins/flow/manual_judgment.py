@@ -198,6 +198,6 @@ stage = StageType(
     label="Manual Judgment",
     about=__doc__,
     spec=Spec,
-    tasks=(TaskType(name="waitForJudgment", run=judge, timeout=timedelta(days=3)),),
+    tasks=(TaskType(name="waitForJudgment", run=judge, timeout=timedelta(days=3), is_calculation=True),),
     restart_clears=("judgmentStatus", "judgmentInput", "judgmentComment", "lastModifiedBy"),
 )

@@ -56,6 +56,6 @@ stage = StageType(
     label="Wait",
     about=__doc__,
     spec=Spec,
-    tasks=(TaskType(name="wait", run=until, timeout=None),),
+    tasks=(TaskType(name="wait", run=until, timeout=None, is_calculation=True),),
     restart_clears=("skipRemainingWait",),
 )

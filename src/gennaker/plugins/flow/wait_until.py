@@ -35,6 +35,6 @@ stage = StageType(
     label="Wait Until",
     about=__doc__,
     spec=Spec,
-    tasks=(TaskType(name="waitUntil", run=until, timeout=None),),
+    tasks=(TaskType(name="waitUntil", run=until, timeout=None, is_calculation=True),),
     restart_clears=("startTime",),
 )
