@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gennaker.baking_settings import BakingSettings
 from gennaker.oidc_settings import OidcSettings
 from gennaker.traffic_settings import LoadBalancerSettings, TrafficSettings
 
@@ -470,6 +471,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """By name."""
     temporal: TemporalSettings = TemporalSettings()
     builder: BuilderSettings = BuilderSettings()
+    baking: BakingSettings = BakingSettings()
     webhooks: WebhookSettings = WebhookSettings()
     preconfigured_webhooks: dict[str, PreconfiguredWebhookSettings] = {}
     """By stage type."""

@@ -29,6 +29,24 @@ def test_what_it_wrote_and_how_it_ended(tmp_path: Path) -> None:
     assert (mixed.output, mixed.errors) == (f"{tmp_path}\nalas\n".encode(), b"")
 
 
+@pytest.mark.parametrize("stream", ["", ">&2"])
+def test_one_that_writes_too_much_is_gone(tmp_path: Path, stream: str) -> None:
+    endless = ("sh", "-c", f"echo $$ > new; mv new pid; yes {stream}")
+
+    with pytest.raises(children.TooMuchOutput):
+        asyncio.run(children.run(endless, place(tmp_path), most_bytes=100_000))
+
+    assert_gone(tmp_path)
+
+
+def test_output_that_is_bounded_is_all_there(tmp_path: Path) -> None:
+    command = ("sh", "-c", "echo all; echo alas >&2")
+
+    ended = asyncio.run(children.run(command, place(tmp_path), most_bytes=5))
+
+    assert ended == children.Ended(status=0, output=b"all\n", errors=b"alas\n")
+
+
 def test_one_that_lasts_too_long_is_gone(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         asyncio.run(children.run(LONG, place(tmp_path), seconds=0.5))

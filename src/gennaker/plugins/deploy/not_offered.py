@@ -3,9 +3,6 @@
 from gennaker.interfaces.stages import StageSpec, StageType
 
 _BUDGET = "A PodDisruptionBudget is a manifest like any other: deploy it by deployManifest."
-_BAKE_MANIFEST = (
-    "Charts and kustomizations aren't rendered here: do it in a build or script stage, and deploy the artifact."
-)
 _BAKE = "Images aren't baked here: a build stage makes them, or a CI stage; deploy takes the image from there."
 _BALANCER = "Load balancers are made on their first use by a cluster's `loadBalancers`, or in the settings."
 _CLOUD = "No cloud provider here has such a resource: use the cloud's own tool in a runJob, script or webhook stage."
@@ -14,7 +11,6 @@ _TAGS = "Entity tags aren't kept here: an application's attributes, an execution
 _IMAGE = "Images are found by a docker trigger, an artifact, or findImage from a cluster."
 _INSTEAD = {
     "upsertDisruptionBudget": _BUDGET,
-    "bakeManifest": _BAKE_MANIFEST,
     "bake": _BAKE,
     "bakeCloudFoundryManifest": _BAKE,
     **dict.fromkeys(

@@ -1,0 +1,1 @@
+"""Manifests rendered from charts and kustomizations, by the programs helm and kustomize."""
