@@ -74,7 +74,7 @@ async def plan(spec: StageSpec, context: StageContext) -> Plan:
     waits = str(spec.wait_for_completion).lower() != "false"
     tasks = [_RUN, *([_WAIT] if waits else [])]
     if spec.expected_artifacts:
-        tasks.append(produced.task)
+        tasks.append(produced.quiet_task)
     if spec.consume_artifact_source == "artifact":
         tasks.append(_CONSUME)
     return Plan(tasks=tuple(task.planned() for task in tasks))
@@ -321,7 +321,7 @@ stage = StageType(
     label="Run Job",
     about=__doc__,
     spec=Spec,
-    tasks=(_RUN, _WAIT, produced.task, _CONSUME),
+    tasks=(_RUN, _WAIT, produced.quiet_task, _CONSUME),
     plan=plan,
     restart_clears=("jobId", "deploy.jobs", "propertyFileContents"),
 )

@@ -6,7 +6,7 @@ from gennaker.model.artifact import Plain
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, kinds, manifests, selectors, targets
+from gennaker.plugins.kubernetes import asking, kinds, manifests, selectors, stability, targets
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects
 
@@ -124,4 +124,4 @@ async def live(objects: Objects, where: Coordinates) -> JsonObject:
 
 
 task = asking.task("resolveTargetManifest", resolve)
-RESTART_CLEARS = (_NAME, _LOCATION, "manifest.account.name", "stableManifests")
+RESTART_CLEARS = (_NAME, _LOCATION, "manifest.account.name", *stability.RESTART_CLEARS)

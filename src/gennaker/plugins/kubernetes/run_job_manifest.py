@@ -237,7 +237,7 @@ def _job_of(own: JsonObject) -> Coordinates:
 _RESOLVE = asking.task("resolveDeploySourceManifest", resolve)
 _RUN = asking.task("runJob", run, stop=stop)
 _WAIT = asking.task("waitOnJobCompletion", wait, timeout=timedelta(hours=2), stop=stop)
-_BIND = produced.task
+_BIND = produced.quiet_task
 stage = StageType(
     name="runJobManifest",
     label="Run Job (Manifest)",

@@ -40,18 +40,19 @@ async def wait(context: TaskContext) -> TaskResult:
     """Ends when all are stable, or one has failed."""
     objects = asking.objects(context)
     own = context.stage.context
-    stable = {str(one) for one in foreign.items(own.get("stableManifests"))}
+    stable = {_remembered(one): one for one in foreign.items(own.get("stableManifests"))}
     left = [one for one in named(own.get(NAMES)) if _key(one) not in stable]
     seen = [await look(objects, one, at=context.at) for one in left]
-    newly = {_key(one.where) for one in seen if one.is_stable}
+    newly = {_key(one.where): _identified(one.where) for one in seen if one.is_stable}
     # Only what has changed is written: one of thousands that takes minutes would have all names written twice a second.
-    remembered: JsonObject = {"stableManifests": [*sorted(stable | newly)]} if newly else {}
+    remembered: JsonObject = {"stableManifests": [*(stable | newly).values()]} if newly else {}
     failed = [one for one in seen if one.failure]
-    if failed:
-        return Failed(problem=await _problem(objects, failed), context=remembered)
     open_ = [one for one in seen if not one.is_stable]
+    if failed:
+        told = _told(objects.account.name, failed, [one for one in open_ if one not in failed])
+        return Failed(problem=await _problem(objects, failed), context=remembered | told)
     if not open_:
-        return Done(context=remembered)
+        return Done(context=remembered | _told(objects.account.name, [], []))
     first = next((one for one in open_ if one.trouble is not None), open_[0])
     said = f"{first.where.full_name} to become stable: {first.waits_for}"
     said += f"; {first.trouble}" if first.trouble else ""
@@ -67,6 +68,27 @@ async def wait(context: TaskContext) -> TaskResult:
             place=f"{objects.account.name}/{first.where.namespace}",
         ),
     )
+
+
+def _told(account: str, failed: list[Seen], open_: list[Seen]) -> JsonObject:
+    """What Orca's task leaves in the context, at the end: expressions and notifications read it."""
+    return {
+        "failedManifests": [_identified(one.where) for one in failed],
+        "messages": [
+            f"'{one.where.full_name}' in '{one.where.namespace}' for account {account}: {said}"
+            for one in (*failed, *open_)
+            for said in (one.failure or one.waits_for or "is not yet stable",)
+        ],
+    }
+
+
+def _identified(where: Coordinates) -> JsonObject:
+    return {"manifestName": where.full_name, "location": where.namespace}
+
+
+def _remembered(one: Json) -> str:
+    """A stage that began under an earlier version has remembered the bare text."""
+    return one if isinstance(one, str) else f"{foreign.text_at(one, 'location')}/{foreign.text_at(one, 'manifestName')}"
 
 
 def named(by_namespace: Json) -> list[Coordinates]:
@@ -178,6 +200,7 @@ def _planned(stage_type: StageType, context: StageContext) -> Plan:
     )
 
 
+RESTART_CLEARS = ("stableManifests", "failedManifests", "messages")
 _NAME = "waitForManifestToStabilize"
 task = asking.task(_NAME, wait)
 

@@ -53,7 +53,7 @@ def traffic_of(own: JsonObject) -> Traffic:
 
 
 async def stages_after(context: StageContext) -> tuple[PlannedStage, ...]:
-    """The stages that follow, in order. Raises Refused, ApiFailure."""
+    """The stages that follow, one after the other. Raises Refused, ApiFailure."""
     strategy = traffic_of(context.stage.context).strategy
     if strategy not in (_HIGHLANDER, *_BLUE_GREEN):
         return ()
@@ -69,8 +69,10 @@ async def stages_after(context: StageContext) -> tuple[PlannedStage, ...]:
                 disabled.append(_stage("disableManifest", "Disable", context, old))
             if strategy == _HIGHLANDER or never_came_up:
                 deleted.append(_stage("deleteManifest", "Delete", context, old))
-    disabling = tuple(range(len(disabled)))
-    return (*disabled, *(msgspec.structs.replace(one, requisites=disabling) for one in deleted))
+    return tuple(
+        msgspec.structs.replace(one, requisites=(place - 1,) if place else ())
+        for place, one in enumerate((*disabled, *deleted))
+    )
 
 
 async def _before(objects: Objects, new: JsonObject) -> list[JsonObject]:

@@ -8,6 +8,7 @@ from tests.harness import problem_of, reached
 from tests.kubernetes_cluster import Cluster, config_map, first, never, workload
 
 from gennaker.interfaces.services import Services
+from gennaker.model import foreign
 from gennaker.model.codec import Json
 from gennaker.model.event import TaskReported
 from gennaker.model.statuses import Status
@@ -16,13 +17,18 @@ READY = ("readyReplicas", "availableReplicas")
 
 
 def test_a_stage_without_output_waits_all_the_same_and_shows_later_stages_nothing() -> None:
-    execution = Cluster().deploy(config_map(mode="fast"), noOutput=True)
+    execution = Cluster().deploy(
+        config_map(mode="fast"),
+        noOutput=True,
+        expectedArtifacts=[{"id": "1", "matchArtifact": {"type": "kubernetes/configMap"}}],
+    )
 
     stage = first(execution)
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert stage.outputs == {}
     assert stage.context["outputs.manifestNamesByNamespace"] == {"shop": ["configMap cfg-v000"]}
-    assert stage.context["stableManifests"]
+    assert stage.context["stableManifests"] == [{"manifestName": "configMap cfg-v000", "location": "shop"}]
+    assert (stage.context["failedManifests"], stage.context["messages"]) == ([], [])
 
 
 def test_it_waits_until_the_workload_is_stable_without_asking_again_and_again() -> None:
@@ -63,7 +69,7 @@ def test_what_is_stable_is_written_once_however_long_the_rest_takes() -> None:
     execution = cluster.deploy(workload(), config_map(mode="fast"), meanwhile=later)
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
-    assert written == [["shop/configMap cfg-v000"]]
+    assert written == [[{"manifestName": "configMap cfg-v000", "location": "shop"}]]
 
 
 def crashing(reason: str, *, restarts: int = 3, owner: str = "web-v000") -> dict[str, Any]:
@@ -94,6 +100,10 @@ def failing(reason: str, log: str) -> str:
 
     execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
     assert execution.head.status is Status.TERMINAL
+    context = first(execution).context
+    assert context["failedManifests"] == [{"manifestName": "replicaSet web-v000", "location": "shop"}]
+    (message,) = foreign.items(context["messages"])
+    assert str(message).startswith("'replicaSet web-v000' in 'shop' for account ")
     return problem_of(execution)
 
 
