@@ -220,6 +220,11 @@ async def _refused(_: TaskContext) -> TaskResult:
     return Failed(problem=NOT_ANSWERED, retryable=True)
 
 
+async def _noisy(_: TaskContext) -> TaskResult:
+    details: JsonObject = {"log": "logs/1.log", "tail": "\n".join(f"line {number}" for number in range(1, 31))}
+    return Failed(problem=Problem(code="test.noisy", message="The step 'Test' ended with 1.", details=details))
+
+
 async def _unplannable(_: StageSpec, __: StageContext) -> Plan:
     raise Unplannable(NOT_ANSWERED, retryable=True)
 
@@ -240,6 +245,7 @@ def _odd(name: str, plan: Callable[[StageSpec, StageContext], Awaitable[Plan]]) 
 STAGES = (
     scripted.stage("says", _says),
     scripted.stage("refused", _refused, effect_class=EffectClass.REPEATABLE),
+    scripted.stage("noisy", _noisy),
     _odd("unplannable", _unplannable),
     _odd("neverPlanned", _never_planned),
     scripted.stage("work", _nothing),

@@ -69,6 +69,8 @@ def _show(answer: JsonObject, now: datetime | None) -> None:
     notes = answer.get("notes")
     for note in notes if isinstance(notes, list) else []:
         _fact("note", note)
+    for line in str(answer.get("log") or "").splitlines():
+        terminal.say(f"    | {line}")
     for way in foreign.mappings(answer.get("ways")):
         command = f"    {way['command']}" if way.get("command") else ""
         terminal.say(f"    {way['who']}: {way['how']}{command}".rstrip())

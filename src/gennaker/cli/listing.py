@@ -7,9 +7,12 @@ import msgspec
 from gennaker.cli import terminal
 from gennaker.cli.terminal import Form
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.foreign import mappings, mappings_at, text_at
+from gennaker.model.foreign import mapping, mappings, mappings_at, text_at
 from gennaker.model.statuses import Status
 from gennaker.transport.client import Client
+
+_PAGE = 200
+"""The server's longest answer."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,15 +23,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Its name."""
     statuses: tuple[Status, ...] = ()
     limit: int = 20
+    before: str = ""
+    """Only those that are older than this one."""
 
 
 def executions(client: Client, wanted: Wanted, form: Form) -> int:
     """Newest first."""
-    query: dict[str, str | list[str]] = {"limit": str(wanted.limit)}
+    query: dict[str, str | list[str]] = {"before": wanted.before} if wanted.before else {}
     query |= {"application": wanted.application} if wanted.application else {}
     query |= {"name": wanted.pipeline} if wanted.pipeline else {}
     query |= {"status": [one.value for one in wanted.statuses]} if wanted.statuses else {}
-    found = mappings_at(client.get("/api/v1/executions", **query), "executions")
+    found = _page_by_page(client, query, wanted.limit + 1)
+    has_more = len(found) > wanted.limit
+    found = found[: wanted.limit]
     columns = ("execution", "status", "application", "name", "began", "stands at")
     rows = [
         (
@@ -41,7 +48,32 @@ def executions(client: Client, wanted: Wanted, form: Form) -> int:
         )
         for one in found
     ]
-    return _shown(found, columns, rows, form)
+    _shown(found, columns, rows, form)
+    if has_more:
+        last = text_at(found[-1], "id")
+        terminal.note(
+            f"There are older ones: --before {last} lists the next, --limit {_more(wanted.limit)} more at once."
+        )
+    return 0
+
+
+def _page_by_page(client: Client, query: dict[str, str | list[str]], count: int) -> list[JsonObject]:
+    """The first `count`; the server gives so many at a time and no more."""
+    found: list[JsonObject] = []
+    cursor = query.get("before")
+    while len(found) < count:
+        limit = str(min(count - len(found), _PAGE))
+        before: dict[str, str | list[str]] = {"before": cursor} if cursor else {}
+        answer = mapping(client.get("/api/v1/executions", **{**query, "limit": limit, **before}))
+        found += mappings_at(answer, "executions")
+        cursor = text_at(answer, "next")
+        if not cursor:
+            break
+    return found
+
+
+def _more(limit: int) -> int:
+    return max(limit * 10, _PAGE)
 
 
 def _planned_only(execution: JsonObject) -> str:

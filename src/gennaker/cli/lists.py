@@ -21,12 +21,13 @@ def add_to(app: App) -> App:
     return listed
 
 
-def executions(
+def executions(  # noqa: PLR0913 - the options of a command
     *,
     application: str = "",
     pipeline: Annotated[str, Parameter(help="Its name.")] = "",
     status: Annotated[list[Status] | None, Parameter(negative="")] = None,
-    limit: Annotated[int, Parameter(help="At most so many, up to 200.")] = 20,
+    limit: Annotated[int, Parameter(help="At most so many.")] = 20,
+    before: Annotated[str, Parameter(help="Only those that are older than this execution.")] = "",
     output: _Output = Form.TABLE,
     place: Place = HERE,
 ) -> int:
@@ -34,7 +35,7 @@ def executions(
     from gennaker.cli import listing
 
     wanted = listing.Wanted(
-        application=application, pipeline=pipeline, statuses=tuple(status or ()), limit=min(max(limit, 1), 200)
+        application=application, pipeline=pipeline, statuses=tuple(status or ()), limit=max(limit, 1), before=before
     )
     return listing.executions(place.client(), wanted, output)
 

@@ -49,6 +49,7 @@ differing.add_to(app)
 
 _NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")
 _Output = Annotated[Form, Parameter(help="How it is printed.")]
+_Stage = Annotated[str, Parameter(help="Its id, refId or name; needed where several can be meant.")]
 DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
 """What the extra `demo` brings."""
 
@@ -271,21 +272,21 @@ def resume(execution: str, *, place: Place = HERE) -> int:
 
 
 @app.command
-def skip(execution: str, *, stage: str, place: Place = HERE) -> int:
+def skip(execution: str, *, stage: _Stage = "", place: Place = HERE) -> int:
     """Skip a stage of EXECUTION, or the rest of its wait."""
-    return running.command(place.client(), execution, "skip", stage=stage)
+    return running.stage_command(place.client(), execution, "skip", stage=stage)
 
 
 @app.command
-def restart(execution: str, *, stage: str, place: Place = HERE) -> int:
+def restart(execution: str, *, stage: _Stage = "", place: Place = HERE) -> int:
     """Run a stage of EXECUTION again, with all that follows it."""
-    return running.command(place.client(), execution, "restart", stage=stage)
+    return running.stage_command(place.client(), execution, "restart", stage=stage)
 
 
 @app.command
-def ignore_failure(execution: str, *, stage: str, reason: str = "", place: Place = HERE) -> int:
+def ignore_failure(execution: str, *, stage: _Stage = "", reason: str = "", place: Place = HERE) -> int:
     """Let a failed stage of EXECUTION count as passed."""
-    return running.command(place.client(), execution, "ignore-failure", {"reason": reason}, stage=stage)
+    return running.stage_command(place.client(), execution, "ignore-failure", {"reason": reason}, stage=stage)
 
 
 @app.command

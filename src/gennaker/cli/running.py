@@ -5,8 +5,8 @@ import signal
 import time
 from pathlib import Path
 
-from gennaker.cli import documents, terminal
-from gennaker.model import foreign
+from gennaker.cli import choosing, documents, patience, terminal
+from gennaker.model import foreign, problems
 from gennaker.model.codec import JsonObject
 from gennaker.model.foreign import mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
@@ -45,7 +45,9 @@ def follow(client: Client, execution_id: str) -> int:
     shown: dict[str, str] = {}
     told: set[str] = set()
     while True:
-        execution = client.get(f"/api/v1/executions/{execution_id}")
+        execution = patience.ask(
+            client, execution_id, lambda: client.get(f"/api/v1/executions/{execution_id}"), tell=terminal.note
+        )
         for stage in mappings_at(execution, "stages"):
             state = f"{text_at(stage, 'status'):<15} {text_at(stage, 'name')}"
             waiting = text_at(stage, "waitingFor")
@@ -62,14 +64,14 @@ def follow(client: Client, execution_id: str) -> int:
         time.sleep(_LOOKS_EVERY_SECONDS * 3)
 
 
-def _tell(problems: list[JsonObject], told: set[str], *, indented: int) -> None:
+def _tell(listed: list[JsonObject], told: set[str], *, indented: int) -> None:
     """What wasn't told before: an execution's problems are those of its stages."""
-    for problem in problems:
+    for problem in listed:
         said = f"{text_at(problem, 'message')} {text_at(problem, 'remedy')}".rstrip()
         if said not in told:
             told.add(said)
             terminal.say(" " * indented + said)
-            for line in text_at(foreign.mapping(problem.get("details")), "log").splitlines()[-_LOG_LINES:]:
+            for line in problems.log_of(foreign.mapping(problem.get("details"))).splitlines()[-_LOG_LINES:]:
                 terminal.say(" " * indented + f"| {line}")
 
 
@@ -94,21 +96,18 @@ def judge(client: Client, execution_id: str, stage: str, *, judgment: str, choic
     return 0
 
 
-def command(client: Client, execution_id: str, what: str, body: JsonObject | None = None, *, stage: str = "") -> int:
-    """Gives a command to an execution, or to one of its stages (id, refId or name)."""
-    path = f"/api/v1/executions/{execution_id}"
-    if stage:
-        found = [
-            one
-            for one in mappings_at(client.get(path), "stages")
-            if stage in (text_at(one, "id"), text_at(one, "refId"), text_at(one, "name"))
-        ]
-        if len(found) != 1:
-            raise Refused(_no_such_stage(execution_id, stage, len(found)))
-        path = f"{path}/stages/{text_at(found[0], 'id')}"
-    answer = client.post(f"{path}/{what}", body)
+def command(client: Client, execution_id: str, what: str, body: JsonObject | None = None) -> int:
+    """Gives a command to an execution."""
+    answer = client.post(f"/api/v1/executions/{execution_id}/{what}", body)
     terminal.say(f"{execution_id}: {text_at(answer, 'status')}")
     return 0
+
+
+def stage_command(client: Client, execution_id: str, what: str, body: JsonObject | None = None, *, stage: str) -> int:
+    """Gives a command to a stage of an execution: id, refId or name, or empty where only one can be meant."""
+    path = f"/api/v1/executions/{execution_id}"
+    execution = {**foreign.mapping(client.get(path)), "id": execution_id}
+    return command(client, execution_id, f"stages/{choosing.stage_id(execution, stage, what)}/{what}", body)
 
 
 def roll_back(client: Client, application: str, *, cluster: str, account: str, region: str) -> int:
@@ -168,16 +167,6 @@ def _stop_server(data: Path) -> bool:
             remedy="Look at its log; killing it loses nothing.",
         )
     )
-
-
-def _no_such_stage(execution_id: str, stage: str, count: int) -> Problem:
-    if count:
-        return Problem(
-            code="stage.ambiguous",
-            message=f"{count} stages of {execution_id} are called {stage!r}.",
-            remedy="Give the refId.",
-        )
-    return Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}.")
 
 
 def _paused(execution_id: str) -> Problem:

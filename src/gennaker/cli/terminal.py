@@ -34,6 +34,11 @@ def say(text: str = "") -> None:
     out.print(text, markup=False)
 
 
+def note(text: str) -> None:
+    """A line to standard error, beside results."""
+    err.print(text, markup=False)
+
+
 def complain(*problems: Problem) -> None:
     """Problems to standard error, each with what to do."""
     for problem in problems:
@@ -59,7 +64,7 @@ def show_table(
     """A table to standard output.
 
     Words are never broken unless they are very long, and what stands in the `whole` columns never: it can be copied. Where
-    that needs more than the terminal's width, the table is wider.
+    that needs more than the terminal's width, the table is wider. Where standard output is no terminal nothing is broken at all.
     """
     table = Table(title=title or None, box=None, pad_edge=False, header_style="bold")
     needed = 0
@@ -67,8 +72,11 @@ def show_table(
         cells = [column, *(row[place] for row in rows)]
         words = cells if column in whole else [word for cell in cells for word in cell.split()]
         longest = max(map(cell_len, words), default=0)
-        least = longest if column in whole else min(longest, _LONGEST_WORD)
-        table.add_column(column, overflow="fold", no_wrap=column in whole, min_width=least)
+        is_whole = column in whole or not out.is_terminal
+        if not out.is_terminal:
+            longest = max(map(cell_len, cells), default=0)
+        least = longest if is_whole else min(longest, _LONGEST_WORD)
+        table.add_column(column, overflow="fold", no_wrap=is_whole, min_width=least)
         needed += least + _BETWEEN_COLUMNS
     for row in rows:
         table.add_row(*map(Text, row))  # not markup, whatever it looks like

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gennaker.cli import running, terminal
+from gennaker.cli import patience, running, terminal
 from gennaker.model import moniker
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mapping, mappings, mappings_at, text_at
@@ -42,13 +42,20 @@ def watch(client: Client, execution_id: str) -> int:
         return running.follow(client, execution_id)
     with Live(console=terminal.out, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            execution = mapping(client.get(f"/api/v1/executions/{execution_id}"))
-            balancers = mappings(client.listed("/api/v1/traffic", "loadBalancers"))
+            execution, balancers = patience.ask(
+                client, execution_id, lambda: _seen(client, execution_id), tell=live.console.print
+            )
             live.update(picture(execution, balancers, now=time.time()), refresh=True)
             status = Status(text_at(execution, "status"))
             if status.is_complete:
                 return 0 if status is Status.SUCCEEDED else 1
             time.sleep(_LOOKS_EVERY_SECONDS)
+
+
+def _seen(client: Client, execution_id: str) -> tuple[JsonObject, list[JsonObject]]:
+    """The execution and the load balancers."""
+    execution = mapping(client.get(f"/api/v1/executions/{execution_id}"))
+    return execution, mappings(client.listed("/api/v1/traffic", "loadBalancers"))
 
 
 def picture(execution: JsonObject, balancers: list[JsonObject], *, now: float) -> Group:

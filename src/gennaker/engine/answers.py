@@ -53,6 +53,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How what was asked about leads to this cause; empty: it is the cause itself."""
     notes: tuple[str, ...] = ()
     """What else is odd, without being the cause."""
+    log: str = ""
+    """The last lines of what has failed."""
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -6,7 +6,7 @@ from gennaker.engine import evaluating, graph
 from gennaker.engine.answers import Answer, Link, Way
 from gennaker.expressions.failures import placed, question
 from gennaker.interfaces.inspection import Facts, Known
-from gennaker.model import foreign, undrained
+from gennaker.model import foreign, problems, undrained
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import NotificationReported, Outcome, StagePrepared
 from gennaker.model.execution import Execution, Stage
@@ -17,6 +17,8 @@ _SUPERSEDED = "newer queued execution"
 _EXPIRED = "start time expiry"
 _SHOWN = 3
 """Failed expressions of a stage that are named."""
+_LOG_LINES = 15
+"""Of what has failed."""
 _LONGEST = 200
 """Characters of an expression that are shown."""
 
@@ -93,7 +95,12 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
         ways=_after_failure(execution, stage, str(problem.get("remedy", ""))),
         about=code,
         notes=_expressions(stage),
+        log=_last_lines(problems.log_of(foreign.mapping(problem.get("details")))),
     )
+
+
+def _last_lines(log: str) -> str:
+    return "\n".join(log.splitlines()[-_LOG_LINES:])
 
 
 def _kind(code: str, stage: Stage) -> str:
@@ -253,6 +260,7 @@ def _answer(  # noqa: PLR0913, PLR0917 - private: one place where all of them ar
     ways: tuple[Way, ...] = (),
     about: str = "",
     notes: tuple[str, ...] = (),
+    log: str = "",
 ) -> Answer:
     return Answer(
         code=code,
@@ -265,4 +273,5 @@ def _answer(  # noqa: PLR0913, PLR0917 - private: one place where all of them ar
         ways=ways,
         chain=chain,
         notes=notes,
+        log=log,
     )

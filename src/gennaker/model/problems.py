@@ -25,6 +25,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.message}{where} {self.remedy}".strip()
 
 
+def log_of(details: JsonObject) -> str:
+    """What was written last by what has failed: `tail`, beside which `log` says where the whole is, else `log`."""
+    found = details.get("tail", details.get("log"))
+    return found if isinstance(found, str) else ""
+
+
 class Refused(Exception):
     """A request that can't be fulfilled, with everything that is wrong with it.
 

@@ -51,19 +51,23 @@ class Client:
 
     def __init__(self, where: Path | Remote) -> None:
         """`where`: a data folder, or a server elsewhere. Raises Refused if no server runs on the folder, or its token can't be read."""
+        self._where = where
         found = where if isinstance(where, Remote) else _of_folder(where)
         self._address = found.address
-        self._http = httpx2.Client(
-            base_url=found.address,
-            headers={"Authorization": f"Bearer {found.token}", "User-Agent": "gennaker-cli"},
-            timeout=_TIMEOUT_SECONDS,
-            trust_env=False,
-            verify=tls.trusted(),
-        )
+        self._http = _http(found)
 
     def close(self) -> None:
         """Gives its connections back."""
         self._http.close()
+
+    def find_again(self) -> None:
+        """Looks where the server is now: one that was started again may have another address. Raises Refused as the constructor does."""
+        if isinstance(self._where, Remote):
+            return
+        found = _of_folder(self._where)
+        self._http.close()
+        self._address = found.address
+        self._http = _http(found)
 
     @property
     def address(self) -> str:
@@ -148,6 +152,16 @@ class Client:
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
             raise Refused(*_problems(answer), status=answer.status_code)
         return answer
+
+
+def _http(server: Remote) -> httpx2.Client:
+    return httpx2.Client(
+        base_url=server.address,
+        headers={"Authorization": f"Bearer {server.token}", "User-Agent": "gennaker-cli"},
+        timeout=_TIMEOUT_SECONDS,
+        trust_env=False,
+        verify=tls.trusted(),
+    )
 
 
 def _of_folder(data: Path) -> Remote:

@@ -45,7 +45,7 @@ def nameless(config: JsonObject) -> list[Problem]:
         Problem(
             code=f"pipeline.no_{key}",
             message=f"The pipeline has no {key}.",
-            remedy=f"Give it a `{key}`.",
+            remedy=f"Give it one, as `{key}`.",
             pointer=f"/{key}",
         )
         for key in ("application", "name")

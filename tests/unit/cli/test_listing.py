@@ -26,7 +26,7 @@ def api(tmp_path: Path) -> Iterator[ApiServer]:
 def test_executions_are_a_table_or_what_the_server_said(
     api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    query = "limit=20&application=shop&name=Deliver&status=TERMINAL&status=CANCELED"
+    query = "application=shop&name=Deliver&status=TERMINAL&status=CANCELED&limit=21"
     api.will(f"GET /api/v1/executions?{query}", {"executions": [ONE]})
     wanted = listing.Wanted(application="shop", pipeline="Deliver", statuses=(Status.TERMINAL, Status.CANCELED))
 
@@ -39,6 +39,34 @@ def test_executions_are_a_table_or_what_the_server_said(
     assert json.loads(capsys.readouterr().out) == [ONE]
     assert listing.executions(client, wanted, Form.YAML) == 0
     assert yaml.safe_load(capsys.readouterr().out) == [ONE]
+
+
+def test_what_is_left_out_is_said_with_how_to_get_it(
+    api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.will(
+        "GET /api/v1/executions?limit=200",
+        {"executions": [{"id": f"e{n}"} for n in range(900, 700, -1)], "next": "e701"},
+    )
+    api.will(
+        "GET /api/v1/executions?limit=51&before=e701", {"executions": [{"id": f"e{n}"} for n in range(700, 649, -1)]}
+    )
+
+    listing.executions(client, listing.Wanted(limit=250), Form.JSON)
+
+    said = capsys.readouterr()
+    assert [one["id"] for one in json.loads(said.out)] == [f"e{n}" for n in range(900, 650, -1)]
+    assert said.err == "There are older ones: --before e651 lists the next, --limit 2500 more at once.\n"
+
+
+def test_the_next_ones_are_asked_for_by_the_last(
+    api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.will("GET /api/v1/executions?before=e9&limit=3", {"executions": [ONE, ONE]})
+
+    listing.executions(client, listing.Wanted(limit=2, before="e9"), Form.TABLE)
+
+    assert capsys.readouterr().err == ""
 
 
 def test_pipelines_stand_by_application_and_name(
@@ -83,7 +111,7 @@ def test_imports_are_told_with_their_phases(api: ApiServer, client: Client, caps
 
 def test_a_success_that_is_none_is_marked(api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     planned = [{**ONE, "isDryRun": True, "isShadow": is_shadow} for is_shadow in (False, True)]
-    api.will("GET /api/v1/executions?limit=20", {"executions": planned})
+    api.will("GET /api/v1/executions?limit=21", {"executions": planned})
 
     assert listing.executions(client, listing.Wanted(), Form.TABLE) == 0
 

@@ -14,8 +14,8 @@ import pytest
 from tests.fakes import api_server
 from tests.fakes.api_server import ApiServer
 
-from gennaker.cli import running
-from gennaker.model.problems import Refused
+from gennaker.cli import patience, running
+from gennaker.model.problems import Problem, Refused
 from gennaker.transport.client import Client
 from gennaker.transport.folder import DataFolder
 
@@ -244,7 +244,7 @@ def test_a_command_about_a_stage_takes_its_name(
     api.will(f"GET {EXECUTION}", {"stages": [stage("RUNNING"), stage("RUNNING", "b")]})
     api.will(f"POST {EXECUTION}/stages/id-b/skip", {"status": "RUNNING"})
 
-    running.command(client, "e1", "skip", stage="b")
+    running.stage_command(client, "e1", "skip", stage="b")
 
     assert capsys.readouterr().out == "e1: RUNNING\n"
 
@@ -256,4 +256,75 @@ def test_a_stage_that_is_not_the_only_one_of_its_name_is_refused(
     api.will(f"GET {EXECUTION}", {"stages": [stage("RUNNING", name) for name in names]})
 
     with pytest.raises(Refused, match=said):
-        running.command(client, "e1", "skip", stage="a")
+        running.stage_command(client, "e1", "skip", stage="a")
+
+
+def refusal(client: Client, what: str) -> str:
+    with pytest.raises(Refused) as caught:
+        running.stage_command(client, "e1", what, stage="")
+    return str(caught.value)
+
+
+def test_without_a_name_the_only_stage_that_can_be_meant_is(api: ApiServer, client: Client) -> None:
+    judged = stage("RUNNING", "b", type="manualJudgment")
+    listed = [
+        stage("RUNNING"),
+        judged,
+        stage("TERMINAL", "c"),
+        stage("SUCCEEDED", "d"),
+        stage("TERMINAL", "e", parentId="id-c"),
+    ]
+    api.will(f"GET {EXECUTION}", {"stages": listed})
+    for name, what in (("a", "skip"), ("c", "restart"), ("c", "ignore-failure")):
+        api.will(f"POST {EXECUTION}/stages/id-{name}/{what}", {"status": "RUNNING"})
+
+    for what in ("skip", "restart", "ignore-failure"):
+        assert running.stage_command(client, "e1", what, stage="") == 0
+
+
+def test_where_several_can_be_meant_they_are_listed_and_nothing_is_done(api: ApiServer, client: Client) -> None:
+    deploy = stage("RUNNING", "ship it", type="deploy", context={"skippable": True}, waitingFor="instances")
+    api.will(
+        f"GET {EXECUTION}", {"stages": [stage("RUNNING"), deploy, stage("SUCCEEDED", "c"), stage("SUCCEEDED", "d")]}
+    )
+
+    assert refusal(client, "skip").splitlines() == [
+        "Nothing was done: which stage? 2 stages of e1 can be skipped:",
+        "  ref-a        RUNNING          a",
+        "  ref-ship it  RUNNING          ship it  waits for instances",
+        " Name one: gennaker skip e1 --stage 'ref-a'",
+    ]
+    assert [line.split()[0] for line in refusal(client, "restart").splitlines()[1:3]] == ["ref-c", "ref-d"]
+    assert "No stage of e1 can be let pass now. Those that have failed can be." in refusal(client, "ignore-failure")
+    assert {question.split()[0] for question, _ in api.asked} == {"GET"}
+
+
+def test_a_run_goes_on_when_the_server_was_away(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_LOOKS_EVERY_SECONDS", 0.02)
+    with api_server.running(data):
+        client = Client(data)
+    with closing(client), api_server.running(data) as started_again:
+        started_again.will(f"GET {EXECUTION}", {"status": "SUCCEEDED", "stages": [stage("SUCCEEDED")]})
+
+        assert running.follow(client, "e1") == 0
+
+    said = capsys.readouterr()
+    assert "The server doesn't answer. Nothing is lost" in said.err
+    assert said.err.endswith("The server answers again.\n")
+    assert said.out.split() == ["SUCCEEDED", "a", "SUCCEEDED"]
+
+
+def test_a_server_that_stays_away_is_given_up_with_a_sentence(
+    data: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_LOOKS_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "WAITS_SECONDS", 0.03)
+    (data / "server.json").unlink()
+
+    def question() -> str:
+        raise Refused(Problem(code="server.unreachable", message="Gone."))
+
+    with pytest.raises(Refused, match=r"No Gennaker runs on .*it was away for .*gennaker watch e1"):
+        patience.ask(client, "e1", question, tell=lambda _: None)

@@ -1,6 +1,7 @@
 """Tables on narrow terminals: words stay whole, and names are shown as they are."""
 
 import pytest
+from rich.console import Console
 
 from gennaker.cli import terminal
 
@@ -15,8 +16,15 @@ ROW = (
 )
 
 
-def test_no_word_is_broken_at_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output is a terminal of 80 columns."""
+    console = Console(force_terminal=True, color_system=None, highlight=False, soft_wrap=True, width=80)
+    monkeypatch.setattr(terminal, "out", console)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_no_word_is_broken_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
 
     terminal.show_table("", COLUMNS, [ROW], whole=("execution",))
 
@@ -24,12 +32,20 @@ def test_no_word_is_broken_at_80_columns(monkeypatch: pytest.MonkeyPatch, capsys
     assert sorted(shown) == sorted(word for cell in (*COLUMNS, *ROW) for word in cell.split())
 
 
-def test_only_what_is_very_long_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+@pytest.mark.usefixtures("narrow")
+def test_only_what_is_very_long_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
 
     terminal.show_table("", ("setting", "value"), [("store.url", "x" * 200)])
 
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_in_a_pipe_nothing_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    terminal.show_table("", ("setting", "value"), [("store.url", "a few words " * 30 + "x" * 200), ("other", "1")])
+
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -344,6 +344,12 @@ CASES = (
     Case(
         name="a failure", drive=running(stage("a", type="fail")), path="failed", says="meant to fail", command="restart"
     ),
+    Case(
+        name="a failure with its last lines",
+        drive=running(stage("a", type="noisy")),
+        path="failed",
+        says="line 29\nline 30",
+    ),
     Case(name="a failed child", drive=child(stage("a", type="fail")), path="execution>failed", says="meant to fail"),
     Case(
         name="a failed grandchild",
@@ -463,7 +469,7 @@ def test_the_first_answer_is_the_cause(case: Case) -> None:
     )
 
     first = found.answers[0]
-    said = " ".join([first.sentence, first.about, first.observed, *first.notes])
+    said = " ".join([first.sentence, first.about, first.observed, first.log, *first.notes])
     assert path(first) == case.path, to_json(found)
     assert case.says in said, said
     assert any(case.command in way.command for way in first.ways) or not case.command, first.ways

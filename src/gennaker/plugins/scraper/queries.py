@@ -194,7 +194,7 @@ class _Reader:
 
     def _part(self, query: JsonObject, shape: TermShape | None, key: str) -> Term | None:
         if shape is None:
-            self._wrong(f"/{key}", f'a ratio needs a `{key}` such as {{"metric": "http_requests_total"}}')
+            self._wrong(f"/{key}", f'a ratio needs its `{key}`, such as {{"metric": "http_requests_total"}}')
             return None
         self._unknown(foreign.mapping(query[key]), _TERM_KEYS, f"/{key}")
         if shape.statistic not in ("", "rate"):
