@@ -78,6 +78,10 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         self.refusals: list[httpx2.Response] = []
         """Answers that are given instead of the next ones."""
         self.is_down = False
+        self.unanswered = ""
+        """Name of an object: a change of it, other than a dry run, waits for ever."""
+        self.waits_at = False
+        """Such a change has come."""
         self.held: set[str] = set()
         """Names of objects that finalizers hold."""
         self.invalid: dict[str, str] = {}
@@ -142,6 +146,14 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         if self.refusals:
             return self.refusals.pop(0)
         body = await request.aread()
+        if (
+            self.unanswered
+            and request.method == "PATCH"
+            and "dryRun" not in query
+            and path.endswith(f"/{self.unanswered}")
+        ):
+            self.waits_at = True
+            await asyncio.Event().wait()
         try:
             return self._answered(request, path, query, body)
         except Refusal as refusal:

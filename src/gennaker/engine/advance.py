@@ -89,7 +89,9 @@ def _apply(draft: Draft, event: Event) -> str:  # noqa: C901, PLR0912 - one line
             return tasks.prepared(draft, event)
         case TaskReported():
             return tasks.reported(draft, event)
-        case TaskStopped() | NotificationReported():
+        case TaskStopped():
+            return commands.task_stopped(draft, event)
+        case NotificationReported():
             return ""  # known from the journal; nothing waits for it
         case TimerRang():
             return commands.timer_rang(draft, event)

@@ -12,6 +12,7 @@ from gennaker.model.event import (
     ManualJudgmentGiven,
     SkipAsked,
     StagePatched,
+    TaskStopped,
     TimerRang,
 )
 from gennaker.model.execution import LastModified, Stage
@@ -39,6 +40,18 @@ def patch(draft: Draft, event: StagePatched) -> str:
     if event.patch.get("manualSkip") is True:
         draft.agenda.clear()
         _skip(draft, stage)
+    return ""
+
+
+def task_stopped(draft: Draft, event: TaskStopped) -> str:
+    """What a cancelled task had begun was stopped: its stage remembers what became of it, unless it was begun anew meanwhile."""
+    stage = draft.stages.get(event.stage_id)
+    task = next((one for one in stage.tasks if one.id == event.task_id), None) if stage else None
+    if stage is None or task is None or not event.context:
+        return ""  # known from the journal; nothing waits for it
+    if keys.stop(draft.id, stage, task) != event.key or not task.status.is_complete:
+        return f"{stage.name} was begun anew"
+    draft.put_context(stage.id, {**stage.context, **event.context})
     return ""
 
 

@@ -6,7 +6,7 @@ from gennaker.engine import evaluating, graph
 from gennaker.engine.answers import Answer, Link, Way
 from gennaker.expressions.failures import placed, question
 from gennaker.interfaces.inspection import Facts, Known
-from gennaker.model import foreign, problems, undrained
+from gennaker.model import foreign, half_applied, problems, undrained
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import NotificationReported, Outcome, StagePrepared
 from gennaker.model.execution import Execution, Stage
@@ -94,7 +94,7 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
         chain,
         ways=_after_failure(execution, stage, str(problem.get("remedy", ""))),
         about=code,
-        notes=_expressions(stage),
+        notes=(*_expressions(stage), *half_applied.sentences(stage.name, stage.context)),
         log=_last_lines(problems.log_of(foreign.mapping(problem.get("details")))),
     )
 
@@ -137,7 +137,9 @@ def _canceled(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Answer:
         ways = _after_failure(execution, stages[0], "")[:1] if stages else ()
         return _answer(execution, None, "canceled.stage", said, chain, ways=ways)
     by = head.canceled_by or "someone"
-    return _answer(execution, None, "canceled", f"Cancelled by {by}: {reason or 'no reason given'}.", chain)
+    notes = tuple(said for one in execution.in_order() for said in half_applied.sentences(one.name, one.context))
+    said = f"Cancelled by {by}: {reason or 'no reason given'}."
+    return _answer(execution, None, "canceled", said, chain, notes=notes)
 
 
 def _skipped(known: Known, stage: Stage, chain: tuple[Link, ...]) -> Answer:

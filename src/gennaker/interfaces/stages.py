@@ -120,8 +120,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Unique within its stage type; what the stage's task list shows."""
     run: Callable[[TaskContext], Awaitable[TaskResult]]
-    stop: Callable[[TaskContext], Awaitable[None]] | None = None
-    """Undoes or stops what a cancelled task has begun; idempotent."""
+    stop: Callable[[TaskContext], Awaitable[JsonObject | None]] | None = None
+    """Undoes or stops what a cancelled task has begun; idempotent. What it returns is added to its stage's context."""
     timeout: timedelta | None = timedelta(hours=1)
     is_timeout_overridable: bool = True
     retries: int = 5

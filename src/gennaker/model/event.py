@@ -167,6 +167,8 @@ class TaskStopped(_Event, frozen=True, kw_only=True, tag="TaskStopped"):
     stage_id: str
     task_id: str
     problem: Problem | None = None
+    context: JsonObject = {}
+    """Added to the stage's: what has become of what it had begun."""
 
 
 class Outcome(StrEnum):

@@ -20,6 +20,7 @@ from gennaker.interfaces.storage import StoreUnusable
 from gennaker.migration import shadowing
 from gennaker.migration.phases import Phases
 from gennaker.model import needs
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import (
     Effect,
     Notify,
@@ -178,12 +179,13 @@ class Performer:
 
     async def _stop_task(self, effect: StopTask, execution: Execution) -> Event:
         problem: Problem | None = None
+        told: JsonObject | None = None
         found = _find(execution, effect.stage_id, effect.task_id)
         task_type = self._task_type(*found) if found else None
         if found and task_type and task_type.stop:
             context = self._context(execution, *found, key=effect.key, is_repeat=True)
             try:
-                await task_type.stop(context)
+                told = await task_type.stop(context)
             except Refused as refused:
                 problem = refused.problems[0]
             except StoreUnusable:
@@ -193,7 +195,12 @@ class Performer:
                 log.exception("task.stop_raised", task=found[1].name, key=effect.key)
                 problem = _unexpected(f"stopping {found[1].name}", error)
         return TaskStopped(
-            at=self._now(), key=effect.key, stage_id=effect.stage_id, task_id=effect.task_id, problem=problem
+            at=self._now(),
+            key=effect.key,
+            stage_id=effect.stage_id,
+            task_id=effect.task_id,
+            problem=problem,
+            context=told or {},
         )
 
     async def _notify(self, effect: Notify, execution: Execution, run: Run) -> Event:

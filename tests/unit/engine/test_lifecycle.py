@@ -4,9 +4,22 @@ import pytest
 from tests.make import AT, child, config, seconds, stage_json, task
 from tests.playbook import Playbook
 
+from gennaker.engine import keys
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.effect import StartTimer, StopTask
-from gennaker.model.event import Again, CancelAsked, Done, Left, PauseAsked, Promoted, Queued, ResumeAsked, Started
+from gennaker.model.event import (
+    Again,
+    CancelAsked,
+    Done,
+    Left,
+    PauseAsked,
+    Promoted,
+    Queued,
+    RestartAsked,
+    ResumeAsked,
+    Started,
+    TaskStopped,
+)
 from gennaker.model.problems import Problem
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
@@ -169,6 +182,37 @@ def test_cancelling_ends_everything_at_once_and_stops_what_runs() -> None:
     assert play.execution.head.cancellation_reason == "wrong branch"
     play.wants("stop first.run", "stop b.run", "announce execution.ended")
     play.replayed()
+
+
+def test_a_stopped_task_leaves_word_of_what_had_become_of_its_work() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task())
+    play.send(CancelAsked(at=AT, by="ada"))
+    stopped = _stopped(play)
+
+    assert not play.send(stopped).ignored
+
+    assert play.stage("a").context["done"] == "half"
+    assert play.status is Status.CANCELED
+    play.replayed()
+
+
+def test_a_stage_that_was_begun_anew_hears_nothing_of_it() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task())
+    play.send(CancelAsked(at=AT, by="ada"))
+    stopped = _stopped(play)
+    play.send(RestartAsked(at=AT, stage_id=play.stage("a").id, by="ada"))
+
+    play.send(stopped)
+
+    assert "done" not in play.stage("a").context
+
+
+def _stopped(play: Playbook) -> TaskStopped:
+    stage = play.stage("a")
+    key = keys.stop(play.execution.head.id, stage, stage.tasks[0])
+    return TaskStopped(at=AT, key=key, stage_id=stage.id, task_id=stage.tasks[0].id, context={"done": "half"})
 
 
 def test_results_that_come_after_the_end_are_ignored() -> None:

@@ -139,6 +139,13 @@ async def cancelled(site: Site) -> str:
     return found
 
 
+async def half_applied(site: Site) -> str:
+    left: JsonObject = {"applied": ["service lb"], "notApplied": ["deployment web"]}
+    found = await site.run({**WAIT, "name": "Deploy", "manifestsWhenStopped": left})
+    await site.cancel(found, "wrong version")
+    return found
+
+
 async def cut_off_by_a_failure_that_was_ignored(site: Site) -> str:
     found = await site.run(WAIT, stage("bad", type="fail"))
     await site.services.clock.sleep_until(site.services.clock.now() + timedelta(minutes=1))
@@ -361,6 +368,12 @@ CASES = (
     Case(name="retries used up", drive=given_up, path="failed", says="Nobody answers"),
     Case(name="judged to stop", drive=judged_to_stop, path="judgment.stopped", says="bob"),
     Case(name="cancelled", drive=cancelled, path="canceled", says="bob: wrong version"),
+    Case(
+        name="cancelled with manifests that were applied",
+        drive=half_applied,
+        path="canceled",
+        says="When stage Deploy was stopped: applied are service lb; not applied is deployment web. Nothing is taken back",
+    ),
     Case(
         name="cancelled with its parent", drive=child_is_cancelled_with_its_parent, path="canceled.parent", says="bob"
     ),

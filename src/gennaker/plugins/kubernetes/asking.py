@@ -8,6 +8,7 @@ from typing import TypeVar
 from gennaker.interfaces.api_servers import ApiFailure
 from gennaker.interfaces.stages import StageContext, TaskContext, TaskType
 from gennaker.model import foreign
+from gennaker.model.codec import JsonObject
 from gennaker.model.event import Failed, TaskResult
 from gennaker.model.problems import Problem
 from gennaker.plugins.kubernetes import accounts
@@ -24,7 +25,7 @@ def task(
     run: Run,
     *,
     timeout: timedelta = timedelta(minutes=30),
-    stop: Callable[[TaskContext], Awaitable[None]] | None = None,
+    stop: Callable[[TaskContext], Awaitable[JsonObject | None]] | None = None,
 ) -> TaskType:
     """A task that asks an API server. What it does may be repeated."""
 

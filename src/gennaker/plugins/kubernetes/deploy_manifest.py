@@ -12,7 +12,7 @@ from gennaker.interfaces import produced
 from gennaker.interfaces.api_servers import ApiFailure
 from gennaker.interfaces.artifacts import ArtifactUnavailable
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext
-from gennaker.model import foreign, waiting
+from gennaker.model import foreign, half_applied, waiting
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
@@ -196,7 +196,7 @@ async def _submit(context: TaskContext, objects: Objects, ready: JsonObject, pla
     if not _is_chosen(context, manifest):
         return None
     return await submitting.submit(
-        objects, manifest, Way(foreign.text_at(ready, "way")), effect=f"{context.attempt_key}:{place}"
+        objects, manifest, Way(foreign.text_at(ready, "way")), effect=cut_off.effect_of(context, place)
     )
 
 
@@ -249,7 +249,7 @@ stage = stability.waiting_for_it(
         spec=Spec,
         tasks=(
             asking.task("resolveDeploySourceManifest", resolve),
-            asking.task("deployManifest", deploy),
+            asking.task("deployManifest", deploy, stop=cut_off.stopped),
             stability.task,
             cleaning.task,
             produced.quiet_task,
@@ -260,6 +260,7 @@ stage = stability.waiting_for_it(
             "resolvedManifests",
             "manifestDifferences",
             cut_off.APPLIED,
+            half_applied.KEY,
             pruning.TO_PRUNE,
             "prunedManifests",
             *stability.RESTART_CLEARS,

@@ -13,7 +13,7 @@ from gennaker.model import foreign, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, diagnosing, kinds, manifests, readiness
+from gennaker.plugins.kubernetes import asking, cut_off, diagnosing, kinds, manifests, readiness
 from gennaker.plugins.kubernetes.diagnosing import Trouble
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
@@ -202,7 +202,7 @@ def _planned(stage_type: StageType, context: StageContext) -> Plan:
 
 RESTART_CLEARS = ("stableManifests", "failedManifests", "messages")
 _NAME = "waitForManifestToStabilize"
-task = asking.task(_NAME, wait)
+task = asking.task(_NAME, wait, stop=cut_off.stopped_waiting)
 
 
 def waiting_for_it(stage_type: StageType) -> StageType:

@@ -37,6 +37,21 @@ async def submit(objects: Objects, manifest: JsonObject, way: Way, *, effect: st
             return await _apply(objects, manifest)
 
 
+async def is_applied(objects: Objects, manifest: JsonObject, way: Way, *, effect: str) -> bool | None:
+    """Whether the object is in the cluster as the manifest says, by the copy that it bears; None: it bears none. Raises as `submit`."""
+    where = manifests.coordinates(manifest)
+    if manifests.has_generated_name(manifest):
+        listed = await objects.list(where.kind, where.namespace)
+        return any(manifests.annotations(one).get(EFFECT) == effect for one in listed)
+    there = await objects.get(where)
+    if there is None or manifests.metadata(there).get("deletionTimestamp"):
+        return False
+    is_plain = way in (Way.REPLACE, Way.SERVER_SIDE, Way.SERVER_SIDE_FORCED)
+    annotation = annotations.APPLIED if is_plain else annotations.LAST_APPLIED
+    copy = manifests.annotations(_remembered(manifest, annotation)).get(annotation)
+    return None if copy is None else manifests.annotations(there).get(annotation) == copy
+
+
 async def _apply(objects: Objects, manifest: JsonObject) -> JsonObject:
     there = await objects.get(manifests.coordinates(manifest))
     if there is not None:

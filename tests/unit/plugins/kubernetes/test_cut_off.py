@@ -1,10 +1,19 @@
 """A cluster that goes while manifests are sent: what is applied is said, nothing is taken back, and a restart is safe."""
 
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from tests.fakes.kubernetes_api import KubernetesApi, Object
-from tests.harness import problem_of
-from tests.kubernetes_cluster import Cluster, config_map, service, settle, workload
+from tests.harness import TESTER, problem_of
+from tests.kubernetes_cluster import Cluster, config_map, first, never, service, settle, workload
 
+from gennaker.interfaces.services import Services
+from gennaker.model import half_applied
+from gennaker.model.event import CancelAsked
+from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 
 
@@ -103,3 +112,72 @@ def test_what_finalizers_keep_from_being_made_anew_is_said_with_their_names() ->
     said = problem_of(execution)
     assert "service lb is being deleted and isn't gone yet: the finalizers acme.io/hold hold it." in said
     assert "None of its manifests is applied." in said
+
+
+def cancelled(cluster: Cluster, when: Callable[[], bool], *manifests: dict[str, Any]) -> Execution:
+    async def meanwhile(services: Services, execution_id: str) -> None:
+        while not when():  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(0.01)
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    execution = cluster.deploy(*manifests, meanwhile=meanwhile, afterwards=timedelta(seconds=5))
+    assert execution.head.status is Status.CANCELED
+    return execution
+
+
+def test_a_stage_that_is_cancelled_while_it_sends_says_which_are_applied() -> None:
+    cluster = Cluster()
+    cluster.api.unanswered = "lb"
+
+    execution = cancelled(cluster, lambda: cluster.api.waits_at, config_map(mode="fast"), service(), workload())
+
+    context = first(execution).context
+    assert context[half_applied.KEY] == {
+        "applied": ["configMap cfg-v000"],
+        "notApplied": ["service lb", "deployment web"],
+    }
+    assert half_applied.sentences("Deploy", context) == (
+        (
+            "When stage Deploy was stopped: applied are configMap cfg-v000; not applied are service lb, deployment web. "
+            "Nothing is taken back; running the stage again is safe."
+        ),
+    )
+
+
+def test_what_was_there_as_it_is_wanted_counts_as_applied_and_what_was_otherwise_does_not() -> None:
+    cluster = Cluster()
+    cluster.deploy(config_map(mode="fast"), service(), workload())
+    cluster.api.unanswered = "lb"
+
+    execution = cancelled(
+        cluster, lambda: cluster.api.waits_at, config_map(mode="slow"), service(), workload(replicas=7)
+    )
+
+    assert first(execution).context[half_applied.KEY] == {
+        "applied": ["configMap cfg-v001", "service lb"],
+        "notApplied": ["deployment web"],
+    }
+
+
+def test_a_stage_that_is_cancelled_while_it_waits_has_applied_all() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    execution = cancelled(cluster, lambda: bool(cluster.api.names("deployments")), service(), workload())
+
+    assert first(execution).context[half_applied.KEY] == {"applied": ["service lb", "deployment web"], "notApplied": []}
+
+
+def test_a_cluster_that_does_not_answer_then_leaves_it_unknown() -> None:
+    cluster = Cluster()
+    cluster.api.unanswered = "lb"
+
+    def goes_away() -> bool:
+        cluster.api.is_down = cluster.api.waits_at
+        return cluster.api.waits_at
+
+    execution = cancelled(cluster, goes_away, config_map(mode="fast"), service())
+
+    (said,) = half_applied.sentences("Deploy", first(execution).context)
+    assert "not known of configMap cfg-v000, service lb (" in said
+    assert "connection refused" in said
