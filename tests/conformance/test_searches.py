@@ -10,7 +10,7 @@ import pytest
 from tests import stores
 from tests.fakes.journal import MemoryJournal
 
-from gennaker.interfaces.executions import Found
+from gennaker.interfaces.executions import Found, Listed
 from gennaker.interfaces.journal import Commit, ExecutionChange, Journal
 from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head, Stage
 from gennaker.model.statuses import Status
@@ -21,6 +21,8 @@ AT = datetime(2026, 11, 24, tzinfo=UTC)
 
 class Searches(Protocol):
     async def find(self, wanted: Found) -> Sequence[Execution]: ...
+    async def listed(self, wanted: Found) -> Sequence[Listed]: ...
+    async def several(self, ids: Sequence[str]) -> Sequence[Execution]: ...
     async def count(self, status: Status) -> int: ...
 
 
@@ -101,6 +103,59 @@ def test_whole_executions_are_found(run: Run) -> None:
         found = await searches.find(Found())
 
         assert list(found) == [await journal.load("01B"), await journal.load("01A")]
+        assert list(await searches.several(["01A", "none", "01B"])) == list(found)[::-1]
+        assert await searches.listed(Found(limit=1)) == (
+            Listed(id="01B", application="shop", version=1, build_time=AT + timedelta(minutes=2)),
+        )
+
+    run(check)
+
+
+def test_so_many_of_each_pipeline_are_found(run: Run) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(journal, *(head(f"0{number}", number, pipeline_config_id=f"c{number % 3}") for number in range(9)))
+
+        wanted = Found(config_ids=("c0", "c1", "none"), is_per_config=True, limit=2)
+        assert ids(await searches.find(wanted)) == ["07", "06", "04", "03"]
+        assert [one.id for one in await searches.listed(wanted)] == ["07", "06", "04", "03"]
+
+    run(check)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Found(trigger_types=("git",)), ["03", "01"]),
+        (Found(trigger_types=("git", "manual"), application="Shop"), ["05", "02", "01"]),
+        (Found(trigger_types=("manual",), limit=1), ["05"]),
+        (Found(trigger_types=("git",), before_id="03"), ["01"]),
+        (Found(trigger_types=("git",), is_oldest_first=True), ["01", "03"]),
+        (Found(trigger_types=("git",), statuses=(Status.RUNNING,)), ["01"]),
+        (Found(event_id="e-2"), ["02"]),
+        (Found(from_id="04"), ["05", "04"]),
+        (Found(from_id="04", is_oldest_first=True, limit=1), ["04"]),
+        (Found(from_id="01x", application="shop", is_oldest_first=True), ["02", "04", "05"]),
+        (Found(event_id="e-2", trigger_types=("git",)), []),
+        (Found(trigger_types=("none",)), []),
+        (Found(application="shop", statuses=(Status.RUNNING, Status.PAUSED)), ["04", "01"]),
+        (Found(application="shop", kind=ExecutionKind.ORCHESTRATION), ["04"]),
+    ],
+)
+def test_executions_are_found_by_their_triggers(run: Run, wanted: Found, expected: list[str]) -> None:
+    async def check(journal: Journal, searches: Searches) -> None:
+        running = {"status": Status.RUNNING}
+        await fill(
+            journal,
+            head("01", 1, trigger={"type": "git"}, **running),
+            head("02", 2, trigger={"type": "manual", "eventId": "e-2"}),
+            head("03", 3, trigger={"type": "git"}, application="cart"),
+            head("04", 4, trigger={"type": "git"}, kind=ExecutionKind.ORCHESTRATION, **running),
+            head("05", 5, trigger={"type": "docker"}),
+        )
+        later = head("05", 5, trigger={"type": "manual"}, version=2)
+        await journal.commit(Commit(executions=(ExecutionChange(head=later, expected_version=1),)))
+
+        assert ids(await searches.find(wanted)) == expected
 
     run(check)
 
@@ -109,6 +164,7 @@ def test_whole_executions_are_found(run: Run) -> None:
     ("wanted", "expected"),
     [
         (Found(application="cart"), ["02"]),
+        (Found(ids=("03", "none", "01")), ["03", "01"]),
         (Found(config_ids=("c1", "c3")), ["04", "01"]),
         (Found(statuses=(Status.RUNNING, Status.PAUSED)), ["04", "03"]),
         (Found(kind=ExecutionKind.ORCHESTRATION), ["03"]),

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from gennaker.interfaces.clock import Clock
-from gennaker.interfaces.executions import Found
+from gennaker.interfaces.executions import Found, Listed
 from gennaker.interfaces.journal import Commit, OwnedElsewhere, RecordedEvent
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.audit import AuditEntry
@@ -149,6 +149,14 @@ class SharedJournal:
     async def find(self, wanted: Found) -> Sequence[Execution]:
         await self._reach()
         return await self._store.journal.find(wanted)
+
+    async def listed(self, wanted: Found) -> Sequence[Listed]:
+        await self._reach()
+        return await self._store.journal.listed(wanted)
+
+    async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
+        await self._reach()
+        return await self._store.journal.several(ids)
 
     async def count(self, status: Status) -> int:
         await self._reach()

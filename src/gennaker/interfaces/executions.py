@@ -1,6 +1,7 @@
 """Executions as others see them: starting, commanding, finding, following."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -31,16 +32,37 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     application: str | None = None
     """Upper and lower case are the same."""
+    ids: tuple[str, ...] = ()
     config_ids: tuple[str, ...] = ()
     statuses: tuple[Status, ...] = ()
     kind: ExecutionKind | None = None
     name: str | None = None
     correlation_id: str | None = None
+    trigger_types: tuple[str, ...] = ()
+    """Of executions of pipelines only, as is the next."""
+    event_id: str = ""
     limit: int = 20
+    is_per_config: bool = False
+    """So many of each of the `config_ids`; not together with `before_id`."""
     is_oldest_first: bool = False
     """Not together with `before_id`."""
     before_id: str | None = None
     """Cursor: only executions with smaller ids (ids sort by time)."""
+    from_id: str | None = None
+    """Only this execution and those after it; not together with `before_id`, but with `is_oldest_first`."""
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an execution says whether something made of it before still holds: `version` grows with each change.
+
+    The build time tells it from one of the same id that was deleted.
+    """
+
+    id: str
+    application: str
+    """In lower case."""
+    version: int
+    build_time: datetime
 
 
 class Executions(Protocol):
@@ -64,6 +86,14 @@ class Executions(Protocol):
 
     async def find(self, wanted: Found) -> Sequence[Execution]:
         """Newest first, unless told otherwise."""
+        ...
+
+    async def listed(self, wanted: Found) -> Sequence[Listed]:
+        """As `find`, without reading the executions themselves."""
+        ...
+
+    async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
+        """As last stored, those of these that are there, in this order."""
         ...
 
     async def count(self, status: Status) -> int:

@@ -29,7 +29,7 @@ def delete_execution(connection: Connection, sql: Statements, execution_id: str,
         raise Conflict(f"something of execution {execution_id} is still to be done")
     if _has_large_values(connection, execution_id):
         sweeping.mark(connection)
-    for table in (tables.outlines, tables.stages, tables.events):
+    for table in (tables.triggers, tables.outlines, tables.stages, tables.events):
         connection.execute(delete(table).where(table.c.execution_id == execution_id))
     connection.execute(delete(tables.executions).where(executions.id == execution_id))
     chain.append(direct(connection), sql, audit)

@@ -26,8 +26,8 @@ ROWS_AT_MOST: Final = SIZES[-1]
 _WIDTH: Final = 8
 _FILLING: Final = (None,) * _WIDTH
 
-_BLOB, _MOVED, _NEW, _OUTLINED, _OUTLINE, _LEFT, _STAGE, _EVENT, _BEGUN, _QUEUE, _DROPPED, _EFFECT, _AUDIT = range(
-    1, 14
+_BLOB, _MOVED, _NEW, _OUTLINED, _OUTLINE, _LEFT, _STAGE, _EVENT, _BEGUN, _QUEUE, _DROPPED, _EFFECT, _AUDIT, _TRIGGER = (
+    range(1, 15)
 )
 
 _MOVED_ON: Final = "execution moved on"
@@ -50,6 +50,12 @@ _DO: Final[dict[int, str]] = {
     _OUTLINE: (
         "INSERT INTO outlines (execution_id, body, blobs) VALUES (new.a, new.b, new.c) "
         "ON CONFLICT (execution_id) DO UPDATE SET body = excluded.body, blobs = excluded.blobs"
+    ),
+    _TRIGGER: (
+        "INSERT INTO triggers (execution_id, application, build_time, type, event_id) "
+        "VALUES (new.a, new.b, new.c, new.d, new.e) ON CONFLICT (execution_id) DO UPDATE SET "
+        "application = excluded.application, build_time = excluded.build_time, type = excluded.type, "
+        "event_id = excluded.event_id"
     ),
     _LEFT: "DELETE FROM stages WHERE execution_id = new.a AND stage_id = new.b",
     _STAGE: (
@@ -115,6 +121,8 @@ def _of_execution(changed: ExecutionRows) -> Iterator[Row]:
     if changed.outline:
         yield (_OUTLINED, changed.id, *changed.outline.columns)
         yield (_OUTLINE, *changed.outline.row)
+        if changed.outline.trigger:
+            yield (_TRIGGER, *changed.outline.trigger)
     for row in changed.removed:
         yield (_LEFT, *row)
     for row in changed.stages:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import msgspec
 
 from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
-from gennaker.model import codec
+from gennaker.model import codec, foreign
 from gennaker.model.effect import PendingEffect
-from gennaker.model.execution import Head, Stage
+from gennaker.model.execution import ExecutionKind, Head, Stage
 from gennaker.store import chain
 from gennaker.store.packing import Packing
 from gennaker.store.values import Packed
@@ -39,6 +39,8 @@ class OutlineRows(msgspec.Struct, frozen=True, kw_only=True):
     """kind, application, name, config_id, correlation_id, build_time"""
     row: Row
     """execution_id, body, blobs"""
+    trigger: Row | None
+    """execution_id, application, build_time, type, event_id; None: it isn't searched by its trigger"""
 
 
 class CommitRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +106,18 @@ def _outline(head: Head, packed: Packed) -> OutlineRows:
             codec.microseconds(head.build_time),
         ),
         row=(head.id, packed.body, packed.references),
+        trigger=_trigger(head) if head.kind is ExecutionKind.PIPELINE else None,
+    )
+
+
+def _trigger(head: Head) -> Row:
+    event_id = foreign.text(head.trigger.get("eventId"))
+    return (
+        head.id,
+        head.application.lower(),
+        codec.microseconds(head.build_time),
+        foreign.text(head.trigger.get("type")),
+        event_id or None,
     )
 
 

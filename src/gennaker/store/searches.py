@@ -1,16 +1,20 @@
-"""Finding executions, newest first unless told otherwise: by application, definition, status, kind, name or correlation id."""
+"""Finding executions, newest first unless told otherwise: by application, definition, status, kind, name, trigger or correlation id."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from gennaker.interfaces.executions import Found
+from gennaker.interfaces.executions import Found, Listed
+from gennaker.model import codec
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 from gennaker.store import journal_reads, tables
 from gennaker.store.transactions import Transactions, direct
 
 _columns = tables.executions.c
+_triggers = tables.triggers.c
+_UNFINISHED: Final = frozenset(status for status in Status if not status.is_complete)
 
 
 class DatabaseSearches:
@@ -22,53 +26,102 @@ class DatabaseSearches:
 
     async def find(self, wanted: Found) -> Sequence[Execution]:
         """Newest first: by build time, then by id (a caller may have chosen an id that doesn't sort by time)."""
+        return await self._database.read(
+            lambda connection: self._loaded(connection, [one.id for one in _listed(connection, wanted)])
+        )
 
-        def look(connection: Connection) -> tuple[Execution, ...]:
-            query = (
-                select(_columns.id)
-                .where(*_conditions(connection, wanted))
-                .order_by(*_order(wanted))
-                .limit(wanted.limit)
-            )
-            raw = direct(connection)
-            found = [journal_reads.load(raw, self._database.sql, row.id) for row in connection.execute(query).all()]
-            return tuple(execution for execution in found if execution is not None)
+    async def listed(self, wanted: Found) -> Sequence[Listed]:
+        """The same without reading the executions themselves."""
+        is_one = not wanted.is_per_config and wanted.before_id is None and wanted.from_id is None
+        return await self._database.read(lambda connection: _listed(connection, wanted), is_one_statement=is_one)
 
-        return await self._database.read(look)
+    async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
+        """Those of these that are there, in this order."""
+        return await self._database.read(lambda connection: self._loaded(connection, ids))
 
     async def count(self, status: Status) -> int:
         """Without reading them."""
         query = select(func.count()).select_from(tables.executions).where(_columns.status == status.value)
         return await self._database.read(lambda connection: connection.execute(query).scalar_one())
 
+    def _loaded(self, connection: Connection, ids: Sequence[str]) -> tuple[Execution, ...]:
+        raw = direct(connection)
+        found = [journal_reads.load(raw, self._database.sql, one) for one in ids]
+        return tuple(execution for execution in found if execution is not None)
 
-def _order(wanted: Found) -> tuple[ColumnElement[object], ...]:
-    if wanted.is_oldest_first:
-        return _columns.build_time.asc(), _columns.id.asc()
-    return _columns.build_time.desc(), _columns.id.desc()
+
+def _listed(connection: Connection, wanted: Found) -> tuple[Listed, ...]:
+    if not wanted.is_per_config:
+        return _rows(connection, wanted, _conditions(connection, wanted))
+    others = _conditions(connection, wanted, is_of_configs=False)
+    found = [
+        one
+        for config in dict.fromkeys(wanted.config_ids)
+        for one in _rows(connection, wanted, [_columns.config_id == config, *others])
+    ]
+    return tuple(sorted(found, key=_age, reverse=not wanted.is_oldest_first))
 
 
-def _conditions(connection: Connection, wanted: Found) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.application is not None:
-        conditions.append(_columns.application == wanted.application.lower())
-    if wanted.config_ids:
-        conditions.append(_columns.config_id.in_(wanted.config_ids))
-    if wanted.statuses:
-        conditions.append(_columns.status.in_([status.value for status in wanted.statuses]))
-    if wanted.kind is not None:
-        conditions.append(_columns.kind == wanted.kind.value)
-    if wanted.name is not None:
-        conditions.append(_columns.name == wanted.name)
-    if wanted.correlation_id is not None:
-        conditions.append(_columns.correlation_id == wanted.correlation_id)
+def _rows(connection: Connection, wanted: Found, conditions: Sequence[ColumnElement[bool]]) -> tuple[Listed, ...]:
+    of_triggers = _is_by_trigger(wanted)
+    # Sorted by the columns of the table that is searched: it has an index in this order.
+    age = (_triggers.build_time, _triggers.execution_id) if of_triggers else (_columns.build_time, _columns.id)
+    query = select(_columns.id, _columns.application, _columns.version, _columns.build_time)
+    if of_triggers:
+        query = query.select_from(tables.triggers).join(tables.executions, _columns.id == _triggers.execution_id)
+    query = query.where(*conditions).order_by(*map(_direction(wanted), age)).limit(wanted.limit)
+    return tuple(
+        Listed(id=row[0], application=row[1], version=row[2], build_time=codec.from_microseconds(row[3]))
+        for row in connection.execute(query)
+    )
+
+
+def _direction(wanted: Found) -> Callable[[ColumnElement[object]], ColumnElement[object]]:
+    return (lambda column: column.asc()) if wanted.is_oldest_first else (lambda column: column.desc())
+
+
+def _age(one: Listed) -> tuple[object, str]:
+    return one.build_time, one.id
+
+
+def _is_by_trigger(wanted: Found) -> bool:
+    return bool(wanted.trigger_types or wanted.event_id)
+
+
+def _conditions(connection: Connection, wanted: Found, *, is_of_configs: bool = True) -> list[ColumnElement[bool]]:
+    by_trigger = _is_by_trigger(wanted)
+    application = _triggers.application if by_trigger else _columns.application
+    equal: list[tuple[ColumnElement[object], str | None]] = [
+        (_triggers.event_id, wanted.event_id or None),
+        (application, wanted.application.lower() if wanted.application is not None else None),
+        (_columns.kind, wanted.kind.value if wanted.kind is not None else None),
+        (_columns.name, wanted.name),
+        (_columns.correlation_id, wanted.correlation_id),
+    ]
+    statuses = [status.value for status in wanted.statuses]
+    listed: list[tuple[ColumnElement[object], Sequence[str]]] = [
+        (_triggers.type, wanted.trigger_types),
+        (_columns.id, wanted.ids),
+        (_columns.config_id, wanted.config_ids if is_of_configs else ()),
+        (_columns.status, statuses),
+    ]
+    conditions = [column == value for column, value in equal if value is not None]
+    conditions += [column.in_(values) for column, values in listed if values]
+    if statuses and _UNFINISHED.issuperset(wanted.statuses) and wanted.application is not None:
+        conditions.append(tables.IS_UNFINISHED)  # type: ignore[arg-type]  # text that is a condition
     if wanted.before_id is not None:
-        conditions.append(_before(connection, wanted.before_id))
+        conditions.append(_beyond(connection, wanted.before_id, by_trigger=by_trigger, is_before=True))
+    if wanted.from_id is not None:
+        conditions.append(_beyond(connection, wanted.from_id, by_trigger=by_trigger, is_before=False))
     return conditions
 
 
-def _before(connection: Connection, before_id: str) -> ColumnElement[bool]:
-    built = connection.execute(select(_columns.build_time).where(_columns.id == before_id)).scalar_one_or_none()
+def _beyond(connection: Connection, its_id: str, *, by_trigger: bool, is_before: bool) -> ColumnElement[bool]:
+    """Before an execution, or not before it."""
+    time, name = (_triggers.build_time, _triggers.execution_id) if by_trigger else (_columns.build_time, _columns.id)
+    built = connection.execute(select(_columns.build_time).where(_columns.id == its_id)).scalar_one_or_none()
     if built is None:
-        return _columns.id < before_id
-    return or_(_columns.build_time < built, and_(_columns.build_time == built, _columns.id < before_id))
+        return name < its_id if is_before else name >= its_id
+    if is_before:
+        return or_(time < built, and_(time == built, name < its_id))
+    return or_(time > built, and_(time == built, name >= its_id))

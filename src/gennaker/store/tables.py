@@ -39,6 +39,9 @@ blobs = Table(
     Column("content", LargeBinary, nullable=False),  # JSON of the value
 )
 
+IS_UNFINISHED = text("status IN ('NOT_STARTED', 'RUNNING', 'PAUSED', 'SUSPENDED', 'BUFFERED', 'REDIRECT')")
+"""A query that says this, too, is answered from the index of the few that aren't over."""
+
 executions = Table(
     "executions",
     metadata,
@@ -60,6 +63,28 @@ executions = Table(
     Index("executions_by_config", "config_id", "build_time", "id"),
     Index("executions_by_status", "status", "build_time", "id"),
     Index("executions_by_correlation", "correlation_id"),
+    Index("executions_by_kind", "application", "kind", "build_time", "id"),
+    Index(
+        "executions_unfinished",
+        "application",
+        "build_time",
+        "id",
+        sqlite_where=IS_UNFINISHED,
+        postgresql_where=IS_UNFINISHED,
+    ),
+)
+
+triggers = Table(  # of pipelines' executions: what they are searched by
+    "triggers",
+    metadata,
+    Column("execution_id", Text, ForeignKey("executions.id"), primary_key=True),
+    Column("application", Text, nullable=False),  # these two as in `executions`: one index holds all that is looked at
+    Column("build_time", LONG, nullable=False),
+    Column("type", Text, nullable=False),  # empty: it has none
+    Column("event_id", Text),
+    Index("triggers_by_type", "type", "build_time", "execution_id"),
+    Index("triggers_of_application", "application", "type", "build_time", "execution_id"),
+    Index("triggers_by_event", "event_id"),
 )
 
 outlines = Table(

@@ -1,16 +1,18 @@
 """A journal in memory, and searches in it: for tests of whatever stands on the journal."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
-from gennaker.interfaces.executions import Found
+from gennaker.interfaces.executions import Found, Listed
 from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, RecordedEvent, SubmissionExists
+from gennaker.model import foreign
 from gennaker.model.audit import AuditEntry
 from gennaker.model.effect import PendingEffect
-from gennaker.model.execution import Execution, StageMap
+from gennaker.model.execution import Execution, ExecutionKind, StageMap
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
 
@@ -94,7 +96,28 @@ class MemoryJournal:
             found = [execution for execution in found if _age(execution) < _age(last)]
         elif wanted.before_id is not None:
             found = [execution for execution in found if execution.head.id < wanted.before_id]
+        first = self._state.executions.get(wanted.from_id or "")
+        if first is not None:
+            found = [execution for execution in found if _age(execution) >= _age(first)]
+        elif wanted.from_id is not None:
+            found = [execution for execution in found if execution.head.id >= wanted.from_id]
+        if wanted.is_per_config:
+            return tuple(_of_each(found, wanted.limit)) if wanted.config_ids else ()
         return tuple(found[: wanted.limit])
+
+    async def listed(self, wanted: Found) -> Sequence[Listed]:
+        return tuple(
+            Listed(
+                id=one.head.id,
+                application=one.head.application.lower(),
+                version=one.head.version,
+                build_time=one.head.build_time,
+            )
+            for one in await self.find(wanted)
+        )
+
+    async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
+        return tuple(self._state.executions[one] for one in ids if one in self._state.executions)
 
     async def count(self, status: Status) -> int:
         return sum(one.head.status is status for one in self._state.executions.values())
@@ -156,11 +179,25 @@ def _age(execution: Execution) -> tuple[datetime, str]:
     return execution.head.build_time, execution.head.id
 
 
+def _of_each(found: Sequence[Execution], limit: int) -> Iterator[Execution]:
+    """So many of each pipeline."""
+    taken: Counter[str | None] = Counter()
+    for execution in found:
+        taken[execution.head.pipeline_config_id] += 1
+        if taken[execution.head.pipeline_config_id] <= limit:
+            yield execution
+
+
 def _is_wanted(execution: Execution, wanted: Found) -> bool:
     head = execution.head
+    is_by_trigger = bool(wanted.trigger_types or wanted.event_id)
     return all(
         (
+            not is_by_trigger or head.kind is ExecutionKind.PIPELINE,
+            not wanted.trigger_types or foreign.text_at(head.trigger, "type") in wanted.trigger_types,
+            not wanted.event_id or head.trigger.get("eventId") == wanted.event_id,
             wanted.application is None or wanted.application.lower() == head.application.lower(),
+            not wanted.ids or head.id in wanted.ids,
             not wanted.config_ids or head.pipeline_config_id in wanted.config_ids,
             not wanted.statuses or head.status in wanted.statuses,
             wanted.kind in (None, head.kind),

@@ -54,6 +54,13 @@ def others(executions: Iterable[Execution], joined: Iterable[Delivery], *, most_
     return [one for one in newest if one.head.id in ended or not one.head.status.is_complete]
 
 
+def newer(found: Delivery) -> Execution:
+    """The newer of the two, by which it has its place."""
+    return max(
+        (one for one in (found.build, found.delivery) if one), key=lambda one: (one.head.build_time, one.head.id)
+    )
+
+
 def is_build(execution: Execution) -> bool:
     """Whether the execution builds an image."""
     return any(stage.type == "build" for stage in execution.top_level())

@@ -1,10 +1,11 @@
 """Paging: lists of the native API in pages of bounded size, with a cursor for the next one (decision 35)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
+import msgspec
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
@@ -43,10 +44,22 @@ def instant(at: datetime) -> str:
 
 
 def answer(
-    request: Asked, name: str, shown: list[Json], cursor: str | int | None, *, parameter: str = "after"
+    request: Asked,
+    name: str,
+    shown: Sequence[Json | msgspec.Raw],
+    cursor: str | int | None,
+    *,
+    parameter: str = "after",
 ) -> Response[JsonObject]:
     """A page that was cut already; `cursor` None: it is the last one."""
-    body: JsonObject = {name: shown, "next": cursor}
+    return of_several(request, {name: shown}, cursor, parameter=parameter)
+
+
+def of_several(
+    request: Asked, lists: Mapping[str, object], cursor: str | int | None, *, parameter: str = "after"
+) -> Response[JsonObject]:
+    """A page with several lists of JSON, of which some may be encoded already."""
+    body = cast("JsonObject", {**lists, "next": cursor})  # what is encoded stays as it is
     if cursor is None:
         return Response(body)
     query = [(key, value) for key, value in request.query_params.multi_items() if key != parameter]

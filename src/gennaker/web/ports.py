@@ -16,6 +16,7 @@ from gennaker.migration.phases import Phases
 from gennaker.model.codec import JsonObject
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem
+from gennaker.web.shown import Shown
 from gennaker.web.sign_in import Doors
 
 PORTS = "ports"
@@ -60,6 +61,7 @@ class WebPorts:
         self.unkept = unkept
         self.page = page
         self.version = version
+        self.shown = Shown()
 
 
 def ports_of(connection: "ASGIConnection[Any, Any, Any, Any]") -> WebPorts:

@@ -6,6 +6,7 @@ from typing import TypeVar
 from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import CloudProvider, CloudProviders, Described, ServerGroup
 from gennaker.interfaces.definitions import Definition
+from gennaker.interfaces.executions import Listed
 from gennaker.model import foreign, needs
 from gennaker.model.execution import Execution
 from gennaker.model.permissions import ADMINISTRATION, Need, Right
@@ -29,6 +30,11 @@ async def of(
 async def executions(ports: WebPorts, principal: Principal, found: Iterable[Execution]) -> list[Execution]:
     """Those of readable applications."""
     return await of(ports, principal, found, lambda one: one.head.application)
+
+
+async def listed(ports: WebPorts, principal: Principal, found: Iterable[Listed]) -> list[Listed]:
+    """The same before they are read."""
+    return await of(ports, principal, found, lambda one: one.application)
 
 
 async def definitions(ports: WebPorts, principal: Principal, found: Iterable[Definition]) -> list[Definition]:

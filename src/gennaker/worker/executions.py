@@ -11,7 +11,7 @@ import msgspec
 from gennaker.engine import admit
 from gennaker.interfaces.access import Authoriser
 from gennaker.interfaces.clock import Clock, Ids
-from gennaker.interfaces.executions import Found, Submission
+from gennaker.interfaces.executions import Found, Listed, Submission
 from gennaker.interfaces.inspection import Facts, Work
 from gennaker.interfaces.journal import (
     Commit,
@@ -65,6 +65,14 @@ class Searches(Protocol):
 
     async def find(self, wanted: Found) -> Sequence[Execution]:
         """Newest first, unless told otherwise."""
+        ...
+
+    async def listed(self, wanted: Found) -> Sequence[Listed]:
+        """The same without reading the executions themselves."""
+        ...
+
+    async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
+        """Those of these that are there, in this order."""
         ...
 
     async def count(self, status: Status) -> int:
@@ -273,6 +281,14 @@ class LocalExecutions:
     async def find(self, wanted: Found) -> Sequence[Execution]:
         """From the store."""
         return await self._searches.find(wanted)
+
+    async def listed(self, wanted: Found) -> Sequence[Listed]:
+        """From the store."""
+        return await self._searches.listed(wanted)
+
+    async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
+        """From the store."""
+        return await self._searches.several(ids)
 
     async def count(self, status: Status) -> int:
         """From the store."""

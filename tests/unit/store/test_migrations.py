@@ -42,6 +42,13 @@ def described(metadata: MetaData) -> dict[str, object]:
     }
 
 
+def take_back_searching(connection: sqlite3.Connection) -> None:
+    """Undoes migration 6."""
+    connection.execute("DROP TABLE triggers")
+    connection.execute("DROP INDEX executions_by_kind")
+    connection.execute("DROP INDEX executions_unfinished")
+
+
 @pytest.fixture
 def migrated(tmp_path: Path) -> Path:
     Database.open(tmp_path).close()
@@ -94,6 +101,7 @@ def test_applications_of_before_are_found_by_their_names_in_lower_case(tmp_path:
     with closing(sqlite3.connect(tmp_path / NAME)) as connection:
         connection.execute("DELETE FROM migrations WHERE number >= 4")
         connection.execute("DROP INDEX definitions_of_application")
+        take_back_searching(connection)
         connection.execute(
             "INSERT INTO definitions (kind, id, revision, is_newest, is_deleted, application, author, at, body)"
             " VALUES ('pipeline', 'p1', 1, 1, 0, 'Shop', 'ada', 0, '{}')"
@@ -115,3 +123,37 @@ def test_the_definitions_of_an_application_are_found_by_an_index(tmp_path: Path)
         [step] = connection.execute(f"EXPLAIN QUERY PLAN {query}", ("pipeline", "shop")).fetchall()
 
     assert step[3] == "SEARCH definitions USING INDEX definitions_of_application (kind=? AND application=?)"
+
+
+def test_executions_of_before_are_found_by_their_triggers(tmp_path: Path) -> None:
+    Database.open(tmp_path).close()
+    small = '{"trigger": {"type": "git", "eventId": "e-1"}}'
+    large = ("null", '[{"at": [], "digest": "sha256:1"}]')
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+        connection.execute("DELETE FROM migrations WHERE number >= 6")
+        take_back_searching(connection)
+        connection.execute(
+            "INSERT INTO blobs VALUES ('sha256:1', CAST(? AS BLOB))", ('{"trigger": {"type": "webhook"}}',)
+        )
+        for name, kind, outline in (
+            ("small", "PIPELINE", (small, None)),
+            ("large", "PIPELINE", large),
+            ("none", "PIPELINE", ("{}", None)),
+            ("task", "ORCHESTRATION", (small, None)),
+        ):
+            connection.execute(
+                "INSERT INTO executions (id, version, kind, application, name, status, build_time, head)"
+                " VALUES (?, 1, ?, 'shop', '', 'SUCCEEDED', 7, '{}')",
+                (name, kind),
+            )
+            connection.execute("INSERT INTO outlines VALUES (?, ?, ?)", (name, *outline))
+        connection.commit()
+
+    Database.open(tmp_path).close()
+
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+        assert connection.execute("SELECT * FROM triggers ORDER BY execution_id").fetchall() == [
+            ("large", "shop", 7, "webhook", None),
+            ("none", "shop", 7, "", None),
+            ("small", "shop", 7, "git", "e-1"),
+        ]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from tests.unit.store.test_migrations import take_back_searching
 
 from gennaker.interfaces.journal import Commit, ExecutionChange
 from gennaker.model import codec
@@ -89,6 +90,7 @@ def test_a_database_of_before_the_heads_were_split_is_read_and_written_on(tmp_pa
     Database.open(tmp_path).close()
     old = msgspec.structs.replace(HEAD, is_canceled=True, canceled_by="bob", cancellation_reason="enough")
     with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+        take_back_searching(connection)
         connection.execute("DROP TABLE outlines")
         connection.execute("DROP INDEX definitions_of_application")
         connection.execute("DELETE FROM migrations WHERE number >= 3")

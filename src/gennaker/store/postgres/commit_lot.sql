@@ -58,6 +58,11 @@ BEGIN
     SELECT j ->> 0, j ->> 1, j ->> 2 FROM jsonb_array_elements(lot -> 'outlines') AS j
     ON CONFLICT (execution_id) DO UPDATE SET body = excluded.body, blobs = excluded.blobs;
 
+    INSERT INTO triggers (execution_id, application, build_time, type, event_id)
+    SELECT j ->> 0, j ->> 1, (j ->> 2)::bigint, j ->> 3, j ->> 4 FROM jsonb_array_elements(lot -> 'triggers') AS j
+    ON CONFLICT (execution_id) DO UPDATE SET
+        application = excluded.application, build_time = excluded.build_time, type = excluded.type, event_id = excluded.event_id;
+
     FOR r IN SELECT jsonb_array_elements(lot -> 'removed') LOOP
         DELETE FROM stages WHERE execution_id = r ->> 0 AND stage_id = r ->> 1;
     END LOOP;

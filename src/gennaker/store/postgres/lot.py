@@ -70,6 +70,7 @@ def _kinds(lot: Sequence[CommitRows]) -> dict[str, Sequence[object]]:
         "begun": [_begun(one) for one in executions if not one.expected],
         "outlined": [(one.id, *one.outline.columns) for one in executions if one.expected and one.outline],
         "outlines": [one.outline.row for one in executions if one.outline],
+        "triggers": [one.outline.trigger for one in executions if one.outline and one.outline.trigger],
         "removed": [row for one in executions for row in one.removed],
         "stages": [row for one in executions for row in one.stages],
         "events": [row for one in executions for row in one.events],

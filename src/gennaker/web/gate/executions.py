@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Annotated
 
+import msgspec
 from litestar import Controller, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
@@ -25,7 +26,6 @@ To = Annotated[int, QueryParameter(name="triggerTimeEndBoundary", ge=0)]
 ExecutionId = Annotated[str, QueryParameter(name="executionId")]
 Origin = Annotated[str, QueryParameter(name="deckOrigin")]
 
-_FOREVER = 2**63 - 1
 _MOST_CORRELATED = 200
 
 
@@ -43,7 +43,7 @@ class GateExecutionsController(Controller):
         limit: PerPipeline = 1,
         statuses: FromQuery[str] = "",
         expand: FromQuery[bool] = True,
-    ) -> list[JsonObject]:
+    ) -> list[msgspec.Raw]:
         """Executions by their ids, or the newest of each pipeline; unknown ones are left out."""
         return await listing.some(ports, principal, config_ids, execution_ids, (limit, statuses), expand=expand)
 
@@ -57,14 +57,14 @@ class GateExecutionsController(Controller):
         limit: PerPipeline = 5,
         statuses: FromQuery[str] = "",
         expand: FromQuery[bool] = True,
-    ) -> list[JsonObject]:
+    ) -> list[msgspec.Raw]:
         """The newest executions of each pipeline of a project."""
         config = foreign.mapping((await projects.existing(ports, project)).body.get("config"))
         configs = [
             str(one["pipelineConfigId"]) for one in search.mappings(config, "pipelineConfigs", "pipelineConfigId")
         ]
         found = await listing.newest(ports, configs, statuses_of(statuses), limit)
-        return shown(await visible.executions(ports, principal, found), expand=expand)
+        return await shown(ports, principal, found, expand=expand)
 
     @get(["/applications/{application:str}/executions/search", "/applications/{application:str}/pipelines/search"])
     async def search(
@@ -78,13 +78,13 @@ class GateExecutionsController(Controller):
         event_id: EventId = "",
         trigger: FromQuery[str] = "",
         start: From = 0,
-        end: To = _FOREVER,
+        end: To = search.FOREVER,
         statuses: FromQuery[str] = "",
         first: Start = 0,
         size: Size = 10,
         reverse: FromQuery[bool] = False,
         expand: FromQuery[bool] = False,
-    ) -> list[JsonObject]:
+    ) -> list[msgspec.Raw]:
         """Executions by what their triggers hold, newest first; the application `*` means all."""
         wanted = search.Wanted(
             application=None if application == "*" else application,
@@ -98,7 +98,7 @@ class GateExecutionsController(Controller):
             is_oldest_first=reverse,
         )
         found = await search.find(ports.services.executions, wanted, most=first + size)
-        return shown(await visible.executions(ports, principal, found[first:]), expand=expand)
+        return await shown(ports, principal, found[first:], expand=expand)
 
     @get(["/executions/failedStages", "/pipelines/failedStages"])
     async def failed(
@@ -117,5 +117,5 @@ class GateExecutionsController(Controller):
     @get("/executions/correlated/{correlation_id:str}")
     async def correlated(self, ports: Ports, principal: Asking, correlation_id: FromPath[str]) -> list[str]:
         """Ids of the executions with this correlation id, newest first."""
-        found = await ports.services.executions.find(Found(correlation_id=correlation_id, limit=_MOST_CORRELATED))
-        return [one.head.id for one in await visible.executions(ports, principal, found)]
+        found = await ports.services.executions.listed(Found(correlation_id=correlation_id, limit=_MOST_CORRELATED))
+        return [one.id for one in await visible.listed(ports, principal, found)]

@@ -1,14 +1,14 @@
 """Listing executions: which are asked for, and how they are shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
+import msgspec
 from litestar.params import QueryParameter
 
 from gennaker.engine import orca_json
-from gennaker.interfaces.executions import Found
-from gennaker.model.codec import JsonObject
-from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.interfaces.executions import Found, Listed
+from gennaker.model.execution import ExecutionKind
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
@@ -21,9 +21,10 @@ ExecutionIds = Annotated[list[str] | None, QueryParameter(name="executionIds")]
 _MOST_IDS = 200
 
 
-def shown(executions: Iterable[Execution], *, expand: bool) -> list[JsonObject]:
-    """Executions in Orca's form, whole or in outline."""
-    return [orca_json.execution_json(one) if expand else orca_json.outline_json(one) for one in executions]
+async def shown(ports: WebPorts, principal: Principal, found: Iterable[Listed], *, expand: bool) -> list[msgspec.Raw]:
+    """Those that may be read, in Orca's form, whole or in outline."""
+    form = orca_json.execution_json if expand else orca_json.outline_json
+    return await ports.shown.executions(ports.services.executions, await visible.listed(ports, principal, found), form)
 
 
 def statuses_of(text: str) -> tuple[Status, ...]:
@@ -48,14 +49,14 @@ async def some(
     which: tuple[int, str],
     *,
     expand: bool,
-) -> list[JsonObject]:
+) -> list[msgspec.Raw]:
     """Executions by their ids, or the newest of each pipeline; unknown and unreadable ones are left out. Raises Refused."""
     configs, ids = _listed(config_ids), _listed(execution_ids)
     if configs and ids:
         raise Refused(_either(), status=400)
     limit, statuses = which
     found = await _by_id(ports, ids) if ids else await newest(ports, configs, statuses_of(statuses), limit)
-    return shown(await visible.executions(ports, principal, found), expand=expand)
+    return await shown(ports, principal, found, expand=expand)
 
 
 def _listed(given: list[str] | None) -> list[str]:
@@ -67,29 +68,26 @@ def _listed(given: list[str] | None) -> list[str]:
     return ids
 
 
-async def _by_id(ports: WebPorts, ids: list[str]) -> list[Execution]:
-    found = [await ports.services.executions.get(one) for one in ids]
-    pipelines = [one for one in found if one is not None and one.head.kind is ExecutionKind.PIPELINE]
-    return _newest_first(pipelines)
+async def _by_id(ports: WebPorts, ids: list[str]) -> list[Listed]:
+    return [
+        *await ports.services.executions.listed(Found(ids=tuple(ids), kind=ExecutionKind.PIPELINE, limit=_MOST_IDS))
+    ]
 
 
-async def newest(ports: WebPorts, config_ids: list[str], statuses: tuple[Status, ...], limit: int) -> list[Execution]:
+async def newest(ports: WebPorts, config_ids: Sequence[str], statuses: tuple[Status, ...], limit: int) -> list[Listed]:
     """The newest executions of each of these pipelines."""
-    found: list[Execution] = []
-    for one in config_ids:
-        wanted = Found(config_ids=(one,), kind=ExecutionKind.PIPELINE, statuses=statuses, limit=limit)
-        found += await ports.services.executions.find(wanted)
-    return _newest_first(found)
+    if not config_ids:
+        return []
+    wanted = Found(
+        config_ids=tuple(config_ids), kind=ExecutionKind.PIPELINE, statuses=statuses, limit=limit, is_per_config=True
+    )
+    return [*await ports.services.executions.listed(wanted)]
 
 
-def merged(first: Iterable[Execution], second: Iterable[Execution]) -> list[Execution]:
+def merged(first: Iterable[Listed], second: Iterable[Listed]) -> list[Listed]:
     """Both, each execution once, newest first."""
-    by_id = {one.head.id: one for one in (*first, *second)}
-    return _newest_first([*by_id.values()])
-
-
-def _newest_first(found: list[Execution]) -> list[Execution]:
-    return sorted(found, key=lambda one: (one.head.build_time, one.head.id), reverse=True)
+    by_id = {one.id: one for one in (*first, *second)}
+    return sorted(by_id.values(), key=lambda one: (one.build_time, one.id), reverse=True)
 
 
 def _either() -> Problem:

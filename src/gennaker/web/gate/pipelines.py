@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
@@ -61,7 +62,7 @@ class GatePipelinesController(Controller):
         limit: PerPipeline = 1,
         statuses: FromQuery[str] = "",
         expand: FromQuery[bool] = True,
-    ) -> list[JsonObject]:
+    ) -> list[msgspec.Raw]:
         """Orca's name for /executions."""
         return await listing.some(ports, principal, config_ids, execution_ids, (limit, statuses), expand=expand)
 
@@ -97,7 +98,7 @@ class GatePipelinesController(Controller):
         expand: FromQuery[bool] = True,
         name_filter: NameFilter = "",
         most_pipelines: MostPipelines = None,
-    ) -> list[JsonObject]:
+    ) -> list[msgspec.Raw]:
         """The newest executions of each pipeline of an application, or of those with a part of this name.
 
         Without a filter also the newest of the application, whose pipelines may have been deleted, or never saved. With
@@ -109,11 +110,11 @@ class GatePipelinesController(Controller):
         found = await listing.newest(ports, config_ids, wanted, limit)
         if not name_filter and not most_pipelines:
             kind = ExecutionKind.PIPELINE
-            others = await ports.services.executions.find(
+            others = await ports.services.executions.listed(
                 Found(application=application, kind=kind, statuses=wanted, limit=limit)
             )
             found = listing.merged(found, others)
-        return shown(found[:_MOST], expand=expand)
+        return await shown(ports, principal, found[:_MOST], expand=expand)
 
     @delete("/pipelines/{execution_id:str}", status_code=200)
     async def forget(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> None:

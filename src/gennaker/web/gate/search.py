@@ -1,24 +1,30 @@
 """Searching executions by what their triggers hold, as Orca does it.
 
-What isn't in a column is looked for in the executions themselves, a page at a time, and in so many at most.
+Types, events and times are in columns; what else a trigger holds is looked for in the executions themselves, and in so many at most.
 """
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 
-from gennaker.interfaces.executions import Executions, Found
+from gennaker.interfaces.executions import Executions, Found, Listed
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
-from gennaker.model.execution import Execution, ExecutionKind
+from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.triggers import patterns
 
-_PAGE = 100
+FOREVER = 2**63 - 1
+"""Later than any time that is asked for."""
+_PAGE = 1_000
 _MOST_READ = 5_000
+_READ_TOGETHER = 100
+_WORD = re.compile(r"[a-z]\w*")
+"""A type of a trigger that is no pattern and has no upper case: these are found by the index."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,36 +43,70 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     is_oldest_first: bool
 
 
-async def find(executions: Executions, wanted: Wanted, *, most: int) -> list[Execution]:
+async def find(executions: Executions, wanted: Wanted, *, most: int) -> list[Listed]:
     """The first so many that fit."""
-    found: list[Execution] = []
-    async for one in _read(executions, wanted):
-        if _fits(one, wanted):
-            found.append(one)
-            if len(found) == most and not wanted.is_oldest_first:
-                return found
-    return found[::-1][:most] if wanted.is_oldest_first else found
+    types = _types(wanted)
+    if types == ():
+        return []
+    asked = Found(
+        application=wanted.application,
+        name=wanted.name,
+        kind=ExecutionKind.PIPELINE,
+        statuses=wanted.statuses,
+        trigger_types=types or (),
+        event_id=wanted.event_id,
+        limit=_PAGE,
+    )
+    needed = None if wanted.is_oldest_first else most
+    found: list[Listed] = []
+    async for page in _pages(executions, asked, wanted.start, needed if _is_by_columns(wanted) else None):
+        timely = [one for one in page if wanted.start <= (milliseconds(one.build_time) or 0) <= wanted.end]
+        found += timely if not wanted.trigger else await _fitting(executions, timely, wanted, needed, len(found))
+        if needed is not None and len(found) >= needed:
+            break
+    return found[::-1][:most] if wanted.is_oldest_first else found[:most]
 
 
-async def _read(executions: Executions, wanted: Wanted) -> AsyncIterator[Execution]:
-    """Newest first, until those that were accepted before the time that is asked for."""
-    before: str | None = None
-    for _ in range(_MOST_READ // _PAGE):
-        page = await executions.find(
-            Found(
-                application=wanted.application,
-                name=wanted.name,
-                kind=ExecutionKind.PIPELINE,
-                statuses=wanted.statuses,
-                limit=_PAGE,
-                before_id=before,
-            )
-        )
-        for one in page:
-            yield one
-        if len(page) < _PAGE or (milliseconds(page[-1].head.build_time) or 0) < wanted.start:
+def _is_by_columns(wanted: Wanted) -> bool:
+    return not wanted.trigger and wanted.end >= FOREVER
+
+
+async def _pages(executions: Executions, asked: Found, start: int, most: int | None) -> AsyncIterator[Sequence[Listed]]:
+    """Newest first, until those that were accepted before the time that is asked for; `most`: no more are needed."""
+    size = _PAGE if most is None else min(_PAGE, most)
+    asked = msgspec.structs.replace(asked, limit=size)
+    read = 0
+    while read < _MOST_READ:
+        page = await executions.listed(asked)
+        yield page
+        read += len(page)
+        if len(page) < size or (milliseconds(page[-1].build_time) or 0) < start:
             return
-        before = page[-1].head.id
+        asked = msgspec.structs.replace(asked, before_id=page[-1].id)
+
+
+async def _fitting(
+    executions: Executions, listed: Sequence[Listed], wanted: Wanted, needed: int | None, have: int
+) -> list[Listed]:
+    """Those whose triggers have in them what is asked for."""
+    found: list[Listed] = []
+    for first in range(0, len(listed), _READ_TOGETHER):
+        together = listed[first : first + _READ_TOGETHER]
+        read = await executions.several([one.id for one in together])
+        fitting = {one.head.id for one in read if holds(one.head.trigger, wanted.trigger)}
+        found += [one for one in together if one.id in fitting]
+        if needed is not None and have + len(found) >= needed:
+            break
+    return found
+
+
+def _types(wanted: Wanted) -> tuple[str, ...] | None:
+    """Of which types a trigger that fits can be; None: of any."""
+    part = wanted.trigger.get("type")
+    if not isinstance(part, str) or not _WORD.fullmatch(part):
+        return tuple(sorted(wanted.types)) or None
+    # Text is found ignoring case: a type in another spelling is nobody's.
+    return (part,) if not wanted.types or part in wanted.types else ()
 
 
 def decoded(text: str) -> JsonObject:
@@ -109,17 +149,6 @@ def _all_held(found: list[Json], part: list[Json]) -> bool:
             return False
         del left[place]
     return True
-
-
-def _fits(execution: Execution, wanted: Wanted) -> bool:
-    trigger = execution.head.trigger
-    built = milliseconds(execution.head.build_time) or 0
-    return (
-        wanted.start <= built <= wanted.end
-        and (not wanted.types or foreign.text_at(trigger, "type") in wanted.types)
-        and (not wanted.event_id or trigger.get("eventId") == wanted.event_id)
-        and holds(trigger, wanted.trigger)
-    )
 
 
 def _unreadable(why: str) -> Problem:

@@ -1,12 +1,14 @@
 """Gate's tasks: jobs that are done at once instead of by a pipeline, as Spinnaker's clients submit and follow them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, delete, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import orca_json
-from gennaker.interfaces.executions import Found
+from gennaker.interfaces.executions import Found, Listed
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked
@@ -47,13 +49,13 @@ class GateTasksController(Controller):
         page: Annotated[int, QueryParameter(ge=1, le=100)] = 1,
         limit: Annotated[int, QueryParameter(ge=1, le=200)] = 20,
         statuses: FromQuery[str] = "",
-    ) -> list[JsonObject]:
+    ) -> list[msgspec.Raw]:
         """Those of an application, newest first."""
         kind, wanted = ExecutionKind.ORCHESTRATION, statuses_of(statuses)
-        found = await ports.services.executions.find(
+        found = await ports.services.executions.listed(
             Found(application=application, kind=kind, statuses=wanted, limit=page * limit)
         )
-        return [orca_json.orchestration_json(one) for one in found[(page - 1) * limit :]]
+        return await _shown(ports, found[(page - 1) * limit :])
 
     @get("/tasks")
     async def newest(
@@ -62,11 +64,11 @@ class GateTasksController(Controller):
         principal: Asking,
         limit: Annotated[int, QueryParameter(ge=1, le=200)] = 100,
         statuses: FromQuery[str] = "",
-    ) -> list[JsonObject]:
+    ) -> list[msgspec.Raw]:
         """Those of all applications, newest first."""
         wanted = Found(kind=ExecutionKind.ORCHESTRATION, statuses=statuses_of(statuses), limit=limit)
-        found = await ports.services.executions.find(wanted)
-        return [orca_json.orchestration_json(one) for one in await visible.executions(ports, principal, found)]
+        found = await ports.services.executions.listed(wanted)
+        return await _shown(ports, await visible.listed(ports, principal, found))
 
     @delete("/tasks/{task_id:str}", status_code=200)
     async def forget(self, ports: Ports, principal: Asking, task_id: FromPath[str]) -> None:
@@ -95,6 +97,10 @@ class GateTasksController(Controller):
         execution = await _existing(ports, task_id)
         event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=reason)
         await ports.services.executions.tell(execution.head.id, event, principal)
+
+
+async def _shown(ports: WebPorts, listed: Sequence[Listed]) -> list[msgspec.Raw]:
+    return await ports.shown.executions(ports.services.executions, listed, orca_json.orchestration_json)
 
 
 async def _existing(ports: WebPorts, task_id: str) -> Execution:

@@ -5,21 +5,15 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from gennaker.interfaces import environments
-from gennaker.interfaces.executions import Found, Submission
+from gennaker.interfaces.executions import Submission
 from gennaker.model import comparison, foreign, moniker
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.comparison import Side
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState, first
-from gennaker.model.statuses import Status
-from gennaker.web import deliveries, paging, releases, shapes, visible
+from gennaker.web import delivered, paging, releases, shapes, visible
 from gennaker.web.ports import Asking, Ports
-
-_READ_FOR_DELIVERIES = 100
-_OTHERS = 20
-"""Most executions shown that have ended and are no delivery."""
-_UNFINISHED = tuple(one for one in Status if not one.is_complete)
 
 
 class Rollback(msgspec.Struct, frozen=True):
@@ -51,21 +45,18 @@ class ApplicationsController(Controller):
 
     @get("/applications/{application:str}/deliveries")
     async def deliveries(
-        self, ports: Ports, principal: Asking, application: FromPath[str], limit: FromQuery[int] = 20
-    ) -> JsonObject:
-        """Changes on their way to production, newest first: commit, build, image, delivery; and what runs beside them."""
-        wanted = Found(application=application, kind=ExecutionKind.PIPELINE, limit=_READ_FOR_DELIVERIES)
-        pipelines = await ports.services.executions.find(wanted)
-        wanted = Found(application=application, kind=ExecutionKind.ORCHESTRATION, limit=_OTHERS)
-        orchestrations = await ports.services.executions.find(wanted)
-        joined = deliveries.join(pipelines)
-        wanted = Found(application=application, statuses=_UNFINISHED, limit=_READ_FOR_DELIVERIES)
-        unfinished = await ports.services.executions.find(wanted)
-        others = deliveries.others((*pipelines, *orchestrations, *unfinished), joined, most_ended=_OTHERS)
-        return {
-            "deliveries": [deliveries.shape(one) for one in joined[: max(1, min(limit, 50))]],
-            "others": [shapes.summary(one) for one in others],
-        }
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        application: FromPath[str],
+        after: paging.After = "",
+        limit: paging.Limit = 20,
+    ) -> Response[JsonObject]:
+        """Changes on their way to production, newest first: commit, build, image, delivery; and what runs beside them (first page)."""
+        found = await delivered.page(ports, application, after=after, limit=limit)
+        return paging.of_several(request, {"deliveries": found.deliveries, "others": found.others}, found.next)
 
     @get("/applications/{application:str}/releases")
     async def releases(

@@ -66,9 +66,10 @@ class ExecutionsController(Controller):
     ) -> Response[JsonObject]:
         """Executions, newest first."""
         wanted = Found(application=application, statuses=tuple(status or ()), name=name, limit=limit, before_id=before)
-        found = await ports.services.executions.find(wanted)
-        cursor = found[-1].head.id if len(found) == limit else None
-        shown: list[Json] = [shapes.summary(one) for one in await visible.executions(ports, principal, found)]
+        found = await ports.services.executions.listed(wanted)
+        cursor = found[-1].id if len(found) == limit else None
+        readable = await visible.listed(ports, principal, found)
+        shown = await ports.shown.executions(ports.services.executions, readable, shapes.summary)
         return paging.answer(request, "executions", shown, cursor, parameter="before")
 
     @get("/{execution_id:str}")

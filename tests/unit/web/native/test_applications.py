@@ -110,6 +110,29 @@ def test_a_delivery_joins_the_build_and_the_pipeline_of_its_image() -> None:
     visit(work, harness=installed())
 
 
+def test_deliveries_come_page_by_page_and_a_build_is_with_its_delivery_only() -> None:
+    async def work(site: Website) -> None:
+        built = [await run(site, GIT, make.stage_json("b", type="build", back=back)) for back in (1, 2, 0)]
+        for one in built:
+            await ended(site.ports.services, one)
+        digests = ["sha256:1", "sha256:2", DIGEST]
+        delivered = [await run(site, {**DOCKER, "digest": one}, make.stage_json("m", type="make")) for one in digests]
+        for one in delivered:
+            await ended(site.ports.services, one)
+        address, pages = "/api/v1/applications/shop/deliveries?limit=1", []
+
+        while address:
+            answer = await site.get(address)
+            pages.append([(one["build"]["id"], one["delivery"]["id"]) for one in answer.json["deliveries"]])
+            cursor = answer.json["next"]
+            assert ("link" in answer.headers) == (cursor is not None)
+            address = f"/api/v1/applications/shop/deliveries?limit=1&after={cursor}" if cursor else ""
+
+        assert pages == [[pair] for pair in zip(built[::-1], delivered[::-1], strict=True)]
+
+    visit(work, harness=installed())
+
+
 def test_a_build_that_has_no_image_yet_is_a_delivery_too() -> None:
     async def work(site: Website) -> None:
         wait = make.stage_json("w", type="wait", waitTime=600)

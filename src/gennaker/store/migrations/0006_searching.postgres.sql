@@ -1,0 +1,26 @@
+-- What executions of pipelines are searched by, those of one kind, and those that aren't over.
+
+CREATE TABLE triggers (
+    execution_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    application TEXT COLLATE "C" NOT NULL,
+    build_time BIGINT NOT NULL,
+    type TEXT COLLATE "C" NOT NULL,
+    event_id TEXT COLLATE "C"
+);
+-- An outline that is large as a whole lies in the blobs.
+INSERT INTO triggers (execution_id, application, build_time, type, event_id)
+SELECT id, application, build_time, coalesce(body::jsonb -> 'trigger' ->> 'type', ''), body::jsonb -> 'trigger' ->> 'eventId'
+FROM (
+    SELECT e.id, e.application, e.build_time, coalesce(convert_from(whole.content, 'UTF8'), o.body) AS body
+    FROM executions AS e
+    JOIN outlines AS o ON o.execution_id = e.id
+    LEFT JOIN blobs AS whole ON o.body = 'null' AND whole.digest = o.blobs::jsonb -> 0 ->> 'digest'
+    WHERE e.kind = 'PIPELINE'
+) AS outlined;
+CREATE INDEX triggers_by_type ON triggers (type, build_time, execution_id);
+CREATE INDEX triggers_of_application ON triggers (application, type, build_time, execution_id);
+CREATE INDEX triggers_by_event ON triggers (event_id);
+
+CREATE INDEX executions_by_kind ON executions (application, kind, build_time, id);
+CREATE INDEX executions_unfinished ON executions (application, build_time, id)
+WHERE status IN ('NOT_STARTED', 'RUNNING', 'PAUSED', 'SUSPENDED', 'BUFFERED', 'REDIRECT');
