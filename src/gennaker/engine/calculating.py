@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 
-from gennaker.engine import keys, lookup, preparing, rules, specs
+from gennaker.engine import keys, lookup, parents, preparing, rules, specs
 from gennaker.engine.sight import StageSight
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
@@ -46,6 +46,8 @@ class Calculator:
             asks = preparing.needs_io(effect, execution, self._stage_types)
             return "systems outside are asked for it" if asks else ""
         if isinstance(effect, RunTask):
+            if parents.are_asked_for(execution.head.trigger, stage.context):
+                return "its parent execution is looked at"
             task_type = _task_type(stage_type, _task(stage, effect.task_id))
             return "" if task_type is not None and task_type.is_calculation else "only doing it would tell"
         return "only the server could tell"

@@ -24,3 +24,17 @@ def mentions(value: Json, part: str) -> bool:
         elif isinstance(current, list):
             waiting.extend(current)
     return False
+
+
+def most(value: Json, part: str) -> int:
+    """How often some text in it, or some key, holds this part at most."""
+    found, waiting = 0, [value]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, str):
+            found = max(found, current.count(part))
+        elif isinstance(current, dict):
+            waiting += [*current, *current.values()]
+        elif isinstance(current, list):
+            waiting += current
+    return found

@@ -11,7 +11,19 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from gennaker.engine import asking, conditions, contexts, evaluating, keys, lookup, rules, specs, submission, timing
+from gennaker.engine import (
+    asking,
+    conditions,
+    contexts,
+    evaluating,
+    keys,
+    lookup,
+    parents,
+    rules,
+    specs,
+    submission,
+    timing,
+)
 from gennaker.engine.sight import StageSight
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, Unplannable
@@ -38,15 +50,19 @@ def needs_io(effect: Effect, execution: Execution, stage_types: Mapping[str, Sta
     match effect:
         case PrepareTask(stage_id=stage_id):
             stage = execution.stages.get(stage_id)
-            return stage is not None and asking.asks(stage.context)
+            return stage is not None and _asks(execution, stage)
         case PrepareStage(stage_id=stage_id) | PrepareAfterStages(stage_id=stage_id):
             stage = execution.stages.get(stage_id)
-            if stage is not None and asking.asks(stage.context):
+            if stage is not None and _asks(execution, stage):
                 return True
             stage_type = None if stage is None else specs.find(stage_types, rules.type_name(stage))
             return stage_type is not None and not stage_type.plans_without_io
         case _:
             return True
+
+
+def _asks(execution: Execution, stage: Stage) -> bool:
+    return asking.asks(stage.context) or parents.are_asked_for(execution.head.trigger, stage.context)
 
 
 async def prepare(
@@ -67,11 +83,13 @@ async def prepare(
             stage = execution.stages.get(effect.stage_id)
             if stage is None:
                 return StagePrepared(at=at, key=effect.key, stage_id=effect.stage_id, problem=_gone(effect))
+            execution = await parents.seen(execution, stage.context, services.executions)
             return await _Stage(execution, stage, stage_types=stage_types, services=services, at=at).prepare(effect.key)
         case PrepareAfterStages():
             stage = execution.stages.get(effect.stage_id)
             if stage is None:
                 return AfterStagesPrepared(at=at, key=effect.key, stage_id=effect.stage_id, problem=_gone(effect))
+            execution = await parents.seen(execution, stage.context, services.executions)
             return await _Stage(execution, stage, stage_types=stage_types, services=services, at=at).prepare_after(
                 effect
             )
@@ -93,6 +111,7 @@ async def _task(
     stage = execution.stages.get(effect.stage_id)
     if stage is None:
         return replace(prepared, problem=_gone(effect))
+    execution = await parents.seen(execution, stage.context, services.executions)
     evaluated = await _evaluated(execution, stage, stage_types, services=services, at=at)
     return replace(prepared, context=evaluated.context, problem=evaluated.problem)
 
@@ -147,6 +166,7 @@ class _Stage:
             evaluated = await self._context_of(stage)
             problem = evaluated.problem
             stage = self._set(replace(stage, context=evaluated.context))
+        stage = self._with_texts(stage)
         answer = StagePrepared(at=self._at, key=key, stage_id=stage.id, context=stage.context)
         if problem is not None:
             return replace(answer, problem=problem)
@@ -163,6 +183,11 @@ class _Stage:
         before, problem = await self._evaluated(_with_window(stage, plan.before))
         context = {**stage.context, **plan.context}
         return replace(answer, context=context, tasks=plan.tasks, before=before, problem=problem)
+
+    def _with_texts(self, stage: Stage) -> Stage:
+        stage_type = specs.find(self._stage_types, rules.type_name(stage))
+        told = specs.texts(stage_type, stage) if stage_type else {}
+        return self._set(replace(stage, context={**stage.context, **told})) if told else stage
 
     async def prepare_after(self, effect: PrepareAfterStages) -> AfterStagesPrepared:
         """Plans the late stages; their contexts stay raw until a task of theirs starts."""

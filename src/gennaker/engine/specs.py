@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gennaker.engine.contexts import has_expressions
 from gennaker.interfaces.stages import StageSpec, StageType
-from gennaker.model import pointers, records
+from gennaker.model import foreign, pointers, records
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Stage
 from gennaker.model.problems import Problem
@@ -69,6 +69,24 @@ def read(
     if not isinstance(outcome, tuple):
         return outcome
     return tuple(_problem(one, stage.name) for one in outcome)
+
+
+def texts(stage_type: StageType, stage: Stage) -> JsonObject:
+    """The stage's own numbers and flags where its type wants text, as the text they are read as.
+
+    Tasks look at the context, where `namespaceOverride: 5` must mean what the spec says.
+    """
+    context = stage.context
+    return {
+        key: foreign.written(context[key])
+        for key in _texts(stage_type.spec)
+        if key in context and isinstance(context[key], int | float)
+    }
+
+
+@cache
+def _texts(spec: type[StageSpec]) -> tuple[str, ...]:
+    return tuple(one.encode_name for one in _fields(spec) if one.type in (str, str | None))
 
 
 def check_keys(stage: Stage) -> tuple[Problem, ...]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from gennaker.engine import build_info, evaluating, expanding, lookup, validation
+from gennaker.engine import build_info, evaluating, expanding, lookup, parents, validation
 from gennaker.engine.contexts import has_expressions
 from gennaker.expressions import template
 from gennaker.expressions.root import plain
@@ -95,7 +95,8 @@ async def _prepared(
     problems += [*unread, *_refusals(config)]
     if head.kind is not ExecutionKind.PIPELINE:
         problems += _blocked(config, services.settings, user=head.authentication.user)
-    config, problem = evaluated(trigger_secrets.masked(config), trigger, at=at)
+    looked_at = await parents.shown(trigger, config, services.executions)
+    config, problem = evaluated(trigger_secrets.masked(config), looked_at, at=at)
     problems += [problem] if problem else []
     problems += validation.validate(config, stage_types).problems
     config = {**config, "notifications": await _notifications(head, config, trigger, services, at=at)}

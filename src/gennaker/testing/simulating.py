@@ -128,6 +128,9 @@ class _Simulation:
             begins = services.clock.now()
             async with asyncio.TaskGroup() as group:
                 helpers = [group.create_task(self._judge(services, group))]
+                await asyncio.sleep(0)  # it follows from here on; what has come up before it looks at here
+                for begun in await services.executions.find(Found(limit=_MOST_EXECUTIONS)):
+                    await self._look(services, group, begun.head.id)
                 helpers += [
                     group.create_task(self._command(services, execution_id, begins, one))
                     for one in self._declared.commands
@@ -173,16 +176,19 @@ class _Simulation:
     async def _judge(self, services: Services, group: asyncio.TaskGroup) -> None:
         """Answers judgments as they come up, in children too."""
         async for update in services.updates.follow():
-            if update.topic != "execution":
-                continue
-            execution = await services.executions.get(update.id)
-            for stage in execution.in_order() if execution else ():
-                answer = self._declared.judgments.get(stage.ref_id) or self._declared.judgments.get(stage.name)
-                is_waiting = stage.type == "manualJudgment" and stage.start_time and not stage.status.is_complete
-                occasion = (update.id, stage.id, stage.attempt)
-                if answer is not None and is_waiting and occasion not in self._judged:
-                    self._judged.add(occasion)
-                    group.create_task(self._answer(services, update.id, stage, answer))
+            if update.topic == "execution":
+                await self._look(services, group, update.id)
+
+    async def _look(self, services: Services, group: asyncio.TaskGroup, execution_id: str) -> None:
+        """Takes on the judgments that an execution waits for now."""
+        execution = await services.executions.get(execution_id)
+        for stage in execution.in_order() if execution else ():
+            answer = self._declared.judgments.get(stage.ref_id) or self._declared.judgments.get(stage.name)
+            is_waiting = stage.type == "manualJudgment" and stage.start_time and not stage.status.is_complete
+            occasion = (execution_id, stage.id, stage.attempt)
+            if answer is not None and is_waiting and occasion not in self._judged:
+                self._judged.add(occasion)
+                group.create_task(self._answer(services, execution_id, stage, answer))
 
     async def _answer(self, services: Services, execution_id: str, stage: Stage, answer: Judgment) -> None:
         await services.clock.sleep_until((stage.start_time or services.clock.now()) + outcomes.length(answer.after))

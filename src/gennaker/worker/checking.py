@@ -8,7 +8,8 @@ from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.definitions import Definitions
 from gennaker.interfaces.pipelines import Checked
 from gennaker.interfaces.stages import StageType
-from gennaker.model.codec import JsonObject
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 
 
@@ -41,16 +42,18 @@ class LocalChecks:
 
 def nameless(config: JsonObject) -> list[Problem]:
     """What must be there before it can be stored."""
-    return [
-        Problem(
-            code=f"pipeline.no_{key}",
-            message=f"The pipeline has no {key}.",
-            remedy=f"Give it one, as `{key}`.",
-            pointer=f"/{key}",
-        )
-        for key in ("application", "name")
-        if not isinstance(config.get(key), str) or not config[key]
-    ]
+    return [_nameless(key, config.get(key)) for key in ("application", "name") if not _is_name(config.get(key))]
+
+
+def _is_name(value: Json) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _nameless(key: str, value: Json) -> Problem:
+    message, remedy = f"The pipeline has no {key}.", f"Give it one, as `{key}`."
+    if value is not None and value != "":
+        message, remedy = f"The pipeline's `{key}` must be text, not {foreign.described(value)}.", "Write it in quotes."
+    return Problem(code=f"pipeline.no_{key}", message=message, remedy=remedy, pointer=f"/{key}")
 
 
 def _depends_on_trigger(config: JsonObject) -> bool:

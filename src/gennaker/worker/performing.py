@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from gennaker.engine import identity, keys, lookup, preparing, rules
+from gennaker.engine import identity, keys, lookup, parents, preparing, rules
 from gennaker.engine.sight import StageSight
 from gennaker.interfaces.notifiers import Notifier, Unanswered, Undelivered
 from gennaker.interfaces.probes import Probe
@@ -145,6 +145,7 @@ class Performer:
         not_allowed = await self._refusal(execution, stage) or await self._kept_back(execution, stage)
         if not_allowed is not None:
             return Failed(problem=not_allowed)
+        execution = await parents.seen(execution, stage.context, self._services.executions)
         try:
             return await task_type.run(self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat))
         except Refused as refused:

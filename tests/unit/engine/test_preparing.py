@@ -108,6 +108,12 @@ def staged(kind: str = "work", **context: Json) -> StagePrepared:
     return cast("StagePrepared", prepare(PrepareStage(key="k", stage_id=stage_id("a")), found))
 
 
+def test_a_number_where_the_type_wants_text_is_text_for_whoever_looks_at_the_context() -> None:
+    context = staged(image="${ 1 + 1 }", count=2, other=3).context
+
+    assert (context["image"], context["count"], context["other"]) == ("2", 2, 3)
+
+
 def test_expressions_are_evaluated_and_all_tasks_planned() -> None:
     prepared = staged(image="shop:${ parameters.tag }", count="${ 1 + 2 }")
 

@@ -42,6 +42,40 @@ def test_three_hours_with_an_approval_pass_in_less_than_a_second() -> None:
     assert found.statuses()["Roll back"] == "SKIPPED"
 
 
+def test_a_judgment_with_which_a_pipeline_begins_is_answered_in_time() -> None:
+    ask = stage_json("ask", type="manualJudgment")
+
+    assert run(pipeline(ask), judgments={"ask": {"after": "1m"}}).took == timedelta(minutes=1)
+
+
+def test_a_child_sees_its_parent_and_its_parent_s_parent_whole() -> None:
+    call = {"type": "pipeline", "application": "shop"}
+    told = {
+        "of": "${ trigger.parentExecution.stages.?[name == 'work'][0].outputs.version }",
+        "said": "${ trigger.parentExecution.trigger.parentExecution.trigger.parameters.env }",
+        "id": "${ trigger.parentExecution.trigger.parentExecution.id == execution.rootId }",
+    }
+    variables = [{"key": key, "value": value} for key, value in told.items()]
+    is_so = {"expression": "trigger.parentExecution.stages[0].status == 'SUCCEEDED'"}
+    grandchild = pipeline(
+        stage_json("ask", type="checkPreconditions", preconditions=[{"type": "expression", "context": is_so}]),
+        stage_json("see", "ask", type="evaluateVariables", variables=variables),
+        id="grandchild",
+        spelEvaluator="v4",
+    )
+    child = pipeline(stage_json("work"), stage_json("call", "work", pipeline="grandchild", **call), id="child")
+
+    found = run(
+        pipeline(stage_json("call", pipeline="child", **call)),
+        pipelines=[child, grandchild],
+        stages={"work": {"outputs": {"version": "7"}}},
+        trigger={"parameters": {"env": "prod"}},
+    )
+
+    outputs = found.stage("call").outputs
+    assert (outputs["of"], outputs["said"], outputs["id"]) == ("7", "prod", True), found.timeline
+
+
 def test_a_bad_canary_is_rolled_back_and_nobody_is_asked() -> None:
     bad = {**LENGTHS, "Canary": {"status": "TERMINAL", "duration": "1h", "message": "The score is 40."}}
 

@@ -41,6 +41,7 @@ def found(checked: Checked) -> tuple[list[str], list[str]]:
         (config(stage_json("w", type="wait", waitTime={})), ["stage.field_wrong"], []),
         (config(stage_json("m", type="moon")), [], ["stage.unknown_type"]),
         ({"stages": []}, ["pipeline.no_application", "pipeline.no_name"], []),
+        ({"stages": [], "application": "shop", "name": 5}, ["pipeline.no_name"], []),
         (USE, ["template.variable_missing"], []),
         ({**USE, "variables": {"who": "ada"}}, ["stage.field_wrong"], []),
         ({**USE, "template": {"reference": "spinnaker://u"}}, ["template.unknown"], []),
@@ -71,3 +72,9 @@ def test_a_definition_is_shown_with_what_it_inherits() -> None:
 def test_templates_are_checked_by_themselves() -> None:
     assert checks().template(TEMPLATE) == ()
     assert [one.pointer for one in checks().template({})] == ["/schema", "/id", "/pipeline"]
+
+
+def test_a_name_that_is_no_text_is_not_called_missing() -> None:
+    (problem,) = asyncio.run(checks().pipeline({"stages": [], "application": "shop", "name": 5})).problems
+
+    assert (problem.message, problem.pointer) == ("The pipeline's `name` must be text, not the number 5.", "/name")

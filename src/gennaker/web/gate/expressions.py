@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from litestar import Controller, Request, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from gennaker.engine import trying
+from gennaker.engine import parents, trying
 from gennaker.expressions.functions import FUNCTIONS
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
@@ -68,8 +68,9 @@ class GateExpressionsController(Controller):
         listed = orchestrations.read(await request.body())
         if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
             raise Refused(_no_list(), status=400)
+        execution = await existing(ports, execution_id)
         return await trying.variables(
-            await existing(ports, execution_id),
+            await parents.seen(execution, listed, ports.services.executions),
             foreign.mappings(listed),
             after=after.replace(";", " ").replace(",", " ").split(),
             version=version,
@@ -105,6 +106,7 @@ async def _tried(ports: WebPorts, execution_id: str, text: str, *, stage_id: str
     execution = await existing(ports, execution_id)
     stage = existing_stage(execution, stage_id) if stage_id else None
     services = ports.services
+    execution = await parents.seen(execution, text, services.executions)
     return await trying.expression(execution, stage, text, outside=services.outside, at=services.clock.now())
 
 

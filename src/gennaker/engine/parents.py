@@ -1,0 +1,52 @@
+"""Parents: the trigger of an execution that another one has started, with that one whole, where expressions look at it.
+
+What is stored of a parent only identifies it, as the trigger is part of every step's row. So the parent is read when a
+text is evaluated that names it, as it is then (Orca's reference to a parent does the same). What has been deleted
+since stays what the trigger says of it.
+"""
+
+from msgspec.structs import replace
+
+from gennaker.engine import contexts, orca_json
+from gennaker.interfaces.executions import Executions
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.execution import Execution
+
+_KEY = "parentExecution"
+_MOST = 10
+"""Generations that are read."""
+
+
+def are_asked_for(trigger: JsonObject, value: Json) -> bool:
+    """Whether some text in the value names the parent, and there is one."""
+    return isinstance(trigger.get(_KEY), dict) and contexts.mentions(value, _KEY)
+
+
+async def seen(execution: Execution, value: Json, executions: Executions) -> Execution:
+    """The execution for evaluating the value; not for keeping."""
+    trigger = execution.head.trigger
+    if not are_asked_for(trigger, value):
+        return execution
+    return replace(execution, head=replace(execution.head, trigger=await shown(trigger, value, executions)))
+
+
+async def shown(trigger: JsonObject, value: Json, executions: Executions) -> JsonObject:
+    """The trigger with as many generations of parents as a text of the value can ask for."""
+    if not are_asked_for(trigger, value):
+        return trigger
+    return await _with_parents(trigger, min(contexts.most(value, _KEY), _MOST), executions)
+
+
+async def _with_parents(trigger: JsonObject, generations: int, executions: Executions) -> JsonObject:
+    known = trigger.get(_KEY)
+    parent_id = known.get("id") if isinstance(known, dict) else None
+    if not generations or not isinstance(known, dict) or not isinstance(parent_id, str):
+        return trigger
+    parent = await executions.get(parent_id)
+    if parent is None:
+        return trigger
+    whole = orca_json.execution_json(parent)
+    before = whole["trigger"]
+    assert isinstance(before, dict)
+    whole["trigger"] = await _with_parents(before, generations - 1, executions)
+    return {**trigger, _KEY: {**known, **whole}}
