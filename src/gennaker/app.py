@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from gennaker.access import oidc
+from gennaker.access import oauth2, oidc
 from gennaker.access.passwords import Passwords
 from gennaker.access.signing_in import SignIn
 from gennaker.engine import recording, rules, why
@@ -219,6 +219,7 @@ def check_addresses(settings: Settings) -> None:
             )
         )
     oidc.check(settings)
+    oauth2.check(settings)
     load_balancer_checks.check(settings)
 
 
@@ -339,7 +340,7 @@ class _Server:
             clock=clock,
             new_secret=ids.token,
             settings=settings.sign_in,
-            provider=oidc.provider(settings, clock),
+            provider=oidc.provider(settings, clock) or oauth2.provider(settings, clock),
         )
         self._ending = asyncio.Event()
         web_ports = WebPorts(

@@ -1,12 +1,11 @@
 """Settings of signing in by an OpenID Connect provider: the section `oidc`."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-_PORTS = {"http": 80, "https": 443}
+from gennaker.oauth2_settings import AccessTokens, host_of
 
 
 class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -30,11 +29,14 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Only people with a verified e-mail address in one of these; empty: everybody whom the provider lets in."""
     leeway_seconds: Annotated[int, Meta(ge=0, le=300)] = 60
     """So far the provider's clock and this machine's may differ."""
+    access_tokens: AccessTokens = "refused"
+    """Whether the provider's access tokens are credentials here."""
+    token_clients: tuple[str, ...] = ()
+    """The provider's names of the clients whose access tokens are taken, `spin`'s say; Gennaker's own always are."""
     keeps_signed_in_there: bool = False
     """True: signing out here signs nobody out at the provider, even where that offers it."""
 
     @property
     def host(self) -> str:
         """The issuer's `host:port`; empty: there is none."""
-        parts = urlsplit(self.issuer)
-        return f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, 0)}" if parts.hostname else ""
+        return host_of(self.issuer)

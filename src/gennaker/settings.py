@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from gennaker.baking_settings import BakingSettings
+from gennaker.oauth2_settings import OAuth2Settings
 from gennaker.oidc_settings import OidcSettings
 from gennaker.traffic_settings import LoadBalancerSettings, TrafficSettings
 
@@ -452,6 +453,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     server: ServerSettings = ServerSettings()
     sign_in: SignInSettings = SignInSettings()
     oidc: OidcSettings = OidcSettings()
+    oauth2: OAuth2Settings = OAuth2Settings()
     accounts: dict[str, AccountSettings] = {}
     """By name."""
     store: StoreSettings = StoreSettings()

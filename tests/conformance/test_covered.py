@@ -19,6 +19,7 @@ SUITES = {
     "Definitions": ("test_definitions", "SUBJECTS"),
     "Documents": ("test_documents", "SUBJECTS"),
     "Evidence": ("test_evidence", "SUBJECTS"),
+    "IdentityProvider": ("test_identity_providers", "SUBJECTS"),
     "ImageRegistry": ("test_image_registries", "SUBJECTS"),
     "ImageStore": ("test_registry", "SUBJECTS"),
     "Journal": ("test_journal", "SUBJECTS"),

@@ -1,4 +1,4 @@
-"""An OpenID Connect provider that answers in the same process: signs what a test wants to be signed."""
+"""A provider of OpenID Connect and of OAuth2 that answers in the same process: signs and says what a test wants."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ import httpx2
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import Json, JsonObject
 
 ISSUER = "https://id.example.org"
 CLIENT = "gennaker"
@@ -30,10 +30,16 @@ class Issuer:
             "jwks_uri": f"{ISSUER}/keys",
             "userinfo_endpoint": f"{ISSUER}/me",
             "end_session_endpoint": f"{ISSUER}/bye",
+            "introspection_endpoint": f"{ISSUER}/introspect",
         }
         self.claims: JsonObject = {"preferred_username": "eve", "groups": ["Dev"]}
         """Of the next ID token, beside and instead of the usual ones."""
         self.user_info: JsonObject = {"sub": "e1"}
+        self.groups: list[Json] = []
+        self.access_tokens: dict[str, JsonObject] = {"a1": {"client_id": CLIENT, "sub": "e1"}}
+        """What introspection says of those that are good."""
+        self.token_answer: JsonObject | None = None
+        """None: an ID token and an access token."""
         self.asked: list[str] = []
         self.sent: dict[str, str] = {}
         """The last form that came to the token endpoint."""
@@ -46,7 +52,7 @@ class Issuer:
     def answer_to(self, address: str) -> dict[str, str]:
         """What the browser brings back after it has been sent to the address, and somebody has signed in."""
         query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
-        self._challenge, self._nonce = query["code_challenge"], query["nonce"]
+        self._challenge, self._nonce = query["code_challenge"], query.get("nonce", "")
         return {"state": query["state"], "code": "c1"}
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
@@ -65,8 +71,15 @@ class Issuer:
         if path == "/keys":
             odd: JsonObject = {"kty": "OKP", "crv": "Ed448", "x": "", "kid": "odd"}
             return httpx2.Response(200, json={"keys": [odd, self.key.as_dict(private=False)]})
-        if path == "/me":
-            return httpx2.Response(200, json=self.user_info)
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if path == "/introspect":
+            given = parse_qs(request.content.decode())["token"][0]
+            said = self.access_tokens.get(given)
+            return httpx2.Response(200, json={"active": False} if said is None else {"active": True, **said})
+        if path in ("/me", "/groups") and token not in self.access_tokens:
+            return httpx2.Response(401, json={"message": "Bad credentials"})
+        if path in ("/me", "/groups"):
+            return httpx2.Response(200, json=self.user_info if path == "/me" else self.groups)
         return self._token(request)
 
     def _token(self, request: httpx2.Request) -> httpx2.Response:
@@ -75,6 +88,8 @@ class Issuer:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(self.sent["code_verifier"].encode()).digest())
         if challenge.rstrip(b"=").decode() != self._challenge:
             return httpx2.Response(400, json={"error": "invalid_grant"})
+        if self.token_answer is not None:
+            return httpx2.Response(200, json=self.token_answer)
         now = int(self.now().timestamp())
         usual = {"iss": ISSUER, "aud": CLIENT, "sub": "e1", "iat": now, "exp": now + 300, "nonce": self._nonce}
         token = jwt.encode({"alg": "RS256", "kid": self.key.kid}, {**usual, **self.claims}, self.key)

@@ -28,9 +28,10 @@ class _Tries(msgspec.Struct, frozen=True):
 class Guesses:
     """Counts what was wrong."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Nobody has guessed yet."""
+    def __init__(self, clock: Clock, what: str = "passwords") -> None:
+        """Nobody has guessed yet; `what` they guess."""
         self._clock = clock
+        self._what = what
         self._tries: OrderedDict[tuple[str | None, str], _Tries] = OrderedDict()
 
     def check(self, name: str, address: str) -> None:
@@ -41,7 +42,7 @@ class Guesses:
             raise Refused(
                 Problem(
                     code="sign_in.wait",
-                    message="Too many wrong passwords.",
+                    message=f"Too many wrong {self._what}.",
                     remedy=f"Try again in {seconds} seconds.",
                 ),
                 status=429,

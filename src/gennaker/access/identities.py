@@ -25,7 +25,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     password: str | None = None
     """An argon2id hash; None: signs in by something else, which says the roles, too."""
     source: str = ""
-    """Which sign-in has brought them: empty is Gennaker's own, else `oidc`."""
+    """Which sign-in has brought them: empty is Gennaker's own, else `oidc`, `oauth2` or a directory's name."""
     subject: str = ""
     """Who they are there, whatever they are called."""
     is_disabled: bool = False

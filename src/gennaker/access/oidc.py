@@ -1,28 +1,27 @@
 """OpenID Connect: the authorization code flow with PKCE, and what is believed of its answer.
 
-Nothing is kept between going and coming back: state, nonce and code verifier are derived from a secret in the browser's own
-cookie, so that any server of a database can finish what another began, and requests of strangers fill nobody's memory.
+What it shares with plain OAuth2 is in `authorization_code`.
 
     browser ── begin ──▶ provider ── code, state ──▶ finish ── code, verifier ──▶ provider ── ID token, verified here
 
 Sources: OpenID Connect Core 1.0, Discovery 1.0 and RP-Initiated Logout 1.0; RFC 7636 (PKCE), RFC 9207 (issuer in the answer).
 """
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwt import JWTClaimsRegistry
 
-from gennaker.access.oidc_document import ALGORITHMS, Discovery, Document, untrustworthy
+from gennaker.access import authorization_code
+from gennaker.access.access_tokens import AccessTokens
+from gennaker.access.authorization_code import Client, derived, with_query
+from gennaker.access.oidc_document import ALGORITHMS, Discovery, Document
+from gennaker.access.provider_calls import ProviderCalls, untrustworthy
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.identity_providers import ForeignPerson
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.oidc_settings import OidcSettings
 from gennaker.settings import Settings
@@ -32,7 +31,6 @@ CALLBACK = "/login/oauth2/code/oidc"
 """Where the provider sends browsers back to, below the server's own address: register it there."""
 _SOURCE = "oidc"
 _SHOWN = 300
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class OidcProvider:
@@ -45,7 +43,20 @@ class OidcProvider:
         self._settings = settings
         self._base_url = base_url.rstrip("/")
         self._clock = clock
-        self._discovery = Discovery(settings.issuer, new_client=new_client, clock=clock)
+        self._calls = ProviderCalls(_SOURCE, new_client)
+        self._discovery = Discovery(settings.issuer, calls=self._calls, clock=clock)
+        self._client = Client(
+            section=_SOURCE,
+            client_id=settings.client_id,
+            client_secret_file=settings.client_secret_file,
+            redirect_uri=self._base_url + CALLBACK,
+        )
+        self._tokens = AccessTokens(self._asked_about, clock)
+
+    @property
+    def name(self) -> str:
+        """There is one kind of them."""
+        return _SOURCE
 
     @property
     def label(self) -> str:
@@ -55,44 +66,28 @@ class OidcProvider:
     async def begin(self, secret: str) -> str:
         """Raises Refused (503) while the provider doesn't answer."""
         document = await self._discovery.document()
-        challenge = hashlib.sha256(_derived(secret, "verifier").encode()).digest()
-        return _with_query(
-            document.authorization_endpoint,
-            {
-                "response_type": "code",
-                "client_id": self._settings.client_id,
-                "redirect_uri": self._base_url + CALLBACK,
-                "scope": " ".join(self._settings.scopes),
-                "state": _derived(secret, "state"),
-                "nonce": _derived(secret, "nonce"),
-                "code_challenge": _base64url(challenge),
-                "code_challenge_method": "S256",
-            },
-        )
+        question = {**self._client.question(secret, self._settings.scopes), "nonce": derived(secret, "nonce")}
+        return with_query(document.authorization_endpoint, question)
 
     async def finish(self, secret: str, answer: Mapping[str, str]) -> ForeignPerson:
         """Raises Refused: 400 where the answer isn't to this browser's question, 401, 403, or 503."""
-        if not secret or not hmac.compare_digest(answer.get("state", "").encode(), _derived(secret, "state").encode()):
-            raise Refused(_not_asked())
+        self._client.check_state(secret, answer)
         document = await self._discovery.document()
         if answer.get("iss", document.issuer if not document.says_issuer else "") != document.issuer:
             raise untrustworthy("its answer names another issuer.")
-        if "error" in answer or not answer.get("code"):
-            raise Refused(_declined(answer), status=401)
-        tokens = await self._discovery.post(
+        tokens = await self._client.tokens(
+            self._calls,
             document.token_endpoint,
-            {
-                "grant_type": "authorization_code",
-                "code": answer["code"],
-                "redirect_uri": self._base_url + CALLBACK,
-                "code_verifier": _derived(secret, "verifier"),
-                **({} if self._settings.client_secret_file else {"client_id": self._settings.client_id}),
-                **(self._secret_in_form() if document.wants_secret_in_form else {}),
-            },
-            authorization="" if document.wants_secret_in_form else self._basic(),
+            secret=secret,
+            code=self._client.code(secret, answer),
+            secret_in_form=document.wants_secret_in_form,
         )
-        claims = await self._verified(document, str(tokens.get("id_token", "")), nonce=_derived(secret, "nonce"))
+        claims = await self._verified(document, str(tokens.get("id_token", "")), nonce=derived(secret, "nonce"))
         return self._person(await self._complete(document, claims, str(tokens.get("access_token", ""))))
+
+    async def by_access_token(self, token: str) -> ForeignPerson | None:
+        """Raises Refused."""
+        return None if self._settings.access_tokens == "refused" else await self._tokens.holder(token)
 
     async def sign_out(self) -> str | None:
         """None, too, while the provider doesn't answer: one is signed out here all the same."""
@@ -105,7 +100,28 @@ class OidcProvider:
         if not document.end_session_endpoint:
             return None
         back = {"client_id": self._settings.client_id, "post_logout_redirect_uri": f"{self._base_url}/auth/loggedOut"}
-        return _with_query(document.end_session_endpoint, back)
+        return with_query(document.end_session_endpoint, back)
+
+    async def _asked_about(self, token: str) -> ForeignPerson | None:
+        settings, document = self._settings, await self._discovery.document()
+        said: JsonObject = {}
+        if settings.access_tokens == "introspection":
+            if not document.introspection_endpoint:
+                raise untrustworthy("it has no address at which it could be asked about access tokens.")
+            clients = frozenset({settings.client_id, *settings.token_clients})
+            is_form = document.wants_secret_in_form
+            url = document.introspection_endpoint
+            said = await self._client.holder(self._calls, url, token=token, secret_in_form=is_form)
+            if not authorization_code.is_for_us(said, clients) or said.get("iss", document.issuer) != document.issuer:
+                return None
+        if not document.userinfo_endpoint:
+            return self._person(said) if isinstance(said.get("sub"), str) else None
+        info = await self._calls.is_taken(document.userinfo_endpoint, authorization=f"Bearer {token}")
+        if info is None or not isinstance(info.get("sub"), str):
+            return None
+        if said.get("sub", info["sub"]) != info["sub"]:
+            raise untrustworthy("its user info is about somebody else than its introspection.")
+        return self._person(info)
 
     async def _verified(self, document: Document, token: str, *, nonce: str) -> JsonObject:
         """The claims of an ID token that this provider signed for this client and this browser, and that isn't too old."""
@@ -139,7 +155,7 @@ class OidcProvider:
         needed = {settings.name_claim, settings.roles_claim, "email" if settings.email_domains else ""} - {""}
         if needed <= claims.keys() or not document.userinfo_endpoint or not access_token:
             return claims
-        more = await self._discovery.get(document.userinfo_endpoint, authorization=f"Bearer {access_token}")
+        more = await self._calls.get(document.userinfo_endpoint, authorization=f"Bearer {access_token}")
         if more.get("sub") != claims["sub"]:
             raise untrustworthy("its user info is about somebody else than its ID token.")
         return {**more, **claims}
@@ -157,38 +173,10 @@ class OidcProvider:
             source=_SOURCE,
             subject=f"{settings.issuer} {claims['sub']}",
             name=name,
-            roles=self._roles(claims.get(settings.roles_claim)) if settings.roles_claim else None,
+            roles=authorization_code.roles_for(claims.get(settings.roles_claim), settings.roles)
+            if settings.roles_claim
+            else None,
         )
-
-    def _roles(self, groups: Json) -> tuple[str, ...]:
-        listed = groups if isinstance(groups, list) else [groups]
-        names = [one for one in listed if isinstance(one, str)]
-        if not self._settings.roles:
-            return tuple(names)
-        return tuple(role for name in names for role in self._settings.roles.get(name, ()))
-
-    def _basic(self) -> str:
-        """RFC 6749, 2.3.1: both parts are form-encoded before."""
-        secret = self._secret()
-        pair = f"{quote(self._settings.client_id, safe='')}:{quote(secret, safe='')}"
-        return f"Basic {base64.b64encode(pair.encode()).decode()}" if secret else ""
-
-    def _secret_in_form(self) -> dict[str, str]:
-        secret = self._secret()
-        return {"client_id": self._settings.client_id, "client_secret": secret} if secret else {}
-
-    def _secret(self) -> str:
-        """Read each time, so that a new one needs no restart."""
-        file = self._settings.client_secret_file
-        try:
-            return Path(file).read_text(encoding="utf-8").strip() if file else ""
-        except (OSError, UnicodeDecodeError) as error:
-            problem = Problem(
-                code="oidc.secret",
-                message=f"The file of the setting oidc.client-secret-file can't be read: {error}.",
-                remedy="Put the client's secret there, readable for the server.",
-            )
-            raise Refused(problem, status=503) from error
 
 
 def provider(settings: Settings, clock: Clock) -> OidcProvider | None:
@@ -206,9 +194,8 @@ def check(settings: Settings) -> None:
     """Raises Refused where a provider is named that can't be of use."""
     if not settings.oidc.issuer:
         return
-    parts = urlsplit(settings.oidc.issuer)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not (parts.hostname and is_safe) or parts.query or parts.fragment:
+    issuer = settings.oidc.issuer
+    if not authorization_code.is_safe_address(issuer) or urlsplit(issuer).query:
         raise Refused(
             Problem(
                 code="oidc.issuer",
@@ -219,6 +206,8 @@ def check(settings: Settings) -> None:
     missing = {
         "oidc.client-id to the name under which the provider knows Gennaker": not settings.oidc.client_id,
         "oidc.scopes to a list with openid": "openid" not in settings.oidc.scopes,
+        "oidc.client-secret-file, which introspection takes": settings.oidc.access_tokens == "introspection"
+        and not settings.oidc.client_secret_file,
         "sign-in.required to true": not settings.sign_in.required,
         "server.base-url to the address at which browsers reach Gennaker": not settings.server.base_url,
     }
@@ -230,36 +219,6 @@ def check(settings: Settings) -> None:
                 remedy=f"Set {', and '.join(what for what, is_missing in missing.items() if is_missing)}.",
             )
         )
-
-
-def _derived(secret: str, purpose: str) -> str:
-    """43 characters, as PKCE wants at least."""
-    return _base64url(hmac.digest(secret.encode(), purpose.encode(), hashlib.sha256))
-
-
-def _base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def _with_query(address: str, query: Mapping[str, str]) -> str:
-    return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}"
-
-
-def _not_asked() -> Problem:
-    return Problem(
-        code="oidc.state",
-        message="This answer isn't to a sign-in that this browser began within the last ten minutes.",
-        remedy="Sign in once more, in one window, with cookies allowed.",
-    )
-
-
-def _declined(answer: Mapping[str, str]) -> Problem:
-    said = ": ".join(filter(None, (answer.get("error", "no code"), answer.get("error_description", ""))))
-    return Problem(
-        code="oidc.declined",
-        message=f"The sign-in provider let nobody in ({said[:_SHOWN]}).",
-        remedy="Sign in once more, or ask whoever looks after the provider.",
-    )
 
 
 def _foreign_email(email: str, *, is_verified: bool) -> Problem:

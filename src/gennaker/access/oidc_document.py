@@ -1,23 +1,19 @@
 """What an OpenID Connect provider says about itself: its discovery document and its keys, kept for a while."""
 
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
 
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key, KeySet
 
+from gennaker.access.provider_calls import ProviderCalls, untrustworthy
 from gennaker.interfaces.clock import Clock
-from gennaker.model.codec import Json, JsonObject, decode_json
-from gennaker.model.problems import Problem, Refused
-from gennaker.transport.http import GuardedClient, HttpAnswer, HttpFailure
+from gennaker.model.codec import Json
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 """Signatures that are believed: those by a key that only the provider has."""
 _KEPT = timedelta(hours=1)
-_SHOWN = 300
 _SIGNING = frozenset({"RSA", "EC"})
 
 
@@ -30,6 +26,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     jwks_uri: str
     userinfo_endpoint: str = ""
     end_session_endpoint: str = ""
+    introspection_endpoint: str = ""
     says_issuer: bool = msgspec.field(name="authorization_response_iss_parameter_supported", default=False)
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
 
@@ -43,10 +40,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 class Discovery:
     """Asks the provider; what it said is kept for an hour, its keys until a token names one that isn't among them."""
 
-    def __init__(self, issuer: str, *, new_client: Callable[[], GuardedClient], clock: Clock) -> None:
+    def __init__(self, issuer: str, *, calls: ProviderCalls, clock: Clock) -> None:
         """Nothing is asked yet: a server starts without its provider."""
         self._issuer = issuer
-        self._new_client = new_client
+        self._calls = calls
         self._clock = clock
         self._document: tuple[datetime, Document] | None = None
         self._keys: KeySet | None = None
@@ -56,7 +53,7 @@ class Discovery:
         now = self._clock.now()
         if self._document is not None and self._document[0] > now:
             return self._document[1]
-        found = await self.get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+        found = await self._calls.get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         try:
             document = msgspec.convert(found, Document)
         except msgspec.ValidationError as error:
@@ -69,77 +66,9 @@ class Discovery:
     async def keys(self, document: Document, token: str) -> KeySet:
         """Those among which the token's is; asks again where it isn't, since providers change their keys. Raises Refused."""
         if self._keys is None or not _has_key_of(token, self._keys):
-            found = (await self.get(document.jwks_uri)).get("keys")
+            found = (await self._calls.get(document.jwks_uri)).get("keys")
             self._keys = KeySet([key for one in found for key in _usable(one)] if isinstance(found, list) else [])
         return self._keys
-
-    async def get(self, url: str, *, authorization: str = "") -> JsonObject:
-        """Raises Refused."""
-        return await self._asked("GET", url, authorization, b"")
-
-    async def post(self, url: str, form: Mapping[str, str], *, authorization: str) -> JsonObject:
-        """Raises Refused."""
-        return await self._asked("POST", url, authorization, urlencode(form).encode())
-
-    async def _asked(self, method: str, url: str, authorization: str, body: bytes) -> JsonObject:
-        headers = {"accept": "application/json"}
-        if authorization:
-            headers["authorization"] = authorization
-        if body:
-            headers["content-type"] = "application/x-www-form-urlencoded"
-        client = self._new_client()
-        try:
-            answer = await client.request(method, url, headers=headers, body=body)
-        except HttpFailure as failure:
-            raise _unanswered(str(failure)) from failure
-        finally:
-            await client.close()
-        return _read(answer, method)
-
-
-def untrustworthy(why: str) -> Refused:
-    """What the provider says can't be believed; `why` ends the sentence."""
-    return Refused(
-        Problem(
-            code="oidc.untrustworthy",
-            message=f"Nobody was signed in, because the sign-in provider can't be trusted: {why}",
-            remedy="Sign in once more. If it stays so, compare the settings' section `oidc`, and the clock, with the provider's.",
-        ),
-        status=502,
-    )
-
-
-def _unanswered(why: str) -> Refused:
-    return Refused(
-        Problem(
-            code="oidc.unanswered",
-            message=f"The sign-in provider can't be asked: {why}",
-            remedy="Try again later; who has a password or an API token can sign in without it.",
-        ),
-        status=503,
-    )
-
-
-def _read(answer: HttpAnswer, method: str) -> JsonObject:
-    try:
-        found = decode_json(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        found = None
-    if answer.status >= 500 or (answer.status < 400 and not isinstance(found, dict)):
-        raise _unanswered(
-            f"it answered {answer.status} to {method} {answer.url.partition('?')[0]}, without JSON that is of use."
-        )
-    if answer.status >= 400 or not isinstance(found, dict):
-        said = found.get("error_description") or found.get("error") if isinstance(found, dict) else None
-        raise Refused(
-            Problem(
-                code="oidc.declined",
-                message=f"The sign-in provider refused ({answer.status}): {str(said or 'it gives no reason')[:_SHOWN]}.",
-                remedy="Sign in once more. If it stays so, compare oidc.client-id and oidc.client-secret-file with the provider's.",
-            ),
-            status=502,
-        )
-    return found
 
 
 def _usable(one: Json) -> list[Key]:

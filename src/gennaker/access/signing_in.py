@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gennaker.access import identities
+from gennaker.access import credentials, identities
 from gennaker.access.credentials import Credentials, Token
 from gennaker.access.guesses import Guesses
 from gennaker.access.identities import Identities, Person, ServiceAccount
@@ -24,8 +24,8 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import SignInSettings
 
-VIA_SESSION, VIA_TOKEN = "page", "api"
-_MOST_PROXIED = 10_000
+VIA_SESSION, VIA_TOKEN, VIA_ACCESS_TOKEN = "page", "api", "access-token"
+_MOST_TOLD = 10_000
 """Names of whom it is remembered that their coming was told to the audit."""
 _SERVICE_TOKEN_LIVES = timedelta(days=365)
 
@@ -54,9 +54,10 @@ class SignIn:
         self._credentials = Credentials(documents, clock=clock, new_secret=new_secret)
         self._passwords = passwords
         self._guesses = Guesses(clock)
+        self._token_guesses = Guesses(clock, "access tokens")
         self._audit = audit
         self._clock = clock
-        self._proxied: dict[str, datetime] = {}
+        self._told: dict[str, datetime] = {}
 
     async def by_password(self, name: str, password: str, *, address: str, via: str) -> Principal:
         """Raises Refused: 401 where name or password are wrong, without saying which; 429 after too many."""
@@ -110,13 +111,31 @@ class SignIn:
             roles=frozenset(map(role_name, known if roles is None else roles)) - {""},
             via=via,
         )
-        now = self._clock.now()
-        if self._proxied.get(found.name, now) <= now:
-            if len(self._proxied) >= _MOST_PROXIED:
-                self._proxied.clear()
-            self._proxied[found.name] = now + timedelta(seconds=self.settings.session_seconds)
-            await self._tell("sign_in.done", found.name, {"via": via, "address": address})
+        await self._tell_coming(found, address=address)
         return found
+
+    async def by_access_token(self, token: str, *, address: str) -> Principal | None:
+        """Whose access token of the provider this is; None: nobody's. Raises Refused as `by_provider`, and (429) after too many."""
+        if self.provider is None:
+            return None
+        guess = f"token {credentials.id_of(token)}"
+        self._token_guesses.check(guess, address)
+        foreign = await self.provider.by_access_token(token)
+        if foreign is None:
+            self._token_guesses.was_wrong(guess, address)
+            return None
+        found = msgspec.structs.replace(await self.by_provider(foreign, address=address), via=VIA_ACCESS_TOKEN)
+        await self._tell_coming(found, address=address)
+        return found
+
+    async def _tell_coming(self, found: Principal, *, address: str) -> None:
+        """Of who has no session here: once in the time that one would last."""
+        now, key = self._clock.now(), f"{found.via}:{found.name}"
+        if self._told.get(key, now) <= now:
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            self._told[key] = now + timedelta(seconds=self.settings.session_seconds)
+            await self._tell("sign_in.done", found.name, {"via": found.via, "address": address})
 
     async def by_provider(self, found: ForeignPerson, *, address: str) -> Principal:
         """Whom the provider has signed in: made a person here when they first come, with its roles from then on.
@@ -297,7 +316,7 @@ def _somebody_elses(name: str) -> Problem:
     return Problem(
         code="sign_in.name_taken",
         message=f"There is another {name!r} here, who doesn't sign in by this provider's account.",
-        remedy="Have an administrator choose who shall have the name: at the provider, or by another `oidc.name-claim`.",
+        remedy="Have an administrator choose who shall have the name: at the provider, or by another `name-claim` of the settings.",
     )
 
 

@@ -46,7 +46,7 @@ _FREE_SECTIONS: dict[str, type[msgspec.Struct]] = {
 """Sections whose keys are names that people choose."""
 _FREE_KEYS = frozenset({"custom-headers", "permissions", "account-back-off-seconds", "secrets"})
 """Keys in such sections that hold names that people choose, too."""
-_FREE_MAPS = frozenset({"traffic.accounts", "traffic.programs", "oidc.roles"})
+_FREE_MAPS = frozenset({"traffic.accounts", "traffic.programs", "oidc.roles", "oauth2.roles"})
 """Settings of ordinary sections that are maps from names that people choose."""
 _NOT_SETTINGS = frozenset({"GENNAKER_DATA", "GENNAKER_CONFIG"})
 

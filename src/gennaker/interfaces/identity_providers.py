@@ -1,6 +1,6 @@
 """Identity providers: sign-ins elsewhere.
 
-IdentityProvider      a browser is sent there and comes back: OpenID Connect; SAML would be one
+IdentityProvider      a browser is sent there and comes back: OpenID Connect, OAuth2; SAML would be one
 PasswordDirectory     is asked whether a name and a password belong together: LDAP would be one; there is none yet
 """
 
@@ -14,7 +14,7 @@ class ForeignPerson(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody whom a provider has signed in."""
 
     source: str
-    """Which kind of provider: `oidc`, or a directory's name."""
+    """Which kind of provider: `oidc`, `oauth2`, or a directory's name."""
     subject: str
     """The same person for ever at the same provider, whatever they are called; never two people's."""
     name: str
@@ -24,6 +24,11 @@ class ForeignPerson(msgspec.Struct, frozen=True, kw_only=True):
 
 class IdentityProvider(Protocol):
     """A sign-in by redirects. `secret` is a browser's own, for one attempt: 256 random bits that it keeps in a cookie."""
+
+    @property
+    def name(self) -> str:
+        """Ends the addresses of the sign-in by it."""
+        ...
 
     @property
     def label(self) -> str:
@@ -40,6 +45,10 @@ class IdentityProvider(Protocol):
 
     async def sign_out(self) -> str | None:
         """The address at which the browser is signed out there, too; None: it isn't."""
+        ...
+
+    async def by_access_token(self, token: str) -> ForeignPerson | None:
+        """Whose access token of the provider this is; None: nobody's, or the settings don't take such tokens. Raises Refused."""
         ...
 
 

@@ -56,10 +56,10 @@ from gennaker.web.native.people import PeopleController
 from gennaker.web.native.pipelines import PipelinesController
 from gennaker.web.native.secrets import SecretsController
 from gennaker.web.native.system import HealthController, SystemController
-from gennaker.web.oidc import OidcController
 from gennaker.web.orca import OrcaController
 from gennaker.web.page import PageController
 from gennaker.web.ports import PORTS, WebPorts, ports_of
+from gennaker.web.provider_sign_in import ProviderSignInController
 from gennaker.web.sign_in import GUARD, Guard, Guarded
 from gennaker.web.webhooks import WebhooksController
 
@@ -122,7 +122,7 @@ def routes(body_limit_bytes: int) -> Litestar:
             SecretsController,
             ImportsController,
             GateSessionController,
-            OidcController,
+            ProviderSignInController,
             GateTokensController,
             GateApplicationsController,
             GateAccountsController,

@@ -3,6 +3,8 @@
 from html import escape
 from urllib.parse import urlencode
 
+from gennaker.interfaces.identity_providers import IdentityProvider
+
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 0; min-height: 100vh; display: grid; place-items: center;
@@ -23,7 +25,7 @@ input:focus-visible, button:focus-visible, .elsewhere:focus-visible { outline: 3
 """
 
 
-def sign_in(*, to: str, name: str = "", wrong: str = "", provider: str | None = None) -> str:
+def sign_in(*, to: str, name: str = "", wrong: str = "", provider: IdentityProvider | None = None) -> str:
     """Name and password; `wrong` says what was wrong before, `to` where to go on, `provider` where else one can sign in."""
     return _page(
         "Sign in",
@@ -81,11 +83,11 @@ def go_on(target: str) -> str:
     return f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(target)}"><a href="{escape(target)}">Go on</a>'
 
 
-def _elsewhere(provider: str | None, to: str) -> str:
+def _elsewhere(provider: IdentityProvider | None, to: str) -> str:
     if provider is None:
         return ""
-    target = f"/oauth2/authorization/oidc?{urlencode({'to': to})}"
-    return f'\n<a class="elsewhere" href="{escape(target)}">Sign in with {escape(provider)}</a>'
+    target = f"/oauth2/authorization/{provider.name}?{urlencode({'to': to})}"
+    return f'\n<a class="elsewhere" href="{escape(target)}">Sign in with {escape(provider.label)}</a>'
 
 
 def _said(wrong: str) -> str:

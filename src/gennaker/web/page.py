@@ -58,7 +58,7 @@ class PageController(Controller):
         headers = {"cache-control": "no-store"}
         has_people = not ports.sign_in.settings.required or await ports.sign_in.identities.has_people()
         if not once and ports.sign_in.settings.required and principal.via != VIA_PAGE:
-            provider = signing_in.provider_of(ports)
+            provider = ports.sign_in.provider
             form = forms.sign_in(to=signing_in.own_path(to), provider=provider)
             shown = form if has_people or provider is not None else forms.nobody_yet()
             return Response(shown, media_type="text/html", headers=headers)

@@ -20,6 +20,7 @@ from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from gennaker.access import credentials
 from gennaker.access.signing_in import SignIn
 from gennaker.interfaces.clock import Clock
 from gennaker.model.principal import ANONYMOUS, Principal
@@ -125,11 +126,17 @@ class Guard:
             return found
         token = connection.headers.get("x-spinnaker-token", "") or token
         if token:
-            found = await self._sign_in.by_token(token)
+            found = await self._sign_in.by_token(token) or await self._by_access_token(token, connection)
         elif kind.lower() == "basic":
             name, password = name_and_password(given)
             found = await self._sign_in.by_password(name, password, address=address_of(connection), via="basic")
         return found or await self._by_proxy(connection) or await self._sign_in.by_session(session)
+
+    async def _by_access_token(self, token: str, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
+        """Of the sign-in provider's; what begins as ours do is never sent to it."""
+        if token.startswith(credentials.PREFIX):
+            return None
+        return await self._sign_in.by_access_token(token, address=address_of(connection))
 
     async def _by_proxy(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
         """Whom the proxy has signed in, by name or by certificate: of requests through its socket, and no others."""

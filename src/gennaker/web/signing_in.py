@@ -40,11 +40,6 @@ def own_path(given: str) -> str:
     return given if is_own and "\\" not in given else "/ui/"
 
 
-def provider_of(ports: WebPorts) -> str | None:
-    """What the button for it says; None: there is no other sign-in."""
-    return None if ports.sign_in.provider is None else ports.sign_in.provider.label
-
-
 async def by_form(
     ports: WebPorts, request: Request[Any, Any, Any], *, shown: Callable[[Principal], Awaitable[JsonObject]]
 ) -> Response[JsonObject] | Response[str]:
@@ -57,12 +52,25 @@ async def by_form(
     except Refused as refused:
         if not is_browser(request):
             raise
-        page = forms.sign_in(to=to, name=name, wrong=str(refused.problems[0]), provider=provider_of(ports))
+        page = forms.sign_in(to=to, name=name, wrong=str(refused.problems[0]), provider=ports.sign_in.provider)
         return Response(page, media_type="text/html", status_code=refused.status, headers=_UNCACHED)
     cookies = [cookie(await ports.sign_in.open_session(principal, address=address), is_secure=ports.is_secure)]
     if is_browser(request):
         return Response(forms.go_on(to), media_type="text/html", cookies=cookies, headers=_UNCACHED)
     return Response(await shown(principal), media_type="application/json", cookies=cookies, headers=_UNCACHED)
+
+
+async def by_access_token(
+    ports: WebPorts, principal: Principal, request: Request[Any, Any, Any], *, shown: JsonObject
+) -> Response[JsonObject]:
+    """A session for who came with an access token of the provider: clients send it here once, and go on with the cookie."""
+    session = await ports.sign_in.open_session(principal, address=address_of(request))
+    return Response(
+        shown,
+        media_type="application/json",
+        cookies=[cookie(session, is_secure=ports.is_secure)],
+        headers=_UNCACHED,
+    )
 
 
 async def out(ports: WebPorts, principal: Principal, request: Request[Any, Any, Any]) -> None:

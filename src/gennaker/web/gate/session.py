@@ -7,6 +7,7 @@ from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
+from gennaker.access.signing_in import VIA_ACCESS_TOKEN
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.permissions import ADMINISTRATION
 from gennaker.model.principal import ANONYMOUS, Principal
@@ -40,10 +41,15 @@ class GateSessionController(Controller):
     @get("/login")
     async def sign_in_by_token(
         self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]
-    ) -> JsonObject | Redirect:
-        """Clients come here with the token that they got elsewhere: shows whom it stands for. Browsers see the form."""
+    ) -> JsonObject | Redirect | Response[JsonObject]:
+        """Clients come here with the token that they got elsewhere: shows whom it stands for. Browsers see the form.
+
+        With an access token of the sign-in provider it opens a session: not all clients send the token again.
+        """
         if signing_in.is_browser(request):
             return Redirect("/ui/sign-in")
+        if principal.via == VIA_ACCESS_TOKEN:
+            return await signing_in.by_access_token(ports, principal, request, shown=await _user(ports, principal))
         return await _user(ports, principal)
 
     @post("/login", status_code=200)
