@@ -58,9 +58,11 @@ class RoleAuthoriser:
         """Fiat's rule: only who has all roles of a service account may use it; everybody may be himself, or nobody."""
         if not self._settings.required or principal.is_operator or self._is_admin(principal):
             return None
-        if name in ("", ANONYMOUS.name, principal.name):
+        if name in ("", ANONYMOUS.name):
             return None
         account = await self._identities.service_account(name)
+        if account is None and name == principal.name:
+            return None
         if account is None:
             return Problem(
                 code="access.no_service_account",

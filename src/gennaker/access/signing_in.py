@@ -99,8 +99,8 @@ class SignIn:
         return msgspec.structs.replace(found, scopes=frozenset(token.scopes))
 
     async def by_proxy(self, name: str, roles: tuple[str, ...] | None, *, via: str, address: str) -> Principal | None:
-        """Whom a trusted proxy names; `roles` None: those that are known here. None: that can't be anybody's name."""
-        if not identities.is_name(name):
+        """Whom a trusted proxy names; `roles` None: those that are known here. None: that can't be a person's name."""
+        if not identities.is_name(name) or await self.identities.any_service_account(name) is not None:
             return None
         person = await self.identities.person(name)
         if person is not None and person.is_disabled:

@@ -22,6 +22,18 @@ _ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
 _LASTING = frozenset({Status.SUCCEEDED, Status.TERMINAL, Status.FAILED_CONTINUE, Status.SKIPPED})
 """Statuses that skipping the stage above doesn't change, as in Orca."""
 _JUDGMENTS = frozenset({"continue", "stop"})
+_CONDITIONS = frozenset(
+    {
+        "selectedStageRoles",
+        "requiredJudgmentRoles",
+        "requiredApprovals",
+        "approvalsExpireAfterMs",
+        "preventSelfApproval",
+        "propagateAuthenticationContext",
+        "judgmentInputs",
+    }
+)
+"""Of a manual judgment: they are the pipeline's author's to set. Whoever could patch them could answer in anybody's place."""
 
 
 def patch(draft: Draft, event: StagePatched) -> str:
@@ -33,6 +45,9 @@ def patch(draft: Draft, event: StagePatched) -> str:
         refused = _cannot_skip(draft, stage)
         if refused:
             return refused
+    changed = _CONDITIONS & event.patch.keys() if type_name(stage) == "manualJudgment" else frozenset()
+    if changed:
+        return f"who may answer {stage.name}, and how, isn't changed while its execution lasts ({', '.join(sorted(changed))})"
     wrong = _wrong_choice(stage, event.patch.get("judgmentInput"))
     if wrong:
         return wrong

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from gennaker.engine import graph, keys, moves, starting, variables
 from gennaker.engine.draft import Draft
+from gennaker.engine.rules import type_name
 from gennaker.model.codec import JsonObject, milliseconds
 from gennaker.model.effect import Deliver
 from gennaker.model.event import IgnoreFailureAsked, RestartAsked
@@ -61,6 +62,9 @@ def ignore_failure(draft: Draft, event: IgnoreFailureAsked) -> str:
         return f"stage {stage.name} hasn't failed; it is {stage.status.value}"
     if draft.head.status is Status.PAUSED:
         return "the execution is paused: resume it first"
+    for one in (stage, *graph.descendants(draft.graph, draft.stages, stage.id)):
+        if type_name(one) == "manualJudgment" and one.status in (Status.TERMINAL, Status.STOPPED):
+            return f"nobody has let {one.name} go on, and that isn't ignored: restart it to have it judged anew"
     details: JsonObject = {
         "by": event.by,
         "reason": event.reason,

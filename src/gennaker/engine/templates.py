@@ -121,7 +121,7 @@ def _merged(config: JsonObject, pipeline: JsonObject, *, stages: list[Json], val
     merged["application"] = config.get("application")
     for key, names in _COLLECTIONS:
         own: list[Json] = [one for name in names for one in foreign.mappings(config.get(name))]
-        inherited: list[Json] = [{**one, "inherited": True} for one in foreign.mappings(pipeline.get(key))]
+        inherited: list[Json] = [_inherited(one) for one in foreign.mappings(pipeline.get(key))]
         merged[key] = own if names[0] in excludes else _distinct([*inherited, *own])
     expected = _distinct(
         [*foreign.mappings(pipeline.get("expectedArtifacts")), *foreign.mappings(config.get("expectedArtifacts"))]
@@ -129,6 +129,11 @@ def _merged(config: JsonObject, pipeline: JsonObject, *, stages: list[Json], val
     if expected:
         merged["expectedArtifacts"] = expected
     return {**merged, "stages": stages, "templateVariables": values, "source": dict(_SOURCE)}
+
+
+def _inherited(one: JsonObject) -> JsonObject:
+    """Without `runAsUser`: as whom something runs is said, and answered for, by who saves the pipeline, not by a template."""
+    return {**{key: value for key, value in one.items() if key != "runAsUser"}, "inherited": True}
 
 
 def _distinct(listed: list[Json]) -> list[Json]:

@@ -29,7 +29,7 @@ _OF_NO_APPLICATION = frozenset(
         "deleteV2PipelineTemplate",
     }
 )
-"""Projects and templates belong to everybody who has signed in, as in Spinnaker."""
+"""Of everybody who has signed in, as in Spinnaker; templates that pipelines are made from ask for more when they are stored."""
 
 
 _CANARY = "runCanary"

@@ -5,6 +5,7 @@ A template is stored under `id`, `id:tag` and `id@sha256:digest`; a pipeline ref
 """
 
 import hashlib
+from collections.abc import Iterable
 
 from gennaker.model.codec import JsonObject, encode_sorted
 
@@ -41,6 +42,19 @@ def digested(template_id: str, digest: str) -> str:
 def tag_of(key: str) -> str:
     """The tag in a key, or nothing."""
     return key.partition("@")[0].partition(":")[2]
+
+
+def template_of(pipeline: JsonObject) -> str:
+    """The id of the template that a pipeline is made from, whatever the tag or digest; empty: none."""
+    used = pipeline.get("template")
+    reference = used.get("reference") if isinstance(used, dict) else None
+    return undecorated(key_of(reference)) if isinstance(reference, str) else ""
+
+
+def users(template: str, pipelines: Iterable[JsonObject]) -> tuple[str, ...]:
+    """The applications of the pipelines that are made from it, in any of its versions."""
+    made = [one for one in pipelines if template_of(one) == undecorated(template)]
+    return tuple(sorted({str(one.get("application") or "") for one in made}))
 
 
 def digest_of(template: JsonObject) -> str:

@@ -12,13 +12,17 @@ import msgspec
 from litestar.connection import Request
 
 from gennaker.interfaces.services import Services
-from gennaker.model import foreign, needs
+from gennaker.model import foreign, needs, template_references
 from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.permissions import ADMINISTRATION, Need, Right
 
 Asked = Request[Any, Any, Any]
 Rule = Callable[[Asked, Services], Awaitable[tuple[Need, ...]]]
 _CANARY_CONFIG = "canary-config"
+_ANSWERS = frozenset(
+    {"judgmentStatus", "judgmentInput", "judgmentComment", "skipRemainingWait", "manualSkip", "reason", "comment"}
+)
+"""Keys by which clients answer a stage that waits, or skip it."""
 _REVISIONS = 200
 """So many are looked at: any of them may be restored."""
 
@@ -58,6 +62,14 @@ def _execution(right: Right, key: str = "execution_id") -> Rule:
         return tuple(Need(right=right, application=one.head.application) for one in found if one is not None)
 
     return rule
+
+
+async def _patching(request: Asked, services: Services) -> tuple[Need, ...]:
+    """Answering and skipping take EXECUTE; what else is put into a stage changes what it does, as saving its pipeline would."""
+    found = await _STEERS(request, services)
+    if (await _body(request)).keys() <= _ANSWERS:
+        return found
+    return (*found, *(msgspec.structs.replace(need, right=Right.WRITE) for need in found))
 
 
 def _definition(kind: str, right: Right, key: str) -> Rule:
@@ -153,6 +165,9 @@ def _any_definition(right: Right) -> Rule:
         if kind == "canary-configs" and right is not Right.READ:
             revisions = await services.definitions.history(_CANARY_CONFIG, wanted, _REVISIONS)
             return _of_canary_configs(right, *(one.body for one in revisions))
+        if kind == "templates" and right is not Right.READ:
+            listed = [one.body for one in await services.definitions.list("pipeline")]
+            return tuple(Need(right=right, application=one) for one in template_references.users(wanted, listed))
         singular = {"pipelines": "pipeline", "strategies": "strategy"}.get(kind)
         return await _of_definition(services, singular, wanted, right) if singular else ()
 
@@ -317,7 +332,7 @@ RULES: dict[str, Rule] = {
     "GET /pipelines/{execution_id}": _READS_EXECUTION,
     "GET /pipelines/{execution_id}/evaluateExpression": _READS_EXECUTION,
     "GET /pipelines/{execution_id}/{stage_id}/evaluateExpression": _READS_EXECUTION,
-    "PATCH /pipelines/{execution_id}/stages/{stage_id}": _STEERS,
+    "PATCH /pipelines/{execution_id}/stages/{stage_id}": _patching,
     "POST /fail": _of_body(Right.EXECUTE),
     "POST /orchestrate": _of_body(Right.EXECUTE),
     "POST /orchestrate/{config_id}": _stored(Right.EXECUTE),

@@ -9,7 +9,7 @@ from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.model.codec import Json, JsonObject, encode_sorted
 from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
-from gennaker.model.problems import Problem
+from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.web import approval, preconditions, shapes
 from gennaker.web.ports import WebPorts
@@ -31,9 +31,12 @@ async def seen(
 ) -> str:
     """Keeps what there is to be seen by who answers a judgment that waits, and returns its digest; of other stages nothing.
 
-    Raises Refused (412) where the facts are no longer those of the tag in the conditions.
+    Raises Refused: 412 where the facts are no longer those of the tag in the conditions, 403 where people have to answer.
     """
-    if stage.type != _JUDGMENT or stage.status is not Status.RUNNING:
+    if stage.type != _JUDGMENT:
+        return ""
+    await _refuse_programs(ports, principal, stage, answer)
+    if stage.status is not Status.RUNNING:
         return ""
     facts = await approval.facts(ports.services, execution, stage)
     conditions.refuse(tag_of(facts), _changed())
@@ -61,6 +64,25 @@ async def seen(
     )
     await ports.services.evidence.put(item, content)
     return item.digest
+
+
+async def _refuse_programs(ports: WebPorts, principal: Principal, stage: Stage, answer: JsonObject) -> None:
+    """Where several people have to approve, or another one, a service account is none: whoever has its token would be two."""
+    required = stage.context.get("requiredApprovals")
+    several = isinstance(required, int) and required > 1
+    if str(answer.get("judgment")).lower() != "continue":
+        return
+    if not several and stage.context.get("preventSelfApproval") is not True:
+        return
+    if await ports.sign_in.identities.any_service_account(principal.name) is not None:
+        raise Refused(
+            Problem(
+                code="judgment.service_account",
+                message=f"{stage.name} asks for people's approval, and {principal.name} is a service account.",
+                remedy="Approve as yourself, by a browser or with a token of your own.",
+            ),
+            status=403,
+        )
 
 
 def tag_of(facts: Json) -> str:

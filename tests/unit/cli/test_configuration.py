@@ -73,12 +73,15 @@ def test_every_setting_can_be_set_in_every_way(tmp_path: Path) -> None:
             "load-balancers",
             "preconfigured-webhooks",
             "providers",
+            "oauth2.roles",
             "oidc.roles",
             "traffic.accounts",
             "traffic.programs",
         }:
             continue
         chosen = {"engine.time-zone": "UTC", "engine.shell": "temporal", "sign-in.execute-fallback": "WRITE"}
+        chosen |= {"oidc.access-tokens": "introspection", "oauth2.access-tokens": "user-info"}
+        chosen |= {"oauth2.client-authentication": "form", "oauth2.name": "hub"}
         chosen["sign-in.certificate-pattern"] = "(x)"
         chosen["engine.cron-triggers"] = "false"
         chosen["server.allowed-origins"] = '["https://x"]'

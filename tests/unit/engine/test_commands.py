@@ -314,3 +314,28 @@ def test_a_timer_of_an_earlier_run_of_a_stage_is_ignored() -> None:
 
     assert step.ignored == "the stage no longer has this time limit"
     assert play.statuses() == {"a": "RUNNING"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("requiredApprovals", 1),
+        ("preventSelfApproval", False),
+        ("selectedStageRoles", []),
+        ("requiredJudgmentRoles", []),
+        ("approvalsExpireAfterMs", None),
+        ("propagateAuthenticationContext", True),
+        ("judgmentInputs", []),
+    ],
+)
+def test_a_patch_does_not_change_who_may_judge(key: str, value: JsonObject) -> None:
+    play = waiting("manualJudgment", requiredApprovals=2)
+    before = play.stage("a")
+
+    step = play.send(StagePatched(at=AT, patch={"judgmentStatus": "continue", key: value}, **JUDGE))  # type: ignore[arg-type]  # a builder's keywords
+
+    assert key in step.ignored
+    assert play.stage("a") == before
+    other = waiting("wait")
+    other.send(StagePatched(at=AT, patch={key: value}, **JUDGE))  # type: ignore[arg-type]  # a builder's keywords
+    assert other.stage("a").context[key] == value

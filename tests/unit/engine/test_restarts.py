@@ -177,6 +177,22 @@ def test_only_failures_are_ignored_and_nothing_while_paused() -> None:
     assert restart(play, "a") == "the execution is paused: resume it first"
 
 
+def test_a_judgment_to_stop_is_not_ignored() -> None:
+    plain = Playbook(stage_json("a", type="manualJudgment"), stage_json("b", "a"))
+    plain.prepared("a", task())
+    plain.reported("a", BROKEN)
+    within = Playbook(stage_json("a", type="outer"), stage_json("b", "a"))
+    within.prepared("a", before=[child("judge", type="manualJudgment")])
+    within.prepared("judge", task())
+    within.reported("judge", BROKEN)
+
+    for play in (plain, within):
+        step = play.send(IgnoreFailureAsked(at=AT, stage_id=stage_id("a"), by="ada"))
+
+        assert "isn't ignored: restart it" in step.ignored
+        assert play.statuses()["a"] == "TERMINAL"
+
+
 def test_a_restart_takes_what_its_type_says_from_the_pipeline_as_it_is_saved_now() -> None:
     play = Playbook(
         stage_json("a", type="taking", size=1, other=1),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.fakes.website import NOT_OFFERED, Answer, Website
-from tests.harness import Harness, ended, problem_of
+from tests.harness import Harness, ended, problem_of, reached
 
 from gennaker.access.credentials import Token
 from gennaker.access.identities import Person, ServiceAccount
@@ -13,6 +13,7 @@ from gennaker.interfaces.plugins import Plugin
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.permissions import Right
 from gennaker.model.principal import Principal
+from gennaker.plugins.definitions.plugin import plugin as definition_jobs
 from gennaker.plugins.flow.plugin import plugin as flow
 from gennaker.settings import AccountSettings, Settings, SignInSettings
 from gennaker.web import access_rules
@@ -50,6 +51,7 @@ BODIES: dict[str, Json] = {
     "POST /tasks": {"application": "shop", "description": "x", "job": [{"type": "wait"}]},
     "POST /ops": {"application": "shop", "description": "x", "job": [{"type": "wait"}]},
     "POST /applications/{application}/tasks": {"description": "x", "job": [{"type": "wait"}]},
+    "PATCH /pipelines/{execution_id}/stages/{stage_id}": {"judgmentStatus": "maybe"},
     "POST /pipelines/bulksave": [{"application": "shop", "name": "Bulk", "stages": []}],
 }
 WALKED = ("/pipelineTemplates", "/admin/executions/forceCancel", "/admin/forceCancelExecution")
@@ -319,3 +321,100 @@ def test_every_refusal_is_audited_with_who_and_what() -> None:
         assert [(one.actor, one.subject) for one in found] == [("reader", "route:PUT /pipelines/e1/cancel")]
 
     visit(work)
+
+
+async def token_of_account(site: Website, name: str, *roles: str) -> str:
+    """Of a service account that is made for it."""
+    now = site.ports.services.clock.now()
+    await site.sign_in.identities.add_service_account(ServiceAccount(name=name, roles=roles, since=now))
+    until = now + timedelta(days=1)
+    token = Token(id="", name="t", holder=name, is_service_account=True, made_by="x", made_at=now, until=until)
+    return await site.sign_in.new_token(token, by=OPERATOR)
+
+
+def test_a_service_account_is_none_of_the_people_who_approve() -> None:
+    stage: JsonObject = {"type": "manualJudgment", "refId": "1", "name": "Two", "requiredApprovals": 2}
+
+    async def work(site: Website) -> None:
+        robot, token = await token_of_account(site, "robot", "executor"), await token_of(site, "executor")
+        body: JsonObject = {"application": "shop", "name": "Two", "id": "p2", "stages": [stage]}
+        await site.ports.services.definitions.save("pipeline", "p2", body, author="test")
+        await site.post("/pipelines/shop/Two", {"executionId": "e2"}, token=await token_of(site, "admin"))
+        await reached(site.ports.services, "e2", "manualJudgment")
+        native, gates = "/api/v1/executions/e2/stages/1/judgment", "/pipelines/e2/stages/{}"
+        shown = (await site.get("/pipelines/e2", token=token)).json
+        gates = gates.format(shown["stages"][0]["id"])
+        for answer in (
+            await site.post(native, {"judgment": "continue"}, token=robot),
+            await site.call("PATCH", gates, json={"judgmentStatus": "continue"}, token=robot),
+        ):
+            assert answer.status == 403, answer.body
+            assert b"service account" in answer.body
+        assert (await site.post(native, {"judgment": "continue"}, token=token)).status == 200
+
+    visit(work)
+
+
+def test_what_else_is_put_into_a_stage_takes_write() -> None:
+    async def work(site: Website) -> None:
+        stage = (await site.get("/pipelines/e1", token=await token_of(site, "reader"))).json["stages"][0]["id"]
+        path = f"/pipelines/e1/stages/{stage}"
+        executor = await token_of(site, "executor")
+        assert (await site.call("PATCH", path, json={"account": "prod"}, token=executor)).status == 403
+        assert (await site.call("PATCH", path, json={"judgmentStatus": "no"}, token=executor)).status == 200
+        assert (
+            await site.call("PATCH", path, json={"requiredApprovals": 1}, token=await token_of(site, "admin"))
+        ).status == 409
+
+    visit(work)
+
+
+def test_nobody_comes_as_a_service_account_of_his_name() -> None:
+    async def work(site: Website) -> None:
+        await token_of_account(site, "robot", "writer")
+        assert await site.sign_in.by_proxy("robot", ("reader",), via="proxy", address="") is None
+        namesake = Principal(name="robot", roles=frozenset({"reader"}), via="proxy")
+        refused = await site.ports.services.authoriser.refusal_to_act_as(namesake, "robot")
+        assert refused is not None
+
+    visit(work)
+
+
+def test_a_template_is_changed_only_by_who_may_change_the_pipelines_that_are_made_from_it() -> None:
+    async def work(site: Website) -> None:
+        tokens = {name: await token_of(site, name) for name in ROLES[1:]}
+        template: JsonObject = {
+            "schema": "v2",
+            "id": "deliver",
+            "metadata": {"scopes": ["global"]},
+            "pipeline": {
+                "stages": [],
+                "triggers": [{"type": "webhook", "source": "x", "enabled": True, "runAsUser": "a"}],
+            },
+        }
+
+        async def sent(path: str, who: str) -> int:
+            answer = await site.post(f"/v2/pipelineTemplates/{path}", template, token=tokens[who])
+            assert answer.status == 202 or b"no WRITE permission on the application shop" in answer.body
+            return answer.status
+
+        assert await sent("create", "outsider") == 202, "nobody uses it yet"
+        use: JsonObject = {
+            "schema": "v2",
+            "type": "templatedPipeline",
+            "application": "shop",
+            "name": "Made",
+            "template": {"reference": "spinnaker://deliver"},
+        }
+        saved = await site.post("/pipelines", use, token=tokens["writer"])
+        assert saved.status == 200, saved.body
+        for who, ends in (("outsider", 400), ("executor", 400), ("writer", 202)):
+            assert await sent("update/deliver", who) == ends, who
+        assert await sent("create?tag=stable", "outsider") == 400, "it would be the latest"
+        restore = "/api/v1/definitions/templates/deliver/restore"
+        assert (await site.post(restore, {"revision": 1}, token=tokens["executor"])).status == 403
+        assert (await site.post(restore, {"revision": 1}, token=tokens["writer"])).status == 200
+        planned = await site.post("/v2/pipelineTemplates/plan", use, token=tokens["reader"])
+        assert "runAsUser" not in planned.json["triggers"][0]
+
+    visit(work, SETTINGS, definition_jobs)

@@ -30,6 +30,7 @@ async def create(context: TaskContext) -> TaskResult:
                 pointer="/id",
             )
         )
+    await template_store.refuse_unauthorised(context, key)
     template_id = await template_store.store(context, template, tag)
     return Done(
         context={"notification.type": "createpipelinetemplate", "pipelineTemplate.id": template_id},

@@ -43,6 +43,7 @@ async def delete(context: TaskContext) -> TaskResult:
                 remedy="Delete those pipelines, or let them use another template.",
             )
         )
+    await template_store.refuse_unauthorised(context, template_id)
     for key in keys:
         await context.services.definitions.delete(template_references.KIND, key, author=context.sight.user)
     return Done(context={"notification.type": "deletepipelinetemplate", "pipeline.id": template_id})

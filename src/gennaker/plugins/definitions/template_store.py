@@ -6,6 +6,8 @@ from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model import template_references
 from gennaker.model.codec import JsonObject, milliseconds
+from gennaker.model.permissions import Need, Right
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.definitions import encoded, pipelines
 
@@ -55,6 +57,17 @@ async def store(context: TaskContext, template: JsonObject, tag: str) -> str:
             _KIND, key, body, author=context.sight.user, if_revision=found.revision if found else None
         )
     return template_id
+
+
+async def refuse_unauthorised(context: TaskContext, template_id: str) -> None:
+    """Raises Refused (403) where pipelines of applications are made from it that whoever asks may not change."""
+    listed = await context.services.definitions.list(pipelines.KIND)
+    applications = template_references.users(template_id, (one.body for one in listed))
+    acting = Principal(name=context.sight.user, roles=context.sight.roles, via="stage")
+    needed = [Need(right=Right.WRITE, application=one) for one in applications]
+    problem = await context.services.authoriser.refusal(acting, *needed)
+    if problem is not None:
+        raise Refused(problem, status=403)
 
 
 async def copies(context: TaskContext, template_id: str) -> list[Definition]:

@@ -36,6 +36,7 @@ async def update(context: TaskContext) -> TaskResult:
         raise Refused(
             Problem(code="template.unknown", message=f"There is no pipeline template {template_id!r}."), status=404
         )
+    await template_store.refuse_unauthorised(context, template_id)
     if str(context.stage.context.get("skipPlanDependents")).lower() != "true":
         latest = template_references.tagged(template_id, template_references.LATEST)
         keys = frozenset({template_references.tagged(template_id, tag), latest})

@@ -115,11 +115,16 @@ def _not_independent(context: TaskContext, memory: Remembered) -> Remembered | N
     if not several and context.lookup("preventSelfApproval") is not True:
         return None
     who = context.stage.last_modified.user if context.stage.last_modified else ""
-    if not who or who == context.execution.head.authentication.user:
+    if not who or _is_same(who, context.execution.head.authentication.user):
         return Remembered(user=who, reason=f"somebody else than {who or 'nobody known'}, who started the execution")
-    if several and who in {one.by for one in memory.approvals}:
+    if several and any(_is_same(who, one.by) for one in memory.approvals):
         return Remembered(user=who, reason=f"somebody else than {who}, whose approval counts once")
     return None
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Upper and lower case don't make two people of one: a proxy may pass on a name as it was typed."""
+    return one.casefold() == other.casefold()
 
 
 def _required(context: TaskContext) -> int:

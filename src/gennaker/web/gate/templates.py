@@ -59,7 +59,7 @@ class GateTemplatesController(Controller):
     async def dependents(self, ports: Ports, principal: Asking, template_id: FromPath[str]) -> list[JsonObject]:
         """The pipelines that are made from it, in any of its versions."""
         found = await ports.services.definitions.list(PIPELINE)
-        return [pipeline_saves.shown(one) for one in found if _template_of(one) == template_id]
+        return [pipeline_saves.shown(one) for one in found if template_references.template_of(one.body) == template_id]
 
     @post("/create", status_code=202)
     async def create(
@@ -142,11 +142,6 @@ def _is_like(stored: str, scope: str) -> bool:
     """Stored scopes are names; `.*` in them stands for anything."""
     pattern = ".*".join(re.escape(part) for part in stored.split(".*"))
     return re.fullmatch(pattern, scope, re.IGNORECASE) is not None
-
-
-def _template_of(pipeline: Definition) -> str:
-    reference = foreign.text_at(pipeline.body.get("template"), "reference")
-    return template_references.undecorated(template_references.key_of(reference))
 
 
 def _encoded(template: JsonObject) -> str:

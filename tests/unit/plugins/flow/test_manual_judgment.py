@@ -200,6 +200,14 @@ def test_whoever_started_it_is_none_of_them_but_may_stop_it() -> None:
     assert f"{TESTER.name} judged to stop" in problem_of(judged.execution)
 
 
+def test_a_name_written_otherwise_is_no_second_person() -> None:
+    judged = Judged(*by(TESTER.name.upper(), "ada", "Ada", "bob"), requiredApprovals=2)
+
+    assert "who started the execution" in judged.waited_for[0]
+    assert "whose approval counts once" in judged.waited_for[2]
+    assert [one["by"] for one in outputs_of(judged)] == ["ada", "bob"]
+
+
 def test_one_other_person_is_enough_where_only_the_starter_is_kept_out() -> None:
     judged = Judged(*by(TESTER.name, "ada"), preventSelfApproval=True)
 
