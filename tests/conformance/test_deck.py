@@ -184,6 +184,11 @@ def test_the_pipelines_screen_shows_so_many_executions_of_each_pipeline() -> Non
         assert [one["name"] for one in listed] == ["often", "often", "seldom"]
         filtered = await deck.get("/applications/shop/pipelines?limit=1&pipelineNameFilter=OFT")
         assert [one["name"] for one in filtered] == ["often"]
+        ids = [one["pipelineConfigId"] for one in listed[1:]]
+        ticked = f"/executions?limit=1&pipelineConfigIds={ids[0]}&pipelineConfigIds={ids[1]}"
+        ended = await deck.get(f"{ticked}&statuses=SUCCEEDED&statuses=RUNNING")
+        assert [one["name"] for one in ended] == ["often", "seldom"]
+        assert await deck.get(f"{ticked}&statuses=PAUSED&statuses=CANCELED") == []
 
     run(work)
 

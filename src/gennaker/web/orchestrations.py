@@ -59,8 +59,8 @@ def read(body: bytes) -> Json:
 
 
 def read_object(body: bytes) -> JsonObject:
-    """The JSON object of a request; an empty body is an empty one. Raises Refused."""
-    found = read(body) if body.strip() else {}
+    """The JSON object of a request; no body, or `null`, is an empty one. Raises Refused."""
+    found = read(body) if body.strip() not in (b"", b"null") else {}
     if not isinstance(found, dict):
         raise Refused(
             Problem(code="request.not_object", message="The body is no JSON object.", remedy="Send an object.")

@@ -8,6 +8,7 @@ from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Found
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.saved_pipelines import PIPELINE
 from gennaker.web import visible
@@ -68,7 +69,9 @@ async def existing(ports: WebPorts, application: str) -> tuple[str, Definition |
     record = await ports.services.definitions.get(KIND, name)
     if record is not None or await ports.services.definitions.list(PIPELINE, name):
         return name, record
-    if await ports.services.executions.find(Found(application=name, limit=1)) and not await _was_deleted(ports, name):
+    # Only pipelines: a task is named after an application, too, that it has failed to make.
+    ran = await ports.services.executions.listed(Found(application=name, kind=ExecutionKind.PIPELINE, limit=1))
+    if ran and not await _was_deleted(ports, name):
         return name, None
     raise Refused(Problem(code="application.unknown", message=f"There is no application {application!r}."), status=404)
 

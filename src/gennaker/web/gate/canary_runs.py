@@ -147,6 +147,7 @@ async def _started(
 ) -> JsonObject:
     scopes = _scopes(request)
     canary_configs.refuse_broken(ports, config, scope_names=list(scopes))
+    _refuse_unknown_sources(ports, config)
     named = [foreign.text(one) for one in foreign.items(config.get("applications"))]
     job: JsonObject = {
         "type": _RUN,
@@ -163,6 +164,26 @@ async def _started(
         ports, principal, {"application": application, "description": description, "job": [job]}
     )
     return {"canaryExecutionId": str(task["ref"]).removeprefix("/tasks/")}
+
+
+def _refuse_unknown_sources(ports: WebPorts, config: JsonObject) -> None:
+    """As Kayenta does, before anything begins: `spin` can't tell a run that has failed from one with a score."""
+    types = [foreign.text_at(foreign.mapping(one).get("query"), "type") for one in foreign.items(config.get("metrics"))]
+    unknown = {kind: place for place, kind in reversed([*enumerate(types)]) if kind not in ports.services.metrics}
+    if unknown:
+        known = ", ".join(sorted(ports.services.metrics)) or "none"
+        raise Refused(
+            *(
+                Problem(
+                    code="canary.no_source",
+                    message=f"There is no metric source of type {kind!r}. There are: {known}.",
+                    remedy="Install the plugin that offers it and set it up, or use another `type` in the config's queries.",
+                    pointer=f"/canaryConfig/metrics/{place}/query/type",
+                )
+                for kind, place in unknown.items()
+            ),
+            status=400,
+        )
 
 
 def _scopes(request: JsonObject) -> JsonObject:

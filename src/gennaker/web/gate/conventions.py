@@ -1,4 +1,4 @@
-"""Conventions of Gate that hold for all its routes: an id for each request, and empty query parameters that count as absent."""
+"""Conventions of Gate that hold for all its routes: an id for each request, and query parameters as Spring reads them."""
 
 import re
 from collections.abc import Callable
@@ -14,6 +14,8 @@ _OURS = re.compile(r"/(?:(?:api|ui|health)(?:/.*)?)?", re.DOTALL)
 _REQUEST_ID = b"x-spinnaker-request-id"
 _GIVEN = re.compile(rb"[A-Za-z0-9._:/=+-]{1,128}")
 _RECEIVED_AT = "received_at"
+_WITH_COMMAS = frozenset({b"statuses", b"triggerTypes"})
+"""Parameters that Gate declares as one text."""
 
 
 def is_gates(path: str) -> bool:
@@ -42,7 +44,7 @@ class Conventions:
         if scope["type"] == ScopeType.HTTP:
             scope["state"][_RECEIVED_AT] = self._clock.now()
             if is_gates(scope["path"]):
-                scope["query_string"] = _without_empty(scope["query_string"])
+                scope["query_string"] = _plain(scope["query_string"])
                 send = _with_request_id(send, self._request_id(scope))
         await self._app(scope, receive, send)
 
@@ -52,8 +54,17 @@ class Conventions:
         return given if _GIVEN.fullmatch(given) else self._new_id().encode()
 
 
-def _without_empty(query: bytes) -> bytes:
-    return b"&".join(part for part in query.split(b"&") if part.partition(b"=")[2])
+def _plain(query: bytes) -> bytes:
+    """Without what is empty, and lists with commas that were sent in several parts as one, as Spring reads both."""
+    parts = [part for part in query.split(b"&") if part.partition(b"=")[2]]
+    listed: dict[bytes, list[bytes]] = {}
+    for name, _, value in (part.partition(b"=") for part in parts):
+        if name in _WITH_COMMAS:
+            listed.setdefault(name, []).append(value)
+    if all(len(values) == 1 for values in listed.values()):
+        return b"&".join(parts)
+    others = [part for part in parts if part.partition(b"=")[0] not in _WITH_COMMAS]
+    return b"&".join([*others, *(name + b"=" + b",".join(values) for name, values in listed.items())])
 
 
 def _with_request_id(send: Send, request_id: bytes) -> Send:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 
 from gennaker.engine import orca_json
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Execution
 from gennaker.model.principal import Principal
@@ -16,8 +17,31 @@ from gennaker.web.ports import WebPorts
 
 _LONGEST = timedelta(seconds=32)
 """As long as Gate waits."""
+_A_MOMENT = timedelta(seconds=1)
+_QUICK = frozenset(
+    {
+        "createApplication",
+        "updateApplication",
+        "upsertApplication",
+        "deleteApplication",
+        "upsertProject",
+        "deleteProject",
+        "savePipeline",
+        "updatePipeline",
+        "deletePipeline",
+    }
+)
+"""Jobs that write a definition and nothing else."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 """Seconds."""
+
+
+async def begun(ports: WebPorts, principal: Principal, request: JsonObject) -> JsonObject:
+    """Where to look. Jobs that only write a definition have usually ended by then: clients look at once, and then after a second."""
+    answer = await orchestrations.submit(ports, principal, request)
+    if all(foreign.text_at(one, "type") in _QUICK for one in foreign.items(request.get("job"))):
+        await _looked_for(ports, str(answer["ref"]), _A_MOMENT)
+    return answer
 
 
 async def done(ports: WebPorts, principal: Principal, request: JsonObject) -> JsonObject:
@@ -30,14 +54,22 @@ async def done(ports: WebPorts, principal: Principal, request: JsonObject) -> Js
 
 
 async def _ended(ports: WebPorts, ref: str) -> Execution:
-    until = ports.services.clock.now() + _LONGEST
+    found = await _looked_for(ports, ref, _LONGEST)
+    if found is None:
+        raise Refused(_unfinished(ref), status=503)
+    return found
+
+
+async def _looked_for(ports: WebPorts, ref: str, within: timedelta) -> Execution | None:
+    """The task when it has ended; None: it goes on after this time."""
+    until = ports.services.clock.now() + within
     pause = _FIRST_PAUSE
     while True:
         found = await ports.services.executions.get(ref.removeprefix("/tasks/"))
         if found is not None and found.head.status.is_complete:
             return found
         if ports.services.clock.now() > until:
-            raise Refused(_unfinished(ref), status=503)
+            return None
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 

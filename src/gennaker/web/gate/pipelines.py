@@ -9,11 +9,10 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found
 from gennaker.model.codec import JsonObject
-from gennaker.model.event import CancelAsked, PauseAsked, RestartAsked, ResumeAsked, StagePatched
+from gennaker.model.event import PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
-from gennaker.model.principal import Principal
 from gennaker.web import judging, orchestrations, pipeline_saves
-from gennaker.web.gate import applications, listing
+from gennaker.web.gate import applications, cancelling, listing
 from gennaker.web.gate.definitions import StaleCheck
 from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
 from gennaker.web.native.executions import existing, existing_stage, refuse_unknown_choice
@@ -125,8 +124,8 @@ class GatePipelinesController(Controller):
     async def cancel(
         self, ports: Ports, principal: Asking, execution_id: FromPath[str], reason: FromQuery[str] = ""
     ) -> None:
-        """Cancels."""
-        await _cancelled(ports, principal, execution_id, reason)
+        """Cancels; one that has ended stays as it is."""
+        await cancelling.cancel(ports, principal, execution_id, reason)
 
     @put("/applications/{application:str}/pipelines/{execution_id:str}/cancel", status_code=200)
     async def cancel_of_application(
@@ -139,7 +138,7 @@ class GatePipelinesController(Controller):
         reason: FromQuery[str] = "",
     ) -> None:
         """Cancels; the application doesn't count: some clients send its name as `{application}`, literally."""
-        await _cancelled(ports, principal, execution_id, reason)
+        await cancelling.cancel(ports, principal, execution_id, reason)
 
     @put("/pipelines/{execution_id:str}/pause", status_code=200)
     async def pause(self, ports: Ports, principal: Asking, execution_id: FromPath[str]) -> None:
@@ -190,11 +189,6 @@ class GatePipelinesController(Controller):
         saved = await _saved_stages(ports, execution.head.pipeline_config_id)
         event = RestartAsked(at=ports.services.clock.now(), stage_id=stage.id, by=principal.name, stages=saved)
         return orca_json.execution_json(await ports.services.executions.tell(execution_id, event, principal))
-
-
-async def _cancelled(ports: WebPorts, principal: Principal, execution_id: str, reason: str) -> None:
-    event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=reason)
-    await ports.services.executions.tell(execution_id, event, principal)
 
 
 def _trigger(body: JsonObject) -> JsonObject:

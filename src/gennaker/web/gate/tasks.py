@@ -11,11 +11,11 @@ from gennaker.engine import orca_json
 from gennaker.interfaces.executions import Found, Listed
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
-from gennaker.model.event import CancelAsked
 from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.permissions import Right
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import orchestrations, visible
+from gennaker.web.gate import cancelling, jobs
 from gennaker.web.gate.listing import statuses_of
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -26,14 +26,14 @@ class GateTasksController(Controller):
     @post("/tasks", status_code=200)
     async def submit(self, ports: Ports, principal: Asking, data: JSONBody[JsonObject]) -> JsonObject:
         """Starts jobs."""
-        return await orchestrations.submit(ports, principal, data)
+        return await jobs.begun(ports, principal, data)
 
     @post("/applications/{application:str}/tasks", status_code=200)
     async def submit_for(
         self, ports: Ports, principal: Asking, application: FromPath[str], data: JSONBody[JsonObject]
     ) -> JsonObject:
         """Starts jobs of an application."""
-        return await orchestrations.submit(ports, principal, {**data, "application": application})
+        return await jobs.begun(ports, principal, {**data, "application": application})
 
     @get("/tasks/{task_id:str}")
     async def one(self, ports: Ports, principal: Asking, task_id: FromPath[str]) -> JsonObject:
@@ -85,18 +85,14 @@ class GateTasksController(Controller):
         found = [await _existing(ports, str(one)) for one in named]
         await visible.refuse(ports, principal, Right.EXECUTE, *(one.head.application for one in found))
         for execution in found:
-            if not execution.head.status.is_complete:
-                event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason="")
-                await ports.services.executions.tell(execution.head.id, event, principal)
+            await cancelling.cancel(ports, principal, execution.head.id, "")
 
     @put("/tasks/{task_id:str}/cancel", status_code=200)
     async def cancel(
         self, ports: Ports, principal: Asking, task_id: FromPath[str], reason: FromQuery[str] = ""
     ) -> None:
-        """Cancels."""
-        execution = await _existing(ports, task_id)
-        event = CancelAsked(at=ports.services.clock.now(), by=principal.name, reason=reason)
-        await ports.services.executions.tell(execution.head.id, event, principal)
+        """Cancels; one that has ended stays as it is."""
+        await cancelling.cancel(ports, principal, (await _existing(ports, task_id)).head.id, reason)
 
 
 async def _shown(ports: WebPorts, listed: Sequence[Listed]) -> list[msgspec.Raw]:
