@@ -241,7 +241,7 @@ def check_execution(draft: Draft) -> None:
     if draft.head.status not in _ACTIVE:
         return
     status = rollup.execution_status(
-        (draft.stages[stage_id] for stage_id in draft.graph.top),
+        [draft.stages[stage_id] for stage_id in draft.graph.top],
         is_ready=lambda stage: graph.is_ready(draft.graph, draft.stages, stage),
         fails_late=lambda: _fails_late(draft),
     )

@@ -4,7 +4,7 @@ Follows Orca's CompleteStageHandler and CompleteExecutionHandler; "first match" 
 there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from gennaker.model import records
 from gennaker.model.codec import Json, JsonObject
@@ -54,7 +54,7 @@ def fails_on_expressions(stage: Stage) -> bool:
 
 
 def execution_status(
-    top: Iterable[Stage],
+    top: Sequence[Stage],
     *,
     is_ready: Callable[[Stage], bool],
     fails_late: Callable[[], bool],
@@ -64,8 +64,7 @@ def execution_status(
     `is_ready` says whether a stage that hasn't started could start now; `fails_late` whether any stopped stage of any
     level asks for failure once the other branches are complete.
     """
-    stages = list(top)
-    statuses = {stage.status for stage in stages}
+    statuses = {stage.status for stage in top}
     if statuses <= _PASSED:
         return Status.SUCCEEDED
     for status in (Status.TERMINAL, Status.CANCELED):
@@ -75,6 +74,6 @@ def execution_status(
         return None
     if statuses & {Status.RUNNING, Status.PAUSED}:
         return None
-    if any(stage.status is Status.NOT_STARTED and is_ready(stage) for stage in stages):
+    if any(stage.status is Status.NOT_STARTED and is_ready(stage) for stage in top):
         return None
     return Status.TERMINAL if fails_late() else Status.SUCCEEDED

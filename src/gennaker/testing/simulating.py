@@ -113,6 +113,8 @@ class _Simulation:
         self._installation = installation
         self._declared = declared
         self._judged: set[tuple[str, str, int]] = set()
+        self._judgments: dict[str, tuple[int, tuple[str, ...]]] = {}
+        """Of each execution: how many stages it has, and the ids of those that are judgments."""
         self._refused: list[str] = []
         self.misspelled: list[Problem] = []
 
@@ -175,6 +177,8 @@ class _Simulation:
 
     async def _judge(self, services: Services, group: asyncio.TaskGroup) -> None:
         """Answers judgments as they come up, in children too."""
+        if not self._declared.judgments:
+            return
         async for update in services.updates.follow():
             if update.topic == "execution":
                 await self._look(services, group, update.id)
@@ -182,13 +186,21 @@ class _Simulation:
     async def _look(self, services: Services, group: asyncio.TaskGroup, execution_id: str) -> None:
         """Takes on the judgments that an execution waits for now."""
         execution = await services.executions.get(execution_id)
-        for stage in execution.in_order() if execution else ():
+        for stage in self._judgments_of(execution) if execution else ():
             answer = self._declared.judgments.get(stage.ref_id) or self._declared.judgments.get(stage.name)
-            is_waiting = stage.type == "manualJudgment" and stage.start_time and not stage.status.is_complete
+            is_waiting = stage.start_time and not stage.status.is_complete
             occasion = (execution_id, stage.id, stage.attempt)
             if answer is not None and is_waiting and occasion not in self._judged:
                 self._judged.add(occasion)
                 group.create_task(self._answer(services, execution_id, stage, answer))
+
+    def _judgments_of(self, execution: Execution) -> list[Stage]:
+        """Its judgments, looked for only when it has got other stages: there may be thousands."""
+        count, found = self._judgments.get(execution.head.id, (0, ()))
+        if count != len(execution.stages):
+            found = tuple(one.id for one in execution.in_order() if one.type == "manualJudgment")
+            self._judgments[execution.head.id] = len(execution.stages), found
+        return [execution.stages[stage_id] for stage_id in found if stage_id in execution.stages]
 
     async def _answer(self, services: Services, execution_id: str, stage: Stage, answer: Judgment) -> None:
         await services.clock.sleep_until((stage.start_time or services.clock.now()) + outcomes.length(answer.after))
