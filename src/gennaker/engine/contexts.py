@@ -1,6 +1,12 @@
 """Contexts: looking into plain JSON."""
 
+from collections.abc import Iterable
+from typing import Final
+
 from gennaker.model.codec import Json
+
+_NESTED: Final = (dict, list)
+"""Not `dict | list`, which would be made anew for each value."""
 
 
 def has_expressions(value: Json) -> bool:
@@ -10,19 +16,25 @@ def has_expressions(value: Json) -> bool:
 
 def mentions(value: Json, part: str) -> bool:
     """Some text in it, or some key, holds this part."""
+    if isinstance(value, str):
+        return part in value
     waiting: list[Json] = [value]
     while waiting:
         current = waiting.pop()
-        if isinstance(current, str):
-            if part in current:
-                return True
-        elif isinstance(current, dict):
+        inner: Iterable[Json] = ()
+        if isinstance(current, dict):
             # The keys as one text: a search in it costs a tenth of one in each. No part that is asked for holds NUL.
             if part in "\x00".join(current):
                 return True
-            waiting.extend(current.values())
+            inner = current.values()
         elif isinstance(current, list):
-            waiting.extend(current)
+            inner = current
+        for one in inner:
+            if isinstance(one, str):
+                if part in one:
+                    return True
+            elif isinstance(one, _NESTED):
+                waiting.append(one)
     return False
 
 

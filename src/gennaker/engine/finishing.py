@@ -52,8 +52,8 @@ def complete_stage(draft: Draft, move: moves.CompleteStage) -> None:
     if stage is None or stage.status not in _OPEN or stage.is_preparing or stage.start_time is None:
         return
     status = _derived(draft, stage)
-    for kind in AfterKind:
-        if status in _LATE[kind] and _has_late_work(draft, stage, kind):
+    for kind, statuses in _LATE.items():
+        if status in statuses and _has_late_work(draft, stage, kind):
             return
     if status is Status.NOT_STARTED:
         status = Status.SKIPPED

@@ -4,24 +4,25 @@ A key names an attempt at something for ever. Its parts are separated by `/`; a 
 contain one. What changes between attempts (restarts, loops, polls, preparations) is part of the key.
 """
 
-import base64
 import hashlib
 from urllib.parse import quote, unquote
 
 from gennaker.model.execution import Stage, Task
 
-_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
-"""From the alphabet of RFC 4648's Base32 to that of ULIDs."""
-_LEADING = b"\0" * 4
-"""A ULID's 130 bits begin with two that are 0; with these bytes in front the 128 bits of a digest end where a character does."""
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""The digits of ULIDs, in base 32."""
+_PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
+"""Two digits for ten bits."""
+_SHIFTS = range(120, -1, -10)
+"""A ULID has 130 bits, of which the first two are 0."""
 _LEGIBLE = "<>~!$&'()*+,;=:@ "
 """Characters of refIds that stay as they are; `/` and `%` don't."""
 
 
 def derived_id(*parts: str) -> str:
     """26 characters in the form of a ULID, the same for the same parts."""
-    digest = hashlib.sha256("\x00".join(parts).encode()).digest()[:16]
-    return base64.b32encode(_LEADING + digest)[6:].translate(_CROCKFORD).decode()
+    number = int.from_bytes(hashlib.sha256("\x00".join(parts).encode()).digest()[:16], "big")
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
 def stage_id(execution_id: str, ref_id: str) -> str:

@@ -24,7 +24,7 @@ _SPREAD = 0.1
 
 def from_context(value: Json) -> timedelta | None:
     """Positive milliseconds of a context as a length of time, at most `lengths.LONGEST`; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:  # nor NaN
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:  # nor NaN
         return None
     return lengths.of_milliseconds(value)
 

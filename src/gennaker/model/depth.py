@@ -3,9 +3,12 @@
 Whoever walks such a document later (expressions, validation) runs into the interpreter's limit somewhere in the midst.
 """
 
+from typing import Final
+
 from gennaker.model.codec import Json
 from gennaker.model.problems import Problem
 
+_NESTED: Final = (dict, list)
 DEEPEST = 200
 """Levels of lists and maps in each other; pipelines of real life have about ten."""
 
@@ -14,7 +17,7 @@ def is_too_deep(value: Json) -> bool:
     """Looks level by level, so that it can't run into a limit itself."""
     level: list[Json] = [value]
     for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inner(one) if isinstance(inner, dict | list)]
+        level = [inner for one in level for inner in _inner(one) if isinstance(inner, _NESTED)]
         if not level:
             return False
     return True

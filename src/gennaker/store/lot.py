@@ -24,7 +24,8 @@ SIZES: Final = tuple(part * 2**power for power in range(3, 11) for part in (2, 3
 """Rows of a statement: 16 to 2,048. SQLite takes 32,766 parameters, a row has eight."""
 ROWS_AT_MOST: Final = SIZES[-1]
 _WIDTH: Final = 8
-_FILLING: Final = (None,) * _WIDTH
+_1, _2, _3, _4, _5, _6 = ((None,) * missing for missing in range(1, 7))
+"""What rows of fewer values are filled up with."""
 
 _BLOB, _MOVED, _NEW, _OUTLINED, _OUTLINE, _LEFT, _STAGE, _EVENT, _BEGUN, _QUEUE, _DROPPED, _EFFECT, _AUDIT, _TRIGGER = (
     range(1, 15)
@@ -94,48 +95,49 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def rows_of(commit: CommitRows) -> Iterator[Row]:
-    """All that a commit writes but its audit records, in an order that keeps every reference."""
+    """All that a commit writes but its audit records, a kind and seven values each, in an order that keeps every reference."""
     for row in commit.blobs:
-        yield (_BLOB, *row)
+        yield (_BLOB, *row, *_5)
     for one in commit.executions:
         yield from _of_execution(one)
     for key, version, body in commit.queues:
-        yield (_QUEUE if version > 1 else _BEGUN, key, version, body)
+        yield (_QUEUE if version > 1 else _BEGUN, key, version, body, *_4)
     for row in commit.dropped:
-        yield (_DROPPED, *row)
+        yield (_DROPPED, *row, *_6)
     for row in commit.outbox:
-        yield (_EFFECT, *row)
+        yield (_EFFECT, *row, *_1)
 
 
 def audit_row(record: Row) -> Row:
     """A chained record's: number, previous, hash, entry."""
-    return (_AUDIT, *record)
+    return (_AUDIT, *record, *_3)
 
 
 def _of_execution(changed: ExecutionRows) -> Iterator[Row]:
     if changed.expected:
-        yield (_MOVED, changed.id, changed.expected, *changed.head)
+        yield (_MOVED, changed.id, changed.expected, *changed.head, *_1)
     else:
         assert changed.outline, "a new execution comes with its outline"
-        yield (_NEW, changed.id, changed.submission_key, *changed.head)
+        yield (_NEW, changed.id, changed.submission_key, *changed.head, *_1)
     if changed.outline:
         yield (_OUTLINED, changed.id, *changed.outline.columns)
-        yield (_OUTLINE, *changed.outline.row)
+        yield (_OUTLINE, *changed.outline.row, *_4)
         if changed.outline.trigger:
-            yield (_TRIGGER, *changed.outline.trigger)
+            yield (_TRIGGER, *changed.outline.trigger, *_2)
     for row in changed.removed:
-        yield (_LEFT, *row)
+        yield (_LEFT, *row, *_5)
     for row in changed.stages:
-        yield (_STAGE, *row)
+        yield (_STAGE, *row, *_3)
     for row in changed.events:
-        yield (_EVENT, *row)
+        yield (_EVENT, *row, *_1)
 
 
 def write(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Writes at most ROWS_AT_MOST rows, all or none. Raises sqlite3.Error; `reason` says what of it concerns a commit."""
     size = SIZES[bisect_left(SIZES, len(rows))]
-    values = list(chained.from_iterable([(*row, *_FILLING[len(row) :]) for row in rows]))
-    values.extend([None] * ((size - len(rows)) * _WIDTH))
+    values = list(chained.from_iterable(rows))
+    assert len(values) == len(rows) * _WIDTH, "rows of one shape: otherwise all values after the odd one would be another's"
+    values.extend([None] * (size * _WIDTH - len(values)))
     connection.execute(_text(size), values)
 
 

@@ -316,7 +316,10 @@ class Worker:
             async with self._slots:
                 await self._servers.may_begin()
                 performing.since = self._clock.now()
-                execution = performing.ended or await self._stepper.load(performing.effect.execution_id)
+                execution_id = performing.effect.execution_id
+                execution = (
+                    performing.ended or self._stepper.at_hand(execution_id) or await self._stepper.load(execution_id)
+                )
                 await self._perform_now(performing.effect, execution, performing.run)
         except asyncio.CancelledError:
             # Either the engine dropped this effect, or the whole worker ends: then the cancellation must pass on.

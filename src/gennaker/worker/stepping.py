@@ -97,6 +97,10 @@ class Stepper:
         self._cache: OrderedDict[str, Execution] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    def at_hand(self, execution_id: str) -> Execution | None:
+        """The execution as last committed, if it is certain without asking the store."""
+        return self._cache.get(execution_id) if self._version_of is None else None
+
     async def load(self, execution_id: str) -> Execution | None:
         """The execution as last committed, from memory where it is there."""
         if execution_id in self._cache:
@@ -160,7 +164,7 @@ class Stepper:
     async def _apply_once(
         self, execution_id: str, event: Event, done_key: str, audit: tuple[AuditEntry, ...]
     ) -> Applied:
-        before = await self.load(execution_id)
+        before = self.at_hand(execution_id) or await self.load(execution_id)
         if before is None:
             raise Refused(
                 Problem(code="execution.unknown", message=f"There is no execution {execution_id}."), status=404

@@ -56,6 +56,58 @@ def test_what_nobody_changes_is_read_once(table: Table) -> None:
     run(check)
 
 
+def test_many_who_ask_at_once_share_one_read(table: Table) -> None:
+    async def check() -> None:
+        assert await asyncio.gather(*(table.read() for _ in range(5))) == [0] * 5
+        assert table.reads == 1
+
+    run(check)
+
+
+def test_who_gives_up_while_reading_takes_the_answer_from_nobody(table: Table) -> None:
+    async def check() -> None:
+        first, second = asyncio.create_task(table.read()), asyncio.create_task(table.read())
+        await asyncio.sleep(0)
+        first.cancel()
+
+        assert await second == 0
+        assert (await table.read(), table.reads) == (0, 1)
+
+    run(check)
+
+
+def test_who_asks_after_a_write_does_not_share_a_read_from_before_it(table: Table) -> None:
+    async def check() -> None:
+        before = asyncio.create_task(table.read())
+        await asyncio.sleep(0)
+        await table.write(1, turns=0)
+
+        assert await table.read() == 1
+        await before
+        assert (await table.read(), table.reads) == (1, 2)
+
+    run(check)
+
+
+def test_a_read_that_fails_fails_for_all_who_wait_and_is_tried_again_by_the_next() -> None:
+    async def check() -> None:
+        answers = Kept()
+        tries: list[int] = []
+
+        async def look() -> tuple[str, int]:
+            tries.append(len(tries))
+            await asyncio.sleep(0)
+            if len(tries) == 1:
+                raise OSError("the disk is gone")
+            return "found", 1
+
+        failed = await asyncio.gather(*(answers.read("it", look) for _ in range(2)), return_exceptions=True)
+        assert [str(one) for one in failed] == ["the disk is gone"] * 2
+        assert await answers.read("it", look) == "found"
+
+    run(check)
+
+
 def test_a_write_is_seen_by_the_next_read(table: Table) -> None:
     async def check() -> None:
         await table.read()
