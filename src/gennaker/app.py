@@ -77,7 +77,7 @@ Found = TypeVar("Found")
 _PAGE = Path(web_application.__file__).parent / "static"
 _IMAGES_KEPT = timedelta(days=1)
 """Uploads that nobody continues and blobs that no image needs are removed after this."""
-_GC_THRESHOLDS = (10_000, 20, 50)
+_GC_THRESHOLDS = (50_000, 20, 50)
 """Of Python's collector. A step makes some 300 objects, nearly all of which die by counting: with Python's own 700 a seventh
 of the engine's time goes into looking for cycles. Full collections pause everything, and after start-up nearly all objects
 live on."""
