@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 _KEPT_AT_MOST = 1000
 """Answers."""
@@ -24,8 +25,7 @@ class Kept:
     def __init__(self) -> None:
         """Nothing was read yet."""
         self._answers: OrderedDict[object, tuple[Any, int]] = OrderedDict()
-        self._looking: dict[object, tuple[int, asyncio.Future[Any]]] = {}
-        """Reads under way, with how many changes there had been when they began: many who ask the same share one."""
+        self._turns: WeakValueDictionary[object, asyncio.Lock] = WeakValueDictionary()
         self._characters = 0
         self._changes = 0
         """Beginnings and ends of writes."""
@@ -40,27 +40,18 @@ class Kept:
             self._answers.move_to_end(asked)
             found: Result = self._answers[asked][0]
             return found
-        if self._under_way or self._unheard:
-            return (await look())[0]
-        under_way = self._looking.get(asked)
-        if under_way is None or under_way[0] != self._changes:
-            under_way = self._changes, asyncio.ensure_future(self._look(asked, look))
-            under_way[1].add_done_callback(_hear)
-            self._looking[asked] = under_way
-        # Whoever has begun to look may give up; the others still want to know.
-        answer: Result = await asyncio.shield(under_way[1])
-        return answer
-
-    async def _look(self, asked: object, look: Callable[[], Awaitable[tuple[Result, int]]]) -> Result:
-        changes = self._changes
-        try:
+        turn = self._turns.get(asked)
+        if turn is None:
+            turn = self._turns[asked] = asyncio.Lock()
+        async with turn:  # many who ask the same at once share what the first of them reads
+            if asked in self._answers:
+                shared: Result = self._answers[asked][0]
+                return shared
+            changes, is_sure = self._changes, not self._under_way and not self._unheard
             answer, characters = await look()
-        finally:
-            if self._looking[asked][0] == changes:
-                del self._looking[asked]
-        if changes == self._changes:
-            self._keep(asked, answer, characters)
-        return answer
+            if is_sure and changes == self._changes:
+                self._keep(asked, answer, characters)
+            return answer
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -89,9 +80,3 @@ class Kept:
         self._characters += characters
         while len(self._answers) > _KEPT_AT_MOST or self._characters > _KEPT_CHARACTERS:
             self._characters -= self._answers.popitem(last=False)[1][1]
-
-
-def _hear(looking: asyncio.Future[Any]) -> None:
-    """What was raised is told to those who wait; nobody may be left who does."""
-    if not looking.cancelled():
-        looking.exception()

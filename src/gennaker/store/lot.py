@@ -136,7 +136,7 @@ def write(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Writes at most ROWS_AT_MOST rows, all or none. Raises sqlite3.Error; `reason` says what of it concerns a commit."""
     size = SIZES[bisect_left(SIZES, len(rows))]
     values = list(chained.from_iterable(rows))
-    assert len(values) == len(rows) * _WIDTH, "rows of one shape: otherwise all values after the odd one would be another's"
+    assert len(values) == len(rows) * _WIDTH, "behind a row of another shape all values would be others'"
     values.extend([None] * (size * _WIDTH - len(values)))
     connection.execute(_text(size), values)
 
