@@ -8,11 +8,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes import gateway_cluster
 from tests.fakes.gateway_cluster import SLICES, GatewayCluster
 
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.traffic import LoadBalancer, Share
 from gennaker.plugins.cluster_traffic import backends
+from gennaker.plugins.cluster_traffic.backends import Names
+from gennaker.plugins.cluster_traffic.gateway import GatewayApi
 from gennaker.plugins.cluster_traffic.istio import PLACEHOLDER, Istio
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.cluster_traffic.routes import RouteKind
@@ -87,6 +91,15 @@ def test_istio_splits_by_a_virtual_service_and_rules_beside_its_services(istio: 
         described = LoadBalancer(name="shop", address="shop.example.org:80", shares=BOTH)
         assert await provider.describe("shop") == described
 
+        routes = Routes(headers={"X-Canary": "yes"}, cookies={"tester": "1"}, mirror_percent=5)
+        await provider.set_weights("shop", {OLD: BOTH[OLD], NEW: replace(BOTH[NEW], weight=0, routes=routes)})
+        routed, split = live(f"{NETWORKING}/virtualservices/shop")["spec"]["http"]
+        beside = backends.name("shop", NEW, "routed")
+        assert [one["destination"]["host"] for one in routed["route"]] == [beside]
+        assert [next(iter(one["headers"])) for one in routed["match"]] == ["x-canary", "cookie"]
+        assert split["mirrors"] == [{"destination": {"host": beside, "port": port}, "percentage": {"value": 5}}]
+        assert named(SERVICES) == named(f"{NETWORKING}/destinationrules") == sorted([old, beside])
+
         await provider.set_weights("shop", {NEW: BOTH[NEW]})
         assert named(SERVICES) == named(f"{NETWORKING}/destinationrules") == [new]
 
@@ -95,3 +108,21 @@ def test_istio_splits_by_a_virtual_service_and_rules_beside_its_services(istio: 
         assert named(SERVICES) == named(f"{NETWORKING}/destinationrules") == named(SLICES) == []
 
     told(istio, Istio(), story)
+
+
+def test_the_gateway_api_takes_rules_by_header_and_cookie_and_copies(gateway: GatewayCluster) -> None:
+    plane = gateway.plane
+    spec = {"parentRefs": [{"name": "away"}], "rules": [{"matches": [{"path": {"value": "/a"}}]}]}
+    one = {"apiVersion": gateway_cluster.GATEWAY, "kind": "HTTPRoute", "metadata": {"name": "copied"}, "spec": spec}
+    plane.apply(f"{gateway_cluster.ROUTES}/copied", one, manager="kubectl")
+    api = GatewayApi()
+    routes = Routes(headers={"X-Canary": "yes"}, cookies={"tester": "1"}, mirror_percent=5)
+    share = Share(weight=1, addresses=("10.0.0.1:80",), routes=routes)
+
+    found = api.with_backends(
+        plane.request("GET", f"{gateway_cluster.ROUTES}/copied"), backends.served("copied", {NEW: share}), Names()
+    )
+    taken = plane.request("PUT", f"{gateway_cluster.ROUTES}/copied", found)
+
+    assert taken["spec"] == found["spec"], "nothing was filled in, so it can be compared"
+    plane.request("DELETE", f"{gateway_cluster.ROUTES}/copied")

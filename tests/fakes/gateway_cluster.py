@@ -24,6 +24,7 @@ from tests.free_ports import free_port
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from gennaker.interfaces.routes import Routing
 from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
 from gennaker.plugins.cluster_traffic.ingress_provider import IngressProvider
@@ -213,6 +214,9 @@ class ClusterWorld(RealWorld):
 
 class GatewayWorld(ClusterWorld):
     """By HTTPRoutes."""
+
+    lacking = frozenset({Routing.MIRROR})
+    """Traefik copies requests by its own kinds only."""
 
     def __init__(self, folder: Path, cluster: GatewayCluster) -> None:
         super().__init__(folder, cluster)

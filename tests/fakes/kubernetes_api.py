@@ -36,6 +36,7 @@ _KINDS = [
     ("networking.k8s.io/v1", "Ingress", "ingresses", True),
     ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", True),
     ("gateway.networking.k8s.io/v1", "Gateway", "gateways", True),
+    ("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", False),
     ("acme.io/v1", "Widget", "widgets", True),
 ]
 _PATH = re.compile(

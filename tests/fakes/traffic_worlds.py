@@ -20,6 +20,7 @@ from tests.fakes.faulty import Faults, FaultyTraffic
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
 from tests.fakes.web_client import NO_HEADERS, WebClient
 
+from gennaker.interfaces.routes import Routing
 from gennaker.interfaces.traffic import LoadBalancer, TrafficProvider
 from gennaker.plugins.caddy.program import CaddyProgram
 from gennaker.plugins.caddy.provider import CaddyProvider
@@ -45,6 +46,8 @@ class World(Protocol):
     """Whether it splits by chance, so that shares hold over many requests only."""
     is_counting: bool
     """Whether it can tell what is under way."""
+    lacking: frozenset[Routing]
+    """What the provider could route by, but not here."""
 
     def provider(self) -> TrafficProvider:
         """A new provider object over the same state."""
@@ -74,6 +77,7 @@ class FakeWorld:
 
     is_random = False
     is_counting = True
+    lacking: frozenset[Routing] = frozenset()
 
     def __init__(self) -> None:
         self._state: dict[str, FakeBalancer] = {}
@@ -119,6 +123,7 @@ class RealWorld:
 
     is_random = False
     is_counting = True
+    lacking: frozenset[Routing] = frozenset()
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,7 +1,7 @@
 """Traffic providers: load balancers that split traffic among server groups by exact weights, atomically."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -47,15 +47,19 @@ class TrafficProvider(Protocol):
 
     @property
     def routing(self) -> frozenset[Routing]:
-        """What it can route by. `set_weights` refuses shares with routes that need more."""
+        """What any of its load balancers can route by."""
         ...
 
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
         """Creates the load balancer if it isn't there, at the address or a free one that it keeps."""
         ...
 
+    async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
+        """Raises Refused where the load balancer can't do what these need together, each of one server group."""
+        ...
+
     async def set_weights(self, load_balancer: str, shares: Shares) -> None:
-        """Replaces all shares in one atomic switch; no request in flight is cut."""
+        """Replaces all shares in one atomic switch; no request in flight is cut. Refuses what `check_routes` refuses."""
         ...
 
     async def describe(self, load_balancer: str) -> LoadBalancer | None:

@@ -1,6 +1,6 @@
 """Faults: a cloud and a traffic provider around fakes that refuse, break off, come up late or never, as tests say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from gennaker.interfaces.clouds import (
     Place,
     ServerGroup,
 )
-from gennaker.interfaces.routes import Routing
+from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.traffic import LoadBalancer, Shares, TrafficProvider
 from gennaker.model.problems import Problem, Refused
 
@@ -131,6 +131,9 @@ class FaultyTraffic:
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
         self._faults.asked("ensure", load_balancer)
         return await self._inner.ensure(load_balancer, address)
+
+    async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
+        await self._inner.check_routes(load_balancer, wanted)
 
     async def set_weights(self, load_balancer: str, shares: Shares) -> None:
         self._faults.asked("set_weights", dict(shares))

@@ -2,10 +2,10 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gennaker.interfaces import traffic
-from gennaker.interfaces.routes import Routing
+from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.traffic import LoadBalancer, Share, Shares
 from gennaker.model.problems import Problem, Refused
 
@@ -26,9 +26,12 @@ class FakeTraffic:
             self._state[load_balancer] = FakeBalancer(load_balancer, address or f"127.0.0.1:{port}")
         return self._state[load_balancer].seen()
 
+    async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
+        traffic.refuse_unroutable(self, load_balancer, wanted)
+
     async def set_weights(self, load_balancer: str, shares: Shares) -> None:
         known = self._known(load_balancer)
-        traffic.refuse_unroutable(self, load_balancer, (share.routes for share in shares.values()))
+        await self.check_routes(load_balancer, [share.routes for share in shares.values()])
         known.shares = dict(shares)
 
     async def describe(self, load_balancer: str) -> LoadBalancer | None:

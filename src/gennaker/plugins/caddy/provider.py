@@ -8,7 +8,7 @@ import asyncio
 import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,7 @@ import structlog
 
 from gennaker.interfaces import load_balancer_problems, traffic
 from gennaker.interfaces.documents import Documents
-from gennaker.interfaces.routes import Routing
+from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
 from gennaker.model.codec import to_json
@@ -65,13 +65,17 @@ class CaddyProvider:
             await self._bring_about()
             return record.as_seen()
 
+    async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
+        """Raises Refused for what Caddy can't do."""
+        traffic.refuse_unroutable(self, load_balancer, wanted)
+
     async def set_weights(self, load_balancer: str, shares: Shares) -> None:
         """Replaces all shares in one atomic switch."""
         async with self._lock:
             record = await self._record(load_balancer)
             if record is None:
                 raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
-            traffic.refuse_unroutable(self, load_balancer, (share.routes for share in shares.values()))
+            await self.check_routes(load_balancer, [share.routes for share in shares.values()])
             changed = await self._switched(record, shares)
             if changed != record:
                 await self._keep(changed)

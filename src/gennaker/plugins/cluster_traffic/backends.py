@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gennaker.interfaces import traffic
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.traffic import Shares
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
@@ -33,6 +34,7 @@ _IN_A_SLICE = 100
 """As many as Kubernetes itself puts into one."""
 _IPV6 = 6
 _NOBODY_SERVES = "nobody"
+_ROUTED = "routed"
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,51 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """Of the server group; empty: nobody serves."""
     weight: int
     addresses: tuple[str, ...]
+    routes: Routes = Routes()
+    """What comes to it beside the weights; then it is a Service of its own, and has no part of what is split."""
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a route hands requests to."""
+
+    split: tuple[Backend, ...]
+    """By weight; never empty."""
+    routed: tuple[Backend, ...] = ()
+    """By header or cookie, or copies."""
+
+    @property
+    def all(self) -> tuple[Backend, ...]:
+        """Both."""
+        return (*self.split, *self.routed)
+
+    @property
+    def names(self) -> "Names":
+        """Of the Services."""
+        return Names(split=tuple(one.name for one in self.split), routed=tuple(one.name for one in self.routed))
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the Services that a route has from us."""
+
+    split: tuple[str, ...] = ()
+    routed: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Both."""
+        return frozenset((*self.split, *self.routed))
+
+
+def served(load_balancer: str, shares: Shares) -> Served:
+    """Who is to get requests."""
+    routed = tuple(
+        Backend(
+            name=name(load_balancer, key, _ROUTED), key=key, weight=1, addresses=share.addresses, routes=share.routes
+        )
+        for key, share in sorted(shares.items())
+        if share.routes.needs and share.addresses
+    )
+    return Served(split=of_shares(load_balancer, shares), routed=routed)
 
 
 def of_shares(load_balancer: str, shares: Shares) -> tuple[Backend, ...]:
@@ -55,10 +102,11 @@ def of_shares(load_balancer: str, shares: Shares) -> tuple[Backend, ...]:
     return found or (Backend(name=name(load_balancer, ""), key="", weight=1, addresses=()),)
 
 
-def name(load_balancer: str, key: str) -> str:
-    """Of a server group's Service, also a DNS label: legible, and of its own by a hash."""
+def name(load_balancer: str, key: str, purpose: str = "") -> str:
+    """Of a server group's Service, also a DNS label: legible, and of its own by a hash. `purpose`: where it has a second one."""
     group = traffic.name_of(key) if key else _NOBODY_SERVES
-    return _label(group if group.startswith(load_balancer) else f"{load_balancer}-{group}", load_balancer, key)
+    legible = group if group.startswith(load_balancer) else f"{load_balancer}-{group}"
+    return _label(legible, load_balancer, key, *([purpose] if purpose else []))
 
 
 def owner(load_balancer: str) -> str:

@@ -8,25 +8,23 @@ who have a share before or after. So what the route remembers says meanwhile tha
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from gennaker.interfaces import load_balancer_problems, traffic
-from gennaker.interfaces.routes import Routing
+from gennaker.interfaces import traffic
+from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.cluster_traffic import backends, filling, ingress_nginx, problems, records
-from gennaker.plugins.cluster_traffic.backends import Backend
+from gennaker.plugins.cluster_traffic.backends import Backend, Names
 from gennaker.plugins.cluster_traffic.filling import Filled
-from gennaker.plugins.cluster_traffic.ingress_nginx import PLURAL, VERSION, Split
+from gennaker.plugins.cluster_traffic.ingress_nginx import API, PLURAL, VERSION, Split
 from gennaker.plugins.cluster_traffic.places import Place, Places
 from gennaker.plugins.cluster_traffic.records import RouteRecord
 
 NAME = "ingress-nginx"
-_ATTEMPTS = 10
-_KIND = "Ingress"
 
 
 class IngressProvider:
@@ -35,7 +33,7 @@ class IngressProvider:
     def __init__(self, *, places: Places, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """`places`: where the Ingresses of the settings' load balancers are."""
         self.name = NAME
-        self.routing: frozenset[Routing] = frozenset()
+        self.routing = frozenset({Routing.HEADER, Routing.COOKIE})
         self._places = places
         self._sleep = sleep
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -49,8 +47,7 @@ class IngressProvider:
         """Makes the Service that the Ingress names, answering 503 until somebody serves. Raises Refused where there is no Ingress."""
         async with self._locks[load_balancer]:
             place = await self._place(load_balancer)
-            ingress = await self._ingress(place)
-            record = self._own(place, ingress)
+            record = place.remembered(ingress := await place.read())
             if record is None:
                 ingress_nginx.refuse_without_path(ingress, load_balancer)
                 await self._switch(place, ingress, {})
@@ -61,30 +58,36 @@ class IngressProvider:
                 raise Refused(problems.other_address(load_balancer, found, address), status=409)
             return LoadBalancer(name=load_balancer, address=found, shares=record.shares if record else {})
 
+    async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
+        """Raises Refused where the canary's annotations can't say what they need."""
+        traffic.refuse_unroutable(self, load_balancer, wanted)
+        ingress_nginx.check(load_balancer, wanted)
+
     async def set_weights(self, load_balancer: str, shares: Shares) -> None:
         """Replaces all shares; returns when the controller has had time to serve by them. Raises Refused for more than two weights."""
         async with self._locks[load_balancer]:
-            place, ingress, _ = await self._known(load_balancer)
-            traffic.refuse_unroutable(self, load_balancer, (share.routes for share in shares.values()))
+            place, own = await self._places.known(load_balancer, API)
+            # Whoever has no instances is not routed to.
+            await self.check_routes(load_balancer, [share.routes for share in shares.values() if share.addresses])
             backends.refuse_names(shares)
-            await self._switch(place, ingress, shares)
+            await self._switch(place, own.route, shares)
 
     async def describe(self, load_balancer: str) -> LoadBalancer | None:
         """What stands at the Ingress. While a switch isn't completed there are no shares: so it is made again."""
         if load_balancer not in self._places:
             return None
         place = await self._place(load_balancer)
-        ingress = await place.objects.get(VERSION, PLURAL, place.route)
-        record = None if ingress is None else records.read(ingress)
-        if ingress is None or record is None or record.load_balancer != load_balancer:
+        own = await place.own()
+        if own is None:
             return None
-        address = place.settings.address or ingress_nginx.address(ingress)
-        return LoadBalancer(name=load_balancer, address=address, shares={} if record.is_switching else record.shares)
+        address = place.settings.address or ingress_nginx.address(own.route)
+        shares = {} if own.record.is_switching else own.record.shares
+        return LoadBalancer(name=load_balancer, address=address, shares=shares)
 
     async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         """All that have a share or have lately lost one; how many requests they have is not known."""
-        _, _, record = await self._known(load_balancer)
-        return dict.fromkeys((*record.addresses, *record.left))
+        _, own = await self._places.known(load_balancer, API)
+        return dict.fromkeys((*own.record.addresses, *own.record.left))
 
     async def remove(self, load_balancer: str) -> None:
         """Deletes what was made; the Ingress stays, and names a Service that isn't there."""
@@ -94,8 +97,7 @@ class IngressProvider:
             place = await self._place(load_balancer)
             for name in await place.objects.list(VERSION, PLURAL, place.selector):
                 await place.objects.delete(VERSION, PLURAL, name)
-            ingress = await place.objects.get(VERSION, PLURAL, place.route)
-            if ingress is not None and self._is_own(place, ingress):
+            if await place.own() is not None:
                 await self._remember(place, None)
             await filling.clear(place, frozenset())
         self._locks.pop(load_balancer, None)
@@ -106,8 +108,8 @@ class IngressProvider:
         found = await filling.there(place)
         wanted = ingress_nginx.split(place.load_balancer, shares, found.hosts(name))
         main = Backend(name=name, key="", weight=1, addresses=wanted.main)
-        record = self._own(place, ingress) or RouteRecord(load_balancer=place.load_balancer)
-        after = record.with_shares(shares, (name,))
+        record = place.remembered(ingress) or RouteRecord(load_balancer=place.load_balancer)
+        after = record.with_shares(shares, Names(split=(name,)))
         if after != record:
             await self._remember(place, record.switching_to(shares))
         if wanted.canary:
@@ -151,46 +153,17 @@ class IngressProvider:
     async def _refuse_foreign(self, place: Place, service: str) -> None:
         """Raises Refused where something of a name that we need is somebody else's."""
         canary = ingress_nginx.canary_name(place.route)
-        for kind, version, plural, name in (("Service", "v1", "services", service), (_KIND, VERSION, PLURAL, canary)):
+        for kind, version, plural, name in (
+            ("Service", "v1", "services", service),
+            (API.kind, VERSION, PLURAL, canary),
+        ):
             there = await place.objects.get(version, plural, name)
             labels = {} if there is None else foreign.mapping(foreign.mapping(there["metadata"]).get("labels"))
             if there is not None and labels.get(backends.OWNER) != backends.owner(place.load_balancer):
                 raise Refused(problems.not_ours(kind, name, place.load_balancer), status=409)
 
     async def _remember(self, place: Place, record: RouteRecord | None) -> None:
-        for _ in range(_ATTEMPTS):
-            changed = records.written(await self._ingress(place), record)
-            if await place.objects.replace(PLURAL, changed) is not None:
-                return
-        raise Refused(problems.busy(place.route), status=409)
-
-    async def _known(self, load_balancer: str) -> tuple[Place, JsonObject, RouteRecord]:
-        if load_balancer not in self._places:
-            raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
-        place = await self._place(load_balancer)
-        ingress = await self._ingress(place)
-        record = self._own(place, ingress)
-        if record is None:
-            raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
-        return place, ingress, record
-
-    def _own(self, place: Place, ingress: JsonObject) -> RouteRecord | None:
-        """What the Ingress remembers; None: it is nobody's. Raises Refused where it is another load balancer's."""
-        record = records.read(ingress)
-        if record is not None and record.load_balancer != place.load_balancer:
-            raise Refused(problems.taken(place.load_balancer, _KIND, place.route, record.load_balancer), status=409)
-        return record
-
-    def _is_own(self, place: Place, ingress: JsonObject) -> bool:
-        record = records.read(ingress)
-        return record is not None and record.load_balancer == place.load_balancer
-
-    async def _ingress(self, place: Place) -> JsonObject:
-        ingress = await place.objects.get(VERSION, PLURAL, place.route)
-        if ingress is None:
-            namespace = place.objects.namespace
-            raise Refused(problems.no_route(place.load_balancer, _KIND, place.route, namespace), status=404)
-        return ingress
+        await place.change(lambda ingress: records.written(ingress, record))
 
     async def _place(self, load_balancer: str) -> Place:
-        return await self._places.find(load_balancer, title="Ingresses", group="networking.k8s.io")
+        return await self._places.find(load_balancer, API)

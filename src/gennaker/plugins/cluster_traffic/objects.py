@@ -30,9 +30,13 @@ class Objects:
                     return versions[0]
         return ""
 
-    async def get(self, api_version: str, plural: str, name: str, *, namespace: str = "") -> JsonObject | None:
+    async def get(
+        self, api_version: str, plural: str, name: str, *, namespace: str = "", is_cluster_wide: bool = False
+    ) -> JsonObject | None:
         """One; None: there is none."""
         path = self._path(api_version, plural, name, namespace=namespace)
+        if is_cluster_wide:
+            path = f"/apis/{api_version}/{plural}/{name}"
         with self._said(f"{plural}/{name}"):
             try:
                 return foreign.mapping(decode_json(await self._server.request("GET", path)))

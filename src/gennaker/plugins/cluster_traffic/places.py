@@ -1,16 +1,29 @@
-"""Places: where the route of a load balancer is, by the settings."""
+"""Places: where the route of a load balancer is by the settings, and what it remembers."""
 
 from collections.abc import Callable, Mapping
 
 import msgspec
 
+from gennaker.interfaces import load_balancer_problems
 from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.services import Services
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
-from gennaker.plugins.cluster_traffic import backends, problems
+from gennaker.plugins.cluster_traffic import backends, problems, records
 from gennaker.plugins.cluster_traffic.objects import Objects
+from gennaker.plugins.cluster_traffic.records import RouteRecord
+from gennaker.plugins.cluster_traffic.routes import Api
 from gennaker.settings import KubernetesAccountSettings
 from gennaker.traffic_settings import LoadBalancerSettings
+
+_ATTEMPTS = 10
+
+
+class Own(msgspec.Struct, frozen=True):
+    """A route that is the load balancer's."""
+
+    route: JsonObject
+    record: RouteRecord
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +32,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     load_balancer: str
     settings: LoadBalancerSettings
     objects: Objects
+    api: Api
     version: str
     """Of the route's API."""
 
@@ -31,6 +45,41 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     def selector(self) -> str:
         """Of what is made for the load balancer."""
         return f"{backends.OWNER}={backends.owner(self.load_balancer)}"
+
+    async def read(self) -> JsonObject:
+        """The route. Raises Refused where there is none."""
+        found = await self.objects.get(self.version, self.api.plural, self.route)
+        if found is None:
+            namespace = self.objects.namespace
+            raise Refused(problems.no_route(self.load_balancer, self.api.kind, self.route, namespace), status=404)
+        return found
+
+    def remembered(self, route: JsonObject) -> RouteRecord | None:
+        """What the route remembers; None: it is nobody's. Raises Refused where it is another load balancer's."""
+        record = records.read(route)
+        if record is not None and record.load_balancer != self.load_balancer:
+            taken = problems.taken(self.load_balancer, self.api.kind, self.route, record.load_balancer)
+            raise Refused(taken, status=409)
+        return record
+
+    async def own(self) -> Own | None:
+        """The route and what it remembers; None: there is none, or it is nobody's or another's."""
+        route = await self.objects.get(self.version, self.api.plural, self.route)
+        record = None if route is None else records.read(route)
+        if route is None or record is None or record.load_balancer != self.load_balancer:
+            return None
+        return Own(route, record)
+
+    async def change(self, change: Callable[[JsonObject], JsonObject]) -> bool:
+        """Writes the route changed, whoever else writes to it. Returns whether there was anything to change. Raises Refused."""
+        for _ in range(_ATTEMPTS):
+            route = await self.read()
+            changed = change(route)
+            if changed == route:
+                return False
+            if await self.objects.replace(self.api.plural, changed) is not None:
+                return True
+        raise Refused(problems.busy(self.route), status=409)
 
 
 class Places:
@@ -66,8 +115,8 @@ class Places:
         """Whether the settings have it."""
         return load_balancer in self._configured
 
-    async def find(self, load_balancer: str, *, title: str, group: str) -> Place:
-        """`title` and `group`: of the API that the cluster must have. Raises Refused."""
+    async def find(self, load_balancer: str, api: Api) -> Place:
+        """`api`: the cluster must have it. Raises Refused."""
         settings = self._configured.get(load_balancer)
         if settings is None:
             raise Refused(problems.not_configured(load_balancer, self._provider))
@@ -77,7 +126,18 @@ class Places:
         objects = Objects(server, settings.namespace)
         if not account.allows(objects.namespace):
             raise Refused(problems.forbidden(load_balancer, settings.account, objects.namespace), status=403)
-        version = await objects.version(group)
+        version = await objects.version(api.group)
         if not version:
-            raise Refused(problems.no_api(settings.account, title, group), status=501)
-        return Place(load_balancer=load_balancer, settings=settings, objects=objects, version=version)
+            raise Refused(problems.no_api(settings.account, api.title, api.group), status=501)
+        return Place(load_balancer=load_balancer, settings=settings, objects=objects, api=api, version=version)
+
+    async def known(self, load_balancer: str, api: Api) -> tuple[Place, Own]:
+        """One whose route is there and remembers it. Raises Refused."""
+        if load_balancer not in self:
+            raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
+        place = await self.find(load_balancer, api)
+        route = await place.read()
+        record = place.remembered(route)
+        if record is None:
+            raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
+        return place, Own(route, record)

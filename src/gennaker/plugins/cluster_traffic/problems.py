@@ -68,6 +68,47 @@ def too_many(name: str, found: int, most: int) -> Problem:
     )
 
 
+def too_many_rules(name: str, found: int, most: int) -> Problem:
+    """A route can't hold so many."""
+    return Problem(
+        code="cluster_traffic.too_many_rules",
+        message=f"With those for requests by header and cookie the route {name} would have {found} rules, and it can have {most}.",
+        remedy="Route fewer server groups, or divide the route's rules among several routes.",
+        pointer="/routes",
+    )
+
+
+def same_header(name: str, header: str) -> Problem:
+    """The user's rule looks at the header itself."""
+    return Problem(
+        code="cluster_traffic.same_header",
+        message=f"A rule of the route {name} matches requests by the header {header} itself, and a rule can name a header once.",
+        remedy="Take the header out of the rule's matches, or out of `routes`.",
+        pointer="/routes",
+    )
+
+
+def old_mirror(name: str) -> Problem:
+    """The user copies requests in a way that leaves no room."""
+    return Problem(
+        code="cluster_traffic.mirror",
+        message=f"A route of the VirtualService {name} has `mirror`, beside which there can't be a second copy.",
+        remedy="Write it as an entry of `mirrors`, which can stand beside Gennaker's.",
+        pointer="/routes",
+    )
+
+
+def not_by_annotations(load_balancer: str, what: str) -> Problem:
+    """Canary annotations can't say it."""
+    return Problem(
+        code="cluster_traffic.annotations",
+        message=f"The load balancer {load_balancer} is an Ingress, and the annotations of its canary can't say that {what}.",
+        remedy="They can name one header with one value and beside it a cookie of the value `always`, or any cookies without a "
+        "header, for one server group. Use a load balancer of the provider gateway-api for more.",
+        pointer="/routes",
+    )
+
+
 def not_accepted(name: str, said: str) -> Problem:
     """The controller has seen it and doesn't serve it."""
     return Problem(
@@ -129,7 +170,7 @@ def refused(account: str, what: str, refusal: ApiRefusal) -> Problem:
         code="cluster_traffic.refused",
         message=f"The API server of {account} refused {what}: {refusal}",
         remedy="If it is about a permission: the account needs get, list, create, patch, update and delete on services, endpointslices "
-        "and routes, and list and watch on pods.",
+        "and routes, list and watch on pods, and get on gateways and gatewayclasses where they are used.",
     )
 
 

@@ -9,22 +9,21 @@ repeating the call: each step compares what is there with what should be.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
-from gennaker.interfaces import load_balancer_problems, traffic
-from gennaker.interfaces.routes import Routing
+from gennaker.interfaces.routes import Routes, Routing, unable
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Share, Shares
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.cluster_traffic import backends, filling, problems, records
-from gennaker.plugins.cluster_traffic.backends import Backend
+from gennaker.plugins.cluster_traffic.backends import Names, Served
 from gennaker.plugins.cluster_traffic.filling import Filled
 from gennaker.plugins.cluster_traffic.places import Place, Places
 from gennaker.plugins.cluster_traffic.records import RouteRecord
 from gennaker.plugins.cluster_traffic.routes import RouteKind
 
-_ATTEMPTS = 10
 _POLL_SECONDS = 0.1
 _LOOKS = 300
 
@@ -37,7 +36,7 @@ class RouteProvider:
     ) -> None:
         """`places`: where the routes of the settings' load balancers are."""
         self.name = kind.name
-        self.routing: frozenset[Routing] = frozenset()
+        self.routing = frozenset(Routing)
         self._kind = kind
         self._places = places
         self._sleep = sleep
@@ -52,7 +51,7 @@ class RouteProvider:
         """Takes the route that is there over, answering 503 until somebody serves. Raises Refused where there is none."""
         async with self._locks[load_balancer]:
             place = await self._place(load_balancer)
-            record = self._own(place, route := await self._route(place))
+            record = place.remembered(route := await place.read())
             if record is None:
                 route = await self._switch(place, {})
             found = await self._address(place, route)
@@ -62,11 +61,20 @@ class RouteProvider:
                 raise Refused(problems.other_address(load_balancer, found, address), status=409)
             return LoadBalancer(name=load_balancer, address=found, shares=record.shares if record else {})
 
+    async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
+        """Raises Refused where the route's controller can't do what they need."""
+        needed = frozenset[Routing]().union(*(one.needs for one in wanted))
+        if needed:
+            place = await self._place(load_balancer)
+            lacking = needed & await self._kind.lacking(place.objects, await place.read())
+            if lacking:
+                raise Refused(unable(load_balancer, f"a controller of {self._kind.api.title}", lacking))
+
     async def set_weights(self, load_balancer: str, shares: Shares) -> None:
         """Replaces all shares by one update of the route; returns when its controller serves by them."""
         async with self._locks[load_balancer]:
-            place, _, _ = await self._known(load_balancer)
-            traffic.refuse_unroutable(self, load_balancer, (share.routes for share in shares.values()))
+            place, _ = await self._places.known(load_balancer, self._kind.api)
+            await self.check_routes(load_balancer, [share.routes for share in shares.values()])
             backends.refuse_names(shares)
             await self._switch(place, shares)
 
@@ -75,17 +83,16 @@ class RouteProvider:
         if load_balancer not in self._places:
             return None
         place = await self._place(load_balancer)
-        route = await place.objects.get(place.version, self._kind.plural, place.route)
-        record = None if route is None else records.read(route)
-        if route is None or record is None or record.load_balancer != load_balancer:
+        own = await place.own()
+        if own is None:
             return None
-        shares: dict[str, Share] = record.shares if self._kind.is_serving(route, frozenset(record.backends)) else {}
-        return LoadBalancer(name=load_balancer, address=await self._address(place, route), shares=shares)
+        shares: dict[str, Share] = own.record.shares if self._kind.is_serving(own.route, own.record.names) else {}
+        return LoadBalancer(name=load_balancer, address=await self._address(place, own.route), shares=shares)
 
     async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         """All that have a share or have lately lost one; how many requests they have is not known."""
-        _, _, record = await self._known(load_balancer)
-        return dict.fromkeys((*record.addresses, *record.left))
+        _, own = await self._places.known(load_balancer, self._kind.api)
+        return dict.fromkeys((*own.record.addresses, *own.record.left))
 
     async def remove(self, load_balancer: str) -> None:
         """Gives the route back without backends, and deletes what was made for it."""
@@ -93,31 +100,31 @@ class RouteProvider:
             return
         async with self._locks[load_balancer]:
             place = await self._place(load_balancer)
-            if await self._given_back(place):
+            if await place.own() is not None and await place.change(partial(self._given_back, place)):
                 await self._sleep(place.settings.settle_seconds)
-            await self._clear(place, frozenset())
+            await self._clear(place, Names())
         self._locks.pop(load_balancer, None)
 
     async def _switch(self, place: Place, shares: Shares) -> JsonObject:
         """Returns the route as it is in force."""
-        wanted = backends.of_shares(place.load_balancer, shares)
-        filled = await self._fill(place, wanted)
+        served = backends.served(place.load_balancer, shares)
+        filled = await self._fill(place, served)
         if filled.is_new:
             await self._sleep(place.settings.settle_seconds)
-        is_written = await self._write(place, shares, wanted)
+        is_written = await place.change(partial(self._with, place, shares, served))
         route = await self._followed(place)
         if is_written or filled.is_other:
             await self._sleep(place.settings.settle_seconds)
-        await self._clear(place, frozenset(one.name for one in wanted))
+        await self._clear(place, served.names)
         return route
 
-    async def _fill(self, place: Place, wanted: tuple[Backend, ...]) -> Filled:
+    async def _fill(self, place: Place, served: Served) -> Filled:
         """Makes what is to serve."""
         found = await filling.there(place)
-        references = await filling.pods(place.objects, wanted, found)
+        references = await filling.pods(place.objects, served.all, found)
         beside = await self._companions(place)
         filled = Filled()
-        for backend in wanted:
+        for backend in served.all:
             own = self._kind.companion_of(backend, place.load_balancer, place.version)
             if own is not None and (backend.name not in beside or beside[backend.name].get("spec") != own["spec"]):
                 await place.objects.apply(self._kind.companion, own)
@@ -125,46 +132,30 @@ class RouteProvider:
             filled |= await filling.fill(place, backend, found, references)
         return filled
 
-    async def _write(self, place: Place, shares: Shares, wanted: tuple[Backend, ...]) -> bool:
-        """The switch. Returns whether there was anything to change."""
-        names = tuple(one.name for one in wanted)
-        for _ in range(_ATTEMPTS):
-            route = await self._route(place)
-            record = self._own(place, route) or RouteRecord(load_balancer=place.load_balancer)
-            served = self._kind.with_backends(route, wanted, frozenset(record.backends))
-            changed = records.written(served, record.with_shares(shares, names))
-            if changed == route:
-                return False
-            if await place.objects.replace(self._kind.plural, changed) is not None:
-                return True
-        raise Refused(problems.busy(place.route), status=409)
+    def _with(self, place: Place, shares: Shares, served: Served, route: JsonObject) -> JsonObject:
+        """The switch."""
+        record = place.remembered(route) or RouteRecord(load_balancer=place.load_balancer)
+        changed = self._kind.with_backends(route, served, record.names)
+        return records.written(changed, record.with_shares(shares, served.names))
 
-    async def _given_back(self, place: Place) -> bool:
-        """Whether there was anything to give back."""
-        for _ in range(_ATTEMPTS):
-            route = await place.objects.get(place.version, self._kind.plural, place.route)
-            record = None if route is None else records.read(route)
-            if route is None or record is None or record.load_balancer != place.load_balancer:
-                return False
-            bare = self._kind.without_backends(route, frozenset(record.backends))
-            if await place.objects.replace(self._kind.plural, records.written(bare, None)) is not None:
-                return True
-        raise Refused(problems.busy(place.route), status=409)
+    def _given_back(self, place: Place, route: JsonObject) -> JsonObject:
+        record = place.remembered(route)
+        return route if record is None else records.written(self._kind.without_backends(route, record.names), None)
 
     async def _followed(self, place: Place) -> JsonObject:
         """The route, once its controller has seen it. Raises Refused where none does."""
         for _ in range(_LOOKS):
-            route = await self._route(place)
+            route = await place.read()
             if self._kind.is_followed(route):
                 return route
             await self._sleep(_POLL_SECONDS)
         raise Refused(problems.not_followed(place.route, _LOOKS * _POLL_SECONDS), status=502)
 
-    async def _clear(self, place: Place, staying: frozenset[str]) -> None:
+    async def _clear(self, place: Place, staying: Names) -> None:
         """Deletes what the route names no longer."""
-        await filling.clear(place, staying)
+        await filling.clear(place, staying.all)
         for name in await self._companions(place):
-            if name not in staying:
+            if name not in staying.all:
                 await place.objects.delete(place.version, self._kind.companion, name)
 
     async def _companions(self, place: Place) -> Mapping[str, JsonObject]:
@@ -172,34 +163,8 @@ class RouteProvider:
             return {}
         return await place.objects.list(place.version, self._kind.companion, place.selector)
 
-    async def _known(self, load_balancer: str) -> tuple[Place, JsonObject, RouteRecord]:
-        if load_balancer not in self._places:
-            raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
-        place = await self._place(load_balancer)
-        route = await self._route(place)
-        record = self._own(place, route)
-        if record is None:
-            raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
-        return place, route, record
-
-    def _own(self, place: Place, route: JsonObject) -> RouteRecord | None:
-        """What the route remembers; None: it is nobody's. Raises Refused where it is another load balancer's."""
-        record = records.read(route)
-        if record is not None and record.load_balancer != place.load_balancer:
-            raise Refused(
-                problems.taken(place.load_balancer, self._kind.kind, place.route, record.load_balancer), status=409
-            )
-        return record
-
-    async def _route(self, place: Place) -> JsonObject:
-        route = await place.objects.get(place.version, self._kind.plural, place.route)
-        if route is None:
-            namespace = place.objects.namespace
-            raise Refused(problems.no_route(place.load_balancer, self._kind.kind, place.route, namespace), status=404)
-        return route
-
     async def _address(self, place: Place, route: JsonObject) -> str:
         return place.settings.address or await self._kind.address(place.objects, route)
 
     async def _place(self, load_balancer: str) -> Place:
-        return await self._places.find(load_balancer, title=self._kind.title, group=self._kind.group)
+        return await self._places.find(load_balancer, self._kind.api)

@@ -5,6 +5,7 @@ import msgspec
 from gennaker.interfaces.traffic import Share, Shares
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject, decode, encode
+from gennaker.plugins.cluster_traffic.backends import Names
 
 ANNOTATION = "gennaker.io/traffic"
 _MOST_LEFT = 1000
@@ -17,7 +18,9 @@ class RouteRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     load_balancer: str
     shares: dict[str, Share] = {}
     backends: tuple[str, ...] = ()
-    """Names of the Services that the route has from us."""
+    """Names of the Services among which the route splits."""
+    routed: tuple[str, ...] = ()
+    """Of those that get requests or copies beside the weights."""
     left: tuple[str, ...] = ()
     """Addresses that had a share and may still have requests under way."""
     is_switching: bool = False
@@ -28,9 +31,16 @@ class RouteRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         """Of all instances that have a share, also one of weight 0."""
         return tuple(dict.fromkeys(address for share in self.shares.values() for address in share.addresses))
 
-    def with_shares(self, shares: Shares, backends: tuple[str, ...]) -> "RouteRecord":
+    @property
+    def names(self) -> Names:
+        """Of the Services that the route has from us."""
+        return Names(split=self.backends, routed=self.routed)
+
+    def with_shares(self, shares: Shares, names: Names) -> "RouteRecord":
         """With others, remembering who has lost one."""
-        after = msgspec.structs.replace(self, shares=dict(shares), backends=backends, is_switching=False)
+        after = msgspec.structs.replace(
+            self, shares=dict(shares), backends=names.split, routed=names.routed, is_switching=False
+        )
         there = set(after.addresses)
         left = tuple(one for one in dict.fromkeys((*self.addresses, *self.left)) if one not in there)
         return msgspec.structs.replace(after, left=left[:_MOST_LEFT])

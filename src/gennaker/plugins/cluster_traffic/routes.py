@@ -1,11 +1,25 @@
 """Kinds of routes: what the objects of an API that splits traffic have to offer to be load balancers."""
 
+import re
 from typing import Protocol
 
+import msgspec
+
+from gennaker.interfaces.routes import Routing
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
-from gennaker.plugins.cluster_traffic.backends import Backend
+from gennaker.plugins.cluster_traffic.backends import Backend, Names, Served
 from gennaker.plugins.cluster_traffic.objects import Objects
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which a kind of routes is."""
+
+    title: str
+    """For people."""
+    group: str
+    kind: str
+    plural: str
 
 
 class RouteKind(Protocol):
@@ -13,24 +27,23 @@ class RouteKind(Protocol):
 
     name: str
     """Of the traffic provider."""
-    title: str
-    """Of the API, for people."""
-    group: str
-    kind: str
-    plural: str
+    api: Api
     companion: str
     """Plural of the kind of which each of our Services has an object beside it, in the same API version; empty: none."""
 
-    def with_backends(self, route: JsonObject, backends: tuple[Backend, ...], ours: frozenset[str]) -> JsonObject:
-        """With these in each rule that has none, or has only `ours`. Raises Refused where there is no such rule."""
+    def with_backends(self, route: JsonObject, served: Served, ours: Names) -> JsonObject:
+        """With these in each rule that has none, or has only `ours`. Raises Refused where there is no such rule.
+
+        Before each such rule stands a copy of it for each server group that gets requests by header or cookie.
+        """
         ...
 
-    def without_backends(self, route: JsonObject, ours: frozenset[str]) -> JsonObject:
+    def without_backends(self, route: JsonObject, ours: Names) -> JsonObject:
         """As the user had it."""
         ...
 
-    def is_serving(self, route: JsonObject, ours: frozenset[str]) -> bool:
-        """Whether these, and only these, stand in a rule."""
+    def is_serving(self, route: JsonObject, ours: Names) -> bool:
+        """Whether all of these stand in it, and those among which it splits for themselves in a rule."""
         ...
 
     def is_followed(self, route: JsonObject) -> bool:
@@ -45,7 +58,16 @@ class RouteKind(Protocol):
         """Where clients reach it, as the cluster says; empty: it doesn't. Raises Refused."""
         ...
 
+    async def lacking(self, objects: Objects, route: JsonObject) -> frozenset[Routing]:
+        """What the controller that serves the route doesn't say that it can. Raises Refused."""
+        ...
+
 
 def named(manifest: JsonObject) -> str:
     """The object's name."""
     return foreign.text_at(foreign.mapping(manifest.get("metadata")), "name")
+
+
+def cookie_pattern(name: str, value: str) -> str:
+    """A regular expression for the header Cookie, of RE2; right whether the whole header has to match it or a part."""
+    return rf"^(.*;\s*)?{re.escape(name)}={re.escape(value)}(\s*;.*)?$"

@@ -66,7 +66,8 @@ async def refuse_routes(services: Services, load_balancer: str, routes: Routes, 
     known = await desired(services, load_balancer)
     if known is None or not routes.needs:
         return
-    traffic.refuse_unroutable(_provider(services, known.provider), load_balancer, (routes,))
+    others = [] if is_replacing else [one.routes for one in known.members.values()]
+    await _provider(services, known.provider).check_routes(load_balancer, [*others, routes])
     if not is_replacing:
         try:
             shares.refuse_taken(known.members, routes)

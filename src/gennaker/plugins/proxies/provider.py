@@ -8,7 +8,7 @@ and how it counts requests under way, is its own affair (`program.py` says what 
 import asyncio
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import structlog
 
 from gennaker.interfaces import load_balancer_problems, traffic
 from gennaker.interfaces.documents import Documents
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
 from gennaker.model.codec import to_json
@@ -80,11 +81,15 @@ class ProxyProvider:
             record = await self._ensured(load_balancer, address)
             return (await self._bring_about(record)).as_seen()
 
+    async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
+        """Raises Refused for what the program can't do."""
+        traffic.refuse_unroutable(self, load_balancer, wanted)
+
     async def set_weights(self, load_balancer: str, shares: Shares) -> None:
         """Replaces all shares in one switch."""
         async with self._lock:
             record = await self._known(load_balancer)
-            traffic.refuse_unroutable(self, load_balancer, (share.routes for share in shares.values()))
+            await self.check_routes(load_balancer, [share.routes for share in shares.values()])
             for share in shares.values():
                 problems.refuse_names(share.addresses)
             changed = msgspec.structs.replace(record, shares=dict(shares))

@@ -1,13 +1,16 @@
 """Ingresses with canary annotations: which shares they can express, and how."""
 
+import re
 from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gennaker.interfaces import traffic
+from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.traffic import Share
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
@@ -15,6 +18,7 @@ from gennaker.plugins.cluster_traffic import backends, ingress_nginx
 from gennaker.plugins.cluster_traffic.ingress_nginx import Split
 
 NOBODY: frozenset[str] = frozenset()
+TO_CANARY = Routes(headers={"X-Canary": "yes"})
 A, B, C = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
 
 
@@ -50,6 +54,54 @@ def test_shares_become_two_services_and_a_weight(
     if wanted.canary:
         assert Fraction(found.weight, found.total) == Fraction(wanted.weight, wanted.total)
         assert found.total >= 100
+
+
+def told(**routes: Any) -> dict[str, str]:
+    """The annotations, without what all their names begin with."""
+    found = ingress_nginx.conditions("shop", Routes(**routes))
+    return {key.removeprefix("nginx.ingress.kubernetes.io/canary-by-"): value for key, value in found.items()}
+
+
+def test_a_header_and_cookies_are_annotations_of_the_canary() -> None:
+    assert told() == {}
+    assert told(headers={"X-Canary": "yes"}) == {"header": "X-Canary", "header-value": "yes"}
+    assert told(headers={"X-V": "a:b"}) == {"header": "X-V", "header-pattern": r"^a\x3Ab$"}
+    assert told(headers={"X-V": "1"}, cookies={"t": "always"}) == {"header": "X-V", "header-value": "1", "cookie": "t"}
+    cookies = told(cookies={"a": "1.0", "b": "x"})
+    assert cookies == {"header": "Cookie", "header-pattern": r"(^|\x3B\s*)(a\x3D1\x2E0|b\x3Dx)(\s*\x3B|$)"}
+    carried = ["a=1.0", "c=d; b=x; e=f", "a=1x0", "ab=x", "b=xx"]
+    assert [bool(re.search(cookies["header-pattern"], one)) for one in carried] == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "routes", [{"headers": {"A": "1", "B": "1"}}, {"headers": {"A": "1"}, "cookies": {"b": "yes"}}]
+)
+def test_what_annotations_cannot_say_is_refused(routes: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="the annotations of its canary can't say"):
+        ingress_nginx.check("shop", [Routes(**routes)])
+    one = Routes(headers={"A": "1"})
+    with pytest.raises(Refused, match="requests go to two server groups"):
+        ingress_nginx.check("shop", [one, one])
+
+
+@pytest.mark.parametrize(
+    ("given_", "wanted"),
+    [
+        (((1, (A,)), (0, (B,))), Split(main=(A,), canary=(B,), weight=0, total=100, routes=TO_CANARY)),
+        (((3, (A,)), (1, (B,))), Split(main=(A,), canary=(B,), weight=25, total=100, routes=TO_CANARY)),
+        (((0, (A,)), (0, (B,))), Split(main=(), canary=(B,), weight=0, total=100, routes=TO_CANARY)),
+        (((0, (A,)), (1, (B,))), Split(main=(B,))),
+        (((1, (A,)), (0, ())), Split(main=(A,))),
+    ],
+)
+def test_whoever_is_routed_to_is_the_canary_unless_all_requests_are_its_own(
+    given_: tuple[tuple[int, tuple[str, ...]], ...], wanted: Split
+) -> None:
+    old, new = (Share(weight=weight, addresses=addresses) for weight, addresses in given_)
+
+    found = ingress_nginx.split("shop", {"old": old, "new": replace(new, routes=TO_CANARY)}, frozenset({"10.0.0.2"}))
+
+    assert found == wanted
 
 
 def test_who_is_main_stays_main_while_its_weight_becomes_small() -> None:
@@ -117,6 +169,9 @@ def test_the_canary_has_our_paths_with_its_own_service_and_the_class() -> None:
     )
     assert ingress_nginx.is_so({**found, "status": {}}, found)
     assert not ingress_nginx.is_so(found, {**found, "spec": {}})
+    routed = ingress_nginx.canary(user, "shop", Split(canary=(B,), weight=10, routes=TO_CANARY))
+    assert not ingress_nginx.is_so(found, routed)
+    assert not ingress_nginx.is_so(routed, found)
 
 
 @pytest.mark.parametrize("paths", [(), (path("api", {"number": 80}),), (path("shop", {"number": 8080}),)])

@@ -336,16 +336,75 @@ def test_an_api_server_that_is_away_or_refuses_is_a_problem_that_says_so() -> No
     told(story)
 
 
-def test_an_address_of_its_own_and_routing_by_header_are_refused() -> None:
+def test_an_address_of_its_own_is_refused() -> None:
     cluster = Cluster()
     cluster.put_route()
-    routed = {NEW: Share(weight=0, addresses=("10.0.0.2:80",), routes=Routes(headers={"X-Canary": "yes"}))}
 
     async def story() -> None:
         provider = cluster.provider()
         with pytest.raises(Refused, match=r"is reached at shop.example.org:80, not at 127.0.0.1:80"):
             await provider.ensure("shop", "127.0.0.1:80")
-        with pytest.raises(Refused, match="can't route by header"):
-            await provider.set_weights("shop", routed)
+
+    told(story)
+
+
+def test_who_is_routed_has_a_service_of_its_own_that_goes_with_the_routes() -> None:
+    cluster = Cluster()
+    cluster.put_route()
+    routes = Routes(headers={"X-Canary": "yes"})
+    routed = {**BEFORE, NEW: Share(weight=0, addresses=("10.0.0.2:80",), routes=routes)}
+    old, new = backends.name("shop", OLD), backends.name("shop", NEW, "routed")
+
+    async def story() -> None:
+        provider = cluster.provider()
+        await provider.ensure("shop")
+        await provider.set_weights("shop", routed)
+        rules = cluster.api.object("httproutes", "shop")["spec"]["rules"]
+        assert [[one["name"] for one in rule["backendRefs"]] for rule in rules] == [[new], [old]]
+        assert cluster.made()[0] == sorted([old, new])
+        described = await provider.describe("shop")
+        assert described is not None
+        assert described.shares == routed
+
+        edited = cluster.api.object("httproutes", "shop")
+        cluster.api.put({**edited, "spec": {**edited["spec"], "rules": rules[1:]}})
+        lost = await provider.describe("shop")
+        await provider.set_weights("shop", BEFORE)
+        assert lost is not None
+        assert lost.shares == {}, "so they are set again"
+        assert (cluster.served(), cluster.made()[0]) == ({old: 100}, [old])
+
+    told(story)
+
+
+@pytest.mark.parametrize(
+    ("features", "is_refused"),
+    [
+        ([], True),
+        (["HTTPRouteRequestMirror"], True),
+        (["HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"], False),
+        ([{"name": "HTTPRouteRequestMirror"}, {"name": "HTTPRouteRequestPercentageMirror"}], False),
+    ],
+)
+def test_copies_are_refused_where_the_gateways_class_does_not_offer_them(features: list[Any], is_refused: bool) -> None:
+    cluster = Cluster()
+    cluster.put_route()
+    gateway = {"apiVersion": API, "kind": "Gateway", "metadata": {"name": "web"}}
+    cluster.api.put({**gateway, "spec": {"gatewayClassName": "envoy"}})
+    offered = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": "envoy"}}
+    cluster.api.put({**offered, "status": {"supportedFeatures": features}}, "")
+    copied = {**BEFORE, NEW: Share(weight=0, addresses=("10.0.0.2:80",), routes=Routes(mirror_percent=5))}
+
+    async def story() -> None:
+        provider = cluster.provider()
+        await provider.ensure("shop")
+        if is_refused:
+            with pytest.raises(Refused, match="a controller of the Gateway API, which can't copy requests"):
+                await provider.set_weights("shop", copied)
+            return
+        await provider.set_weights("shop", copied)
+        (rule,) = cluster.api.object("httproutes", "shop")["spec"]["rules"]
+        (mirror,) = rule["filters"]
+        assert mirror["requestMirror"]["percent"] == 5
 
     told(story)
