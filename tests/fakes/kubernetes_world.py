@@ -73,19 +73,22 @@ def _owner(one: Object) -> Any:
 class KubernetesWorld:
     """One account, named as its namespace is."""
 
-    def __init__(self, place: Place, image: str, source: MemoryRegistry) -> None:
+    def __init__(self, place: Place, image: str, source: MemoryRegistry, *, omit_kinds: tuple[str, ...] = ()) -> None:
         self.image = image
         self.api = KubernetesApi()
         self.api.behaviour = Controllers()
         self._place = place
         self._source = source
+        self._omit_kinds = omit_kinds
         self.secrets = ResolvedSecrets(Masker())
         self._provider = self._new()
 
     def _new(self) -> KubernetesProvider:
         access = Access(server="http://cluster", namespace=self._place.region, user=User(token="t"))
         server = HttpApiServer(self._place.account, lambda: access, now=SystemClock().now, transport=self.api)
-        settings = KubernetesAccountSettings(in_cluster=True, namespaces=(self._place.region,))
+        settings = KubernetesAccountSettings(
+            in_cluster=True, namespaces=(self._place.region,), omit_kinds=self._omit_kinds
+        )
         account = Account(name=self._place.account, server=server, settings=settings, custom=NO_CUSTOM_KINDS)
         known = {account.name: account}
         return KubernetesProvider(lambda: known, {"docker": self._source}, secrets=self.secrets, now=SystemClock().now)

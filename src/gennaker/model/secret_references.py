@@ -37,20 +37,6 @@ def is_in(text: str) -> bool:
     return _REFERENCE.search(text) is not None
 
 
-def refuse_in(environment: Mapping[str, str], provider: str) -> None:
-    """For providers that would have to keep the values. Raises Refused (501)."""
-    named = sorted(name for name, value in environment.items() if is_in(value))
-    if named:
-        raise Refused(
-            Problem(
-                code="secret.not_in_server_groups_here",
-                message=f"Server groups of {provider} can't be given secrets by reference; {', '.join(named)} refer to some.",
-                remedy=f"Use {provider}'s own secrets.",
-            ),
-            status=501,
-        )
-
-
 def refuse_unwritten(value: Json, execution: Execution, stage: Stage) -> None:
     """References count where somebody has written them into the stage, not where an expression has put them.
 

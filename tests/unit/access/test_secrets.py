@@ -22,7 +22,6 @@ from gennaker.access.secrets import EnvironmentSecrets, FileSecrets, ResolvedSec
 from gennaker.access.stored_secrets import SecretRules, StoredSecrets
 from gennaker.interfaces.documents import Document
 from gennaker.interfaces.secrets import OF_SETTINGS, SecretUse
-from gennaker.model import secret_references
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.model.event import Done, Failed, TaskReported
 from gennaker.model.problems import Problem, Refused
@@ -251,14 +250,6 @@ def test_two_servers_that_need_the_first_key_make_one(tmp_path: Path) -> None:
         found = set(threads.map(Keyring.newest, rings))
 
     assert len(found) == 1
-
-
-def test_providers_that_would_keep_the_values_refuse_references() -> None:
-    secret_references.refuse_in({"A": "plain"}, "docker")
-    with pytest.raises(Refused) as refused:
-        secret_references.refuse_in({"A": "plain", "B": "x secret://store?n=hub"}, "docker")
-
-    assert (refused.value.status, refused.value.problems[0].code) == (501, "secret.not_in_server_groups_here")
 
 
 @pytest.mark.parametrize("secret", ["plain-password", 'with "quotes" & ümlaut/+', "first line here\nsecond line here"])

@@ -32,7 +32,13 @@ class GatewayApi:
     """Offers RouteKind."""
 
     name = "gateway-api"
-    api = Api(title="the Gateway API", group="gateway.networking.k8s.io", kind="HTTPRoute", plural="httproutes")
+    api = Api(
+        title="the Gateway API",
+        group="gateway.networking.k8s.io",
+        kind="HTTPRoute",
+        plural="httproutes",
+        permitted_as=(("httproute.gateway.networking.k8s.io",),),
+    )
     companion = ""
 
     def with_backends(self, route: JsonObject, served: Served, ours: Names) -> JsonObject:

@@ -22,7 +22,13 @@ from gennaker.plugins.cluster_traffic.routes import Api
 
 VERSION = "networking.k8s.io/v1"
 PLURAL = "ingresses"
-API = Api(title="Ingresses", group="networking.k8s.io", kind="Ingress", plural=PLURAL)
+API = Api(
+    title="Ingresses",
+    group="networking.k8s.io",
+    kind="Ingress",
+    plural=PLURAL,
+    permitted_as=(("ingress", "ing"),),
+)
 _PREFIX = "nginx.ingress.kubernetes.io"
 _BY_HEADER = f"{_PREFIX}/canary-by-header"
 _CLASS = "kubernetes.io/ingress.class"

@@ -26,7 +26,11 @@ class Istio:
 
     name = "istio"
     api = Api(
-        title="Istio's networking API", group="networking.istio.io", kind="VirtualService", plural="virtualservices"
+        title="Istio's networking API",
+        group="networking.istio.io",
+        kind="VirtualService",
+        plural="virtualservices",
+        permitted_as=(("virtualservice.networking.istio.io",), ("destinationrule.networking.istio.io",)),
     )
     companion = "destinationrules"
 

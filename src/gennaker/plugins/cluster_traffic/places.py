@@ -17,6 +17,8 @@ from gennaker.settings import KubernetesAccountSettings
 from gennaker.traffic_settings import LoadBalancerSettings
 
 _ATTEMPTS = 10
+_ALWAYS = (("service", "svc"), ("endpointslice.discovery.k8s.io",))
+"""Kinds of what a load balancer consists of beside its route, as `permitted_as`."""
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -126,6 +128,9 @@ class Places:
         objects = Objects(server, settings.namespace)
         if not account.allows(objects.namespace):
             raise Refused(problems.forbidden(load_balancer, settings.account, objects.namespace), status=403)
+        for spellings in (*_ALWAYS, *api.permitted_as):
+            if not _may_use(account, spellings):
+                raise Refused(problems.forbidden_kind(load_balancer, settings.account, spellings[0]), status=403)
         version = await objects.version(api.group)
         if not version:
             raise Refused(problems.no_api(settings.account, api.title, api.group), status=501)
@@ -141,3 +146,9 @@ class Places:
         if record is None:
             raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
         return place, Own(route, record)
+
+
+def _may_use(account: KubernetesAccountSettings, spellings: tuple[str, ...]) -> bool:
+    """By the account's `kinds` and `omit-kinds`, as stages of manifests are held to them."""
+    only, but = ({one.lower() for one in listed} for listed in (account.kinds, account.omit_kinds))
+    return but.isdisjoint(spellings) and (not only or not only.isdisjoint(spellings))

@@ -164,6 +164,15 @@ def forbidden(load_balancer: str, account: str, namespace: str) -> Problem:
     )
 
 
+def forbidden_kind(load_balancer: str, account: str, kind: str) -> Problem:
+    """The account may not touch a kind of object that the load balancer consists of."""
+    return Problem(
+        code="cluster_traffic.kind",
+        message=f"The load balancer {load_balancer} needs objects of the kind {kind}, which the account {account} may not use.",
+        remedy=f"Allow it (kubernetes.{account}.kinds or omit-kinds), or give load-balancers.{load_balancer} another account.",
+    )
+
+
 def refused(account: str, what: str, refusal: ApiRefusal) -> Problem:
     """The API server said no."""
     return Problem(

@@ -20,6 +20,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     kind: str
     plural: str
+    permitted_as: tuple[tuple[str, ...], ...]
+    """The kinds that are changed in it, each in all spellings by which an account's settings permit it, in small letters."""
 
 
 class RouteKind(Protocol):

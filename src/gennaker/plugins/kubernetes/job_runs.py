@@ -1,13 +1,12 @@
 """A Job that is to be run, and what became of one in the words of Clouddriver's job status. Pure."""
 
-import base64
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from gennaker.interfaces.clouds import NewJob
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
-from gennaker.plugins.kubernetes import manifests, status
+from gennaker.plugins.kubernetes import manifests, secret_variables, status
 from gennaker.plugins.kubernetes.submitting import EFFECT
 
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
@@ -15,14 +14,9 @@ _KEPT_SECONDS = 24 * 3600
 
 
 def made(new: NewJob, secret: Collection[str] = ()) -> JsonObject:
-    """The Job of a job that is to be run. `secret`: variables whose values are in its Secret (`secret_of`)."""
+    """The Job of a job that is to be run. `secret`: variables whose values are in its Secret."""
     job_id = f"job-{hashlib.sha256(new.key.encode()).hexdigest()[:20]}"
-    variables: list[Json] = [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": job_id, "key": name}}}
-        if name in secret
-        else {"name": name, "value": value}
-        for name, value in new.environment.items()
-    ]
+    variables = secret_variables.variables(new.environment, secret, job_id)
     container: JsonObject = {"name": "main", "image": new.image, "env": variables}
     if new.command:
         container["command"] = [*new.command]
@@ -38,30 +32,6 @@ def made(new: NewJob, secret: Collection[str] = ()) -> JsonObject:
         "annotations": {EFFECT: new.key},
     }
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
-
-
-def secret_of(job: JsonObject, values: Mapping[str, str]) -> JsonObject:
-    """The Secret that a Job which is there waits for; it goes with the Job."""
-    metadata = manifests.metadata(job)
-    owner: JsonObject = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "name": metadata.get("name"),
-        "uid": metadata.get("uid"),
-        "blockOwnerDeletion": False,
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": metadata.get("name"),
-            "namespace": metadata.get("namespace"),
-            "ownerReferences": [owner],
-        },
-        "type": "Opaque",
-        "immutable": True,
-        "data": {name: base64.b64encode(value.encode()).decode() for name, value in values.items()},
-    }
 
 
 def state(job: JsonObject) -> str:

@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
-import msgspec
-
 from gennaker.interfaces import secrets as secrets_port
 from gennaker.interfaces.clouds import Capacity, Described, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
-from gennaker.model import foreign, secret_references
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import (
@@ -28,6 +26,7 @@ from gennaker.plugins.kubernetes import (
     job_runs,
     manifests,
     patience,
+    secret_variables,
     server_group_manifests,
     traffic,
 )
@@ -87,18 +86,22 @@ class KubernetesProvider:
         return tuple(found)
 
     async def create(self, new: NewServerGroup) -> ServerGroup:
-        """Creates the workload."""
+        """Creates the workload, and the Secret that has its secret variables."""
         objects = self._objects(new.place)
-        secret_references.refuse_in(new.environment, self.name)
+        secret = await secrets_port.variables(self._secrets, new.environment, new.application)
+        if secret:
+            objects.account.check(_SECRET, new.place.region)
         await self._check_image(new.image)
         services = [
             await patiently(partial(_service, objects, name, new.place.region))
             for name in _names(new.provider_options.get("services"))
         ]
-        manifest = server_group_manifests.made(new, objects.account, services)
+        manifest = server_group_manifests.made(new, objects.account, services, secret)
         there = await self._find(objects, new.place, new.name) or await self._created(objects, new, manifest)
         if manifests.annotations(there).get(EFFECT) != new.key or manifests.metadata(there).get("deletionTimestamp"):
             raise Refused(_taken(new.name), status=_CONFLICT)
+        if secret:
+            await _give_secret(objects, there, secret_variables.name_of(new.name, new.key), secret)
         await _shown(objects, there)
         return server_group_manifests.group_of(there, new.place.account, Around(), at=self._now())
 
@@ -184,18 +187,14 @@ class KubernetesProvider:
         if await self.job(new.place, manifests.name(manifest)) is None:
             await _created_once(objects, manifest)
         if secret:
-            await self._give_secret(objects, new.place, manifests.name(manifest), secret)
+            where = Coordinates(kind=_JOB, namespace=new.place.region, name=manifests.name(manifest))
+            live = await patiently(partial(objects.get, where))
+            if live is not None and job_runs.state(live) == job_runs.RUNNING:
+                await _give_secret(objects, live, where.name, secret)
         found = await self.job(new.place, manifests.name(manifest))
         if found is None:
             raise Refused(_unknown(manifests.name(manifest), new.place), status=_NOT_FOUND)
         return found
-
-    async def _give_secret(self, objects: Objects, place: Place, job_id: str, secret: dict[str, str]) -> None:
-        where = Coordinates(kind=_JOB, namespace=place.region, name=job_id)
-        live = await patiently(partial(objects.get, where))
-        there = await patiently(partial(objects.get, msgspec.structs.replace(where, kind=_SECRET)))
-        if live is not None and there is None and job_runs.state(live) == job_runs.RUNNING:
-            await _created_once(objects, job_runs.secret_of(live, secret))
 
     async def job(self, place: Place, job_id: str) -> Job | None:
         """As its Job and its pods are."""
@@ -342,6 +341,13 @@ class KubernetesProvider:
             exit_status=int(code) if code.isdigit() else None,
             reason=f"{why}{said}",
         )
+
+
+async def _give_secret(objects: Objects, owner: JsonObject, name: str, values: Mapping[str, str]) -> None:
+    """Unless it has it."""
+    where = Coordinates(kind=_SECRET, namespace=manifests.namespace(owner), name=name)
+    if await patiently(partial(objects.get, where)) is None:
+        await _created_once(objects, secret_variables.secret_of(owner, name, values))
 
 
 async def _created_once(objects: Objects, manifest: JsonObject) -> None:

@@ -4,7 +4,7 @@ A server group is a ReplicaSet, Deployment or StatefulSet of the server group's 
 Kubernetes has no field for stands in annotations: the effect that made it, capacity, version, and whether it is disabled.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,7 +15,7 @@ from gennaker.model.artifact import Artifact
 from gennaker.model.codec import Json, JsonObject, decode_json, encode
 from gennaker.model.moniker import parse
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import annotations, diagnosing, kinds, manifests, traffic
+from gennaker.plugins.kubernetes import annotations, diagnosing, kinds, manifests, secret_variables, traffic
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.submitting import EFFECT
@@ -32,8 +32,10 @@ _DEFAULT_PORT = 8080
 _PROVIDER = "kubernetes"
 
 
-def made(new: NewServerGroup, account: Account, services: Iterable[JsonObject]) -> JsonObject:
-    """The workload of a new server group, behind these Services. Raises Refused."""
+def made(
+    new: NewServerGroup, account: Account, services: Iterable[JsonObject], secret: Collection[str] = ()
+) -> JsonObject:
+    """The workload of a new server group, behind these Services; `secret`: variables that are in its Secret. Raises Refused."""
     given = foreign.mapping(new.provider_options.get("manifest"))
     manifest = manifests.copied(given) if given else _plain()
     kind = kinds.of(manifest)
@@ -51,7 +53,7 @@ def made(new: NewServerGroup, account: Account, services: Iterable[JsonObject]) 
     own: JsonObject = {_SELECTOR: new.name}
     manifests.own_map(manifests.own_map(spec, "selector"), "matchLabels").update(own)
     manifests.own_map(manifests.own_map(template, "metadata"), "labels").update(own)
-    port = _filled(manifests.own_map(template, "spec"), new)
+    port = _filled(manifests.own_map(template, "spec"), new, secret)
     manifests.own_map(metadata, "annotations").update(_remembered(new, port))
     moniker = parse(new.name)
     manifest = annotations.annotated(manifest, moniker, _artifact(new, kind))
@@ -67,7 +69,7 @@ def _plain() -> JsonObject:
     return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": {}}
 
 
-def _filled(pod: JsonObject, new: NewServerGroup) -> int:
+def _filled(pod: JsonObject, new: NewServerGroup, secret: Collection[str]) -> int:
     """Puts image, environment and health check into the pods' first container; returns its port."""
     containers: list[Json] = [*foreign.mappings_at(pod, "containers")]
     first: JsonObject = foreign.mapping(containers[0]) if containers else {"name": parse(new.name).app or "main"}
@@ -76,7 +78,7 @@ def _filled(pod: JsonObject, new: NewServerGroup) -> int:
     first["image"] = new.image
     there = [one for one in foreign.mappings_at(first, "env") if foreign.text_at(one, "name") not in new.environment]
     told = {**new.environment, "GENNAKER_SERVER_GROUP": new.name, "GENNAKER_VERSION": new.version}
-    environment: list[Json] = [{"name": name, "value": value} for name, value in told.items()]
+    environment = secret_variables.variables(told, secret, secret_variables.name_of(new.name, new.key))
     first["env"] = [*there, *environment]
     ports = foreign.mappings_at(first, "ports")
     port = manifests.whole(ports[0].get("containerPort")) if ports else None

@@ -102,21 +102,67 @@ def test_a_list_shows_what_can_be_seen_and_says_what_can_t() -> None:
     visit(look, harness=harness)
 
 
-def test_references_to_secrets_are_refused_since_a_workload_would_keep_the_values() -> None:
-    two = Two()
+def test_a_server_groups_secrets_are_in_a_secret_that_goes_with_it(tmp_path: Path) -> None:
+    kept, place = store(tmp_path), Place(account="shop", region="shop")
+    world = KubernetesWorld(place, "shop", MemoryRegistry())
+    world.secrets.offer([kept])
     new = NewServerGroup(
-        key="east",
-        name="shop-east-v000",
-        place=Place(account="east", region="shop"),
+        key="k",
+        name="shop-v000",
+        place=place,
+        image="shop",
+        capacity=Capacity(min=1, max=1, desired=1),
+        environment={"TOKEN": "Bearer secret://store?n=hub", "COLOUR": "green"},
+        application="shop",
+    )
+
+    async def story() -> None:
+        await kept.set("hub", "the hub's token", SecretRules(applications=("shop",)), by=TESTER)
+        with pytest.raises(Refused, match="isn't for pipelines of cart"):
+            await world.provider().create(msgspec.structs.replace(new, application="cart"))
+        assert world.api.names("replicasets") == world.api.names("secrets") == []
+        await world.provider().create(new)
+        made = world.api.object("replicasets", new.name)
+        (name,) = world.api.names("secrets")
+
+        (container,) = made["spec"]["template"]["spec"]["containers"]
+        assert container["env"][:2] == [
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "TOKEN"}}},
+            {"name": "COLOUR", "value": "green"},
+        ]
+        secret = world.api.object("secrets", name)
+        assert secret["data"] == {"TOKEN": base64.b64encode(b"Bearer the hub's token").decode()}
+        (owner,) = secret["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"], owner["uid"]) == ("ReplicaSet", new.name, made["metadata"]["uid"])
+        assert "the hub" not in str(made)
+        world.api.remove("secrets", name, "shop")  # as if ended before it was made
+        await world.provider().create(new)
+        assert world.api.names("secrets") == [name]
+
+    asyncio.run(story())
+
+
+def test_an_account_that_may_not_use_secrets_makes_nothing_that_would_wait_for_one(tmp_path: Path) -> None:
+    kept, place = store(tmp_path), Place(account="shop", region="shop")
+    world = KubernetesWorld(place, "shop", MemoryRegistry(), omit_kinds=("secret",))
+    world.secrets.offer([kept])
+    new = NewServerGroup(
+        key="k",
+        name="shop-v000",
+        place=place,
         image="shop",
         capacity=Capacity(min=1, max=1, desired=1),
         environment={"TOKEN": "secret://store?n=hub"},
+        application="shop",
     )
 
-    with pytest.raises(Refused, match="TOKEN refer to some") as refused:
-        asyncio.run(two.provider.create(new))
+    async def story() -> None:
+        await kept.set("hub", "the hub's token", SecretRules(applications=("shop",)), by=TESTER)
+        with pytest.raises(Refused, match="may not use objects of the kind secret"):
+            await world.provider().create(new)
+        assert world.api.names("replicasets") == []
 
-    assert refused.value.status == 501
+    asyncio.run(story())
 
 
 def test_a_jobs_secrets_are_in_a_secret_that_goes_with_it_and_is_made_once(tmp_path: Path) -> None:
