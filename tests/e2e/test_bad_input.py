@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.e2e import attacked
 
 from gennaker.demo.server import DemoServer
 from gennaker.model.codec import Json, JsonObject
@@ -132,7 +133,8 @@ def test_an_address_that_others_can_reach_is_refused(data: Path) -> None:
 
 
 def test_a_second_server_says_that_one_is_running_already(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as client:
+    heads = tmp_path / "heads"
+    with running(tmp_path / "data", f"audit.file={heads}") as client:
         pid = announced(tmp_path / "data").pid
 
         done = serve(tmp_path / "data")
@@ -140,6 +142,9 @@ def test_a_second_server_says_that_one_is_running_already(tmp_path: Path) -> Non
         assert done.returncode == 1
         assert f"already running (pid {pid})" in done.stderr
         assert client.get("/health/ready") == {"status": "UP"}, "the first one is not disturbed"
+        said = attacked.by_a_chain_cut_off(client, tmp_path / "data", heads)
+        done = gennaker("audit", "verify", "--set", f"audit.file={heads}", data=tmp_path / "data")
+        assert (done.returncode, done.stdout.strip()) == (1, said), "it holds the chain against the same heads"
 
 
 def test_each_line_of_the_log_is_structured_whoever_writes_it(tmp_path: Path) -> None:
@@ -152,6 +157,7 @@ def test_each_line_of_the_log_is_structured_whoever_writes_it(tmp_path: Path) ->
             with socket.create_connection((api.host, api.port or 0)) as connection:
                 connection.sendall(b"no HTTP at all\r\n\r\n")
                 assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+            attacked.by_two_lengths(api)
             lines = log_until(data, "uvicorn.error", "service.failed")
 
     said = {str(line["event"]): line for line in lines}

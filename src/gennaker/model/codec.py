@@ -66,8 +66,8 @@ def why_not_json(error: Exception | str, text: bytes = b"") -> str:
         if text.strip() and found.pos < len(text.decode(errors="replace").rstrip()):
             return f"{found.msg} (line {found.lineno}, column {found.colno})".replace(" starting at", "", 1)
         return f"it ends in line {found.lineno} before it is complete" if text.strip() else "it is empty"
-    except (UnicodeDecodeError, RecursionError):
-        pass  # what was found first says it
+    except (ValueError, RecursionError):
+        pass  # what was found first says it: text that isn't UTF-8, a number of thousands of digits
     return str(error)
 
 

@@ -31,6 +31,11 @@ _FOR_EVERY_ORIGIN = frozenset({"accept", "accept-encoding", "accept-language", "
 """What a redirect may take along to another origin: any other header may be a secret."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052: where a network translates, these lead to the IPv4 address at their end."""
+_LOCAL_TRANSLATION = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")))
+"""RFC 8215, RFC 4291 (IPv4-compatible), RFC 2765: of a network's own, or of no use outside of one."""
+
 Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 """Addresses of a host name."""
 
@@ -205,14 +210,25 @@ def _parsed(url: str) -> httpx2.URL:
 
 
 def _refuse_inside(url: httpx2.URL, address: str) -> None:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    inner = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped else ip
-    if not inner.is_global or inner.is_multicast:
+    if _is_inside(ipaddress.ip_address(address.partition("%")[0])):
         port = url.port or _DEFAULT_PORTS[url.scheme]
         raise AddressRefused(
             f"{url} leads to {address}, an address inside this machine or network. "
             f'If that is meant, add "{url.host}:{port}" to the setting webhook-hosts.'
         )
+
+
+def _is_inside(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(ip, ipaddress.IPv4Address):
+        return not ip.is_global or ip.is_multicast
+    if any(ip in network for network in _LOCAL_TRANSLATION):
+        return True
+    translated = ip.ipv4_mapped or ip.sixtofour or (_last_32_bits(ip) if ip in _NAT64 else None)
+    return _is_inside(translated) if translated else not ip.is_global or ip.is_multicast
+
+
+def _last_32_bits(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
 
 
 def _joined(url: str, target: str) -> str:

@@ -143,13 +143,12 @@ class Guard:
         if not proxies.is_proxied(connection.scope):
             return None
         settings, address = self._sign_in.settings, address_of(connection)
-        name = connection.headers.get(settings.proxy_user_header, "") if settings.proxy_user_header else ""
+        name = _only(connection, settings.proxy_user_header)
         if name:
-            listed = connection.headers.get(settings.proxy_roles_header, "") if settings.proxy_roles_header else None
+            listed = _only(connection, settings.proxy_roles_header) if settings.proxy_roles_header else None
             roles = None if listed is None else tuple(listed.split(","))
             return await self._sign_in.by_proxy(name.strip(), roles, via="proxy", address=address)
-        header = settings.proxy_certificate_header
-        subject = connection.headers.get(header, "") if header else ""
+        subject = _only(connection, settings.proxy_certificate_header)
         found = re.search(settings.certificate_pattern, subject)
         return await self._sign_in.by_proxy(found[1], None, via="certificate", address=address) if found else None
 
@@ -183,6 +182,24 @@ class Guarded:
             await guard.admit(scope)
             send = _with_safe_headers(send)
         await self._app(scope, receive, send)
+
+
+def _only(connection: ASGIConnection[Any, Any, Any, Any], header: str) -> str:
+    """The value of a header of the proxy; empty where there is none. Raises Refused where there are several.
+
+    A proxy that adds its header, and leaves there what the client has sent, would let everybody be whom they like.
+    """
+    given = connection.headers.getall(header, []) if header else []
+    if len(given) > 1:
+        raise Refused(
+            Problem(
+                code="request.ambiguous_proxy",
+                message=f"The request has the header {header} {len(given)} times, so that nobody knows whom the proxy means.",
+                remedy="Have the proxy set the header, not add it: what clients send must not get through.",
+            ),
+            status=400,
+        )
+    return given[0] if given else ""
 
 
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

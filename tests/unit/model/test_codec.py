@@ -18,6 +18,7 @@ from gennaker.model.codec import decode_json, why_not_json
         (b"[" * 100_000, "it is nested too deeply"),
         (b"[NaN]", "JSON is malformed: invalid character (byte 1)"),
         (b'["\xff"]', "a text in it is not UTF-8"),
+        (b"[" + b"9" * 10_000 + b"]", "Integer value out of range"),
     ],
 )
 def test_what_is_wrong_and_where(text: bytes, why: str) -> None:

@@ -75,6 +75,12 @@ def test_the_connection_goes_to_the_address_that_was_checked() -> None:
     "url",
     [
         "http://127.0.0.1/",
+        "http://[::127.0.0.1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[::ffff:0:169.254.169.254]/",
+        "http://[64:ff9b::10.0.0.1]/",
+        "http://[64:ff9b:1::8.8.8.8]/",
+        "http://[2002:7f00:1::1]/",
         "http://10.1.2.3/",
         "http://192.168.1.1:8080/",
         "http://169.254.169.254/latest/meta-data",

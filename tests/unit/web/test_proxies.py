@@ -3,8 +3,10 @@
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from litestar.types import ASGIApp
 from tests.fakes.website import Website
 from tests.harness import Harness
 
@@ -68,6 +70,33 @@ def test_a_certificates_subject_is_a_person_with_the_roles_that_are_known() -> N
         assert await who(site, x_client_subject="CN=operator") is None
 
     visit(work)
+
+
+def test_a_header_that_comes_twice_names_nobody() -> None:
+    """As behind a proxy that adds its header to the client's."""
+
+    async def work(site: Website) -> None:
+        for name in (b"x-spinnaker-user", b"x-roles", b"x-client-subject"):
+            headers = {} if name == b"x-client-subject" else {"x-spinnaker-user": "bob"}
+            twice = Doubling(site.app, (name, b"ada"), (name, b"eve"))
+            site.app, before = twice, site.app
+            answer = await site.get("/applications", token=None, headers=headers)
+            site.app = before
+            assert answer.status == 400, name
+            assert name in answer.body.lower()
+
+    visit(work)
+
+
+class Doubling:
+    """Adds headers to each request."""
+
+    def __init__(self, app: ASGIApp, *headers: tuple[bytes, bytes]) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app({**scope, "headers": [*scope["headers"], *self._headers]}, receive, send)
 
 
 def test_nobody_else_is_believed() -> None:
