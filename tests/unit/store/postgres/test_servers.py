@@ -22,7 +22,9 @@ from gennaker.store.postgres.servers import PostgresServers, Terms
 pytestmark = pytest.mark.debian
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 LEASE_SECONDS = 0.6
-Joining = Callable[[str], tuple[PostgresServers, PostgresJournal]]
+LONG = 60.0
+"""Of a lease that doesn't end while a test looks at something else."""
+Joining = Callable[..., tuple[PostgresServers, PostgresJournal]]
 
 
 @pytest.fixture
@@ -30,10 +32,10 @@ def join(postgres_url: str, tmp_path: Path) -> Iterator[Joining]:
     """Makes servers, and ends them after the test."""
     with ExitStack() as stack:
 
-        def made(name: str) -> tuple[PostgresServers, PostgresJournal]:
+        def made(name: str, lease_seconds: float = LEASE_SECONDS) -> tuple[PostgresServers, PostgresJournal]:
             database = PostgresDatabase.open(postgres_url, folder=tmp_path / name)
             stack.callback(database.close)
-            servers = PostgresServers(database, Terms(name=name, lease_seconds=LEASE_SECONDS, poll_seconds=5))
+            servers = PostgresServers(database, Terms(name=name, lease_seconds=lease_seconds, poll_seconds=5))
             stack.callback(servers.close)
             return servers, PostgresJournal(database, engine_version="1", fence=servers.fence)
 
@@ -61,7 +63,7 @@ def run(check: Coroutine[Any, Any, None]) -> None:
 
 
 def test_what_a_living_server_owns_is_not_taken(join: Joining) -> None:
-    (_, journal), (other, _) = join("a"), join("b")
+    (_, journal), (other, _) = join("a", LONG), join("b", LONG)
 
     async def check() -> None:
         await journal.commit(begun("e"))
@@ -215,7 +217,7 @@ def test_two_servers_share_what_nobody_has(join: Joining, postgres_url: str) -> 
 
 
 def test_a_lease_has_one_holder_as_long_as_it_lives(join: Joining) -> None:
-    (servers, _), (other, _) = join("a"), join("b")
+    (servers, _), (other, _) = join("a", LONG), join("b", LONG)
 
     async def check() -> None:
         assert await servers.hold("poller")
@@ -231,7 +233,7 @@ def test_a_lease_has_one_holder_as_long_as_it_lives(join: Joining) -> None:
 
 
 def test_what_another_server_has_is_known_by_its_name(join: Joining) -> None:
-    (servers, journal), (other, _) = join("a"), join("b")
+    (servers, journal), (other, _) = join("a", LONG), join("b", LONG)
 
     async def check() -> None:
         await journal.commit(begun("e"))
