@@ -10,68 +10,31 @@ from typing import Any
 import pytest
 from tests import control_plane, make
 from tests.control_plane import ControlPlane
-from tests.fakes.traffic import FakeBalancer, FakeTraffic
-from tests.fakes.virtual_time import RealTime
 from tests.free_ports import free_port
-from tests.harness import TESTER, Harness, Meanwhile, problem_of, reached
+from tests.harness import TESTER, problem_of, reached
 from tests.kubernetes_cluster import config_map, first, service, workload
+from tests.kubernetes_stages import Stages, deployed
 
 from gennaker.access.stored_secrets import SecretRules
-from gennaker.interfaces.clouds import Job, NewJob, Place
+from gennaker.interfaces.clouds import Capacity, Job, NewJob, NewServerGroup, Place
 from gennaker.interfaces.manifests import Drifts, DriftState
-from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import name_of
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
-from gennaker.plugins.deploy.plugin import plugin as deploy
-from gennaker.plugins.flow import plugin as flow
-from gennaker.plugins.kubernetes import plugin as kubernetes
-from gennaker.settings import CustomResourceSettings, KubernetesAccountSettings, Settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.go, pytest.mark.xdist_group("kubernetes")]
-TRAFFIC = {"enabled": True, "options": {"enableTraffic": True, "services": ["service lb"], "strategy": "redblack"}}
-WIDGET = CustomResourceSettings(
-    kind="Widget.acme.io", ready="object.status.up == object.spec.size", failed="has(object.status.error)"
+KILLED = (
+    "effect.after:RunTask:createServerGroup.createServerGroup",
+    "commit.before:TaskReported#3",
+    "effect.before:RunTask:shiftTraffic.shiftTraffic",
+    "effect.after:RunTask:shiftTraffic.shiftTraffic",
+    "effect.after:RunTask:resizeServerGroup.withdrawInstances",
+    "effect.after:RunTask:resizeServerGroup.resizeServerGroup",
+    "effect.after:RunTask:resizeServerGroup.waitForCapacityMatch",
 )
-
-
-class Stages:
-    """Stages on the account `prod`, which is the real API server."""
-
-    def __init__(self, plane: ControlPlane, *, rate: float = 1.0, data: Path | None = None) -> None:
-        """`rate`: how much faster Gennaker's time passes than the cluster's."""
-        self.plane = plane
-        self.balancers: dict[str, FakeBalancer] = {}
-        traffic = Plugin(name="traffic", traffic=(lambda _: FakeTraffic(self.balancers),))
-        kubeconfig = str(plane.kubeconfig)
-        accounts = {
-            "prod": KubernetesAccountSettings(kubeconfig_file=kubeconfig, custom_resources=(WIDGET,)),
-            "ci": KubernetesAccountSettings(kubeconfig_file=kubeconfig, context="ci"),
-        }
-        self.harness = Harness(
-            flow.plugin,
-            deploy,
-            kubernetes.plugin,
-            traffic,
-            settings=Settings(kubernetes=accounts),
-            time=RealTime(rate=rate),
-            data=data,
-        )
-
-    def run(self, kind: str, *, meanwhile: Meanwhile | None = None, **keys: Any) -> Execution:
-        stage = make.stage_json(
-            "m", **{"account": "prod", "location": "default", "moniker": {"app": "shop"}, **keys}, type=kind
-        )
-        return self.harness.run(make.config(stage), meanwhile=meanwhile)
-
-    def done(self, kind: str, **keys: Any) -> Execution:
-        execution = self.run(kind, **keys)
-        assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
-        return execution
-
-    def live(self, path: str) -> Any:
-        return self.plane.request("GET", path)
+"""Where Gennaker dies in a rolling update, each once in the same deploy."""
+TRAFFIC = {"enabled": True, "options": {"enableTraffic": True, "services": ["service lb"], "strategy": "redblack"}}
 
 
 @pytest.fixture(scope="module")
@@ -200,17 +163,28 @@ def test_a_job_runs_to_its_end(stages: Stages) -> None:
     assert status["jobState"] == "Succeeded"
 
 
-def test_a_jobs_secret_is_taken_by_the_server_and_goes_with_the_job(plane: ControlPlane, tmp_path: Path) -> None:
+def test_secrets_of_a_job_and_a_server_group_are_taken_by_the_server_and_go_with_them(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
     stages = Stages(plane, data=tmp_path)
     place = Place(account="prod", region="default")
-    new = NewJob(
-        key="j", place=place, image="acme/job", environment={"TOKEN": "secret://store?n=hub"}, application="shop"
+    environment = {"TOKEN": "secret://store?n=hub"}
+    new = NewJob(key="j", place=place, image="acme/job", environment=environment, application="shop")
+    group = NewServerGroup(
+        key="g",
+        name="shop-secret-v000",
+        place=place,
+        image="acme/web",
+        capacity=Capacity(min=0, max=0, desired=0),
+        environment=environment,
+        application="shop",
     )
 
     async def story() -> Job:
         async with stages.harness.process() as core:
             rules = SecretRules(applications=("shop",))
             await core.stored_secrets.set("hub", "the hub's token", rules, by=TESTER)
+            await core.services.clouds["kubernetes"].create(group)
             return await core.services.clouds["kubernetes"].run_job(new)
 
     job = stages.harness.time.run(story())
@@ -219,8 +193,11 @@ def test_a_jobs_secret_is_taken_by_the_server_and_goes_with_the_job(plane: Contr
     secret, made = stages.live(f"{secrets}/{job.id}"), stages.live(f"{jobs}/{job.id}")
     assert base64.b64decode(secret["data"]["TOKEN"]) == b"the hub's token"
     assert "the hub's token" not in str(made)
+    own = [one["metadata"]["name"] for one in stages.live(secrets)["items"] if "TOKEN" in one["data"]]
+    assert len(own) == 2
     plane.request("DELETE", f"{jobs}/{job.id}?propagationPolicy=Background")
-    plane.wait(lambda: stages.live(f"{secrets}/{job.id}") is None)
+    plane.request("DELETE", f"{REPLICA_SETS}/{group.name}?propagationPolicy=Foreground")
+    plane.wait(lambda: all(stages.live(f"{secrets}/{one}") is None for one in own))
 
 
 def test_a_right_that_is_missing_is_said_in_the_servers_words(stages: Stages) -> None:
@@ -272,25 +249,6 @@ def test_an_api_server_that_goes_away_in_the_middle_delays_a_stage_and_fails_not
     stages.done("deployManifest", meanwhile=meanwhile, manifests=[manifest], versioned=False)
 
     assert stages.live(f"{REPLICA_SETS}/k")["status"]["readyReplicas"] == 1
-
-
-def deployed(stages: Stages, stack: str, image: str, strategy: str = "redblack", **keys: Any) -> Execution:
-    """A version of the cluster `shop-<stack>`, behind the Service of its name."""
-    cluster = {
-        "application": "shop",
-        "stack": stack,
-        "account": "prod",
-        "region": "default",
-        "cloudProvider": "kubernetes",
-        "strategy": strategy,
-        "capacity": {"min": 2, "max": 2, "desired": 2},
-        "image": image,
-        "version": image[-1],
-        "services": [stack],
-        "drainTimeout": "PT0S",
-        **keys,
-    }
-    return stages.run("createServerGroup", **cluster)
 
 
 def behind(stages: Stages, stack: str) -> set[str]:
@@ -404,8 +362,6 @@ def test_what_a_stage_no_longer_contains_is_pruned_and_nothing_else(stages: Stag
     ("kind", "strategy"),
     [
         ("Deployment", "redblack"),
-        ("Deployment", "rollingredblack"),
-        ("StatefulSet", "rollingredblack"),
         ("StatefulSet", "highlander"),
     ],
 )
@@ -427,6 +383,51 @@ def test_deployments_and_stateful_sets_are_server_groups_for_every_strategy(
     assert [name_of(one) for one, share in shares.items() if share.weight] == [f"shop-{stack}-v001"]
     old = own.get(f"shop-{stack}-v000")
     assert old is None or old["metadata"]["annotations"]["gennaker.io/disabled"] == "true"
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_a_rollout_of_them_that_goes_wrong_at_any_step_leaves_one_whole_version(stages: Stages, kind: str) -> None:
+    """Refused by the API server, never ready, and killed again and again on the way."""
+    stack, rolling = f"faults{kind}".lower(), "rollingredblack"
+    keys = {"services": [], "loadBalancers": [stack], "manifest": {"apiVersion": "apps/v1", "kind": kind}}
+    gated = {**keys["manifest"], "spec": {"template": {"spec": {"schedulingGates": [{"name": "acme.io/never"}]}}}}
+    resources = {"requests": {"cpu": "5"}, "limits": {"cpu": "1"}}
+    greedy = {
+        **keys["manifest"],
+        "spec": {"template": {"spec": {"containers": [{"name": "a", "resources": resources}]}}},
+    }
+    kills: list[str] = []
+
+    async def count(_: Services, execution_id: str) -> None:
+        kills.append(execution_id)
+
+    def serving() -> tuple[list[str], dict[str, int]]:
+        listed = stages.live(f"/apis/apps/v1/namespaces/default/{kind.lower()}s")["items"]
+        own = {one["metadata"]["name"]: one for one in listed if one["metadata"]["name"].startswith(f"shop-{stack}-")}
+        enabled = {
+            name: one["status"].get("readyReplicas", 0)
+            for name, one in own.items()
+            if "gennaker.io/disabled" not in one["metadata"]["annotations"]
+        }
+        shares = stages.balancers[stack].shares
+        return [name_of(one) for one, share in shares.items() if share.weight], enabled
+
+    before = ([f"shop-{stack}-v000"], {f"shop-{stack}-v000": 2})
+    assert deployed(stages, stack, "acme/web:1", "redblack", **keys).head.status is Status.SUCCEEDED
+    assert serving() == before
+
+    refused = deployed(stages, stack, "acme/web:2", rolling, **{**keys, "manifest": greedy})
+    assert "must be less than or equal to cpu limit" in problem_of(refused)
+    assert serving() == before
+    sick = deployed(stages, stack, "acme/web:2", rolling, **{**keys, "manifest": gated}, upTimeout="PT1S")
+    assert "isn't up after 1 s" in problem_of(sick)
+    assert serving() == before
+    killed = deployed(stages, stack, "acme/web:2", rolling, kill_at=KILLED, after_kill=count, **keys)
+
+    assert killed.head.status is Status.SUCCEEDED, problem_of(killed)
+    assert len(kills) == len(KILLED)
+    newest = str(first(killed).outputs["serverGroup"])
+    assert serving() == ([newest], {newest: 2})
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
