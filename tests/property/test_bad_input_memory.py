@@ -12,8 +12,8 @@ _MOST_MB = {
     "nothing": 150,
     "chain": 300,
     "fan": 300,
-    "context": 1_200,
-    "many values": 1_500,
+    "context": 450,
+    "many values": 650,
     "expressions": 300,
     "nested": 300,
 }

@@ -2,8 +2,9 @@
 
 Theory of operation. Commits that wait alone are written by one statement (lot.py), which is the whole transaction. With
 other changes among them, or where a commit isn't as expected, all share one `BEGIN IMMEDIATE … COMMIT`, each inside a
-savepoint of its own: one that fails is undone alone and its neighbours stay. Only when SQLite gives up the whole transaction
-(a full disk, a failed sync) is every change of the lot tried again by itself.
+savepoint of its own: one that fails is undone alone and its neighbours stay. There a value of megabytes is written piece by
+piece before the rest of its commit: as a part of a statement it would be held in memory six times over. Only when SQLite gives up the whole
+transaction (a full disk, a failed sync) is every change of the lot tried again by itself.
 """
 
 import sqlite3
@@ -15,10 +16,11 @@ from sqlalchemy import Connection
 
 from gennaker.store import chain, failures, lot
 from gennaker.store.commits import CommitJob
-from gennaker.store.rows import Row
+from gennaker.store.rows import CommitRows, Row
 from gennaker.store.statements import Statements
 from gennaker.store.writer import Job
 
+_PIECE_BYTES = 1_000_000
 STATEMENTS_KEPT = 256
 """Compiled statements for Python to keep: more than there are texts."""
 
@@ -54,8 +56,8 @@ class SqliteBatches:
 
     def _is_one_statement(self, batch: list[Job[object]]) -> bool:
         """Writes commits that wait alone; False: nothing was written."""
-        commits = [job for job in batch if isinstance(job, CommitJob)]
-        if len(commits) < len(batch):
+        commits = [job.rows for job in batch if isinstance(job, CommitJob)]
+        if len(commits) < len(batch) or any(one.has_huge_values for one in commits):
             return False
         rows, end = self._rows(commits)
         if len(rows) > lot.ROWS_AT_MOST:
@@ -68,11 +70,11 @@ class SqliteBatches:
         self._end = end
         return True
 
-    def _rows(self, commits: Sequence[CommitJob]) -> tuple[list[Row], tuple[int, str]]:
+    def _rows(self, commits: Sequence[CommitRows]) -> tuple[list[Row], tuple[int, str]]:
         """What they write, and where the audit chain ends then."""
-        rows = [row for job in commits for row in lot.rows_of(job.rows)]
+        rows = [row for commit in commits for row in lot.rows_of(commit)]
         end = self._end or chain.end(self._raw, self._sql)
-        records = chain.following(*end, [entry for job in commits for entry in job.rows.audit])
+        records = chain.following(*end, [entry for commit in commits for entry in commit.audit])
         rows.extend(lot.audit_row(record) for record in records)
         return rows, (records[-1][0], records[-1][2]) if records else end
 
@@ -96,12 +98,24 @@ class SqliteBatches:
         if not isinstance(job, CommitJob):
             job.result = job.change(self._connection)
             return
-        rows, _ = self._rows([job])
+        huge, commit = job.rows.parted()
+        for digest, content in huge:
+            self._write_in_pieces(digest, content)
+        rows, _ = self._rows([commit])
         try:
             for start in range(0, len(rows), lot.ROWS_AT_MOST):
                 lot.write(self._raw, rows[start : start + lot.ROWS_AT_MOST])
         except sqlite3.IntegrityError as error:
             raise lot.reason(error, self._raw, job.rows) from error
+
+    def _write_in_pieces(self, digest: str, content: bytes) -> None:
+        room = "INSERT INTO blobs (digest, content) VALUES (?, zeroblob(?)) ON CONFLICT DO NOTHING"
+        if self._raw.execute(room, (digest, len(content))).rowcount < 1:
+            return  # the store has it
+        (number,) = self._raw.execute("SELECT rowid FROM blobs WHERE digest = ?", (digest,)).fetchone()
+        with self._raw.blobopen("blobs", "content", number) as blob, memoryview(content) as whole:
+            for start in range(0, len(content), _PIECE_BYTES):
+                blob.write(whole[start : start + _PIECE_BYTES])
 
 
 def driver(connection: Connection) -> RawConnection:

@@ -96,8 +96,8 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 def rows_of(commit: CommitRows) -> Iterator[Row]:
     """All that a commit writes but its audit records, a kind and seven values each, in an order that keeps every reference."""
-    for row in commit.blobs:
-        yield (_BLOB, *row, *_5)
+    for value in commit.blobs:
+        yield (_BLOB, *value, *_5)
     for one in commit.executions:
         yield from _of_execution(one)
     for key, version, body in commit.queues:

@@ -101,5 +101,6 @@ class Packing:
 
     def pack_all(self, large: Large, budget: float = math.inf) -> None:
         """The thorough way: for a thread, or with a budget for each record. Raises TooMuch."""
-        self.packed = [large.pack(record, budget) for record in self.records]
+        beside: dict[int, tuple[object, str]] = {}
+        self.packed = [large.pack(record, budget, beside) for record in self.records]
         self.was_packed = True

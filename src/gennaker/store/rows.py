@@ -13,6 +13,7 @@ from gennaker.store.packing import Packing
 from gennaker.store.values import Packed
 
 Row = tuple[object, ...]
+_HUGE_BYTES = 1_000_000
 
 
 class ExecutionRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +47,8 @@ class OutlineRows(msgspec.Struct, frozen=True, kw_only=True):
 class CommitRows(msgspec.Struct, frozen=True, kw_only=True):
     """All that a commit writes."""
 
-    blobs: list[Row]
+    blobs: list[tuple[str, bytes]]
+    """digest, content"""
     executions: list[ExecutionRows]
     queues: list[tuple[str, int, str]]
     """key, version, body"""
@@ -54,6 +56,19 @@ class CommitRows(msgspec.Struct, frozen=True, kw_only=True):
     effects: list[Row]
     handed_over: list[Row]
     audit: tuple[str, ...]
+
+    @property
+    def has_huge_values(self) -> bool:
+        """Some value is too large to be a part of a statement beside others."""
+        return any(len(content) > _HUGE_BYTES for _, content in self.blobs)
+
+    def parted(self) -> "tuple[list[tuple[str, bytes]], CommitRows]":
+        """The huge values, and the commit without them."""
+        if not self.has_huge_values:
+            return [], self
+        huge = [one for one in self.blobs if len(one[1]) > _HUGE_BYTES]
+        small = [one for one in self.blobs if len(one[1]) <= _HUGE_BYTES]
+        return huge, msgspec.structs.replace(self, blobs=small)
 
     @property
     def outbox(self) -> list[Row]:

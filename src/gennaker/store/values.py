@@ -66,13 +66,16 @@ class Large:
         self._seen_bytes = 0
         self._lock = threading.Lock()
 
-    def pack(self, record: msgspec.Struct, budget: float = math.inf) -> Packed:
+    def pack(
+        self, record: msgspec.Struct, budget: float = math.inf, beside: "dict[int, tuple[object, str]] | None" = None
+    ) -> Packed:
         """The record with its large values taken out. May take many milliseconds for megabytes it sees first.
 
         Raises TooMuch when it has looked at `budget` values or `budget` times 32 characters: before a millisecond is
-        over with a budget of 1,000.
+        over with a budget of 1,000. `beside`: the large values of records that are packed for the same commit by their
+        identities, with digests; those of this record are added, and what is there isn't taken out once more.
         """
-        taken = _Taken(budget)
+        taken = _Taken(budget, {} if beside is None else beside)
         slim = self._walk(record, (), 0, taken)[0]
         return Packed(
             body=codec.encode(slim).decode(),
@@ -112,7 +115,7 @@ class Large:
             return self._walk_record(value, at, taken), 0
         if isinstance(value, tuple):
             return tuple(self._walk(item, (*at, index), depth, taken)[0] for index, item in enumerate(value)), 0
-        known = self._known(value) if depth else None
+        known = (taken.known(value) or self._known(value)) if depth else None
         if known is not None:
             taken.references.append(Reference(at=at, digest=known))
             return None, 4
@@ -121,7 +124,7 @@ class Large:
         if isinstance(value, dict | list) and depth < _DEPTH:
             return self._walk_container(value, at, depth, taken)
         encoded = codec.encode(value)
-        return taken.out(at, encoded) if depth and len(encoded) > LARGE_BYTES else (value, len(encoded))
+        return taken.out(at, encoded, value) if depth and len(encoded) > LARGE_BYTES else (value, len(encoded))
 
     def _walk_record(self, record: msgspec.Struct, at: tuple[str | int, ...], taken: "_Taken") -> msgspec.Struct:
         changed: dict[str, object] = {}
@@ -144,7 +147,7 @@ class Large:
             size += part_size + 4 + (len(key) if isinstance(key, str) else 0)
         is_whole = len(taken.references) == before
         if is_whole and depth and size > LARGE_BYTES:
-            return taken.out(at, codec.encode(value))
+            return taken.out(at, codec.encode(value), value)
         if is_whole:
             return value, size
         return (parts if isinstance(value, dict) else list(parts.values())), size
@@ -153,7 +156,8 @@ class Large:
 class _Taken:
     """What was taken out of one record."""
 
-    def __init__(self, budget: float) -> None:
+    def __init__(self, budget: float, beside: dict[int, tuple[object, str]]) -> None:
+        self._beside = beside
         self.references: list[Reference] = []
         self.blobs: dict[str, bytes] = {}
         self._budget = budget
@@ -163,8 +167,14 @@ class _Taken:
         if self._budget < 0:
             raise TooMuch
 
-    def out(self, at: tuple[str | int, ...], encoded: bytes) -> tuple[None, int]:
+    def known(self, value: object) -> str | None:
+        """The digest of what was taken out before; holding the value keeps its identity its own."""
+        found = self._beside.get(id(value))
+        return found[1] if found is not None else None
+
+    def out(self, at: tuple[str | int, ...], encoded: bytes, value: object) -> tuple[None, int]:
         digest = "sha256:" + hashlib.sha256(encoded).hexdigest()
+        self._beside[id(value)] = value, digest
         self.references.append(Reference(at=at, digest=digest))
         self.blobs[digest] = encoded
         return None, 4
@@ -172,8 +182,8 @@ class _Taken:
 
 def whole(encoded: bytes) -> Packed:
     """A record's JSON as one large value."""
-    taken = _Taken(math.inf)
-    taken.out((), encoded)
+    taken = _Taken(math.inf, {})
+    taken.out((), encoded, encoded)
     return Packed(body="null", references=codec.encode(taken.references).decode(), blobs=taken.blobs)
 
 

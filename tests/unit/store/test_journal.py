@@ -6,7 +6,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
+import pytest
+
+from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, RecordedEvent
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Started
 from gennaker.model.execution import Authentication, Head, Stage
@@ -81,3 +83,26 @@ def test_a_large_value_that_is_carried_along_is_kept_once(tmp_path: Path) -> Non
 
     assert rows(tmp_path, "SELECT length(content) FROM blobs") == [(100_002,)]
     assert rows(tmp_path, "SELECT length(body) < 500, blobs LIKE '%sha256:%' FROM stages") == [(1, 1)]
+
+
+def test_a_value_of_megabytes_is_written_whole_and_once(tmp_path: Path) -> None:
+    huge = "é" + "x" * 2_500_000  # neither a multiple of the pieces nor of one-byte characters
+    context: JsonObject = {"huge": huge, "large": "y" * 100_000}
+    commit(tmp_path, step(1, context), step(2, context))
+    commit(tmp_path, step(3, {"huge": "".join(list(huge))}))
+
+    database = Database.open(tmp_path)
+    found = asyncio.run(SqliteJournal(database, engine_version="1").load("01A"))
+    database.close()
+    assert found is not None
+    assert found.stages["s1"].context == {"huge": huge}
+    assert rows(tmp_path, "SELECT length(content) FROM blobs ORDER BY 1") == [(100_002,), (2_500_004,)]
+
+
+def test_a_commit_that_is_refused_leaves_no_value_of_megabytes(tmp_path: Path) -> None:
+    commit(tmp_path, step(1, {}))
+
+    with pytest.raises(Conflict):
+        commit(tmp_path, step(5, {"huge": "x" * 2_000_000}))
+
+    assert rows(tmp_path, "SELECT digest FROM blobs") == []

@@ -78,6 +78,18 @@ def test_a_value_that_is_stored_is_not_written_again() -> None:
     assert len(equal.blobs) == 1, "an equal value that is another object is looked at anew"
 
 
+def test_records_of_one_commit_share_what_they_hold() -> None:
+    large = Large()
+    beside: dict[int, tuple[object, str]] = {}
+
+    first = large.pack(stage({"a": LARGE}), beside=beside)
+    second = large.pack(stage({"b": LARGE}), beside=beside)
+
+    assert len(first.blobs) == 1
+    assert second.blobs == {}, "it isn't encoded once more"
+    assert {one.digest for one in values.references(second.references)} == first.blobs.keys()
+
+
 def test_what_was_packed_but_not_stored_is_packed_again() -> None:
     large = Large()
     large.pack(stage({"a": LARGE}))
