@@ -6,7 +6,7 @@ const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g
 const RECORDED = ['building', 'staging', 'canary', 'approval', 'released', 'caught']
 
 /** Names that `?scene=` knows. */
-export const NAMES = [...RECORDED, 'rejected', 'rolled-back', 'waiting', 'smoke', 'choices', 'failed', 'unread', 'empty', 'broken', 'locked', 'slow']
+export const NAMES = [...RECORDED, 'rejected', 'rolled-back', 'waiting', 'smoke', 'choices', 'imageless', 'undelivered', 'failed', 'unread', 'empty', 'broken', 'locked', 'slow']
 
 export function scene(name) {
   switch (name) {
@@ -20,6 +20,10 @@ export function scene(name) {
       return failedSmokeTest(recorded('released'))
     case 'choices':
       return withChoices(recorded('approval'))
+    case 'imageless':
+      return imageless(recorded('approval'))
+    case 'undelivered':
+      return undelivered(rolledBack(recorded('released')))
     case 'failed':
       return failedBuild(recorded('building'))
     case 'unread':
@@ -100,6 +104,25 @@ function waitingBeside(made) {
   made.answers[path] = { executions: [waiting, rollback], next: rollback.id }
   made.answers[`${path}&before=${rollback.id}`] = { executions: [tidyUp], next: null }
   return made
+}
+
+/** The pipeline that asks has no image, and nothing serves. */
+function imageless(made) {
+  for (const [path, answer] of Object.entries(made.answers)) {
+    if (path.endsWith('/approval')) Object.assign(answer, { version: null, image: '', digest: null, running: [], releaseNotes: [] })
+  }
+  return made
+}
+
+/** All that has run here delivers nothing; the clock starts some of it. */
+function undelivered(made) {
+  const { deliveries } = made.answers['/api/v1/applications/shop/deliveries']
+  deliveries.length = 0
+  made.answers['/api/v1/applications/shop/releases'].releases = []
+  const at = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString()
+  const pipelines = [{ id: 'p2', name: 'tidy-up', nextDue: at(20) }, { id: 'p3', name: 'by-hand' }, { id: 'p1', name: 'report', nextDue: at(2) }]
+  made.answers['/api/v1/pipelines?application=shop'] = { pipelines, next: null }
+  return { ...made, open: '' }
 }
 
 function failedSmokeTest(made) {

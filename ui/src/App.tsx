@@ -1,7 +1,6 @@
 // The page's frame: which view the address names, sign-in where nobody is signed in, the state of live updates.
 
-import { useApplications } from './api/queries'
-import { Refusal } from './api/client'
+import { isSignedOut, useApplications } from './api/queries'
 import { useConnection, useRoute } from './live_hooks'
 import { Frame } from './parts/Frame'
 import { Notice } from './parts/Notices'
@@ -15,7 +14,7 @@ export function App() {
   const route = useRoute()
   const connection = useConnection()
   const applications = useApplications()
-  if (applications.error instanceof Refusal && applications.error.status === 401) return <SignIn />
+  if (isSignedOut(applications.error)) return <SignIn />
   const here = 'application' in route ? route.application : ''
   return (
     <Frame applications={applications.data ?? []} here={here} connection={connection}>

@@ -1,11 +1,11 @@
 // Start of the page.
 
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './App'
 import { follow } from './api/live'
-import { retries } from './api/queries'
+import { isSignedOut, keys, retries } from './api/queries'
 import './styles/tokens.css'
 import './styles/layout.css'
 import './styles/flow.css'
@@ -13,7 +13,13 @@ import './styles/detail.css'
 import './styles/panels.css'
 import './styles/approval.css'
 
-const queries = new QueryClient({
+const queries: QueryClient = new QueryClient({
+  // Whichever request finds out that nobody is signed in any more: App looks at this one.
+  queryCache: new QueryCache({
+    onError: (error, query) => {
+      if (isSignedOut(error) && query.queryKey[0] !== keys.applications[0]) void queries.invalidateQueries({ queryKey: keys.applications })
+    },
+  }),
   defaultOptions: { queries: { retry: retries, retryDelay: 800, staleTime: 1000, refetchOnWindowFocus: true } },
 })
 follow(queries)

@@ -26,7 +26,8 @@ export async function listed<T>(path: string, name: string, signal?: AbortSignal
   const found: T[] = []
   let cursor: string | null = ''
   while (cursor !== null) {
-    const page: ListPage<T> = await get<ListPage<T>>(cursor ? `${path}?after=${encodeURIComponent(cursor)}` : path, signal)
+    const after = `${path.includes('?') ? '&' : '?'}after=${encodeURIComponent(cursor)}`
+    const page: ListPage<T> = await get<ListPage<T>>(cursor ? path + after : path, signal)
     found.push(...((page[name] as T[] | undefined) ?? []))
     cursor = page.next ?? null
   }

@@ -59,6 +59,7 @@ export function follow(queries: QueryClient): () => void {
       // A refused stream is closed for good, a broken one is opened again by the browser.
       if (source?.readyState === EventSource.CLOSED) {
         source.close()
+        void queries.invalidateQueries({ queryKey: keys.applications }) // is it that nobody is signed in any more?
         retry = window.setTimeout(open, RETRY_MILLISECONDS)
       }
     })

@@ -3,6 +3,7 @@
 import { queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { get, listed, post, Refusal } from './client'
 import type { Evidence, Log } from './reports'
+import { type Scheduled, scheduled } from './schedule'
 import type { Approval, Delivery, Execution, LoadBalancer, Release, Summary } from './types'
 
 const DELIVERIES = 20
@@ -18,12 +19,18 @@ export const keys = {
   deliveries: (application: string) => ['deliveries', application] as const,
   execution: (id: string) => ['execution', id] as const,
   releases: (application: string) => ['releases', application] as const,
+  scheduled: (application: string) => ['scheduled', application] as const,
   traffic: ['traffic'] as const,
 }
 
 export function retries(count: number, error: Error): boolean {
   const isFinal = error instanceof Refusal && error.status >= 400 && error.status < 500
   return !isFinal && count < 2
+}
+
+/** Nobody is signed in (any more): the server was started anew, or the session is over. */
+export function isSignedOut(error: Error | null): boolean {
+  return error instanceof Refusal && error.status === 401
 }
 
 export function useApplications() {
@@ -108,6 +115,18 @@ export function useReleases(application: string) {
     queryFn: ({ signal }) =>
       get<{ releases: Release[] }>(`/applications/${encodeURIComponent(application)}/releases`, signal),
     select: (answer) => answer.releases,
+    enabled: application !== '',
+    refetchInterval: BACKSTOP_MILLISECONDS,
+  })
+}
+
+/** The application's pipelines that the clock starts, the next one first. */
+export function useScheduled(application: string) {
+  return useQuery({
+    queryKey: keys.scheduled(application),
+    queryFn: ({ signal }) =>
+      listed<Scheduled>(`/pipelines?application=${encodeURIComponent(application)}`, 'pipelines', signal),
+    select: scheduled,
     enabled: application !== '',
     refetchInterval: BACKSTOP_MILLISECONDS,
   })

@@ -97,6 +97,8 @@ function Decision({ approval }: { approval: Approval }) {
 
 function Versions({ approval, replaced }: { approval: Approval; replaced: Release[] }) {
   const before = replaced.filter((one) => !isThis(approval, one))
+  const isKnown = Boolean(approval.version || approval.image || approval.digest)
+  if (!isKnown && replaced.length === 0) return <p className="muted">This pipeline has built or deployed no image.</p>
   return (
     <div className="versions">
       <div className="version">
@@ -117,7 +119,7 @@ function Versions({ approval, replaced }: { approval: Approval; replaced: Releas
       </span>
       <div className="version version-new">
         <p className="version-label">This version</p>
-        <p className="version-tag">{approval.version ?? approval.image}</p>
+        {isKnown ? <p className="version-tag">{approval.version || approval.image}</p> : <p className="muted">No image of this run</p>}
         <p className="muted">
           <code title={approval.digest}>{shortDigest(approval.digest)}</code>
           {approval.digest && <Copy text={approval.digest} what="digest" />}

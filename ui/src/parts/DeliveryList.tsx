@@ -12,11 +12,19 @@ export interface DeliveryListProps {
   releases: Release[]
   /** Id of an execution on show. */
   selected: string
+  /** Something has run here that is no delivery. */
+  hasOthers?: boolean
   now: number
 }
 
-export function DeliveryList({ deliveries, releases, selected, now }: DeliveryListProps) {
-  if (deliveries.length === 0) return <p className="muted list-empty">Nothing was delivered yet. A push starts the first build.</p>
+export function DeliveryList({ deliveries, releases, selected, hasOthers = false, now }: DeliveryListProps) {
+  if (deliveries.length === 0) {
+    return (
+      <p className="muted list-empty">
+        {hasOthers ? 'None of what has run here built or deployed an image.' : 'Nothing has run yet. A push starts the first build.'}
+      </p>
+    )
+  }
   return (
     <ul className="deliveries" aria-label="Recent deliveries">
       {deliveries.map((delivery) => (

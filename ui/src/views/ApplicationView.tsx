@@ -6,6 +6,7 @@ import { DeliveryList } from '../parts/DeliveryList'
 import { ExecutionList } from '../parts/ExecutionList'
 import { Failure, Loading } from '../parts/Notices'
 import { ReleasesAside } from './ReleasesAside'
+import { ScheduleAside } from './ScheduleAside'
 import { TrafficAside } from './TrafficAside'
 
 export function ApplicationView({ application }: { application: string }) {
@@ -21,7 +22,13 @@ export function ApplicationView({ application }: { application: string }) {
           <section className="panel" aria-label="Deliveries">
             <h2>Deliveries</h2>
             {deliveries.data ? (
-              <DeliveryList deliveries={deliveries.data} releases={releases.data ?? []} selected="" now={now} />
+              <DeliveryList
+                deliveries={deliveries.data}
+                releases={releases.data ?? []}
+                selected=""
+                hasOthers={(others.data ?? []).length > 0}
+                now={now}
+              />
             ) : deliveries.error ? (
               <Failure error={deliveries.error} again={() => void deliveries.refetch()} />
             ) : (
@@ -41,6 +48,7 @@ export function ApplicationView({ application }: { application: string }) {
         <div className="aside">
           <TrafficAside application={application} execution={undefined} />
           <ReleasesAside application={application} />
+          <ScheduleAside application={application} />
         </div>
       </div>
     </div>

@@ -39,7 +39,10 @@ function ApplicationCard({ name }: { name: string }) {
   const now = useNow()
   const deliveries = useDeliveries(name, SHOWN)
   const releases = useReleases(name)
-  const underWay = (useOthers(name, SHOWN).data ?? []).filter((one) => !isComplete(one.status))
+  const others = useOthers(name, SHOWN).data ?? []
+  // Where nothing delivers, what else has run is all that there is to see.
+  const isAll = deliveries.data?.length === 0 && others.length > 0
+  const shown = isAll ? others.slice(0, SHOWN) : others.filter((one) => !isComplete(one.status))
   return (
     <section className="panel card" aria-label={name}>
       <header className="card-head">
@@ -48,8 +51,8 @@ function ApplicationCard({ name }: { name: string }) {
         </h2>
         {releases.data && <ServingLine releases={releases.data} now={now} />}
       </header>
-      {underWay.length > 0 && <ExecutionList executions={underWay} now={now} />}
-      {deliveries.data ? (
+      {shown.length > 0 && <ExecutionList executions={shown} now={now} />}
+      {isAll ? null : deliveries.data ? (
         <DeliveryList deliveries={deliveries.data} releases={releases.data ?? []} selected="" now={now} />
       ) : deliveries.error ? (
         <Failure error={deliveries.error} again={() => void deliveries.refetch()} />

@@ -282,6 +282,42 @@ for (const [scene, sentence] of [
   })
 }
 
+test('whoever is no longer signed in is asked to sign in, without a reload', async () => {
+  const { page } = await look('approval')
+  await page.getByRole('article').waitFor()
+
+  await direct('locked')
+  await direct('lose')
+
+  await page.getByText('gennaker link').first().waitFor()
+  await direct('find')
+  await page.context().close()
+})
+
+test('an approval without an image says so, where an empty box would be', async () => {
+  const { page, faults } = await look('imageless')
+
+  await page.getByText('This pipeline has built or deployed no image.').waitFor()
+
+  assert.equal(await page.getByText('This version').count(), 0)
+  assert.deepEqual(faults, [])
+  await page.context().close()
+})
+
+test('where nothing delivers, what else has run is shown, and what the clock starts next', async () => {
+  const { page, faults } = await look('undelivered')
+  await page.getByText('tidy-up').waitFor()
+  assert.equal(await page.getByText('A push starts').count(), 0)
+
+  await page.getByRole('link', { name: 'All of shop' }).click()
+
+  await page.getByText('None of what has run here built or deployed an image.').waitFor()
+  const schedule = page.getByRole('region', { name: 'Schedule' })
+  assert.deepEqual(await schedule.getByRole('heading', { level: 3 }).allInnerTexts(), ['report', 'tidy-up'])
+  assert.deepEqual(faults, [])
+  await page.context().close()
+})
+
 test('an answer that takes long shows that something is loading', async () => {
   const { page } = await look('slow')
 
