@@ -1,5 +1,9 @@
-"""The traffic keeper: lets the load balancers follow instances that die, move to another port or come back."""
+"""The traffic keeper: lets the load balancers follow instances that die, move to another port or come back.
 
+Each load balancer is looked after for itself, so one whose provider is slow, or whose switch takes its time, holds up no other.
+"""
+
+import asyncio
 from datetime import timedelta
 
 import structlog
@@ -12,22 +16,31 @@ from gennaker.plugins.deploy import traffic_shares
 log = structlog.get_logger()
 
 _EVERY = timedelta(seconds=1)
-
-
-async def once(services: Services) -> None:
-    """Brings about what is desired of every load balancer; one that can't be doesn't hold up the others."""
-    for load_balancer in await traffic_shares.everything(services):
-        try:
-            await traffic_shares.bring_about(services, load_balancer)
-        except (Refused, OSError) as error:
-            log.warning("traffic.not_kept", load_balancer=load_balancer, why=str(error))
+_AT_ONCE = 16
+"""Load balancers that are asked at a time: a server may have hundreds, all behind one program."""
 
 
 async def keep(services: Services) -> None:
     """Looks about every second, until cancelled."""
-    while True:
-        await once(services)
-        await services.clock.sleep_until(services.clock.now() + _EVERY)
+    under_way: set[str] = set()
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def follow(load_balancer: str) -> None:
+        try:
+            async with room:
+                await traffic_shares.bring_about(services, load_balancer)
+        except (Refused, OSError) as error:
+            log.warning("traffic.not_kept", load_balancer=load_balancer, why=str(error))
+        finally:
+            under_way.discard(load_balancer)
+
+    async with asyncio.TaskGroup() as group:
+        while True:
+            for load_balancer in await traffic_shares.everything(services):
+                if load_balancer not in under_way:
+                    under_way.add(load_balancer)
+                    group.create_task(follow(load_balancer))
+            await services.clock.sleep_until(services.clock.now() + _EVERY)
 
 
 service = Service(name="traffic-keeper", run=keep)

@@ -1,13 +1,19 @@
 """The traffic keeper: load balancers follow their instances, weights stay."""
 
 from datetime import timedelta
+from typing import ClassVar
 
+import pytest
 from msgspec.structs import replace
 from tests.fakes.rollouts import LOAD_BALANCER, NEW, PLACE, FakePlace, deploy
+from tests.fakes.traffic import FakeTraffic
 
 from gennaker.interfaces.clouds import Health, Instance
+from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.traffic import Share, key
+from gennaker.interfaces.traffic import LoadBalancer, Share, key
+from gennaker.settings import Settings
+from gennaker.traffic_settings import LoadBalancerSettings
 
 GROUP = "shop-prod-v000"
 
@@ -79,3 +85,33 @@ def test_what_was_lost_by_the_load_balancer_comes_back() -> None:
     place.harness.do(a_moment)
 
     assert place.weights() == {"shop-prod-v001": 1}
+
+
+class Slow(FakeTraffic):
+    """Takes its time to say anything, once it is told so."""
+
+    name = "slow"
+    wait: ClassVar[timedelta] = timedelta()
+
+    def __init__(self, services: Services) -> None:
+        super().__init__({})
+        self._clock = services.clock
+
+    async def describe(self, load_balancer: str) -> LoadBalancer | None:
+        await self._clock.sleep_until(self._clock.now() + self.wait)
+        return await super().describe(load_balancer)
+
+
+def test_a_slow_load_balancer_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    wish = LoadBalancerSettings(provider="slow")
+    slow = Plugin(name="slow", traffic=(Slow,))
+    place = FakePlace(slow, settings=Settings(load_balancers={"a-slow-one": wish})).deployed(
+        loadBalancers=["a-slow-one", LOAD_BALANCER]
+    )
+    monkeypatch.setattr(Slow, "wait", timedelta(hours=1))
+    place.harness.do(a_moment)
+    change(place, 0, address="127.0.0.1:39999")
+
+    place.harness.do(a_moment)
+
+    assert addresses(place)[0] == "127.0.0.1:39999"
