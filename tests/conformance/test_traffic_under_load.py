@@ -14,6 +14,7 @@ from gennaker.interfaces.traffic import Share
 from gennaker.model.problems import Refused
 
 pytestmark = pytest.mark.slow
+CLIENTS = 8
 
 
 @pytest.fixture(params=subjects.params({"caddy": None, **PROGRAMS}, debian=("haproxy", "nginx")))
@@ -21,14 +22,17 @@ def program(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_switches_under_load_break_nothing(program: str, tmp_path: Path) -> None:
+def test_switches_under_load_break_nothing_and_a_killed_instance_no_more_than_it_had(
+    program: str, tmp_path: Path
+) -> None:
     async def story() -> None:
         async with real(program, tmp_path) as here:
             provider = here.provider()
             first, second = await here.servers(2)
             balancer = await provider.ensure("shop")
             await provider.set_weights("shop", {"a": Share(weight=1, addresses=(first,))})
-            load = Load(balancer.address, clients=8, pause_seconds=0.02)
+            load = Load(balancer.address, clients=CLIENTS, pause_seconds=0.02)
+            both = frozenset({first.removeprefix("127.0.0.1"), second.removeprefix("127.0.0.1")})
 
             async with asyncio.TaskGroup() as group:
                 group.create_task(load.run())
@@ -41,11 +45,18 @@ def test_switches_under_load_break_nothing(program: str, tmp_path: Path) -> None
                             "b": Share(weight=(number + 1) % 4 + 1, addresses=(second,)),
                         },
                     )
+                unbroken = (list(load.broken), set(load.statuses), set(load.bodies))
+                both_serve = {"a": Share(weight=1, addresses=(first,)), "b": Share(weight=4, addresses=(second,))}
+                await provider.set_weights("shop", both_serve)
+                await here.processes.stop(second.rpartition(":")[2], is_immediate=True)
+                assert await here.processes.wait(second.rpartition(":")[2], timedelta(seconds=30)) is not None
+                afterwards = await answers(here, balancer, 20)
                 load.stop()
 
-            assert load.broken == []
-            assert set(load.statuses) == {200}
-            assert set(load.bodies) == {first.removeprefix("127.0.0.1"), second.removeprefix("127.0.0.1")}
+            assert unbroken == ([], {200}, both)
+            assert afterwards == {first: 20}, "whoever can't be reached has seen nothing of a request"
+            failed = len(load.broken) + sum(count for status, count in load.statuses.items() if status != 200)
+            assert failed <= CLIENTS
 
     asyncio.run(story())
 

@@ -36,6 +36,8 @@ from gennaker.plugins.deploy.server_groups import Location
 from gennaker.plugins.deploy.shares import Member
 
 _NAMESPACE = "deploy.rollouts"
+_AS_GOOD_AS_OVER = timedelta(seconds=1)
+"""Before its end draining is looked at again, by a clock that has gone on."""
 _TURNS = "deploy.turns"
 CONTEXT_KEY = "rollout"
 _FULL_SIZE_WITHIN = timedelta(minutes=3)
@@ -443,6 +445,14 @@ async def under_way(services: Services, rollout: Rollout, names: tuple[str, ...]
     """Requests that haven't ended at these server groups of the cluster, by name. None: it can't be told."""
     groups = await server_groups.of_cluster(services, rollout.location, rollout.cluster)
     return await draining.under_way(services, [one for one in groups if one.name in names])
+
+
+async def left(services: Services, rollout: Rollout) -> dict[str, int | None]:
+    """What hasn't ended at the new server group once its time for draining is as good as over; nothing before that."""
+    now = services.clock.now()
+    if now - (rollout.drain_since or now) < rollout.drain - _AS_GOOD_AS_OVER:
+        return {}
+    return await under_way(services, rollout, (rollout.new,))
 
 
 async def _drained(services: Services, rollout: Rollout, groups: tuple[ServerGroup, ...]) -> str:

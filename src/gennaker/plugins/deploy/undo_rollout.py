@@ -25,7 +25,7 @@ async def undo(context: TaskContext) -> TaskResult:
     rollout = await rollouts.of_context(context.services, context.stage.context)
     if rollout is None:
         return Done(status=Status.SKIPPED)
-    left = await rollouts.under_way(context.services, rollout, (rollout.new,))
+    left = await rollouts.left(context.services, rollout)
     said = await rollouts.undo(context.services, rollout, because="Its deploy failed.")
     if said:
         return Again(after=_LOOKS_AGAIN, waiting_for=rollouts.waits(rollout, said))

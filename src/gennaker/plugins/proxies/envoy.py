@@ -48,6 +48,14 @@ _ROUTE: JsonObject = {
         "retry_on": "connect-failure,reset-before-request",
         "num_retries": 5,
         "retry_back_off": {"base_interval": "0.020s", "max_interval": "1s"},
+        # One that was not tried, also where those that were have nearly all turns.
+        "retry_host_predicate": [
+            {
+                "name": "envoy.retry_host_predicates.previous_hosts",
+                "typed_config": {"@type": f"{_TYPES}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+            }
+        ],
+        "host_selection_retry_max_attempts": 1000,
     },
 }
 

@@ -8,6 +8,9 @@ address from it. The paths of one split lie in a folder of their own, a *bank*; 
 switch, a new bank is made and the link is renamed over the old one: atomic for each request, no connection is touched. The split
 is random: each request falls to an instance with exactly its probability, in steps of a hundredth of a percent.
 
+An instance that can't be reached has seen nothing of the request: the next one is tried. In a bank each instance has a link to the next
+of its part, so no try is wasted on one that has just been tried, whatever its share is.
+
 A bank is small: where all paths below a digit lead to one instance, the digit is a link to the instance's folder, and there all
 further digits are links to the folder itself.
 
@@ -54,10 +57,14 @@ _COPY_PATH = "/.gennaker-copy"
 _Parts = dict[str, dict[str, int]]
 """Slots of each address by part."""
 _NOBODY = "nobody"
+_NEXT = "-next"
+"""Ends the name of the folder that tells of a part who comes after whom."""
+_REQUEST, _COPY = range(2)
+"""Draws."""
 _KEPT_BANKS = 3
 """A request that is just being given its instance may still read the last bank."""
 _TRIES = 8
-"""An instance that can't be reached has seen nothing of the request: so many draws in all (nginx ends an eleventh redirect)."""
+"""So many instances are asked to take a request (nginx ends an eleventh redirect)."""
 _MOST_FILES = 30_000
 
 _CONFIGURATION = """\
@@ -112,7 +119,7 @@ http {{
 """
 _LOCATION = """\
         location {path} {{{copying}
-            root {current}/{slot};
+            root {current}/{instance};
             # What an instance has been sent may have had its effect there: it is not repeated.
             if ($upstream_bytes_sent ~ "[1-9]") {{
                 return 502;
@@ -120,7 +127,8 @@ _LOCATION = """\
             if ($instance = "") {{
                 return 503;
             }}
-            proxy_pass http://$instance;{again}
+            set $tried $instance;
+            proxy_pass http://$tried;{again}
         }}"""
 
 
@@ -220,21 +228,23 @@ def _switch(folder: Path, parts: _Parts) -> None:
     banks = folder / _BANKS
     banks.mkdir(exist_ok=True)
     known = sorted(int(one.name) for one in banks.iterdir())
+    before = {address for old in known for address in _addresses(banks / str(old))}
     number = known[-1] + 1 if known else 0
     bank = banks / str(number)
     bank.mkdir()
     for part, weights in parts.items():
         if not weights and part not in (_MAIN, _COPIED):
-            (bank / part).symlink_to(_MAIN)  # Nobody to route to.
+            _be_main(bank, part)  # Nobody to route to.
             continue
         slots = [address for address, count in weights.items() for _ in range(count)] or [_NOBODY] * _SLOTS
         for address in dict.fromkeys(slots):
             _make_end(folder / address)
         _make_paths(bank / part, slots, "../../..")
+        _make_next(bank / f"{part}{_NEXT}", tuple(dict.fromkeys(slots)), before)
     # Until the new configuration is loaded, the old one leads there.
     for part in (one.name for one in (folder / _CURRENT).glob("g*") if not one.is_symlink()):
-        if part not in parts:
-            (bank / part).symlink_to(_MAIN)
+        if part not in parts and not part.endswith(_NEXT):
+            _be_main(bank, part)
     (bank / _WEIGHTS).write_bytes(encode(parts))
     fresh = folder / f"{_CURRENT}.new"
     fresh.unlink(missing_ok=True)
@@ -242,6 +252,28 @@ def _switch(folder: Path, parts: _Parts) -> None:
     fresh.replace(folder / _CURRENT)
     for old in known[: 1 - _KEPT_BANKS]:
         shutil.rmtree(banks / str(old))
+
+
+def _addresses(bank: Path) -> frozenset[str]:
+    """All that a bank names; nothing where it was cut off before it was whole."""
+    try:
+        parts = msgspec.json.decode((bank / _WEIGHTS).read_bytes(), type=_Parts)
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(address for weights in parts.values() for address in weights)
+
+
+def _be_main(bank: Path, part: str) -> None:
+    for end in ("", _NEXT):
+        (bank / f"{part}{end}").symlink_to(f"{_MAIN}{end}")
+
+
+def _make_next(folder: Path, addresses: tuple[str, ...], before: Iterable[str]) -> None:
+    """Links to whom to try next. `before`: who was in other banks; a request may have tried them just now."""
+    folder.mkdir()
+    following = dict.fromkeys(before, addresses[0]) | dict(zip(addresses, (*addresses[1:], addresses[0]), strict=True))
+    for address, other in following.items():
+        (folder / address).symlink_to(f"../../../{other}")
 
 
 def _make_end(folder: Path) -> None:
@@ -301,7 +333,7 @@ def _configuration(record: ProxyRecord) -> str:
         files=files,
         pid=_PID,
         address=record.address,
-        splits="\n".join(_split(number, digit) for number in range(_TRIES) for digit in range(_DIGITS)),
+        splits="\n".join(_split(number, digit) for number in (_REQUEST, _COPY) for digit in range(_DIGITS)),
         routes="\n".join(_maps(record)),
         locations="\n".join((*(_location(number, record) for number in range(_TRIES)), *_copying(record))),
     )
@@ -340,7 +372,7 @@ def _copying(record: ProxyRecord) -> Iterator[str]:
             if chosen != _MAIN
             else ""
         )
-        yield _COPIES.format(path=_COPY_PATH, current=_CURRENT, part=_COPIED, slot=_slot(_TRIES - 1), unless=unless)
+        yield _COPIES.format(path=_COPY_PATH, current=_CURRENT, part=_COPIED, slot=_slot(_COPY), unless=unless)
 
 
 def _has_copies(record: ProxyRecord) -> bool:
@@ -353,7 +385,7 @@ def _slot(number: int) -> str:
 
 
 def _split(number: int, digit: int) -> str:
-    """A draw of its own for each digit of each try."""
+    """A draw of its own for each digit, of requests and of copies."""
     values = " ".join(f"10% {value};" for value in range(9))
     return f'    split_clients "{number}.{digit} $request_id" $slot{number}_{digit} {{ {values} * 9; }}'
 
@@ -364,6 +396,6 @@ def _location(number: int, record: ProxyRecord) -> str:
         path=f"@try{number}" if number else "/",
         copying=f"\n            mirror {_COPY_PATH};" if _has_copies(record) and not number else "",
         current=_CURRENT,
-        slot=f"{_chosen(record)}/{_slot(number)}",
+        instance=f"{_chosen(record)}{_NEXT}/$tried" if number else f"{_chosen(record)}/{_slot(_REQUEST)}",
         again="" if is_last else f"\n            error_page 502 504 = @try{number + 1};",
     )

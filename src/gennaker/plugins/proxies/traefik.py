@@ -107,8 +107,9 @@ def _routes(record: ProxyRecord) -> JsonObject:
     return {
         "http": {
             "routers": routers,
-            # An instance that can't be reached has seen nothing of the request: another one is tried.
-            "middlewares": {"again": {"retry": {"attempts": 5, "initialInterval": "20ms"}}},
+            # An instance that can't be reached has seen nothing of the request: whoever has the next turn is tried, which may be
+            # the same one. Some 2 s in all, until the load balancer has lost an instance that is dead.
+            "middlewares": {"again": {"retry": {"attempts": 60, "initialInterval": "20ms"}}},
             "serversTransports": {
                 _TRANSPORT: {
                     # None is kept: an open connection is a request under way.

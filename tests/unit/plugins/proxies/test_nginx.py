@@ -60,6 +60,16 @@ def test_so_many_slots_lead_to_an_instance_as_its_weight_says(
     assert ends(tmp_path) == slots
 
 
+def test_each_instance_is_followed_by_another_and_those_of_before_by_one_that_serves(tmp_path: Path) -> None:
+    Nginx().write(tmp_path, record(a=1, b=1, c=1))
+    Nginx().write(tmp_path, record(a=0, b=1, c=9))
+
+    following = {one.name: one.resolve(strict=True).name for one in (tmp_path / "current" / "main-next").iterdir()}
+
+    a, b, c = (f"127.0.0.1:{number}" for number in (1, 2, 3))
+    assert following == {a: b, b: c, c: b}
+
+
 def test_old_splits_do_not_pile_up(tmp_path: Path) -> None:
     for weight in range(1, 9):
         Nginx().write(tmp_path, record(a=weight, b=1))
@@ -95,15 +105,18 @@ def test_only_what_no_instance_has_seen_is_tried_again(tmp_path: Path) -> None:
             balancer = await here.provider().ensure("shop")
             client = WebClient(balancer.address)
             both = (living, f"127.0.0.1:{free_port()}")
-            await here.provider().set_weights("shop", {"a": Share(weight=1, addresses=both)})
+            dead = {"b": Share(weight=99, addresses=both[1:])}
+            await here.provider().set_weights("shop", {"a": Share(weight=1, addresses=both[:1]), **dead})
 
             cut = [(await client.get("/cut"))[0] for _ in range(20)]
             whole = Counter([(await client.get())[0] for _ in range(40)])
+            await here.provider().set_weights("shop", dead)
+            nobody = (await client.get())[0]
 
             assert cut == [502] * 20
             assert seen["/cut"] <= 20
-            # Eight draws in a row for the one that is dead: of 256 requests one; of 40 five, once in a million runs.
-            assert whole[200] > 35
+            assert whole == {200: 40}
+            assert nobody == 502
             client.close()
         finally:
             server.close()
