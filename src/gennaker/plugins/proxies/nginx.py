@@ -217,6 +217,8 @@ def _part(key: str) -> str:
 
 
 def _in_use(folder: Path) -> bytes:
+    if not (folder / _CURRENT / f"{_MAIN}{_NEXT}").is_dir():
+        return b""  # None yet, or one that an older version has made.
     try:
         return (folder / _CURRENT / _WEIGHTS).read_bytes()
     except FileNotFoundError:
