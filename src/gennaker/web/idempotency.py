@@ -12,6 +12,7 @@ from litestar import Request
 from litestar.params import HeaderParameter
 
 from gennaker.interfaces.documents import Document, VersionMismatch
+from gennaker.model.codec import JsonObject
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web.ports import WebPorts
@@ -51,6 +52,21 @@ async def submission_key(
     if whose.startswith(_SWEEPS):
         await _sweep(ports, now)
     return f"idempotency:{whose}:{asked}"
+
+
+async def answered(ports: WebPorts, principal: Principal, given: str | None) -> JsonObject | None:
+    """What the first request with this key was answered, where that was kept. Of use after `submission_key`."""
+    found = await ports.services.documents(_NAMESPACE).get(_digest(principal.name, given)) if given else None
+    answer = found.body.get("answer") if found and not _is_old(found, ports.services.clock.now()) else None
+    return answer if isinstance(answer, dict) else None
+
+
+async def keep(ports: WebPorts, principal: Principal, given: str | None, answer: JsonObject) -> None:
+    """For handlers that do more than to start something: a repeated request must not do the rest again."""
+    kept = ports.services.documents(_NAMESPACE)
+    found = await kept.get(_digest(principal.name, given)) if given else None
+    if found is not None:
+        await kept.put(found.key, {**found.body, "answer": answer})
 
 
 async def _sweep(ports: WebPorts, now: datetime) -> None:

@@ -48,6 +48,24 @@ def test_a_repeated_request_is_answered_with_the_execution_of_the_first() -> Non
     run(work)
 
 
+def test_a_repeated_run_saves_nothing_again_and_minds_what_it_was_meant_for() -> None:
+    async def work(site: Website) -> None:
+        first = await site.post("/api/v1/run", PIPELINE, headers={**KEY, "if-none-match": "*"})
+        again = await site.post("/api/v1/run", PIPELINE, headers={**KEY, "if-none-match": "*"})
+        assert (first.status, again.status, again.json) == (202, 202, first.json)
+        assert (await started(site), first.json["revision"]) == (1, 1)
+        pipeline = await site.ports.services.definitions.get("pipeline", first.json["pipelineId"])
+        assert pipeline is not None
+        assert pipeline.revision == 1
+
+        stale = await site.post("/api/v1/run", PIPELINE, headers={"if-match": '"7"'})
+        assert (stale.status, stale.json["code"], await started(site)) == (412, "precondition.failed", 1)
+        wanted = await site.post("/api/v1/run", PIPELINE, headers={"if-match": '"1"'})
+        assert (wanted.status, wanted.json["revision"], await started(site)) == (202, 2, 2)
+
+    run(work)
+
+
 def test_another_request_with_the_same_key_is_refused_and_starts_nothing() -> None:
     async def work(site: Website) -> None:
         await saved(site)

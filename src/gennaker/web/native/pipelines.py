@@ -13,7 +13,7 @@ from gennaker.interfaces.executions import Submission
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import due_times, paging, pipeline_saves, preconditions, visible
+from gennaker.web import due_times, idempotency, paging, pipeline_saves, preconditions, visible
 from gennaker.web.idempotency import IdempotencyKey, submission_key
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -55,25 +55,24 @@ class PipelinesController(Controller):
             limit=limit,
         )
 
-    @post("/run", status_code=202)
+    @post("/run", status_code=202, dependencies=preconditions.CONDITIONS)
     async def run(
         self,
+        *,
         ports: Ports,
         principal: Asking,
         request: Request[Any, Any, Any],
         data: JSONBody[JsonObject],
+        conditions: preconditions.Given,
         idempotency_key: IdempotencyKey = None,
     ) -> JsonObject:
-        """Saves a pipeline under its name and starts it."""
+        """Saves a pipeline under its name and starts it; repeated with the same Idempotency-Key it does neither again."""
         key = await submission_key(ports, principal, request, idempotency_key)
-        saved, warnings = await pipeline_saves.save(
-            ports, principal, {"application": "adhoc", **data}, adopts_name=True
-        )
-        trigger: JsonObject = {"type": "manual", "user": principal.name}
-        execution_id = await ports.services.executions.submit(
-            Submission(config={**saved.body, "id": saved.id}, trigger=trigger, key=key), principal
-        )
-        return {"executionId": execution_id, "pipelineId": saved.id, "warnings": warnings}
+        answer = await idempotency.answered(ports, principal, idempotency_key)
+        if answer is None:
+            answer = await _run(ports, principal, {"application": "adhoc", **data}, conditions, key)
+            await idempotency.keep(ports, principal, idempotency_key, answer)
+        return answer
 
     @post("/applications/{application:str}/pipelines/{name_or_id:str}/start", status_code=202)
     async def start(
@@ -124,6 +123,17 @@ class PipelinesController(Controller):
             if not one.instead
         ]
         return {"stageTypes": listed}
+
+
+async def _run(
+    ports: WebPorts, principal: Principal, given: JsonObject, conditions: preconditions.Conditions, key: str
+) -> JsonObject:
+    saved, warnings = await pipeline_saves.save(ports, principal, given, adopts_name=True, conditions=conditions)
+    trigger: JsonObject = {"type": "manual", "user": principal.name}
+    execution_id = await ports.services.executions.submit(
+        Submission(config={**saved.body, "id": saved.id}, trigger=trigger, key=key), principal
+    )
+    return {"executionId": execution_id, "pipelineId": saved.id, "revision": saved.revision, "warnings": warnings}
 
 
 async def _save_canary_config(
