@@ -1,6 +1,7 @@
 """Executions as others see them: starting, commanding, finding, following."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -134,6 +135,18 @@ class Update(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Small facts; readers fetch the rest."""
 
 
+class Following(Protocol):
+    """One who follows; too slow, he loses the oldest."""
+
+    async def some(self) -> Sequence[Update]:
+        """Waits for the next update, and takes what has come with it; none: it was ended."""
+        ...
+
+    def end(self) -> None:
+        """Whoever waits needn't wait any longer."""
+        ...
+
+
 class Updates(Protocol):
     """Live updates inside the process; nobody depends on getting all of them."""
 
@@ -142,5 +155,9 @@ class Updates(Protocol):
         ...
 
     def follow(self) -> AsyncIterator[Update]:
-        """Updates from now on; a follower that is too slow loses the oldest."""
+        """Updates from the first `__anext__` on; a follower that is too slow loses the oldest."""
+        ...
+
+    def following(self) -> AbstractContextManager[Following]:
+        """The same from now on, for those who take many at once."""
         ...

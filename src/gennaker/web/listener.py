@@ -8,6 +8,8 @@ import uvicorn
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from gennaker.web.protocol import BoundedHeads
+
 _STOP_SECONDS = 5
 """How long open requests may finish when the server stops."""
 
@@ -47,6 +49,7 @@ class Listener(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 Unambiguous(app),
+                http=BoundedHeads,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

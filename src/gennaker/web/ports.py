@@ -16,6 +16,7 @@ from gennaker.migration.phases import Phases
 from gennaker.model.codec import JsonObject
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem
+from gennaker.web.encoded import Encoded
 from gennaker.web.shown import Shown
 from gennaker.web.sign_in import Doors
 
@@ -62,6 +63,7 @@ class WebPorts:
         self.page = page
         self.version = version
         self.shown = Shown()
+        self.encoded = Encoded()
 
 
 def ports_of(connection: "ASGIConnection[Any, Any, Any, Any]") -> WebPorts:

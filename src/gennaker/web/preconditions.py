@@ -15,6 +15,7 @@ from gennaker.interfaces.definitions import Definition, Definitions
 from gennaker.model.codec import Json, JsonObject, encode_sorted
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import revisions
+from gennaker.web.ports import Asking
 
 _TAG = re.compile(r'(?:W/)?"[^"]*"|\*')
 _LONGEST = 1_000
@@ -84,7 +85,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
 NO_CONDITIONS = Conditions()
 
 
-async def _given(if_match: IfMatch = None, if_none_match: IfNoneMatch = None) -> Conditions:
+async def _given(principal: Asking, if_match: IfMatch = None, if_none_match: IfNoneMatch = None) -> Conditions:
+    del principal  # asked for so that one comes after the other: side by side each would be a task of its own
     return Conditions(if_match=if_match, if_none_match=if_none_match)
 
 

@@ -1,22 +1,16 @@
 """The server itself: health, live updates, audit, one-time links, stopping."""
 
-import asyncio
-import itertools
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import Controller, Response, get, post
 from litestar.params import QueryParameter
-from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.response import Stream
 
-from gennaker.interfaces.executions import Update
 from gennaker.model.audit import AuditEntry
-from gennaker.model.codec import JsonObject, encode, to_json
-from gennaker.model.principal import Principal
-from gennaker.web import paging, visible
-from gennaker.web.ports import Asking, Ports, WebPorts
+from gennaker.model.codec import JsonObject, to_json
+from gennaker.web import paging, telling
+from gennaker.web.ports import Asking, Ports
 
-_HEARTBEAT_SECONDS = 15.0
 _LAST_NUMBER = 2**63 - 1
 """No database has more."""
 
@@ -47,10 +41,10 @@ class SystemController(Controller):
 
     path = "/api/v1"
 
-    @get("/events")
-    async def events(self, ports: Ports, principal: Asking) -> ServerSentEvent:
+    @get("/events", media_type=telling.MEDIA_TYPE)
+    async def events(self, ports: Ports, principal: Asking) -> Stream:
         """Everything that changes, as it changes; readers fetch what interests them."""
-        return ServerSentEvent(_updates(ports, principal))
+        return telling.stream(ports, principal)
 
     @get("/audit")
     async def audit(
@@ -86,32 +80,3 @@ class SystemController(Controller):
         )
         ports.ending.set()
         return {"stopping": True}
-
-
-async def _updates(ports: WebPorts, principal: Principal) -> AsyncIterator[ServerSentEventMessage]:
-    follower = ports.services.updates.follow()
-    # There is always one that waits: cancelling it is what tells the follower that nobody listens any more.
-    waiting: asyncio.Future[Update] = asyncio.ensure_future(anext(follower))
-    ending = asyncio.ensure_future(ports.ending.wait())
-    try:
-        await asyncio.sleep(0)  # from here on it follows: who fetches the state after the greeting misses nothing
-        yield ServerSentEventMessage(event="hello", data="{}")
-        for number in itertools.count(1):
-            while not (done := await _first_of(waiting, ending)):
-                yield ServerSentEventMessage(comment="still here", data=None)
-            if ending in done:
-                return
-            update = waiting.result()
-            waiting = asyncio.ensure_future(anext(follower))
-            if not await visible.of(ports, principal, [update], lambda one: one.application):
-                continue
-            yield ServerSentEventMessage(id=number, event=update.topic, data=encode(to_json(update)).decode())
-    finally:
-        waiting.cancel()
-        ending.cancel()
-
-
-async def _first_of(*awaited: asyncio.Future[Any]) -> set[asyncio.Future[Any]]:
-    """What is done; nothing: it is time for a heartbeat."""
-    done, _ = await asyncio.wait(awaited, timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    return done
