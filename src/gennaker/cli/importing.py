@@ -186,8 +186,8 @@ def _tell_people(outcome: _Outcome, found: list[Gap], wanted: Wanted) -> None:
         terminal.say(f"{done}: {kind}: {said}.")
     for name, phase in outcome.phases.items():
         stands = "would be" if wanted.is_trial else "is"
-        means = "in shadow: nothing of it is performed" if phase == Phase.SHADOW.value else "here with its triggers off"
-        terminal.say(f"{name} {stands} {means}.")
+        means = "in shadow" if phase == Phase.SHADOW.value else "here with its triggers off"
+        terminal.say(f"{name} {stands} {means}: nothing of it is performed until `gennaker cut-over {name}`.")
     if not found:
         terminal.say("No gap was found.")
 

@@ -20,9 +20,9 @@ class Phase(StrEnum):
     """How far it has come."""
 
     IMPORTED = "imported"
-    """Its definitions are here, its triggers are off."""
+    """Its definitions are here, its triggers are off; what people start is planned only."""
     SHADOW = "shadow"
-    """What would start is planned only."""
+    """Its triggers are on; whatever starts is planned only."""
     LIVE = "live"
     """The cut-over is recorded."""
 
@@ -65,14 +65,14 @@ class Phases:
         """By name."""
         return tuple((await self._all()).values())
 
-    async def is_shadow(self, application: str) -> bool:
-        """Whether what starts of it is planned only."""
+    async def is_held(self, application: str) -> bool:
+        """Whether what starts of it is planned only: it came from elsewhere, and its cut-over isn't recorded."""
         found = await self.of(application)
-        return found is not None and found.phase is Phase.SHADOW
+        return found is not None and found.phase is not Phase.LIVE
 
-    async def may_shadow(self) -> bool:
-        """False: no application is in shadow. Asks no database, and says True where it would have to."""
-        return not self._is_alone or any(one.phase is Phase.SHADOW for one in await self.all())
+    async def may_hold(self) -> bool:
+        """False: no application is held. Asks no database, and says True where it would have to."""
+        return not self._is_alone or any(one.phase is not Phase.LIVE for one in await self.all())
 
     async def put(self, standing: Standing) -> None:
         """Writes it."""

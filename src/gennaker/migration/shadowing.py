@@ -1,4 +1,4 @@
-"""Shadowing: what becomes of something that is to be started while its application is in shadow."""
+"""Shadowing: what becomes of something that is to be started while its application is not cut over yet."""
 
 import msgspec
 
@@ -36,6 +36,6 @@ def refusal(application: str, what: str) -> Problem:
     """Nothing is done for it yet."""
     return Problem(
         code="application.in_shadow",
-        message=f"The application {application} is in shadow: {what} would change what runs of it, and was not done.",
+        message=f"The application {application} isn't cut over yet: {what} would change what runs of it, and was not done.",
         remedy=f"Spinnaker does it until `gennaker cut-over {application}` is recorded.",
     )

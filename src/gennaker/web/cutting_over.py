@@ -47,10 +47,9 @@ async def cut_over(ports: WebPorts, principal: Principal, application: str, give
 
 
 async def _refuse_plans(ports: WebPorts, standing: Standing) -> None:
-    if standing.phase is Phase.SHADOW:
-        wanted = Found(application=standing.application, statuses=_UNFINISHED, limit=1)
-        if await ports.services.executions.find(wanted):
-            raise Refused(_planning(standing.application), status=409)
+    wanted = Found(application=standing.application, statuses=_UNFINISHED, limit=1)
+    if await ports.services.executions.find(wanted):
+        raise Refused(_planning(standing.application), status=409)
 
 
 async def _armed(ports: WebPorts, principal: Principal, application: str) -> int:
@@ -96,6 +95,6 @@ def _done(standing: Standing) -> Problem:
 def _planning(application: str) -> Problem:
     return Problem(
         code="cut_over.planning",
-        message=f"Plans of {application} in shadow are not over.",
+        message=f"Runs of {application} from before the cut-over are not over.",
         remedy="Cut over again when they are; `gennaker list executions --status RUNNING` shows them.",
     )

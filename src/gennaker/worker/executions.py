@@ -157,8 +157,8 @@ class LocalExecutions:
         return acting
 
     async def _in_its_phase(self, submission: Submission, principal: Principal) -> Submission:
-        """What becomes of it while its application is in shadow. Raises Refused(409)."""
-        if await self._phases.is_shadow(foreign.text(submission.config.get("application"))):
+        """What becomes of it while its application is not cut over yet. Raises Refused(409)."""
+        if await self._phases.is_held(foreign.text(submission.config.get("application"))):
             return shadowing.kept_inside(submission)
         return submission if principal.via in _FOLLOWING else shadowing.taken_out(submission)
 
@@ -226,7 +226,7 @@ class LocalExecutions:
         found = await self.get(execution_id)
         if found is None or foreign.flag(found.head.trigger.get(shadowing.SHADOW)):
             return
-        if await self._phases.is_shadow(found.head.application):
+        if await self._phases.is_held(found.head.application):
             raise Refused(shadowing.refusal(found.head.application, f"a restart of {execution_id}"), status=409)
 
     async def _tell_owner(self, execution_id: str, event: Event, record: AuditEntry) -> Execution:

@@ -170,11 +170,11 @@ class Performer:
         return await self._services.authoriser.refusal(acting, *wanted)
 
     async def _kept_back(self, execution: Execution, stage: Stage) -> Problem | None:
-        """Why a stage may not change what is another application's, which is in shadow."""
-        if not await self._phases.may_shadow():
+        """Why a stage may not change what is another application's, which isn't cut over yet."""
+        if not await self._phases.may_hold():
             return None
         for need in needs.of_targets(stage.context, execution.head.application):
-            if need.application and await self._phases.is_shadow(need.application):
+            if need.application and await self._phases.is_held(need.application):
                 return shadowing.refusal(need.application, f"the stage {stage.name}")
         return None
 

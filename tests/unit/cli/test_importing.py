@@ -323,7 +323,7 @@ def test_an_import_for_people_says_what_it_means(
     assert said[2].startswith(
         "  pipeline shop: Deliver (at /stages/1/account): There is no account 'prod' here. Add it"
     )
-    assert said[-1] == "shop would be in shadow: nothing of it is performed."
+    assert said[-1] == "shop would be in shadow: nothing of it is performed until `gennaker cut-over shop`."
 
 
 def test_files_that_are_nothing_of_it_are_refused(client: Client, tmp_path: Path) -> None:

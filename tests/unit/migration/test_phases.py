@@ -20,15 +20,17 @@ def standing(phase: Phase) -> Standing:
 def test_what_is_put_holds_at_once(is_alone: bool) -> None:
     async def work() -> None:
         phases = Phases(MemoryStore(), is_alone=is_alone)
-        assert (await phases.of("shop"), await phases.is_shadow("shop"), await phases.of("")) == (None, False, None)
+        assert (await phases.of("shop"), await phases.is_held("shop"), await phases.of("")) == (None, False, None)
 
         await phases.put(standing(Phase.SHADOW))
 
-        assert await phases.is_shadow("SHOP")
-        assert await phases.may_shadow()
+        assert await phases.is_held("SHOP")
+        await phases.put(standing(Phase.IMPORTED))
+        assert await phases.is_held("shop")
+        assert await phases.may_hold()
         assert [one.application for one in await phases.all()] == ["shop"]
         await phases.put(standing(Phase.LIVE))
-        assert not await phases.is_shadow("shop")
+        assert not await phases.is_held("shop")
 
     asyncio.run(work())
 
@@ -37,11 +39,11 @@ def test_what_another_server_has_put_holds_at_once() -> None:
     async def work() -> None:
         store = MemoryStore()
         one, other = Phases(store, is_alone=False), Phases(store, is_alone=False)
-        assert not await one.is_shadow("shop")
+        assert not await one.is_held("shop")
 
         await other.put(standing(Phase.SHADOW))
 
-        assert await one.is_shadow("shop")
+        assert await one.is_held("shop")
 
     asyncio.run(work())
 
@@ -61,10 +63,10 @@ def test_what_was_read_before_a_write_is_not_kept_after_it() -> None:
         slow = SlowDocuments()
         phases = Phases(lambda _: slow, is_alone=True)
         async with asyncio.TaskGroup() as group:
-            group.create_task(phases.is_shadow("shop"))
+            group.create_task(phases.is_held("shop"))
             await asyncio.sleep(0)
             await phases.put(standing(Phase.SHADOW))
 
-        assert await phases.is_shadow("shop")
+        assert await phases.is_held("shop")
 
     asyncio.run(work())

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 from tests import make
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
@@ -57,6 +58,18 @@ async def call(site: Website, method: str, path: str, json: Any = None, *, statu
     return answer.json if answer.body else None
 
 
+async def ran_for_real(site: Website) -> Any:
+    """A run from before such applications were held until their cut-over."""
+    await imported(site, DELIVER, is_shadow=False)
+    standing = await site.ports.phases.of("shop")
+    assert standing is not None
+    await site.ports.phases.put(msgspec.structs.replace(standing, phase=Phase.LIVE))
+    await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
+    (run,) = await all_ended(site)
+    await site.ports.phases.put(standing)
+    return run
+
+
 async def imported(site: Website, *pipelines: dict[str, Any], is_shadow: bool) -> Any:
     bundle = {"applications": [SHOP], "pipelines": list(pipelines)}
     body = {"bundle": bundle, "source": "https://gate.example.org", "isShadow": is_shadow}
@@ -89,20 +102,25 @@ def test_in_shadow_an_event_is_planned_and_nothing_is_done() -> None:
     assert not installed.has_acted
 
 
-def test_in_shadow_a_start_by_hand_is_planned_whatever_its_trigger_says() -> None:
+@pytest.mark.parametrize("is_shadow", [True, False])
+def test_until_the_cut_over_a_start_by_hand_is_planned_whatever_its_trigger_says(*, is_shadow: bool) -> None:
     installed = Installed()
 
     async def work(site: Website) -> None:
-        await imported(site, DELIVER, is_shadow=True)
+        await imported(site, DELIVER, is_shadow=is_shadow)
 
         await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual", "dryRun": False}, status=202)
         await call(site, "POST", "/orchestrate", {**DELIVER, "trigger": {"dryRun": False, "shadow": False}})
 
         assert len(await all_ended(site)) == 2
+        assert not installed.has_acted
+        await call(site, "POST", "/api/v1/imports/shop/cut-over", {"leftThere": []})
+        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
+        await all_ended(site)
 
     visit(work, harness=installed.harness)
 
-    assert not installed.has_acted
+    assert installed.has_acted
 
 
 def test_in_shadow_jobs_change_definitions_only() -> None:
@@ -144,7 +162,7 @@ def test_in_shadow_pipelines_of_other_applications_leave_its_server_groups_alone
         run = await ended(site.ports.services, ref.rpartition("/")[2])
         own, its = run.in_order()
         assert (own.status.value, its.status.value) == ("SUCCEEDED", "TERMINAL")
-        assert "in shadow" in str(its.context["exception"])
+        assert "cut over yet" in str(its.context["exception"])
 
     visit(work, harness=installed.harness)
 
@@ -296,9 +314,7 @@ def test_what_has_run_here_is_not_put_in_shadow() -> None:
     installed = Installed()
 
     async def work(site: Website) -> None:
-        await imported(site, DELIVER, is_shadow=False)
-        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
-        (run,) = await all_ended(site)
+        run = await ran_for_real(site)
 
         report = await imported(site, DELIVER, is_shadow=True)
 
@@ -312,12 +328,7 @@ def test_in_shadow_nothing_that_ran_for_real_is_restarted() -> None:
     installed = Installed()
 
     async def work(site: Website) -> None:
-        await imported(site, DELIVER, is_shadow=False)
-        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
-        (run,) = await all_ended(site)
-        standing = await site.ports.phases.of("shop")
-        assert standing is not None
-        await site.ports.phases.put(msgspec.structs.replace(standing, phase=Phase.SHADOW))
+        run = await ran_for_real(site)
         (stage,) = run.in_order()
 
         refused = await call(site, "PUT", f"/pipelines/{run.head.id}/stages/{stage.id}/restart", {}, status=409)
