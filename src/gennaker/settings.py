@@ -330,9 +330,10 @@ class CiArtifactSettings(msgspec.Struct, frozen=True, kw_only=True, rename="keba
 class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """An account by which artifacts that are files can be read; artifacts name it as `artifactAccount`."""
 
-    type: Literal["http", "github", "gitlab", "bitbucket"]
+    type: Literal["http", "github", "gitlab", "bitbucket", "git", "helm"]
     address: str = ""
-    """Where its credentials go, and nowhere else: `https://host`. Empty: the vendor's public API; of `http`: nowhere."""
+    """Where its credentials go, and nowhere else: `https://host`. Empty: the vendor's public API; of `http`: nowhere. Needed by `helm`
+    (the chart repository) and `git` (what its repositories begin with: `https://host/team/`)."""
     username: str = ""
     """Empty: the token alone signs in."""
     token_file: str = ""
@@ -340,6 +341,10 @@ class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename=
     token: SecretText = ""
     use_content_api: bool = False
     """GitHub: take the file from the contents API itself instead of its download address."""
+
+    def __post_init__(self) -> None:
+        if self.type in ("git", "helm") and not self.address:
+            raise ValueError(f"{self.type} needs an address")
 
 
 class CustomResourceSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

@@ -1,6 +1,8 @@
 """One suite for every kind of artifact account: what those rely on who read what an artifact refers to."""
 
 import asyncio
+import io
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +13,15 @@ import pytest
 from tests.conformance import subjects
 from tests.fakes.ci_worlds import TOKEN, JenkinsWorld, served
 from tests.fakes.http_target import Answer, Asked, Target, running
+from tests.git_repositories import GitRepository
 
 from gennaker.interfaces import artifacts
 from gennaker.interfaces.artifacts import ArtifactAccount, ArtifactUnavailable
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.artifacts.accounts import FileAccount
+from gennaker.plugins.artifacts.charts import ChartAccount
+from gennaker.plugins.artifacts.repositories import RepositoryAccount
 from gennaker.plugins.jenkins.files import JenkinsFiles
 from gennaker.plugins.jenkins.system import Jenkins
 from gennaker.settings import ArtifactAccountSettings
@@ -27,6 +32,8 @@ SUBJECTS: dict[str, type[ArtifactAccount]] = {
     "gitlab": FileAccount,
     "bitbucket": FileAccount,
     "jenkins": JenkinsFiles,
+    "helm": ChartAccount,
+    "git": RepositoryAccount,
 }
 CONTENT = bytes(range(256)) * 40
 
@@ -34,13 +41,31 @@ CONTENT = bytes(range(256)) * 40
 class Bench:
     """Accounts named `mine` of one server, and an artifact whose content it has."""
 
-    def __init__(self, target: Target, made: Callable[[], ArtifactAccount], artifact: JsonObject) -> None:
+    def __init__(
+        self, target: Target, made: Callable[[], ArtifactAccount], artifact: JsonObject, *, named_by: str = "reference"
+    ) -> None:
+        """`named_by`: the key of the artifact that says which one."""
         self.target = target
         self.made = made
         self.artifact: JsonObject = {"artifactAccount": "mine", **artifact}
+        self.named_by = named_by
+        self.is_archived = False
 
     def fetch(self, **changed: str) -> bytes:
         return asyncio.run(self.made().fetch({**self.artifact, **changed}))
+
+    def read(self) -> bytes:
+        return self.opened(self.fetch())
+
+    def opened(self, found: bytes) -> bytes:
+        """The content, out of its archive where it comes in one."""
+        if not self.is_archived:
+            return found
+        with tarfile.open(fileobj=io.BytesIO(found), mode="r:gz") as archive:
+            assert archive.getnames() == ["deploy.yml"]
+            member = archive.extractfile("deploy.yml")
+            assert member is not None
+            return member.read()
 
     def answers(self, answer: Answer) -> None:
         """To everything from now on."""
@@ -76,11 +101,47 @@ def jenkins(token: Path) -> Iterator[Bench]:
         yield Bench(world.target, lambda: JenkinsFiles(Jenkins("mine", settings)), artifact)
 
 
+@contextmanager
+def charts(token: Path) -> Iterator[Bench]:
+    index = b"entries: {shop: [{version: 1.2.0, urls: [charts/shop.tgz]}]}"
+
+    def respond(asked: Asked) -> Answer:
+        found = {"/index.yaml": index, "/charts/shop.tgz": CONTENT}.get(asked.path)
+        return Answer(status=404) if found is None else Answer(body=found)
+
+    with running(respond) as target:
+        settings = ArtifactAccountSettings(type="helm", address=target.url, token_file=str(token))
+        artifact: JsonObject = {"type": "helm/chart", "name": "shop", "version": "1.2.0"}
+        yield Bench(target, lambda: ChartAccount("mine", settings), artifact, named_by="name")
+
+
+@contextmanager
+def repositories(token: Path, folder: Path) -> Iterator[Bench]:
+    """A repository whose files any server can hand out."""
+    work = GitRepository(folder / "work")
+    (folder / "work" / "deploy.yml").write_bytes(CONTENT)
+    work.commit("Begin")
+    work.git("clone", "--quiet", "--bare", ".", str(folder / "shop.git"))
+    work.git("--git-dir", str(folder / "shop.git"), "update-server-info")
+
+    def respond(asked: Asked) -> Answer:
+        file = folder / urlsplit(asked.path).path.removeprefix("/")
+        return Answer(body=file.read_bytes()) if file.is_file() else Answer(status=404)
+
+    with running(respond) as target:
+        settings = ArtifactAccountSettings(type="git", address=target.url, token_file=str(token))
+        artifact: JsonObject = {"type": "git/repo", "reference": f"{target.url}/shop.git", "version": "main"}
+        made = Bench(target, lambda: RepositoryAccount("mine", settings), artifact)
+        made.is_archived = True
+        yield made
+
+
 @pytest.fixture(params=subjects.params(SUBJECTS))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     token = tmp_path / "token"
     token.write_text(TOKEN)
-    with jenkins(token) if request.param == "jenkins" else files(request.param, token) as made:
+    others = {"jenkins": jenkins, "helm": charts, "git": lambda token: repositories(token, tmp_path)}
+    with others[request.param](token) if request.param in others else files(request.param, token) as made:
         assert type(made.made()) is SUBJECTS[request.param]
         yield made
 
@@ -93,19 +154,19 @@ def test_it_has_its_name_and_the_types_that_it_reads(bench: Bench) -> None:
 
 
 def test_content_is_read_byte_for_byte_as_often_as_it_is_asked_for(bench: Bench) -> None:
-    assert bench.fetch() == CONTENT
-    assert bench.fetch() == CONTENT
+    assert bench.read() == CONTENT
+    assert bench.read() == CONTENT
 
 
 def test_an_artifact_finds_its_account_by_name(bench: Bench) -> None:
     found = asyncio.run(artifacts.content({"mine": bench.made()}, bench.artifact))
 
-    assert found == CONTENT
+    assert bench.opened(found) == CONTENT
 
 
 def test_what_is_not_there_is_refused(bench: Bench) -> None:
     with pytest.raises(Refused) as refused:
-        bench.fetch(reference=f"{bench.artifact['reference']}.gone")
+        bench.fetch(**{bench.named_by: f"{bench.artifact[bench.named_by]}.gone"})
 
     assert refused.value.problems[0].code.startswith("artifact.")
 
@@ -127,9 +188,9 @@ def test_a_server_that_does_not_answer_now_may_answer_later(bench: Bench, answer
         bench.fetch()
 
     bench.target.respond = answering
-    assert bench.fetch() == CONTENT
+    assert bench.read() == CONTENT
 
 
-def test_an_artifact_without_a_reference_is_refused(bench: Bench) -> None:
+def test_an_artifact_that_says_not_which_one_is_refused(bench: Bench) -> None:
     with pytest.raises(Refused):
-        bench.fetch(reference="")
+        bench.fetch(**{bench.named_by: ""})

@@ -7,6 +7,7 @@ user configuration, no hooks, no prompts, no filters, no submodules, and only tr
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Its hash; empty: the newest of the branch."""
     branch: str = ""
     """Empty: the repository's own (HEAD)."""
+    may_be_tag: bool = False
+    """Where there is no such branch, the tag of that name is taken."""
 
 
 class GitFailed(Exception):
@@ -68,10 +71,14 @@ class GitFailed(Exception):
 class Git:
     """Git with one search path and one home folder."""
 
-    def __init__(self, *, path: str, home: Path, timeout: timedelta) -> None:
-        """`path`: where git is looked for. `home`: an empty folder. `timeout`: of each operation."""
+    def __init__(self, *, path: str, home: Path, timeout: timedelta, headers: Mapping[str, str] | None = None) -> None:
+        """`path`: where git is looked for. `home`: an empty folder. `timeout`: of each operation.
+
+        `headers`: an HTTP header by the beginning of the addresses that get it.
+        """
         self._path = path
         self._home = home
+        self._headers = headers or {}
         self._timeout = timeout
 
     async def clone(self, wanted: Wanted, history: Path) -> Commit:
@@ -113,20 +120,23 @@ class Git:
         return tuple(_commit(record) for record in output.split("\0") if record)
 
     async def _find(self, wanted: Wanted, history: Path) -> Commit:
-        found = await self._resolve(history, wanted)
+        found = await self._resolve(
+            history, wanted.commit or (f"refs/heads/{wanted.branch}" if wanted.branch else "HEAD")
+        )
+        if found is None and wanted.branch and wanted.may_be_tag and not wanted.commit:
+            found = await self._resolve(history, f"refs/tags/{wanted.branch}")
         if found is None and wanted.commit:
             # It may be reachable from no branch any more: the branch was moved while the build waited.
             try:
                 await self._run(f"--git-dir={history}", "fetch", "--quiet", "origin", wanted.commit)
             except GitFailed as error:
                 raise Refused(_unknown_commit(wanted), status=422) from error
-            found = await self._resolve(history, wanted)
+            found = await self._resolve(history, wanted.commit)
         if found is None:
             raise Refused(_unknown_commit(wanted) if wanted.commit else _unknown_branch(wanted), status=422)
         return (await self.log(history, found, limit=1))[0]
 
-    async def _resolve(self, history: Path, wanted: Wanted) -> str | None:
-        name = wanted.commit or (f"refs/heads/{wanted.branch}" if wanted.branch else "HEAD")
+    async def _resolve(self, history: Path, name: str) -> str | None:
         words = ["rev-parse", "--quiet", "--verify", "--end-of-options", name + "^{commit}"]
         try:
             return (await self._run(f"--git-dir={history}", *words)).strip()
@@ -138,7 +148,7 @@ class Git:
         if program is None:
             message = "The program git is not installed on this machine."
             raise Refused(Problem(code="git.not_installed", message=message, remedy="Install git."), status=422)
-        environment = _environment(self._path, self._home)
+        environment = _environment(self._path, self._home, self._headers)
         place = Place(environment=environment, folder=self._home, umask=ORDINARY_UMASK)
         seconds = self._timeout.total_seconds()
         try:
@@ -177,9 +187,11 @@ def _check(wanted: Wanted) -> None:
         raise Refused(Problem(code="git.unknown_commit", message=message, remedy=remedy, pointer="/commit"), status=422)
 
 
-def _environment(path: str, home: Path) -> dict[str, str]:
-    counted = {"GIT_CONFIG_COUNT": str(len(_OPTIONS))}
-    for number, (key, value) in enumerate(_OPTIONS):
+def _environment(path: str, home: Path, headers: Mapping[str, str]) -> dict[str, str]:
+    # Not as words of the command, which every user of the machine can read.
+    options = (*_OPTIONS, *((f"http.{address}.extraHeader", header) for address, header in headers.items()))
+    counted = {"GIT_CONFIG_COUNT": str(len(options))}
+    for number, (key, value) in enumerate(options):
         counted |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return {
         "PATH": path,

@@ -59,12 +59,12 @@ class FileAccount:
         reference = foreign.text(artifact.get("reference"))
         version = foreign.text(artifact.get("version")) or _BRANCH
         match self._settings.type:
-            case "http" | "bitbucket":
-                return (await self._get(reference)).body
-            case "gitlab":
-                return (await self._get(_with_query(reference, {"ref": version}))).body
             case "github":
                 return await self._from_github(_with_query(reference, {"ref": version}))
+            case "gitlab":
+                return (await self._get(_with_query(reference, {"ref": version}))).body
+            case _:
+                return (await self._get(reference)).body
 
     async def _from_github(self, url: str) -> bytes:
         """The contents API gives the file itself, or says where it can be downloaded."""
@@ -114,7 +114,7 @@ class FileAccount:
                 return {"Authorization": f"token {token}"}
             case "gitlab":
                 return {"Private-Token": token}
-            case "http" | "bitbucket":
+            case _:
                 return {"Authorization": f"Bearer {token}"}
 
     def _not_given(self, shown: str, status: int) -> Problem:
@@ -126,15 +126,10 @@ class FileAccount:
         )
 
 
-def accounts(services: Services) -> tuple[FileAccount, ...]:
-    """Those of the settings, and the one that needs none."""
-    settings = services.settings
-    public = FileAccount(PUBLIC_HTTP, ArtifactAccountSettings(type="http"), allowed=settings.webhook_hosts)
-    named = (
-        FileAccount(name, one, allowed=settings.webhook_hosts, secrets=services.secrets)
-        for name, one in settings.artifact_accounts.items()
-    )
-    return (public, *named)
+def public(services: Services) -> FileAccount:
+    """The one that needs no credentials."""
+    settings = ArtifactAccountSettings(type="http")
+    return FileAccount(PUBLIC_HTTP, settings, allowed=services.settings.webhook_hosts)
 
 
 def _with_query(url: str, more: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ import yaml
 from tests import make
 from tests.fakes.http_target import Answer, Asked, running
 from tests.fakes.virtual_time import RealTime
+from tests.git_repositories import GitRepository
 from tests.harness import Harness, problem_of
 
 from gennaker.baking_settings import BakingSettings
@@ -21,7 +22,7 @@ from gennaker.model.statuses import Status
 from gennaker.plugins.artifacts.plugin import plugin as accounts
 from gennaker.plugins.bake import bake_manifest
 from gennaker.plugins.bake.plugin import plugin
-from gennaker.settings import Settings
+from gennaker.settings import ArtifactAccountSettings, Settings
 
 PROGRAMS = Path(sys.executable).parent
 EXPECTED: list[Json] = [{"id": "e", "matchArtifact": {"type": "embedded/base64", "name": "shop-manifests"}}]
@@ -72,12 +73,13 @@ def text(content: str) -> JsonObject:
 def run(tmp_path: Path, *given: JsonObject, settings: JsonObject | None = None, **keys: Any) -> Execution:
     programs: Any = {"helm": str(PROGRAMS / "helm"), "kustomize": str(PROGRAMS / "kubectl"), **(settings or {})}
     hosts = (programs.pop("host"),) if "host" in programs else ()
+    git = {"git": ArtifactAccountSettings(type="git", address=programs.pop("git"))} if "git" in programs else {}
     installation = Harness(
         plugin,
         accounts,
         data=tmp_path,
         time=RealTime(),
-        settings=Settings(baking=BakingSettings(**programs), webhook_hosts=hosts),
+        settings=Settings(baking=BakingSettings(**programs), webhook_hosts=hosts, artifact_accounts=git),
     )
     stage = make.stage_json(
         "a", type="bakeManifest", **{"inputArtifacts": [*given], "expectedArtifacts": EXPECTED, **keys}
@@ -158,6 +160,18 @@ def test_a_kustomization_at_an_address_is_read_with_what_lies_beside_it(tmp_path
         execution = run(tmp_path, settings=host, templateRenderer="KUSTOMIZE", inputArtifact={"artifact": artifact})
 
     (app,) = documents(execution)
+    assert app["metadata"]["name"] == "prod-app"
+
+
+def test_a_kustomization_in_a_git_repository_by_its_account(tmp_path: Path) -> None:
+    repository = GitRepository(tmp_path / "team" / "shop")
+    repository.commit("Begin", KUSTOMIZATION)
+    artifact: JsonObject = {"type": "git/repo", "reference": str(repository.folder), "version": "main"}
+    given: JsonObject = {"account": "git", "artifact": artifact}
+    settings: JsonObject = {"git": f"{tmp_path}/team/"}
+
+    (app,) = documents(run(tmp_path, given, settings=settings, templateRenderer="KUSTOMIZE", kustomizeFilePath="prod"))
+
     assert app["metadata"]["name"] == "prod-app"
 
 
