@@ -80,4 +80,16 @@ def show_table(
         needed += least + _BETWEEN_COLUMNS
     for row in rows:
         table.add_row(*map(Text, row))  # not markup, whatever it looks like
-    out.print(table, width=max(out.width, needed))
+    (out if needed <= out.width else _as_wide_as(needed)).print(table)
+
+
+def _as_wide_as(width: int) -> Console:
+    """Standard output once more: a console makes nothing wider than itself, whatever width it is told."""
+    return Console(
+        file=out.file,
+        width=width,
+        force_terminal=out.is_terminal,
+        color_system="auto" if out.color_system else None,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -8,6 +8,7 @@ back) and looks from outside whether what must happen happens. Exit status 0 onl
 import hashlib
 import hmac
 import json
+import os
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -74,6 +75,8 @@ class Story:
         self._client: Client
         self._watcher: Watcher
         self._report: list[tuple[str, ...]] = []
+        self._good_change_took = 0.0, 0.0
+        """Seconds, and the machine's load at its end."""
 
     def tell(self) -> None:
         """From nothing to the report."""
@@ -207,6 +210,7 @@ class Story:
         teller.check(f"production serves {tag} instead of {before}", holds=now == tag, found=now)
         staging = self._mail.to(pipelines.STAGING_CHANNEL)
         teller.check("nobody on the staging channel was woken", holds=not staging, found=len(staging))
+        self._good_change_took = took, os.getloadavg()[0]
         self._report.append(("good change", tag, "released", reckoning.scores(ended), f"{took:.0f} s"))
 
     def _notified(self, tag: str) -> None:
@@ -362,6 +366,9 @@ class Story:
 
     def _tell_report(self) -> None:
         self._teller.table("What ran", ("change", "version", "outcome", "canary scores", "time"), self._report)
+        if self._where is PROCESSES:  # elsewhere starting a container or a pod takes the time that it takes
+            took, busy = self._good_change_took
+            self._teller.say(f"  {reckoning.against_aim(took, busy=busy, processors=os.cpu_count() or 1)}")
         self._teller.note(f"all in all {self._teller.seconds:.0f} s")
 
     # Pieces

@@ -12,6 +12,9 @@ from rich.table import Table
 
 from gennaker.model.problems import Refused
 
+_WIDE = 1000
+"""Characters: more than any row has."""
+
 
 class Step:
     """A step that is being told."""
@@ -75,14 +78,15 @@ class Teller:
             self._line("[red]✗[/red]", str(problem), None)
 
     def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-        """A table."""
+        """A table; where nobody sees how wide it may be, each row is one line."""
+        is_seen = self.console.is_terminal
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, overflow="fold", no_wrap=not is_seen)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         self.console.print()
-        self.console.print(table)
+        (self.console if is_seen else Console(file=self.console.file, width=_WIDE, soft_wrap=True)).print(table)
 
     def verdict(self, folder: Path) -> None:
         """What didn't go as it must, and where to look."""

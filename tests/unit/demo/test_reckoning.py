@@ -14,6 +14,16 @@ def test_baseline_and_canary_see_enough_requests(rate: float, percent: float) ->
     assert reckoning.share_needed(rate) == percent
 
 
+def test_a_good_change_that_took_too_long_is_said_with_the_machine_s_load() -> None:
+    in_time = reckoning.against_aim(47.2, busy=9, processors=2)
+    busy = reckoning.against_aim(83, busy=9.4, processors=2)
+    idle = reckoning.against_aim(83, busy=0.8, processors=2)
+
+    assert in_time == "The good change took 47 s from its push to production; it should take 60 s at most."
+    assert "took 83 s from its push to production, longer than the 60 s that it should: on average 9 programs" in busy
+    assert "the machine wasn't busy (load 0.8, 2 processors)" in idle
+
+
 def test_a_stage_s_own_times_say_how_long_it_took() -> None:
     ended: JsonObject = {"startTime": "2026-11-28T10:00:00.500Z", "endTime": "2026-11-28T10:00:09Z"}
 
