@@ -1,7 +1,7 @@
 """Submission: from what was asked for to a definition that can run and a trigger that is complete.
 
 Orca's order: the trigger is normalised, a template expanded, parameters are filled in, artifacts resolved, refIds given to a linear
-pipeline, expressions of the definition evaluated as far as they can be, the whole validated. What is wrong ends the
+pipeline, expressions of the trigger and the definition evaluated as far as they can be, the whole validated. What is wrong ends the
 execution before it begins, with all problems at once.
 """
 
@@ -27,6 +27,8 @@ from gennaker.model.problems import Problem
 from gennaker.settings import Settings
 
 _ANONYMOUS = "[anonymous]"
+_EVALUATED_OF_TRIGGER = ("parameters", "artifacts", "expectedArtifacts", "resolvedExpectedArtifacts")
+"""Not what else an event has brought along, its payload first of all: that is somebody else's text."""
 _LATE_STAGES = "v4"
 """With this evaluator stages are evaluated when they start, not at submission too."""
 
@@ -95,7 +97,9 @@ async def _prepared(
     problems += [*unread, *_refusals(config)]
     if head.kind is not ExecutionKind.PIPELINE:
         problems += _blocked(config, services.settings, user=head.authentication.user)
-    looked_at = await parents.shown(trigger, config, services.executions)
+    raw, trigger = trigger, await _evaluated_trigger(trigger, config, services, at=at)
+    seen = trigger if trigger.get("type") == "pipeline" else raw
+    looked_at = await parents.shown(seen, config, services.executions)
     config, problem = evaluated(trigger_secrets.masked(config), looked_at, at=at)
     problems += [problem] if problem else []
     problems += validation.validate(config, stage_types).problems
@@ -156,6 +160,23 @@ def evaluated(config: JsonObject, trigger: JsonObject, *, at: datetime) -> tuple
     return value, problem
 
 
+async def _evaluated_trigger(
+    trigger: JsonObject, config: JsonObject, services: Services, *, at: datetime
+) -> JsonObject:
+    """The trigger after the pass over its parameters and artifacts, which see it as it came.
+
+    What fails stays text, without a problem: parameters may come from outside. What the definition says of them, a default,
+    is evaluated with it too, and what Gennaker doesn't evaluate is found there.
+    """
+    own: JsonObject = {key: trigger[key] for key in _EVALUATED_OF_TRIGGER if key in trigger}
+    if not has_expressions(own):
+        return trigger
+    looked_at = await parents.shown(trigger, own, services.executions)
+    seen: JsonObject = {"trigger": looked_at, "templateVariables": config.get("templateVariables") or {}}
+    done = template.evaluate(own, plain(seen), allow_unknown_keys=False, at_ms=milliseconds(at) or 0)
+    return {**trigger, **(done.value if isinstance(done.value, dict) else {})}
+
+
 def _with_what_stays(evaluated_stages: Json, given: Json) -> Json:
     """Stages after evaluation, with what they want to keep as it was written."""
     if not isinstance(evaluated_stages, list) or not isinstance(given, list):
@@ -167,20 +188,20 @@ def _with_what_stays(evaluated_stages: Json, given: Json) -> Json:
 
 
 def merged_notifications(own: list[JsonObject], application: list[JsonObject]) -> list[JsonObject]:
-    """A pipeline's notifications with those of its application.
+    """A pipeline's notifications and after them those of its application.
 
-    Of one that has the same type and address only the moments that the pipeline's lacks are added.
+    One of the application's that has the type and address of the pipeline's counts for the moments that the latter lacks.
     """
-    merged = list(own)
+    added: list[JsonObject] = []
     for one in application:
-        same = next((place for place, mine in enumerate(merged) if _address(mine) == _address(one)), None)
+        same = next((mine for mine in own if _address(mine) == _address(one)), None)
         if same is None:
-            merged.append(one)
+            added.append(one)
             continue
-        lacking = [when for when in _moments(one) if when not in _moments(merged[same])]
+        lacking = [when for when in _moments(one) if when not in _moments(same)]
         if lacking:
-            merged[same] = {**merged[same], "when": [*_moments(merged[same]), *lacking]}
-    return merged
+            added.append({**one, "when": lacking})
+    return [*own, *added]
 
 
 async def _notifications(
@@ -210,7 +231,8 @@ async def _application_notifications(application: str, services: Services) -> li
     if not application:
         return []
     found = await services.definitions.get(application_notifications.KIND, application.lower())
-    return application_notifications.listed(found.body) if found else []
+    listed = application_notifications.listed(found.body) if found else []
+    return [one for one in listed if any(str(when).startswith("pipeline") for when in _moments(one))]
 
 
 async def _with_parent(trigger: JsonObject, services: Services) -> JsonObject:

@@ -73,7 +73,9 @@ class Definitions:
 
     async def get(self, kind: str, definition_id: str) -> Definition | None:
         """The application `shop` tells a team of failures."""
-        body: JsonObject = {"email": [{"type": "email", "address": "team", "when": ["pipeline.failed"]}]}
+        moments: list[Json] = ["pipeline.complete", "pipeline.failed"]
+        team: JsonObject = {"type": "email", "address": "team", "when": moments, "message": "of the application"}
+        body: JsonObject = {"email": [team, {"type": "email", "address": "stages", "when": ["stage.failed"]}]}
         if (kind, definition_id) != ("notifications", "shop"):
             return None
         return Definition(kind=kind, id=definition_id, body=body, revision=1, author="ada", at=AT)
@@ -347,11 +349,42 @@ def test_a_submission_is_completed() -> None:
         {"type": "work", "image": "b", "refId": "1", "requisiteStageRefIds": ["0"]},
     ]
     assert prepared.config["notifications"] == [
-        {"type": "email", "address": "team", "when": ["pipeline.complete", "pipeline.failed"]}
+        {"type": "email", "address": "team", "when": ["pipeline.complete"]},
+        {"type": "email", "address": "team", "when": ["pipeline.failed"], "message": "of the application"},
     ]
     assert prepared.trigger["type"] == "manual"
     assert prepared.trigger["user"] == "ada"
     assert prepared.trigger["parameters"] == {"empty": "", "more": 1, "tag": "1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("manual", "deliver ${trigger.type}, ${trigger.payload}"), ("pipeline", "deliver pipeline, $")]
+)
+def test_parameters_and_artifacts_of_a_trigger_see_the_trigger_as_it_came(kind: str, name: str) -> None:
+    definition: JsonObject = {
+        "name": "deliver ${ parameters.kind }, ${ parameters.asked }",
+        "parameterConfig": [
+            {"name": "kind", "default": "${trigger.type}"},
+            {"name": "odd", "default": "${ 7 % 2 == 1 }"},
+        ],
+        "expectedArtifacts": [
+            {"id": "image", "useDefaultArtifact": True, "defaultArtifact": {"reference": "shop:${ parameters.tag }"}}
+        ],
+        "stages": [],
+    }
+    given: JsonObject = {"tag": "1.2", "asked": "${trigger.payload}", "later": "${ #stage('x') }", "sum": "${ x = 1 }"}
+
+    prepared = submitted(definition, {"type": kind, "parameters": given, "payload": "$"})
+
+    assert (prepared.problems, prepared.config["name"]) == ((), name)
+    assert prepared.trigger["parameters"] == {**given, "asked": "$", "kind": kind, "odd": True}
+    assert prepared.trigger["artifacts"] == [{"reference": "shop:1.2"}]
+
+
+def test_what_else_an_event_has_brought_along_stays_as_it_came() -> None:
+    event: JsonObject = {"type": "webhook", "payload": {"message": "costs ${ 1 + 1 }"}}
+
+    assert submitted(config(stage_json("a", image="x")), event).trigger["payload"] == event["payload"]
 
 
 def test_without_the_newest_evaluator_stages_are_evaluated_at_submission_too() -> None:

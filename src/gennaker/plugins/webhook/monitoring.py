@@ -1,6 +1,5 @@
 """The tasks waitBeforeMonitorWebhook and monitorWebhook: asking the status URL until it says how it ended."""
 
-from collections import Counter
 from datetime import timedelta
 
 import structlog
@@ -100,15 +99,14 @@ class _Watch:
     def _refused(self, status: int, kept: JsonObject) -> TaskResult:
         spec = self._spec
         said = f"{self._asked.url} answered {status} when asked for the status"
-        past: list[Json] = [*self._past, status]
         budget = spec.retries.get(str(status))
         if budget is not None:
-            may_retry = Counter(past)[status] < budget.max_attempts
+            may_retry = self._past.count(status) < budget.max_attempts
         else:
             may_retry = status >= 500 or status in _DEFAULT_RETRIES or status in spec.retry_status_codes
-        kept = {**kept, "pastStatusCodes": past}
         if may_retry:
-            return self.again(kept, f"{self._asked.url} to answer otherwise than {status}")
+            past: list[Json] = [*self._past, status]
+            return self.again({**kept, "pastStatusCodes": past}, f"{self._asked.url} to answer otherwise than {status}")
         return self.failed(f"{said}.", kept)
 
     def _progress(self, body: Json) -> tuple[JsonObject, str]:
@@ -132,8 +130,8 @@ class _Watch:
                     return Done(context=self._kept({**kept, "percentComplete": found}))
                 return self.again({**kept, "percentComplete": found}, f"{found} percent to become 100")
             case _:
-                path = self._spec.status_json_path
-                return self.failed(f"The JSON path '{path}' must give a text, a number or a boolean.", kept)
+                said = f"The JSON path '{self._spec.status_json_path}' must give a text, a number or a boolean."
+                return self.failed(said, {**kept, "resolvedValue": found})
 
     def _by_word(self, word: str, kept: JsonObject) -> TaskResult:
         spec = self._spec

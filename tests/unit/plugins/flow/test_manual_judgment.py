@@ -66,6 +66,12 @@ def test_continue_goes_on_and_gives_the_choice_to_what_follows() -> None:
     assert next(judged.execution.in_order()).outputs["judgmentInput"] == "all"
 
 
+def test_an_administrator_may_answer_whatever_the_roles() -> None:
+    judged = Judged({"by": "root", "roles": frozenset({"Admin"})}, selectedStageRoles=["release"])
+
+    assert judged.execution.head.status is Status.SUCCEEDED
+
+
 def test_stop_fails_with_who_and_why() -> None:
     judged = Judged({"judgment": "stop", "comment": "too slow"})
 

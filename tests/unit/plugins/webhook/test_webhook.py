@@ -232,7 +232,8 @@ def test_numbers_below_a_hundred_are_progress(target: Target) -> None:
         *((Answer(status=status), {}, False) for status in (400, 401, 404, 409)),
         (Answer(status=404), {"retryStatusCodes": [404]}, True),
         (Answer(status=404), {"webhookRetryStatusCodes": [404]}, False),
-        (Answer(status=503), {"retries": {"503": {"maxAttempts": 1}}}, False),
+        (Answer(status=503), {"retries": {"503": {"maxAttempts": 1}}}, True),
+        (Answer(status=503), {"retries": {"503": {"maxAttempts": 0}}}, False),
         (Answer(is_dropped=True), {}, True),
     ],
 )
@@ -266,12 +267,13 @@ def test_a_call_that_cannot_be_made_fails_at_once(target: Target, url: str) -> N
 
 
 def test_a_budget_for_a_status_overrides_the_rest(target: Target) -> None:
-    target.respond = scripted(FINE, Answer(status=500), Answer(status=404), Answer(status=404), FINE)
+    gone = Answer(status=404)
+    target.respond = scripted(FINE, gone, Answer(status=500), gone, gone, FINE)
 
     execution = run(target, waitForCompletion=True, retryStatusCodes=[404], retries={"404": {"maxAttempts": 2}})
 
-    assert execution.head.status is Status.TERMINAL
-    assert kept(execution)["monitor"]["pastStatusCodes"] == [500, 404, 404]
+    assert (execution.head.status, len(target.asked)) == (Status.TERMINAL, 5)
+    assert kept(execution)["monitor"]["pastStatusCodes"] == [404, 500, 404]
 
 
 def test_monitor_only_asks_the_url_and_needs_waiting(target: Target) -> None:
