@@ -10,16 +10,22 @@ for each request, no connection is touched. Caddy's own counters of requests und
 slot of a bank stands for doesn't change while it has any: hence in-flight numbers by instance, also of
 instances that have been removed.
 
+Requests by header or cookie have banks of their own. What leads to them stands in a file of the bank in use, so that weights and routes
+are switched at once: a line for each, the bank, the name of Caddy's placeholder, the value. An expression reads it for each request; while
+the file is empty, that is all it costs.
+
 Paths are relative to the folder in which Caddy is started.
 """
 
 import re
 
+from gennaker.interfaces.routes import Routing
 from gennaker.model.codec import Json, JsonObject
 from gennaker.plugins.caddy.records import BalancerRecord
 
 NO_BANK = "none"
 _SLOT = re.compile(r"\{file\.banks/(?P<name>[^/}]+)/(?P<bank>\d+)/(?P<slot>\d+)\}")
+_PLACEHOLDERS = {Routing.HEADER: "http.request.header", Routing.COOKIE: "http.request.cookie"}
 _STREAMS_SURVIVE = "24h"
 """How long WebSockets survive a configuration change (a new load balancer); their servers end them sooner."""
 
@@ -32,6 +38,21 @@ def slot_file(name: str, bank: int, slot: int) -> str:
 def bank_file(name: str) -> str:
     """Holds the number of the bank in use."""
     return f"banks/{name}/bank"
+
+
+def matches_file(name: str, bank: int | None) -> str:
+    """Says, while the bank is in use, which requests go to other banks whatever the weights are."""
+    return f"banks/{name}/{NO_BANK if bank is None else bank}/matches"
+
+
+def matches(record: BalancerRecord) -> str:
+    """What stands in it."""
+    lines = [
+        f"{bank} {_PLACEHOLDERS[kind]}.{name} {value}"
+        for key, bank in sorted(record.routed.items())
+        for kind, name, value in record.shares[key].routes.matches()
+    ]
+    return "\n".join(lines)
 
 
 def slot_of(upstream: str) -> tuple[str, int, int] | None:
@@ -52,7 +73,13 @@ def render(balancers: tuple[BalancerRecord, ...], admin_port: int) -> JsonObject
 
 
 def _server(record: BalancerRecord) -> JsonObject:
-    choose: Json = {"handle": [{"handler": "vars", "bank": f"{{file.{bank_file(record.name)}}}"}]}
+    # The first is what all is looked up by, so that a switch meanwhile is none for this request.
+    choose: Json = {
+        "handle": [
+            {"handler": "vars", "weighed": f"{{file.{bank_file(record.name)}}}"},
+            {"handler": "vars", "bank": "{http.vars.weighed}"},
+        ]
+    }
     banks: list[Json] = [
         {
             "match": [{"vars": {"{http.vars.bank}": [str(bank)]}}],
@@ -66,8 +93,27 @@ def _server(record: BalancerRecord) -> JsonObject:
         "listen": [record.address],
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
-        "routes": [choose, *banks, nobody],
+        "routes": [choose, _routed(record), *banks, nobody],
     }
+
+
+def _routed(record: BalancerRecord) -> JsonObject:
+    """Chooses another bank for requests that one of the lines is about."""
+    listed = f"string(ph(req, 'file.banks/{record.name}/' + string(ph(req, 'http.vars.weighed')) + '/matches'))"
+    choices: list[Json] = [
+        {
+            "group": "routed",
+            "match": [
+                {
+                    "expression": f"{listed}.split('\\n').exists(line, line.split(' ')[0] == '{bank}'"
+                    " && string(ph(req, line.split(' ')[1])) == line.split(' ')[2])"
+                }
+            ],
+            "handle": [{"handler": "vars", "bank": str(bank)}],
+        }
+        for bank in range(len(record.banks))
+    ]
+    return {"match": [{"expression": f"{listed} != ''"}], "handle": [{"handler": "subroute", "routes": choices}]}
 
 
 def _proxy(name: str, bank: int, size: int) -> JsonObject:

@@ -37,7 +37,7 @@ class CaddyProvider:
     """Offers the port TrafficProvider."""
 
     name = "caddy"
-    routing: frozenset[Routing] = frozenset()
+    routing = frozenset({Routing.HEADER, Routing.COOKIE})
 
     def __init__(
         self, *, documents: Documents, program: CaddyProgram, configured: Mapping[str, LoadBalancerSettings]
@@ -144,25 +144,23 @@ class CaddyProvider:
         return f"127.0.0.1:{port}"
 
     async def _switched(self, record: BalancerRecord, shares: Shares) -> BalancerRecord:
-        """The record with these shares, in a bank that nobody uses."""
+        """The record with these shares, in banks that nobody uses."""
         if dict(shares) == record.shares:
             return record
-        table = balancing.table(shares)
+        used = {bank for bank, _ in await self._busy_slots(record.name)} | record.banks_in_use
         changed = msgspec.structs.replace(record, shares=dict(shares))
-        if not table:
+        routed: dict[str, int] = {}
+        for key, share in sorted(shares.items()):
+            if share.routes.has_matches and share.addresses:
+                alone = {key: msgspec.structs.replace(share, weight=1)}
+                changed, routed[key] = _filled(changed, alone, used, record.routed.get(key))
+        changed = msgspec.structs.replace(changed, routed=routed)
+        if not balancing.table(shares):
             return msgspec.structs.replace(changed, bank=None)
-        if record.bank is not None and record.tables[str(record.bank)] == table:
-            return changed
-        used = {bank for bank, _ in await self._busy_slots(record.name)} | {record.bank}
-        idle = {bank: size for bank, size in enumerate(record.banks) if bank not in used}
-        rounded = balancing.fitted(shares, idle.values())
-        if rounded is not None:
-            table = rounded
-            bank, banks = min((size, bank) for bank, size in idle.items() if size % len(table) == 0)[1], record.banks
-        else:
-            bank, banks = len(record.banks), (*record.banks, len(table))
-        tables = {**record.tables, str(bank): table}
-        return msgspec.structs.replace(changed, bank=bank, banks=banks, tables=tables)
+        # What is routed stands beside the bank, and changes with it only.
+        is_as_routed = configuration.matches(changed) == configuration.matches(record)
+        changed, bank = _filled(changed, shares, used, record.bank if is_as_routed else None)
+        return msgspec.structs.replace(changed, bank=bank)
 
     async def _busy_slots(self, name: str) -> dict[tuple[int, int], int]:
         """Requests under way by bank and slot, where there are any."""
@@ -177,6 +175,7 @@ class CaddyProvider:
         records = await self._records()
         for record in records:
             await asyncio.to_thread(_write_slots, self._program.folder, record)
+            await asyncio.to_thread(_write_no_matches, self._program.folder, record)
         await self._program.run(lambda admin_port: configuration.render(records, admin_port))
         # Only now: a bank that Caddy doesn't know yet must not be named, requests would find nobody in it.
         for record in records:
@@ -207,13 +206,41 @@ async def keep(services: Services) -> None:
             await provider.reconcile()
 
 
+def _filled(record: BalancerRecord, shares: Shares, used: set[int], before: int | None) -> tuple[BalancerRecord, int]:
+    """The record with a bank for these shares, and its number: that of before if it is the same, else one that isn't used."""
+    table = balancing.table(shares)
+    if before is not None and record.tables[str(before)] == table:
+        return record, before
+    idle = {bank: size for bank, size in enumerate(record.banks) if bank not in used}
+    rounded = balancing.fitted(shares, idle.values())
+    if rounded is not None:
+        table = rounded
+        bank, banks = min((size, bank) for bank, size in idle.items() if size % len(table) == 0)[1], record.banks
+    else:
+        bank, banks = len(record.banks), (*record.banks, len(table))
+    used.add(bank)
+    return msgspec.structs.replace(record, banks=banks, tables={**record.tables, str(bank): table}), bank
+
+
 def _write_slots(folder: Path, record: BalancerRecord) -> None:
-    """Fills the bank. Nothing is written that is there already, so repeating disturbs nobody."""
+    """Fills the banks. Nothing is written that is there already, so repeating disturbs nobody."""
     (folder / "banks" / record.name).mkdir(parents=True, exist_ok=True)
-    if record.bank is not None:
-        (folder / configuration.slot_file(record.name, record.bank, 0)).parent.mkdir(exist_ok=True)
-        for slot, address in enumerate(record.addresses(record.bank)):
-            _replace(folder / configuration.slot_file(record.name, record.bank, slot), address)
+    for bank in record.banks_in_use:
+        (folder / configuration.slot_file(record.name, bank, 0)).parent.mkdir(exist_ok=True)
+        for slot, address in enumerate(record.addresses(bank)):
+            _replace(folder / configuration.slot_file(record.name, bank, slot), address)
+    matches = folder / configuration.matches_file(record.name, record.bank)
+    matches.parent.mkdir(exist_ok=True)
+    _replace(matches, configuration.matches(record))
+
+
+def _write_no_matches(folder: Path, record: BalancerRecord) -> None:
+    """For banks that have none yet: where the file isn't there, Caddy answers 500."""
+    for bank in (None, *range(len(record.banks))):
+        matches = folder / configuration.matches_file(record.name, bank)
+        matches.parent.mkdir(exist_ok=True)
+        if not matches.exists():
+            _replace(matches, "")
 
 
 def _name_bank(folder: Path, record: BalancerRecord) -> None:

@@ -18,6 +18,8 @@ class BalancerRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Number of slots of each bank."""
     bank: int | None = None
     """The bank in use; None: nothing can serve."""
+    routed: dict[str, int] = {}
+    """By key of the server group: the bank for what comes to it by header or cookie."""
     tables: dict[str, tuple[str, ...]] = {}
     """By bank number: the table that its slots were filled with last (repeated until the bank is full)."""
 
@@ -25,6 +27,11 @@ class BalancerRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     def port(self) -> int:
         """The port of its address."""
         return int(self.address.rpartition(":")[2])
+
+    @property
+    def banks_in_use(self) -> frozenset[int]:
+        """All that requests are sent to."""
+        return frozenset((*self.routed.values(), *(() if self.bank is None else (self.bank,))))
 
     def addresses(self, bank: int) -> tuple[str, ...]:
         """What the bank's slots hold."""
