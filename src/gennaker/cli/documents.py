@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from gennaker.model import depth, json_text, pointers
+from gennaker.model import depth, foreign, json_text, pointers
 from gennaker.model.codec import Json, JsonObject, decode_json, why_not_json
 from gennaker.model.json_text import Place
 from gennaker.model.problems import Problem, Refused
@@ -67,7 +67,7 @@ def _of_json(file: Path, content: bytes) -> Document:
 
 def _of_yaml(file: Path, content: bytes) -> Document:
     try:
-        value: Json = yaml.safe_load(content)
+        value = foreign.of_yaml(yaml.safe_load(content))
         node = yaml.compose(content, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
@@ -79,9 +79,7 @@ def _of_yaml(file: Path, content: bytes) -> Document:
         raise Refused(_too_deep(file)) from error
     if depth.is_too_deep(value):
         raise Refused(_too_deep(file))
-    # As JSON: what only YAML has (dates, say) becomes what JSON has in its place.
-    plain: Json = msgspec.to_builtins(value, str_keys=True)
-    return Document(file=file, value=plain, places=dict(_nodes(node, "")) if node is not None else {})
+    return Document(file=file, value=value, places=dict(_nodes(node, "")) if node is not None else {})
 
 
 def _nodes(node: yaml.Node, pointer: str) -> Iterator[tuple[str, Place]]:

@@ -14,6 +14,7 @@ from gennaker.engine import differences, recording, replaying, what_if
 from gennaker.engine.calculating import Calculator
 from gennaker.engine.recording import Recording
 from gennaker.engine.what_if import Change, Outcome
+from gennaker.model import foreign
 from gennaker.model.codec import Json, encode, to_json
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem, Refused
@@ -156,7 +157,7 @@ def _show_outcome(outcome: Outcome) -> None:
 
 def _read(file: Path) -> Json:
     try:
-        found: Json = yaml.safe_load(file.read_text())
+        found = foreign.of_yaml(yaml.safe_load(file.read_text()))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Refused(
             Problem(code="file.unreadable", message=f"{file} can't be read: {error}.", remedy="Give JSON or YAML.")

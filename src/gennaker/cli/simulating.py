@@ -6,6 +6,7 @@ import yaml
 
 from gennaker.cli import terminal
 from gennaker.interfaces.stages import StageType
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
@@ -81,7 +82,7 @@ def known_stages() -> dict[str, StageType]:
 def _read(file: Path) -> Json:
     """A JSON or YAML file. Raises Refused."""
     try:
-        found: Json = yaml.safe_load(file.read_text())
+        found = foreign.of_yaml(yaml.safe_load(file.read_text()))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error}.")) from error
     return found

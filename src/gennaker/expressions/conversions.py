@@ -197,14 +197,47 @@ def as_double(value: int | float) -> float:
 
 MAX_RESULT = 2_000_000
 """Values in one result: a list that holds the same list many times is small but writes out large."""
+_CHARACTERS = 64
+"""Of text that count as one value."""
 
 
-def to_json(value: Value, *, is_bean: bool = False) -> Json:
+class Budget:
+    """How many values results may still have; longer text counts for several."""
+
+    __slots__ = ("_most", "left")
+
+    def __init__(self, most: int = MAX_RESULT) -> None:
+        """All of it is left."""
+        self._most = most
+        self.left = most
+
+    def charge(self, value: Json) -> None:
+        """Takes one value from the budget, without what is in it. Raises LIMIT."""
+        self.left -= 1 + len(value) // _CHARACTERS if isinstance(value, str) else 1
+        if self.left < 0:
+            self.left = 0
+            raise ExpressionError(Kind.LIMIT, f"Results may have {self._most:,} values, which they exceed.")
+
+    def charge_all(self, value: Json) -> None:
+        """Takes JSON with all that is in it from the budget. Raises LIMIT as soon as it is exceeded."""
+        waiting = [value]
+        while waiting:
+            current = waiting.pop()
+            self.charge(current)
+            if isinstance(current, dict):
+                waiting.extend(current.values())
+            elif isinstance(current, list):
+                waiting.extend(current)
+
+
+def to_json(value: Value, *, is_bean: bool = False, budget: Budget | None = None) -> Json:
     """A result as JSON: what Spinnaker's JSON of the same Java value is, or `#toJson`'s. Raises LIMIT or CONVERSION."""
     kind = type(value)
-    if kind is int or kind is bool or (kind is str and value.isascii()):  # type: ignore[attr-defined]  # it is text
+    if kind is int or kind is bool:
         return value  # type: ignore[return-value]  # as it is
-    return _Writer(is_bean=is_bean).json(value)
+    if kind is str and len(value) < _CHARACTERS and value.isascii():  # type: ignore[arg-type, attr-defined]  # it is text
+        return value  # type: ignore[return-value]  # as it is
+    return _Writer(budget or Budget(), is_bean=is_bean).json(value)
 
 
 def whole_characters(text: str) -> str:
@@ -217,16 +250,14 @@ def whole_characters(text: str) -> str:
 class _Writer:
     """The JSON of one result, with its size."""
 
-    __slots__ = ("_count", "_is_bean")
+    __slots__ = ("_budget", "_is_bean")
 
-    def __init__(self, *, is_bean: bool) -> None:
-        self._count = 0
+    def __init__(self, budget: Budget, *, is_bean: bool) -> None:
+        self._budget = budget
         self._is_bean = is_bean
 
     def json(self, value: Value) -> Json:
-        self._count += 1
-        if self._count > MAX_RESULT:
-            raise ExpressionError(Kind.LIMIT, f"The result has more than {MAX_RESULT:,} values.")
+        self._budget.charge(value if isinstance(value, str) else None)
         match value:
             case str():
                 return value if value.isascii() else whole_characters(value)
@@ -247,7 +278,9 @@ class _Writer:
     def _holder(self, value: Value) -> Json:
         match value:
             case Record():
-                return value.bean() if self._is_bean else value.raw
+                made = value.bean() if self._is_bean else value.raw
+                self._budget.charge_all(made)
+                return made
             case Array():
                 return self._array(value)
             case Entry():

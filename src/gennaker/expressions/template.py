@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from gennaker.expressions import parser, tree
-from gennaker.expressions.conversions import java_text, text, to_json
+from gennaker.expressions.conversions import Budget, java_text, text, to_json
 from gennaker.expressions.evaluate import evaluate as evaluate_tree
 from gennaker.expressions.explaining import MAX_PARTS, explained
 from gennaker.expressions.failures import ExpressionError, Failure, Kind, Part
@@ -25,6 +25,10 @@ MAX_DEPTH = 100
 """Levels of maps and lists in a document; what is deeper stays as it is and is reported."""
 MAX_STEPS = 20_000_000
 """Of a whole pass; each text has its own, smaller limit."""
+MAX_MADE = 250_000
+"""Values in all results of a pass. `${execution}` holds itself: each pass over what it gave would multiply it."""
+MAX_NOTED = 500
+"""Failures of a pass that are listed; of the others only the number is told."""
 MAX_CACHED = 500
 """Longest text whose parsed form is kept."""
 
@@ -126,6 +130,7 @@ def evaluate(  # noqa: PLR0913 - a pass has this many independent inputs, all bu
     work = _Pass(Scene(root), functions, lookup, World(at_ms, seed), is_strict=not allow_unknown_keys)
     work.explains = explains
     result = work.walked(value, "", None, 1)
+    work.finish()
     return Evaluated(value=result, summary=work.summary, failures=tuple(work.failures))
 
 
@@ -151,6 +156,8 @@ class _Pass:
         self._world = world
         self._is_strict = is_strict
         self._allowance = MAX_STEPS
+        self._budget = Budget(MAX_MADE)
+        self._unnoted = 0
         self._kept = self._session()
         self.explains = 0
         self.summary: JsonObject = {}
@@ -219,7 +226,7 @@ class _Pass:
         if result is None:
             return place.template
         try:
-            return to_json(result)
+            return to_json(result, budget=self._budget)
         except ExpressionError as error:
             self._note(place, error)
         except RecursionError:
@@ -261,7 +268,24 @@ class _Pass:
             allowance=self._allowance,
         )
 
+    def finish(self) -> None:
+        """Tells how many failures aren't listed."""
+        if not self._unnoted:
+            return
+        message = f"{self._unnoted} more expressions failed."
+        self._entry("ERROR", "", message, Kind.LIMIT)
+        self.failures.append(Failure(kind=Kind.LIMIT, level="ERROR", message=message, text="", position=-1, part=""))
+
+    def _is_full(self) -> bool:
+        """Whether no more failures are listed; then one more is counted."""
+        if len(self.failures) < MAX_NOTED:
+            return False
+        self._unnoted += 1
+        return True
+
     def _note_null(self, place: "Place", pieces: tuple[str | Hole, ...], session: Session) -> None:
+        if self._is_full():
+            return
         node, name, _ = session.missed or (None, "", None)
         shown = _shown(pieces)
         self._entry("INFO", shown, f"{place.named}: {shown} not found", Kind.NULL_RESULT)
@@ -295,6 +319,8 @@ class _Pass:
         return tuple(found[:MAX_PARTS])
 
     def _note(self, place: "Place", error: ExpressionError) -> None:
+        if self._is_full():
+            return
         position, part = place.located(0, error.start, error.end) if error.start >= 0 else (-1, "")
         self._entry("ERROR", _bare(place.expanded), f"{place.named} {error.message}", error.kind)
         failure = Failure(

@@ -7,6 +7,7 @@ whoever wants another value makes another map.
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -71,10 +72,32 @@ def why_not_json(error: Exception | str, text: bytes = b"") -> str:
     return str(error)
 
 
+_PLAIN = frozenset({str, int, float, bool, NoneType})
+
+
 def to_json(value: object) -> Json:
     """The plain JSON form of a record, as reading it back from the store would give it."""
     # Not `msgspec.to_builtins`: it leaves tuples, which are no lists to those who look at a state that was never stored.
     return decode_json(_encoder.encode(value))
+
+
+def is_json(value: object) -> bool:
+    """Whether it is made of what JSON is made of, with text as keys."""
+    waiting: list[object] = [value]
+    while waiting:
+        current = waiting.pop()
+        kind = type(current)
+        if kind is dict:
+            assert isinstance(current, dict)
+            if not all(type(key) is str for key in current):
+                return False
+            waiting.extend(current.values())
+        elif kind is list:
+            assert isinstance(current, list)
+            waiting.extend(current)
+        elif kind not in _PLAIN:
+            return False
+    return True
 
 
 def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> JsonObject:

@@ -4,7 +4,9 @@ What isn't there, or isn't what was asked for, reads as nothing (an empty map, l
 must be there is refused by whoever needs it. Nothing is copied.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from gennaker.model.codec import Json, JsonObject
 
@@ -69,6 +71,27 @@ def written(value: Json) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def of_yaml(value: object) -> Json:
+    """A document of YAML as JSON has it: keys and dates are text, as whoever makes JSON of YAML writes them."""
+    match value:
+        case Mapping():
+            return {_key(key): of_yaml(item) for key, item in value.items()}
+        case str() | int() | float() | None:
+            return value
+        case list() | tuple() | set():
+            return [of_yaml(item) for item in value]
+        case date():
+            return value.isoformat()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case _:
+            return str(value)
+
+
+def _key(key: object) -> str:
+    return written(key) if isinstance(key, str | int | float | None) else str(of_yaml(key))
 
 
 def described(value: object) -> str:

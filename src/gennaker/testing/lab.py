@@ -15,7 +15,8 @@ import yaml
 from gennaker.interfaces.clouds import Place
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.stages import StageType
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import foreign
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.testing import outcomes, simulating
 from gennaker.testing.clouds import CloudState, FakeCloud
@@ -66,7 +67,7 @@ class Lab:
 def load(file: Path) -> JsonObject:
     """A pipeline from a JSON or YAML file. Raises Refused."""
     try:
-        found: Json = yaml.safe_load(file.read_text())
+        found = foreign.of_yaml(yaml.safe_load(file.read_text()))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error}.")) from error
     if not isinstance(found, dict) or not ("stages" in found or "job" in found):

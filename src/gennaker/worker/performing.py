@@ -19,8 +19,8 @@ from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.migration import shadowing
 from gennaker.migration.phases import Phases
-from gennaker.model import needs
-from gennaker.model.codec import JsonObject
+from gennaker.model import foreign, needs
+from gennaker.model.codec import JsonObject, is_json, to_json
 from gennaker.model.effect import (
     Effect,
     Notify,
@@ -33,6 +33,7 @@ from gennaker.model.effect import (
     StopTask,
 )
 from gennaker.model.event import (
+    Again,
     Event,
     Failed,
     NotificationReported,
@@ -147,7 +148,8 @@ class Performer:
             return Failed(problem=not_allowed)
         execution = await parents.seen(execution, stage.context, self._services.executions)
         try:
-            return await task_type.run(self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat))
+            context = self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat)
+            return _plain(await task_type.run(context))
         except Refused as refused:
             return Failed(problem=refused.problems[0])
         except StoreUnusable:
@@ -281,6 +283,17 @@ def _name(effect: Effect, execution: Execution) -> str:
             return f"{kind}:{moment}"
         case _:
             return kind
+
+
+def _plain(result: TaskResult) -> TaskResult:
+    """The result with what it tells as JSON: a plugin may give numbers as keys, tuples, dates. Raises TypeError, ValueError."""
+    told: JsonObject = {"context": result.context, "outputs": result.outputs}
+    if isinstance(result, Again):
+        told["memory"] = result.memory
+    if is_json(told):
+        return result
+    plain = {key: foreign.mapping(value) for key, value in foreign.mapping(to_json(told)).items()}
+    return msgspec.structs.replace(result, **plain)
 
 
 def _vanished(task_id: str) -> Problem:

@@ -111,3 +111,24 @@ def test_a_key_that_fails_stays_and_two_may_collide() -> None:
 
 def test_text_beyond_the_limit_of_one_expression_is_fine() -> None:
     assert _evaluate("x" * 20_000 + "${a}").value == "x" * 20_000 + "3"
+
+
+def test_what_a_pass_makes_is_limited_so_that_what_holds_itself_does_not_grow_for_ever() -> None:
+    large: list[Json] = [*range(template.MAX_MADE // 2)]
+    document: JsonObject = {"a": "${large}", "b": "${large}", "c": "${large}", "d": "${1 + 1}", "e": "${'x'}"}
+
+    done = template.evaluate(document, root.plain({"large": large}))
+
+    assert done.value == {**document, "a": large, "d": 2, "e": "x"}
+    assert [(one.pointer, one.code) for one in done.failures] == [
+        ("/b", "expression.limit"),
+        ("/c", "expression.limit"),
+    ]
+
+
+def test_of_very_many_failures_only_the_number_is_told() -> None:
+    done = template.evaluate([f"${{nope.x{number}}}" for number in range(template.MAX_NOTED + 7)], root.plain({}))
+
+    assert len(done.failures) == template.MAX_NOTED + 1
+    assert done.failures[-1].message == "7 more expressions failed."
+    assert len(done.summary) == template.MAX_NOTED + 1

@@ -1,6 +1,7 @@
 """Foreign JSON: what isn't there, or isn't what was asked for, is nothing."""
 
 import pytest
+import yaml
 
 from gennaker.model import foreign
 from gennaker.model.codec import Json
@@ -43,3 +44,17 @@ def test_a_map_that_is_needed_is_missed() -> None:
     for value in (*ANYTHING, {"k": []}, {"k": None}):
         with pytest.raises(KeyError, match="k"):
             foreign.needed(value, "k")
+
+
+def test_yaml_is_read_as_json_has_it() -> None:
+    told = "{1: a, true: [b], 1.5: {null: c}, 2024-02-29: 2024-02-29, x: !!binary aGk=, s: !!set {y}}"
+
+    assert foreign.of_yaml(yaml.safe_load(told.replace("true", "'true'"))) == {
+        "1": "a",
+        "true": ["b"],
+        "1.5": {"null": "c"},
+        "2024-02-29": "2024-02-29",
+        "x": "aGk=",
+        "s": ["y"],
+    }
+    assert foreign.of_yaml({True: 1}) == {"true": 1}

@@ -47,6 +47,28 @@ def test_what_a_task_raises_becomes_its_failure(error: Exception, said: str) -> 
     assert said in problem_of(execution)
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ({1: {2: 2}}, {"1": {"2": 2}}),
+        ({"a": (1, 2)}, {"a": [1, 2]}),
+        ({"a": object()}, None),
+        ({"a": {(): 1}}, None),
+    ],
+)
+def test_what_a_task_tells_is_json_or_its_failure(told: dict[object, object], kept: JsonObject | None) -> None:
+    async def tells(_: TaskContext) -> TaskResult:
+        return Done(outputs={"told": told})  # type: ignore[dict-item]  # what a plugin that isn't checked may give
+
+    stages = (make.stage_json("a", type="tells"), make.stage_json("b", "a", type="tells", note="${ told }"))
+    _, execution = run(*stages, plugins=(scripted.plugin(Target(), scripted.stage("tells", tells)),))
+
+    last = [*execution.in_order()][-1]
+    assert last.context.get("note") == (kept or "${ told }")
+    assert execution.head.status is (Status.SUCCEEDED if kept else Status.TERMINAL)
+    assert kept or "Unexpected failure of run" in problem_of(execution)
+
+
 def test_a_task_is_given_its_keys_and_what_it_needs() -> None:
     seen: list[TaskContext] = []
 

@@ -53,6 +53,7 @@ def read_yaml(content: bytes) -> list[Json]:
         for one in _loaded(text):
             found += one if isinstance(one, list) else [] if one is None else [one]
         _check_size(found)
+        found = [foreign.of_yaml(one) for one in found]
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         said = " ".join(str(error).split())[:300]
         raise Refused(
