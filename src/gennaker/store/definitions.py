@@ -91,9 +91,12 @@ class DatabaseDefinitions:
             .where(_columns.application.is_not(None))
             .distinct()
         )
-        return await self._database.read(
-            lambda connection: tuple(sorted(row.application for row in connection.execute(query)))
-        )
+
+        def look(connection: Connection) -> tuple[tuple[str, ...], int]:
+            found = tuple(sorted(connection.execute(query).scalars()))
+            return found, sum(map(len, found))
+
+        return await self._found(("applications", kind), look)
 
     async def history(self, kind: str, definition_id: str, limit: int = 20) -> tuple[Definition, ...]:
         """Revisions, newest first; a deletion is one."""
@@ -118,9 +121,13 @@ class DatabaseDefinitions:
             rows = direct(connection).execute(statement, values).fetchall()
             return tuple(_definition(*row) for row in rows), sum(len(row[5]) for row in rows)
 
+        return await self._found((statement, values), look)
+
+    async def _found(self, asked: object, look: Callable[[Connection], tuple[Result, int]]) -> Result:
+        """Kept where only this process writes; `look` says how many characters it holds, too."""
         if self._kept is None:
             return (await self._database.read(look, is_one_statement=True))[0]
-        return await self._kept.read((statement, values), lambda: self._database.read(look, is_one_statement=True))
+        return await self._kept.read(asked, lambda: self._database.read(look, is_one_statement=True))
 
 
 def _newest(connection: Connection, sql: Statements, kind: str, definition_id: str) -> Definition | None:

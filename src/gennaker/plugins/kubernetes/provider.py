@@ -158,6 +158,8 @@ class KubernetesProvider:
     async def describe_answering(self, application: str, *, account: str = "") -> Described:
         """Asks all accounts at once: one that doesn't answer keeps the others waiting for a few seconds only."""
         names = [one for one in self._known() if account in ("", one)]
+        if not names:  # asked for each of all applications, also where nobody uses Kubernetes
+            return Described(groups=())
         answers = await asyncio.gather(*(self._seen_in(one, application) for one in names))
         groups = [group for answer in answers if not isinstance(answer, Problem) for group in answer]
         missing = {name: one for name, one in zip(names, answers, strict=True) if isinstance(one, Problem)}

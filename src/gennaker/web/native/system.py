@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
+import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from gennaker.model.audit import AuditEntry
-from gennaker.model.codec import JsonObject, to_json
+from gennaker.model.codec import JsonObject, encode
 from gennaker.web import paging, telling
 from gennaker.web.ports import Asking, Ports
 
@@ -58,7 +59,7 @@ class SystemController(Controller):
         """Audit records in order."""
         found = await ports.services.audit.records(after=after, limit=limit)
         cursor = found[-1].number if len(found) == limit else None
-        return paging.answer(request, "records", [to_json(record) for record in found], cursor)
+        return paging.answer(request, "records", [msgspec.Raw(encode(record)) for record in found], cursor)
 
     @get("/audit/verify")
     async def verify(self, ports: Ports, principal: Asking) -> JsonObject:
