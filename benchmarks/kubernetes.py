@@ -107,6 +107,7 @@ def measure(file: str, workloads: int, deployments: int) -> None:
         name="kubernetes",
         stages=kubernetes.stages,
         clouds=(KubernetesProvider.of,),
+        manifests=kubernetes.plugin.manifests,
         api_servers=(server,),
         services=(kubernetes.watches,),
     )
@@ -134,6 +135,7 @@ def measure(file: str, workloads: int, deployments: int) -> None:
         raise SystemExit(1)
     for what in ("one stage", "the same again"):
         _many_objects(installation, counting, what)
+    _drift(installation, counting)
 
 
 def _many_objects(installation: Installation, counting: Counting, what: str) -> None:
@@ -150,6 +152,21 @@ def _many_objects(installation: Installation, counting: Counting, what: str) -> 
     )
     if status != "SUCCEEDED":
         raise SystemExit(1)
+
+
+def _drift(installation: Installation, counting: Counting) -> None:
+    """All that the stage before has applied, compared with what is there."""
+
+    async def look(services: Services) -> None:
+        began, cpu = time.perf_counter(), time.process_time()
+        found = await services.manifests["kubernetes"].drift("large", frozenset({"prod"}))
+        spent, cpu = time.perf_counter() - began, time.process_time() - cpu
+        assert len(found.objects) == _OBJECTS, len(found.objects)
+        print(
+            f"drift of {_OBJECTS:,} objects  {spent:6.1f} s, {cpu:.1f} s CPU {_megabytes():5.0f} MB  {counting.told()}"
+        )
+
+    installation.do(look)
 
 
 def _stage(place: int) -> Object:

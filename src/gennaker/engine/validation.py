@@ -214,6 +214,9 @@ def _stage(stage: JsonObject, name: str, pointer: str, found: _Found) -> None:
         warning = specs.not_offered(stage_type, name)
     if warning is not None:
         found.warnings.append(msgspec.structs.replace(warning, pointer=f"{pointer}/type"))
+    if stage_type is not None and stage_type.warn is not None:
+        told = stage_type.warn(stage)
+        found.warnings += [msgspec.structs.replace(one, pointer=f"{pointer}{one.pointer}") for one in told]
     found.problems += specs.check_unevaluated(stage_type, stage, name, pointer)
     found.warnings += [_ignored(key, stage[key], pointer) for key in _TAKES_NO_TEXT if _is_text(stage.get(key))]
 

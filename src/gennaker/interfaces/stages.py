@@ -166,6 +166,8 @@ class StageType(msgspec.Struct, frozen=True, kw_only=True):
     check: Callable[[JsonObject], Iterable[Problem]] | None = None
     """What else is wrong in the stage's JSON as it was written, with pointers from the stage; asked when all its fields are
     of their types. What it says of a value with `${` is left out."""
+    warn: Callable[[JsonObject], Iterable[Problem]] | None = None
+    """What of the stage's JSON works in Spinnaker and not here, likewise: told when the pipeline is saved, and no reason to refuse it."""
     aliases: tuple[str, ...] = ()
     plans_without_io: bool = True
     """Planning asks nobody: done in the same transaction as the event that caused it."""

@@ -201,7 +201,7 @@ def _of_stage(stage: JsonObject, pointer: str, known: Known) -> Iterator[Problem
     master = foreign.text_at(stage, "master")
     if kind in _BUILDS and master and "${" not in master and master not in known.ci:
         yield _no_master(master, f"{pointer}/master")
-    for name, where in _artifact_accounts(stage, pointer):
+    for name, where in (*_artifact_accounts(stage, pointer), *_input_accounts(stage, pointer)):
         if name not in known.artifact_accounts | known.registries | _BUILT_IN_ARTIFACTS:
             yield _no_account(name, where, "artifact account")
 
@@ -225,6 +225,14 @@ def _artifact_accounts(value: Json, pointer: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from _artifact_accounts(inner, f"{pointer}/{place}")
+
+
+def _input_accounts(stage: JsonObject, pointer: str) -> Iterator[tuple[str, str]]:
+    """Of what bakeManifest renders: by which account it is read stands there as `account` alone."""
+    for place, one in enumerate(foreign.items(stage.get("inputArtifacts"))):
+        name = foreign.text_at(one, "account")
+        if name and "${" not in name:
+            yield name, f"{pointer}/inputArtifacts/{place}/account"
 
 
 def _of_notifications(owner: JsonObject, pointer: str, known: Known) -> Iterator[Problem]:

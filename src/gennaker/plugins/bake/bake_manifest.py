@@ -22,6 +22,7 @@ from gennaker.plugins.bake.inputs import Input
 
 _HELM = ("HELM3", "HELM2")
 _KUSTOMIZE = ("KUSTOMIZE", "KUSTOMIZE4", "KUSTOMIZE5")
+_NOT_HERE = ("HELMFILE", "CF")
 _TYPE = "embedded/base64"
 _ACCOUNT = "embedded-artifact"
 _REPOSITORY = "git/repo"
@@ -58,14 +59,8 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 def check(stage: JsonObject) -> Iterator[Problem]:
     """What can be said before anything is there."""
     renderer = foreign.text_at(stage, "templateRenderer")
-    if renderer not in (*_HELM, *_KUSTOMIZE):
-        said = f"{renderer} isn't offered" if renderer else "The stage names no templateRenderer"
-        yield Problem(
-            code="bake.renderer",
-            message=f"{said}.",
-            remedy=f"Use one of {', '.join((*_HELM, *_KUSTOMIZE))}; anything else is rendered in a build or script stage.",
-            pointer="/templateRenderer",
-        )
+    if renderer not in (*_HELM, *_KUSTOMIZE, *_NOT_HERE):
+        yield _no_renderer(f"There is no renderer {renderer!r}" if renderer else "The stage names no templateRenderer")
     if len(foreign.items(stage.get("expectedArtifacts"))) != 1:
         yield Problem(
             code="bake.expected",
@@ -82,10 +77,17 @@ def check(stage: JsonObject) -> Iterator[Problem]:
         )
 
 
+def warn(stage: JsonObject) -> Iterator[Problem]:
+    """A renderer that Spinnaker has."""
+    renderer = foreign.text_at(stage, "templateRenderer")
+    if renderer in _NOT_HERE:
+        yield _no_renderer(f"The renderer {renderer} isn't offered here")
+
+
 async def bake(context: TaskContext) -> TaskResult:
     """Renders once; asks again for artifacts that nobody gives now."""
     own = context.stage.context
-    if found := list(check(own)):
+    if found := [*check(own), *warn(own)]:
         raise Refused(*found, status=422)
     spec = records.demanded(own, Spec, of=f"stage {context.stage.name}")
     folder = context.services.data / "baking" / hashlib.sha256(context.key.encode()).hexdigest()[:24]
@@ -206,6 +208,15 @@ def _text(value: Plain | None) -> str:
     return "" if value is None else str(value)
 
 
+def _no_renderer(said: str) -> Problem:
+    return Problem(
+        code="bake.renderer",
+        message=f"{said}.",
+        remedy=f"Use one of {', '.join((*_HELM, *_KUSTOMIZE))}; anything else is rendered in a build or script stage.",
+        pointer="/templateRenderer",
+    )
+
+
 def _no_chart(artifact: JsonObject) -> Problem:
     return Problem(
         code="bake.no_chart",
@@ -230,6 +241,7 @@ stage = StageType(
     about=__doc__,
     spec=Spec,
     check=check,
+    warn=warn,
     tasks=(TaskType(name="createBake", run=bake), produced.task),
     restart_clears=("artifacts", "resolvedExpectedArtifacts"),
     runs_in_dry_run=True,

@@ -42,6 +42,7 @@ from gennaker.plugins.kubernetes.pruning import Item
 Found = TypeVar("Found")
 Recorded = Callable[[str, str], Awaitable[Mapping[Item, str]]]
 _AT_A_TIME = 8
+_ACCOUNTS_AT_A_TIME = 4
 _FORBIDDEN, _NOT_FOUND = 403, 404
 _EVENT = Kind("event")
 _NOBODY_APPLIES = frozenset({"event", "controllerRevision", "pod", "podPreset", "podSecurityPolicy"})
@@ -99,23 +100,26 @@ class KubernetesManifests:
         return _located(targets.choose(criteria, await self._of_cluster(cluster), cluster.name))
 
     async def drift(self, application: str, accounts: frozenset[str]) -> Drifts:
-        """One account after another, of each eight objects at a time."""
-        found: list[Drift] = []
-        missing: dict[str, Problem] = {}
-        for name in sorted(accounts & self.accounts):
-            objects = self._objects(name)
-            try:
-                applied, unread = await _applied(objects, application)
-                looks = [partial(_look, partial(_drift, objects, one)) for one in applied]
-                found += await asking.several(looks, at_a_time=_AT_A_TIME)
-                found += await self._missing(objects, application, unread)
-            except Refused as refused:
-                missing[name] = _unseen(name, refused)
-                continue
-            if unread:
-                missing[name] = _unread(name, unread)
+        """Four accounts at a time, lest one that doesn't answer keep all others waiting; of each eight objects at a time."""
+        names = sorted(accounts & self.accounts)
+        looks = [partial(self._drift_in, name, application) for name in names]
+        looked = await asking.several(looks, at_a_time=_ACCOUNTS_AT_A_TIME)
+        found = [one for drifts, _ in looked for one in drifts]
+        missing = {name: problem for name, (_, problem) in zip(names, looked, strict=True) if problem is not None}
         ordered = sorted(found, key=lambda one: (one.account, one.location, one.name))
         return Drifts(objects=tuple(ordered), missing=missing)
+
+    async def _drift_in(self, account: str, application: str) -> tuple[list[Drift], Problem | None]:
+        """In an account, and what of it can't be seen."""
+        objects = self._objects(account)
+        try:
+            applied, unread = await _applied(objects, application)
+            looks = [partial(_look, partial(_drift, objects, one)) for one in applied]
+            found = await asking.several(looks, at_a_time=_AT_A_TIME)
+            found += await self._missing(objects, application, unread)
+        except Refused as refused:
+            return [], _unseen(account, refused)
+        return found, _unread(account, unread) if unread else None
 
     async def _missing(self, objects: Objects, application: str, unread: list[str]) -> list[Drift]:
         items = {} if self._recorded is None else await self._recorded(objects.account.name, application)

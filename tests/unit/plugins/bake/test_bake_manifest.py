@@ -16,6 +16,7 @@ from tests.git_repositories import GitRepository
 from tests.harness import Harness, problem_of
 
 from gennaker.baking_settings import BakingSettings
+from gennaker.engine import validation
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
@@ -206,10 +207,22 @@ def test_what_cannot_be_rendered_says_why(tmp_path: Path, keys: Any, said: str) 
 
 
 def test_what_is_missing_is_said_when_the_pipeline_is_saved() -> None:
-    found = list(bake_manifest.check({"templateRenderer": "HELMFILE"}))
+    found = list(bake_manifest.check({"templateRenderer": "HELM"}))
 
     assert [one.pointer for one in found] == ["/templateRenderer", "/expectedArtifacts", "/inputArtifacts"]
-    assert found[0].message == "HELMFILE isn't offered."
+    assert found[0].message == "There is no renderer 'HELM'."
+
+
+def test_a_renderer_of_spinnaker_that_is_not_here_is_warned_of_and_refused_when_it_runs(tmp_path: Path) -> None:
+    stage = make.stage_json("a", type="bakeManifest", templateRenderer="HELMFILE", expectedArtifacts=EXPECTED)
+    config = make.config({**stage, "inputArtifacts": [embedded("")]})
+
+    validated = validation.validate(config, {"bakeManifest": bake_manifest.stage})
+    execution = run(tmp_path, embedded(""), templateRenderer="HELMFILE")
+
+    assert validated.problems == ()
+    assert [(one.code, one.pointer) for one in validated.warnings] == [("bake.renderer", "/stages/0/templateRenderer")]
+    assert "The renderer HELMFILE isn't offered here." in problem_of(execution)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx2
 import pytest
 from tests.kubernetes_cluster import ACCOUNT, Cluster, Object, config_map, service, with_groups, workload
 
@@ -249,6 +250,50 @@ def test_objects_of_a_cluster_are_found_by_their_annotations_and_chosen_by_crite
     assert [one.name for one in listed] == ["web-v000", "web-v001", "web-v002"]
     assert newest == Located(kind="replicaSet", namespace="shop", name="web-v002")
     assert largest.name == "web-v000"
+
+
+def test_an_account_that_is_slow_keeps_no_other_waiting() -> None:
+    """It answers once the other has been looked at to its end."""
+    slow, quick = Cluster(), Cluster()
+    quick.deploy(workload())
+    slow.deploy(config_map(mode="fast"))
+
+    async def story() -> Drifts:
+        seen = asyncio.Event()
+
+        async def of_slow(request: httpx2.Request) -> httpx2.Response:
+            await seen.wait()
+            return await slow.api.handle_async_request(request)
+
+        async def of_quick(request: httpx2.Request) -> httpx2.Response:
+            answer = await quick.api.handle_async_request(request)
+            if "dryRun" in str(request.url):
+                seen.set()
+            return answer
+
+        settings = KubernetesAccountSettings(in_cluster=True)
+        access = Access(server="http://cluster", namespace="shop", user=User(token="t"))
+        accounts = {
+            name: Account(
+                name=name,
+                server=HttpApiServer(
+                    name, lambda: access, now=SystemClock().now, transport=httpx2.MockTransport(respond)
+                ),
+                settings=settings,
+                custom=NO_CUSTOM_KINDS,
+            )
+            for name, respond in (("first", of_slow), ("second", of_quick))
+        }
+        async with asyncio.timeout(60):
+            return await KubernetesManifests(lambda: accounts).drift("shop", frozenset(accounts))
+
+    found = asyncio.run(story())
+
+    assert [(one.account, one.name) for one in found.objects] == [
+        ("first", "configMap cfg-v000"),
+        ("second", "deployment web"),
+    ]
+    assert not found.missing
 
 
 def test_the_accounts_are_those_of_the_settings() -> None:
