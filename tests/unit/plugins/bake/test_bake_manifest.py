@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 from tests import make
 from tests.fakes.http_target import Answer, Asked, running
 from tests.fakes.virtual_time import RealTime
 from tests.git_repositories import GitRepository
 from tests.harness import Harness, problem_of
+from tests.kubernetes_cluster import ACCOUNT, Cluster
 
 from gennaker.baking_settings import BakingSettings
 from gennaker.engine import validation
@@ -162,6 +164,41 @@ def test_a_kustomization_at_an_address_is_read_with_what_lies_beside_it(tmp_path
 
     (app,) = documents(execution)
     assert app["metadata"]["name"] == "prod-app"
+
+
+def test_what_was_rendered_is_deployed_by_the_next_stage(tmp_path: Path) -> None:
+    cluster = Cluster()
+    installation = cluster.harness
+    installation.plugins = (*installation.plugins, plugin)
+    baking = BakingSettings(helm=str(PROGRAMS / "helm"))
+    installation.settings = replace(installation.settings, baking=baking)
+    installation.data, installation.time = tmp_path, RealTime()
+    chart = {
+        **CHART,
+        "shop/templates/app.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\n",
+    }
+    bakes = make.stage_json(
+        "a",
+        type="bakeManifest",
+        templateRenderer="HELM3",
+        outputName="shop",
+        inputArtifacts=[embedded(archive(chart))],
+        expectedArtifacts=EXPECTED,
+    )
+    deploys = make.stage_json(
+        "b",
+        "a",
+        type="deployManifest",
+        account=ACCOUNT,
+        source="artifact",
+        manifestArtifactId="e",
+        moniker={"app": "shop"},
+    )
+
+    execution = installation.run(make.config(bakes, deploys, application="shop"))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert cluster.api.names("configmaps") == ["shop-v000"]
 
 
 def test_a_kustomization_in_a_git_repository_by_its_account(tmp_path: Path) -> None:
