@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import msgspec
 from tests import make
 from tests.fakes import scripted
 from tests.fakes.rollouts import NEW, SICK, FakePlace
@@ -22,7 +23,7 @@ from gennaker.interfaces.inspection import Facts
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, Unplannable
 from gennaker.model import waiting
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import Again, CancelAsked, Done, Event, Failed, ManualJudgmentGiven, PauseAsked, TaskResult
 from gennaker.model.execution import EffectClass, Execution
 from gennaker.model.problems import Problem
@@ -116,10 +117,10 @@ Change = Callable[[Facts], Facts]
 class Stalls:
     """Runs a driver and asks why."""
 
-    def __init__(self, *, hands: int = 64) -> None:
+    def __init__(self, *, hands: int = 64, settings: Settings = Settings()) -> None:  # noqa: B008 - a frozen record
         self.place = FakePlace()
         self.target = Target()
-        settings = Settings(engine=EngineSettings(concurrent_tasks=hands))
+        settings = msgspec.structs.replace(settings, engine=EngineSettings(concurrent_tasks=hands))
         fakes = self.place.harness.plugins[2]
         self.harness = Harness(flow, deploy, fakes, scripted.plugin(self.target, *STAGES), settings=settings)
 
@@ -169,6 +170,74 @@ class Stalls:
     def _explained(self, facts: Facts, stage: str) -> Why:
         types = self.harness.built().stage_types
         return why.explain(facts, rules.from_stage_types(types.values()), stage_ref=stage)
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One stall."""
+
+    name: str
+    drive: Callable[[Site], Awaitable[str]]
+    path: str
+    says: str = ""
+    """Part of the first answer's sentence, object or observation."""
+    command: str = ""
+    """Part of a command that unblocks it."""
+    stage: str = ""
+    """The stage that is asked about; empty: the execution."""
+    kill_at: tuple[str, ...] = ()
+    lives: int = 1
+    """Processes, of which each but the last is killed."""
+    seen: Callable[[Facts], Facts] = lambda facts: facts
+    hands: int = 64
+    settings: Settings = Settings()
+    times_out: bool | None = None
+    goes_on: bool | None = None
+
+    def check(self) -> None:
+        """Drives it and looks at the first answer."""
+        found = Stalls(hands=self.hands, settings=self.settings).why(
+            self.drive, stage=self.stage, seen=self.seen, kill_at=self.kill_at, lives=self.lives
+        )
+
+        first = found.answers[0]
+        said = " ".join([first.sentence, first.about, first.observed, first.log, *first.notes])
+        assert ">".join([*(link.code for link in first.chain), first.code]) == self.path, to_json(found)
+        assert self.says in said, said
+        assert any(self.command in way.command for way in first.ways) or not self.command, first.ways
+        assert self.times_out in (None, first.times_out_at is not None), first
+        assert self.goes_on in (None, first.goes_on_at is not None), first
+
+
+def running(*stages: object, **keys: object) -> Callable[[Site], Awaitable[str]]:
+    """The driver that just starts a pipeline."""
+
+    async def drive(site: Site) -> str:
+        return await site.run(*stages, **keys)  # type: ignore[arg-type]  # a builder's keywords
+
+    return drive
+
+
+def behind(first: object, **keys: object) -> Callable[[Site], Awaitable[str]]:
+    """The second execution of a pipeline that runs one at a time, whose stage is this."""
+
+    async def drive(site: Site) -> str:
+        config = await site.save("p", first, limitConcurrent=True, **keys)  # type: ignore[arg-type]  # as above
+        await site.start(config)
+        return await site.start(config)
+
+    return drive
+
+
+def child(*stages: object, depth: int = 1, **keys: object) -> Callable[[Site], Awaitable[str]]:
+    """A pipeline that starts a pipeline (that starts a pipeline) of these stages."""
+
+    async def drive(site: Site) -> str:
+        await site.save("c0", *stages, **keys)  # type: ignore[arg-type]  # as above
+        for level in range(depth - 1):
+            await site.save(f"c{level + 1}", stage("call", type="pipeline", pipeline=f"c{level}", application="shop"))
+        return await site.run(stage("call", type="pipeline", pipeline=f"c{depth - 1}", application="shop"))
+
+    return drive
 
 
 def stage(ref: str, *requires: str, type: str = "work", **context: Json) -> JsonObject:  # noqa: A002 - the key's name

@@ -10,7 +10,7 @@ from gennaker.model.foreign import mapping, mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
 
 _ACTIVE = ("RUNNING", "PAUSED")
-_WAITS = ("wait", "restrictExecutionDuringTimeWindow")
+_WAITS = ("wait", "waitForCondition", "restrictExecutionDuringTimeWindow")
 _FAILED = ("TERMINAL", "STOPPED")
 _NOT_ENDED = ("NOT_STARTED", "SUSPENDED", "BUFFERED", *_ACTIVE)
 _LISTED = 20

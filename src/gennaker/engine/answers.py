@@ -4,6 +4,17 @@ from datetime import datetime
 
 import msgspec
 
+from gennaker.engine import timing
+from gennaker.model.execution import Execution, Stage
+
+
+def named(execution: Execution, stage: Stage) -> str:
+    """A stage as whoever wrote the pipeline knows it: an execution window is planned for the stage that has one."""
+    parent = execution.stages.get(stage.parent_id) if stage.parent_id else None
+    if parent is not None and stage.type == timing.WINDOW_TYPE:
+        return f"Stage {parent.name} (its execution window)"
+    return f"Stage {stage.name}"
+
 
 class Way(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Who or what can move it on."""

@@ -137,14 +137,15 @@ def _prepare_anew(draft: Draft, stage: Stage) -> Stage:
 
 
 def skip(draft: Draft, event: SkipAsked) -> str:
-    """Someone skips a stage: the rest of a wait, an execution window, or a stage that may be skipped as a whole."""
+    """Someone skips a stage: the rest of a wait, a window, a condition of the settings, or one that may be skipped as a whole."""
     stage = draft.stages.get(event.stage_id)
     if stage is None:
         return f"there is no stage {event.stage_id}"
-    if type_name(stage) in ("wait", timing.WINDOW_TYPE):
+    waits = timing.SKIPPED_BY.get(type_name(stage))
+    if waits is not None:
         if stage.status not in _ACTIVE:
             return f"stage {stage.name} isn't waiting; it is {stage.status.value}"
-        _modify(draft, stage, {"skipRemainingWait": True}, by=event.by)
+        _modify(draft, stage, dict(waits), by=event.by)
         return ""
     refused = _cannot_skip(draft, stage)
     if refused:

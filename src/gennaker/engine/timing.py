@@ -4,16 +4,26 @@ Limits are deadlines: an instant at which a durable timer rings. What a pause ad
 (`paused_for`), so that the deadline after any number of pauses is exact.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from gennaker.engine import graph, keys
 from gennaker.engine.draft import Draft
 from gennaker.engine.rules import Rules
 from gennaker.model import lengths
-from gennaker.model.codec import Json
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Stage, Task
 
 WINDOW_TYPE = "restrictExecutionDuringTimeWindow"
+SKIPPED_BY: Mapping[str, JsonObject] = MappingProxyType(
+    {
+        "wait": {"skipRemainingWait": True},
+        WINDOW_TYPE: {"skipRemainingWait": True},
+        "waitForCondition": {"status": "SKIPPED"},
+    }
+)
+"""Stages that only wait, and what in their contexts says that they needn't any longer."""
 """Stages of this type wait for an execution window: exempt from all limits."""
 _ACCOUNT_KEYS = ("account.name", "account", "credentials")
 """Where stages name their account, as Orca reads them."""

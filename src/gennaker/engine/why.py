@@ -72,7 +72,7 @@ def explain(facts: Facts, rules: Rules, *, stage_ref: str = "") -> Why:
         ]
     else:
         answers = list(search.of_execution(known, ()))
-    answers.sort(key=_urgency)
+    answers = sorted(map(why_waiting.too_late, answers), key=_urgency)
     return Why(
         execution_id=head.id,
         name=head.name or head.description,

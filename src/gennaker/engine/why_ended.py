@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gennaker.engine import evaluating, graph
-from gennaker.engine.answers import Answer, Link, Way
+from gennaker.engine.answers import Answer, Link, Way, named
 from gennaker.expressions.failures import placed, question
 from gennaker.interfaces.inspection import Facts, Known
 from gennaker.model import foreign, half_applied, problems, undrained
@@ -36,7 +36,8 @@ def of_execution(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Iterato
         for stage in causes:
             yield from of_stage(facts, known, stage, chain)
     else:
-        notes = tuple(said for one in execution.in_order() for said in undrained.sentences(one.context))
+        undone = [said for one in execution.in_order() for said in undrained.sentences(one.context)]
+        notes = (*_failed_all_the_same(execution), *undone)
         said = f"Execution {head.id} has ended {head.status.value}."
         yield _answer(execution, None, "succeeded", said, chain, notes=notes)
     yield from _unknown_messages(known, chain)
@@ -61,6 +62,17 @@ def of_stage(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) 
                 yield from _failed(facts, known, stage, chain)
 
 
+def _failed_all_the_same(execution: Execution) -> Iterator[str]:
+    """What went wrong in an execution that ended well, and what never began for it."""
+    for stage in execution.top_level():
+        if stage.status in (Status.STOPPED, Status.FAILED_CONTINUE):
+            command = f"gennaker why {execution.head.id} --stage {stage.ref_id}"
+            yield f"Stage {stage.name} failed ({stage.status.value}), which the pipeline lets pass: {command}."
+    left = [stage.name for stage in execution.top_level() if stage.status is Status.NOT_STARTED]
+    if left:
+        yield f"Never started: {', '.join(left[:_SHOWN])}{' …' if len(left) > _SHOWN else ''}."
+
+
 def never_started(execution: Execution, stage: Stage, chain: tuple[Link, ...]) -> Answer:
     """A stage of an execution that is over, which never began."""
     relations = graph.of(execution)
@@ -79,7 +91,7 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
     head = execution.head
     problem = _problem(stage)
     code, message = str(problem.get("code", "")), str(problem.get("message", ""))
-    said = f"Stage {stage.name} failed: {message or stage.status.value}"
+    said = f"{named(execution, stage)} failed: {message or stage.status.value}"
     child = facts.known.get(str(stage.context.get("executionId") or ""))
     inside = any(link.execution_id == head.id for link in chain)
     if code == "pipeline.child_failed" and child is not None and child.execution.head.status.is_complete and not inside:
@@ -181,14 +193,18 @@ def _unknown_messages(known: Known, chain: tuple[Link, ...]) -> Iterator[Answer]
             code = "notification.unknown" if is_unknown else "notification.failed"
             why = f": {event.problem.message}" if event.problem else "."
             said = "may or may not have arrived" if is_unknown else "was not delivered"
+            moment = event.key.partition("/notify/")[2].partition("/")[0]
+            mend = event.problem.remedy if event.problem else ""
+            failed = Way(who="who can mend it", how=mend or "Correct its address or its settings, for the next time.")
+            ask = Way(who="a person", how="Ask whoever should have got it.")
             yield _answer(
                 known.execution,
                 None,
                 code,
-                f"The notification {event.key.partition('/notify/')[2] or event.key} {said}{why}",
+                f"The notification of {moment or event.key} {said}{why}",
                 chain,
                 about=event.key,
-                ways=(Way(who="a person", how="Ask whoever should have got it."),),
+                ways=(ask,) if is_unknown else (failed,),
             )
 
 

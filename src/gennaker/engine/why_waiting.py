@@ -6,7 +6,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from gennaker.engine import timing
-from gennaker.engine.answers import Answer, Link, Way
+from gennaker.engine.answers import Answer, Link, Way, named
 from gennaker.interfaces.inspection import Work, Workforce
 from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution, Stage, Task
@@ -26,8 +26,6 @@ from gennaker.model.waiting import (
     Waiting,
 )
 
-_SKIPS = frozenset({"wait", timing.WINDOW_TYPE})
-
 
 def code_of(wait: Waiting) -> str:
     """The kind of a wait as answers name it: its `type` in JSON."""
@@ -38,7 +36,7 @@ def of_wait(
     execution: Execution, stage: Stage | None, task: Task | None, wait: Waiting, *, chain: tuple[Link, ...]
 ) -> Answer:
     """What a wait says."""
-    what = f"Stage {stage.name}" if stage else f"Execution {execution.head.id}"
+    what = named(execution, stage) if stage else f"Execution {execution.head.id}"
     begun = (task.start_time if task else None) or (stage.start_time if stage else None) or execution.head.build_time
     about, observed = _object(wait)
     return Answer(
@@ -85,7 +83,7 @@ def _goes_on_at(wait: Waiting) -> datetime | None:
             return None
 
 
-def _ways(  # noqa: C901 - one line for each kind of wait
+def _ways(  # noqa: C901, PLR0912 - one line for each kind of wait
     execution: Execution, stage: Stage | None, wait: Waiting
 ) -> list[Way]:
     head = execution.head
@@ -102,7 +100,7 @@ def _ways(  # noqa: C901 - one line for each kind of wait
         case ForTime() | ForWindow():
             skip = Way(who="anyone who may run it", how="Skip the rest.", command=f"gennaker skip {head.id}{at}")
             clock = Way(who="the clock", how="It goes on by itself.")
-            return [clock, skip] if stage and stage.type in _SKIPS else [clock, cancel]
+            return [clock, skip] if stage and stage.type in timing.SKIPPED_BY else [clock, cancel]
         case ForPause(by=by):
             who = f"{by}, or anyone who may run it" if by else "anyone who may run it"
             return [Way(who=who, how="Resume the execution.", command=f"gennaker resume {head.id}")]
@@ -123,6 +121,9 @@ def _ways(  # noqa: C901 - one line for each kind of wait
             return [Way(who="the engine", how="It tries again by itself."), mend, cancel]
         case ForWork():
             return [Way(who="the worker", how="Its work ends."), cancel]
+        case ForOther() if stage and stage.type in timing.SKIPPED_BY:
+            skip = Way(who="anyone who may run it", how="Skip it this once.", command=f"gennaker skip {head.id}{at}")
+            return [Way(who="an operator", how="Take the condition out of the settings."), skip, cancel]
         case ForOther() | ForTurn() | ForLock():
             return [cancel]
         case _:
@@ -163,6 +164,15 @@ def deadlock(execution: Execution, chain: tuple[Link, ...]) -> Answer:
         ),
         chain=chain,
     )
+
+
+def too_late(answer: Answer) -> Answer:
+    """An answer that goes on by itself: but not if its time limit, or that of whoever waits for it, comes first."""
+    if answer.goes_on_at is None or answer.times_out_at is None or answer.goes_on_at < answer.times_out_at:
+        return answer
+    ways = tuple(way for way in answer.ways if way.who != "the clock")
+    note = "Its time limit comes before it would go on by itself."
+    return replace(answer, ways=ways, notes=(note, *answer.notes))
 
 
 def lost(execution: Execution, stage: Stage | None, what: str, chain: tuple[Link, ...]) -> Answer:
@@ -251,7 +261,8 @@ def at_work(base: Answer, wait: Waiting, work: Work) -> Answer:
     """A worker is at it now."""
     if not isinstance(wait, ForWork):
         return base
-    return replace(base, since=work.since, observed=f"{work.worker} is at it", about=f"worker {work.worker}")
+    about = f"task {base.task}, done by {work.worker}" if base.task else f"worker {work.worker}"
+    return replace(base, since=work.since, observed=f"{work.worker} is at it", about=about)
 
 
 def after_time_out(stage: Stage, what: str) -> str:

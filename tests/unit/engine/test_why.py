@@ -3,74 +3,19 @@
 `path` is the chain of causes, from what was asked about to the cause, by their codes.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 
-import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.stalls import JOB, JUDGE, SICK_DEPLOY, WAIT, Site, Stalls, stage
+from tests.stalls import JOB, JUDGE, SICK_DEPLOY, WAIT, Case, Site, behind, child, running, stage
 
-from gennaker.engine.answers import Answer
 from gennaker.interfaces.inspection import Facts, Work, Workforce
 from gennaker.interfaces.journal import Commit
-from gennaker.model.codec import JsonObject, to_json
+from gennaker.model.codec import JsonObject
 from gennaker.model.event import IgnoreFailureAsked, SkipAsked
 
 SERVER = Workforce(name="another server", hands=64)
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One stall."""
-
-    name: str
-    drive: Callable[[Site], Awaitable[str]]
-    path: str
-    says: str = ""
-    """Part of the first answer's sentence, object or observation."""
-    command: str = ""
-    """Part of a command that unblocks it."""
-    stage: str = ""
-    """The stage that is asked about; empty: the execution."""
-    kill_at: tuple[str, ...] = ()
-    lives: int = 1
-    """Processes, of which each but the last is killed."""
-    seen: Callable[[Facts], Facts] = lambda facts: facts
-    hands: int = 64
-    times_out: bool | None = None
-    goes_on: bool | None = None
-
-
-def running(*stages: object, **keys: object) -> Callable[[Site], Awaitable[str]]:
-    """The driver that just starts a pipeline."""
-
-    async def drive(site: Site) -> str:
-        return await site.run(*stages, **keys)  # type: ignore[arg-type]  # a builder's keywords
-
-    return drive
-
-
-def behind(first: object, **keys: object) -> Callable[[Site], Awaitable[str]]:
-    """The second execution of a pipeline that runs one at a time, whose stage is this."""
-
-    async def drive(site: Site) -> str:
-        config = await site.save("p", first, limitConcurrent=True, **keys)  # type: ignore[arg-type]  # as above
-        await site.start(config)
-        return await site.start(config)
-
-    return drive
-
-
-def child(*stages: object, depth: int = 1, **keys: object) -> Callable[[Site], Awaitable[str]]:
-    """A pipeline that starts a pipeline (that starts a pipeline) of these stages."""
-
-    async def drive(site: Site) -> str:
-        await site.save("c0", *stages, **keys)  # type: ignore[arg-type]  # as above
-        for level in range(depth - 1):
-            await site.save(f"c{level + 1}", stage("call", type="pipeline", pipeline=f"c{level}", application="shop"))
-        return await site.run(stage("call", type="pipeline", pipeline=f"c{depth - 1}", application="shop"))
-
-    return drive
 
 
 async def third_in_line(site: Site) -> str:
@@ -471,23 +416,9 @@ CASES = (
 )
 
 
-def path(answer: Answer) -> str:
-    return ">".join([*(link.code for link in answer.chain), answer.code])
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_first_answer_is_the_cause(case: Case) -> None:
-    found = Stalls(hands=case.hands).why(
-        case.drive, stage=case.stage, seen=case.seen, kill_at=case.kill_at, lives=case.lives
-    )
-
-    first = found.answers[0]
-    said = " ".join([first.sentence, first.about, first.observed, first.log, *first.notes])
-    assert path(first) == case.path, to_json(found)
-    assert case.says in said, said
-    assert any(case.command in way.command for way in first.ways) or not case.command, first.ways
-    assert case.times_out in (None, first.times_out_at is not None), first
-    assert case.goes_on in (None, first.goes_on_at is not None), first
+    case.check()
 
 
 def test_the_corpus_is_large_and_its_names_are_its_own() -> None:

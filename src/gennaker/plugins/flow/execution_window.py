@@ -69,7 +69,7 @@ async def suspend(context: TaskContext) -> TaskResult:
     if opens is None:
         problem = Problem(
             code="window.never",
-            message=f"The execution window of {context.stage.name} never opens.",
+            message="The execution window never opens.",
             remedy="Give a window whose end is not before its start within the same hour.",
             pointer="/restrictedExecutionWindow/whitelist",
         )

@@ -154,7 +154,8 @@ class _Watch:
         """Later once more: often at first, then seldom."""
         began = self._context.task.start_time or self._context.at
         after = _FREQUENT if self._context.at - began < _FREQUENT_FOR else _SELDOM
-        observed = str(kept.get("error") or kept.get("statusCode") or "")
+        progress = kept.get("progressMessage") or ""
+        observed = str(kept.get("error") or progress or kept.get("statusCode") or "")
         waiting_for = waiting.ForObject(reason=reason, kind="url", name=self._asked.url, observed=observed)
         return Again(after=after, waiting_for=waiting_for, context=self._kept(kept))
 

@@ -1,0 +1,98 @@
+"""Why: more ends, found by trying them against a running server; the corpus is in test_why.py."""
+
+import pytest
+from tests.stalls import Case, Site, running, stage
+
+from gennaker.model.codec import JsonObject
+from gennaker.model.event import SkipAsked
+from gennaker.settings import ConditionSettings, Settings
+
+FREEZE = Settings(conditions={"freeze": ConditionSettings(clusters=("shop-*",), reason="the end of the year")})
+HELD = stage("a", type="waitForCondition", cluster="shop-main")
+NEVER: JsonObject = {"whitelist": [{"startHour": 10, "startMin": 30, "endHour": 10, "endMin": 15}]}
+MAIL: JsonObject = {"type": "pigeon", "address": "team", "when": ["pipeline.complete"]}
+STOPS = stage("a", type="fail", failPipeline=False)
+
+
+def window(times: JsonObject) -> JsonObject:
+    return stage("a", restrictExecutionDuringTimeWindow=True, restrictedExecutionWindow=times)
+
+
+async def skipped_condition(site: Site) -> str:
+    found = await site.run(HELD)
+    stage_id = await site.stage_id(found, "a")
+    await site.tell(found, SkipAsked(at=site.services.clock.now(), stage_id=stage_id, by="bob"))
+    return found
+
+
+CASES = (
+    Case(name="a freeze that was skipped", drive=skipped_condition, settings=FREEZE, path="succeeded"),
+    Case(
+        name="a window that never opens",
+        drive=running(window(NEVER)),
+        path="failed",
+        says="Stage a (its execution window)",
+    ),
+    Case(
+        name="a success with a branch that stopped",
+        drive=running(STOPS, stage("b", "a"), stage("c")),
+        path="succeeded",
+        says="Stage a failed (STOPPED), which the pipeline lets pass",
+    ),
+    Case(
+        name="a success of which a part never began",
+        drive=running(STOPS, stage("b", "a"), stage("c")),
+        path="succeeded",
+        says="Never started: b.",
+    ),
+    Case(
+        name="a success with a failure that was let pass",
+        drive=running(stage("a", type="fail", continuePipeline=True), stage("b", "a")),
+        path="succeeded",
+        says="Stage a failed (FAILED_CONTINUE)",
+    ),
+    Case(
+        name="a message of a kind that there isn't",
+        drive=running(stage("a"), notifications=[MAIL]),
+        path="notification.failed",
+        says="The notification of pipeline.complete was not delivered: There is no notifier of type 'pigeon'.",
+    ),
+    Case(
+        name="a child that there isn't",
+        drive=running(stage("a", type="pipeline", pipeline="x")),
+        path="failed",
+        says="'x'",
+    ),
+    Case(
+        name="variables that can't be evaluated",
+        drive=running(
+            stage(
+                "a",
+                type="evaluateVariables",
+                failOnFailedExpressions=True,
+                variables=[{"key": "v", "value": "${no.x}"}],
+            )
+        ),
+        path="failed.expressions",
+        says="no",
+    ),
+    Case(
+        name="a precondition that doesn't hold",
+        drive=running(
+            stage(
+                "a",
+                type="checkPreconditions",
+                preconditions=[
+                    {"type": "expression", "context": {"expression": "1 == 2", "failureMessage": "Not yet."}}
+                ],
+            )
+        ),
+        path="failed",
+        says="Not yet. (The expression `1 == 2` gave 'false', not true.)",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_first_answer_is_the_cause(case: Case) -> None:
+    case.check()
