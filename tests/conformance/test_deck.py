@@ -112,6 +112,9 @@ def test_it_starts() -> None:
         assert (account["name"], account["type"], account["cloudProvider"]) == ("production", "fake", "fake")
         assert account["accountId"]
         assert account["authorized"]
+        embedded = {"type": "embedded/base64", "reference": "aGVsbG8="}
+        fetched = await deck.site.call("PUT", "/artifacts/fetch", token=None, json=embedded)
+        assert (fetched.status, fetched.body) == (200, b"hello")
 
     run(work)
 

@@ -5,9 +5,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from gennaker.web import protocol
 from gennaker.web.protocol import HEAD_BYTES, BoundedHeads
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -97,5 +99,32 @@ def test_what_is_no_http_is_answered_with_400() -> None:
     async def work(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_apart(writer, b"\x16\x03\x01 no http at all\r\n\r\n")
         assert (await answer(reader))[0] == 400
+
+    talk(work)
+
+
+@pytest.mark.parametrize("said", [b"", b"\r\n", b"GET /a HTT", b"GET /a HTTP/1.1\r\n\r\n"])
+def test_who_does_not_come_to_the_end_of_a_head_is_hung_up_on(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    # Long enough for a whole request on a slow machine.
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5 if b"\r\n\r\n" in said else 0.05)
+
+    async def work(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_apart(writer, said)
+        if b"\r\n\r\n" in said:
+            assert (await answer(reader))[0] == 200
+        await read_apart(writer, b"\r\n" if said.endswith(b"\r\n") else b"")
+        assert await reader.read() == b""
+
+    talk(work)
+
+
+def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+
+    async def work(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_apart(writer, b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nx")
+        await asyncio.sleep(0.6)
+        await read_apart(writer, b"yz")
+        assert await answer(reader) == (200, b"2 1 3")
 
     talk(work)

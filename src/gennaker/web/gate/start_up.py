@@ -1,9 +1,8 @@
 """What Deck asks when it starts, and on every page, about what this installation doesn't have: there is none of it."""
 
-from base64 import b64encode
 from typing import Any
 
-from litestar import Controller, Request, get, post, put
+from litestar import Controller, Request, Response, get, post, put
 
 from gennaker.interfaces import artifacts
 from gennaker.interfaces.artifacts import ArtifactUnavailable
@@ -68,14 +67,15 @@ class GateStartUpController(Controller):
         return found
 
     @put("/artifacts/fetch", status_code=200)
-    async def fetch(self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]) -> JsonObject:
-        """What an artifact refers to, as base64."""
+    async def fetch(self, ports: Ports, principal: Asking, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """What an artifact refers to, as it is."""
         artifact = orchestrations.read_object(await request.body())
         try:
             content = await artifacts.content(ports.services.artifacts, artifact)
         except ArtifactUnavailable as error:
             raise Refused(Problem(code="artifact.unavailable", message=str(error)), status=503) from error
-        return {"type": "embedded/base64", "reference": b64encode(content).decode()}
+        headers = {"content-disposition": "attachment"}
+        return Response(content, media_type="application/octet-stream", headers=headers)
 
     @get("/v2/builds")
     async def build_masters(self, ports: Ports, principal: Asking) -> list[str]:
