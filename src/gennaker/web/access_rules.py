@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from litestar.connection import Request
 
+from gennaker.engine import rules
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign, needs, template_references
 from gennaker.model.codec import Json, JsonObject, decode_json
@@ -23,6 +24,7 @@ _ANSWERS = frozenset(
     {"judgmentStatus", "judgmentInput", "judgmentComment", "skipRemainingWait", "manualSkip", "reason", "comment"}
 )
 """Keys by which clients answer a stage that waits, or skip it."""
+_FREEZE = "waitForCondition"
 _REVISIONS = 200
 """So many are looked at: any of them may be restored."""
 
@@ -70,6 +72,17 @@ async def _patching(request: Asked, services: Services) -> tuple[Need, ...]:
     if (await _body(request)).keys() <= _ANSWERS:
         return found
     return (*found, *(msgspec.structs.replace(need, right=Right.WRITE) for need in found))
+
+
+async def _skipping(request: Asked, services: Services) -> tuple[Need, ...]:
+    """Skipping takes EXECUTE, and WRITE where an operator's freeze is passed over."""
+    found = await _STEERS(request, services)
+    execution = await services.executions.get(str(request.path_params["execution_id"]))
+    wanted = str(request.path_params["stage_id"])
+    stages = execution.in_order() if execution else ()
+    if any(wanted in (one.id, one.ref_id, one.name) and rules.type_name(one) == _FREEZE for one in stages):
+        return (*found, *(msgspec.structs.replace(need, right=Right.WRITE) for need in found))
+    return found
 
 
 def _definition(kind: str, right: Right, key: str) -> Rule:
@@ -248,7 +261,7 @@ RULES: dict[str, Rule] = {
     "POST /api/v1/executions/{execution_id}/stages/{stage_id}/ignore-failure": _STEERS,
     "POST /api/v1/executions/{execution_id}/stages/{stage_id}/judgment": _STEERS,
     "POST /api/v1/executions/{execution_id}/stages/{stage_id}/restart": _STEERS,
-    "POST /api/v1/executions/{execution_id}/stages/{stage_id}/skip": _STEERS,
+    "POST /api/v1/executions/{execution_id}/stages/{stage_id}/skip": _skipping,
     "GET /api/v1/imports": administrators,
     "POST /api/v1/imports": administrators,
     "POST /api/v1/imports/{application}/cut-over": administrators,

@@ -369,6 +369,21 @@ def test_what_else_is_put_into_a_stage_takes_write() -> None:
     visit(work)
 
 
+def test_passing_over_a_freeze_takes_write() -> None:
+    async def work(site: Website) -> None:
+        stages: list[Json] = [{"type": "waitForCondition", "refId": "1", "name": "Freeze", "cluster": "shop-main"}]
+        body: JsonObject = {"application": "shop", "name": "Frozen", "id": "p3", "stages": stages}
+        await site.ports.services.definitions.save("pipeline", "p3", body, author="test")
+        await site.post("/pipelines/shop/Frozen", {"executionId": "e3"}, token=await token_of(site, "admin"))
+        frozen = await ended(site.ports.services, "e3")
+        for named in ("1", "Freeze", next(frozen.in_order()).id):
+            path = f"/api/v1/executions/e3/stages/{named}/skip"
+            assert (await site.post(path, {}, token=await token_of(site, "executor"))).status == 403
+            assert (await site.post(path, {}, token=await token_of(site, "admin"))).status != 403
+
+    visit(work)
+
+
 def test_nobody_comes_as_a_service_account_of_his_name() -> None:
     async def work(site: Website) -> None:
         await token_of_account(site, "robot", "writer")
