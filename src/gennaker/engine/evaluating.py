@@ -13,6 +13,7 @@ import msgspec
 from gennaker.engine import identity, lookup, orca_json, variables
 from gennaker.engine.contexts import has_expressions, mentions
 from gennaker.expressions import template
+from gennaker.expressions.conversions import Budget
 from gennaker.expressions.failures import Failure, Kind
 from gennaker.expressions.functions import Lookup, LookupFailed
 from gennaker.expressions.root import Root
@@ -176,6 +177,7 @@ class _Work:
         self._stage = stage
         self._lookup = lookup
         self._at_ms = milliseconds(at) or 0
+        self._budget = Budget(template.MAX_MADE)
         self.nobody = _NobodyToAsk()
         self.summary: JsonObject = {}
         self.failures: list[Failure] = []
@@ -190,6 +192,7 @@ class _Work:
             at_ms=self._at_ms,
             seed=f"{self._execution.head.id}/{self._stage.ref_id}",
             explains=max(_EXPLAINED - len(self.failures), 0),
+            budget=self._budget,
         )
         self.failures += done.failures
         for expression, entries in done.summary.items():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from gennaker.engine import graph
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, distinct
 from gennaker.model.execution import Execution, Side, Stage
 
 
@@ -68,7 +68,7 @@ def execution_context(execution: Execution) -> JsonObject:
         for key, value in stage.outputs.items():
             before = merged.get(key)
             if isinstance(before, list) and isinstance(value, list):
-                merged[key] = [*before, *(one for one in value if one not in before)]
+                merged[key] = distinct([*before, *value])
             else:
                 merged[key] = value
     return merged
@@ -100,17 +100,14 @@ def artifacts_of_run(execution: Execution, *, without_ref_id: str = "") -> list[
         listed = foreign.mappings(stage.outputs.get("artifacts"))
         if without_ref_id and stage.ref_id == without_ref_id:
             own += listed
-        found += [one for one in listed if one not in found]
-    found += [one for one in foreign.mappings(execution.head.trigger.get("artifacts")) if one not in found]
-    return [one for one in found if one not in own]
+        found += listed
+    found += foreign.mappings(execution.head.trigger.get("artifacts"))
+    return distinct([*own, *found])[len(distinct(own)) :]
 
 
 def artifacts(execution: Execution, stage: Stage) -> list[JsonObject]:
     """The artifacts that a stage sees: its own, its ancestors' by nearness, the trigger's; each once."""
-    found: list[JsonObject] = []
-    for source in _artifact_lists(execution, stage, "artifacts"):
-        found += [one for one in source if one not in found]
-    return found
+    return distinct(one for source in _artifact_lists(execution, stage, "artifacts") for one in source)
 
 
 def bound_artifact(execution: Execution, stage: Stage, expected_id: str) -> JsonObject | None:

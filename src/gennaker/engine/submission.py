@@ -19,7 +19,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
 from gennaker.model import application_notifications, artifact_matching, foreign, trigger_secrets
 from gennaker.model.artifact import Artifact, ExpectedArtifact
-from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
+from gennaker.model.codec import Json, JsonObject, distinct, milliseconds, to_json
 from gennaker.model.event import SubmissionPrepared
 from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head
 from gennaker.model.principal import SYSTEM, Principal
@@ -278,6 +278,7 @@ async def _with_artifacts(
         _collect(one, received, problems)
     for one in foreign.mappings(trigger.get("artifacts")):
         _collect(one, received, problems)
+    received = distinct(received)
     prior: list[Artifact] = []
     if any(one.use_prior_artifact for one in expected):
         prior = await _prior(execution, services)
@@ -313,8 +314,7 @@ def _collect(raw: JsonObject, into: list[Artifact], problems: list[Problem]) -> 
     except msgspec.ValidationError as error:
         problems.append(_unreadable("Artifact of the trigger", error, ""))
         return
-    if artifact not in into:
-        into.append(artifact)
+    into.append(artifact)
 
 
 def _unreadable(what: str, error: msgspec.ValidationError, pointer: str) -> Problem:
@@ -331,7 +331,7 @@ async def _prior(execution: Execution, services: Services) -> list[Artifact]:
     found: list[Artifact] = []
     for raw in lookup.artifacts_of_run(earlier[0]) if earlier else []:
         _collect(raw, found, [])
-    return found
+    return distinct(found)
 
 
 def _blocked(config: JsonObject, settings: Settings, *, user: str) -> list[Problem]:

@@ -120,15 +120,17 @@ def evaluate(  # noqa: PLR0913 - a pass has this many independent inputs, all bu
     at_ms: int = 0,
     seed: str = "",
     explains: int = 0,
+    budget: Budget | None = None,
 ) -> Evaluated:
     """A document with all its expressions evaluated, map keys included.
 
     A failed text stays as it was, and so does a null part of one. `at_ms` is the time for the summary and for
     `new java.util.Date()`; `seed` makes random values repeatable; of the first `explains` failures the value of each part
-    is found out. Raises nothing.
+    is found out; `budget` is shared by passes that belong together. Raises nothing.
     """
     work = _Pass(Scene(root), functions, lookup, World(at_ms, seed), is_strict=not allow_unknown_keys)
     work.explains = explains
+    work.budget = budget or work.budget
     result = work.walked(value, "", None, 1)
     work.finish()
     return Evaluated(value=result, summary=work.summary, failures=tuple(work.failures))
@@ -156,7 +158,7 @@ class _Pass:
         self._world = world
         self._is_strict = is_strict
         self._allowance = MAX_STEPS
-        self._budget = Budget(MAX_MADE)
+        self.budget = Budget(MAX_MADE)
         self._unnoted = 0
         self._kept = self._session()
         self.explains = 0
@@ -226,7 +228,7 @@ class _Pass:
         if result is None:
             return place.template
         try:
-            return to_json(result, budget=self._budget)
+            return to_json(result, budget=self.budget)
         except ExpressionError as error:
             self._note(place, error)
         except RecursionError:

@@ -5,7 +5,7 @@ whoever wants another value makes another map.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -20,6 +20,7 @@ else:
 JsonObject: TypeAlias = dict[str, Json]
 
 Record = TypeVar("Record")
+Value = TypeVar("Value")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encoder = msgspec.json.Encoder()
@@ -79,6 +80,14 @@ def to_json(value: object) -> Json:
     """The plain JSON form of a record, as reading it back from the store would give it."""
     # Not `msgspec.to_builtins`: it leaves tuples, which are no lists to those who look at a state that was never stored.
     return decode_json(_encoder.encode(value))
+
+
+def distinct(values: Iterable[Value]) -> list[Value]:
+    """Each value once, where it stands first. 1, 1.0 and true differ, as in Java."""
+    found: dict[bytes, Value] = {}
+    for one in values:
+        found.setdefault(encode_sorted(one), one)
+    return [*found.values()]
 
 
 def is_json(value: object) -> bool:

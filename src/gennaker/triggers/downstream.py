@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gennaker.model import artifact_matching
 from gennaker.model.artifact import Artifact, ExpectedArtifact
-from gennaker.model.codec import Json, JsonObject, milliseconds, to_json
+from gennaker.model.codec import Json, JsonObject, distinct, milliseconds, to_json
 from gennaker.model.execution import Execution
 from gennaker.model.foreign import flag, items, mappings
 from gennaker.model.statuses import Status
@@ -37,11 +37,8 @@ def trigger_for(config: JsonObject, ended: Execution) -> JsonObject | None:
 
 def artifacts_of(execution: Execution) -> list[Json]:
     """All artifacts of an execution: its stages' newest first, then its trigger's; each once."""
-    found: list[Json] = []
     sources = [stage.outputs.get("artifacts") for stage in reversed(list(execution.top_level()))]
-    for listed in (*sources, execution.head.trigger.get("artifacts")):
-        found.extend(item for item in items(listed) if item not in found)
-    return found
+    return distinct(one for listed in (*sources, execution.head.trigger.get("artifacts")) for one in items(listed))
 
 
 def _runtime(config: JsonObject, trigger: JsonObject, ended: Execution) -> JsonObject:

@@ -1,5 +1,7 @@
 """Look-up: what a stage sees of the others."""
 
+import time
+
 from msgspec.structs import replace
 from tests.make import execution, stage_json
 
@@ -68,9 +70,21 @@ def test_a_long_chain_of_ancestors_is_no_problem() -> None:
 def test_the_executions_context_joins_lists_and_lets_later_values_win() -> None:
     found = execution(stage_json("b", "a"), stage_json("a"))
     found = with_outputs(found, "a", names=["x", "y"], image="1")
-    found = with_outputs(found, "b", names=["y", "z"], image="2")
+    found = with_outputs(found, "b", names=["y", "z", "z"], image="2")
 
     assert lookup.execution_context(found) == {"names": ["x", "y", "z"], "image": "2"}
+
+
+def test_thousands_of_artifacts_are_put_together_in_no_time() -> None:
+    found = execution(stage_json("a"), stage_json("b", "a"))
+    for ref in ("a", "b"):
+        found = with_outputs(found, ref, artifacts=[{"name": f"{ref}{number}"} for number in range(10_000)])
+    begins = time.process_time()
+
+    assert len(lookup.execution_context(found)["artifacts"]) == 20_000  # type: ignore[arg-type]  # a list
+    assert len(lookup.artifacts_of_run(found, without_ref_id="a")) == 10_000
+    assert len(lookup.artifacts(found, of(found, "b"))) == 20_000
+    assert time.process_time() - begins < 2
 
 
 def test_artifacts_are_seen_by_nearness_and_the_triggers_last() -> None:

@@ -1,9 +1,10 @@
-"""JSON: what is wrong with a text that isn't."""
+"""JSON: what is wrong with a text that isn't, and what is the same."""
 
 import msgspec
 import pytest
 
-from gennaker.model.codec import decode_json, why_not_json
+from gennaker.model import codec
+from gennaker.model.codec import Json, decode_json, why_not_json
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,11 @@ def test_what_is_wrong_and_where(text: bytes, why: str) -> None:
         decode_json(text)
 
     assert why_not_json(caught.value, text).startswith(why)
+
+
+def test_each_value_is_kept_once_where_it_stands_first() -> None:
+    values: list[Json] = [1, {"a": 1, "b": 2}, True, 1.0, {"b": 2, "a": 1}, 1, "1", [1]]
+
+    kept = codec.distinct(values)
+
+    assert [(type(one), one) for one in kept] == [(type(values[at]), values[at]) for at in (0, 1, 2, 3, 6, 7)]
