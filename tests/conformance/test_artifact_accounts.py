@@ -1,7 +1,9 @@
 """One suite for every kind of artifact account: what those rely on who read what an artifact refers to."""
 
 import asyncio
+import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.building import FreshClients
 from tests.conformance import subjects
 from tests.fakes.ci_worlds import TOKEN, JenkinsWorld, served
 from tests.fakes.http_target import Answer, Asked, Target, running
@@ -24,6 +27,7 @@ from gennaker.plugins.artifacts.charts import ChartAccount
 from gennaker.plugins.artifacts.repositories import RepositoryAccount
 from gennaker.plugins.jenkins.files import JenkinsFiles
 from gennaker.plugins.jenkins.system import Jenkins
+from gennaker.plugins.oci.charts import ChartImages
 from gennaker.settings import ArtifactAccountSettings
 
 SUBJECTS: dict[str, type[ArtifactAccount]] = {
@@ -34,6 +38,7 @@ SUBJECTS: dict[str, type[ArtifactAccount]] = {
     "jenkins": JenkinsFiles,
     "helm": ChartAccount,
     "git": RepositoryAccount,
+    "oci": ChartImages,
 }
 CONTENT = bytes(range(256)) * 40
 
@@ -116,6 +121,29 @@ def charts(token: Path) -> Iterator[Bench]:
 
 
 @contextmanager
+def chart_images(token: Path) -> Iterator[Bench]:
+    config, digests = b"{}", [f"sha256:{hashlib.sha256(one).hexdigest()}" for one in (b"{}", CONTENT)]
+    parts = [
+        {"mediaType": f"application/vnd.cncf.helm.{kind}", "digest": digest, "size": len(one)}
+        for kind, digest, one in zip(
+            ("config.v1+json", "chart.content.v1.tar+gzip"), digests, (config, CONTENT), strict=True
+        )
+    ]
+    media = "application/vnd.oci.image.manifest.v1+json"
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": media, "config": parts[0], "layers": parts[1:]}).encode()
+    answers = {
+        "/v2/team/shop/manifests/1.2.0": Answer(body=manifest, headers={"content-type": media}),
+        f"/v2/team/shop/blobs/{digests[0]}": Answer(body=config),
+        f"/v2/team/shop/blobs/{digests[1]}": Answer(body=CONTENT),
+    }
+    del token
+
+    with running(lambda asked: answers.get(asked.path, Answer(status=404))) as target:
+        artifact: JsonObject = {"type": "helm/image", "reference": f"oci://{target.address}/team/shop:1.2.0"}
+        yield Bench(target, lambda: ChartImages("mine", FreshClients(target.address)), artifact)
+
+
+@contextmanager
 def repositories(token: Path, folder: Path) -> Iterator[Bench]:
     """A repository whose files any server can hand out."""
     work = GitRepository(folder / "work")
@@ -140,7 +168,12 @@ def repositories(token: Path, folder: Path) -> Iterator[Bench]:
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     token = tmp_path / "token"
     token.write_text(TOKEN)
-    others = {"jenkins": jenkins, "helm": charts, "git": lambda token: repositories(token, tmp_path)}
+    others = {
+        "jenkins": jenkins,
+        "helm": charts,
+        "oci": chart_images,
+        "git": lambda token: repositories(token, tmp_path),
+    }
     with others[request.param](token) if request.param in others else files(request.param, token) as made:
         assert type(made.made()) is SUBJECTS[request.param]
         yield made

@@ -1,6 +1,6 @@
 """What the oci folder offers."""
 
 from gennaker.interfaces.plugins import Plugin
-from gennaker.plugins.oci import poller
+from gennaker.plugins.oci import charts, poller
 
-plugin = Plugin(name="oci", services=(poller.service,))
+plugin = Plugin(name="oci", services=(poller.service,), artifacts=(charts.of_registries,))
