@@ -137,6 +137,9 @@ def _what_if(recorded: Recording, file: Path, calculator: Calculator, *, as_json
 def _show_outcome(outcome: Outcome) -> None:
     same = "It would have ended the same way" if outcome.before == outcome.after else "It would have ended otherwise"
     terminal.say(f"{same}: {outcome.before} → {outcome.after}")
+    before_s, after_s = outcome.seconds_before, outcome.seconds_after
+    if before_s is not None and after_s is not None and round(before_s) != round(after_s):
+        terminal.say(f"  it would have taken {after_s:.0f} s instead of {before_s:.0f} s")
     for stage in outcome.changed:
         before, after = (status or "not there" for status in (stage.before, stage.after))
         terminal.say(f"  {stage.name} ({stage.ref_id}): " + (before if before == after else f"{before} → {after}"))

@@ -94,6 +94,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     before: str
     """The execution's status as recorded."""
     after: str
+    seconds_before: float | None = None
+    """From the execution's start to its end; None: it has none."""
+    seconds_after: float | None = None
     changed: tuple[StageOutcome, ...]
     """Stages that end otherwise, or with other outputs."""
     open: tuple[Open, ...] = ()
@@ -182,6 +185,8 @@ def _outcome(recording: Recording, run: "_Run") -> tuple[Outcome, Execution]:
     outcome = Outcome(
         before=before.head.status.value,
         after=execution.head.status.value,
+        seconds_before=_seconds(before),
+        seconds_after=_seconds(execution),
         changed=tuple(one for ref in {**was, **now} if (one := _changed(was.get(ref), now.get(ref))) is not None),
         open=tuple(run.open()),
         unused=tuple(run.unused()),
@@ -190,10 +195,17 @@ def _outcome(recording: Recording, run: "_Run") -> tuple[Outcome, Execution]:
     return outcome, execution
 
 
+def _seconds(execution: Execution) -> float | None:
+    head = execution.head
+    return (
+        None if head.start_time is None or head.end_time is None else (head.end_time - head.start_time).total_seconds()
+    )
+
+
 def _changed(was: Stage | None, now: Stage | None) -> StageOutcome | None:
     one = now or was
     assert one is not None, "it is in one of the runs"
-    outputs = tuple(differences.between(was.outputs, now.outputs)) if was and now else ()
+    outputs = tuple(differences.between(was.outputs if was else {}, now.outputs)) if now else ()
     before, after = (stage.status.value if stage else None for stage in (was, now))
     if before == after and not outputs:
         return None

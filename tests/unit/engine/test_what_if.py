@@ -150,6 +150,8 @@ def test_what_asks_nobody_is_followed_until_a_stage_acts_outside(rich: Recording
     ]
     found = changes(outcome)
     assert (found["vars"], found["even"], found["rest"]) == ((None, "SUCCEEDED"),) * 3
+    shown = {one.ref_id: [(two.pointer, two.after) for two in one.outputs] for one in outcome.changed}
+    assert shown["vars"] == [("/v", 2)]
     rest = next(one for one in state.in_order() if one.ref_id == "rest")
     assert rest.start_time is not None
     assert rest.end_time is not None
@@ -169,6 +171,8 @@ def test_another_value_is_followed_through_expressions_and_said_where_results_ar
     assert rest.start_time is not None
     assert rest.end_time is not None
     assert (rest.end_time - rest.start_time).total_seconds() == 4
+    assert outcome.seconds_before is not None
+    assert outcome.seconds_after == outcome.seconds_before + 1
     parted = {one.ref_id: [(two.pointer, two.before, two.after) for two in one.outputs] for one in outcome.changed}
     assert parted["vars"] == [("/v", "3", "4")]
 
