@@ -31,6 +31,8 @@ events_logger = "file"
 [network]
 network_config_dir = "{networks}"
 """
+_BRIDGE = Path("/sys/class/net/cni-podman0")
+"""Of the engine's usual network: it makes it for its first container and leaves it behind."""
 _MODULES = "import sys, http.client, asyncio, base64, hashlib, json, os, signal"
 _LIST = f"{_MODULES}; print('\\n'.join(sorted({{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}})))"
 
@@ -81,6 +83,7 @@ def engine(folder: Path) -> Iterator[EngineInTests]:
 @contextlib.contextmanager
 def service(root: Path, host: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """An engine over files below `root` that may pull from a registry without TLS; its address, and the command line's words for it."""
+    was_there = _BRIDGE.exists()
     with TemporaryDirectory(prefix="engine-") as short:
         run = Path(short)  # podman takes no longer path for its run root
         (run / "containers.conf").write_text(_CONTAINERS_CONF.format(networks=run / "networks"))
@@ -109,6 +112,8 @@ def service(root: Path, host: str) -> Iterator[tuple[str, tuple[str, ...]]]:
                 [*words, "rm", "--all", "--force", "--time=0"], capture_output=True, timeout=120, check=False
             )
             subprocess.run(["umount", str(root / "overlay")], capture_output=True, timeout=20, check=False)
+            if not was_there and _BRIDGE.exists() and not any((_BRIDGE / "brif").iterdir()):
+                subprocess.run(["ip", "link", "delete", _BRIDGE.name], capture_output=True, timeout=20, check=False)
 
 
 async def push(folder: Path, host: str, name: str, config: dict[str, object]) -> str:

@@ -1,6 +1,7 @@
 """Runs: an instance's attempt as a container of its own."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from gennaker.model.codec import JsonObject
@@ -20,15 +21,25 @@ PREFIX = "instance/"
 _LOOK_SECONDS = 0.2
 """So old a list may be: many server groups are looked at in one go."""
 _USUAL_PORT = 8080
+_BEGINNING = 10.0
+"""Seconds that a program may take until it listens to signals."""
+_AGAIN = 2.0
+"""Seconds after which one that may not have listened yet is told once more."""
 
 
 class ContainerRuns:
     """Offers `transport.instances.keeping.Runs`."""
 
     def __init__(
-        self, containers: Containers, images: Images, settings: DockerSettings, owner: Callable[[], Awaitable[str]]
+        self,
+        containers: Containers,
+        images: Images,
+        settings: DockerSettings,
+        owner: Callable[[], Awaitable[str]],
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`owner`: the installation, once it is known."""
+        """`owner`: the installation, once it is known. `now`: in seconds since whenever."""
         self._containers = containers
         self._images = images
         self._settings = settings
@@ -39,7 +50,12 @@ class ContainerRuns:
         self._unstartable: dict[str, str] = {}
         """By run: why it could not be started."""
         self._kill_at: dict[str, float] = {}
-        """By run that was told to end: loop time."""
+        """By run that was told to end."""
+        self._started: dict[str, float] = {}
+        """By run that was started from here."""
+        self._told: dict[str, float] = {}
+        """By run: when it was told to end last."""
+        self._now = now
 
     async def groups(self) -> frozenset[str]:
         """Server groups of which there is any container."""
@@ -60,6 +76,7 @@ class ContainerRuns:
         try:
             made = found.id if found else await self._create(record, one, name, image=image, options=options)
             await self._containers.start(made, name)
+            self._started.setdefault(name, self._now())
         except RunsUnknown:
             raise
         except Refused as refused:
@@ -69,16 +86,21 @@ class ContainerRuns:
             self._seen_at = float("-inf")
 
     async def stop(self, name: str, drain_seconds: float) -> None:
-        """Sends the image's stop signal once, and KILL after the time."""
+        """Sends the image's stop signal, and KILL after the time.
+
+        The kernel drops a signal that the first process of a container has no handler for. So a program that was told while it may not
+        have set one up yet is told again, else it would be waited for as long as requests might take.
+        """
         found = (await self._all()).get(name)
         if found is None or found.is_over:
             return
-        now = asyncio.get_running_loop().time()
-        if name not in self._kill_at:
-            self._kill_at[name] = now + drain_seconds
-            await self._containers.signal(found.id, found.stop_signal)
-        elif now >= self._kill_at[name]:
+        now = self._now()
+        last = self._told.get(name)
+        if now >= self._kill_at.setdefault(name, now + drain_seconds):
             await self._containers.signal(found.id, "SIGKILL")
+        elif last is None or (now - last >= _AGAIN and last - self._started.get(name, float("-inf")) < _BEGINNING):
+            self._told[name] = now
+            await self._containers.signal(found.id, found.stop_signal)
 
     async def tail(self, name: str, lines: int) -> str:
         """The end of its output, or why it never could have any."""
@@ -94,7 +116,8 @@ class ContainerRuns:
             await self._containers.remove(found.id)
         self._seen.pop(name, None)
         self._unstartable.pop(name, None)
-        self._kill_at.pop(name, None)
+        for known in (self._kill_at, self._started, self._told):
+            known.pop(name, None)
 
     async def remove_group(self, group: str) -> None:
         """Removes all containers of a server group, also those that run."""
