@@ -25,6 +25,7 @@ from gennaker.expressions.values import (
     LocalDateTime,
     LookupMap,
     NotEvaluable,
+    Objects,
     RandomSource,
     Record,
     Status,
@@ -118,7 +119,7 @@ _OBJECT_TEXTS: dict[type, Callable[..., str]] = {
     Instant: clock_text.instant_text,
     Date: clock_text.date_text,
     Typed: clock_text.type_text,
-    Record: lambda value: value.label or value.type_name,
+    Record: lambda value: value.text(),
     Array: lambda value: f"{value.component}[{len(value.items)}]",
 }
 
@@ -132,7 +133,7 @@ def text(value: Value) -> str | None:
     """The converter's text of a value; None of null. Raises CONVERSION for maps, dates, stages and the like."""
     if value is None or isinstance(value, str):
         return value
-    if items_of(value) is None:
+    if items_of(value) is None or type(value) is Objects:
         return _text_of_one(value)
     pieces: list[str] = []
     _join(value, pieces, 0)
@@ -159,6 +160,10 @@ def _join(value: Value, pieces: list[str], length: int) -> int:
 
 def has_text(value: Value) -> bool:
     """The converter can make text of a value."""
+    if type(value) is Objects:
+        return False
+    if isinstance(value, Record):
+        return value.type_name == "DefaultTrigger"  # which can also be made of text
     return isinstance(value, (str, bool, int, float, Char, Status, EnumValue, Uuid, Date, list, Group, Array))
 
 

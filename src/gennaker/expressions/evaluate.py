@@ -17,6 +17,7 @@ from gennaker.expressions.arguments import BOXES, convert, suits
 from gennaker.expressions.conversions import java_text, text, truth
 from gennaker.expressions.failures import ExpressionError, Kind, of_pattern
 from gennaker.expressions.functions import Call, Function, LookupFailed
+from gennaker.expressions.hashing import in_table_order
 from gennaker.expressions.session import Scope, Session
 from gennaker.expressions.values import (
     MISSING,
@@ -31,6 +32,7 @@ from gennaker.expressions.values import (
     is_map,
     items_of,
     type_name,
+    value_at,
 )
 from gennaker.patterns import java
 from gennaker.patterns.errors import PatternError
@@ -84,8 +86,19 @@ def _missing_key(node: tree.Node, name: str, target: Value, scope: Scope) -> Val
     session = scope.session
     session.missed = (node, name, target)
     if session.is_strict and isinstance(node, tree.Property):
-        raise ExpressionError(Kind.PROPERTY_MISSING, f"There is no key {name}.", nearest=session.nearest_key())
+        return _getter_of_map(name, target, session)
     return None
+
+
+def _getter_of_map(name: str, target: Value, session: Session) -> Value:
+    """Where unknown keys are failures, a map's own getters are looked at next: `m.size`."""
+    try:
+        return session.made(members.property_of(session.world, target, name))
+    except ExpressionError as error:
+        if error.kind is not Kind.PROPERTY_MISSING:
+            raise
+        message = f"There is no key {name}."
+        raise ExpressionError(Kind.PROPERTY_MISSING, message, nearest=session.nearest_key()) from error
 
 
 def _null(scope: Scope, what: str, node: tree.Node) -> ExpressionError:
@@ -238,7 +251,7 @@ def _index(node: tree.Index, target: Value, scope: Scope) -> Value:
 def _entry(node: tree.Index, target: Value, key: Value, scope: Scope) -> Value:
     if not can_be_key(key):
         return None
-    found = target.get(key) if isinstance(target, LookupMap) else entries(target).get(key, MISSING)
+    found = target.get(key) if isinstance(target, LookupMap) else value_at(entries(target), key)
     return _missing_key(node, java_text(key), target, scope) if found is MISSING else found
 
 
@@ -295,7 +308,9 @@ def _selected_entries(node: tree.Selection, target: Value, scope: Scope) -> Valu
             selected[key] = value
             if node.which == "^":
                 break
-    return selected if selected or node.which == "?" else None
+    if not selected and node.which != "?":
+        return None
+    return {key: selected[key] for key in in_table_order(selected)}  # Spring gathers them in a hash map
 
 
 def _start_projection(node: tree.Projection, scope: Scope) -> Value:
@@ -359,11 +374,12 @@ def _logic(node: tree.Logic, scope: Scope) -> Value:
 
 
 def _comparison(node: tree.Comparison, scope: Scope) -> Value:
-    left, right = _operand(node.left, scope), _operand(node.right, scope)
+    left = _operand(node.left, scope)
+    if node.operator == "matches":
+        return _matches(left, node.right, scope)
+    right = _operand(node.right, scope)
     if node.operator in operators.TESTS:
         return operators.holds(node.operator, left, right)
-    if node.operator == "matches":
-        return _matches(left, right, scope.session)
     if node.operator == "between":
         return operators.is_between(left, right)
     if not isinstance(right, Typed):
@@ -371,15 +387,17 @@ def _comparison(node: tree.Comparison, scope: Scope) -> Value:
     return types.is_instance(left, right, type_name(left))
 
 
-def _matches(left: Value, right: Value, session: Session) -> bool:
-    if left is None:
+def _matches(left: Value, right_node: tree.Node, scope: Scope) -> bool:
+    subject = text(left)
+    if subject is None:
         raise ExpressionError(Kind.REGEX, "Null can't be matched.")
+    right = _operand(right_node, scope)
     if not isinstance(right, str):
         raise ExpressionError(Kind.REGEX, f"The pattern must be text, not of type {type_name(right)}.")
     try:
-        pattern, subject = java.compiled(right), text(left) or ""
+        pattern = java.compiled(right)
         if not pattern.is_cheap_for(subject):
-            session.charge(pattern.steps(subject))
+            scope.session.charge(pattern.steps(subject))
         return pattern.fits(subject)
     except PatternError as error:
         raise of_pattern(error) from error

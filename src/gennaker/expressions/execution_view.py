@@ -12,7 +12,7 @@ from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.hashing import text_hash
 from gennaker.expressions.operators import wrap
 from gennaker.expressions.trigger_view import objects, reads
-from gennaker.expressions.values import MISSING, Long, LookupMap, Record, Status, Value, equal
+from gennaker.expressions.values import MISSING, Long, LookupMap, Objects, Record, Status, Value, equal
 from gennaker.model.codec import Json, JsonObject
 
 _STAGE_BLOCKED = frozenset({"syntheticStageOwner", "lastModified", "size", "timeout", "parentWithTimeout", "class"})
@@ -158,7 +158,7 @@ class ExecutionView:
             "hasFailed": lambda: raw.get("status") == "TERMINAL",
             "context": lambda: LookupMap(self.names(raw), {}),
             "outputs": lambda: _map(raw, "outputs"),
-            "tasks": lambda: [_task(task) for task in objects(raw.get("tasks"))],
+            "tasks": lambda: Objects(_task(task) for task in objects(raw.get("tasks"))),
             "requisiteStageRefIds": lambda: raw.get("requisiteStageRefIds") or [],
             "parent": parent,
             "topLevelStage": lambda: self.stage(self._top(raw)),
@@ -180,7 +180,7 @@ class ExecutionView:
         )
 
     def _each(self, stages: Iterable[JsonObject]) -> Value:
-        return [self.stage(stage) for stage in stages]
+        return Objects(self.stage(stage) for stage in stages)
 
     def _after(self, raw: JsonObject) -> list[JsonObject]:
         ref = raw.get("refId")
@@ -237,15 +237,15 @@ class ExecutionView:
             "context": self.merged_outputs,
             "trigger": lambda: trigger_view.trigger(_map(raw, "trigger"), _parent),
             "authentication": lambda: trigger_view.record(
-                "AuthenticationDetails", raw.get("authentication"), ("user", "allowedAccounts")
+                "AuthenticationDetails", _authentication(raw), ("user", "allowedAccounts")
             ),
             "paused": lambda: _paused(raw.get("paused")),
             "canceled": lambda: raw.get("canceled") or False,
             "limitConcurrent": lambda: raw.get("limitConcurrent") or False,
             "keepWaitingPipelines": lambda: raw.get("keepWaitingPipelines") or False,
             "maxConcurrentExecutions": lambda: raw.get("maxConcurrentExecutions") or 0,
-            "notifications": lambda: _list(raw, "notifications"),
-            "systemNotifications": lambda: _list(raw, "systemNotifications"),
+            "notifications": lambda: Objects(_list(raw, "notifications")),
+            "systemNotifications": lambda: Objects(_list(raw, "systemNotifications")),
             "initialConfig": lambda: _map(raw, "initialConfig"),
             "hashCode": lambda: wrap(31 + text_hash(_text(raw, "id")), 32),
         }
@@ -282,7 +282,7 @@ class ExecutionView:
             "stages": [_stage_bean(stage) for stage in self.stages],
             **{key: raw.get(key) for key in ("startTime", "endTime", "startTimeExpiry")},
             "status": _text(raw, "status") or "NOT_STARTED",
-            "authentication": raw.get("authentication"),
+            "authentication": _authentication(raw),
             "paused": paused.raw if isinstance(paused, Record) else None,
             "origin": raw.get("origin"),
             "trigger": trigger.bean(),
@@ -329,6 +329,14 @@ def _paused(raw: Json) -> Value:
     full["pausedMs"] = ended - began if isinstance(began, int) and isinstance(ended, int) else 0
     properties = {**reads(full, full), **_long_reads(full, ("pauseTime", "resumeTime", "pausedMs"))}
     return Record("PausedDetails", "", full, properties)
+
+
+def _authentication(raw: JsonObject) -> Json:
+    """In the order of its class."""
+    given = raw.get("authentication")
+    if not isinstance(given, dict):
+        return None
+    return {"user": given.get("user"), "allowedAccounts": given.get("allowedAccounts") or []}
 
 
 def _flag(context: JsonObject, key: str) -> bool:

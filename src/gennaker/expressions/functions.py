@@ -27,9 +27,11 @@ from gennaker.expressions.values import (
     INT_MIN,
     MISSING,
     Float,
+    Instant,
     LocalDate,
     LocalDateTime,
     NotEvaluable,
+    Objects,
     Record,
     Value,
 )
@@ -164,8 +166,8 @@ def _from_base64(_call: Call, text: str | None) -> str:
 
 
 def _to_json(_call: Call, value: Value) -> str:
-    if isinstance(value, (LocalDate, LocalDateTime)):
-        raise _failed("#toJson can't write days and times. Add .toString().")
+    if isinstance(value, (Instant, LocalDate, LocalDateTime)):
+        raise _failed("#toJson can't write days, times and instants. Add .toString().")
     is_marked = isinstance(value, NotEvaluable)
     written = json_text(to_json(value.expression if isinstance(value, NotEvaluable) else value, is_bean=True))
     if not is_marked and "${" in written:
@@ -278,7 +280,7 @@ _DEPLOYING = frozenset({"deploy", "createServerGroup", "cloneServerGroup", "roll
 
 
 def _deployed_server_groups(_call: Call, view: ExecutionView, wanted: list[str]) -> Value:
-    found: list[Value] = []
+    found = Objects()
     for stage in view.stages:
         is_meant = not wanted or stage.get("name") in wanted or stage.get("id") in wanted
         if stage.get("type") not in _DEPLOYING or stage.get("status") != "SUCCEEDED" or not is_meant:

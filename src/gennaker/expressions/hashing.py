@@ -1,6 +1,7 @@
 """Java's hashCode, of the types whose hash doesn't depend on the process."""
 
 import struct
+from collections.abc import Iterable
 
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.values import (
@@ -33,6 +34,20 @@ def text_hash(text: str) -> int:
     for unit in memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H"):
         found = (31 * found + unit) & _MASK
     return found
+
+
+def in_table_order(keys: Iterable[Value], copied: int = 0) -> list[Value]:
+    """The keys in the order of a HashMap to which they were added in this order, the first `copied` when it was made."""
+    listed = list(keys)
+    size = 16 if not copied else 1 << int(copied / 0.75).bit_length()
+    while len(listed) > size * 3 // 4:
+        size *= 2
+
+    def place(key: Value) -> int:
+        found = _Hashing().of(key)
+        return (found ^ (found >> 16)) & (size - 1)
+
+    return sorted(listed, key=place)
 
 
 def _signed(number: int) -> int:

@@ -26,6 +26,7 @@ from gennaker.expressions.values import (
     LocalDate,
     LocalDateTime,
     LookupMap,
+    Objects,
     RandomSource,
     Record,
     Status,
@@ -94,6 +95,7 @@ _STATUS = merged(
 _TABLES: dict[type, Table] = {
     str: methods_text.METHODS,
     list: methods_collections.LIST,
+    Objects: methods_collections.LIST,
     dict: methods_collections.MAP,
     Group: methods_collections.GROUP,
     Entry: methods_collections.ENTRY,
@@ -164,6 +166,8 @@ def _record_property(target: Record, name: str) -> Value:
         return read()
     if name in target.blocked or name == "class":
         raise _blocked(target, name)
+    if name == "toString":
+        return java_text(target)
     message = f"A {target.type_name} has no property {name}."
     raise ExpressionError(Kind.PROPERTY_MISSING, message, nearest=nearest(name, target.properties))
 

@@ -12,7 +12,7 @@ import msgspec
 
 from gennaker.expressions.arguments import CLOSE, CONVERTED, EXACT, convert, distance, suits
 from gennaker.expressions.failures import ExpressionError, Kind, nearest
-from gennaker.expressions.values import Array, Value, items_of, type_name
+from gennaker.expressions.values import Array, Group, Value, items_of, type_name
 
 Code: TypeAlias = Callable[..., Value]
 
@@ -224,8 +224,9 @@ def _arguments(method: Method, arguments: Sequence[Value]) -> list[Value]:
     made = [convert(kind, value) for kind, value in zip(method.parameters[:-1], arguments[:fixed], strict=True)]
     rest: list[Value] = list(arguments[fixed:])
     # A single list for `Object...` is spread, as Spring's converter does: format('%s', {1,2}) is "1".
-    if len(rest) == 1 and (spread := items_of(rest[0])) is not None:
-        rest = spread
     kind = method.parameters[-1]
+    is_spread = len(rest) == 1 and not (kind == "Object" and isinstance(rest[0], Group))
+    if is_spread and (spread := items_of(rest[0])) is not None:
+        rest = spread
     made.append([convert(kind, value) for value in rest])
     return made

@@ -78,6 +78,11 @@ def _index_of(text: str, wanted: str | None, start: int = 0) -> int:
     return each.find(units(_given(wanted, "text to look for")), min(max(start, 0), len(each)))
 
 
+def _starts_at(text: str, beginning: str | None, at: int) -> bool:
+    each, wanted = units(text), units(_given(beginning, "beginning"))
+    return 0 <= at <= len(each) and each[at:].startswith(wanted)
+
+
 def _last_index_of(text: str, wanted: str | None, start: int | None = None) -> int:
     each, looked_for = units(text), units(_given(wanted, "text to look for"))
     if start is not None and start < 0:
@@ -119,6 +124,8 @@ def _pattern(pattern: str | None) -> java.Pattern:
 
 def _replace_pattern(text: str, pattern: str | None, new: str | None, *, is_first_only: bool = False) -> str:
     compiled = _pattern(pattern)
+    if is_first_only:
+        _given(new, "replacement")
     expand: Callable[[str, java.Spans], str] | None = None
     pieces: list[str] = []
     position = length = 0
@@ -327,9 +334,7 @@ _INSTANCE = table(
         "contentEquals(StringBuffer)": lambda text, other: text == _given(other, "other text"),
         "endsWith(String)": lambda text, other: text.endswith(_given(other, "ending")),
         "startsWith(String)": lambda text, other: text.startswith(_given(other, "beginning")),
-        "startsWith(String,int)": lambda text, other, at: (
-            0 <= at <= len(units(text)) and units(text)[at:].startswith(units(_given(other, "beginning")))
-        ),
+        "startsWith(String,int)": _starts_at,
         "equals(Object)": equal,
         "equalsIgnoreCase(String)": lambda text, other: other is not None and _folded(text) == _folded(other),
         "getBytes()": _bytes,

@@ -6,6 +6,7 @@ from exact fractions and stop at half a unit in the last place (Steele and White
 """
 
 import math
+import re
 import struct
 
 from gennaker.expressions.failures import ExpressionError, Kind
@@ -35,7 +36,8 @@ def float_text(value: float) -> str:
 def parse_whole(given: str, what: str, kind: Kind = Kind.JAVA_EXCEPTION, radix: int = 10) -> int:
     """Java's reading of whole numbers: an optional sign and digits, no spaces, no underscores."""
     digits = given[1:] if given[:1] in ("+", "-") else given
-    if not digits or len(digits) > 400 or not all(character.isalnum() for character in digits):
+    is_prefixed = digits[:2].lower() in ("0x", "0b", "0o")  # which Python reads where the radix is that of the prefix
+    if not digits or len(digits) > 400 or is_prefixed or not all(character.isalnum() for character in digits):
         raise ExpressionError(kind, f"{given[:60]!r} isn't a whole number ({what}).")
     try:
         return int(given, radix)
@@ -52,10 +54,28 @@ def parse_real(given: str, kind: Kind = Kind.JAVA_EXCEPTION) -> float:
         return -math.inf if word[0] == "-" else math.inf
     if word[-1:] in ("d", "D", "f", "F"):
         word = word[:-1]
-    if not word or len(word) > 400 or "_" in word or not (word[-1].isdigit() or word[-1] == ".") or "n" in word.lower():
+    if re.fullmatch(r"[+-]?0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]*[pP][+-]?[0-9]+", word):
+        return _hexadecimal(word, given, kind)
+    if (
+        not word.isascii()
+        or not word
+        or len(word) > 400
+        or "_" in word
+        or not (word[-1].isdigit() or word[-1] == ".")
+        or "n" in word.lower()
+    ):
         raise ExpressionError(kind, f"{given[:60]!r} isn't a number.")
     try:
         return float(word)
+    except ValueError as cause:
+        raise ExpressionError(kind, f"{given[:60]!r} isn't a number.") from cause
+
+
+def _hexadecimal(word: str, given: str, kind: Kind) -> float:
+    try:
+        return float.fromhex(word)
+    except OverflowError:
+        return -math.inf if word[0] == "-" else math.inf
     except ValueError as cause:
         raise ExpressionError(kind, f"{given[:60]!r} isn't a number.") from cause
 

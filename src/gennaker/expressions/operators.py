@@ -5,7 +5,7 @@ from collections.abc import Callable
 from operator import eq, ge, gt, le, lt, ne
 
 from gennaker.expressions.conversions import as_double, has_text, java_text, text
-from gennaker.expressions.failures import ExpressionError, Kind, bad
+from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.number_text import single
 from gennaker.expressions.values import (
     INT_MAX,
@@ -214,9 +214,9 @@ def negative(value: Value) -> Value:
         case bool():
             pass
         case Float():
-            return Float(-value)
+            return Float(0.0 - value)  # not -value: Spring takes it from zero, so that there is no -0.0
         case float():
-            return -value
+            return 0.0 - value
         case BigInteger():
             return BigInteger(-value)
         case int():
@@ -358,7 +358,8 @@ def holds(operator: str, left: Value, right: Value) -> bool:
 def _check_status(left: Value, right: Value) -> None:
     """Unlike < and >, <= and >= don't take a status for text; they compare two by their order."""
     if isinstance(left, Status) != isinstance(right, Status) and left is not None and right is not None:
-        raise bad(f"A value of type {type_name(left)} can't be compared with one of type {type_name(right)} here.")
+        message = f"A value of type {type_name(left)} can't be compared with one of type {type_name(right)} here."
+        raise ExpressionError(Kind.NOT_COMPARABLE, message)
 
 
 def is_between(value: Value, limits: Value) -> bool:

@@ -133,17 +133,16 @@ class _Parser:
         """Operands joined by operators that bind at least as tightly as `weakest`."""
         start = self._next.start
         node = self._unary()
-        compared = powered = False
+        tightest = _POWER
         while True:
             operator = self._operator()
             binding = _BINDING.get(operator, 0)
-            if binding < weakest or binding == 0:
-                return node
-            if (binding == _COMPARISON and compared) or (binding == _POWER and powered):
-                return node  # neither chains: what follows is reported as left over
+            if binding < weakest or binding == 0 or binding > tightest:
+                return node  # what follows is the caller's, or is reported as left over
             if node is None:
                 raise _unexpected(self._next, "a value")
-            compared, powered = compared or binding == _COMPARISON, powered or binding == _POWER
+            # Comparisons and powers don't chain, nor does either follow what binds more weakly: `a or b < c < d`.
+            tightest = binding - 1 if binding in (_COMPARISON, _POWER) else binding
             node = self._joined(node, operator, binding, start)
 
     def _joined(self, left: tree.Node, operator: str, binding: int, start: int) -> tree.Node:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import msgspec
 
 from gennaker.expressions.execution_view import ExecutionView
+from gennaker.expressions.hashing import in_table_order
 from gennaker.expressions.trigger_view import scm_commits, scm_info, trigger_map
 from gennaker.expressions.values import MISSING, LookupMap, Names, PlainNames, Value
 from gennaker.model.codec import Json, JsonObject
@@ -113,8 +114,11 @@ class SceneMap(LookupMap):
         return found.value() if isinstance(found, _Lazy) else found
 
     def entries(self) -> dict[Value, Value]:
-        """The own entries as a plain map."""
-        return {key: item.value() if isinstance(item, _Lazy) else item for key, item in super().entries().items()}
+        """The own entries as a plain map, in the order of Java's hash map: the root is a copy of the context."""
+        own = super().entries()
+        added = {"parameters", "scmInfo"}.difference(self.names.own_keys())
+        found = {key: own[key] for key in in_table_order(own, copied=len(own) - len(added.intersection(own)))}
+        return {key: item.value() if isinstance(item, _Lazy) else item for key, item in found.items()}
 
 
 def _add_derived(extras: dict[str, Value], trigger: Value, context: Names) -> None:

@@ -5,10 +5,11 @@ result is written flat, and what `#toJson` writes of that object, where the fiel
 under `other`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from gennaker.expressions.values import Record, Value
+from gennaker.expressions.conversions import java_text
+from gennaker.expressions.values import Objects, Record, Value
 from gennaker.model.codec import Json, JsonObject
 
 _TYPED_FIELDS: dict[str, dict[str, Json]] = {
@@ -116,8 +117,18 @@ def record(type_name: str, raw: Json, keys: Iterable[str]) -> Value:
     """An object with some keys of a map as properties; null where there is no map."""
     if not isinstance(raw, dict):
         return None
+    if type_name in _SHOWN_BY_FIELDS:
+        return Record(type_name, lambda: _shown(type_name, {key: raw.get(key) for key in keys}), raw, reads(raw, keys))
     label = raw.get("name")
     return Record(type_name, label if isinstance(label, str) else "", raw, reads(raw, keys))
+
+
+_SHOWN_BY_FIELDS = frozenset({"Artifact", "SourceControl"})
+
+
+def _shown(type_name: str, fields: Mapping[str, Value]) -> str:
+    """The text of an object that shows its fields."""
+    return f"{type_name}({', '.join(f'{key}={java_text(value)}' for key, value in fields.items())})"
 
 
 def _source(raw: JsonObject) -> Value:
@@ -160,11 +171,17 @@ def expected(raw: JsonObject) -> Record:
         **reads(full, ("id", "usePriorArtifact", "useDefaultArtifact")),
         **{key: partial(artifact, raw.get(key)) for key in ("matchArtifact", "boundArtifact", "defaultArtifact")},
     }
-    return Record("ExpectedArtifact", str(raw.get("id")), full, properties)
+
+    def label() -> str:
+        return _shown("ExpectedArtifact", {key: properties[key]() for key in full})
+
+    return Record("ExpectedArtifact", label, full, properties)
 
 
 def _build_json(raw: JsonObject, kind: str) -> JsonObject:
     full: JsonObject = {**_BUILD, **({"timestamp": None} if kind == "jenkins" else {}), **raw}
+    if full["scm"] is not None:
+        full["scm"] = [{key: item.get(key) for key in _SOURCE} for item in objects(full["scm"])]
     full["building"] = full["building"] or False
     full["fullDisplayName"] = raw.get("fullDisplayName") or f"{raw.get('name')}#{raw.get('number')}"
     return full
@@ -176,7 +193,7 @@ def _build(raw: Json, kind: str) -> Value:
     full = _build_json(raw, kind)
 
     def each(key: str, make: Callable[[JsonObject], Value]) -> Value:
-        return None if full[key] is None else [make(item) for item in objects(full[key])]
+        return None if full[key] is None else _all(make, full[key])
 
     properties = {
         **reads(full, full),
@@ -197,6 +214,7 @@ def trigger(raw: JsonObject, parent: Callable[[JsonObject], tuple[Value, Value, 
         **{key: partial(_all, make, full[key]) for key, make in parts.items()},
         "other": lambda: raw,
     }
+    properties["notifications"] = lambda: Objects(objects(full["notifications"]))
     if "buildInfo" in properties:
         properties["buildInfo"] = partial(_build, full.get("buildInfo"), kind)
     if isinstance(full.get("parentExecution"), dict):
@@ -207,13 +225,18 @@ def trigger(raw: JsonObject, parent: Callable[[JsonObject], tuple[Value, Value, 
             properties["parentExecution"] = lambda: parent(raw)[0]
             properties["parentStage"] = lambda: parent(raw)[1]
     names = {"manual": "Default", "none": "Default", "webhook": "Default", "pubsub": "Default", "cron": "Default"}
-    return Record(
-        f"{names.get(kind, kind.title())}Trigger", kind, full, properties, bean=lambda: _bean(raw, full, parent)
-    )
+    type_name = f"{names.get(kind, kind.title())}Trigger"
+
+    def label() -> str:
+        flags = {"rebake": "isRebake", "dryRun": "isDryRun", "strategy": "isStrategy"}
+        shown = (*_COMMON_FIELDS, *(key for key in typed if key not in _LATE_FIELDS))
+        return _shown(type_name, {flags.get(key, key): properties[key]() for key in shown})
+
+    return Record(type_name, label, full, properties, bean=lambda: _bean(raw, full, parent))
 
 
 def _all(make: Callable[[JsonObject], Value], given: Json) -> Value:
-    return [make(item) for item in objects(given)]
+    return Objects(make(item) for item in objects(given))
 
 
 def _bean(raw: JsonObject, full: JsonObject, parent: Callable[[JsonObject], tuple[Value, Value, Json]]) -> JsonObject:

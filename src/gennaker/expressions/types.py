@@ -215,9 +215,11 @@ def is_instance(value: Value, owner: Typed, name: str) -> bool:
 
 
 def _encoded(text: str | None, charset: str | None) -> str:
+    if text is None:
+        raise bad("The text to encode is null.")
     if (charset or "").upper() not in ("UTF-8", "UTF8"):
         raise bad(f"The character set {(charset or '')[:40]!r} isn't known here. Use 'UTF-8'.")
-    return quote_plus((text or "").encode("utf-8", "replace"), safe="*-._").replace("~", "%7E")
+    return quote_plus(text.encode("utf-8", "replace"), safe="*-._").replace("~", "%7E")
 
 
 def _name(name: str | None) -> str:

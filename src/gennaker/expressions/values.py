@@ -91,6 +91,12 @@ class Group(msgspec.Struct, frozen=True):
     items: list[Value]
 
 
+class Objects(list[Value]):
+    """A list of which Java knows that its elements are objects without text: it has none itself, even when empty."""
+
+    __slots__ = ()
+
+
 class Entry(msgspec.Struct, frozen=True):
     """An entry of a map, as selections and projections of maps see it."""
 
@@ -249,12 +255,12 @@ class PlainNames:
 class Record:
     """An object of the execution: its readable properties, blocked ones and methods; equal by identity."""
 
-    __slots__ = ("bean", "blocked", "label", "methods", "properties", "raw", "type_name")
+    __slots__ = ("_label", "bean", "blocked", "methods", "properties", "raw", "type_name")
 
     def __init__(  # noqa: PLR0913 - the parts of an object; the last three are optional
         self,
         type_name: str,
-        label: str,
+        label: str | Callable[[], str],
         raw: JsonObject,
         properties: dict[str, Callable[[], Value]],
         *,
@@ -262,14 +268,18 @@ class Record:
         methods: dict[str, Callable[..., Value]] | None = None,
         bean: Callable[[], JsonObject] | None = None,
     ) -> None:
-        """`raw` is its JSON form, `bean` that of `#toJson`; properties are computed when read; `blocked` may not be."""
+        """`label` is its text, `raw` its JSON form, `bean` that of `#toJson`; properties are computed when read; `blocked` may not be."""
         self.type_name = type_name
-        self.label = label
+        self._label = label
         self.raw = raw
         self.properties = properties
         self.blocked = blocked
         self.methods = methods or {}
         self.bean = bean or self._plain
+
+    def text(self) -> str:
+        """Its `toString()`."""
+        return (self._label() if callable(self._label) else self._label) or self.type_name
 
     def _plain(self) -> JsonObject:
         return self.raw
@@ -310,6 +320,7 @@ _SIMPLE = {
     Float: "Float",
     float: "Double",
     list: "ArrayList",
+    Objects: "ArrayList",
     dict: "LinkedHashMap",
     Char: "Character",
     Entry: "Entry",
@@ -338,6 +349,14 @@ def type_name(value: Value) -> str:
     if isinstance(value, LookupMap):
         return "HashMap"
     return _SIMPLE.get(type(value)) or type(value).__name__
+
+
+def value_at(target: dict[Value, Value], key: Value) -> Value:
+    """Of a key of Java's: 1, 1L, 1.0 and true are four, and one to Python."""
+    found = target.get(key, MISSING)
+    if type(key) is str or found is MISSING:
+        return found
+    return found if any(equal(key, known) for known in target if known == key) else MISSING
 
 
 MAX_COMPARED = 1_000_000

@@ -73,6 +73,7 @@ class Repeat(msgspec.Struct, frozen=True):
 Tree: TypeAlias = One | Look | Around | Back | Sequence | Choice | Group | Repeat
 
 _LINE_END = r"(?:\r\n|[\n\r\x85\u2028\u2029])"
+_LINE_START = r"(?:\A|(?<=[\n\x85\u2028\u2029])|(?<=\r)(?!\n))(?!\Z)"
 _CLASSES = {
     "Lower": "[a-z]",
     "Upper": "[A-Z]",
@@ -220,7 +221,7 @@ class _Parser:
             case ".":
                 return One(r"[\s\S]" if "s" in self._flags else r"[^\n\r\x85\u2028\u2029]")
             case "^":
-                return Look(r"(?:\A|(?<=[\n\r\x85\u2028\u2029])(?!\Z))" if "m" in self._flags else r"\A")
+                return Look(_LINE_START if "m" in self._flags else r"\A")
             case "$":
                 return Look(rf"(?={_LINE_END}|\Z)" if "m" in self._flags else rf"(?={_LINE_END}?\Z)")
             case "\\":
@@ -277,7 +278,7 @@ class _Parser:
     def _escape(self) -> Tree:
         character = self._take()
         if character in "bB":
-            return Look("\\" + character)
+            return Look(f"(?u:\\{character})")  # before Java 19 letters beyond ASCII make words here, though not for \w
         if character in "AGzZ":
             return Look({"A": r"\A", "G": r"\A", "z": r"\Z", "Z": rf"(?={_LINE_END}?\Z)"}[character])
         if character == "R":

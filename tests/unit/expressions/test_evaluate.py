@@ -218,3 +218,17 @@ def test_no_text_raises(text: str) -> None:
     evaluated = template.evaluate(["${" + text + "}", text, {text: "${" + text}], root.plain(_CONTEXT))
 
     assert isinstance(evaluated.value, list)
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [
+        ("nope matches nope.x", Kind.REGEX),  # the left side is looked at before the right one is evaluated
+        ("m matches nope.x", Kind.CONVERSION),
+        ("s matches 1", Kind.REGEX),
+        ("false or 1 == 1 == true", Kind.PARSE),
+        ("2 * 3 ^ 2 ^ 2", Kind.PARSE),
+    ],
+)
+def test_a_failure_is_of_the_kind_that_came_first(expression: str, kind: Kind) -> None:
+    assert [failure.kind for failure in _evaluate(expression).failures] == [kind]

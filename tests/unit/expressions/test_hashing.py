@@ -2,7 +2,7 @@
 
 import pytest
 
-from gennaker.expressions.hashing import java_hash
+from gennaker.expressions.hashing import in_table_order, java_hash
 from gennaker.expressions.values import Char, Date, Float, Long, Value
 
 
@@ -25,3 +25,12 @@ from gennaker.expressions.values import Char, Date, Float, Long, Value
 )
 def test_hashes_are_javas(value: Value, expected: int) -> None:
     assert java_hash(value) == expected
+
+
+def test_keys_are_ordered_as_in_a_hash_map_that_grew() -> None:
+    assert in_table_order(["b", "a", None, 17, 1]) == [None, "a", 17, 1, "b"]
+
+
+def test_a_copied_hash_map_has_the_size_of_what_was_copied() -> None:
+    assert in_table_order(["b", "a", "h"], copied=2) == ["h", "a", "b"]
+    assert in_table_order(["h", "x", "i"], copied=3) == ["h", "x", "i"]
