@@ -7,6 +7,8 @@ from cyclopts import App, Parameter
 
 from gennaker.cli import terminal
 from gennaker.cli.place import HERE, Place
+from gennaker.cli.terminal import Form
+from gennaker.model.codec import to_json
 
 
 def add_to(app: App) -> None:
@@ -21,6 +23,7 @@ def verify(
     *,
     heads: Annotated[Path | None, Parameter(help="Signed heads that were exported (default: audit.file).")] = None,
     key: Annotated[str, Parameter(help="The public key of the heads (default: of the data folder's key).")] = "",
+    output: Annotated[Form, Parameter(help="How it is printed.")] = Form.TABLE,
     place: Place = HERE,
 ) -> int:
     """Check the chain of audit records: nothing changed, dropped, reordered, cut off or, by the heads, written anew."""
@@ -28,7 +31,10 @@ def verify(
 
     configured = place.local()
     verdict = assembly.verify_audit(configured.settings, configured.data, heads=heads, key=key)
-    terminal.say(verdict.sentence)
+    if output is Form.TABLE:
+        terminal.say(verdict.sentence)
+    else:
+        terminal.show(to_json(verdict), output)
     return 0 if verdict.is_intact else 1
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gennaker.cli import terminal
+from gennaker.cli.terminal import Form
 from gennaker.engine import orca_json, recording, replaying
 from gennaker.engine.recording import Recording
 from gennaker.expressions import root as roots
@@ -37,7 +38,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Show the value of each part."""
     is_strict: bool = False
     """What Spinnaker would leave as text is an error."""
-    as_json: bool = False
+    form: Form = Form.TABLE
 
 
 def evaluate(
@@ -57,9 +58,9 @@ def evaluate(
     failure = made.failures[0] if made.failures else None
     parts = failure.parts if failure else template.explain(text, root, at_ms=at_ms) if wanted.explains else ()
     value = made.value["value"] if isinstance(made.value, dict) else None
-    if wanted.as_json:
+    if wanted.form is not Form.TABLE:
         shown: list[Json] = [part.as_json() for part in parts]
-        terminal.show_json({"value": value, "failure": failure.as_json() if failure else None, "parts": shown})
+        terminal.show({"value": value, "failure": failure.as_json() if failure else None, "parts": shown}, wanted.form)
     else:
         _show(text, value, failure, parts if wanted.explains or failure else ())
     return 1 if failure else 0
@@ -109,9 +110,9 @@ def _left_as_text(execution: JsonObject | None, wanted: Wanted) -> int:
         )
     stages = [_stage(execution, wanted.stage)] if wanted.stage else _stages(execution)
     found = [(stage, failure) for stage in stages for failure in _failures(execution, stage)]
-    if wanted.as_json:
+    if wanted.form is not Form.TABLE:
         listed: list[Json] = [{"stage": _text(stage, "refId"), **failure.as_json()} for stage, failure in found]
-        terminal.show_json(listed)
+        terminal.show(listed, wanted.form)
         return 1 if found else 0
     for stage, failure in found:
         terminal.say(f"{_text(stage, 'refId')} {_text(stage, 'name')}: {failure.pointer}")

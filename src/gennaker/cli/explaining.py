@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gennaker.cli import terminal
+from gennaker.cli.terminal import Form
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
@@ -22,7 +23,7 @@ def show(
     execution_id: str,
     stage: str,
     *,
-    as_json: bool,
+    form: Form,
     settings: Settings = Settings(),  # noqa: B008 - a frozen record
 ) -> int:
     """Prints the answers, the most important first. `settings` say where the store of the folder is."""
@@ -30,8 +31,8 @@ def show(
     answers = foreign.mappings(found.get("answers"))
     if not answers:
         raise Refused(Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}."))
-    if as_json:
-        terminal.show_json(found)
+    if form is not Form.TABLE:
+        terminal.show(found, form)
         return 0
     now = _instant(found.get("at"))
     terminal.say(f"{found['executionId']}  {found['name']}  {found['status']}")

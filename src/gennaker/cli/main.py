@@ -29,6 +29,7 @@ from gennaker.cli import (
 )
 from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
+from gennaker.model.codec import JsonObject
 from gennaker.model.comparison import Aspect
 from gennaker.model.problems import Problem, Refused
 
@@ -49,6 +50,7 @@ differing.add_to(app)
 
 _NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")
 _Output = Annotated[Form, Parameter(help="How it is printed.")]
+_Json = Annotated[bool, Parameter(help="The same as --output json.", negative="")]
 _Stage = Annotated[str, Parameter(help="Its id, refId or name; needed where several can be meant.")]
 DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
 """What the extra `demo` brings."""
@@ -109,6 +111,24 @@ def run(file: Path, *, place: Place = HERE) -> int:
 
 
 @app.command
+def start(
+    application: str,
+    pipeline: Annotated[str, Parameter(help="Its name or id.")],
+    *,
+    parameter: Annotated[list[str] | None, Parameter(help="One of the run's: tag=1.2.3.", negative="")] = None,
+    detach: Annotated[
+        bool, Parameter(help="Print the execution's id, and don't wait for its end.", negative="")
+    ] = False,
+    place: Place = HERE,
+) -> int:
+    """Start PIPELINE of APPLICATION as it is saved, showing what happens until it ends."""
+    from gennaker.cli import simulating
+
+    parameters: JsonObject = dict(simulating.parted(one) for one in parameter or [])
+    return running.start(place.client(), application, pipeline, parameters, follows=not detach)
+
+
+@app.command
 def watch(execution: str, *, place: Place = HERE) -> int:
     """Show EXECUTION as it goes until it ends: stages, what they wait for, traffic. Ctrl-C leaves it going."""
     from gennaker.cli import watching
@@ -140,18 +160,19 @@ def explain(
     execution: str,
     *,
     stage: Annotated[str, Parameter(help="One stage of it: id, refId or name.")] = "",
-    json: bool = False,
+    json: _Json = False,
+    output: _Output = Form.TABLE,
     place: Place = HERE,
 ) -> int:
     """What keeps EXECUTION from moving on, since when, and who can move it on; or why it has ended as it has."""
     from gennaker.cli import explaining
 
     configured = place.configured()
-    return explaining.show(place.where(), execution, stage, as_json=json, settings=configured.settings)
+    return explaining.show(place.where(), execution, stage, form=_form(output, json=json), settings=configured.settings)
 
 
 @app.command
-def replay(
+def replay(  # noqa: PLR0913 - the options of a command
     execution: Annotated[str, Parameter(help="Its id, or a file that --export has written.")],
     *,
     at: Annotated[int, Parameter(help="Show the state after event number N.")] = 0,
@@ -162,14 +183,15 @@ def replay(
         ),
     ] = None,
     export: Annotated[Path | None, Parameter(help="Write journal and state to a file.")] = None,
-    json: bool = False,
+    json: _Json = False,
+    output: _Output = Form.TABLE,
     place: Place = HERE,
 ) -> int:
     """Fold EXECUTION's journal again: it must give its state, bit for bit."""
     from gennaker.cli import replaying
 
     configured = place.configured()
-    wanted = replaying.Wanted(at=at, other=with_, export=export, as_json=json)
+    wanted = replaying.Wanted(at=at, other=with_, export=export, form=_form(output, json=json))
     return replaying.replay(place.where(), execution, wanted, settings=configured.settings)
 
 
@@ -233,7 +255,7 @@ def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
 
 
 @app.command
-def simulate(
+def simulate(  # noqa: PLR0913 - the options of a command
     file: Path,
     *,
     outcomes: Annotated[
@@ -244,13 +266,14 @@ def simulate(
     ] = (),  # type: ignore[assignment]  # read only
     judge: Annotated[list[str] | None, Parameter(help="STAGE=continue|stop[:AFTER].", negative="")] = None,
     trigger: Annotated[list[str] | None, Parameter(help="A field of the trigger: tag=1.2.3.", negative="")] = None,
-    json: bool = False,
+    json: _Json = False,
+    output: _Output = Form.TABLE,
 ) -> int:
     """Run the pipeline in FILE on virtual time, nothing outside touched, and print what would happen when."""
     from gennaker.cli import simulating
 
     flags = simulating.Flags(stages=outcome or [], judgments=judge or [], trigger=trigger or [])
-    return simulating.simulate(file, outcomes, flags, as_json=json)
+    return simulating.simulate(file, outcomes, flags, form=_form(output, json=json))
 
 
 @app.command
@@ -312,13 +335,13 @@ def compare(
 
 
 @_config.command(name="show")
-def config_show(*, place: Place = HERE, json: bool = False, output: _Output = Form.TABLE) -> int:
+def config_show(*, place: Place = HERE, json: _Json = False, output: _Output = Form.TABLE) -> int:
     """All settings with their values and where each value came from."""
     configured = place.local()
     values = configuration.shown(configured.settings)
     if json or output is not Form.TABLE:
         listed = [{"key": key, "value": value, "source": configured.sources[key]} for key, value in values.items()]
-        terminal.show(listed, Form.JSON if json else output)
+        terminal.show(listed, _form(output, json=json))
         return 0
     terminal.show_table(
         f"Data folder {configured.data}, settings file {configured.file}",
@@ -349,7 +372,8 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     strict: Annotated[
         bool, Parameter(help="Without EXPRESSION: list what would stay as text in the execution.", negative="")
     ] = False,
-    json: bool = False,
+    json: _Json = False,
+    output: _Output = Form.TABLE,
     place: Place = HERE,
 ) -> int:
     """Evaluate EXPRESSION, or the cases of a file: an array of `{value, level, error_kind}` comes out."""
@@ -367,9 +391,13 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         context=context,
         explains=explain,
         is_strict=strict,
-        as_json=json,
+        form=_form(output, json=json),
     )
     return evaluating.evaluate(place.where(), wanted, at_ms=int(time.time() * 1000), settings=configured.settings)
+
+
+def _form(output: Form, *, json: bool) -> Form:
+    return Form.JSON if json else output
 
 
 def _check_demo_packages() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from gennaker.cli import simulating, terminal
+from gennaker.cli.terminal import Form
 from gennaker.engine import differences, recording, replaying, what_if
 from gennaker.engine.calculating import Calculator
 from gennaker.engine.recording import Recording
@@ -33,7 +34,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """The state after this event; 0: not asked for."""
     other: Path | None = None
     export: Path | None = None
-    as_json: bool = False
+    form: Form = Form.TABLE
 
 
 def replay(
@@ -54,8 +55,8 @@ def replay(
     if wanted.other is not None:
         is_here = isinstance(where, Path) and not Path(execution).is_file()
         calculator = Calculator(simulating.known_stages(), settings if is_here else None)
-        return _what_if(recorded, wanted.other, calculator, as_json=wanted.as_json)
-    return _check(recorded, as_json=wanted.as_json)
+        return _what_if(recorded, wanted.other, calculator, form=wanted.form)
+    return _check(recorded, form=wanted.form)
 
 
 def find(where: Path | Remote, execution: str, settings: Settings) -> Recording:
@@ -70,10 +71,10 @@ def find(where: Path | Remote, execution: str, settings: Settings) -> Recording:
     return assembly.recorded(settings, where, execution)
 
 
-def _check(recorded: Recording, *, as_json: bool) -> int:
+def _check(recorded: Recording, *, form: Form) -> int:
     verdict = replaying.check(recorded, engine=version("gennaker"))
-    if as_json:
-        terminal.show_json(to_json(verdict))
+    if form is not Form.TABLE:
+        terminal.show(to_json(verdict), form)
     else:
         terminal.say(verdict.sentence)
         for one in verdict.differences[:_SHOWN]:
@@ -86,8 +87,10 @@ def _check(recorded: Recording, *, as_json: bool) -> int:
 def _show_state(recorded: Recording, wanted: Wanted) -> int:
     state = replaying.at(recorded, wanted.at)
     one = recorded.events[wanted.at - 1]
-    if wanted.as_json:
-        terminal.show_json({"number": one.number, "event": to_json(one.event), "state": differences.as_json(state)})
+    if wanted.form is not Form.TABLE:
+        terminal.show(
+            {"number": one.number, "event": to_json(one.event), "state": differences.as_json(state)}, wanted.form
+        )
         return 0
     ignored = f", ignored: {one.ignored}" if one.ignored else ""
     terminal.say(
@@ -106,7 +109,7 @@ def _show(state: Execution) -> None:
         terminal.say(f"{line}  waits for {waits[0]}" if waits[0] else line)
 
 
-def _what_if(recorded: Recording, file: Path, calculator: Calculator, *, as_json: bool) -> int:
+def _what_if(recorded: Recording, file: Path, calculator: Calculator, *, form: Form) -> int:
     other = _read(file)
     if not isinstance(other, dict) or not ("stages" in other or "events" in other):
         raise Refused(
@@ -124,11 +127,11 @@ def _what_if(recorded: Recording, file: Path, calculator: Calculator, *, as_json
         outcome, state = what_if.with_changes(recorded, changes, calculator)
     else:
         outcome, state = what_if.with_definition(recorded, other, calculator)
-    if as_json:
+    if form is not Form.TABLE:
         parted = [to_json(one) for one in differences.of_states(recorded.execution, state)]
         outcome_json = to_json(outcome)
         assert isinstance(outcome_json, dict)
-        terminal.show_json({**outcome_json, "differences": parted})
+        terminal.show({**outcome_json, "differences": parted}, form)
     else:
         _show_outcome(outcome)
     return 0

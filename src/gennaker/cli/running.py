@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from gennaker.cli import choosing, documents, patience, terminal
 from gennaker.model import foreign, problems
@@ -40,6 +41,17 @@ def run_file(client: Client, file: Path) -> int:
     return follow(client, execution_id)
 
 
+def start(client: Client, application: str, pipeline: str, parameters: JsonObject, *, follows: bool) -> int:
+    """Starts a stored pipeline by name or id; then as `run_file`, or at once 0."""
+    where = f"/api/v1/applications/{quote(application, safe='')}/pipelines/{quote(pipeline, safe='')}/start"
+    execution_id = text_at(client.post(where, {"parameters": parameters} if parameters else {}), "executionId")
+    if not follows:
+        terminal.say(execution_id)
+        return 0
+    terminal.say(f"{execution_id}  {client.address}/ui/#/executions/{execution_id}")
+    return follow(client, execution_id)
+
+
 def follow(client: Client, execution_id: str) -> int:
     """A line for each change of a stage, until the execution ends; 0 if it succeeds."""
     shown: dict[str, str] = {}
@@ -55,6 +67,8 @@ def follow(client: Client, execution_id: str) -> int:
             if text_at(stage, "status") != "NOT_STARTED" and shown.get(text_at(stage, "id")) != line:
                 shown[text_at(stage, "id")] = line
                 terminal.say(f"  {line}")
+                if waiting and text_at(stage, "type") == "manualJudgment":
+                    terminal.say(f"    gennaker approve {execution_id}, or gennaker reject {execution_id}")
                 _tell(mappings_at(stage, "problems"), told, indented=4)
         status = Status(text_at(execution, "status"))
         if status.is_complete:

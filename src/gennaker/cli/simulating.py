@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from gennaker.cli import terminal
+from gennaker.cli.terminal import Form
 from gennaker.interfaces.stages import StageType
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
@@ -45,22 +46,23 @@ class Flags:
         return merged
 
 
-def simulate(file: Path, declared: Path | None, flags: Flags, *, as_json: bool) -> int:
+def simulate(file: Path, declared: Path | None, flags: Flags, *, form: Form) -> int:
     """Runs FILE; 0 if the pipeline succeeds."""
     given: Json = _read(declared) if declared else {}
     if not isinstance(given, dict):
         raise Refused(Problem(code="outcomes.unreadable", message=f"{declared} holds no declared outcomes."))
     run = simulating.simulate(lab.load(file), outcomes.read(flags.over(given)), known=known_stages())
-    if as_json:
+    if form is not Form.TABLE:
         timeline: Json = [to_json(moment) for moment in run.timeline]
         refused: Json = list(run.refused)
-        terminal.show_json(
+        terminal.show(
             {
                 "status": run.execution.head.status.value,
                 "seconds": run.took.total_seconds(),
                 "timeline": timeline,
                 "refused": refused,
-            }
+            },
+            form,
         )
     else:
         _show(run)

@@ -10,6 +10,7 @@ from tests.make import stage_json
 
 from gennaker.cli import evaluating
 from gennaker.cli.evaluating import Wanted
+from gennaker.cli.terminal import Form
 from gennaker.engine import recording
 from gennaker.model.codec import JsonObject, encode
 from gennaker.model.problems import Refused
@@ -79,7 +80,7 @@ def test_a_failure_is_marked_and_what_was_meant_is_named(
 def test_strict_lists_all_that_would_stay_as_text(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert evaluating.evaluate(tmp_path, Wanted(execution=file, is_strict=True, as_json=True)) == 1
+    assert evaluating.evaluate(tmp_path, Wanted(execution=file, is_strict=True, form=Form.JSON)) == 1
 
     found = json.loads(capsys.readouterr().out)
     assert [(one["stage"], one["pointer"], one["level"], one["nearest"]) for one in found] == [

@@ -11,6 +11,7 @@ from tests.fakes import api_server
 from tests.fakes.api_server import ApiServer
 
 from gennaker.cli import explaining
+from gennaker.cli.terminal import Form
 from gennaker.engine import keys
 from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
 from gennaker.model.effect import PendingEffect, PrepareSubmission
@@ -63,7 +64,7 @@ def test_the_cause_stands_below_its_chain_with_what_to_type(
 ) -> None:
     api.will("GET /api/v1/executions/e1/why", ANSWER)
 
-    status = explaining.show(data, "e1", "", as_json=False)
+    status = explaining.show(data, "e1", "", form=Form.TABLE)
 
     assert status == 0
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
@@ -89,7 +90,7 @@ def test_the_cause_stands_below_its_chain_with_what_to_type(
 def test_programs_get_json(api: ApiServer, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     api.will("GET /api/v1/executions/e1/why", ANSWER)
 
-    explaining.show(data, "e1", "", as_json=True)
+    explaining.show(data, "e1", "", form=Form.JSON)
 
     assert json.loads(capsys.readouterr().out) == ANSWER
 
@@ -98,7 +99,7 @@ def test_an_unknown_stage_is_said(api: ApiServer, data: Path) -> None:
     api.will("GET /api/v1/executions/e1/why?stage=x", {**ANSWER, "answers": []})
 
     with pytest.raises(Refused, match="no stage 'x'"):
-        explaining.show(data, "e1", "x", as_json=False)
+        explaining.show(data, "e1", "x", form=Form.TABLE)
 
 
 def test_without_a_server_the_folder_is_asked_and_the_server_is_the_cause(
@@ -107,7 +108,7 @@ def test_without_a_server_the_folder_is_asked_and_the_server_is_the_cause(
     DataFolder(data).close()
     _accepted(data)
 
-    explaining.show(data, make.EXECUTION, "", as_json=False)
+    explaining.show(data, make.EXECUTION, "", form=Form.TABLE)
 
     said = capsys.readouterr().out
     assert "No server runs: nothing moves." in said
@@ -118,7 +119,7 @@ def test_without_a_server_an_unknown_execution_is_said(data: Path) -> None:
     DataFolder(data).close()
 
     with pytest.raises(Refused, match="no execution e1"):
-        explaining.show(data, "e1", "", as_json=False)
+        explaining.show(data, "e1", "", form=Form.TABLE)
 
 
 def _accepted(data: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,18 @@ def test_completion_names_the_commands(shell: str, capsys: pytest.CaptureFixture
 
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("gennaker", "validate", "ignore-failure", "executions"))
+
+
+def test_every_command_that_shows_things_takes_the_form_in_which_it_does() -> None:
+    """`eval` and `canary judge` print JSON as it is; the others tell people, or programs what they say."""
+    showing = (
+        *(("list", one) for one in ("executions", "pipelines", "applications", "imports")),
+        *((one,) for one in ("why", "replay", "validate", "plan", "simulate", "compare", "diff", "drift", "shadow")),
+        *(("config", "show"), ("audit", "verify"), ("secret", "list"), ("context", "list"), ("import",), ("eval",)),
+    )
+    for words in showing:
+        command = main.app
+        for word in words:
+            command = command[word]
+        assert command.default_command is not None
+        assert "output" in signature(command.default_command).parameters, words

@@ -12,6 +12,7 @@ from tests.make import stage_json
 
 from gennaker.cli import replaying
 from gennaker.cli.replaying import Wanted
+from gennaker.cli.terminal import Form
 from gennaker.engine import recording
 from gennaker.engine.recording import Recording
 from gennaker.model.codec import encode
@@ -107,7 +108,7 @@ def test_what_if_takes_changed_events_and_prints_json(
     failing = next(one.number for one in recorded.events if type(one.event).__name__ == "TaskReported")
     other.write_text(f"events: [{{number: {failing}, event: {{result: {{type: done}}}}}}]")
 
-    replaying.replay(tmp_path, file, Wanted(other=other, as_json=True))
+    replaying.replay(tmp_path, file, Wanted(other=other, form=Form.JSON))
 
     found = json.loads(capsys.readouterr().out)
     assert (found["before"], found["after"]) == ("TERMINAL", "SUCCEEDED")

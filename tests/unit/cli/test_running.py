@@ -85,6 +85,24 @@ def test_a_file_is_run_and_its_stages_are_shown_as_they_move_on(
     ]
 
 
+def test_a_stored_pipeline_is_started_with_its_parameters_and_followed_or_not(
+    api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = "POST /api/v1/applications/shop/pipelines/Deliver%20it/start"
+    api.will(path, {"executionId": "e1"}, status=202)
+    asks = {**stage("RUNNING", waitingFor="a person to judge"), "type": "manualJudgment"}
+    ended = {"status": "TERMINAL", "stages": [stage("TERMINAL")]}
+    api.will(f"GET {EXECUTION}", {"status": "RUNNING", "stages": [asks]}, ended)
+
+    assert running.start(client, "shop", "Deliver it", {"tag": "1.2.3"}, follows=False) == 0
+    assert capsys.readouterr().out == "e1\n"
+    assert running.start(client, "shop", "Deliver it", {}, follows=True) == 1
+    said = capsys.readouterr().out
+    assert "gennaker approve e1, or gennaker reject e1" in said
+    assert said.endswith("TERMINAL\n")
+    assert [asked for asked in api.asked if asked[0] == path] == [(path, {"parameters": {"tag": "1.2.3"}}), (path, {})]
+
+
 def test_a_run_that_fails_says_why_and_ends_with_1(
     api: ApiServer, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

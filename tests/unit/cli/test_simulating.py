@@ -8,6 +8,7 @@ from tests.make import stage_json
 
 from gennaker.cli import simulating
 from gennaker.cli.simulating import Flags
+from gennaker.cli.terminal import Form
 from gennaker.model.problems import Refused
 
 NOTHING = Flags(stages=[], judgments=[], trigger=[])
@@ -32,7 +33,7 @@ def test_the_timeline_is_printed(file: Path, tmp_path: Path, capsys: pytest.Capt
     declared = tmp_path / "outcomes.yaml"
     declared.write_text("{stages: {a: {duration: 2h}}, judgments: {j: {after: 1d, by: ada}}}")
 
-    assert simulating.simulate(file, declared, NOTHING, as_json=False) == 0
+    assert simulating.simulate(file, declared, NOTHING, form=Form.TABLE) == 0
 
     printed = capsys.readouterr().out.splitlines()
     assert [" ".join(line.split()) for line in printed if "info" not in line] == [
@@ -51,7 +52,7 @@ def test_flags_stand_over_the_file(file: Path, tmp_path: Path, capsys: pytest.Ca
     declared.write_text("{stages: {a: {duration: 2h}}}")
     flags = Flags(stages=["a=TERMINAL:5m"], judgments=["j=stop:1m"], trigger=["tag=1"])
 
-    assert simulating.simulate(file, declared, flags, as_json=True) == 1
+    assert simulating.simulate(file, declared, flags, form=Form.JSON) == 1
 
     found = json.loads("{" + capsys.readouterr().out.partition("{")[2])
     assert (found["status"], found["seconds"]) == ("TERMINAL", 300.0)
@@ -61,7 +62,7 @@ def test_flags_stand_over_the_file(file: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize("flag", ["a", "=x"])
 def test_a_flag_that_says_nothing_is_refused(file: Path, flag: str) -> None:
     with pytest.raises(Refused, match="NAME=VALUE"):
-        simulating.simulate(file, None, Flags(stages=[flag], judgments=[], trigger=[]), as_json=False)
+        simulating.simulate(file, None, Flags(stages=[flag], judgments=[], trigger=[]), form=Form.TABLE)
 
 
 def test_outcomes_that_are_none_are_refused(file: Path, tmp_path: Path) -> None:
@@ -69,4 +70,4 @@ def test_outcomes_that_are_none_are_refused(file: Path, tmp_path: Path) -> None:
     declared.write_text("[]")
 
     with pytest.raises(Refused, match="no declared outcomes"):
-        simulating.simulate(file, declared, NOTHING, as_json=False)
+        simulating.simulate(file, declared, NOTHING, form=Form.TABLE)
