@@ -66,8 +66,11 @@ def running(data: Path) -> Iterator[ApiServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     api.address = f"http://127.0.0.1:{server.server_port}"
     data.mkdir(parents=True, exist_ok=True)
-    (data / "server.json").write_text(json.dumps({"pid": os.getpid(), "api": api.address, "registry": "x"}))
     (data / "token").write_text("the-token\n")
+    # At once, as a server does: who waits for it must not find half of it.
+    written = data / "server.json.new"
+    written.write_text(json.dumps({"pid": os.getpid(), "api": api.address, "registry": "x"}))
+    written.rename(data / "server.json")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from gennaker.cli import terminal
 from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
-from gennaker.model.codec import to_json
+from gennaker.model.codec import JsonObject
 
 
 def add_to(app: App) -> None:
@@ -34,7 +34,14 @@ def verify(
     if output is Form.TABLE:
         terminal.say(verdict.sentence)
     else:
-        terminal.show(to_json(verdict), output)
+        shown: JsonObject = {
+            "isIntact": verdict.is_intact,
+            "records": verdict.records,
+            "firstBad": verdict.first_bad,
+            "finding": verdict.finding,
+            "sentence": verdict.sentence,
+        }
+        terminal.show(shown, output)
     return 0 if verdict.is_intact else 1
 
 

@@ -48,6 +48,14 @@ def wrongs(document: object, key: str) -> list[str]:
     return found
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys differ. Of a key that comes twice this program would read the last, and others may show the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands in it twice, so that programs may read different things")
+    return found
+
+
 def _wrong_approval(approval: dict[str, Any], content: dict[str, Any]) -> str:
     """What each approver saw is the report of its digest, which an audit record names."""
     for seen in approval.get("seen", []):
@@ -81,7 +89,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{__doc__}\n")
         return 2
     try:
-        document = json.loads(Path(arguments[0]).read_bytes())
+        document = json.loads(Path(arguments[0]).read_bytes(), object_pairs_hook=once)
         found = wrongs(document, arguments[1])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         found = [f"The file can't be read: {type(error).__name__}: {error}."]

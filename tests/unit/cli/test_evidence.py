@@ -179,6 +179,19 @@ def test_evidence_of_a_dry_run_says_so(
     assert "nothing of it was done" in capsys.readouterr().out
 
 
+def test_a_file_that_programs_may_read_differently_is_refused(
+    document: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "e.json"
+    sealed = json.dumps(document)
+    file.write_text(sealed)
+    assert evidence_verifier.main([str(file), KEY]) == 0
+    file.write_text(sealed.replace('{"format"', '{"content": {"approvals": []}, "format"', 1))
+
+    assert evidence_verifier.main([str(file), KEY]) == 1
+    assert "stands in it twice" in capsys.readouterr().out
+
+
 def test_the_verifier_says_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x").write_text("{")
 
