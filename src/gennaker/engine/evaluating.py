@@ -145,7 +145,7 @@ def context_of(
     value = work.evaluated(context)
     done: JsonObject = value if isinstance(value, dict) else context
     if listed is not None:
-        done = {**done, in_order: variables.evaluated(listed, work.variable)}
+        done = {**done, in_order: variables.evaluated(listed, work.variable, of=in_order)}
     done = {**done, **raw}
     if work.summary:
         told: list[Json] = [failure.as_json() for failure in work.failures]

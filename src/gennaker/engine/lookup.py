@@ -112,12 +112,23 @@ def artifacts(execution: Execution, stage: Stage) -> list[JsonObject]:
 
 def bound_artifact(execution: Execution, stage: Stage, expected_id: str) -> JsonObject | None:
     """The artifact that was bound to an expected one, nearest first; one without account takes the expected one's."""
+    expected = _bound(execution, stage, expected_id)
+    bound = expected.get("boundArtifact")
+    return _with_account(bound, expected.get("matchArtifact")) if isinstance(bound, dict) else None
+
+
+def is_default_bound(execution: Execution, stage: Stage, expected_id: str) -> bool:
+    """Whether what was bound to an expected artifact is its default, which the pipeline's author has written."""
+    expected = _bound(execution, stage, expected_id)
+    return "boundArtifact" in expected and expected["boundArtifact"] == expected.get("defaultArtifact")
+
+
+def _bound(execution: Execution, stage: Stage, expected_id: str) -> JsonObject:
     for source in _artifact_lists(execution, stage, "resolvedExpectedArtifacts"):
         for expected in source:
-            bound = expected.get("boundArtifact")
-            if expected.get("id") == expected_id and isinstance(bound, dict):
-                return _with_account(bound, expected.get("matchArtifact"))
-    return None
+            if expected.get("id") == expected_id and isinstance(expected.get("boundArtifact"), dict):
+                return expected
+    return {}
 
 
 def _with_account(bound: JsonObject, match: Json) -> JsonObject:

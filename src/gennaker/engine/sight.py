@@ -37,8 +37,12 @@ class StageSight:
         return lookup.artifacts(self._execution, self._stage)
 
     def bound_artifact(self, expected_id: str) -> JsonObject | None:
-        """By nearness."""
-        return lookup.bound_artifact(self._execution, self._stage, expected_id)
+        """By nearness. A default artifact is evaluated as the stage's own context would be; one from outside never is."""
+        found = lookup.bound_artifact(self._execution, self._stage, expected_id)
+        if found is None or not lookup.is_default_bound(self._execution, self._stage, expected_id):
+            return found
+        value = evaluating.value_of(self._execution, self._stage, found, at=self._at)
+        return value if isinstance(value, dict) else found
 
     def evaluate(self, value: Json) -> Evaluation:
         """As the stage's own context would be."""

@@ -92,7 +92,8 @@ async def _prepared(
     trigger, unread = await build_info.completed(trigger, services)
     trigger = await _with_parent(with_parameters(trigger, config), services)
     if resolves_artifacts:
-        trigger, unbound = await _with_artifacts(execution, trigger, config, services)
+        expecting = await _with_expected(config, trigger, services, at=at)
+        trigger, unbound = await _with_artifacts(execution, trigger, expecting, services)
         problems += unbound
     problems += [*unread, *_refusals(config)]
     if head.kind is not ExecutionKind.PIPELINE:
@@ -163,18 +164,31 @@ def evaluated(config: JsonObject, trigger: JsonObject, *, at: datetime) -> tuple
 async def _evaluated_trigger(
     trigger: JsonObject, config: JsonObject, services: Services, *, at: datetime
 ) -> JsonObject:
-    """The trigger after the pass over its parameters and artifacts, which see it as it came.
+    """The trigger after the pass over its parameters and artifacts, which see it as it came."""
+    own: JsonObject = {key: trigger[key] for key in _EVALUATED_OF_TRIGGER if key in trigger}
+    return {**trigger, **await _seen_with(trigger, own, config, services, at=at)}
+
+
+async def _with_expected(config: JsonObject, trigger: JsonObject, services: Services, *, at: datetime) -> JsonObject:
+    """The definition with expected artifacts that are known before they are compared: Echo evaluates them with the trigger."""
+    own: JsonObject = {"expectedArtifacts": config["expectedArtifacts"]} if "expectedArtifacts" in config else {}
+    return {**config, **await _seen_with(trigger, own, config, services, at=at)}
+
+
+async def _seen_with(
+    trigger: JsonObject, own: JsonObject, config: JsonObject, services: Services, *, at: datetime
+) -> JsonObject:
+    """Some keys, evaluated with the trigger alone.
 
     What fails stays text, without a problem: parameters may come from outside. What the definition says of them, a default,
     is evaluated with it too, and what Gennaker doesn't evaluate is found there.
     """
-    own: JsonObject = {key: trigger[key] for key in _EVALUATED_OF_TRIGGER if key in trigger}
     if not has_expressions(own):
-        return trigger
+        return own
     looked_at = await parents.shown(trigger, own, services.executions)
     seen: JsonObject = {"trigger": looked_at, "templateVariables": config.get("templateVariables") or {}}
     done = template.evaluate(own, plain(seen), allow_unknown_keys=False, at_ms=milliseconds(at) or 0)
-    return {**trigger, **(done.value if isinstance(done.value, dict) else {})}
+    return done.value if isinstance(done.value, dict) else own
 
 
 def _with_what_stays(evaluated_stages: Json, given: Json) -> Json:

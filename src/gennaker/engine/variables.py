@@ -1,9 +1,10 @@
 """Variables: a list of `{key, value}` that is evaluated one after another (evaluateVariables with the evaluator v4).
 
-Orca's rules: each value that could be evaluated is seen by the next ones under its key; one that fails stays as it was
-written. What was written is kept as `sourceValue` with `${` shown as `{`, so that it isn't evaluated itself, and a restart
-begins with it. Differs from Orca in one point: braces that were no beginning of an expression are told apart
-(`sourceExpressions`), so that inline maps survive a restart.
+So is evaluateArtifacts' list of `{name, contents}`, of which nothing is kept as it was written. Orca's rules: each value
+that could be evaluated is seen by the next ones under its key; one that fails stays as it was written. What was written
+is kept as `sourceValue` with `${` shown as `{`, so that it isn't evaluated itself, and a restart begins with it. Differs
+from Orca in one point: braces that were no beginning of an expression are told apart (`sourceExpressions`), so that
+inline maps survive a restart.
 """
 
 import re
@@ -15,26 +16,36 @@ from gennaker.model.codec import Json, JsonObject
 _BEGINNING = re.compile(r"\$+\{")
 _SOURCE, _HOLES = "sourceValue", "sourceExpressions"
 
+_NAMES = {"artifactContents": ("name", "contents")}
+"""Lists whose entries don't call themselves `key` and `value`."""
+
 Evaluate = Callable[[JsonObject, JsonObject], tuple[JsonObject, bool]]
 """A map and the variables known so far: the map evaluated, and whether all of it could be."""
 
 
-def evaluated(listed: Json, evaluate: Evaluate) -> Json:
-    """The list with its values evaluated in order; what is no list of maps stays as it is."""
+def evaluated(listed: Json, evaluate: Evaluate, *, of: str = "variables") -> Json:
+    """The list with its values evaluated in order; what is no list of maps stays as it is. `of`: the list's own key."""
     if not isinstance(listed, list):
         return listed
+    names = _NAMES.get(of)
     known: JsonObject = {}
     done: list[Json] = []
     for one in listed:
         if not isinstance(one, dict):
             done.append(one)
             continue
-        variable, is_known = _one(one, known, evaluate)
+        variable, is_known = _one(one, known, evaluate) if names is None else _plain(one, known, evaluate, names[1])
         done.append(variable)
-        key = variable.get("key")
-        if is_known and isinstance(key, str) and key:
-            known[key] = variable.get("value")
+        key, value = names or ("key", "value")
+        called = variable.get(key)
+        if is_known and isinstance(called, str) and called:
+            known[called] = variable.get(value)
     return done
+
+
+def _plain(entry: JsonObject, known: JsonObject, evaluate: Evaluate, name: str) -> tuple[JsonObject, bool]:
+    made, is_good = evaluate({name: entry[name]} if name in entry else {}, known)
+    return ({**entry, **made}, True) if is_good else (entry, False)
 
 
 def _one(variable: JsonObject, known: JsonObject, evaluate: Evaluate) -> tuple[JsonObject, bool]:

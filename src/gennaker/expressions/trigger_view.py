@@ -3,6 +3,9 @@
 There are three forms of a trigger: the map `trigger` (nothing null in it), the object `execution.trigger`, whose
 result is written flat, and what `#toJson` writes of that object, where the fields that its class doesn't know are
 under `other`.
+
+Which class a trigger has is decided by the fields that it brings, as Orca does it when it reads one: a manual start that names
+a build is a build's trigger, and a `jenkins` trigger without a build number is a plain one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +19,7 @@ _TYPED_FIELDS: dict[str, dict[str, Json]] = {
     "jenkins": dict.fromkeys(("master", "job", "buildNumber", "propertyFile", "buildInfo")) | {"properties": {}},
     "concourse": {"buildInfo": None, "properties": {}},
     "docker": dict.fromkeys(("account", "repository", "tag")),
-    "git": dict.fromkeys(("hash", "source", "project", "branch", "slug", "action")),
+    "git": dict.fromkeys(("hash", "source", "project", "branch", "slug")) | {"action": "undefined"},
     "artifactory": {"artifactorySearchName": None},
     "nexus": {"nexusSearchName": None},
     "pipeline": dict.fromkeys(("parentExecution", "parentPipelineStageId")),
@@ -28,6 +31,18 @@ _TYPED_FIELDS: dict[str, dict[str, Json]] = {
     },
 }
 """Fields that the class of a trigger has beyond the common ones, with their defaults."""
+_TOLD_BY: dict[str, tuple[str, ...]] = {
+    "docker": ("account", "repository", "tag"),
+    "concourse": (),
+    "jenkins": ("master", "job", "buildNumber"),
+    "pipeline": ("parentExecution",),
+    "artifactory": ("artifactorySearchName",),
+    "nexus": ("nexusSearchName",),
+    "git": ("source", "project", "branch", "slug", "hash"),
+    "plugin": ("pluginId",),
+}
+"""The fields by which each class is known, in Orca's order; concourse alone is known by its type."""
+_DEFAULT = "default"
 _COMMON_FIELDS: dict[str, Json] = {
     "type": "none",
     "correlationId": None,
@@ -65,9 +80,16 @@ def _without_nulls(value: Json) -> Json:
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
+def _class_of(raw: JsonObject) -> str:
+    """Of which of Orca's classes the trigger is."""
+    for one, keys in _TOLD_BY.items():
+        if all(raw.get(key) is not None for key in keys) and (keys or raw.get("type") == one):
+            return one
+    return _DEFAULT
+
+
 def _fields_of(raw: JsonObject) -> dict[str, Json]:
-    kind = raw.get("type")
-    return _TYPED_FIELDS.get(kind, {}) if isinstance(kind, str) else {}
+    return _TYPED_FIELDS.get(_class_of(raw), {})
 
 
 def _flat(raw: JsonObject) -> JsonObject:
@@ -89,7 +111,7 @@ def _flat(raw: JsonObject) -> JsonObject:
 def scm_commits(trigger: JsonObject) -> list[Value]:
     """The commits of a build trigger as objects; none where it isn't one."""
     build = trigger.get("buildInfo")
-    entries = build.get("scm") if isinstance(build, dict) and trigger.get("type") in ("jenkins", "concourse") else None
+    entries = build.get("scm") if isinstance(build, dict) and _class_of(trigger) in ("jenkins", "concourse") else None
     return [_source(entry) for entry in objects(entries)]
 
 
@@ -206,8 +228,8 @@ def _build(raw: Json, kind: str) -> Value:
 def trigger(raw: JsonObject, parent: Callable[[JsonObject], tuple[Value, Value, Json]]) -> Record:
     """The object of a trigger; `parent` makes the objects of a parent execution and stage, and the former's JSON."""
     full = _flat(raw)
-    kind = str(full["type"])
-    typed = _fields_of(raw)
+    kind = _class_of(raw)
+    typed = _TYPED_FIELDS.get(kind, {})
     parts = {"artifacts": artifact, "resolvedExpectedArtifacts": expected}
     properties: dict[str, Callable[[], Value]] = {
         **reads(full, (*_COMMON_FIELDS, *typed, "resolvedExpectedArtifacts")),
@@ -224,8 +246,7 @@ def trigger(raw: JsonObject, parent: Callable[[JsonObject], tuple[Value, Value, 
         if isinstance(full.get("parentExecution"), dict):
             properties["parentExecution"] = lambda: parent(raw)[0]
             properties["parentStage"] = lambda: parent(raw)[1]
-    names = {"manual": "Default", "none": "Default", "webhook": "Default", "pubsub": "Default", "cron": "Default"}
-    type_name = f"{names.get(kind, kind.title())}Trigger"
+    type_name = f"{kind.title()}Trigger"
 
     def label() -> str:
         flags = {"rebake": "isRebake", "dryRun": "isDryRun", "strategy": "isStrategy"}
@@ -241,7 +262,7 @@ def _all(make: Callable[[JsonObject], Value], given: Json) -> Value:
 
 def _bean(raw: JsonObject, full: JsonObject, parent: Callable[[JsonObject], tuple[Value, Value, Json]]) -> JsonObject:
     """What `#toJson` writes: the fields of the class in their order, all else under `other`."""
-    kind, build = str(full["type"]), full.get("buildInfo")
+    kind, build = _class_of(raw), full.get("buildInfo")
     is_build = kind in ("jenkins", "concourse")
     late: JsonObject = {"buildInfo": _build_json(build, kind) if isinstance(build, dict) else None} if is_build else {}
     late |= {"properties": full["properties"]} if is_build else {}

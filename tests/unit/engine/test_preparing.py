@@ -381,6 +381,33 @@ def test_parameters_and_artifacts_of_a_trigger_see_the_trigger_as_it_came(kind: 
     assert prepared.trigger["artifacts"] == [{"reference": "shop:1.2"}]
 
 
+def test_an_expected_artifact_is_compared_with_what_the_trigger_makes_of_it() -> None:
+    match: JsonObject = {
+        "type": "maven/file",
+        "name": "shop:${ trigger['buildNumber'] }",
+        "version": "${ trigger.buildNumber }",
+    }
+    definition = config(
+        stage_json("a", image="x"),
+        expectedArtifacts=[
+            {"id": "jar", "matchArtifact": match},
+            {
+                "id": "later",
+                "matchArtifact": {"type": "git/repo"},
+                "useDefaultArtifact": True,
+                "defaultArtifact": {"name": "${ #stage('a').name }"},
+            },
+        ],
+    )
+    jar: JsonObject = {"type": "maven/file", "name": "shop:100", "version": "100"}
+
+    prepared = submitted(definition, {"buildNumber": 100, "artifacts": [jar], "expectedArtifactIds": ["jar"]})
+
+    resolved = cast("list[JsonObject]", prepared.trigger["resolvedExpectedArtifacts"])
+    assert prepared.problems == ()
+    assert [one["boundArtifact"] for one in resolved] == [jar, {"name": "${ #stage('a').name }"}]
+
+
 def test_what_else_an_event_has_brought_along_stays_as_it_came() -> None:
     event: JsonObject = {"type": "webhook", "payload": {"message": "costs ${ 1 + 1 }"}}
 

@@ -41,3 +41,15 @@ def test_artifacts_of_a_run_are_listed_latest_stage_first_and_a_stage_can_be_lef
     assert [stage.ref_id for stage in sight.ancestors()] == ["b", "a"]
     assert sight.artifacts() == [two, one, three]
     assert sight.bound_artifact("x") is None
+
+
+def test_a_default_artifact_is_evaluated_where_it_is_used_and_one_from_outside_is_not() -> None:
+    asked = "shop:${ #stage('a').outputs.tag }"
+    given: Json = {"id": "given", "boundArtifact": {"reference": asked}, "defaultArtifact": {"reference": "shop:1"}}
+    default: Json = {"id": "default", "boundArtifact": {"reference": asked}, "defaultArtifact": {"reference": asked}}
+    found = execution(stage_json("a"), stage_json("b", "a"), trigger={"resolvedExpectedArtifacts": [given, default]})
+    found = with_outputs(found, "a", tag="7")
+    sight = StageSight(found, of(found, "b"), at=AT)
+
+    assert sight.bound_artifact("default") == {"reference": "shop:7"}
+    assert sight.bound_artifact("given") == {"reference": asked}

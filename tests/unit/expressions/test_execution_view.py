@@ -4,7 +4,7 @@ import pytest
 
 from gennaker.expressions import root, template
 from gennaker.expressions.execution_view import ExecutionView
-from gennaker.expressions.trigger_view import scm_commits, scm_info, trigger_map
+from gennaker.expressions.trigger_view import scm_commits, scm_info, trigger, trigger_map
 from gennaker.expressions.values import MISSING, Record, Value
 from gennaker.model.codec import Json, JsonObject
 
@@ -115,10 +115,39 @@ def test_a_trigger_has_the_fields_that_every_trigger_has() -> None:
     assert "repository" not in made
 
 
+BUILD: JsonObject = {"type": "manual", "master": "ci", "job": "shop", "buildNumber": 7}
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "own"),
+    [
+        (BUILD, "JenkinsTrigger", "propertyFile"),
+        ({**BUILD, "type": "travis"}, "JenkinsTrigger", "buildInfo"),
+        ({**BUILD, "type": "jenkins", "buildNumber": None}, "DefaultTrigger", ""),
+        ({"type": "concourse"}, "ConcourseTrigger", "buildInfo"),
+        ({"type": "docker", "account": "a", "repository": "r"}, "DefaultTrigger", ""),
+        ({"type": "cron", "account": "a", "repository": "r", "tag": "1"}, "DockerTrigger", "tag"),
+        ({"type": "pipeline"}, "DefaultTrigger", ""),
+        (dict.fromkeys(("source", "project", "branch", "slug", "hash"), "x"), "GitTrigger", "action"),
+    ],
+)
+def test_the_class_of_a_trigger_is_told_by_what_it_brings(raw: JsonObject, name: str, own: str) -> None:
+    made = trigger(raw, lambda _: (None, None, None))
+
+    assert made.type_name == name
+    assert own in made.properties if own else "buildInfo" not in made.properties
+
+
+def test_a_push_without_an_action_has_an_undefined_one() -> None:
+    push: JsonObject = dict.fromkeys(("source", "project", "branch", "slug", "hash"), "x")
+
+    assert trigger_map(push)["action"] == "undefined"
+
+
 def test_the_commit_is_the_first_off_the_main_branches_else_the_first() -> None:
     def commit(*branches: str) -> Value:
-        trigger: JsonObject = {"type": "jenkins", "buildInfo": {"scm": [{"branch": branch} for branch in branches]}}
-        found = scm_info(scm_commits(trigger))
+        built: JsonObject = {**BUILD, "buildInfo": {"scm": [{"branch": branch} for branch in branches]}}
+        found = scm_info(scm_commits(built))
         return found.properties["branch"]() if isinstance(found, Record) else None
 
     assert [commit("master", "x"), commit("master", "develop"), commit("master"), commit()] == [

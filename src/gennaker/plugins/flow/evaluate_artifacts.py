@@ -1,4 +1,7 @@
-"""Evaluate artifacts: makes embedded artifacts of texts whose expressions the pipeline fills in."""
+"""Evaluate artifacts: makes embedded artifacts of texts whose expressions the pipeline fills in.
+
+With the evaluator v4 each text sees those before it by their names. One without contents makes no artifact.
+"""
 
 import base64
 
@@ -31,15 +34,15 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 
 
 async def make(context: TaskContext) -> TaskResult:
-    """One artifact an entry, its content in base64."""
+    """One artifact an entry that has contents, in base64."""
     entries = foreign.mappings(context.stage.context.get("artifactContents"))
-    artifacts: list[Json] = [_artifact(one) for one in entries]
+    artifacts: list[Json] = [_artifact(one) for one in entries if one.get("contents") not in (None, "")]
     return Done(context={"artifacts": artifacts}, outputs={"artifacts": artifacts})
 
 
 def _artifact(entry: JsonObject) -> JsonObject:
     content = entry.get("contents")
-    text = content if isinstance(content, str) else "" if content is None else encode(content).decode()
+    text = content if isinstance(content, str) else encode(content).decode()
     artifact: JsonObject = {
         "type": "embedded/base64",
         "artifactAccount": _ACCOUNT,
@@ -61,5 +64,6 @@ stage = StageType(
         TaskType(name="bindArtifacts", run=produced.bind, is_calculation=True),
     ),
     restart_clears=("artifacts", "resolvedExpectedArtifacts"),
+    evaluates_in_order="artifactContents",
     runs_in_dry_run=True,
 )

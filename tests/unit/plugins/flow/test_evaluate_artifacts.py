@@ -33,6 +33,28 @@ def test_each_text_becomes_an_embedded_artifact() -> None:
     ]
 
 
+def test_a_text_sees_those_before_it_and_one_without_contents_makes_none() -> None:
+    listed: list[Json] = [
+        {"name": "one", "contents": "${ 1 + 1 }"},
+        {"name": "two", "contents": "${ one + 1 }"},
+        {"name": "wrong", "contents": "${ one * nothing }"},
+        {"name": "${ one }", "contents": "${ wrong == null }"},
+        {"name": "empty", "contents": ""},
+        {"name": "none", "contents": None},
+    ]
+    stage = make.stage_json("a", type="evaluateArtifacts", artifactContents=listed)
+
+    execution = Harness(flow.plugin).run(make.config(stage, spelEvaluator="v4"))
+
+    made: Any = next(execution.top_level()).outputs["artifacts"]
+    assert {one["name"]: base64.b64decode(one["reference"]).decode() for one in made} == {
+        "one": "2",
+        "two": "3",
+        "wrong": "${ one * nothing }",
+        "${ one }": "true",
+    }
+
+
 def test_what_is_expected_is_bound_to_them() -> None:
     expected: list[Json] = [{"id": "e", "matchArtifact": {"type": "embedded/base64", "name": "values"}}]
 
