@@ -5,6 +5,7 @@ from typing import Any
 from litestar.connection import ASGIConnection, Request
 from litestar.handlers import BaseRouteHandler
 
+from gennaker.model.permissions import Right
 from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import access_rules
@@ -16,6 +17,7 @@ NO_SIGN_IN = Problem(
     remedy="Sign in at /ui/sign-in, or send an API token (`Authorization: Bearer …`) or name and password (basic authentication).",
 )
 _OPTIONS = "OPTIONS"
+_SAFE = frozenset({"GET", "HEAD"})
 
 
 async def may_use(connection: "ASGIConnection[Any, Any, Any, Any]", handler: BaseRouteHandler) -> None:
@@ -37,7 +39,22 @@ async def may_use(connection: "ASGIConnection[Any, Any, Any, Any]", handler: Bas
     if principal.name == ANONYMOUS.name:
         raise Refused(NO_SIGN_IN, status=401)
     assert isinstance(connection, Request)
-    problem = await services.authoriser.refusal(principal, *await rule(connection, services))
+    needs = await rule(connection, services)
+    if not needs and method not in _SAFE:
+        problem = _out_of_scope(principal, access_rules.right_of(method, str(connection.scope["path_template"])))
+    else:
+        problem = await services.authoriser.refusal(principal, *needs)
     if problem is not None:
         await ports.sign_in.refused(principal, problem, subject=f"route:{method} {connection.url.path}"[:300])
         raise Refused(problem, status=403)
+
+
+def _out_of_scope(principal: Principal, right: Right) -> Problem | None:
+    """What is everybody's to change is still nothing for a token that may only read."""
+    if principal.scopes is None or right in principal.scopes:
+        return None
+    return Problem(
+        code="access.out_of_scope",
+        message=f"This API token isn't good for {right}, only for {', '.join(sorted(principal.scopes)) or 'nothing'}.",
+        remedy="Use a token with that scope, or one without scopes.",
+    )

@@ -458,9 +458,32 @@ def of(method: str, path_template: str) -> Rule:
     return _BY_FORM.get(form(route), administrators)
 
 
+def right_of(method: str, path_template: str) -> Right:
+    """What a token's scopes must have for a request that asks for no right on anything: what everybody may do who has signed in."""
+    by_rule = {
+        _STEERS: Right.EXECUTE,
+        _CANCELS_TASK: Right.EXECUTE,
+        _patching: Right.EXECUTE,
+        _READS_EXECUTION: Right.READ,
+    }
+    route = form(f"{method} {path_template.rstrip('/') or '/'}")
+    return _RIGHTS.get(route) or by_rule.get(of(method, path_template), Right.WRITE)
+
+
 def form(route: str) -> str:
     """Without its parameters' names: the framework knows one set of them for all methods of a path."""
     return re.sub(r"\{[^}]*\}", "{}", route)
 
 
 _BY_FORM = {form(route): rule for route, rule in RULES.items()}
+_RIGHTS = {
+    form(route): right
+    for route, right in {
+        "POST /v2/pipelineTemplates/plan": Right.READ,
+        "PUT /artifacts/fetch": Right.READ,
+        "POST /v2/canaries/canary": Right.EXECUTE,
+        "POST /v2/canaries/canary/{config_id}": Right.EXECUTE,
+        "PUT /tasks/cancel": Right.EXECUTE,
+    }.items()
+}
+"""Of routes that change something which no application has, and don't change definitions."""

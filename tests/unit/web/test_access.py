@@ -204,6 +204,15 @@ def test_a_token_may_do_what_its_scopes_say_and_not_more_even_an_administrators(
         for method, path in (("PUT", "/pipelines/e1/cancel"), ("GET", "/api/v1/audit"), ("POST", "/api/v1/stop")):
             answer = await site.call(method, path, token=token)
             assert (answer.status, answer.json["code"]) == (403, "access.out_of_scope"), path
+        everybodys: JsonObject = {"type": "upsertProject", "project": {"name": "p"}}
+        job: JsonObject = {"application": "spinnaker", "description": "x", "job": [everybodys]}
+        for scopes, status in (((Right.READ,), 403), ((Right.EXECUTE,), 403), ((Right.WRITE,), 200)):
+            narrow = await token_of(site, "outsider", scopes=scopes)
+            assert (await site.post("/tasks", job, token=narrow)).status == status, scopes
+            revoked = await site.call("DELETE", "/auth/apiTokens/x", token=narrow)
+            assert revoked.status == (404 if status == 200 else 403), scopes
+        planned = await site.post("/v2/pipelineTemplates/plan", {}, token=token)
+        assert planned.status == 200, "it only reads"
 
     visit(work)
 
