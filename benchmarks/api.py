@@ -134,6 +134,7 @@ def reads(executions: int) -> dict[str, str]:
         "Gate: one application": "/applications/application{p}",
         "Gate: pipelineConfigs of an application": "/applications/application{p}/pipelineConfigs",
         "Gate: executions of an application": "/applications/application{a}/pipelines?limit=2&expand=false",
+        "Gate: what runs of an application": "/applications/application{a}/pipelines?limit=30&statuses=RUNNING,PAUSED",
         "Gate: executions of five pipelines": "/executions?pipelineConfigIds=pipeline{n},pipeline2,pipeline3,pipeline4,pipeline5&limit=5",
         "Gate: search of executions": "/applications/application{a}/executions/search?triggerTypes=manual&size=10",
         "Gate: tasks": "/applications/application{a}/tasks?limit=50",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import pytest
 from tests import stores
 from tests.fakes.journal import MemoryJournal
@@ -118,6 +119,11 @@ def test_so_many_of_each_pipeline_are_found(run: Run) -> None:
         wanted = Found(config_ids=("c0", "c1", "none"), is_per_config=True, limit=2)
         assert ids(await searches.find(wanted)) == ["07", "06", "04", "03"]
         assert [one.id for one in await searches.listed(wanted)] == ["07", "06", "04", "03"]
+        running = {"application": "Shop", "statuses": (Status.RUNNING, Status.PAUSED)}
+        assert await searches.listed(msgspec.structs.replace(wanted, **running)) == ()
+        await fill(journal, *(head(f"1{n}", n, pipeline_config_id="c1", status=Status.RUNNING) for n in range(3)))
+        found = await searches.listed(msgspec.structs.replace(wanted, **running))
+        assert [one.id for one in found] == ["12", "11"]
 
     run(check)
 

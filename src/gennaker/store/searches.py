@@ -1,7 +1,7 @@
 """Finding executions, newest first unless told otherwise: by application, definition, status, kind, name, trigger or correlation id."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, Select, and_, bindparam, func, or_, select
 
@@ -56,9 +56,29 @@ def _listed(connection: Connection, wanted: Found) -> tuple[Listed, ...]:
     # One query for all of them: SQLAlchemy takes longer to put one together than SQLite to answer it.
     conditions = [_columns.config_id == bindparam("config"), *_conditions(connection, wanted, is_of_configs=False)]
     query = _query(wanted, conditions)
-    configs = dict.fromkeys(wanted.config_ids)
+    configs = _busy(connection, wanted) if _is_of_unfinished(wanted) else dict.fromkeys(wanted.config_ids)
     found = [one for config in configs for one in _rows(connection.execute(query, {"config": config}))]
     return tuple(sorted(found, key=_age, reverse=not wanted.is_oldest_first))
+
+
+def _busy(connection: Connection, wanted: Found) -> Sequence[str]:
+    """The pipelines of which any execution isn't over: few, and pages ask for these all the time."""
+    query = select(_columns.config_id).distinct().where(_columns.application == (wanted.application or "").lower())
+    busy = set(connection.execute(query.where(_unfinished())).scalars())
+    return [config for config in dict.fromkeys(wanted.config_ids) if config in busy]
+
+
+def _is_of_unfinished(wanted: Found) -> bool:
+    return bool(wanted.statuses) and wanted.application is not None and _UNFINISHED.issuperset(wanted.statuses)
+
+
+def _kind(wanted: Found) -> ColumnElement[Any]:
+    """Of what isn't over as an expression, so that the index of kinds, which is of all executions, isn't taken for the small one."""
+    return _columns.kind.concat("") if _is_of_unfinished(wanted) else _columns.kind
+
+
+def _unfinished() -> ColumnElement[bool]:
+    return cast("ColumnElement[bool]", tables.IS_UNFINISHED)  # text that is a condition
 
 
 def _query(wanted: Found, conditions: Sequence[ColumnElement[bool]]) -> "Select[Any, Any, Any, Any]":
@@ -96,7 +116,7 @@ def _conditions(connection: Connection, wanted: Found, *, is_of_configs: bool = 
     equal: list[tuple[ColumnElement[object], str | None]] = [
         (_triggers.event_id, wanted.event_id or None),
         (application, wanted.application.lower() if wanted.application is not None else None),
-        (_columns.kind, wanted.kind.value if wanted.kind is not None else None),
+        (_kind(wanted), wanted.kind.value if wanted.kind is not None else None),
         (_columns.name, wanted.name),
         (_columns.correlation_id, wanted.correlation_id),
     ]
@@ -109,8 +129,8 @@ def _conditions(connection: Connection, wanted: Found, *, is_of_configs: bool = 
     ]
     conditions = [column == value for column, value in equal if value is not None]
     conditions += [column.in_(values) for column, values in listed if values]
-    if statuses and _UNFINISHED.issuperset(wanted.statuses) and wanted.application is not None:
-        conditions.append(tables.IS_UNFINISHED)  # type: ignore[arg-type]  # text that is a condition
+    if _is_of_unfinished(wanted):
+        conditions.append(_unfinished())
     if wanted.before_id is not None:
         conditions.append(_beyond(connection, wanted.before_id, by_trigger=by_trigger, is_before=True))
     if wanted.from_id is not None:

@@ -74,12 +74,26 @@ async def _by_id(ports: WebPorts, ids: list[str]) -> list[Listed]:
     ]
 
 
-async def newest(ports: WebPorts, config_ids: Sequence[str], statuses: tuple[Status, ...], limit: int) -> list[Listed]:
-    """The newest executions of each of these pipelines."""
+async def newest(
+    ports: WebPorts,
+    config_ids: Sequence[str],
+    statuses: tuple[Status, ...],
+    limit: int,
+    *,
+    application: str | None = None,
+) -> list[Listed]:
+    """The newest executions of each of these pipelines, which are all of the application where one is given."""
     if not config_ids:
         return []
+    # Of what isn't over the application is the way to find it; of all else the pipelines are, and it would only mislead.
+    is_of_few = bool(statuses) and not any(one.is_complete for one in statuses)
     wanted = Found(
-        config_ids=tuple(config_ids), kind=ExecutionKind.PIPELINE, statuses=statuses, limit=limit, is_per_config=True
+        application=application if is_of_few else None,
+        config_ids=tuple(config_ids),
+        kind=ExecutionKind.PIPELINE,
+        statuses=statuses,
+        limit=limit,
+        is_per_config=True,
     )
     return [*await ports.services.executions.listed(wanted)]
 

@@ -106,7 +106,7 @@ class GatePipelinesController(Controller):
         wanted = statuses_of(statuses)
         await applications.existing(ports, application)
         config_ids = await _filtered(ports, application, name_filter, most_pipelines)
-        found = await listing.newest(ports, config_ids, wanted, limit)
+        found = await listing.newest(ports, config_ids, wanted, limit, application=application)
         if not name_filter and not most_pipelines:
             kind = ExecutionKind.PIPELINE
             others = await ports.services.executions.listed(
