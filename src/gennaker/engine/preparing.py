@@ -42,6 +42,8 @@ from gennaker.model.execution import Execution, Side, Stage
 from gennaker.model.problems import Problem, Refused
 
 Planned = TypeVar("Planned")
+_DEEPEST = 30
+"""Stages within one another: the deepest that there are, of canaries, need eight."""
 Prepare = PrepareSubmission | PrepareStage | PrepareAfterStages | PrepareTask
 
 
@@ -180,6 +182,8 @@ class _Stage:
             return replace(answer, problem=problem, is_retryable=is_retryable)
         if not _is_acyclic(plan.before):
             return replace(answer, problem=_circle(stage))
+        if plan.before and self._is_too_deep():
+            return replace(answer, problem=_nested(stage))
         before, problem = await self._evaluated(_with_window(stage, plan.before))
         context = {**stage.context, **plan.context}
         return replace(answer, context=context, tasks=plan.tasks, before=before, problem=problem)
@@ -196,6 +200,8 @@ class _Stage:
         )
         if plan is not None and not _is_acyclic(plan):
             plan, problem = None, _circle(self._stage)
+        if plan and self._is_too_deep():
+            plan, problem = None, _nested(self._stage)
         return AfterStagesPrepared(
             at=self._at,
             key=effect.key,
@@ -254,6 +260,13 @@ class _Stage:
                 return (), evaluated.problem
             done.append(replace(one, context=evaluated.context))
         return tuple(done), None
+
+    def _is_too_deep(self) -> bool:
+        """Whether the stage is as deep within others as stages may be."""
+        depth, one = 0, self._stage
+        while one.parent_id is not None and one.parent_id in self._execution.stages:
+            depth, one = depth + 1, self._execution.stages[one.parent_id]
+        return depth >= _DEEPEST
 
     def _context(self) -> StageContext:
         return StageContext(
@@ -314,6 +327,14 @@ def _circle(stage: Stage) -> Problem:
         code="stage.plan_failed",
         message=f"The plan of stage {stage.name} has stages that wait for each other, or for one that isn't planned.",
         remedy="This is a fault in the code of the stage type.",
+    )
+
+
+def _nested(stage: Stage) -> Problem:
+    return Problem(
+        code="stage.plan_failed",
+        message=f"Stage {stage.name} is part of a stage that is part of a stage, and so on, {_DEEPEST} times over.",
+        remedy="This is a fault in the code of the stage type, whose parts plan themselves again.",
     )
 
 

@@ -96,6 +96,9 @@ def _child(
     kept = planned.context
     if planned.type != timing.WINDOW_TYPE:
         kept = {key: value for key, value in kept.items() if key not in _WINDOW_KEYS}
+    alias = kept.get("alias")
+    if alias and alias == parent.context.get("alias"):  # copied along: it would be the parent once more, without end
+        kept = {key: value for key, value in kept.items() if key != "alias"}
     return Stage(
         id=keys.stage_id(draft.id, ref),
         ref_id=ref,

@@ -29,6 +29,15 @@ def test_synthetic_stages_stand_next_to_their_parent_with_ref_ids_that_say_where
     assert play.stage("z").parent_id == stage_id("a")
 
 
+def test_an_alias_that_is_copied_along_does_not_make_the_child_its_parent_again() -> None:
+    play = Playbook(stage_json("a", alias="job"))
+
+    play.prepared("a", before=[child("x", alias="job", colour="blue"), child("y", alias="other")])
+
+    assert play.stage("x").context == {"colour": "blue"}
+    assert play.stage("y").context == {"alias": "other"}
+
+
 def test_the_wait_for_an_execution_window_is_number_nought() -> None:
     play = Playbook(stage_json("a"))
 

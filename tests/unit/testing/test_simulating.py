@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from tests.make import stage_json
 
+from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType
 from gennaker.model.codec import JsonObject
+from gennaker.model.event import PlannedStage
 from gennaker.model.problems import Refused
 from gennaker.model.statuses import Status
 from gennaker.testing import lab, outcomes, simulating
@@ -199,3 +202,16 @@ def test_a_name_that_nothing_has_is_told() -> None:
     run = simulating.simulate(pipeline, outcomes.read({"stages": {"Undo": {}, "Canary": {}}}))
 
     assert run.refused == ("nothing in this run is called 'Undo'",)
+
+
+def test_a_type_whose_parts_plan_themselves_again_fails_instead_of_going_on_for_ever() -> None:
+    async def again(_: StageSpec, context: StageContext) -> Plan:
+        return Plan(before=(PlannedStage(type="doll", name=f"{context.stage.name}."),))
+
+    doll = StageType(name="doll", label="Doll", about="-", spec=StageSpec, plan=again)
+
+    found = simulating.simulate(pipeline(stage_json("d", type="doll")), plugins=(Plugin(name="dolls", stages=(doll,)),))
+
+    assert found.execution.head.status is Status.TERMINAL
+    assert len(list(found.execution.in_order())) == 31
+    assert any("30 times over" in one.note for one in found.timeline)

@@ -17,7 +17,7 @@ from gennaker.model import foreign, secret_references, waiting
 from gennaker.model.artifact import ExpectedArtifactKeys, Plain
 from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
-from gennaker.model.execution import Stage
+from gennaker.model.execution import Side, Stage
 from gennaker.model.foreign import written
 from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
@@ -25,6 +25,7 @@ from gennaker.plugins.deploy import durations, images, media_types, regions, ser
 from gennaker.transport import build_files
 
 _LOOKS_AGAIN = timedelta(milliseconds=500)
+_BY_MANIFEST = "runJobManifest"
 _SUITE = re.compile(rb"<testsuite\b[^>]*>")
 _COUNT = re.compile(rb'\b(tests|failures|errors|skipped)="(\d+)"')
 _PROPERTIES = "spinnaker.properties"
@@ -69,15 +70,14 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 async def plan(spec: StageSpec, context: StageContext) -> Plan:
     """Run, wait unless the stage doesn't, bind artifacts and read one where the stage says so."""
     assert isinstance(spec, Spec)
-    if spec.manifest:
-        return Plan(before=(_by_manifest(context.stage),))
     waits = str(spec.wait_for_completion).lower() != "false"
-    tasks = [_RUN, *([_WAIT] if waits else [])]
+    job = _by_manifest(context.stage) if _has_manifest(context.stage) else None
+    tasks = [_TAKE] if job else [_RUN, *([_WAIT] if waits else [])]
     if spec.expected_artifacts:
         tasks.append(produced.quiet_task)
     if spec.consume_artifact_source == "artifact":
         tasks.append(_CONSUME)
-    return Plan(tasks=tuple(task.planned() for task in tasks))
+    return Plan(before=(job,) if job else (), tasks=tuple(task.planned() for task in tasks))
 
 
 async def run(context: TaskContext) -> TaskResult:
@@ -278,10 +278,23 @@ def _no_properties(file: str, error: Exception) -> Problem:
     )
 
 
+def _has_manifest(stage: Stage) -> bool:
+    """Whether it is a Kubernetes job: Spinnaker's editor writes the type runJobManifest with the alias runJob."""
+    own = stage.context
+    is_artifact = own.get("source") == "artifact" and (own.get("manifestArtifactId") or own.get("manifestArtifact"))
+    return stage.type == _BY_MANIFEST or bool(own.get("manifest") or is_artifact)
+
+
 def _by_manifest(stage: Stage) -> PlannedStage:
     """The stage that runs a manifest: Spinnaker's `runJob` of the provider kubernetes, which its editor calls otherwise."""
-    own = {key: value for key, value in stage.context.items() if key not in regions.PARENT_S}
-    return PlannedStage(type="runJobManifest", name=stage.name, context=own)
+    own = {key: value for key, value in stage.context.items() if key not in (*regions.PARENT_S, "alias")}
+    return PlannedStage(type=_BY_MANIFEST, name=stage.name, context=own)
+
+
+async def take(context: TaskContext) -> TaskResult:
+    """What the job has put out is this stage's output too: `#stage('Run Job').outputs` means this one."""
+    jobs = context.execution.children(context.stage.id, Side.BEFORE)
+    return Done(outputs={key: value for job in jobs for key, value in job.outputs.items()})
 
 
 def _no_artifact(wanted: str) -> Problem:
@@ -315,13 +328,14 @@ def _failed(context: TaskContext, job: Job) -> Problem:
 
 _RUN = TaskType(name="runJob", run=run, stop=stop_beginning)
 _CONSUME = TaskType(name="consumeArtifact", run=consume)
+_TAKE = TaskType(name="takeOutputs", run=take, is_calculation=True)
 _WAIT = TaskType(name="waitOnJobCompletion", run=wait, stop=stop, timeout=timedelta(hours=2))
 stage = StageType(
     name="runJob",
     label="Run Job",
     about=__doc__,
     spec=Spec,
-    tasks=(_RUN, _WAIT, produced.quiet_task, _CONSUME),
+    tasks=(_RUN, _WAIT, produced.quiet_task, _CONSUME, _TAKE),
     plan=plan,
     restart_clears=("jobId", "deploy.jobs", "propertyFileContents"),
 )

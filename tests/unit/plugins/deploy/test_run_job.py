@@ -3,6 +3,7 @@
 import base64
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 from tests.fakes.rollouts import NEW, FakePlace
 from tests.harness import TESTER, problem_of, reached
@@ -116,20 +117,29 @@ def test_the_values_of_an_artifact_become_outputs() -> None:
     assert next(execution.in_order()).outputs["colour"] == "red"
 
 
-def test_a_job_of_kubernetes_is_run_by_the_stage_for_manifests() -> None:
-    manifest: JsonObject = {"kind": "Job"}
-
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"manifest": {"kind": "Job"}},
+        {"manifest": {"kind": "Job"}, "type": "runJobManifest", "alias": "runJob"},
+        {"source": "artifact", "manifestArtifactId": "x", "type": "runJobManifest", "alias": "runJob"},
+        {"source": "artifact", "manifestArtifact": {"reference": "x"}},
+    ],
+    ids=["by hand", "by Spinnaker's editor", "from an artifact, by Spinnaker's editor", "from an artifact"],
+)
+def test_a_job_of_kubernetes_is_run_by_the_stage_for_manifests(keys: JsonObject) -> None:
     async def take(context: TaskContext) -> TaskResult:
-        return Done(outputs={"ran": context.stage.context["manifest"]})
+        return Done(outputs={"ran": context.stage.context.get("source", "text")})
 
     tasks = (TaskType(name="take", run=take),)
     kind = StageType(name="runJobManifest", label="", about="", spec=StageSpec, tasks=tasks)
 
-    execution = FakePlace(Plugin(name="manifests", stages=(kind,))).harness.run(pipeline(manifest=manifest))
+    execution = FakePlace(Plugin(name="manifests", stages=(kind,))).harness.run(pipeline(**keys))
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
-    child = next(one for one in execution.in_order() if one.parent_id is not None)
-    assert (child.type, child.name, child.outputs) == ("runJobManifest", "Tests", {"ran": manifest})
+    (child,) = (one for one in execution.in_order() if one.parent_id is not None)
+    assert (child.type, child.name, child.outputs) == ("runJobManifest", "Tests", {"ran": keys.get("source", "text")})
+    assert next(execution.top_level()).outputs == child.outputs
 
 
 def test_a_job_that_fails_says_how_many_tests_failed() -> None:
