@@ -16,18 +16,21 @@ from gennaker.plugins.deploy import clusters, rollback_server_group, server_grou
 from gennaker.plugins.deploy.targets import TargetSpec
 
 _SHARED = ("account", "credentials", "cloudProvider", "cluster", "moniker", "drainTimeout", "upTimeout")
+_SEVERAL, _MANY = 10, 20
 
 
 class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    target_healthy_rollback_percentage: float = 100
+    target_healthy_rollback_percentage: float | None = None
+    """None: all of a few instances, fewer of many (`healthy_percentage`)."""
     original_server_group: str = ""
     """What is restored; empty: the newest before the one that is rolled back."""
     wait_time_between_regions: float = 0
     """Seconds."""
     additional_rollback_context: JsonObject = {}  # noqa: RUF012 - msgspec copies it
-    """More for each region's `rollbackContext`: `disableOnly`, `enableAndDisableOnly`, `delayBeforeDisableSeconds`."""
+    """More for each region's `rollbackContext`: `disableOnly`, `enableAndDisableOnly`, `delayBeforeDisableSeconds`;
+    with `onlyEnabledServerGroups` what is restored must be enabled."""
     up_timeout: Duration = "PT10M"
 
 
@@ -49,11 +52,14 @@ async def determine(context: TaskContext) -> TaskResult:
         groups = await server_groups.of_cluster(context.services, location, cluster)
         pair = _pair(groups, own)
         if pair is not None:
+            given = own.get("targetHealthyRollbackPercentage")
             kinds[region] = "EXPLICIT"
             chosen[region] = {
                 "rollbackServerGroupName": pair[0].name,
                 "restoreServerGroupName": pair[1].name,
-                "targetHealthyRollbackPercentage": own.get("targetHealthyRollbackPercentage", 100),
+                "targetHealthyRollbackPercentage": healthy_percentage(pair[0].capacity.desired)
+                if given is None
+                else given,
                 **foreign.mapping(own.get("additionalRollbackContext")),
             }
     if not chosen:
@@ -85,13 +91,22 @@ async def plan_after(spec: StageSpec, context: StageContext) -> tuple[PlannedSta
     return tuple(stages)
 
 
+def healthy_percentage(desired: int) -> int:
+    """Which part of so many instances must be up again, where the stage doesn't say it: Orca's steps."""
+    if desired < _SEVERAL:
+        return 100
+    return 90 if desired < _MANY else 95
+
+
 def _pair(groups: tuple[ServerGroup, ...], own: JsonObject) -> tuple[ServerGroup, ServerGroup] | None:
     enabled = [one for one in groups if not one.is_disabled]
     if len(groups) < 2 or not enabled:
         return None
     leaving = enabled[-1]
     wanted = own.get("originalServerGroup")
-    others = [one for one in groups if one is not leaving and wanted in (None, "", one.name)]
+    only_enabled = foreign.flag(foreign.mapping(own.get("additionalRollbackContext")).get("onlyEnabledServerGroups"))
+    candidates = enabled if only_enabled else groups
+    others = [one for one in candidates if one is not leaving and wanted in (None, "", one.name)]
     return (leaving, others[-1]) if others else None
 
 

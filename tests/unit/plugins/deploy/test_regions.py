@@ -9,7 +9,7 @@ from gennaker.interfaces.traffic import key, name_of
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.statuses import Status
-from gennaker.plugins.deploy import shares, taking_out, traffic_shares
+from gennaker.plugins.deploy import rollback_cluster, shares, taking_out, traffic_shares
 from gennaker.plugins.deploy.server_groups import Location
 
 REGIONS = ("local", "remote")
@@ -138,6 +138,24 @@ def test_a_region_with_nothing_to_go_back_to_is_left_out() -> None:
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert [one.name for one in execution.in_order() if one.parent_id is not None] == ["Rollback remote"]
+
+
+def test_only_what_is_enabled_is_gone_back_to_where_that_is_asked_for() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"))
+    assert place.group("shop-prod-v000").is_disabled
+
+    execution = place.run(
+        stage("rollbackCluster", cluster="shop-prod", additionalRollbackContext={"onlyEnabledServerGroups": True})
+    )
+
+    assert "There is nothing to roll back in shop-prod" in problem_of(execution)
+    assert place.weights() == {"shop-prod-v001": 1}
+
+
+@pytest.mark.parametrize(("desired", "percentage"), [(1, 100), (9, 100), (10, 90), (19, 90), (20, 95), (500, 95)])
+def test_of_many_instances_not_all_need_be_up_again(desired: int, percentage: int) -> None:
+    assert rollback_cluster.healthy_percentage(desired) == percentage
 
 
 def test_a_namesake_in_another_region_keeps_its_traffic() -> None:
