@@ -132,9 +132,9 @@ class Website:
         return await self.call("POST", path, json=json if json is not None else {}, **options)
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
+    async def stream(self, path: str, *, token: str = TOKEN) -> AsyncIterator[AsyncIterator[str]]:
         """Server-sent events, each as its lines; the visitor leaves at the end of the block."""
-        async with self._exchange("GET", path, token=TOKEN, body=b"", headers={}) as messages:
+        async with self._exchange("GET", path, token=token, body=b"", headers={}) as messages:
             start = await messages.get()
             assert start["status"] == 200, start
             yield _events(messages)

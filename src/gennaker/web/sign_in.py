@@ -8,6 +8,7 @@ page has made (`Origin`, `Sec-Fetch-Site`): browsers send cookies and basic cred
 
 import base64
 import binascii
+import functools
 import hmac
 import re
 from collections.abc import Callable
@@ -30,6 +31,8 @@ from gennaker.web import host_names, proxies
 from gennaker.web.limits import Rates
 
 COOKIE = "gennaker_session"
+AGAIN = "again"
+"""Where it has what says anew who asks, as the guard would find now."""
 GUARD = "guard"
 """Where a request's scope has it, in its state."""
 VIA_PAGE = "page"
@@ -114,6 +117,7 @@ class Guard:
         if is_open and principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
             raise Refused(_no_credentials(), status=401)
         _check_origin(connection, self._origins)
+        scope["state"][AGAIN] = functools.partial(self._principal, connection)
         kept = {name: value for name in self._kept_headers if (value := connection.headers.get(name.lower()))}
         scope["state"]["principal"] = msgspec.structs.replace(principal or ANONYMOUS, headers=kept)
 

@@ -1,14 +1,17 @@
 """Who may do what: every route as every role, by real requests, against the committed table."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 from tests.fakes.website import NOT_OFFERED, Answer, Website
 from tests.harness import Harness, ended, problem_of, reached
 
 from gennaker.access.credentials import Token
 from gennaker.access.identities import Person, ServiceAccount
+from gennaker.interfaces.executions import Update
 from gennaker.interfaces.plugins import Plugin
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.permissions import Right
@@ -442,3 +445,29 @@ def test_a_template_is_changed_only_by_who_may_change_the_pipelines_that_are_mad
         assert "runAsUser" not in planned.json["triggers"][0]
 
     visit(work, SETTINGS, definition_jobs)
+
+
+def test_a_live_stream_ends_within_a_minute_of_what_its_reader_was_let_in_with() -> None:
+    async def work(site: Website) -> None:
+        token = await token_of(site, "reader")
+        assert token is not None
+        updates = site.ports.services.updates
+        async with site.stream("/api/v1/events", token=token) as events:
+            assert (await anext(events)).startswith("event: hello")
+            person = await site.sign_in.identities.person("reader")
+            assert person is not None
+            no_roles = msgspec.structs.replace(person, roles=())
+            await site.sign_in.change_person(no_roles, before=person, by=OPERATOR)
+            await asyncio.sleep(61)
+            updates.publish(Update(topic="execution", id="e1", application="shop"))
+            updates.publish(Update(topic="traffic", id="t1", application=""))
+            seen = [await anext(events) for _ in range(5)]
+            assert any("traffic" in one for one in seen)
+            assert not any("e1" in one for one in seen), "without a role it may no longer be read"
+            off = msgspec.structs.replace(no_roles, is_disabled=True)
+            await site.sign_in.change_person(off, before=no_roles, by=OPERATOR)
+            await asyncio.sleep(61)
+            updates.publish(Update(topic="traffic", id="t2", application=""))
+            assert not [one async for one in events if "t2" in one]
+
+    visit(work)

@@ -15,10 +15,12 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.model.codec import JsonObject, encode
+from gennaker.model.permissions import Need, Right
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import paging, shapes, visible
 from gennaker.web.native.executions import existing
 from gennaker.web.ports import Asking, Ports, WebPorts
+from gennaker.web.staying import Staying
 
 _READ_BYTES = 64_000
 _LOOKS_SECONDS = 0.3
@@ -83,11 +85,16 @@ class EvidenceController(Controller):
 
     @get("/executions/{execution_id:str}/log")
     async def follow(
-        self, ports: Ports, principal: Asking, execution_id: FromPath[str], path: FromQuery[str]
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: paging.Asked,
+        execution_id: FromPath[str],
+        path: FromQuery[str],
     ) -> ServerSentEvent:
         """A log as it grows; only registered ones. Ends when its stage has ended."""
         log = await _registered(ports, execution_id, path)
-        return ServerSentEvent(_lines(ports, log))
+        return ServerSentEvent(_lines(ports, log, Staying(request, principal)))
 
 
 def _of_item(item: EvidenceItem) -> str:
@@ -111,10 +118,10 @@ async def _registered(ports: WebPorts, execution_id: str, path: str) -> LogFile:
     raise Refused(Problem(code="log.unknown", message=f"{execution_id} has no log {path!r}."), status=404)
 
 
-async def _lines(ports: WebPorts, log: LogFile) -> AsyncIterator[ServerSentEventMessage]:
+async def _lines(ports: WebPorts, log: LogFile, follower: Staying) -> AsyncIterator[ServerSentEventMessage]:
     reader = _Growing(ports.services.data / log.path)
     try:
-        while not ports.ending.is_set():
+        while not ports.ending.is_set() and await _may_read(ports, log, follower):
             is_over = await _is_over(ports, log)  # asked before reading: what was written until then is still sent
             text = await asyncio.to_thread(reader.read)
             if text:
@@ -185,6 +192,15 @@ class _Growing:
             return self._path.open("rb")
         except FileNotFoundError:
             return None
+
+
+async def _may_read(ports: WebPorts, log: LogFile, follower: Staying) -> bool:
+    before, principal = follower.seen, await follower.principal()
+    if principal is None or principal is before:
+        return principal is not None
+    execution = await ports.services.executions.get(log.execution_id)
+    application = execution.head.application if execution else ""
+    return await ports.services.authoriser.refusal(principal, Need(right=Right.READ, application=application)) is None
 
 
 async def _is_over(ports: WebPorts, log: LogFile) -> bool:

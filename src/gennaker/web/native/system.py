@@ -11,6 +11,7 @@ from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject, encode
 from gennaker.web import paging, telling
 from gennaker.web.ports import Asking, Ports
+from gennaker.web.staying import Staying
 
 _LAST_NUMBER = 2**63 - 1
 """No database has more."""
@@ -43,9 +44,9 @@ class SystemController(Controller):
     path = "/api/v1"
 
     @get("/events", media_type=telling.MEDIA_TYPE)
-    async def events(self, ports: Ports, principal: Asking) -> Stream:
+    async def events(self, ports: Ports, principal: Asking, request: paging.Asked) -> Stream:
         """Everything that changes, as it changes; readers fetch what interests them."""
-        return telling.stream(ports, principal)
+        return telling.stream(ports, Staying(request, principal))
 
     @get("/audit")
     async def audit(
