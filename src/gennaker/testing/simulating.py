@@ -31,6 +31,7 @@ from gennaker.model.event import (
 from gennaker.model.execution import Execution, ExecutionKind, Stage
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import Status
 from gennaker.testing import outcomes, simulated
 from gennaker.testing.installation import TESTER, Installation, ended
 from gennaker.testing.outcomes import Command, Judgment, Outcomes
@@ -286,4 +287,5 @@ def _note(stage: Stage) -> str:
         return str(first.get("message", ""))
     if stage.last_modified is not None and stage.context.get("judgmentStatus"):
         return f"{stage.context['judgmentStatus']}, by {stage.last_modified.user}"
-    return ""
+    said = foreign.items(foreign.mapping(foreign.mapping(stage.context.get("exception")).get("details")).get("errors"))
+    return str(said[0]) if said and stage.status is Status.TERMINAL else ""

@@ -51,6 +51,12 @@ def test_a_judgment_with_which_a_pipeline_begins_is_answered_in_time() -> None:
     assert run(pipeline(ask), judgments={"ask": {"after": "1m"}}).took == timedelta(minutes=1)
 
 
+def test_a_stage_that_fails_by_its_expressions_says_which() -> None:
+    found = run(pipeline(stage_json("a", comments="${1 +}", failOnFailedExpressions=True)))
+
+    assert "Expected a value, found the end of the expression." in found.timeline[-1].note
+
+
 def test_a_child_sees_its_parent_and_its_parent_s_parent_whole() -> None:
     call = {"type": "pipeline", "application": "shop"}
     told = {

@@ -11,7 +11,7 @@ from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType,
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
 from gennaker.model.execution import Side
-from gennaker.model.problems import Problem
+from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.analysis import deployed, keeper, stage_settings
 from gennaker.plugins.analysis.stage_keys import DeploymentsKeys
 from gennaker.plugins.analysis.stage_settings import Deployments
@@ -81,7 +81,10 @@ def _deploy(side: str, clusters: list[JsonObject], context: StageContext) -> Pla
 def _deployments(context: StageContext) -> Deployments:
     application = context.execution.head.application
     found = stage_settings.read_deployments(context.stage.context.get("deployments"), application=application)
-    assert found is not None, "the stage is planned only where there are deployments"
+    if found is None:
+        message = f"Stage {context.stage.name} doesn't say what it deploys."
+        remedy = "Give it `deployments`, or use the stage kayentaCanary, which has this one as a part."
+        raise Refused(Problem(code="canary.settings", message=message, remedy=remedy, pointer="/deployments"))
     return found
 
 

@@ -14,7 +14,7 @@ import msgspec
 from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import lengths, moniker, waiting
+from gennaker.model import lengths, moniker, records, waiting
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, PlannedStage, TaskResult
@@ -199,7 +199,7 @@ async def _up(context: TaskContext, group: ServerGroup, desired: int) -> TaskRes
 
 
 def _wanted(context: StageContext) -> Wanted:
-    return msgspec.convert(context.stage.context.get("rollbackContext") or {}, Wanted, strict=False)
+    return records.demanded(context.stage.context.get("rollbackContext") or {}, Wanted, of="the rollbackContext")
 
 
 def _location(context: StageContext, name: str) -> Location:

@@ -86,8 +86,9 @@ def test_a_rollback_of_a_named_server_group_can_leave_sizes_alone_and_wait() -> 
     wanted: JsonObject = {
         "rollbackServerGroupName": "shop-prod-v001",
         "restoreServerGroupName": BLUE,
-        "enableAndDisableOnly": True,
+        "enableAndDisableOnly": "true",
         "delayBeforeDisableSeconds": 30,
+        "targetHealthyRollbackPercentage": None,  # as an editor leaves it: nothing was said
     }
 
     execution = place.run(stage("rollbackServerGroup", rollbackType="EXPLICIT", rollbackContext=wanted))
