@@ -8,7 +8,9 @@ from tests.make import AT, execution, stage_json
 from tests.playbook import stage_id
 
 from gennaker.engine import evaluating
-from gennaker.model.codec import JsonObject
+from gennaker.expressions import template
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.effect import Notify
 from gennaker.model.execution import ExecutionKind
 
@@ -130,3 +132,17 @@ def test_a_notification_is_evaluated_as_its_stage_or_the_execution_sees_it() -> 
 
     assert evaluating.notification_of(found, of_stage, at=AT) == {"address": "ops"}
     assert evaluating.notification_of(found, of_run, at=AT) == {"address": "deliver"}
+
+
+def test_variables_that_follow_one_another_share_what_a_stage_s_results_may_have() -> None:
+    large: list[Json] = [*range(template.MAX_MADE * 2 // 5)]
+    names = ("a", "b", "c")
+    variables: list[Json] = [{"key": name, "value": "${ large }"} for name in names]
+    found = execution(stage_json("v", large=large, variables=variables))
+    found = replace(found, head=replace(found.head, spel_evaluator="v4"))
+
+    done = evaluating.context_of(found, next(found.in_order()), at=AT, in_order="variables").context
+
+    made = [foreign.mapping(one)["value"] for one in foreign.items(done["variables"])]
+    assert [value == large for value in made] == [True, True, False]
+    assert made[2] == "${ large }"
