@@ -25,8 +25,8 @@ class Engine:
         await self.pace.turn()
         self.waited.append(self._time.seconds - began)
 
-    async def run(self, took: list[float]) -> None:
-        for _ in range(10):
+    async def run(self, took: list[float], steps: int = 10) -> None:
+        for _ in range(steps):
             number = self.pace.began()
             began = self._time.seconds
             async with self._one_at_a_time:
@@ -76,6 +76,19 @@ def test_steps_stay_quick_when_more_is_offered_than_the_engine_can_do() -> None:
         assert sorted(took)[len(took) // 2] < 0.01
         assert slowest < 0.03, "without pacing half a second"
         assert max(engine.waited) < 5_000 * engine.step_seconds * 10
+
+    in_virtual_time(story)
+
+
+def test_a_queue_from_the_start_is_no_slow_disk() -> None:
+    """Recovery has let many in before anybody could be paced: what comes then waits until the queue has gone."""
+
+    async def story(engine: Engine) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(60):
+                group.create_task(engine.run([], steps=100))
+            took = await engine.offered(rate=1_000_000, seconds=0.002)
+        assert sorted(took)[len(took) * 3 // 4] < 0.03
 
     in_virtual_time(story)
 
