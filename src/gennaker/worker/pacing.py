@@ -4,8 +4,9 @@ Theory of operation. As long as steps become durable as fast as on an idle engin
 the last tenth of a second, those still under way included, took longer than `_TARGET_SECONDS` (or than three times what is
 usual on this machine, if its disk is slow) they stand in a queue behind each other: then fewer new executions are let in a
 second, until the queue has gone; while there is none and somebody waits, more. What is usual is learned from steps that were
-alone from their beginning to their end: a queue must not pass for a slow disk, also where there is one from the start. So the rate settles below the ceiling, and
-whoever submits waits instead of everybody who is running. Nobody is refused, and children of running executions don't wait.
+alone from their beginning to their end: a queue must not pass for a slow disk, also where there is one from the start. So the
+rate settles below the ceiling, and whoever submits waits instead of everybody who is running. Nobody is refused, and children
+of running executions don't wait.
 """
 
 import asyncio
