@@ -9,7 +9,7 @@ from functools import partial
 
 from gennaker.expressions import trigger_view
 from gennaker.expressions.failures import ExpressionError, Kind
-from gennaker.expressions.hashing import text_hash
+from gennaker.expressions.hashing import in_table_order, text_hash
 from gennaker.expressions.operators import wrap
 from gennaker.expressions.trigger_view import objects, reads
 from gennaker.expressions.values import MISSING, Long, LookupMap, Objects, Record, Status, Value, equal
@@ -332,11 +332,13 @@ def _paused(raw: Json) -> Value:
 
 
 def _authentication(raw: JsonObject) -> Json:
-    """In the order of its class."""
+    """In the order of its class; the accounts are a set of Java's."""
     given = raw.get("authentication")
     if not isinstance(given, dict):
         return None
-    return {"user": given.get("user"), "allowedAccounts": given.get("allowedAccounts") or []}
+    accounts = dict.fromkeys(item for item in _list(given, "allowedAccounts") if isinstance(item, str))
+    ordered = [str(account) for account in in_table_order(accounts)]
+    return {"user": given.get("user"), "allowedAccounts": list[Json](ordered)}
 
 
 def _flag(context: JsonObject, key: str) -> bool:

@@ -64,7 +64,7 @@ _ARTIFACT: dict[str, Json] = {
 }
 _BUILD: dict[str, Json] = dict.fromkeys(("name", "number", "url", "result", "artifacts", "scm")) | {"building": False}
 _SOURCE = ("name", "branch", "sha1")
-_BUILD_ARTIFACT = ("fileName", "displayPath", "relativePath")
+_BUILD_ARTIFACT = ("fileName", "relativePath")
 
 
 def trigger_map(raw: JsonObject) -> JsonObject:
@@ -204,6 +204,9 @@ def _build_json(raw: JsonObject, kind: str) -> JsonObject:
     full: JsonObject = {**_BUILD, **({"timestamp": None} if kind == "jenkins" else {}), **raw}
     if full["scm"] is not None:
         full["scm"] = [{key: item.get(key) for key in _SOURCE} for item in objects(full["scm"])]
+    if kind == "jenkins" and full["artifacts"] is not None:
+        listed = objects(full["artifacts"])
+        full["artifacts"] = [{key: item[key] for key in _BUILD_ARTIFACT if key in item} for item in listed]
     full["building"] = full["building"] or False
     full["fullDisplayName"] = raw.get("fullDisplayName") or f"{raw.get('name')}#{raw.get('number')}"
     return full
