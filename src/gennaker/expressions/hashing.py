@@ -37,7 +37,10 @@ def text_hash(text: str) -> int:
 
 
 def in_table_order(keys: Iterable[Value], copied: int = 0) -> list[Value]:
-    """The keys in the order of a HashMap to which they were added in this order, the first `copied` when it was made."""
+    """The keys in the order of a HashMap to which they were added in this order, the first `copied` when it was made.
+
+    Where Java's order changes from process to process (keys whose hash is their address) they stay as they are.
+    """
     listed = list(keys)
     size = 16 if not copied else 1 << int(copied / 0.75).bit_length()
     while len(listed) > size * 3 // 4:
@@ -47,7 +50,12 @@ def in_table_order(keys: Iterable[Value], copied: int = 0) -> list[Value]:
         found = _Hashing().of(key)
         return (found ^ (found >> 16)) & (size - 1)
 
-    return sorted(listed, key=place)
+    try:
+        return sorted(listed, key=place)
+    except ExpressionError as error:
+        if error.kind is not Kind.UNSUPPORTED:
+            raise
+        return listed
 
 
 def _signed(number: int) -> int:

@@ -3,7 +3,7 @@
 import pytest
 
 from gennaker.expressions.hashing import in_table_order, java_hash
-from gennaker.expressions.values import Char, Date, Float, Long, Value
+from gennaker.expressions.values import Char, Date, Float, Long, Status, Value
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,8 @@ def test_keys_are_ordered_as_in_a_hash_map_that_grew() -> None:
 def test_a_copied_hash_map_has_the_size_of_what_was_copied() -> None:
     assert in_table_order(["b", "a", "h"], copied=2) == ["h", "a", "b"]
     assert in_table_order(["h", "x", "i"], copied=3) == ["h", "x", "i"]
+
+
+def test_keys_without_a_lasting_hash_stay_as_they_are() -> None:
+    listed: list[Value] = [Status("b"), "b", "a"]
+    assert in_table_order(listed) == listed
