@@ -319,7 +319,8 @@ class Switches:
             written = (self._folder / before).stat().st_mtime_ns if before.isdigit() else 0
             if (before, written) == self._known:
                 return None
-            slots = sorted((self._folder / before).iterdir()) if before.isdigit() else []
+            files = sorted((self._folder / before).iterdir()) if before.isdigit() else []
+            slots = [file for file in files if file.name.isdigit()]
             addresses = tuple(slot.read_text() for slot in slots)
             if bank.read_text() != before:
                 return None

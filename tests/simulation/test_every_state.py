@@ -34,6 +34,7 @@ _STEPS = 45
 _EXAMPLES = 2
 """Of each state and kind of stage."""
 ACTIVE = {Status.RUNNING, Status.PAUSED}
+FAILED = {Status.TERMINAL, Status.STOPPED}
 PASSED = {Status.SUCCEEDED, Status.FAILED_CONTINUE, Status.SKIPPED}
 State = tuple[str, str]
 Example = tuple[Playbook, str]
@@ -172,7 +173,12 @@ def may_skip(_: Playbook, stage: Stage) -> bool:
 
 
 def may_ignore_failure(play: Playbook, stage: Stage) -> bool:
-    return play.status is not Status.PAUSED and own_stage(play, stage).status in (Status.TERMINAL, Status.STOPPED)
+    """A failure, but not a judgment's "no", wherever below the stage it was said."""
+    own = own_stage(play, stage)
+    if play.status is Status.PAUSED or own.status not in FAILED:
+        return False
+    family = [one for one in play.execution.in_order() if own_stage(play, one) is own]
+    return not any(one.type == "manualJudgment" and one.status in FAILED for one in family)
 
 
 def may_judge(_: Playbook, stage: Stage) -> bool:

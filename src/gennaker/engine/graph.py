@@ -6,7 +6,8 @@ by the identity of `stage_order`: an event that adds and removes no stage costs 
 graph costs time, never correctness.
 """
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 
 import immutables
 import msgspec
@@ -14,6 +15,9 @@ import msgspec
 from gennaker.model.execution import Execution, Stage, StageMap
 from gennaker.model.statuses import Status
 
+_ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
+_ENDED_BADLY = frozenset(status for status in Status if status.is_complete and not status.satisfies_downstream)
+_status: Callable[[Stage], Status] = operator.attrgetter("status")
 _REMEMBERED = 512
 _remembered: dict[int, "tuple[tuple[str, ...], Graph]"] = {}
 """By the identity of a stage order, which is held so that the identity stays its own; bounded."""
@@ -126,9 +130,18 @@ def is_ready(graph: Graph, stages: StageMap, stage: Stage) -> bool:
 
 
 def waits_for_active(graph: Graph, stages: StageMap, stage: Stage) -> bool:
-    """One of the pipeline's own stages can't start yet, because of a requisite that is still being worked on."""
-    unmet = stages.get(_unmet(graph, stages, stage) or "")
-    return unmet is not None and (unmet.is_preparing or unmet.status in (Status.RUNNING, Status.PAUSED))
+    """One of the pipeline's own stages can't start yet, only because of requisites that are still being worked on.
+
+    Looks at all of them: that one has failed must not depend on which is met first, or a replay would see another.
+    """
+    required = graph.required.get(stage.id, ())
+    if "" in required:
+        return False
+    requisites = list(map(stages.__getitem__, required))
+    statuses = set(map(_status, requisites))  # all in C: of a wide join this is most of what a branch's end costs
+    if statuses & _ENDED_BADLY:
+        return False
+    return bool(statuses & _ACTIVE) or any(one.is_preparing for one in requisites)
 
 
 def _unmet(graph: Graph, stages: StageMap, stage: Stage) -> str | None:

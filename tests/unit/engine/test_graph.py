@@ -61,6 +61,11 @@ def test_a_join_waits_for_whichever_branch_is_still_being_worked_on() -> None:
     assert after(a=Status.SUCCEEDED, b=Status.TERMINAL) == (False, False)
     assert after(a=Status.SUCCEEDED, b=Status.FAILED_CONTINUE) == (True, False)
     assert after(a=Status.STOPPED, b=Status.SUCCEEDED) == (False, False)
+    # Whichever the look begins with: a replay begins elsewhere than the run itself.
+    assert after(a=Status.TERMINAL, b=Status.RUNNING) == (False, False)
+    assert after(a=Status.RUNNING, b=Status.TERMINAL) == (False, False)
+    assert after(a=Status.RUNNING, b=Status.RUNNING) == (False, True)
+    assert after(a=Status.CANCELED, b=Status.RUNNING) == (False, False)
 
 
 def test_everything_downstream_is_found_once() -> None:
