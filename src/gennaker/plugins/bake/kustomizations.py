@@ -2,7 +2,11 @@
 
 Kustomize itself would read addresses and clone repositories that a kustomization names, with the server's network. Here what it
 refers to is checked first; of an artifact that is a single file, the files beside it are read by the artifact's own account.
+Kustomize takes keys in any case, so only those are let through that are written as it writes them; and an address is one even
+where a folder of that name lies in the artifact. Generators, transformers and validators may fetch by themselves: they are refused.
 """
+
+import re
 
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -20,9 +24,19 @@ _FOLDERS = ("bases", "components")
 """Keys of folders; in `resources` there may be both."""
 _EITHER = ("resources", "crds", "configurations")
 _PLUGINS = ("generators", "transformers", "validators")
-"""Files, folders or what stands in them: they may fetch by themselves."""
+_GENERATORS = ("configMapGenerator", "secretGenerator")
+_ENTRIES = ("patches", "patchesJson6902", "replacements", *_GENERATORS)
+_NAMING = frozenset({"path", "files", "envs", "env"})
+"""Keys of their entries by which files are named."""
+_PLAIN = frozenset(
+    {
+        *("apiVersion", "kind", "metadata", "namePrefix", "nameSuffix", "namespace", "commonLabels", "labels", "openapi"),
+        *("commonAnnotations", "images", "replicas", "vars", "sortOptions", "generatorOptions", "buildMetadata"),
+    }
+)
 _PATCHES = "patchesStrategicMerge"
-_GENERATED = ("configMapGenerator", "secretGenerator")
+_KEYS = frozenset({*_PLAIN, *_ENTRIES, *_FOLDERS, *_EITHER, _PATCHES})
+_ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:|.*:/|//|git@", re.DOTALL)
 _MANIFESTS = (".yaml", ".yml", ".json")
 _MOST_FILES = 300
 _MOST_BYTES = 30_000_000
@@ -35,7 +49,6 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     may_be_folder: bool = False
-    is_plugin: bool = False
 
 
 def check(root: Path, start: Path) -> None:
@@ -51,16 +64,16 @@ def check(root: Path, start: Path) -> None:
         if file is None:
             problems.append(_problem(_shown(folder, root), "has no kustomization.yaml"))
             continue
-        for one in references(_read(file.read_bytes(), _shown(file, root))):
+        read = _read(file.read_bytes(), _shown(file, root))
+        problems += [_problem(_shown(file, root), said) for said in _refused(read)]
+        for one in references(read):
             target = (folder / one.path).resolve()
-            if not target.is_relative_to(root) or not target.exists():
+            if _ADDRESS.match(one.path) or not target.is_relative_to(root) or not target.exists():
                 problems.append(
                     _problem(_shown(file, root), f"refers to {one.path[:200]!r}, which isn't in the artifact")
                 )
             elif target.is_dir():
                 left.append(target)
-            elif one.is_plugin and b"://" in target.read_bytes():
-                problems.append(_problem(_shown(target, root), "is a plugin's and names an address"))
     if problems:
         raise Refused(*problems, status=422)
 
@@ -112,7 +125,7 @@ def references(kustomization: JsonObject) -> Iterator[Reference]:
         for item in foreign.mappings_at(kustomization, key):
             if item.get("path"):
                 yield Reference(path=foreign.text_at(item, "path"))
-    for key in _GENERATED:
+    for key in _GENERATORS:
         for item in foreign.mappings_at(kustomization, key):
             yield from _generated(item)
     if path := foreign.text_at(foreign.mapping(kustomization.get("openapi")), "path"):
@@ -120,13 +133,25 @@ def references(kustomization: JsonObject) -> Iterator[Reference]:
 
 
 def _listed(kustomization: JsonObject) -> Iterator[Reference]:
-    for key in (*_FOLDERS, *_EITHER, *_PLUGINS, _PATCHES):
+    for key in (*_FOLDERS, *_EITHER, _PATCHES):
         for one in foreign.items(kustomization.get(key)):
             text = foreign.text(one)
-            if "\n" not in text:
-                yield Reference(path=text, may_be_folder=key != _PATCHES, is_plugin=key in _PLUGINS)
-            elif key in _PLUGINS and "://" in text:
-                yield Reference(path=text.partition("\n")[0] + " …", is_plugin=True)
+            if key != _PATCHES or "\n" not in text:
+                yield Reference(path=text, may_be_folder=key != _PATCHES)
+
+
+def _refused(kustomization: JsonObject) -> Iterator[str]:
+    """What isn't let through whatever it names."""
+    for key in kustomization:
+        if key in _PLUGINS:
+            yield f"has {key}, which may fetch by themselves and aren't offered"
+        elif key not in _KEYS:
+            yield f"has the key {key[:80]!r}, which is none of kustomize's that are offered, in just this spelling"
+    entries = [item for key in _ENTRIES for item in foreign.mappings_at(kustomization, key)]
+    for item in (*entries, foreign.mapping(kustomization.get("openapi"))):
+        for key in item:
+            if not key.isascii() or (key.lower() in _NAMING and key not in _NAMING):
+                yield f"has the key {key[:80]!r} in an entry, which kustomize writes in lower case"
 
 
 def _generated(item: JsonObject) -> Iterator[Reference]:

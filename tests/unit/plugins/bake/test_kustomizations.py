@@ -73,11 +73,43 @@ def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
     assert "here.yaml" in refusal(tmp_path / "files", tmp_path / "files")
 
 
-@pytest.mark.parametrize("text", ["generators: [g.yaml]", "transformers: ['kind: X\n\nfiles: [https://x]']"])
-def test_a_plugin_that_names_an_address_is_refused(tmp_path: Path, text: str) -> None:
-    written(tmp_path, kustomization=text, g="kind: ConfigMapGenerator\nfiles: [http://127.0.0.1/x]")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "generators: [g.yaml]",
+        "transformers: ['kind: X\n\nprefix: a']",
+        "Resources: [g.yaml]",
+        "re\u017fources: [g.yaml]",
+        "patches: [{Path: g.yaml}]",
+        "configMapGenerator: [{name: c, Files: [g.yaml]}]",
+        "configMapGenerator: [{name: c, file\u017f: [g.yaml]}]",
+        "openapi: {PATH: g.yaml}",
+        "helmCharts: [{name: c, repo: g.yaml}]",
+    ],
+)
+def test_what_kustomize_would_read_otherwise_or_fetch_by_itself_is_refused(tmp_path: Path, text: str) -> None:
+    written(tmp_path, kustomization=text, g="kind: ConfigMap")
 
     assert refusal(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "resources: ['http://127.0.0.1/x.yaml']",
+        "resources: [' HTTP://127.0.0.1/x.yaml']",
+        'configMapGenerator: [{name: c, files: ["a=http:\\u002f/127.0.0.1/x.yaml"]}]',
+        "patches: [{path: 'http://127.0.0.1/x.yaml'}]",
+    ],
+)
+def test_an_address_is_refused_also_where_a_file_of_that_name_lies_there(tmp_path: Path, text: str) -> None:
+    written(tmp_path, kustomization=text)
+    for scheme in ("http:", " HTTP:"):
+        file = tmp_path / scheme / "127.0.0.1" / "x.yaml"
+        file.parent.mkdir(parents=True)
+        file.write_text("kind: ConfigMap")
+
+    assert "127.0.0.1/x.yaml" in refusal(tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(("text", "said"), [("a: [", "isn't YAML"), ("resources: [sub]", "has no kustomization.yaml")])

@@ -127,3 +127,29 @@ def test_a_database_that_cannot_hold_every_text_is_refused(new_postgres_url: str
     with psycopg.connect(new_postgres_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name}".encode())
     assert caught.value.problem.code == "store.encoding"
+
+
+def test_executions_of_before_are_found_by_their_triggers_also_with_nul_in_a_text(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    PostgresDatabase.open(postgres_url, folder=tmp_path).close()
+    with connect(postgres_url) as connection:
+        connection.execute("DROP TABLE triggers; DROP INDEX executions_by_kind; DROP INDEX executions_unfinished")
+        connection.execute("DELETE FROM migrations WHERE number >= 6")
+        for name, outline in (
+            ("elsewhere", r'{"a": "\u0000", "trigger": {"type": "git", "eventId": "e-1", "b": "x\u0000"}}'),
+            ("itself", r'{"trigger": {"type": "a\u0000", "eventId": "\\\u0000"}}'),
+            ("none", "{}"),
+        ):
+            connection.execute(
+                "INSERT INTO executions (id, version, kind, application, name, status, build_time, head)"
+                " VALUES (%s, 1, 'PIPELINE', 'shop', '', 'SUCCEEDED', 7, '{}')",
+                (name,),
+            )
+            connection.execute("INSERT INTO outlines (execution_id, body) VALUES (%s, %s)", (name, outline))
+
+    PostgresDatabase.open(postgres_url, folder=tmp_path).close()
+
+    with connect(postgres_url) as connection:
+        found = connection.execute("SELECT execution_id, type, event_id FROM triggers ORDER BY execution_id").fetchall()
+    assert found == [("elsewhere", "git", "e-1"), ("itself", "a\ufffd", "\\\ufffd"), ("none", "", None)]
