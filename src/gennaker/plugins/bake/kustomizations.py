@@ -7,7 +7,6 @@ where a folder of that name lies in the artifact. Generators, transformers and v
 """
 
 import re
-
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin, urlsplit
@@ -30,7 +29,17 @@ _NAMING = frozenset({"path", "files", "envs", "env"})
 """Keys of their entries by which files are named."""
 _PLAIN = frozenset(
     {
-        *("apiVersion", "kind", "metadata", "namePrefix", "nameSuffix", "namespace", "commonLabels", "labels", "openapi"),
+        *(
+            "apiVersion",
+            "kind",
+            "metadata",
+            "namePrefix",
+            "nameSuffix",
+            "namespace",
+            "commonLabels",
+            "labels",
+            "openapi",
+        ),
         *("commonAnnotations", "images", "replicas", "vars", "sortOptions", "generatorOptions", "buildMetadata"),
     }
 )
