@@ -1,11 +1,13 @@
 """`gennaker simulate`: runs a pipeline on virtual time with declared outcomes and prints what would happen when."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
 from gennaker.cli import terminal
 from gennaker.cli.terminal import Form
+from gennaker.engine.evaluating import FAILURES
 from gennaker.interfaces.stages import StageType
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
@@ -55,11 +57,13 @@ def simulate(file: Path, declared: Path | None, flags: Flags, *, form: Form) -> 
     if form is not Form.TABLE:
         timeline: Json = [to_json(moment) for moment in run.timeline]
         refused: Json = list(run.refused)
+        expressions: Json = [{"stage": stage, "text": text, "message": said} for stage, text, said in _left(run)]
         terminal.show(
             {
                 "status": run.execution.head.status.value,
                 "seconds": run.took.total_seconds(),
                 "timeline": timeline,
+                "expressions": expressions,
                 "refused": refused,
             },
             form,
@@ -97,11 +101,20 @@ def _show(run: Run) -> None:
     for one in run.execution.in_order():
         if one.start_time is None:
             terminal.say(f"{'never':>12}  {one.status.value:<15} {one.name}")
+    for stage, text, said in _left(run):
+        terminal.say(f"in {stage}, {text} stays as text: {said}")
     for refused in run.refused:
         terminal.say(f"not taken: {refused}")
     reason = run.execution.head.cancellation_reason or ("" if run.execution.stages else "The pipeline has no stages.")
     status = run.execution.head.status.value
     terminal.say(f"{clock(run.took.total_seconds()):>12}  {status}" + (f"  {reason}" if reason else ""))
+
+
+def _left(run: Run) -> Iterator[tuple[str, str, str]]:
+    """Expressions that failed and so stayed as they were written: the stage, the text, why."""
+    for stage in run.execution.in_order():
+        for failure in foreign.mappings(stage.context.get(FAILURES)):
+            yield stage.name, foreign.text_at(failure, "text"), foreign.text_at(failure, "message")
 
 
 def clock(seconds: float) -> str:

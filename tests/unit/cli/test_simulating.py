@@ -47,6 +47,22 @@ def test_the_timeline_is_printed(file: Path, tmp_path: Path, capsys: pytest.Capt
     ]
 
 
+def test_expressions_that_failed_are_told_although_the_stage_succeeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.json"
+    file.write_text(
+        json.dumps({"application": "shop", "stages": [stage_json("a", type="deploy", image="${nowhere.x}")]})
+    )
+
+    assert simulating.simulate(file, None, NOTHING, form=Form.TABLE) == 0
+    assert "in a, ${nowhere.x} stays as text: " in capsys.readouterr().out
+
+    assert simulating.simulate(file, None, NOTHING, form=Form.JSON) == 0
+    (left,) = json.loads(capsys.readouterr().out)["expressions"]
+    assert (left["stage"], left["text"]) == ("a", "${nowhere.x}")
+
+
 def test_flags_stand_over_the_file(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     declared = tmp_path / "outcomes.yaml"
     declared.write_text("{stages: {a: {duration: 2h}}}")
