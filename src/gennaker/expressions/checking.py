@@ -21,7 +21,7 @@ def check(text: str, functions: Mapping[str, Function] = FUNCTIONS) -> tuple[Fai
     try:
         holes = [piece for piece in place.pieces() if isinstance(piece, template.Hole)]
     except ExpressionError as error:
-        return (_failure(place, 0, error),)
+        return (place.failure(error),)
     found: list[Failure] = []
     for hole in holes:
         for node in sorted(_all(hole.node), key=lambda one: one.start):
@@ -29,7 +29,7 @@ def check(text: str, functions: Mapping[str, Function] = FUNCTIONS) -> tuple[Fai
                 _check(node, functions)
             except ExpressionError as error:
                 at = error if error.start >= 0 else _at(error, node)
-                found.append(_failure(place, hole.offset, at))
+                found.append(place.failure(at, offset=hole.offset))
     return tuple(found)
 
 
@@ -67,16 +67,3 @@ def _all(node: tree.Node) -> Iterator[_Checked]:
 
 def _at(error: ExpressionError, node: tree.Part) -> ExpressionError:
     return ExpressionError(error.kind, error.message, start=node.start, end=node.end, nearest=error.nearest)
-
-
-def _failure(place: template.Place, offset: int, error: ExpressionError) -> Failure:
-    position, part = place.located(offset, error.start, error.end) if error.start >= 0 else (-1, "")
-    return Failure(
-        kind=error.kind,
-        level="ERROR",
-        message=error.message,
-        text=place.template,
-        position=position,
-        part=part,
-        nearest=error.nearest,
-    )

@@ -323,20 +323,9 @@ class _Pass:
     def _note(self, place: "Place", error: ExpressionError) -> None:
         if self._is_full():
             return
-        position, part = place.located(0, error.start, error.end) if error.start >= 0 else (-1, "")
         self._entry("ERROR", _bare(place.expanded), f"{place.named} {error.message}", error.kind)
-        failure = Failure(
-            kind=error.kind,
-            level="ERROR",
-            message=error.message,
-            text=place.template,
-            position=position,
-            part=part,
-            nearest=error.nearest,
-            pointer=place.pointer,
-            parts=() if error.kind is Kind.PARSE else self._parts_of_failure(place),
-        )
-        self.failures.append(failure)
+        parts = () if error.kind is Kind.PARSE else self._parts_of_failure(place)
+        self.failures.append(place.failure(error, parts=parts))
 
     def _entry(self, level: str, expression: str, description: str, kind: Kind) -> None:
         entry: JsonObject = {
@@ -381,6 +370,21 @@ class Place:
             path, step = path
             pieces.append(f"/{_escaped(step)}")
         return "".join(reversed(pieces))
+
+    def failure(self, error: ExpressionError, *, offset: int = 0, parts: tuple[Part, ...] = ()) -> Failure:
+        """The failure of an expression that begins at the offset; `parts` are what its own were worth."""
+        position, part = self.located(offset, error.start, error.end) if error.start >= 0 else (-1, "")
+        return Failure(
+            kind=error.kind,
+            level="ERROR",
+            message=error.message,
+            text=self.template,
+            position=position,
+            part=part,
+            nearest=error.nearest,
+            pointer=self.pointer,
+            parts=parts,
+        )
 
     def located(self, offset: int, start: int, end: int) -> tuple[int, str]:
         """Where a piece of the expanded text stands in the text as it was written, and what was written there."""
