@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-.PHONY: help machine setup develop demo demo-containers demo-kubernetes serve test check format simulate simulate-nightly fuzz-api golden openapi mutate bench lock clean
+.PHONY: help machine setup develop demo demo-containers demo-kubernetes serve test check format simulate simulate-nightly fuzz-api golden openapi mutate faults bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,9 @@ openapi: develop ## writes docs/api/openapi.json, the native API's document, fro
 
 mutate: develop ## which small faults in the engine room its tests notice (ARGS="admit rollup": some modules)
 	@$(BIN)/python -m tests.mutation.hunt $(ARGS)
+
+faults: develop ## every fault at every step of every strategy on real processes, containers and Kubernetes (ARGS="-k local": some)
+	@$(BIN)/pytest -m thorough tests/conformance tests/e2e $(ARGS)
 
 bench: develop ## speed, memory and scale
 	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" $(ARGS); done

@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -29,6 +30,7 @@ from engine import percentile
 from scale import ended
 
 from gennaker.demo.server import DemoServer
+from gennaker.interfaces.journal import Commit
 from gennaker.model.codec import Json, JsonObject
 from gennaker.settings import StoreSettings
 from gennaker.store import opening
@@ -42,8 +44,8 @@ _TOGETHER = 200
 _APPLICATIONS_OF_PIPELINES = 100
 _TIMEOUT_SECONDS = 60.0
 _MEGABYTE = 1_000_000
-_LEFT_OUT_OF_THE_MIX = frozenset({"Gate: search of executions"})
-"""It looks through up to 5,000 executions of the application for what is in no column."""
+_ABSENT = "Gate: an instance that isn't there"
+"""Answered with 404, as it should be."""
 
 
 def pipeline(number: int) -> JsonObject:
@@ -61,13 +63,26 @@ def pipeline(number: int) -> JsonObject:
     return {"id": name, "name": name, "application": application, "stages": stages, "triggers": triggers}
 
 
+def triggered(number: int) -> Commit:
+    """An ended execution that a person or a push has started."""
+    trigger: JsonObject = {
+        "type": "manual" if number % 2 else "git",
+        "user": "ada",
+        "parameters": {"tag": f"1.2.{number}"},
+        "artifacts": [{"type": "docker/image", "name": "shop/image", "reference": f"shop/image:1.2.{number}"}],
+    }
+    commit = ended(number)
+    changes = [replace(one, head=replace(one.head, trigger=trigger)) for one in commit.executions]
+    return replace(commit, executions=tuple(changes))
+
+
 async def fill(folder: Path, executions: int, pipelines: int) -> None:
     """Writes them as the server would."""
     store = opening.open_store(StoreSettings(), folder, engine_version="benchmark", server="benchmark")
     definitions = DatabaseDefinitions(store.database, SystemClock())
     for start in range(0, executions, _TOGETHER):
         together = range(start, min(start + _TOGETHER, executions))
-        await asyncio.gather(*(store.journal.commit(ended(number)) for number in together))
+        await asyncio.gather(*(store.journal.commit(triggered(number)) for number in together))
     for start in range(0, pipelines, _TOGETHER):
         together = range(start, min(start + _TOGETHER, pipelines))
         await asyncio.gather(
@@ -144,7 +159,7 @@ def reads(executions: int) -> dict[str, str]:
         "Gate: load balancers": "/loadBalancers?provider=local",
         "Gate: search box": "/search?q=application1&type=applications",
         "Gate: search box, server groups": "/search?q=shop&type=serverGroups",
-        "Gate: an instance": "/instances/local/local/none",
+        _ABSENT: "/instances/local/local/none",
         "Gate: projects": "/projects",
         "Gate: credentials": "/credentials",
     }
@@ -228,7 +243,7 @@ async def _emptied(stream: Connection) -> None:
 
 async def mixed(address: str, token: str, executions: int, process: psutil.Process) -> None:
     """Prints what becomes of reads at a steady rate, all kinds in turn."""
-    paths = [path for name, path in reads(executions).items() if name not in _LEFT_OUT_OF_THE_MIX]
+    asked_for = list(reads(executions).items())
     taken: list[float] = []
     statuses: Counter[str] = Counter()
     numbers = iter(range(_RATE * _SECONDS))
@@ -242,13 +257,14 @@ async def mixed(address: str, token: str, executions: int, process: psutil.Proce
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             asked = time.perf_counter()
             try:
-                status, _ = await connection.ask(at(paths[number % len(paths)], number))
+                name, path = asked_for[number % len(asked_for)]
+                status, _ = await connection.ask(at(path, number))
             except (OSError, asyncio.IncompleteReadError) as error:
                 statuses[type(error).__name__] += 1
                 await connection.open()
                 continue
             taken.append(time.perf_counter() - asked)
-            statuses[str(status)] += 1
+            statuses["404 as it should be" if (name, status) == (_ABSENT, 404) else str(status)] += 1
         connection.close()
 
     async with asyncio.TaskGroup() as group:

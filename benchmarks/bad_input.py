@@ -1,8 +1,9 @@
 """Bad input: what a server's memory comes to at most while it runs something huge, and how long that takes.
 
-Run: `python benchmarks/bad_input.py [CASE]`. Each case in a process of its own: the real worker over the real store (SQLite in a
-fresh folder), one execution, and a small one submitted behind it that has to end well. Peak: the process's largest resident
-set, plugins and Python included; `nothing` is what it needs for the small one alone.
+Run: `python benchmarks/bad_input.py [CASE] [URL]`. Each case in a process of its own: the real worker over the real store (SQLite in
+a fresh folder, or the PostgreSQL database of the URL, whose own memory isn't counted), one execution, and a small one submitted
+behind it that has to end well. Peak: the process's largest resident set, plugins and Python included; `nothing` is what it
+needs for the small one alone.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from gennaker.model.execution import Execution
 from gennaker.model.principal import Principal
 from gennaker.model.statuses import Status
 from gennaker.plugins.flow.plugin import plugin as flow
+from gennaker.store.postgres.database import is_postgres
 from gennaker.worker.core import Core
 
 _WHO = Principal(name="benchmark", via="benchmark")
@@ -89,11 +91,11 @@ CASES: Mapping[str, Callable[[], JsonObject]] = {
 }
 
 
-async def run(case: str) -> JsonObject:
+async def run(case: str, url: str = "") -> JsonObject:
     """Runs a case in this process; its peak in MB, its seconds and how it ended."""
     bad = CASES[case]()
     with tempfile.TemporaryDirectory() as folder:
-        async with running(Path(folder), Starts(), plugins=(flow,)) as built:
+        async with running(Path(folder), Starts(), url, plugins=(flow,)) as built:
             await _save_nested(built)
             began = time.perf_counter()
             wanted = await built.services.executions.submit(Submission(config=bad), _WHO)
@@ -112,9 +114,9 @@ def _peak_mb() -> int:
     return round(int(found[1]) / 1024)
 
 
-def measured(case: str) -> JsonObject:
+def measured(case: str, url: str) -> JsonObject:
     """As `run`, in a process of its own."""
-    command = [sys.executable, __file__, case]
+    command = [sys.executable, __file__, case, url]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: JsonObject = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -139,11 +141,13 @@ async def _ended(built: Core, execution_id: str) -> Execution:
 def main() -> None:
     """One case, or all of them."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    if len(sys.argv) > 1:
-        print(json.dumps(asyncio.run(run(" ".join(sys.argv[1:])))))
+    url = next((one for one in sys.argv[1:] if is_postgres(one)), "")
+    wanted = " ".join(one for one in sys.argv[1:] if one != url).strip()
+    if wanted:
+        print(json.dumps(asyncio.run(run(wanted, url))))
         return
     for case in CASES:
-        print(json.dumps(measured(case)))
+        print(json.dumps(measured(case, url)))
 
 
 if __name__ == "__main__":

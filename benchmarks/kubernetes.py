@@ -27,9 +27,10 @@ from tests.kubernetes_cluster import Object, config_map, workload
 from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.plugins.kubernetes import plugin as kubernetes
 from gennaker.plugins.kubernetes.provider import KubernetesProvider
-from gennaker.settings import KubernetesAccountSettings, Settings
+from gennaker.settings import Settings
 from gennaker.testing.installation import Installation
 from gennaker.transport.kubernetes import kubeconfig
 from gennaker.transport.kubernetes.server import HttpApiServer
@@ -43,7 +44,7 @@ class Counting(httpx2.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
-        self._inner = httpx2.AsyncHTTPTransport(verify=False)
+        self._inner = httpx2.AsyncHTTPTransport(verify=False, limits=httpx2.Limits(max_connections=None))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Asks it."""
@@ -133,9 +134,10 @@ def measure(file: str, workloads: int, deployments: int) -> None:
     )
     if status != "SUCCEEDED":
         raise SystemExit(1)
+    _drift(installation, counting, _APPLICATION, deployments)
     for what in ("one stage", "the same again"):
         _many_objects(installation, counting, what)
-    _drift(installation, counting)
+    _drift(installation, counting, "large", _OBJECTS)
 
 
 def _many_objects(installation: Installation, counting: Counting, what: str) -> None:
@@ -154,16 +156,16 @@ def _many_objects(installation: Installation, counting: Counting, what: str) -> 
         raise SystemExit(1)
 
 
-def _drift(installation: Installation, counting: Counting) -> None:
-    """All that the stage before has applied, compared with what is there."""
+def _drift(installation: Installation, counting: Counting, application: str, objects: int) -> None:
+    """All that the stages before have applied, compared with what is there."""
 
     async def look(services: Services) -> None:
         began, cpu = time.perf_counter(), time.process_time()
-        found = await services.manifests["kubernetes"].drift("large", frozenset({"prod"}))
+        found = await services.manifests["kubernetes"].drift(application, frozenset({"prod"}))
         spent, cpu = time.perf_counter() - began, time.process_time() - cpu
-        assert len(found.objects) == _OBJECTS, len(found.objects)
+        assert len(found.objects) == objects, len(found.objects)
         print(
-            f"drift of {_OBJECTS:,} objects  {spent:6.1f} s, {cpu:.1f} s CPU {_megabytes():5.0f} MB  {counting.told()}"
+            f"drift of {objects:,} objects  {spent:6.1f} s, {cpu:.1f} s CPU {_megabytes():5.0f} MB  {counting.told()}"
         )
 
     installation.do(look)

@@ -26,6 +26,7 @@ _PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "buildah", 
 _SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
 _CGROUPS = Path("/sys/fs/cgroup")
 _UP_WITHIN, _DOWN_WITHIN = 60.0, 60.0
+_COMMAND_SECONDS = 300.0
 _INNER = """
 set -e
 for place in /run /var/lib /var/log; do mount -t tmpfs none "$place"; done
@@ -122,7 +123,7 @@ class Node:
         if self._inside is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._inside.pid, signal.SIGKILL)
-            self._inside.wait()
+            self._inside.wait(_COMMAND_SECONDS)
         if Path(f"/sys/class/net/{_BRIDGE}").exists():
             _run("ip", "link", "delete", _BRIDGE)
         for file, text in self._sysctls.items():
@@ -252,6 +253,6 @@ def _remove_control_groups() -> None:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_COMMAND_SECONDS)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")

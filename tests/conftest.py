@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import pytest
-from tests import control_plane, grouping
+from tests import asked, control_plane, grouping
 from tests.postgres_server import new_postgres_url, postgres_server, postgres_url, shared_postgres
 from tests.temporal_server import temporal_server
 
@@ -22,6 +22,7 @@ _BESIDE = pytest.StashKey[ExitStack]()
 _TOLERATED_ELSEWHERE = ("skipped", "xfailed", "xpassed")
 _BUILT = "GENNAKER_TEST_CONTROL_PLANE_IS_BUILT"
 """Told to the worker processes, which must all order the tests alike."""
+_THOROUGH = "thorough"
 _FOREIGN = "left_out"
 """Key under which a worker process hands its list to the process that reports."""
 
@@ -46,6 +47,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Orders the tests (last, so that it orders what pytest-randomly shuffled) and leaves out what this user can't run."""
+    marks: str = config.getoption("markexpr")
+    if _THOROUGH not in marks:  # what they show in part others show always, so that nothing is left out
+        thorough = [item for item in items if item.get_closest_marker(_THOROUGH) and not _is_named(config, item)]
+        config.hook.pytest_deselected(items=thorough)
+        items[:] = [item for item in items if item not in thorough]
     left_out = [item for item in items if not _can_run(config, item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -54,6 +60,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(
         (item for item in items if _can_run(config, item)), key=lambda item: _turn(item, is_one_of_several)
     )
+
+
+def _is_named(config: pytest.Config, item: pytest.Item) -> bool:
+    return asked.by_id(item.nodeid, config.args, at=config.invocation_params.dir, root=config.rootpath)
 
 
 def _turn(item: pytest.Item, is_one_of_several: bool) -> int:
@@ -82,10 +92,10 @@ def _can_run(config: pytest.Config, item: pytest.Item) -> bool:
     """Root can run all; somebody else what is not marked, or what they ask for by `-m`."""
     if os.geteuid() == 0:
         return True
-    asked: str = config.getoption("markexpr")
-    if item.get_closest_marker("go") is not None and "go" not in asked.split() and not control_plane.has_go():
+    marks: str = config.getoption("markexpr")
+    if item.get_closest_marker("go") is not None and "go" not in marks.split() and not control_plane.has_go():
         return False
-    return all(name in asked or item.get_closest_marker(name) is None for name in _NEEDS_MORE)
+    return all(name in marks or item.get_closest_marker(name) is None for name in _NEEDS_MORE)
 
 
 @pytest.hookimpl(optionalhook=True)

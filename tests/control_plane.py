@@ -20,7 +20,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -33,12 +33,16 @@ _MADE_OF = "build"
 """4 GB that nobody needs once it is linked."""
 ADMIN_TOKEN = "admin-token"
 _READY_SECONDS = 60.0
+_COMMAND_SECONDS = 120.0
+_FETCHED_SECONDS, _TRIES = 600.0, 3
+_BUILD_SECONDS = 3600.0
+"""Of one core, at low priority beside all the tests."""
 
 
 def cache() -> Path:
     """Where binaries of this version are kept."""
     text = b"".join((FOLDER / name).read_bytes() for name in _SOURCES)
-    version = subprocess.run(["go", "version"], check=True, capture_output=True).stdout
+    version = subprocess.run(["go", "version"], check=True, capture_output=True, timeout=_COMMAND_SECONDS).stdout
     root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return root / "gennaker" / "cluster" / hashlib.sha256(text + version).hexdigest()[:16]
 
@@ -58,6 +62,8 @@ def build() -> Path:
     if not has_go():
         raise RuntimeError("The control plane is built with Go: install Go 1.26 or newer, so that `go` is on the PATH.")
     kept = cache()
+    if is_built():
+        return kept  # whoever has the lock may be building the kubelet, which takes a quarter of an hour
     kept.mkdir(parents=True, exist_ok=True)
     with (kept / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -93,7 +99,7 @@ def being_built() -> Iterator[None]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        process.wait(_COMMAND_SECONDS)
 
 
 def _build(kept: Path) -> None:
@@ -114,20 +120,39 @@ def _build_one(kept: Path, name: str, package: str) -> None:
     flags = " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in about.items())
     command = ["go", "build", "-mod=readonly", "-p=2", "-trimpath", "-ldflags", f"-s -w {flags}"]
     environment = {"GOCACHE": str(kept / _MADE_OF), **os.environ, "CGO_ENABLED": "0"}
-    subprocess.run([*command, "-o", str(kept / f"{name}.new"), package], cwd=FOLDER, env=environment, check=True)
+    fetching("list", "-deps", "-mod=readonly", package, folder=FOLDER, environment=environment)
+    subprocess.run(
+        [*command, "-o", str(kept / f"{name}.new"), package],
+        cwd=FOLDER,
+        env=environment,
+        check=True,
+        timeout=_BUILD_SECONDS,
+    )
     (kept / f"{name}.new").rename(kept / name)
+
+
+def fetching(*words: str, folder: Path, environment: Mapping[str, str] | None = None) -> bytes:
+    """What a command of Go's that may fetch modules prints. Raises CalledProcessError; TimeoutExpired when no try comes to its end.
+
+    Go waits for ever for a server that has taken its request and doesn't answer; what has come until then it keeps.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            done = subprocess.run(
+                ["go", *words], cwd=folder, env=environment, check=True, capture_output=True, timeout=_FETCHED_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            if not left:
+                raise
+        else:
+            return done.stdout
+    raise AssertionError("the last try returns or raises")
 
 
 def _stages() -> str:
     """What kwok does to nodes and pods: they are ready at once."""
-    listed = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"],
-        cwd=FOLDER,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    folder = Path(listed.stdout.strip()) / "kustomize" / "stage"
+    listed = fetching("list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok", folder=FOLDER)
+    folder = Path(listed.decode().strip()) / "kustomize" / "stage"
     pods = sorted((folder / "pod" / "fast").glob("pod-*.yaml"))
     return "\n---\n".join(file.read_text() for file in (*(folder / one for one in _STAGES), *pods))
 
@@ -150,7 +175,8 @@ class ControlPlane:
         """Returns when the API server is ready and a node can be used."""
         binaries = build()
         key = self.folder / "sa.key"
-        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        generated = ["openssl", "genrsa", "-out", str(key), "2048"]
+        subprocess.run(generated, check=True, capture_output=True, timeout=_COMMAND_SECONDS)
         (self.folder / "tokens.csv").write_text(f'{ADMIN_TOKEN},admin,1,"system:masters"\nci-token,ci,2,"ci"\n')
         clients = f"http://127.0.0.1:{self._etcd}"
         peers = f"http://127.0.0.1:{self._peers}"
@@ -235,7 +261,7 @@ class ControlPlane:
         place = next(i for i, one in enumerate(self._started) if _name(one) == "kube-apiserver")
         old = self._started[place]
         old.kill()  # in good order it waits a minute for those who watch
-        old.wait()
+        old.wait(_COMMAND_SECONDS)
         try:
             yield
         finally:
@@ -252,7 +278,7 @@ class ControlPlane:
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                process.wait(_COMMAND_SECONDS)
 
     def wait(self, is_so: Callable[[], bool]) -> None:
         """Until it is so. Raises RuntimeError with the ends of the logs if that takes too long or a part has ended."""

@@ -11,6 +11,7 @@ import gennaker.demo
 SAMPLE = Path(gennaker.demo.__file__).parent / "sample"
 """The demo's monorepo of two services."""
 _TIME = 1_790_000_000
+_SECONDS = 120.0
 
 
 class GitRepository:
@@ -49,6 +50,12 @@ class GitRepository:
         people = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()}
         environment = {"PATH": os.defpath, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **people}
         done = subprocess.run(
-            ["git", *words], cwd=self.folder, env=environment, capture_output=True, text=True, check=True
+            ["git", *words],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_SECONDS,
         )
         return done.stdout

@@ -14,6 +14,9 @@ from xdist.scheduler import LoadGroupScheduling
 
 LONGEST = "alone"
 """The group of the tests that take minutes: one after the other, by one process from the beginning."""
+IN_A_CLUSTER = "cluster traffic"
+"""The group of the tests of traffic that need a control plane: others don't wait with them until it is built."""
+_IN_A_CLUSTER = re.compile(r"\[(?:[^]]*-)?(?:gateway-api|ingress-nginx)\b")
 _GROUP = re.compile(r"^pytestmark = .*xdist_group\(\"(?P<name>[^\"]+)\"\)", re.MULTILINE)
 
 
@@ -29,7 +32,14 @@ class FileGroupScheduling(LoadGroupScheduling):
         file = nodeid.partition("::")[0]
         if file not in self._groups:
             self._groups[file] = group_of((self.config.rootpath / file).read_text())
-        return self._groups[file] or nodeid
+        return scope_of(nodeid, self._groups[file])
+
+
+def scope_of(nodeid: str, group: str | None) -> str:
+    """With whom a test shares a process, by the group of its file."""
+    if group is not None and _IN_A_CLUSTER.search(nodeid):
+        return IN_A_CLUSTER
+    return group or nodeid
 
 
 def group_of(source: str) -> str | None:

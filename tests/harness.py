@@ -3,7 +3,7 @@
 What users get as `gennaker.testing.installation`, and what only our own tests look at.
 """
 
-import asyncio
+from tests import waiting
 
 from gennaker.interfaces.services import Services
 from gennaker.model.execution import Execution
@@ -28,16 +28,19 @@ Harness = Installation
 
 async def reached(services: Services, execution_id: str, stage_type: str, *, task: str = "") -> None:
     """Returns once a stage of this type (and that task of it) runs; fails the test if the execution ends before."""
-    while True:
+
+    async def look() -> bool:
         found = await services.executions.get(execution_id)
         assert found is not None
         for stage in found.in_order():
             if stage.type == stage_type and stage.status is Status.RUNNING:
                 running = {one.name for one in stage.tasks if one.status is Status.RUNNING}
                 if not task or task in running:
-                    return
+                    return True
         assert not found.head.status.is_complete, f"ended {found.head.status} before {stage_type} {task} ran"
-        await asyncio.sleep(0.01)
+        return False
+
+    await waiting.until_found(look, f"{stage_type} {task} to run")
 
 
 def problem_of(execution: Execution) -> str:

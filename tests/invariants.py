@@ -1,13 +1,15 @@
 """Invariants of the engine (orca.md §11 and our own), checked after every event of every scripted or random run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 from msgspec.structs import replace
 
-from gennaker.engine import graph, keys, rollup, timing
+from gennaker.engine import graph, keys, limits, rollup, timing
 from gennaker.engine.draft import Draft
 from gennaker.engine.rules import Rules
 from gennaker.engine.step import Step
+from gennaker.model import foreign
 from gennaker.model.codec import merged
 from gennaker.model.effect import (
     AfterKind,
@@ -38,6 +40,7 @@ _WORK = PrepareSubmission | PrepareStage | PrepareAfterStages | PrepareTask | Ru
 _ACTIVE = {Status.RUNNING, Status.PAUSED}
 PATCHED = "colour"
 """The key that random patches set: nobody else writes it, so that a lost one is noticed."""
+_FAILURES = "expressionFailures"
 _ENGINES_OWN = {"exception", "problems", "notifications", "beforeStagePlanningFailed", "canManuallySkip", PATCHED}
 """Keys of a context that the engine itself writes in the step that takes a result."""
 _ROLLED_UP = {Status.SUCCEEDED, Status.TERMINAL, Status.STOPPED, Status.FAILED_CONTINUE}
@@ -57,7 +60,7 @@ def check(
     _outstanding(after, outbox)
     _derived(before, event, after)
     _reasons(after)
-    _timers(after, event, set(outbox) | answered)
+    _timers(after, event, outbox, answered)
     if not step.ignored:
         _written(before, event, after)
         _late_stages(step)
@@ -143,7 +146,8 @@ def _derived(before: Execution, event: Event, after: Execution) -> None:
         was = before.stages.get(stage.id)
         has_ended = stage.status in _ROLLED_UP and (was is None or was.status is not stage.status)
         if has_ended:
-            assert stage.status is _status_now(_before_the_cut(before, after), stage), stage.name
+            rolled_up = _status_now(_before_the_cut(before, after), stage)
+            assert stage.status is rolled_up or _is_cut_failure(before, after, stage), stage.name
     head = after.head
     if head.status.is_complete and head.status is not before.head.status:
         if (head.status is Status.CANCELED and isinstance(event, CancelAsked)) or head.is_canceled:
@@ -157,15 +161,32 @@ def _derived(before: Execution, event: Event, after: Execution) -> None:
             return
         # What the end cut off was still open when the status was derived.
         was_open = [one if one.status is not Status.CANCELED else replace(one, status=Status.RUNNING) for one in top]
-        derived = rollup.execution_status(
-            was_open if any(one.status is Status.TERMINAL for one in top) else top,
-            is_ready=lambda one: graph.is_ready(relations, after.stages, one),
-            fails_late=lambda: any(
-                one.status is Status.STOPPED and one.context.get("completeOtherBranchesThenFail") is True
-                for one in after.stages.values()
-            ),
-        )
-        assert head.status is (derived or Status.TERMINAL)  # nothing left can start: it can't go on
+        stopped = [one for one in after.stages.values() if one.status is Status.STOPPED]
+        # A part that the end has cut off may be STOPPED, too: it didn't count, one that ended just before did.
+        known = [one for one in stopped if one.parent_id is None or before.stages.get(one.id) == one]
+        derived = {
+            rollup.execution_status(
+                was_open if any(one.status is Status.TERMINAL for one in top) else top,
+                is_ready=lambda one: graph.is_ready(relations, after.stages, one),
+                fails_late=lambda: any(
+                    one.context.get("completeOtherBranchesThenFail") is True
+                    for one in some  # noqa: B023 - likewise
+                ),
+            )
+            for some in (stopped, known)
+        }
+        assert head.status in {one or Status.TERMINAL for one in derived}  # nothing left can start: it can't go on
+
+
+def _is_cut_failure(before: Execution, after: Execution, stage: Stage) -> bool:
+    """The end of the execution has cut the stage off, or parts of it after its status had been derived, and these had failed."""
+    if not after.head.status.is_complete or before.head.status.is_complete:
+        return False
+    children = graph.children(graph.of(after), after.stages, stage.id)
+    if rollup.cut_status(stage, children) is stage.status:
+        return True
+    each = [(one, before.stages.get(one.id, one)) for one in children]
+    return any(_rolled_up(stage, some) is stage.status for some in product(*each))
 
 
 def _before_the_cut(before: Execution, after: Execution) -> Execution:
@@ -179,23 +200,36 @@ def _before_the_cut(before: Execution, after: Execution) -> Execution:
 
 
 def _status_now(execution: Execution, stage: Stage) -> Status:
-    children = graph.children(graph.of(execution), execution.stages, stage.id)
+    return _rolled_up(stage, graph.children(graph.of(execution), execution.stages, stage.id))
+
+
+def _rolled_up(stage: Stage, children: Sequence[Stage]) -> Status:
     has_unstarted = any(one.side is Side.AFTER and one.status is Status.NOT_STARTED for one in children)
     status = rollup.stage_status(stage, children, has_unstarted_after=has_unstarted)
     return Status.TERMINAL if rollup.fails_on_expressions(stage) else status
 
 
-def _timers(after: Execution, event: Event, known: set[str]) -> None:
+def _timers(after: Execution, event: Event, outbox: Mapping[str, PendingEffect], answered: set[str]) -> None:
     """Nothing waits for a time limit without a timer; one that has rung is counted whenever a task starts."""
     if after.head.status is not Status.RUNNING:
         return
+    known = set(outbox) | answered
     draft = Draft(after, at=event.at, rules=Rules())
+    carried = [one for one in map(limits.carried, outbox.values()) if one is not None]
+    carried_until = {one.effect.key: one.due for one in carried if one.due is not None}
     for stage in after.stages.values():
         if stage.status is Status.RUNNING and timing.stage_deadline(draft, stage) is not None:
             assert keys.stage_deadline(after.head.id, stage) in known, f"no timer for {stage.name}"
         for task in stage.tasks:
-            if task.status is Status.RUNNING and timing.task_deadline(draft, stage, task) is not None:
-                assert keys.task_deadline(after.head.id, stage, task) in known, f"no timer for {stage.name}.{task.name}"
+            deadline = timing.task_deadline(draft, stage, task)
+            if task.status is not Status.RUNNING or deadline is None:
+                continue
+            key, name = keys.task_deadline(after.head.id, stage, task), f"{stage.name}.{task.name}"
+            if not task.is_limit_carried:
+                assert key in known, f"no timer for {name}"
+            else:
+                assert key in carried_until, f"no run carries the limit of {name}"
+                assert carried_until[key] <= deadline, f"the limit of {name} is heard too late"
 
 
 def _reasons(after: Execution) -> None:
@@ -226,7 +260,9 @@ def _written(before: Execution, event: Event, after: Execution) -> None:
             now, expected = after.stages[stage_id], context
         case _:
             return
-    kept = {key: value for key, value in expected.items() if key not in _ENGINES_OWN}
+    failed = {foreign.said_at(one, "pointer").split("/")[1] for one in foreign.mappings(expected.get(_FAILURES))}
+    again = {*failed, _FAILURES, "expressionEvaluationSummary"} if failed else set()  # evaluated once more at its end
+    kept = {key: value for key, value in expected.items() if key not in _ENGINES_OWN and key not in again}
     assert kept == {key: value for key, value in now.context.items() if key in kept}
 
 

@@ -11,10 +11,11 @@ from tests.harness import Harness
 from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.model.execution import Execution, Stage
 from gennaker.plugins.flow import plugin as flow
 from gennaker.plugins.kubernetes import plugin as kubernetes
-from gennaker.settings import KubernetesAccountSettings, Settings, SignInSettings
+from gennaker.settings import AccountSettings, Settings, SignInSettings
 from gennaker.transport.kubernetes.kubeconfig import Access, User
 from gennaker.transport.kubernetes.server import HttpApiServer
 
@@ -25,21 +26,31 @@ Object = dict[str, Any]
 class Cluster:
     """A harness whose account `prod` is the API server in memory."""
 
-    def __init__(self, *, runs_services: bool = True, must_sign_in: bool = False, **account: Any) -> None:
+    def __init__(
+        self,
+        *also: Plugin,
+        runs_services: bool = True,
+        must_sign_in: bool = False,
+        readers: tuple[str, ...] = (),
+        **account: Any,
+    ) -> None:
+        """`also`: plugins beside it; `readers`: roles that alone may read the account."""
         self.api = KubernetesApi()
         self.api.behaviour = settle
         settings = Settings(
             kubernetes={ACCOUNT: KubernetesAccountSettings(in_cluster=True, **account)},
+            accounts={ACCOUNT: AccountSettings(permissions={"READ": readers})} if readers else {},
             sign_in=SignInSettings(required=must_sign_in),
         )
         plugin = Plugin(
             name="kubernetes",
             stages=kubernetes.stages,
             api_servers=(self._server,),
+            clouds=kubernetes.plugin.clouds,
             manifests=kubernetes.plugin.manifests,
             services=(kubernetes.watches,),
         )
-        self.harness = Harness(flow.plugin, plugin, settings=settings, runs_services=runs_services)
+        self.harness = Harness(flow.plugin, plugin, *also, settings=settings, runs_services=runs_services)
 
     def _server(self, services: Services) -> tuple[ApiServer, ...]:
         access = Access(server="http://cluster", namespace="shop", user=User(token="t"))

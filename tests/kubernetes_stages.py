@@ -11,13 +11,16 @@ from tests.fakes.virtual_time import RealTime
 from tests.harness import Harness, Meanwhile, problem_of
 
 from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.traffic import name_of
+from gennaker.kubernetes_settings import CustomResourceSettings, KubernetesAccountSettings
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 from gennaker.plugins.deploy.plugin import plugin as deploy
 from gennaker.plugins.flow import plugin as flow
 from gennaker.plugins.kubernetes import plugin as kubernetes
-from gennaker.settings import CustomResourceSettings, KubernetesAccountSettings, Settings
+from gennaker.settings import Settings
 
+REPLICA_SETS = "/apis/apps/v1/namespaces/default/replicasets"
 WIDGET = CustomResourceSettings(
     kind="Widget.acme.io", ready="object.status.up == object.spec.size", failed="has(object.status.error)"
 )
@@ -71,7 +74,12 @@ class Stages:
 
 def deployed(stages: Stages, stack: str, image: str, strategy: str = "redblack", **keys: Any) -> Execution:
     """A version of the cluster `shop-<stack>`, behind the Service of its name."""
-    cluster = {
+    return stages.run("createServerGroup", **version(stack, image, strategy, **keys))
+
+
+def version(stack: str, image: str, strategy: str = "redblack", **keys: Any) -> dict[str, Any]:
+    """The stage that deploys it."""
+    return {
         "application": "shop",
         "stack": stack,
         "account": "prod",
@@ -85,4 +93,29 @@ def deployed(stages: Stages, stack: str, image: str, strategy: str = "redblack",
         "drainTimeout": "PT0S",
         **keys,
     }
-    return stages.run("createServerGroup", **cluster)
+
+
+def behind(stages: Stages, stack: str) -> set[str]:
+    """Images of the pods to which the Service of the cluster leads."""
+    pods = stages.live(f"/api/v1/namespaces/default/pods?labelSelector=lb%3D{stack}")["items"]
+    return {one["spec"]["containers"][0]["image"] for one in pods if "deletionTimestamp" not in one["metadata"]}
+
+
+def groups(stages: Stages, stack: str) -> dict[str, int]:
+    """Sizes of the cluster's server groups."""
+    listed = stages.live(REPLICA_SETS)["items"]
+    own = [one for one in listed if one["metadata"]["name"].startswith(f"shop-{stack}-")]
+    return {one["metadata"]["name"]: one["spec"]["replicas"] for one in own}
+
+
+def serving(stages: Stages, kind: str, stack: str) -> tuple[list[str], dict[str, int]]:
+    """Who of a stack gets traffic, and how many pods are ready in each server group that isn't disabled."""
+    listed = stages.live(f"/apis/apps/v1/namespaces/default/{kind.lower()}s")["items"]
+    own = {one["metadata"]["name"]: one for one in listed if one["metadata"]["name"].startswith(f"shop-{stack}-")}
+    enabled = {
+        name: one["status"].get("readyReplicas", 0)
+        for name, one in own.items()
+        if "gennaker.io/disabled" not in one["metadata"]["annotations"]
+    }
+    shares = stages.balancers[stack].shares
+    return sorted(name_of(one) for one, share in shares.items() if share.weight), enabled

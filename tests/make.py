@@ -20,6 +20,7 @@ RULES = Rules(
         "reading": StageRule(runs_in_dry_run=True),
         "skippable": StageRule(is_skippable=True),
         "taking": StageRule(restart_takes=("size",)),
+        "gathering": StageRule(ends_with_all_before=True),
         "clearing": StageRule(restart_clears=("result", "executionId")),
     }
 )

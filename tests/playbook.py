@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from tests import invariants, make
 
-from gennaker.engine import admit, advance, keys, replay
+from gennaker.engine import admit, advance, keys, limits, replay
 from gennaker.engine.rules import Rules
 from gennaker.engine.step import Step
 from gennaker.model.codec import JsonObject
@@ -167,13 +167,24 @@ class Playbook:
 
     def rings(self, about: str) -> Step:
         """The timer rings whose purpose contains this text."""
-        found = [
-            one.effect
-            for one in self.outbox.values()
-            if isinstance(one.effect, StartTimer) and about in one.effect.about
-        ]
+        found = [one for one in self.timers() if about in one.about]
         assert len(found) == 1, f"{len(found)} timers about {about!r}: {self.open()}"
         return self.send(TimerRang(at=self.at, key=found[0].key))
+
+    def timers(self) -> list[StartTimer]:
+        """All that would ring, with those that runs carry."""
+        outbox = self.outbox.values()
+        carried = {one.key: one for one in map(self._carried, filter(limits.carried, outbox))}
+        apart = {key: one.effect for key, one in self.outbox.items() if isinstance(one.effect, StartTimer)}
+        return list((carried | apart).values())
+
+    def _carried(self, pending: PendingEffect) -> StartTimer:
+        timer, effect = limits.carried(pending), pending.effect
+        assert timer is not None
+        assert isinstance(timer.effect, StartTimer)
+        assert isinstance(effect, RunTask | PrepareTask)
+        task, stage = self._name(effect.stage_id, effect.task_id).rpartition(".")[2], self._name(effect.stage_id)
+        return replace(timer.effect, about=f"time limit of task {task} of stage {stage}")
 
     def later(self, length: timedelta) -> datetime:
         """Moves the clock."""
@@ -214,7 +225,8 @@ class Playbook:
 
     def open(self) -> set[str]:
         """What is outstanding, in words."""
-        return {self._said(one.effect) for one in self.outbox.values()}
+        carried = (self._carried(one) for one in self.outbox.values() if limits.carried(one))
+        return {self._said(one) for one in (*(one.effect for one in self.outbox.values()), *carried)}
 
     def wants(self, *expected: str) -> None:
         """Asserts that exactly this is outstanding."""

@@ -25,6 +25,7 @@ from tests.free_ports import free_port
 _PROGRAMS = Path("/usr/lib/postgresql")
 _USER = "postgres"
 _READY_SECONDS = 30
+_MADE_SECONDS = 300
 _ORDER = "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
 _numbers = itertools.count(1)
 _END_OTHERS = """
@@ -59,7 +60,7 @@ class PostgresServer:
         self._program = programs / "postgres"
         initdb = [programs / "initdb", "-D", folder / "data", "-U", "gennaker", "-A", "trust", "-E", "UTF8"]
         command = [*self._as_user, *initdb, "--locale=C.UTF-8"]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        subprocess.run(command, check=True, capture_output=True, cwd=folder, timeout=_MADE_SECONDS)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -4,8 +4,9 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
 from tests.fakes.engines import EngineInTests
-from tests.fakes.faulty import Faults, FaultyCloud
+from tests.fakes.faulty import Faults, FaultyCloud, FaultyTraffic
 from tests.fakes.registry import MemoryRegistry
 from tests.fakes.virtual_time import RealTime
 from tests.harness import Harness
@@ -13,9 +14,11 @@ from tests.harness import Harness
 from gennaker.interfaces.clouds import CloudProvider
 from gennaker.interfaces.plugins import Plugin, Service
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import TrafficProvider
 from gennaker.model.codec import Json, JsonObject
-from gennaker.plugins.caddy.plugin import plugin as caddy_plugin
+from gennaker.plugins.caddy import provider as caddy
 from gennaker.plugins.caddy.program import CaddyProgram
+from gennaker.plugins.caddy.provider import CaddyProvider
 from gennaker.plugins.deploy.plugin import plugin as deploy_plugin
 from gennaker.plugins.docker.provider import DockerProvider
 from gennaker.plugins.flow.plugin import plugin as flow_plugin
@@ -30,8 +33,9 @@ CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app"
 class RealPlace:
     """The embedded default, or with containers for processes, without a server around it."""
 
-    def __init__(self, folder: Path, engine: EngineInTests | None = None) -> None:
-        """`engine`: instances are its containers."""
+    def __init__(self, folder: Path, engine: EngineInTests | None = None, *, size: int = 2) -> None:
+        """`engine`: instances are its containers; `size`: how many instances a server group has."""
+        self.size = size
         self.folder = folder
         self.engine = engine
         self.source = MemoryRegistry()
@@ -39,7 +43,7 @@ class RealPlace:
         self.faults = Faults()
         cloud = self._refusing(LocalProvider if engine is None else DockerProvider)
         self.harness = Harness(
-            *(flow_plugin, deploy_plugin, caddy_plugin, cloud),
+            *(flow_plugin, deploy_plugin, self._balancing(), cloud),
             time=RealTime(),
             data=folder,
             settings=Settings(docker={} if engine is None else {"local": engine.settings}),
@@ -58,6 +62,19 @@ class RealPlace:
             await made[-1].keep()
 
         return Plugin(name=kind.name, clouds=(cloud,), services=(Service(name=f"{kind.name}-instances", run=keep),))
+
+    def _balancing(self) -> Plugin:
+        """Caddy, likewise."""
+        made: list[CaddyProvider] = []
+
+        def balancers(services: Services) -> TrafficProvider:
+            made.append(CaddyProvider.of(services))
+            return FaultyTraffic(made[-1], self.faults)
+
+        async def keep(services: Services) -> None:
+            await caddy.keep(replace(services, traffic={CaddyProvider.name: made[-1]}))
+
+        return Plugin(name="caddy", traffic=(balancers,), services=(Service(name="caddy-keeper", run=keep),))
 
     def close(self) -> None:
         """Ends whatever was started."""
@@ -79,7 +96,7 @@ class RealPlace:
             "region": "local",
             "cloudProvider": "local" if self.engine is None else "docker",
             "stack": "prod",
-            "capacity": {"min": 2, "max": 2, "desired": 2},
+            "capacity": {"min": self.size, "max": self.size, "desired": self.size},
             "loadBalancers": ["shop-prod"],
             "image": self.image,
             "version": version,

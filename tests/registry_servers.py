@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uvicorn
+from tests import waiting
 
+from gennaker.access.refusals import Refusals
 from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.registry import TagListener
 from gennaker.store.audit import DatabaseAuditTrail
@@ -23,6 +25,7 @@ from gennaker.store.transactions import Transactions
 from gennaker.web import registry as web_registry
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
+_ENDS_SECONDS = 10
 
 
 class CountingClock:
@@ -92,8 +95,12 @@ def images_of(
 def served(store: DatabaseImageStore, audit: AuditTrail) -> Iterator[str]:
     """Serves a store; gives `127.0.0.1:port`."""
     listening = socket.create_server(("127.0.0.1", 0))
-    application = web_registry.create(store, audit=audit, clock=CountingClock())
-    config = uvicorn.Config(application, lifespan="off", ws="none", log_level="warning")
+    clock = CountingClock()
+    application = web_registry.create(store, refusals=Refusals(audit, clock), clock=clock)
+    # Not for ever for a client that has gone without a word.
+    config = uvicorn.Config(
+        application, lifespan="off", ws="none", log_level="warning", timeout_graceful_shutdown=_ENDS_SECONDS
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -101,7 +108,7 @@ def served(store: DatabaseImageStore, audit: AuditTrail) -> Iterator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join()
+        waiting.joined(thread)
         listening.close()
 
 

@@ -210,19 +210,27 @@ async def cancelling(lab: Lab) -> None:
 async def pausing(lab: Lab) -> None:
     execution = await lab.start(
         stage_json("judge", type="manualJudgment"),
-        stage_json("wait", type="wait", waitTime=5, stageTimeoutMs=60_000),
+        stage_json("wait", type="wait", waitTime=10_000, stageTimeoutMs=20_000_000, skippable=True),
         stage_json("end", "judge", "wait", type="make"),
     )
     judged = await lab.waits(execution, "judge")
-    await lab.waits(execution, "wait")
+    waiting = await lab.waits(execution, "wait")
     now = lab.services.clock.now
     await lab.tell(execution, PauseAsked(at=now(), by="ada"))
     await lab.tell(execution, ManualJudgmentGiven(at=now(), stage_id=judged, by="bob", judgment="continue"))
-    await asyncio.sleep(1)
+    await lab.ended(await lab.start(stage_json("meanwhile", type="make")))
     found = await lab.services.executions.get(execution)
     assert found is not None
     assert found.head.status is Status.PAUSED
+    assert {one.name: one.status for one in found.in_order()} == {
+        "judge": Status.PAUSED,
+        "wait": Status.PAUSED,
+        "end": Status.NOT_STARTED,
+    }
     await lab.tell(execution, ResumeAsked(at=now(), by="ada"))
+    await lab.until(execution, lambda one: one.stages[judged].status is Status.SUCCEEDED)
+    assert (await lab.stage(execution, "wait")).status is Status.RUNNING
+    await lab.tell(execution, SkipAsked(at=now(), stage_id=waiting, by="ada"))
     assert (await lab.ended(execution)).head.status is Status.SUCCEEDED
 
 

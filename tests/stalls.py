@@ -280,7 +280,9 @@ async def _says(context: TaskContext) -> TaskResult:
             reason="a free builder", queue="builders", running=(str(given.get("holder") or ""),)
         ),
         "other": lambda: waiting.ForOther(reason="the stars"),
-        "object": lambda: waiting.ForObject(reason="the build to end", kind="build", name="job/7", observed="queued"),
+        "object": lambda: waiting.ForObject(
+            reason="the build to end", kind="build", name="job/7", observed="queued", url="https://ci/7"
+        ),
     }
     return Again(after=timedelta(seconds=20), waiting_for=kinds[str(given["says"])]())
 

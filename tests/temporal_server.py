@@ -49,7 +49,7 @@ class TemporalServer:
                 self._process.wait(_STOPS_WITHIN_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait()
+                self._process.wait(_STOPS_WITHIN_SECONDS)
             self._process = None
 
     def _answers(self, program: Path) -> bool:

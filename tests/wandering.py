@@ -8,6 +8,7 @@ from random import Random  # noqa: TID251 - seeded dice, or what hypothesis hand
 from tests import make
 from tests.playbook import Playbook, without_version
 
+from gennaker.engine import limits
 from gennaker.model.codec import JsonObject
 from gennaker.model.effect import (
     Effect,
@@ -174,9 +175,11 @@ def answer(play: Playbook, effect: Effect, chance: Random, *, is_final: bool) ->
 
 def open_effects(play: Playbook) -> list[Effect]:
     """What somebody may answer now, in a stable order."""
+    waiting = [one for _, one in sorted(play.outbox.items())]
+    carried = [one for one in map(limits.carried, waiting) if one is not None]
     return [
         one.effect
-        for _, one in sorted(play.outbox.items())
+        for one in (*waiting, *carried)
         if isinstance(one.effect, (PrepareStage, PrepareAfterStages, PrepareTask, RunTask, StartTimer))
     ]
 

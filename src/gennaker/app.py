@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from gennaker import audit_checks
 from gennaker.access import oauth2, oidc
 from gennaker.access.passwords import Passwords
 from gennaker.access.signing_in import SignIn
@@ -37,10 +38,10 @@ from gennaker.plugins.oci import audit_heads as registry_heads
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.plugins.oci.sign_in import Credentials
-from gennaker.settings import AuditSettings, Settings
+from gennaker.settings import Settings
 from gennaker.store import audit_heads, opening
-from gennaker.store.audit import DatabaseAuditTrail, Verdict
-from gennaker.store.audit_heads import Exported, HeadExporter
+from gennaker.store.audit import DatabaseAuditTrail
+from gennaker.store.audit_heads import HeadExporter
 from gennaker.store.definitions import DatabaseDefinitions
 from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.evidence import FileEvidence, FileLogs
@@ -51,6 +52,7 @@ from gennaker.store.room import Room
 from gennaker.store.searches import DatabaseSearches
 from gennaker.store.tag_policy import TagPolicy
 from gennaker.transport import ports, reporting
+from gennaker.transport.ending import Ending
 from gennaker.transport.folder import DataFolder
 from gennaker.transport.http import GuardedClient
 from gennaker.transport.permissions import private_files
@@ -89,46 +91,17 @@ def serve(settings: Settings, data: Path, environment: Mapping[str, str]) -> int
     check_addresses(settings)
     with private_files():
         folder = DataFolder(data)
+        if folder.lacks:
+            log.warning("folder.unlocked", data=str(data), reason=folder.lacks)
+        ending = Ending(seconds=settings.server.stop_seconds)
         try:
-            asyncio.run(_serve(settings, folder, environment, output))
+            asyncio.run(_serve(settings, folder, environment, output, ending=ending))
         except* (Refused, StoreUnusable) as group:
             raise _first_cause(group) from None
         finally:
+            ending.over()
             folder.close()
     return 0
-
-
-def verify_audit(settings: Settings, data: Path, *, heads: Path | None = None, key: str = "") -> Verdict:
-    """Checks the audit chain of a store, whether a server runs on it or not. Raises Refused.
-
-    `heads`: exported ones (else those of the settings), signed with the public `key` (else the data folder's).
-    """
-    file = heads or (audit_heads.file_of(settings.audit) if settings.audit.file else None)
-    public = audit_key(settings, data, key) if file or settings.audit.registry else b""
-    exported = audit_heads.read(file, public) if file else None
-    if heads is None and settings.audit.registry:
-        kept = asyncio.run(_newest_head_in_registry(settings.audit, public))
-        exported = kept if exported is None else audit_heads.both(exported, kept)
-    try:
-        return opening.verify_audit(settings.store, data, exported)
-    except StoreUnusable as error:
-        raise Refused(error.problem) from error
-
-
-async def _newest_head_in_registry(audit: AuditSettings, public: bytes) -> Exported:
-    async with registry_heads.opened(audit) as place:
-        assert place is not None
-        return await audit_heads.in_place(place, public)
-
-
-def audit_key(settings: Settings, data: Path, given: str = "") -> bytes:
-    """The public key of exported heads: the given one in hex, else that of the servers of this folder. Raises Refused."""
-    return audit_heads.public_key(given, opening.shared_folder(settings.store, data))
-
-
-def sealing_key(settings: Settings, data: Path) -> bytes:
-    """The secret key of exported heads and of evidence, made where there is none yet. Raises Refused."""
-    return audit_heads.seed(opening.shared_folder(settings.store, data), SystemIds().token())
 
 
 def explain(settings: Settings, data: Path, execution_id: str, stage: str) -> Why:
@@ -239,7 +212,9 @@ def installed_plugins() -> tuple[Plugin, ...]:
     return tuple(found)
 
 
-async def _serve(settings: Settings, folder: DataFolder, environment: Mapping[str, str], output: LossyOutput) -> None:
+async def _serve(
+    settings: Settings, folder: DataFolder, environment: Mapping[str, str], output: LossyOutput, *, ending: Ending
+) -> None:
     choice = await _shell(settings)
     store = opening.open_store(
         settings.store, folder.path, engine_version=version("gennaker"), server=_own_name(), shell=choice.lease
@@ -247,8 +222,9 @@ async def _serve(settings: Settings, folder: DataFolder, environment: Mapping[st
     try:
         server = _Server(settings, folder, store, environment, shell=choice.type(store.shell))
         output.masked = server.masked
-        await server.run()
+        await server.run(ending)
     finally:
+        ending.begin()
         store.close()
 
 
@@ -337,6 +313,7 @@ class _Server:
             documents=self._core.services.documents,
             passwords=Passwords(clock=clock, key=ids.token().encode()),
             audit=self._audit,
+            refusals=self._core.refusals,
             clock=clock,
             new_secret=ids.token,
             settings=settings.sign_in,
@@ -359,23 +336,28 @@ class _Server:
         )
         application = web_application.create(web_ports)
         registry = registry_door.create(
-            web_registry.create(self._images, audit=self._audit, clock=clock),
+            web_registry.create(self._images, refusals=self._core.refusals, clock=clock),
             sign_in=sign_in,
             services=self._core.services,
             own_password=password,
         )
+        unread = sign_in.unread
         behind = ports.listening_at(settings.sign_in.proxy_socket) if settings.sign_in.proxy_socket else None
+        files = ports.room_for_files()
+        proxied = (
+            () if behind is None else (Listener(Proxied(application), behind, unread, most_connections=files // 4),)
+        )
         self._listeners = (
-            Listener(application, self._api_socket),
-            *((Listener(Proxied(application), behind),) if behind is not None else ()),
-            Listener(registry, self._registry_socket),
+            Listener(application, self._api_socket, unread, most_connections=files // 2),
+            *proxied,
+            Listener(registry, self._registry_socket, unread, most_connections=files // 8),
         )
 
     def masked(self, text: str) -> str:
         """A line of the log without secrets."""
         return self._core.services.secrets.masked_text(text)
 
-    async def run(self) -> None:
+    async def run(self, ending: Ending) -> None:
         """Serves until told to stop; then takes no more requests, gives back what it performs, ends."""
         await self._core.stored_secrets.know_all()
         loop = asyncio.get_running_loop()
@@ -384,21 +366,26 @@ class _Server:
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(listener.serve()) for listener in self._listeners]
             working = group.create_task(self._core.worker.run())
+            working.add_done_callback(lambda _: ending.begin())  # where it ends by itself, the store can't be used
             background = group.create_task(
                 worker_services.run_all(self._background(), self._core.services, self._core.servers)
             )
             gc.freeze()
             gc.enable()
             gc.set_threshold(*_GC_THRESHOLDS)
-            await self._core.worker.ready()
-            self._announce()
+            announcing = group.create_task(self._announce_when_ready())
             await self._ending.wait()
+            ending.begin()
             log.info("server.stopping")
-            background.cancel()
+            announcing.cancel()
             for listener in self._listeners:
                 listener.should_exit = True
             await asyncio.wait(serving)
             working.cancel()
+            # Tasks at work use what services keep (watches, connections): taken from them, they would fail instead of being given back.
+            await asyncio.wait((working,))
+            background.cancel()
+            await self._core.refusals.settle()
         await self._registry.close()
         log.info("server.stopped")
 
@@ -434,8 +421,12 @@ class _Server:
             log.info("images.swept", uploads=swept.uploads, blobs=swept.blobs)
             await services.clock.sleep_until(now + _IMAGES_KEPT / 4)
 
-    def _announce(self) -> None:
-        self._folder.announce(ServerFile(pid=os.getpid(), api=self._api, registry=self._registry_host))
+    async def _announce_when_ready(self) -> None:
+        await self._core.worker.ready()
+        stop_seconds = self._settings.server.stop_seconds
+        self._folder.announce(
+            ServerFile(pid=os.getpid(), api=self._api, registry=self._registry_host, stop_seconds=stop_seconds)
+        )
         if not web_page.is_built(_PAGE):
             log.warning(web_page.NO_PAGE.code, problem=str(web_page.NO_PAGE))
         link = f"{self._api}/ui/sign-in?once={self._doors.new_link()}"
@@ -444,7 +435,7 @@ class _Server:
     async def _verify_audit(self) -> JsonObject:
         """As the command does, with the heads that are kept outside. Raises Refused (503) where they can't be had."""
         try:
-            verdict = await asyncio.to_thread(verify_audit, self._settings, self._folder.path)
+            verdict = await asyncio.to_thread(audit_checks.verify_audit, self._settings, self._folder.path)
         except Refused as refused:
             raise Refused(*refused.problems, status=503) from refused
         return {"isIntact": verdict.is_intact, "records": verdict.records, "sentence": verdict.sentence}

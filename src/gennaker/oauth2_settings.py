@@ -1,10 +1,11 @@
 """Settings of signing in by a provider of OAuth2 that knows no OpenID Connect: the section `oauth2`."""
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+
+from gennaker import addresses
 
 AccessTokens = Literal["refused", "introspection", "user-info"]
 """Whether a provider's own access tokens are credentials here, and who says for whom one was made.
@@ -12,7 +13,6 @@ AccessTokens = Literal["refused", "introspection", "user-info"]
 `introspection`: the provider, asked by RFC 7662, and only tokens of named clients. `user-info`: nobody says for which client, so that
 whoever runs any client of that provider can come as whoever has signed in there.
 """
-_PORTS = {"http": 80, "https": 443}
 
 
 class OAuth2Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -57,10 +57,4 @@ class OAuth2Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     def hosts(self) -> tuple[str, ...]:
         """`host:port` of all that is asked."""
         asked = (self.token_url, self.user_info_url, self.introspection_url, self.groups_url)
-        return tuple(dict.fromkeys(host_of(url) for url in asked if url))
-
-
-def host_of(url: str) -> str:
-    """Its `host:port`; empty: it has none."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, 0)}" if parts.hostname else ""
+        return tuple(dict.fromkeys(addresses.of_url(url) for url in asked if url))

@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from gennaker.oauth2_settings import AccessTokens, host_of
+from gennaker import addresses
+from gennaker.oauth2_settings import AccessTokens
 
 
 class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -39,4 +40,4 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     @property
     def host(self) -> str:
         """The issuer's `host:port`; empty: there is none."""
-        return host_of(self.issuer)
+        return addresses.of_url(self.issuer)

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from gennaker.baking_settings import BakingSettings
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.oauth2_settings import OAuth2Settings
 from gennaker.oidc_settings import OidcSettings
-from gennaker.traffic_settings import LoadBalancerSettings, TrafficSettings
+from gennaker.traffic_settings import LoadBalancerSettings, TrafficGuardSettings, TrafficSettings
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 """0: a free one."""
@@ -51,6 +52,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Of one person, or of one address of those who haven't signed in; counted where one has to sign in. 0: any number."""
     kept_headers: tuple[str, ...] = ()
     """Headers of requests that executions keep, and hand on to those that they start (`additionalHeaders`)."""
+    stop_seconds: Seconds = 25.0
+    """So long after it was told to stop it may take to end in order; then it logs what holds it (`server.held`) and ends at once, with
+    status 1. Nothing that was answered is lost. Less than whoever stops it waits before killing it: Docker 10 seconds, Kubernetes 30."""
 
 
 class SignInSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -347,57 +351,6 @@ class ArtifactAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename=
             raise ValueError(f"{self.type} needs an address")
 
 
-class CustomResourceSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """What Gennaker is told of a custom resource."""
-
-    kind: str
-    """With its group: `Rollout.argoproj.io`."""
-    deploy_priority: str = "100"
-    """A number, lower ones first, or one of Spinnaker's names such as WORKLOAD_ATTACHMENT_PRIORITY."""
-    versioned: bool = False
-    ready: str = ""
-    """The object is ready when a JSONPath finds something, e.g. `$.status.conditions[?@.type=="Ready" && @.status=="True"]`, or else
-    CEL is true of it (an extra): `object.status.ready == object.spec.size`. Empty: as Gennaker knows the kind, else at once."""
-    failed: str = ""
-    """Likewise: the object has failed."""
-
-
-class KubernetesAccountSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """A Kubernetes cluster, or a part of one, that stages name as `account`."""
-
-    kubeconfig_file: str = ""
-    context: str = ""
-    """Of the kubeconfig; empty: its current one."""
-    in_cluster: bool = False
-    """The cluster in which Gennaker itself runs, as its pod's service account."""
-    namespaces: tuple[str, ...] = ()
-    """Only these; empty: all but `omit-namespaces`."""
-    omit_namespaces: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    """Only these, as `deployment` or `Rollout.argoproj.io`; empty: all but `omit-kinds`."""
-    omit_kinds: tuple[str, ...] = ()
-    custom_resources: tuple[CustomResourceSettings, ...] = ()
-    """Of others all that is known is that they are deployed last."""
-    request_timeout_seconds: Seconds = 30.0
-    match_image_names_only: bool = False
-    """An image with a tag is not replaced by an artifact (Spinnaker's `match-name-only`)."""
-    managed_by_suffix: str = ""
-    """Added to the label `app.kubernetes.io/managed-by: spinnaker`."""
-
-    def __post_init__(self) -> None:
-        """Refuses what excludes each other, while the settings are read."""
-        if bool(self.kubeconfig_file) == self.in_cluster:
-            raise ValueError("give either kubeconfig-file or in-cluster")
-        if self.namespaces and self.omit_namespaces:
-            raise ValueError("namespaces and omit-namespaces exclude each other")
-        if self.kinds and self.omit_kinds:
-            raise ValueError("kinds and omit-kinds exclude each other")
-
-    def allows(self, namespace: str) -> bool:
-        """Whether objects in this namespace may be touched."""
-        return namespace not in self.omit_namespaces and (not self.namespaces or namespace in self.namespaces)
-
-
 class DockerRegistrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """How an engine signs in to a registry: a file that holds the password (or token) and nothing else, or a reference to it."""
 
@@ -429,6 +382,8 @@ class DockerSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Folders of the engine's machine that containers may mount, and what is below them."""
     host_network: bool = False
     """Whether jobs may run in the network of the engine's machine: then they reach what listens on its loopback."""
+    overcommit: bool = False
+    """Whether the memory limits of all instances together may be more than the engine's machine has."""
     request_timeout_seconds: Seconds = 30.0
     pull_timeout_seconds: Seconds = 600.0
     """Longest silence while an image is pulled."""
@@ -452,6 +407,19 @@ class ConditionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab
     """Told to those who wait."""
 
 
+class DeploymentMonitorSettings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A service that judges the steps of the strategy `monitored`, by its id in `deploymentMonitor`."""
+
+    base_url: Annotated[str, Meta(pattern=r"^https?://[^\s/].*\Z")]
+    """`/deployment/evaluateHealth` and others are called below it, wherever it is."""
+    name: str = ""
+    """As people see it; empty: its id."""
+    fail_on_error: bool = True
+    """Whether a deploy goes back when it gives no valid answer, or none in time; else it goes on."""
+    max_analysis_minutes: Annotated[float, Meta(gt=0)] = 30.0
+    """Of one step; a stage may say otherwise (`maxAnalysisMinutesOverride`)."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Everything that can be set."""
 
@@ -467,6 +435,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     caddy: CaddySettings = CaddySettings()
     load_balancers: dict[str, LoadBalancerSettings] = {}
     traffic: TrafficSettings = TrafficSettings()
+    traffic_guards: TrafficGuardSettings = TrafficGuardSettings()
     mail: MailSettings = MailSettings()
     metrics: MetricsSettings = MetricsSettings()
     engine: EngineSettings = EngineSettings()
@@ -476,6 +445,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """By stage type, `*` for those that aren't listed; without it everybody may run them."""
     conditions: dict[str, ConditionSettings] = {}
     """By name."""
+    deployment_monitors: dict[str, DeploymentMonitorSettings] = {}
+    """By the id that stages name."""
     temporal: TemporalSettings = TemporalSettings()
     builder: BuilderSettings = BuilderSettings()
     baking: BakingSettings = BakingSettings()
@@ -496,4 +467,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """CI system that runs script stages, and its job for them."""
     script_job: str = ""
     webhook_hosts: tuple[str, ...] = ()
-    """`host:port` of private or loopback addresses that webhook stages and notifications may call nevertheless."""
+    """`host:port` of private or loopback addresses that webhook stages and notifications may call nevertheless; IPv6 as `[::1]:8080`."""

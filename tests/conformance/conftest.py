@@ -17,6 +17,6 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineInTes
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayCluster]:
-    """An API server and Traefik, of the process that runs the group "traffic"."""
+    """An API server and Traefik, of the process that runs the group "cluster traffic"."""
     with gateway_cluster.running(tmp_path_factory.mktemp("gateway")) as running:
         yield running

@@ -19,7 +19,7 @@ from tests.fakes.http_target import Answer, Asked, Target, running
 from tests.git_repositories import GitRepository
 
 from gennaker.interfaces import artifacts
-from gennaker.interfaces.artifacts import ArtifactAccount, ArtifactUnavailable
+from gennaker.interfaces.artifacts import ArtifactAccount, ArtifactCatalogue, ArtifactUnavailable
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.artifacts.accounts import FileAccount
@@ -40,6 +40,8 @@ SUBJECTS: dict[str, type[ArtifactAccount]] = {
     "git": RepositoryAccount,
     "oci": ChartImages,
 }
+CATALOGUES: dict[str, type[ArtifactCatalogue]] = {"helm": ChartAccount, "oci": ChartImages}
+"""Those that can say what they have."""
 CONTENT = bytes(range(256)) * 40
 
 
@@ -108,7 +110,10 @@ def jenkins(token: Path) -> Iterator[Bench]:
 
 @contextmanager
 def charts(token: Path) -> Iterator[Bench]:
-    index = b"entries: {shop: [{version: 1.2.0, urls: [charts/shop.tgz]}]}"
+    index = (
+        b"entries: {shop: [{version: 1.2.0, urls: [charts/shop.tgz]}, {version: 1.10.0}, {version: 1.10.0-rc.1}],"
+        b" cart: [{version: 0.1.0}]}"
+    )
 
     def respond(asked: Asked) -> Answer:
         found = {"/index.yaml": index, "/charts/shop.tgz": CONTENT}.get(asked.path)
@@ -133,12 +138,14 @@ def chart_images(token: Path) -> Iterator[Bench]:
     manifest = json.dumps({"schemaVersion": 2, "mediaType": media, "config": parts[0], "layers": parts[1:]}).encode()
     answers = {
         "/v2/team/shop/manifests/1.2.0": Answer(body=manifest, headers={"content-type": media}),
+        "/v2/_catalog": Answer(body=b'{"repositories": ["team/shop", "team/cart"]}'),
+        "/v2/team/shop/tags/list": Answer(body=b'{"tags": ["1.2.0", "1.10.0-rc.1", "1.10.0"]}'),
         f"/v2/team/shop/blobs/{digests[0]}": Answer(body=config),
         f"/v2/team/shop/blobs/{digests[1]}": Answer(body=CONTENT),
     }
     del token
 
-    with running(lambda asked: answers.get(asked.path, Answer(status=404))) as target:
+    with running(lambda asked: answers.get(urlsplit(asked.path).path, Answer(status=404))) as target:
         artifact: JsonObject = {"type": "helm/image", "reference": f"oci://{target.address}/team/shop:1.2.0"}
         yield Bench(target, lambda: ChartImages("mine", FreshClients(target.address)), artifact)
 
@@ -166,6 +173,19 @@ def repositories(token: Path, folder: Path) -> Iterator[Bench]:
 
 @pytest.fixture(params=subjects.params(SUBJECTS))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    with furnished(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=subjects.params(CATALOGUES))
+def listing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """Of an account that has shop and cart."""
+    with furnished(request.param, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def furnished(kind: str, tmp_path: Path) -> Iterator[Bench]:
     token = tmp_path / "token"
     token.write_text(TOKEN)
     others = {
@@ -174,8 +194,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         "oci": chart_images,
         "git": lambda token: repositories(token, tmp_path),
     }
-    with others[request.param](token) if request.param in others else files(request.param, token) as made:
-        assert type(made.made()) is SUBJECTS[request.param]
+    with others[kind](token) if kind in others else files(kind, token) as made:
+        assert type(made.made()) is SUBJECTS[kind]
         yield made
 
 
@@ -227,3 +247,48 @@ def test_a_server_that_does_not_answer_now_may_answer_later(bench: Bench, answer
 def test_an_artifact_that_says_not_which_one_is_refused(bench: Bench) -> None:
     with pytest.raises(Refused):
         bench.fetch(**{bench.named_by: ""})
+
+
+def catalogue(bench: Bench) -> ArtifactCatalogue:
+    account = bench.made()
+    assert isinstance(account, ArtifactCatalogue)
+    return account
+
+
+def names(bench: Bench) -> list[str]:
+    return list(asyncio.run(catalogue(bench).artifact_names()))
+
+
+def test_only_those_that_can_list_say_so(bench: Bench) -> None:
+    assert isinstance(bench.made(), ArtifactCatalogue) == (type(bench.made()) in CATALOGUES.values())
+
+
+def test_what_it_has_is_named_in_order_and_has_its_versions_the_newest_first(listing: Bench) -> None:
+    cart, shop = names(listing)
+
+    assert cart.endswith("cart")
+    assert shop.endswith("shop")
+    assert asyncio.run(catalogue(listing).artifact_versions(shop)) == ("1.10.0", "1.10.0-rc.1", "1.2.0")
+
+
+def test_what_it_lists_can_be_read_by_name_and_version(listing: Bench) -> None:
+    shop = names(listing)[1]
+
+    assert listing.fetch(reference="", name=shop, version="1.2.0") == CONTENT
+
+
+def test_an_unknown_name_has_no_versions(listing: Bench) -> None:
+    with pytest.raises(Refused) as refused:
+        asyncio.run(catalogue(listing).artifact_versions("gone"))
+
+    assert (refused.value.status, refused.value.problems[0].code) == (404, "artifact.no_chart")
+
+
+@pytest.mark.parametrize("answer", [Answer(status=503), Answer(is_dropped=True)])
+def test_what_does_not_answer_now_is_not_taken_for_empty(listing: Bench, answer: Answer) -> None:
+    listing.answers(answer)
+
+    with pytest.raises(ArtifactUnavailable):
+        names(listing)
+    with pytest.raises(ArtifactUnavailable):
+        asyncio.run(catalogue(listing).artifact_versions("shop"))

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from tests.git_repositories import GitRepository
 from tests.harness import TESTER, ended
 
 from gennaker.interfaces.ci import (
+    MOST_JOBS,
     BuildRequest,
     BuildResult,
     CannotTell,
@@ -24,6 +25,7 @@ from gennaker.interfaces.ci import (
     CiSystem,
     CiUnanswered,
     CiUnavailable,
+    JobNames,
     Started,
 )
 from gennaker.interfaces.executions import Executions, Found
@@ -61,6 +63,7 @@ class Bench:
 
     sha = "abc123"
     artifact_kinds: tuple[str, ...]
+    parameters = frozenset({"branch", "size"})
 
     def __init__(
         self, world: World, system: CiSystem, made: Callable[[CiSettings], CiSystem], settings: CiSettings
@@ -150,6 +153,7 @@ class BuilderBench(Bench):
         self.system = Builder(world.core.services)
         self.sha = world.sha
         self.artifact_kinds = ()
+        self.parameters = frozenset({"repository", "branch", "commit", "registryAccount"})
         parameters = {"repository": str(world.repository.folder), "branch": "main"}
         self.request = BuildRequest(job=SERVICE, parameters=parameters, key="gnk-0123456789")
 
@@ -330,3 +334,72 @@ def test_a_wrong_token_is_refused_and_an_unreadable_one_too(foreign: Bench, tmp_
 def test_unknown_builds_are_missing(bench: Bench) -> None:
     with pytest.raises(CiMissing):
         bench.do(bench.system.build(bench.world.job, "77"))
+
+
+def test_what_was_built_is_listed_with_its_builds_the_newest_first(bench: Bench) -> None:
+    first = bench.number()
+    bench.world.finish("failure")
+    second = bench.started("gnk-second").number or ""
+
+    listed = bench.do(bench.system.builds(bench.world.job))
+    jobs = bench.do(bench.system.jobs())
+
+    states = [bench.do(bench.system.build(bench.world.job, number)) for number in (second, first)]
+    assert [(one["result"], str(one["number"])) for one in listed] == [("BUILDING", second), ("FAILURE", first)]
+    assert list(listed) == [{**one.info, "artifacts": []} for one in states]
+    assert jobs == JobNames(names=(bench.world.job,))
+    bench.world.finish()
+
+
+def test_a_job_says_what_it_takes_but_for_the_key(bench: Bench) -> None:
+    job = bench.do(bench.system.job(bench.world.job))
+
+    assert (job.name, job.is_buildable) == (bench.world.job, True)
+    assert {one.name for one in job.parameters} - {"ref"} == bench.parameters
+
+
+def test_parameters_have_defaults_and_choices(foreign: Bench) -> None:
+    found = {one.name: one for one in foreign.do(foreign.system.job(foreign.world.job)).parameters}
+
+    assert (found["branch"].default, found["branch"].description, found["branch"].choices) == (
+        "main",
+        "What is built",
+        (),
+    )
+    assert (found["size"].default, found["size"].choices) == ("small", ("small", "large"))
+
+
+def test_a_long_list_of_jobs_is_cut_and_says_so(foreign: Bench) -> None:
+    foreign.world.others = MOST_JOBS + 1
+
+    found = foreign.do(foreign.system.jobs())
+
+    assert found.is_cut
+    assert len(found.names) == len(set(found.names)) == MOST_JOBS
+
+
+def test_an_unknown_job_is_missing_and_a_system_that_is_down_has_no_empty_lists(foreign: Bench) -> None:
+    unknown = foreign.world.unknown_job
+
+    with pytest.raises(CiMissing):
+        foreign.do(foreign.system.job(unknown))
+    with suppress(CiMissing):
+        assert foreign.do(foreign.system.builds(unknown)) == ()
+    foreign.world.is_down = True
+    with pytest.raises(CiUnavailable):
+        foreign.do(foreign.system.jobs())
+    for ask in (foreign.system.job, foreign.system.builds):
+        with pytest.raises(CiUnavailable):
+            foreign.do(ask(foreign.world.job))
+
+
+@pytest.mark.parametrize("named", ["..", "../../../user", "%2e%2e", "1?x=y"])
+def test_a_number_or_job_that_leads_elsewhere_is_not_asked_for(foreign: Bench, named: str) -> None:
+    folder = foreign.world.job.rpartition("/")[0]
+
+    with pytest.raises((Refused, CiMissing)):
+        foreign.do(foreign.system.build(foreign.world.job, named))
+    for ask in (foreign.system.job, foreign.system.builds):
+        with pytest.raises((Refused, CiMissing)):
+            foreign.do(ask(f"{folder}/{named}"))
+    assert not [one for one in foreign.world.target.asked if "/../" in one.path or one.path.startswith("/user")]

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.conformance import subjects
 from tests.fakes.cloud_worlds import PLACE, Opened, World, ended, group_with, until, wanted, world
 from tests.fakes.clouds import FakeCloud
@@ -35,7 +36,12 @@ SUBJECTS: dict[str, type[CloudProvider]] = {
     "kubernetes": KubernetesProvider,
 }
 
-ALL_AT_ONCE: dict[str, type[AllAtOnce]] = {"fake": FakeCloud, "local": LocalProvider, "docker": DockerProvider}
+ALL_AT_ONCE: dict[str, type[AllAtOnce]] = {
+    "fake": FakeCloud,
+    "local": LocalProvider,
+    "docker": DockerProvider,
+    "kubernetes": KubernetesProvider,
+}
 
 
 @pytest.fixture(params=subjects.params(SUBJECTS, slow=("local", "docker"), debian=("docker",), root=("docker",)))
@@ -196,22 +202,52 @@ def test_a_destroyed_server_group_goes_away_and_may_be_destroyed_again(opened: O
     asyncio.run(story())
 
 
-def test_what_is_not_there_cannot_be_resized(opened: Opened) -> None:
+def test_what_is_not_there_cannot_be_changed_or_read(opened: Opened) -> None:
     async def story() -> None:
         async with opened() as here:
-            with pytest.raises(Refused) as refused:
-                await here.provider().resize(PLACE, "shop-prod-v009", Capacity(min=1, max=1, desired=1))
-
-            assert refused.value.status == 404
+            provider, name = here.provider(), "shop-prod-v009"
+            for asked in (
+                provider.resize(PLACE, name, Capacity(min=1, max=1, desired=1)),
+                provider.set_disabled(PLACE, name, is_disabled=True),
+                provider.logs(PLACE, name, f"{name}-0"),
+            ):
+                with pytest.raises(Refused) as refused:
+                    await asked
+                assert refused.value.status == 404
 
     asyncio.run(story())
 
 
-def test_an_unknown_place_is_refused(opened: Opened) -> None:
+def test_an_unknown_place_is_refused_whatever_is_to_be_done_there(opened: Opened) -> None:
     async def story() -> None:
         async with opened() as here:
+            provider, moon, name = here.provider(), Place(account="moon", region="local"), "shop-prod-v000"
+            await provider.create(wanted(here.image))
+            for asked in (
+                provider.create(replace(wanted(here.image), key="other", place=moon)),
+                provider.resize(moon, name, Capacity(min=0, max=0, desired=0)),
+                provider.set_disabled(moon, name, is_disabled=True),
+                provider.destroy(moon, name),
+                provider.logs(moon, name, f"{name}-0"),
+                provider.run_job(NewJob(key="job", place=moon, image=here.image)),
+                provider.job(moon, "job"),
+                provider.stop_job(moon, "job"),
+            ):
+                with pytest.raises(Refused):
+                    await asked
+
+            (group,) = await provider.describe("shop")
+            assert (group.capacity.desired, group.is_disabled) == (wanted(here.image).capacity.desired, False)
+
+    asyncio.run(story())
+
+
+def test_a_job_of_an_image_that_there_is_not_is_refused(opened: Opened) -> None:
+    async def story() -> None:
+        async with opened() as here:
+            image = "127.0.0.1:5000/nothing@sha256:" + "0" * 64
             with pytest.raises(Refused):
-                await here.provider().destroy(Place(account="moon", region="local"), "shop-prod-v000")
+                await here.provider().run_job(NewJob(key="job", place=PLACE, image=image))
 
     asyncio.run(story())
 

@@ -22,11 +22,12 @@ from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.cluster_traffic.routes import RouteKind
 from gennaker.traffic_settings import LoadBalancerSettings
 
-pytestmark = [pytest.mark.slow, pytest.mark.go, pytest.mark.root, pytest.mark.xdist_group("traffic")]
+pytestmark = [pytest.mark.slow, pytest.mark.go, pytest.mark.root, pytest.mark.xdist_group("cluster traffic")]
 ISTIO = ("istio.io/api@v1.32.0", "h1:37mJvg9I0biYZAEQF+MATs4FNeCpXEIVO3LFpVb6iNM=")
 NETWORKING = "/apis/networking.istio.io/v1/namespaces/default"
 SERVICES = "/api/v1/namespaces/default/services"
 OLD, NEW = "p:s:shop-v001", "p:s:shop-v002"
+PORT = {"number": 80}
 BOTH = {OLD: Share(weight=90, addresses=("10.0.0.1:8080",)), NEW: Share(weight=10, addresses=("10.0.0.2:8080",))}
 
 
@@ -76,18 +77,23 @@ def test_istio_splits_by_a_virtual_service_and_rules_beside_its_services(istio: 
 
         old, new = backends.name("shop", OLD), backends.name("shop", NEW)
         (http,) = live(f"{NETWORKING}/virtualservices/shop")["spec"]["http"]
-        port = {"number": 80}
         assert http == {
             "timeout": "5s",
             "route": [
-                {"destination": {"host": old, "port": port}, "weight": 90},
-                {"destination": {"host": new, "port": port}, "weight": 10},
+                {"destination": {"host": old, "port": PORT}, "weight": 90},
+                {"destination": {"host": new, "port": PORT}, "weight": 10},
             ],
         }
         assert named(SERVICES) == named(f"{NETWORKING}/destinationrules") == [old, new]
         assert named(SLICES) == [f"{old}-8080", f"{new}-8080"]
         rule = live(f"{NETWORKING}/destinationrules/{new}")["spec"]
         assert rule == {"host": new, "trafficPolicy": {"loadBalancer": {"simple": "ROUND_ROBIN"}}}
+        plane.request("DELETE", f"{NETWORKING}/destinationrules/{old}")
+        taken = await provider.describe("shop")
+        assert taken is not None
+        assert taken.shares == {}, "until it is mended"
+        await provider.set_weights("shop", BOTH)
+        assert named(f"{NETWORKING}/destinationrules") == [old, new]
         described = LoadBalancer(name="shop", address="shop.example.org:80", shares=BOTH)
         assert await provider.describe("shop") == described
 
@@ -97,7 +103,7 @@ def test_istio_splits_by_a_virtual_service_and_rules_beside_its_services(istio: 
         beside = backends.name("shop", NEW, "routed")
         assert [one["destination"]["host"] for one in routed["route"]] == [beside]
         assert [next(iter(one["headers"])) for one in routed["match"]] == ["x-canary", "cookie"]
-        assert split["mirrors"] == [{"destination": {"host": beside, "port": port}, "percentage": {"value": 5}}]
+        assert split["mirrors"] == [{"destination": {"host": beside, "port": PORT}, "percentage": {"value": 5}}]
         assert named(SERVICES) == named(f"{NETWORKING}/destinationrules") == sorted([old, beside])
 
         await provider.set_weights("shop", {NEW: BOTH[NEW]})

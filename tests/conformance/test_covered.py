@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sources")]
 SUITES = {
     "AllAtOnce": ("test_cloud_provider", "ALL_AT_ONCE"),
     "ArtifactAccount": ("test_artifact_accounts", "SUBJECTS"),
+    "ArtifactCatalogue": ("test_artifact_accounts", "CATALOGUES"),
     "AuditTrail": ("test_audit", "SUBJECTS"),
     "CiSystem": ("test_ci", "SUBJECTS"),
     "CloudProvider": ("test_cloud_provider", "SUBJECTS"),
@@ -24,10 +25,12 @@ SUITES = {
     "ImageStore": ("test_registry", "SUBJECTS"),
     "Journal": ("test_journal", "SUBJECTS"),
     "Logs": ("test_evidence", "SUBJECTS_OF_LOGS"),
+    "MetricCatalogue": ("test_metric_sources", "CATALOGUES"),
     "MetricSource": ("test_metric_sources", "SUBJECTS"),
     "Notifier": ("test_notifiers", "SUBJECTS"),
     "SecretEngine": ("test_secret_engines", "SUBJECTS"),
     "Servers": ("test_servers", "SUBJECTS"),
+    "TellsHealth": ("test_traffic_provider", "SUBJECTS"),
     "TrafficProvider": ("test_traffic_provider", "SUBJECTS"),
 }
 """Of each port: its suite, and the suite's table of subjects."""

@@ -1,22 +1,28 @@
 """What Spinnaker's page (Deck) calls, screen by screen, and the fields without which it shows nothing but an error."""
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests import make
+from tests.fakes.ci_worlds import TOKEN, JenkinsWorld, served
 from tests.fakes.clouds import CloudState, FakeCloud
 from tests.fakes.traffic import FakeTraffic
 from tests.fakes.visiting import visit
 from tests.fakes.website import Website
-from tests.harness import Harness
+from tests.harness import Harness, ended
 
 from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.traffic import Share, key
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
+from gennaker.plugins.jenkins import plugin as jenkins
+from gennaker.settings import Settings
 
 PLACE = Place(account="production", region="here")
 IMAGE = "registry/shop@sha256:1"
@@ -44,7 +50,7 @@ class Deck:
         return await self.call("GET", path)
 
 
-def run(work: Callable[[Deck], Awaitable[None]]) -> None:
+def run(work: Callable[[Deck], Awaitable[None]], *plugins: Plugin, settings: Settings | None = None) -> None:
     state = CloudState()
     state.images.add(IMAGE)
     cloud, balancers = FakeCloud(state, PLACE), FakeTraffic({})
@@ -74,7 +80,7 @@ def run(work: Callable[[Deck], Awaitable[None]]) -> None:
         await balancers.set_weights("shop-prod", shares)
         await work(Deck(site))
 
-    visit(visitor, harness=Harness(flow.plugin, definitions.plugin, fakes))
+    visit(visitor, harness=Harness(flow.plugin, definitions.plugin, fakes, *plugins, settings=settings))
 
 
 async def shop(deck: Deck) -> None:
@@ -119,7 +125,18 @@ def test_it_starts() -> None:
     run(work)
 
 
-@pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "/%09/evil.example",
+        "javascript:alert(1)",
+        "http://%5B",
+        "http://localhost@evil.example/",
+    ],
+)
 def test_signing_in_leads_back_to_this_machine_only(to: str) -> None:
     async def work(deck: Deck) -> None:
         await deck.call("GET", f"/auth/redirect?to={to}", status=400)
@@ -189,8 +206,8 @@ def test_the_pipelines_screen_shows_so_many_executions_of_each_pipeline() -> Non
         assert [one["name"] for one in filtered] == ["often"]
         ids = [one["pipelineConfigId"] for one in listed[1:]]
         ticked = f"/executions?limit=1&pipelineConfigIds={ids[0]}&pipelineConfigIds={ids[1]}"
-        ended = await deck.get(f"{ticked}&statuses=SUCCEEDED&statuses=RUNNING")
-        assert [one["name"] for one in ended] == ["often", "seldom"]
+        over = await deck.get(f"{ticked}&statuses=SUCCEEDED&statuses=RUNNING")
+        assert [one["name"] for one in over] == ["often", "seldom"]
         assert await deck.get(f"{ticked}&statuses=PAUSED&statuses=CANCELED") == []
 
     run(work)
@@ -216,11 +233,12 @@ def test_the_pipeline_editor_saves_puts_in_order_and_shows_revisions() -> None:
         saved = await deck.call("PUT", f"/pipelines/{second['id']}", {**second, "name": "c"})
         assert saved["name"] == "c"
         await deck.call("POST", "/pipelines/move", {"application": "shop", "id": second["id"], "name": "d"})
+        await deck.call("POST", "/pipelines/move", {"application": "Shop", "from": "D", "to": "e"})
         history = await deck.get(f"/pipelineConfigs/{second['id']}/history?limit=20")
-        assert [one["name"] for one in history] == ["d", "c", "b", "b"]
-        await deck.call("DELETE", "/pipelines/shop/d")
+        assert [one["name"] for one in history] == ["e", "d", "c", "b", "b"]
+        await deck.call("DELETE", "/pipelines/shop/e")
         newest = (await deck.get(f"/pipelineConfigs/{second['id']}/history"))[0]
-        assert (newest["name"], newest["isDeleted"]) == ("d", True)
+        assert (newest["name"], newest["isDeleted"]) == ("e", True)
 
     run(work)
 
@@ -266,6 +284,7 @@ def test_clusters_show_what_runs() -> None:
         assert (new["capacity"], new["instanceCounts"]["up"]) == ({"min": 2, "max": 2, "desired": 2}, 2)
         assert new["loadBalancers"] == ["shop-prod"]
         assert {one["healthState"] for one in new["instances"]} == {"Up"}
+        assert [entry["type"] for entry in new["instances"][0]["health"]] == ["fake", "LoadBalancer"]
         assert await deck.get("/applications/SHOP/serverGroups?clusters=production:other") == []
         assert await deck.get("/applications/shop/serverGroups/production/here/shop-prod-v000") == old
         assert await deck.get("/serverGroups/production/here/shop-prod-v001") == new
@@ -273,8 +292,11 @@ def test_clusters_show_what_runs() -> None:
 
         path = "/applications/shop/clusters/production/shop-prod"
         assert [one["name"] for one in (await deck.get(path))["serverGroups"]] == [old["name"], new["name"]]
-        assert (await deck.get(f"{path}/fake?expand=false"))["serverGroups"] == [old["name"], new["name"]]
-        assert await deck.get("/applications/shop/clusters/production") == [await deck.get(f"{path}?expand=false")]
+        whole = await deck.get(path)
+        without = [one | {"instances": []} for one in whole["serverGroups"]]
+        assert await deck.get(f"{path}/fake?expand=false") == whole | {"serverGroups": without}
+        [named] = await deck.get("/applications/shop/clusters/production")
+        assert named == whole | {"serverGroups": [old["name"], new["name"]]}
         for target, name in (("current", new["name"]), ("ANCESTOR", old["name"]), ("oldest_asg", old["name"])):
             assert (await deck.get(f"{path}/fake/here/serverGroups/target/{target}"))["name"] == name
         await deck.call("GET", f"{path}/fake/there/serverGroups/target/current", status=404)
@@ -378,15 +400,95 @@ def test_a_project_shows_its_clusters() -> None:
     run(work)
 
 
+def test_what_was_started_by_another_execution_leads_up_to_it() -> None:
+    """Deck draws breadcrumbs: it reads the trigger of each parent, and of theirs."""
+
+    async def work(deck: Deck) -> None:
+        await shop(deck)
+        await deck.call("POST", "/pipelines", {**WAIT, "name": "child", "stages": [make.stage_json("a")]})
+        [child] = [one for one in await deck.get("/applications/shop/pipelineConfigs") if one["name"] == "child"]
+        stage = make.stage_json("a", type="pipeline", application="shop", pipeline=child["id"])
+        await deck.call("POST", "/pipelines", {**WAIT, "name": "parent", "stages": [stage]})
+        start = await deck.call("POST", "/pipelines/shop/parent", {"type": "manual"}, status=202)
+        parent_id = start["ref"].rpartition("/")[2]
+        await ended(deck.site.ports.services, parent_id)
+
+        for expand in ("true", "false"):
+            listed = await deck.get(f"/applications/shop/pipelines?expand={expand}&limit=2")
+            [run] = [one for one in listed if one["name"] == "child"]
+            parent = run["trigger"]["parentExecution"]
+            assert (parent["id"], parent["name"], parent["application"]) == (parent_id, "parent", "shop")
+            assert (parent["trigger"]["type"], parent["trigger"]["user"]) == ("manual", "anonymous")
+            assert parent["buildTime"] > 0
+
+    run(work)
+
+
+def test_more_than_is_given_may_be_asked_for() -> None:
+    """A page's settings say how many running executions it wants: Gate refuses no number."""
+
+    async def work(deck: Deck) -> None:
+        await shop(deck)
+        await deck.call("POST", "/pipelines", WAIT)
+        [config] = await deck.get("/applications/shop/pipelineConfigs")
+        for path in (
+            "/applications/shop/pipelines?limit=1000&statuses=RUNNING",
+            "/applications/shop/tasks?limit=5000",
+            f"/executions?pipelineConfigIds={config['id']}&limit=1000",
+            "/applications/*/executions/search?size=1000",
+            f"/pipelineConfigs/{config['id']}/history?limit=100000",
+            "/search?q=shop&type=applications&pageSize=5000",
+            "/images/find?q=shop&count=100000",
+            "/v2/canaries/shop/executions?limit=5000",
+        ):
+            assert isinstance(await deck.get(path), list)
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    "path", ["/pipelineTemplates?scope=global", "/gcb/accounts", "/bakery/options", "/charts/find"]
+)
+def test_lists_of_what_nothing_here_makes_are_empty(path: str) -> None:
+    """A dialogue that can't have one of its lists shows an error instead of itself."""
+
+    async def work(deck: Deck) -> None:
+        assert await deck.get(path) == []
+
+    run(work)
+
+
+def test_the_editor_fills_the_lists_of_a_jenkins_stage() -> None:
+    async def work(deck: Deck) -> None:
+        [master] = await deck.get("/v2/builds?type=jenkins")
+        assert await deck.get("/v2/builds?type=travis") == []
+        [job] = await deck.get(f"/v3/builds/{master}/jobs")
+        config = await deck.get(f"/v3/builds/{master}/job?job={quote(job, safe='')}")
+        assert [(one["name"], one["defaultValue"]) for one in config["parameterDefinitionList"]] == [
+            ("branch", "main"),
+            ("size", "small"),
+        ]
+        assert config["parameterDefinitionList"][1]["choices"] == ["small", "large"]
+        # The dialogue of a start by hand offers those that succeeded, by number.
+        builds = await deck.get(f"/v3/builds/{master}/builds?job={quote(job, safe='')}")
+        assert [(one["number"], one["building"], one["result"]) for one in builds] == [(1, False, "SUCCESS")]
+
+    with served(JenkinsWorld()) as world, tempfile.NamedTemporaryFile() as token:
+        Path(token.name).write_text(TOKEN)
+        world.run({})
+        world.finish()
+        run(work, jenkins.plugin, settings=Settings(ci={"main": world.settings(token.name)}))
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", "/managed/application/shop"),
         ("POST", "/managed/delivery-configs"),
-        ("GET", "/bakery/options"),
+        ("GET", "/bakery/options/aws"),
         ("POST", "/admin/executions/hydrate"),
         ("DELETE", "/pipelineTemplates/x"),
-        ("GET", "/charts/find?q=x"),
+        ("GET", "/pipelineTemplates/x"),
     ],
 )
 def test_what_does_not_exist_says_so(method: str, path: str) -> None:

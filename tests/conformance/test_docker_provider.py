@@ -1,13 +1,18 @@
 """The docker provider: what it does beyond the port's conformance suite, and what it says when the engine can't."""
 
 import asyncio
+import contextlib
 import json
+import ssl
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from tests.fakes import certificates
 from tests.fakes.cloud_worlds import (
     LEAVE_REPORTS,
     LEFT_REPORTS,
@@ -142,7 +147,10 @@ def test_docker_gives_an_instance_what_the_image_the_request_and_the_options_say
                 "id": "shop-prod-v000-0",
                 "name": "shop-prod-v000-0",
                 "healthState": "Up",
-                "health": [{"type": "docker", "healthClass": "platform", "state": "Up", "description": ""}],
+                "health": [
+                    {"type": "docker", "healthClass": "platform", "state": "Unknown", "description": ""},
+                    {"type": "Probe", "state": "Up", "description": ""},
+                ],
                 "zone": "local",
                 "availabilityZone": "local",
                 "address": one.address,
@@ -246,6 +254,25 @@ def test_docker_says_that_an_instance_needed_more_memory_than_it_may_have(
                 return next((reason for reason in said if "more memory than its limit" in reason), None)
 
             assert "its process was ended by SIGKILL" in await until(look)
+
+    asyncio.run(story())
+
+
+def test_what_the_machine_has_no_memory_for_is_refused_before_anything_is_made(
+    containers: EngineInTests, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with docker_world(tmp_path, containers) as here:
+            more_than_half = int(0.6 * int(here.engine.run("info", "--format", "{{.Host.MemTotal}}")))
+            await here.provider().create(with_options(wanted(here.image), memory=f"{more_than_half}b"))
+            second = with_options(wanted(here.image, "shop-prod-v001"), memory=f"{more_than_half}b")
+
+            with pytest.raises(Refused, match="There is no room for shop-prod-v001"):
+                await here.provider().create(second)
+
+            assert [one.name for one in await here.provider().describe("shop")] == ["shop-prod-v000"]
+            generous = provider_of(tmp_path / "other", replace(containers.settings, overcommit=True))
+            assert (await generous.create(second)).name == "shop-prod-v001"
 
     asyncio.run(story())
 
@@ -361,6 +388,53 @@ def test_an_image_whose_content_is_not_what_its_digest_says_is_refused(
         return str(refused.value)
 
     assert "something else than the digest says" in asyncio.run(story())
+
+
+@asynccontextmanager
+async def behind_tls(engine: EngineInTests, certificate: str) -> AsyncIterator[DockerSettings]:
+    """The engine at a TCP port that lets in who shows the certificate; Podman's own service speaks no TLS."""
+    asked = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
+    asked.load_cert_chain(certificate)
+    asked.verify_mode = ssl.CERT_REQUIRED
+
+    async def passed_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while part := await source.read(65_536):
+                target.write(part)
+                await target.drain()
+        target.close()
+
+    async def let_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_engine, to_engine = await asyncio.open_unix_connection(engine.settings.address.removeprefix("unix://"))
+        await asyncio.gather(passed_on(reader, to_engine), passed_on(from_engine, writer))
+
+    async with await asyncio.start_server(let_in, "127.0.0.1", 0, ssl=asked) as door:
+        port = door.sockets[0].getsockname()[1]
+        yield replace(engine.settings, address=f"tcp://127.0.0.1:{port}", ca_file=certificate)
+
+
+def test_an_engine_behind_tls_is_used_with_the_account_s_certificate_and_by_nobody_else(
+    containers: EngineInTests, tmp_path: Path
+) -> None:
+    own = certificates.make(tmp_path / "own.pem", "127.0.0.1")
+    other = certificates.make(tmp_path / "other.pem", "127.0.0.1")
+
+    async def refusal(settings: DockerSettings) -> str:
+        with pytest.raises(Refused) as refused:
+            await provider_of(tmp_path, settings).create(wanted(containers.image))
+        return str(refused.value)
+
+    async def story() -> None:
+        async with behind_tls(containers, own) as settings:
+            shown = replace(settings, client_certificate_file=own)
+            async with docker_world(tmp_path, replace(containers, settings=shown)) as here:
+                await one_up(here, wanted(here.image))
+            for unwanted in (settings, replace(settings, client_certificate_file=other)):
+                assert "mend client-certificate-file" in await refusal(unwanted)
+            assert "verify failed" in await refusal(replace(shown, ca_file=other))
+            assert "Look at ca-file" in await refusal(replace(shown, client_certificate_file="/nothing.pem"))
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(

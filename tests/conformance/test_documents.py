@@ -6,16 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests import stores
+from tests import make, stores
 from tests.conformance import subjects
+from tests.fakes.audit import MemoryAuditTrail
 from tests.fakes.documents import MemoryDocuments, MemoryStore
 
+from gennaker.interfaces.audit import AuditTrail
 from gennaker.interfaces.documents import Document, Documents, VersionMismatch
+from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
+from gennaker.store.audit import DatabaseAuditTrail
 from gennaker.store.documents import DatabaseDocuments
 
 Check = Callable[[Callable[[str], Documents]], Coroutine[None, None, None]]
 Run = Callable[[Check], None]
+CheckTrailed = Callable[[Callable[[str], Documents], AuditTrail], Coroutine[None, None, None]]
+Opened = tuple[Callable[[str], Documents], AuditTrail]
 
 
 SUBJECTS: dict[str, type[Documents]] = {
@@ -28,18 +34,44 @@ SUBJECTS: dict[str, type[Documents]] = {
 @pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """Runs a check on fresh documents; it gets them by namespace."""
-    with opened(request.param, request, tmp_path) as of:
+    with opened(request.param, request, tmp_path) as (of, _):
         assert type(of("any")) is SUBJECTS[request.param]
         yield lambda check: asyncio.run(check(of))
 
 
+@pytest.fixture(params=subjects.params(SUBJECTS, debian=("postgres",)))
+def trailed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[CheckTrailed], None]]:
+    """The same with the audit trail that their writes go to."""
+    with opened(request.param, request, tmp_path) as (of, trail):
+        yield lambda check: asyncio.run(check(of, trail))
+
+
 @contextmanager
-def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Callable[[str], Documents]]:
+def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Opened]:
     if kind == "memory":
-        yield MemoryStore()
+        trail = MemoryAuditTrail()
+        yield MemoryStore(trail), trail
         return
     with stores.opened(kind, request, folder) as database:
-        yield lambda namespace: DatabaseDocuments(database, namespace)
+        yield lambda namespace: DatabaseDocuments(database, namespace), DatabaseAuditTrail(database)
+
+
+def test_a_write_and_what_the_audit_says_of_it_are_both_done_or_neither(
+    trailed: Callable[[CheckTrailed], None],
+) -> None:
+    def entry(action: str) -> AuditEntry:
+        return AuditEntry(at=make.AT, actor="ada", action=action, subject="k")
+
+    async def check(of: Callable[[str], Documents], trail: AuditTrail) -> None:
+        await of("n").put("k", {}, audit=(entry("made"), entry("and more")))
+        await of("n").put("k", {})
+        for mismatch in (of("n").put("k", {}, if_version=1, audit=(entry("no"),)), of("n").delete("k", if_version=1)):
+            with pytest.raises(VersionMismatch):
+                await mismatch
+        await of("n").delete("k", audit=(entry("gone"),))
+        assert [one.entry for one in await trail.records()] == [entry("made"), entry("and more"), entry("gone")]
+
+    trailed(check)
 
 
 def test_a_document_is_read_as_it_was_written(run: Run) -> None:

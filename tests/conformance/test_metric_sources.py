@@ -10,14 +10,16 @@ import pytest
 from tests.conformance import subjects
 from tests.fakes.metrics import FakeSource
 
-from gennaker.interfaces.metrics import MetricScope, MetricSet, MetricSource
+from gennaker.interfaces.metrics import MetricCatalogue, MetricScope, MetricSet, MetricSource
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
-from gennaker.plugins.scraper import exposition
 from gennaker.plugins.scraper.series import SeriesStore
 from gennaker.plugins.scraper.source import EmbeddedSource
+from gennaker.transport import exposition
 
 SUBJECTS: dict[str, type[MetricSource]] = {"embedded": EmbeddedSource, "fake": FakeSource}
+CATALOGUES: dict[str, type[MetricCatalogue]] = {"embedded": EmbeddedSource, "fake": FakeSource}
+"""Those that can say what they have."""
 AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 GROUP = "shop-canary-v000"
 SEEN = (3.0, 1.0, 4.0)
@@ -43,7 +45,7 @@ def embedded() -> Bench:
     store = SeriesStore(slot_seconds=1, keep_seconds=60)
     for second, value in enumerate(SEEN):
         at = AT + timedelta(seconds=second)
-        page = exposition.parse(f"m {value}", most=10)
+        page = exposition.parse(f"n 1\nm {value}", most=10)
         store.record(GROUP, "a", slot=store.slot_of(at), at=at + timedelta(seconds=1), page=page)
     query: JsonObject = {"type": "embedded", "metric": "m"}
     return Bench(EmbeddedSource(store), query, {"type": "embedded", "metric": []})
@@ -118,3 +120,9 @@ def test_the_report_gets_to_know_what_was_asked(bench: Bench) -> None:
     (found,) = bench.asked()
 
     assert found.query
+
+
+def test_what_it_has_is_named_once_and_in_order(bench: Bench) -> None:
+    assert isinstance(bench.source, MetricCatalogue)
+
+    assert asyncio.run(bench.source.metric_names()) == ("m", "n")

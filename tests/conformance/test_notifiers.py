@@ -16,6 +16,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MailHandler
 from aiosmtpd.smtp import SMTP
 from msgspec.structs import replace
+from tests import waiting
 from tests.conformance import subjects
 from tests.fakes.mailbox import Inbox, Mailbox
 from tests.free_ports import free_port
@@ -89,7 +90,7 @@ class Swallowing(SMTP):
 
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 - as the library calls it
         await self.push("354 go on")
-        while (await self._reader.readline()).strip() != b".":
+        while (await self._reader.readline()).strip() not in (b".", b""):  # nothing at all: the client has given up
             pass
         assert self.transport is not None
         self.transport.close()
@@ -154,7 +155,7 @@ def webhook() -> Iterator[Bench]:
         yield bench
     finally:
         server.shutdown()
-        thread.join()
+        waiting.joined(thread)
         server.server_close()
 
 

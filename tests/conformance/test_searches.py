@@ -1,7 +1,7 @@
 """One suite for every search in executions."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from tests.fakes.journal import MemoryJournal
 
 from gennaker.interfaces.executions import Found, Listed
 from gennaker.interfaces.journal import Commit, ExecutionChange, Journal
+from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Authentication, Execution, ExecutionKind, Head, Stage
 from gennaker.model.statuses import Status
 from gennaker.store.searches import DatabaseSearches
@@ -24,6 +25,7 @@ class Searches(Protocol):
     async def find(self, wanted: Found) -> Sequence[Execution]: ...
     async def listed(self, wanted: Found) -> Sequence[Listed]: ...
     async def several(self, ids: Sequence[str]) -> Sequence[Execution]: ...
+    async def triggers(self, ids: Sequence[str]) -> Mapping[str, JsonObject]: ...
     async def count(self, status: Status) -> int: ...
 
 
@@ -108,6 +110,20 @@ def test_whole_executions_are_found(run: Run) -> None:
         assert await searches.listed(Found(limit=1)) == (
             Listed(id="01B", application="shop", version=1, build_time=AT + timedelta(minutes=2)),
         )
+
+    run(check)
+
+
+def test_triggers_are_read_alone_small_and_large_ones(run: Run) -> None:
+    small: JsonObject = {"type": "git", "hash": "abc"}
+    large: JsonObject = {"type": "webhook", "payload": {"text": "x" * 100_000}}
+
+    async def check(journal: Journal, searches: Searches) -> None:
+        await fill(journal, head("01A", 1, trigger=small), head("01B", 2, trigger=large), head("01C", 3))
+
+        found = await searches.triggers(["01B", "none", "01A", "01C"])
+
+        assert found == {"01A": small, "01B": large, "01C": {}}
 
     run(check)
 

@@ -61,9 +61,9 @@ def test_canary_config_save_refuses_what_kayenta_refuses() -> None:
     run(work)
 
 
-async def judged(spin: Spin, request: dict[str, Any]) -> Any:
+async def judged(spin: Spin, request: dict[str, Any], config: dict[str, Any] = CANARY) -> Any:
     path = "/v2/canaries/canary?metricsAccountName=&storageAccountName=&application="
-    run_id = (await spin.ask("POST", path, {"canaryConfig": CANARY, "executionRequest": request}))["canaryExecutionId"]
+    run_id = (await spin.ask("POST", path, {"canaryConfig": config, "executionRequest": request}))["canaryExecutionId"]
     for _ in range(10):
         found = await spin.ask("GET", f"/v2/canaries/canary/{run_id}?storageAccountName=")
         assert isinstance(found["complete"], bool)
@@ -105,6 +105,22 @@ def test_a_low_score_is_a_result_too() -> None:
         found = await judged(spin, retro(**{"pass": 100, "marginal": 100}))
         assert (found["status"], found["result"]["judgeResult"]["score"]["score"]) == ("succeeded", 100)
         assert found["exception"] is None
+
+    run(work)
+
+
+def test_a_run_that_fails_later_has_a_classification_and_says_why() -> None:
+    async def work(spin: Spin) -> None:
+        [metric] = CANARY["metrics"]
+        config = {**CANARY, "metrics": [{**metric, "query": {"type": "fake"}}]}
+        found = await judged(spin, retro(**{"pass": 95, "marginal": 75}), config)
+        score = found["result"]["judgeResult"]["score"]
+        assert (found["status"], score["classification"]) == ("terminal", "Error")
+        assert "The query has no `of`." in score["classificationReason"]
+        assert found["exception"]
+
+        [listed] = await spin.ask("GET", "/v2/canaries/shop/executions?limit=5")
+        assert "result" not in listed
 
     run(work)
 

@@ -4,15 +4,14 @@ Each strategy is run by the real engine over a cloud and load balancers, undistu
 each step, cancelled and killed at every point.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, PLACE, SICK, FakePlace, deploy
+from tests.fakes.rollouts import CRASHING, LOAD_BALANCER, NEW, SICK, FakePlace, deploy
 from tests.harness import TESTER, problem_of, reached
+from tests.rollout_faults import FAULTS, MET, NEW_GROUP, OLD_GROUP, STEPS, keys_of
 
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.traffic import Share, key
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked
 from gennaker.model.problems import Refused
@@ -22,7 +21,8 @@ from gennaker.model.statuses import Status
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 
 STRATEGIES = ("none", "highlander", "redblack", "rollingredblack")
-OLD_GROUP, NEW_GROUP = "shop-prod-v000", "shop-prod-v001"
+ALL = (*STRATEGIES, *STEPS)
+"""Those of STEPS go the way of rollingredblack: killed at its points, they'd be killed at the same ones."""
 BEFORE: JsonObject = {
     "groups": {OLD_GROUP: ["registry/shop@sha256:old", 2, 2, False]},
     "traffic": {LOAD_BALANCER: {OLD_GROUP: [1, 2]}},
@@ -41,20 +41,20 @@ BESIDE: JsonObject = {
     "releases": [[OLD_GROUP, "current", None]],
     "rollouts": 0,
 }
-AFTER: dict[str, JsonObject] = {name: BESIDE if name == "none" else REPLACED for name in STRATEGIES}
+AFTER: dict[str, JsonObject] = {name: BESIDE if name == "none" else REPLACED for name in ALL}
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", ALL)
 def test_undisturbed_the_new_version_takes_its_place(strategy: str) -> None:
     place = FakePlace().deployed()
 
-    execution = place.run(deploy(NEW, strategy=strategy))
+    execution = place.run(deploy(NEW, **keys_of(strategy)))
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert place.seen() == AFTER[strategy]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", ALL)
 @pytest.mark.parametrize(
     ("image", "keys", "said"),
     [
@@ -70,42 +70,19 @@ def test_a_version_that_is_no_good_leaves_the_old_one_serving(
 ) -> None:
     place = FakePlace().deployed()
 
-    execution = place.run(deploy(image, strategy=strategy, **keys))
+    execution = place.run(deploy(image, **keys_of(strategy), **keys))
 
     assert execution.head.status is Status.TERMINAL
     assert said in problem_of(execution)
     assert place.seen() == BEFORE
 
 
-def gives_new_traffic(shares: object) -> bool:
-    assert isinstance(shares, dict)
-    share: Share | None = shares.get(key(PLACE, NEW_GROUP))
-    return share is not None and share.weight > 0
-
-
-FAULTS: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "the load balancer": ("ensure", lambda _: True),
-    "the new server group": ("create", lambda _: True),
-    "the switch": ("set_weights", gives_new_traffic),
-    "growing": ("resize", lambda about: about == (NEW_GROUP, 1)),
-    "growing to the end": ("resize", lambda about: about == (NEW_GROUP, 2)),
-    "shrinking": ("resize", lambda about: about == (OLD_GROUP, 1)),
-    "disabling": ("set_disabled", lambda about: about == (OLD_GROUP, True)),
-}
-MET = {
-    "none": {"the load balancer", "the new server group", "the switch"},
-    "highlander": {"the load balancer", "the new server group", "the switch", "disabling"},
-    "redblack": {"the load balancer", "the new server group", "the switch", "disabling"},
-    "rollingredblack": set(FAULTS),
-}
-
-
-@pytest.mark.parametrize(("strategy", "fault"), [(name, fault) for name in STRATEGIES for fault in sorted(MET[name])])
+@pytest.mark.parametrize(("strategy", "fault"), [(name, fault) for name in ALL for fault in sorted(MET[name])])
 def test_a_provider_that_refuses_a_step_leaves_the_old_version_serving(strategy: str, fault: str) -> None:
     place = FakePlace().deployed()
     place.faults.refuse(*FAULTS[fault])
 
-    execution = place.run(deploy(NEW, strategy=strategy))
+    execution = place.run(deploy(NEW, **keys_of(strategy)))
 
     assert execution.head.status is Status.TERMINAL
     assert place.faults.failures == [], "the fault was never met"
@@ -133,17 +110,18 @@ async def cancel(services: Services, execution_id: str) -> None:
     assert found.head.status.is_complete
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", ALL)
 def test_cancelled_while_instances_come_up_the_old_version_serves(strategy: str) -> None:
     place = FakePlace().deployed()
-    waits = "waitForCapacityMatch" if strategy == "rollingredblack" else "waitForUpInstances"
+    grows = strategy == "rollingredblack" or strategy in STEPS
+    waits = "waitForCapacityMatch" if grows else "waitForUpInstances"
 
     async def when_it_waits(services: Services, execution_id: str) -> None:
-        kind = "resizeServerGroup" if strategy == "rollingredblack" else "createServerGroup"
+        kind = "resizeServerGroup" if grows else "createServerGroup"
         await reached(services, execution_id, kind, task=waits)
         await cancel(services, execution_id)
 
-    execution = place.run(deploy(SICK, strategy=strategy), meanwhile=when_it_waits)
+    execution = place.run(deploy(SICK, **keys_of(strategy)), meanwhile=when_it_waits)
 
     assert execution.head.status is Status.CANCELED
     assert place.seen() == BEFORE

@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import waiting
 from tests.conformance import subjects
 from tests.fakes.cloud_worlds import until
 from tests.fakes.web_client import Load
 from tests.harness import problem_of
 from tests.real_places import RealPlace
+from tests.rollout_faults import FAULTS, MET, OLD_GROUP, keys_of
+from tests.rollout_kills import KILLED
 
 from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.services import Services
@@ -22,34 +25,49 @@ from gennaker.model.statuses import Status
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
 
-CASES = ("local redblack", "local rollingredblack", "docker rollingredblack")
-"""Not all pairs, since each costs seconds: the strategies are written once, and the rolling update has the more steps."""
-_DOCKER = ("docker rollingredblack",)
-OLD_GROUP = "shop-prod-v000"
-REFUSED: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "redblack": ("set_disabled", lambda about: about == (OLD_GROUP, True)),
-    "rollingredblack": ("resize", lambda about: about == (OLD_GROUP, 1)),
+CASES = (
+    *(
+        "local redblack",
+        "local highlander",
+        "local rollingredblack",
+        "local none",
+        "local monitored",
+        "local rollingpush",
+    ),
+    *("docker redblack", "docker rollingredblack"),
+)
+_DOCKER = ("docker redblack", "docker rollingredblack")
+STRATEGIES = ("none", "highlander", "redblack", "rollingredblack", "monitored", "rollingpush")
+EVERYWHERE = tuple(f"{cloud} {strategy}" for cloud in ("local", "docker") for strategy in STRATEGIES)
+"""With each fault that a strategy meets: `make faults` runs them."""
+_OF_DOCKER = tuple(one for one in EVERYWHERE if one.startswith("docker"))
+_SIZES = {"docker redblack": 1}
+"""Two instances elsewhere: containers cost seconds, and one is enough for a switch of all traffic at once."""
+REFUSED = {
+    "none": "the switch",
+    "redblack": "disabling",
+    "highlander": "disabling",
+    "rollingredblack": "shrinking",
+    "monitored": "growing to the end",
+    "rollingpush": "growing",
 }
 """What the provider refuses, once."""
-_MADE = ("effect.after:RunTask:createServerGroup.createServerGroup", "commit.before:TaskReported#3")
-_SWITCHED = ("effect.before:RunTask:shiftTraffic.shiftTraffic", "effect.after:RunTask:shiftTraffic.shiftTraffic")
-KILLED = {
-    "redblack": (*_MADE, *_SWITCHED, "effect.after:RunTask:shiftTraffic.drainReplaced"),
-    "rollingredblack": (
-        *_MADE,
-        *_SWITCHED,
-        "effect.after:RunTask:resizeServerGroup.withdrawInstances",
-        "effect.after:RunTask:resizeServerGroup.resizeServerGroup",
-        "effect.after:RunTask:resizeServerGroup.waitForCapacityMatch",
-    ),
-}
-"""Where Gennaker dies, each once in the same deploy."""
 
 
 @pytest.fixture(params=subjects.params(dict.fromkeys(CASES), debian=_DOCKER, root=_DOCKER))
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[RealPlace, str]]:
+    yield from opened(request, tmp_path, size=_SIZES.get(request.param, 2))
+
+
+@pytest.fixture(params=subjects.params(dict.fromkeys(EVERYWHERE), debian=_OF_DOCKER, root=_OF_DOCKER))
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[RealPlace, str]]:
+    yield from opened(request, tmp_path, size=2)
+
+
+def opened(request: pytest.FixtureRequest, folder: Path, *, size: int) -> Iterator[tuple[RealPlace, str]]:
     cloud, strategy = request.param.split()
-    made = RealPlace(tmp_path, request.getfixturevalue("containers") if cloud == "docker" else None)
+    engine = request.getfixturevalue("containers") if cloud == "docker" else None
+    made = RealPlace(folder, engine, size=size)
     yield made, strategy
     made.close()
 
@@ -72,7 +90,7 @@ def users(place: RealPlace) -> Iterator[Load]:
         yield load
     finally:
         load.stop()
-        thread.join()
+        waiting.joined(thread)
 
 
 def left(place: RealPlace, *, expected: JsonObject) -> JsonObject:
@@ -109,10 +127,11 @@ async def _seen(services: Services, place: RealPlace) -> JsonObject:
     }
 
 
-def only(place: RealPlace, group: str) -> JsonObject:
-    """This server group serves, and there is nothing else."""
-    up: list[Json] = [Health.UP.value] * 2
-    return {"groups": {group: up}, "traffic": [group], "containers": [group] if place.engine else []}
+def only(place: RealPlace, *groups: str) -> JsonObject:
+    """These server groups serve, and there is nothing else."""
+    up: list[Json] = [Health.UP.value] * place.size
+    listed: list[Json] = [*groups]
+    return {"groups": dict.fromkeys(groups, up), "traffic": listed, "containers": listed if place.engine else []}
 
 
 def run(place: RealPlace, version: str, strategy: str, kill_at: tuple[str, ...] = ()) -> tuple[Execution, int]:
@@ -122,7 +141,7 @@ def run(place: RealPlace, version: str, strategy: str, kill_at: tuple[str, ...] 
     async def count(_: Services, execution_id: str) -> None:
         kills.append(execution_id)
 
-    pipeline = place.deploy(version, strategy=strategy, upTimeout="PT1S" if version == "sick" else "PT30S")
+    pipeline = place.deploy(version, **keys_of(strategy), upTimeout="PT1S" if version == "sick" else "PT30S")
     execution = place.harness.run(pipeline, kill_at=kill_at, after_kill=count)
     return execution, len(kills)
 
@@ -138,12 +157,13 @@ def test_whatever_goes_wrong_users_see_one_whole_version_and_nothing_half_made_s
     with users(place) as load:
         sick, _ = run(place, "sick", strategy)
         after_sick = left(place, expected=before)
-        place.faults.refuse(*REFUSED[strategy])
+        place.faults.refuse(*FAULTS[REFUSED[strategy]])
         refused, _ = run(place, "two", strategy)
         after_refused = left(place, expected=before)
         killed, kills = run(place, "three", strategy, KILLED[strategy])
         released = str(next(killed.in_order()).outputs.get("serverGroup"))
-        after = left(place, expected=only(place, released))
+        both = (OLD_GROUP,) if strategy == "none" else ()
+        after = left(place, expected=only(place, *both, released))
 
     assert (sick.head.status, after_sick) == (Status.TERMINAL, before)
     # On a busy machine it may not even listen by then; what its check answers is told in test_strategies.
@@ -151,7 +171,25 @@ def test_whatever_goes_wrong_users_see_one_whole_version_and_nothing_half_made_s
     assert (refused.head.status, after_refused) == (Status.TERMINAL, before)
     assert place.faults.failures == [], "the fault was never met"
     assert (killed.head.status, kills) == (Status.SUCCEEDED, len(KILLED[strategy])), problem_of(killed)
-    assert after == only(place, released)
+    assert after == only(place, *both, released)
     assert (load.broken, set(load.statuses)) == ([], {200})
     # The refused version may have been shown: it was whole.
     assert {"one", "three"} <= {body.partition(":")[0] for body in load.bodies} <= {"one", "two", "three"}
+
+
+@pytest.mark.thorough
+def test_whichever_step_a_provider_refuses_users_see_the_old_version_alone(anywhere: tuple[RealPlace, str]) -> None:
+    place, strategy = anywhere
+    run(place, "one", "redblack")
+    before = only(place, OLD_GROUP)
+
+    seen: dict[str, tuple[Status, JsonObject, list[object]]] = {}
+    with users(place) as load:
+        for fault in sorted(MET[strategy]):
+            place.faults.refuse(*FAULTS[fault])
+            execution, _ = run(place, "two", strategy)
+            seen[fault] = execution.head.status, left(place, expected=before), [*place.faults.failures]
+            place.faults.failures.clear()
+
+    assert seen == dict.fromkeys(sorted(MET[strategy]), (Status.TERMINAL, before, []))
+    assert (load.broken, set(load.statuses)) == ([], {200})

@@ -5,7 +5,7 @@ What only a real load balancer can show (load, drain, a kill) is in `test_traffi
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,10 @@ from tests.fakes.faulty import FaultyTraffic
 from tests.fakes.gateway_cluster import cluster_world
 from tests.fakes.traffic import FakeTraffic
 from tests.fakes.traffic_worlds import World, answers, is_split, until, world
+from tests.free_ports import free_port
 
+from gennaker.interfaces import traffic
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.traffic import Share, TrafficProvider
 from gennaker.model.problems import Refused
@@ -25,7 +28,7 @@ from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.proxies.provider import ProxyProvider
 
 pytestmark = pytest.mark.xdist_group("traffic")
-"""One process has the cluster."""
+"""Those in a cluster go to the process that has it (tests/grouping.py)."""
 
 SUBJECTS: dict[str, type[TrafficProvider]] = {
     "fake": FakeTraffic,
@@ -76,9 +79,29 @@ def test_ensuring_again_changes_nothing(opened: Opened) -> None:
         async with opened() as here:
             first = await here.provider().ensure("shop-prod")
             again = await here.provider().ensure("shop-prod")
+            with suppress(Refused):  # a route is where its gateway is
+                await here.provider().ensure("shop-prod", f"127.0.0.1:{free_port()}")
 
             assert first == again == await here.provider().describe("shop-prod")
             assert first.shares == {}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_it_is_where_it_was_made_to_be_or_says_that_it_cannot_be(opened: Opened, *, is_first: bool) -> None:
+    async def story() -> None:
+        async with opened() as here:
+            if not is_first:  # some gateways have an address only once there is a route that is followed
+                await here.provider().ensure("shop-prod")
+            address = f"127.0.0.1:{free_port()}"
+            try:
+                made = await here.provider().ensure("shop", address)
+            except Refused:  # a route is where its gateway is: until it is asked for there it is left alone
+                assert await here.provider().describe("shop") is None
+            else:
+                assert made.address == address
+                assert await here.provider().describe("shop") == made
 
     asyncio.run(story())
 
@@ -301,6 +324,37 @@ def test_requests_are_copied_and_copies_answer_nobody(opened: Opened) -> None:
     asyncio.run(story())
 
 
+def test_it_tells_who_gets_requests_now(opened: Opened) -> None:
+    async def story() -> None:
+        async with opened() as here:
+            provider = here.provider()
+            stable, canary, resting = await here.servers(3)
+            await provider.ensure("shop")
+            before = await traffic.health_of(provider, "shop")
+            is_routing = provider.routing >= MATCHES.needs
+            tested = Share(
+                weight=0 if is_routing else 1, addresses=(canary,), routes=MATCHES if is_routing else Routes()
+            )
+            all_else = {
+                "stable": Share(weight=3, addresses=(stable,)),
+                "resting": Share(weight=0, addresses=(resting,)),
+            }
+
+            await provider.set_weights("shop", {**all_else, "tested": tested})
+            during = await traffic.health_of(provider, "shop")
+            await provider.set_weights("shop", {"resting": Share(weight=1, addresses=(resting,))})
+            after = await traffic.health_of(provider, "shop")
+
+            told = Health.UNKNOWN if provider.name in _WITHOUT_A_WORD else Health.UP
+            assert (before, during, after) == ({}, {stable: told, canary: told}, {resting: told})
+
+    asyncio.run(story())
+
+
+_WITHOUT_A_WORD = ("nginx",)
+"""They can't be asked what they do."""
+
+
 def test_removing_twice_is_no_error_and_what_is_gone_is_unknown(opened: Opened) -> None:
     async def story() -> None:
         async with opened() as here:
@@ -310,7 +364,9 @@ def test_removing_twice_is_no_error_and_what_is_gone_is_unknown(opened: Opened) 
             await provider.remove("shop")
 
             assert await provider.describe("shop") is None
-            with pytest.raises(Refused):
-                await provider.set_weights("shop", {})
+            for asked in (provider.set_weights("shop", {}), provider.in_flight("shop")):
+                with pytest.raises(Refused) as refused:
+                    await asked
+                assert refused.value.status == 404
 
     asyncio.run(story())

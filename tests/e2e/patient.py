@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tests import waiting
+
 from gennaker.demo.server import DemoServer
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Refused
@@ -45,7 +47,7 @@ class Supervisor:
         """Watches no more; the server is as it was."""
         self._is_ending.set()
         if self._thread.is_alive():
-            self._thread.join()
+            waiting.joined(self._thread)
 
     def _keep(self) -> None:
         while not self._is_ending.is_set() and not self.trouble:

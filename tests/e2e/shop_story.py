@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests import waiting
 from tests.e2e import shop_pipelines
 from tests.e2e.forked_server import ForkedServer
 from tests.e2e.patient import PatientClient, Supervisor
@@ -302,7 +303,7 @@ class Switches:
         """No more."""
         self._is_ending.set()
         if self._thread.is_alive():
-            self._thread.join()
+            waiting.joined(self._thread)
 
     def _look(self) -> None:
         while not self._is_ending.wait(_LOOKS_SECONDS):

@@ -154,7 +154,7 @@ def test_each_line_of_the_log_is_structured_whoever_writes_it(tmp_path: Path) ->
         settings = (f"caddy.admin-port={port}", "load-balancers.shop.provider=caddy")
         with running(data, *settings):
             api = httpx2.URL(announced(data).api)
-            with socket.create_connection((api.host, api.port or 0)) as connection:
+            with socket.create_connection((api.host, api.port or 0), timeout=_TIMEOUT_SECONDS) as connection:
                 connection.sendall(b"no HTTP at all\r\n\r\n")
                 assert connection.recv(1000).startswith(b"HTTP/1.1 400")
             attacked.by_two_lengths(api)
@@ -222,56 +222,55 @@ def test_without_permission_the_folder_is_named(data: Path) -> None:
     assert records(data) == before
 
 
-@pytest.mark.root
-def test_a_full_disk_is_said_and_takes_nothing_that_was_answered(tmp_path: Path) -> None:
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small one, which can be filled."""
     disk = tmp_path / "small"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "gennaker-test", str(disk)], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "gennaker-test", str(disk)]
+    subprocess.run(mount, check=True, timeout=_TIMEOUT_SECONDS)
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True, timeout=_TIMEOUT_SECONDS)
+
+
+@pytest.mark.root
+def test_a_full_disk_is_said_and_takes_nothing_that_was_answered(disk: Path, tmp_path: Path) -> None:
     data = disk / "data"
-    try:
-        with _serving(data, log=tmp_path / "log") as server:
-            with contextlib.closing(Client(data)) as client:
-                _fill(disk)
-                answered = _submitted_until_refused(client)
-            said = run_file(data, tmp_path, {**_KEPT, "name": "one-more", "description": "x" * 50_000})
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(5)
-        log = (tmp_path / "log").read_text()
-        assert said.returncode == 1
-        assert is_a_sentence_only(said.stderr)
-        assert server.returncode in (0, 1), "it went on until it was told to stop, or ended with a sentence"
-        assert "There is no space left" in (log if server.returncode else said.stderr)
-        assert "Traceback" not in log
-        (disk / "filler").unlink()
-        with _serving(data, log=tmp_path / "log"), contextlib.closing(Client(data)) as again:
-            ended = {execution: end_of(again, execution) for execution in answered}
-        assert set(ended.values()) <= {"SUCCEEDED"}, "what was answered is there, and goes on"
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with _serving(data, log=tmp_path / "log") as server:
+        with contextlib.closing(Client(data)) as client:
+            _fill(disk)
+            answered = _submitted_until_refused(client)
+        said = run_file(data, tmp_path, {**_KEPT, "name": "one-more", "description": "x" * 50_000})
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(5)
+    log = (tmp_path / "log").read_text()
+    assert said.returncode == 1
+    assert is_a_sentence_only(said.stderr)
+    assert server.returncode in (0, 1), "it went on until it was told to stop, or ended with a sentence"
+    assert "There is no space left" in (log if server.returncode else said.stderr)
+    assert "Traceback" not in log
+    (disk / "filler").unlink()
+    with _serving(data, log=tmp_path / "log"), contextlib.closing(Client(data)) as again:
+        ended = {execution: end_of(again, execution) for execution in answered}
+    assert set(ended.values()) <= {"SUCCEEDED"}, "what was answered is there, and goes on"
 
 
 @pytest.mark.root
-def test_a_server_is_not_ready_while_its_disk_is_full(tmp_path: Path) -> None:
-    disk = tmp_path / "small"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "gennaker-test", str(disk)], check=True)
-    try:
-        with _serving(disk / "data", log=tmp_path / "log"), contextlib.closing(Client(disk / "data")) as client:
-            ready = f"{announced(disk / 'data').api}/health/ready"
-            assert httpx2.get(ready).json() == {"status": "UP"}
-            _fill(disk)
-            with pytest.raises(Refused, match="There is no space left"):
-                client.post("/api/v1/pipelines", {**_KEPT, "description": "x" * 200_000})
+def test_a_server_is_not_ready_while_its_disk_is_full(disk: Path, tmp_path: Path) -> None:
+    with _serving(disk / "data", log=tmp_path / "log"), contextlib.closing(Client(disk / "data")) as client:
+        ready = f"{announced(disk / 'data').api}/health/ready"
+        assert httpx2.get(ready).json() == {"status": "UP"}
+        _fill(disk)
+        with pytest.raises(Refused, match="There is no space left"):
+            client.post("/api/v1/pipelines", {**_KEPT, "description": "x" * 200_000})
 
-            told = _answer_of(ready, 503)
+        told = _answer_of(ready, 503)
 
-            assert (told["status"], told["code"]) == ("DOWN", "store.full")
-            assert "Free some space" in str(told["reason"])
-            (disk / "filler").unlink()
-            assert _answer_of(ready, 200) == {"status": "UP"}
-            assert client.post("/api/v1/pipelines", {**_KEPT, "description": "x" * 200_000})
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+        assert (told["status"], told["code"]) == ("DOWN", "store.full")
+        assert "Free some space" in str(told["reason"])
+        (disk / "filler").unlink()
+        assert _answer_of(ready, 200) == {"status": "UP"}
+        assert client.post("/api/v1/pipelines", {**_KEPT, "description": "x" * 200_000})
 
 
 def _answer_of(url: str, status: int) -> JsonObject:
@@ -423,8 +422,9 @@ def _repository(folder: Path, changes: dict[str, str]) -> str:
         (service / name).write_text(content)
     who = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
     for words in (["init", "-q", "-b", "main"], ["add", "."], [*who, "commit", "-q", "-m", "Begin"]):
-        subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
-    said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
+        subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, timeout=_TIMEOUT_SECONDS)
+    asked = ["git", "rev-parse", "HEAD"]
+    said = subprocess.run(asked, cwd=folder, check=True, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS)
     return said.stdout.strip()
 
 
@@ -471,9 +471,8 @@ def test_judging_a_broken_case_prints_its_problem(tmp_path: Path) -> None:
     file = tmp_path / "cases.json"
     file.write_text(json.dumps({"config": {"metrics": 3}, "metricSetPairs": [], "thresholds": {}}))
 
-    done = subprocess.run(
-        [sys.executable, "-m", "gennaker.cli.main", "canary", "judge", str(file)], capture_output=True, check=False
-    )
+    command = [sys.executable, "-m", "gennaker.cli.main", "canary", "judge", str(file)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT_SECONDS)
 
     assert json.loads(done.stdout).keys() == {"problem"}
 

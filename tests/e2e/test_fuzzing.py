@@ -3,14 +3,13 @@
 import contextlib
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx2
 import psutil
 import pytest
-from tests import fuzzing
+from tests import fuzzing, waiting
 
 from gennaker.demo.server import DemoServer
 from gennaker.model import foreign
@@ -108,8 +107,7 @@ def test_clients_that_behave_badly_harm_nobody(server: DemoServer, fuzz: fuzzing
         assert process.memory_info().rss - before < 60 * MEGABYTE
         # What was under way goes on: the judgment is given, and the pipeline ends.
         client.post(f"/api/v1/executions/{execution}/stages/1/judgment", {"judgment": "continue"})
-        while status_of(client, execution) == "RUNNING":
-            time.sleep(0.05)
+        waiting.until_seen(lambda: status_of(client, execution) != "RUNNING", "the pipeline to end")
         assert status_of(client, execution) == "SUCCEEDED"
 
 

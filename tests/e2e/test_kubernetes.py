@@ -13,7 +13,9 @@ from tests.control_plane import ControlPlane
 from tests.free_ports import free_port
 from tests.harness import TESTER, problem_of, reached
 from tests.kubernetes_cluster import config_map, first, service, workload
-from tests.kubernetes_stages import Stages, deployed
+from tests.kubernetes_stages import REPLICA_SETS, Stages, behind, deployed, groups, serving, version
+from tests.rollout_faults import keys_of
+from tests.rollout_kills import KILLED
 
 from gennaker.access.stored_secrets import SecretRules
 from gennaker.interfaces.clouds import Capacity, Job, NewJob, NewServerGroup, Place
@@ -22,18 +24,10 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import name_of
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
+from gennaker.plugins.kubernetes import annotations, managers
+from gennaker.plugins.kubernetes.objects import FIELD_MANAGER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.go, pytest.mark.xdist_group("kubernetes")]
-KILLED = (
-    "effect.after:RunTask:createServerGroup.createServerGroup",
-    "commit.before:TaskReported#3",
-    "effect.before:RunTask:shiftTraffic.shiftTraffic",
-    "effect.after:RunTask:shiftTraffic.shiftTraffic",
-    "effect.after:RunTask:resizeServerGroup.withdrawInstances",
-    "effect.after:RunTask:resizeServerGroup.resizeServerGroup",
-    "effect.after:RunTask:resizeServerGroup.waitForCapacityMatch",
-)
-"""Where Gennaker dies in a rolling update, each once in the same deploy."""
 TRAFFIC = {"enabled": True, "options": {"enableTraffic": True, "services": ["service lb"], "strategy": "redblack"}}
 
 
@@ -50,7 +44,6 @@ def stages(plane: ControlPlane) -> Stages:
 
 
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
-REPLICA_SETS = "/apis/apps/v1/namespaces/default/replicasets"
 
 
 def plain(kind: str = "Deployment", name: str = "web", **spec: Any) -> dict[str, Any]:
@@ -223,9 +216,16 @@ def test_a_quota_is_waited_for_and_then_named(plane: ControlPlane) -> None:
     took = execution.head.end_time - execution.head.start_time
     assert took > timedelta(seconds=30), "a quota may be freed within a minute (the cluster's stamps are whole seconds)"
 
+    refused = deployed(stages, "tight", "acme/web:1", region="tight", services=[])
+    assert "of pods 0 may be used and 0 is, it needs 2 more (quota none)" in problem_of(refused)
 
-def test_an_api_server_that_goes_away_in_the_middle_delays_a_stage_and_fails_nothing(stages: Stages) -> None:
+
+def test_an_api_server_that_goes_away_in_the_middle_delays_stages_and_fails_nothing(stages: Stages) -> None:
     """It cuts all watches, too: what is waited for afterwards is seen by those that begin again."""
+    stages.done("deployManifest", manifests=[service("away", lb="away")])
+    assert deployed(stages, "away", "acme/web:1").head.status is Status.SUCCEEDED
+    template = {"spec": {"containers": [{"name": "main", "image": "acme/job"}], "restartPolicy": "Never"}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "away"}, "spec": {"template": template}}
     gated = {"containers": [{"name": "main", "image": "acme/web"}], "schedulingGates": [{"name": "acme.test/gate"}]}
     manifest = plain("ReplicaSet", "k", replicas=1)
     manifest["spec"]["template"]["spec"] = gated
@@ -246,22 +246,21 @@ def test_an_api_server_that_goes_away_in_the_middle_delays_a_stage_and_fails_not
         media = "application/merge-patch+json"
         stages.plane.request("PATCH", f"{path}/{pod['metadata']['name']}", ungated, media=media)
 
-    stages.done("deployManifest", meanwhile=meanwhile, manifests=[manifest], versioned=False)
+    keys = {"account": "prod", "moniker": {"app": "shop"}}
+    several = (
+        make.stage_json("manifest", type="deployManifest", manifests=[manifest], versioned=False, **keys),
+        make.stage_json("group", type="createServerGroup", **version("away", "acme/web:2")),
+        make.stage_json("job", type="runJobManifest", manifest=job, **keys),
+    )
+    execution = stages.harness.run(make.config(*several), meanwhile=meanwhile)
 
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert stages.live(f"{REPLICA_SETS}/k")["status"]["readyReplicas"] == 1
-
-
-def behind(stages: Stages, stack: str) -> set[str]:
-    """Images of the pods to which the Service of the cluster leads."""
-    pods = stages.live(f"/api/v1/namespaces/default/pods?labelSelector=lb%3D{stack}")["items"]
-    return {one["spec"]["containers"][0]["image"] for one in pods if "deletionTimestamp" not in one["metadata"]}
-
-
-def groups(stages: Stages, stack: str) -> dict[str, int]:
-    """Sizes of the cluster's server groups."""
-    listed = stages.live(REPLICA_SETS)["items"]
-    own = [one for one in listed if one["metadata"]["name"].startswith(f"shop-{stack}-")]
-    return {one["metadata"]["name"]: one["spec"]["replicas"] for one in own}
+    assert (groups(stages, "away"), behind(stages, "away")) == (
+        {"shop-away-v000": 2, "shop-away-v001": 2},
+        {"acme/web:2"},
+    )
+    assert stages.live("/apis/batch/v1/namespaces/default/jobs/away")["status"]["succeeded"] == 1
 
 
 @pytest.mark.parametrize("strategy", ["highlander", "redblack", "rollingredblack"])
@@ -320,6 +319,9 @@ def test_drift_names_the_field_and_who_has_changed_it_and_defaults_are_none(stag
         manifests=[plain(name="drift"), sided, service("drift"), config_map("drift", mode="fast")],
     )
     found: list[Drifts] = []
+    for path in (f"{DEPLOYMENTS}/drift", f"{DEPLOYMENTS}/drift-sided", "/api/v1/namespaces/default/services/drift"):
+        own, copies = stages.live(path), annotations.COPIES  # nobody has to be asked about them
+        assert managers.is_as_applied(own, annotations.desired(own) or {}, manager=FIELD_MANAGER, but=copies)
 
     async def look(services: Services, _execution: str) -> None:
         (reader,) = services.manifests.values()
@@ -385,11 +387,25 @@ def test_deployments_and_stateful_sets_are_server_groups_for_every_strategy(
     assert old is None or old["metadata"]["annotations"]["gennaker.io/disabled"] == "true"
 
 
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        *("redblack", "rollingredblack"),
+        *(
+            pytest.param(name, marks=pytest.mark.thorough)
+            for name in ("none", "highlander", "monitored", "rollingpush")
+        ),
+    ],
+)
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
-def test_a_rollout_of_them_that_goes_wrong_at_any_step_leaves_one_whole_version(stages: Stages, kind: str) -> None:
+def test_a_rollout_of_them_that_goes_wrong_at_any_step_leaves_one_whole_version(
+    stages: Stages, kind: str, strategy: str
+) -> None:
     """Refused by the API server, never ready, and killed again and again on the way."""
-    stack, rolling = f"faults{kind}".lower(), "rollingredblack"
-    keys = {"services": [], "loadBalancers": [stack], "manifest": {"apiVersion": "apps/v1", "kind": kind}}
+    stack = f"faults{kind}{strategy}".lower()
+    steps = {key: value for key, value in keys_of(strategy).items() if key != "strategy"}
+    manifest: dict[str, Any] = {"apiVersion": "apps/v1", "kind": kind}
+    keys: dict[str, Any] = {"services": [], "loadBalancers": [stack], "manifest": manifest, **steps}
     gated = {**keys["manifest"], "spec": {"template": {"spec": {"schedulingGates": [{"name": "acme.io/never"}]}}}}
     resources = {"requests": {"cpu": "5"}, "limits": {"cpu": "1"}}
     greedy = {
@@ -401,33 +417,23 @@ def test_a_rollout_of_them_that_goes_wrong_at_any_step_leaves_one_whole_version(
     async def count(_: Services, execution_id: str) -> None:
         kills.append(execution_id)
 
-    def serving() -> tuple[list[str], dict[str, int]]:
-        listed = stages.live(f"/apis/apps/v1/namespaces/default/{kind.lower()}s")["items"]
-        own = {one["metadata"]["name"]: one for one in listed if one["metadata"]["name"].startswith(f"shop-{stack}-")}
-        enabled = {
-            name: one["status"].get("readyReplicas", 0)
-            for name, one in own.items()
-            if "gennaker.io/disabled" not in one["metadata"]["annotations"]
-        }
-        shares = stages.balancers[stack].shares
-        return [name_of(one) for one, share in shares.items() if share.weight], enabled
-
     before = ([f"shop-{stack}-v000"], {f"shop-{stack}-v000": 2})
     assert deployed(stages, stack, "acme/web:1", "redblack", **keys).head.status is Status.SUCCEEDED
-    assert serving() == before
+    assert serving(stages, kind, stack) == before
 
-    refused = deployed(stages, stack, "acme/web:2", rolling, **{**keys, "manifest": greedy})
+    refused = deployed(stages, stack, "acme/web:2", strategy, **{**keys, "manifest": greedy})
     assert "must be less than or equal to cpu limit" in problem_of(refused)
-    assert serving() == before
-    sick = deployed(stages, stack, "acme/web:2", rolling, **{**keys, "manifest": gated}, upTimeout="PT1S")
+    assert serving(stages, kind, stack) == before
+    sick = deployed(stages, stack, "acme/web:2", strategy, **{**keys, "manifest": gated}, upTimeout="PT1S")
     assert "isn't up after 1 s" in problem_of(sick)
-    assert serving() == before
-    killed = deployed(stages, stack, "acme/web:2", rolling, kill_at=KILLED, after_kill=count, **keys)
+    assert serving(stages, kind, stack) == before
+    killed = deployed(stages, stack, "acme/web:2", strategy, kill_at=KILLED[strategy], after_kill=count, **keys)
 
     assert killed.head.status is Status.SUCCEEDED, problem_of(killed)
-    assert len(kills) == len(KILLED)
+    assert len(kills) == len(KILLED[strategy])
     newest = str(first(killed).outputs["serverGroup"])
-    assert serving() == ([newest], {newest: 2})
+    together = [*(before[0] if strategy == "none" else []), newest]
+    assert serving(stages, kind, stack) == (together, dict.fromkeys(together, 2))
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])

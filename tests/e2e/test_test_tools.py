@@ -1,4 +1,4 @@
-"""Test tools as jobs against what was deployed: newman and Playwright for real, with reports, screenshots and videos kept."""
+"""Test tools as jobs against what was deployed: newman, Selenium and Playwright, with reports, screenshots and videos kept."""
 
 import os
 import shutil
@@ -78,6 +78,12 @@ def pipeline(place: RealPlace, tools: Path) -> JsonObject:
     modules = tools / "node_modules"
     node, where = str(node_packages.node()), f"NODE_PATH={modules}"  # variables of jobs name no modules of the machine
     newman = job(suites, node, str(modules / "newman" / "bin" / "newman.js"), *NEWMAN, after="1")
+    selenium = job(
+        suites,
+        *("env", "/usr/bin/python3", "-m", "pytest", "--junit-xml", "results/report.xml", "shop_selenium.py"),
+        after="2",
+        environment={"BASE_URL": ADDRESS, "HOME": environment["HOME"]},
+    )
     browser = job(
         suites,
         "env",
@@ -85,15 +91,21 @@ def pipeline(place: RealPlace, tools: Path) -> JsonObject:
         node,
         str(modules / "@playwright" / "test" / "cli.js"),
         "test",
-        after="2",
+        after="3",
         environment=environment,
     )
     stages: list[Json] = [
         stage,
         {**newman, "refId": "2", "name": "API", "reports": {"junit": "results/api.xml"}},
         {
-            **browser,
+            **selenium,
             "refId": "3",
+            "name": "Selenium",
+            "reports": {"junit": "results/report.xml", "files": "results/files"},
+        },
+        {
+            **browser,
+            "refId": "4",
             "name": "Browser",
             "reports": {"junit": "results/report.xml", "files": "results/files"},
         },
@@ -116,16 +128,24 @@ def evidence(execution: Execution, place: RealPlace, stage: str) -> dict[str, tu
     return place.harness.time.run(read())
 
 
-def test_newman_and_a_browser_test_what_was_deployed_and_leave_reports_screenshots_and_videos(
+def test_newman_selenium_and_playwright_test_what_was_deployed_and_leave_reports_screenshots_and_videos(
     place: RealPlace, tools: Path
 ) -> None:
     execution = place.harness.run(pipeline(place, tools))
 
-    statuses = {one.name: one.status.value for one in execution.in_order() if one.name in ("Deploy", "API", "Browser")}
-    assert statuses == {"Deploy": "SUCCEEDED", "API": "SUCCEEDED", "Browser": "TERMINAL"}, problem_of(execution)
+    statuses = {
+        one.name: one.status.value
+        for one in execution.in_order()
+        if one.name in ("Deploy", "API", "Selenium", "Browser")
+    }
+    succeeded = dict.fromkeys(("Deploy", "API", "Selenium"), "SUCCEEDED")
+    assert statuses == {**succeeded, "Browser": "TERMINAL"}, problem_of(execution)
     assert "1 of 1 tests failed" in problem_of(execution)
     api, browser = evidence(execution, place, "API"), evidence(execution, place, "Browser")
     assert api["API.junit"][0].summary == {"tests": 2, "passed": 2, "failed": 0, "skipped": 0}
+    selenium = evidence(execution, place, "Selenium")
+    assert selenium["Selenium.junit"][0].summary == {"tests": 1, "passed": 1, "failed": 0, "skipped": 0}
+    assert [content[:4] for one, content in selenium.values() if one.media_type == "image/png"] == [b"\x89PNG"]
     assert browser["Browser.junit"][0].summary == {"tests": 1, "passed": 0, "failed": 1, "skipped": 0}
     assert b"Welcome" in browser["Browser.junit"][1], "the claim that holds was not reached"
     kept = {one.media_type: content[:4] for one, content in browser.values()}

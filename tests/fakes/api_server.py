@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests import waiting
+
 
 class ApiServer:
     """Answers by method and path; a list of answers is given one after another, the last for ever."""
@@ -57,6 +59,8 @@ def running(data: Path) -> Iterator[ApiServer]:
             raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(raw)))
+            if status == 302:
+                self.send_header("Location", "https://sign-in.example.com/")
             self.end_headers()
             self.wfile.write(raw)
 
@@ -77,5 +81,5 @@ def running(data: Path) -> Iterator[ApiServer]:
         yield api
     finally:
         server.shutdown()
-        thread.join()
+        waiting.joined(thread)
         server.server_close()

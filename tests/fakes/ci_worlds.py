@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.fakes import ci_listings
 from tests.fakes.http_target import Answer, Asked, Target, running
 
 from gennaker.settings import CiSettings
@@ -36,6 +37,7 @@ class World:
     """What all fakes share."""
 
     job = "app"
+    unknown_job = "none"
     has_unstable = False
 
     def __init__(self) -> None:
@@ -45,6 +47,8 @@ class World:
         """It does what it was asked, but its answer is lost."""
         self.is_down = False
         self.wants_number_at_once = True
+        self.others = 0
+        """So many jobs it has besides."""
 
     def run(self, parameters: dict[str, str]) -> Run:
         one = Run(len(self.runs) + 1, parameters)
@@ -59,6 +63,11 @@ class World:
     def give_number(self) -> None:
         """Takes the last build out of the queue."""
 
+    def say(self, path: str, answer: Answer) -> None:
+        """Answers so from now on to whoever asks for this path."""
+        usual = self.target.respond
+        self.target.respond = lambda asked: answer if urlsplit(asked.path).path == path else usual(asked)
+
     def settings(self, token_file: str) -> CiSettings:
         raise NotImplementedError
 
@@ -69,7 +78,7 @@ class World:
     def respond(self, asked: Asked) -> Answer:
         if self.is_down:
             return Answer(status=503, body={"message": "maintenance"})
-        if TOKEN not in self._token(asked):
+        if TOKEN not in self.token(asked):
             return Answer(status=401, body={"message": "who are you?"})
         before = len(self.runs)
         answer = self.route(asked, urlsplit(asked.path).path, parse_qs(urlsplit(asked.path).query)) or Answer(
@@ -87,7 +96,7 @@ class World:
         return next((run for run in self.runs if str(run.number) == text), None)
 
     @staticmethod
-    def _token(asked: Asked) -> str:
+    def token(asked: Asked) -> str:
         kind, _, value = asked.headers.get("authorization", "").partition(" ")
         if kind == "Basic":
             return base64.b64decode(value).decode()
@@ -102,6 +111,14 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return held.getvalue()
 
 
+_REVISION = {"SHA1": "abc123", "branch": [{"SHA1": "abc123", "name": "refs/remotes/origin/main"}]}
+_JENKINS_ACTIONS = [
+    {},
+    {"failCount": 0, "skipCount": 1, "totalCount": 9, "urlName": "testReport"},
+    {"lastBuiltRevision": _REVISION, "remoteUrls": ["https://example.org/app.git"]},
+]
+
+
 class JenkinsWorld(World):
     """Jenkins' remote access API, with CSRF protection and a quiet period that a test ends."""
 
@@ -112,8 +129,18 @@ class JenkinsWorld(World):
         super().__init__()
         self.queue: list[Run] = []
         self.definitions: list[dict[str, Any]] = [
-            {"name": "branch", "type": "StringParameterDefinition"},
-            {"name": "size", "type": "ChoiceParameterDefinition", "choices": ["small", "large"]},
+            {
+                "name": "branch",
+                "type": "StringParameterDefinition",
+                "description": "What is built",
+                "defaultParameterValue": {"value": "main"},
+            },
+            {
+                "name": "size",
+                "type": "ChoiceParameterDefinition",
+                "choices": ["small", "large"],
+                "defaultParameterValue": {"value": "small"},
+            },
             {"name": "GENNAKER_KEY", "type": "StringParameterDefinition"},
         ]
         self.is_buildable = True
@@ -168,12 +195,15 @@ class JenkinsWorld(World):
     def _read(self, path: str) -> Answer | None:
         if path == f"/job/{self.job}/api/json":
             builds = [
-                {"number": run.number, "queueId": run.number + 100, "actions": self._actions(run)}
+                {**self._said(run), "queueId": run.number + 100, "actions": [*self._actions(run), *_JENKINS_ACTIONS]}
                 for run in reversed(self.runs)
                 if run not in self.queue
             ]
             held = [{"parameterDefinitions": self.definitions}] if self.definitions else [{}]
-            return Answer(body={"buildable": self.is_buildable, "property": held, "builds": builds})
+            described = {"displayName": "app", "url": f"{self.target.url}/job/{self.job}/", "color": "blue"}
+            return Answer(body={"buildable": self.is_buildable, "property": held, "builds": builds, **described})
+        if path == "/api/json":
+            return Answer(body=ci_listings.jenkins_tree(self.others))
         if path == "/queue/api/json":
             items = [{"id": run.number + 100, "actions": self._actions(run)} for run in self.queue if not run.result]
             return Answer(body={"items": items})
@@ -198,28 +228,22 @@ class JenkinsWorld(World):
         if rest.startswith("artifact/target/"):
             content = run.files.get(unquote(rest.removeprefix("artifact/target/")))
             return None if content is None else Answer(body=content)
-        results = {"success": "SUCCESS", "failure": "FAILURE", "aborted": "ABORTED", "unstable": "UNSTABLE"}
         files = [{"fileName": name, "displayPath": name, "relativePath": f"target/{name}"} for name in run.files]
-        revision = {"SHA1": "abc123", "branch": [{"SHA1": "abc123", "name": "refs/remotes/origin/main"}]}
-        return Answer(
-            body={
-                "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun",
-                "building": not run.result,
-                "result": results.get(run.result),
-                "number": run.number,
-                "id": str(run.number),
-                "url": f"{self.target.url}/job/{self.job}/{run.number}/",
-                "fullDisplayName": f"team » app #{run.number}",
-                "duration": 1200,
-                "timestamp": 1764318000000,
-                "artifacts": files,
-                "actions": [
-                    {},
-                    {"failCount": 0, "skipCount": 1, "totalCount": 9, "urlName": "testReport"},
-                    {"lastBuiltRevision": revision, "remoteUrls": ["https://example.org/app.git"]},
-                ],
-            }
-        )
+        return Answer(body={**self._said(run), "artifacts": files, "actions": _JENKINS_ACTIONS})
+
+    def _said(self, run: Run) -> dict[str, Any]:
+        results = {"success": "SUCCESS", "failure": "FAILURE", "aborted": "ABORTED", "unstable": "UNSTABLE"}
+        return {
+            "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun",
+            "building": not run.result,
+            "result": results.get(run.result),
+            "number": run.number,
+            "id": str(run.number),
+            "url": f"{self.target.url}/job/{self.job}/{run.number}/",
+            "fullDisplayName": f"team » app #{run.number}",
+            "duration": 1200,
+            "timestamp": 1764318000000,
+        }
 
     @staticmethod
     def _actions(run: Run) -> list[dict[str, Any]]:
@@ -230,6 +254,7 @@ class GitHubWorld(World):
     """GitHub's REST API for Actions. `tells_ids`: whether a dispatch is answered with the run's id."""
 
     job = "acme/app/build.yml"
+    unknown_job = "acme/none/build.yml"
     tells_ids = True
 
     def settings(self, token_file: str) -> CiSettings:
@@ -247,7 +272,7 @@ class GitHubWorld(World):
                 return Answer(status=204)
             return Answer(body={"workflow_run_id": run.number, "run_url": "", "html_url": ""})
         if path == f"{top}/workflows/build.yml/runs":
-            assert query["event"] == ["workflow_dispatch"]
+            assert query.get("event", ["workflow_dispatch"]) == ["workflow_dispatch"]
             return Answer(
                 body={"total_count": len(self.runs), "workflow_runs": [self._run(r) for r in reversed(self.runs)]}
             )
@@ -265,7 +290,7 @@ class GitHubWorld(World):
         if found := re.fullmatch(r"/blob/(\d+)", path):
             run = self.by_number(found[1])
             return Answer(body=zipped({f"out/{name}": content for name, content in run.files.items()})) if run else None
-        return None
+        return ci_listings.github(path, others=self.others)
 
     def _of_run(self, asked: Asked, run: Run, rest: str) -> Answer | None:
         if rest == "/cancel" and asked.method == "POST":
@@ -321,7 +346,7 @@ class GitLabWorld(World):
         if found := re.fullmatch(rf"{top}/jobs/(\d+)/trace", path):
             run = self.by_number(found[1])
             return Answer(body=run.log.encode()) if run else None
-        return None
+        return ci_listings.gitlab(path, query, others=self.others)
 
     def _of_pipeline(self, asked: Asked, run: Run, rest: str) -> Answer | None:
         if rest == "/variables":
@@ -352,6 +377,7 @@ class AzureWorld(World):
     """The REST API of Azure DevOps, version 7.1."""
 
     job = "Shop/7"
+    unknown_job = "Shop/8"
     has_unstable = True
 
     def settings(self, token_file: str) -> CiSettings:
@@ -379,7 +405,9 @@ class AzureWorld(World):
         if found := re.fullmatch(r"/Shop/_apis/build/builds/(\d+)(/[\w/]+)?", path):
             run = self.by_number(found[1])
             return self._of_build(asked, run, found[2] or "") if run else None
-        return None
+        if path == "/Shop/_apis/build/builds":
+            return ci_listings.of_pipeline(query, [self._said(run) for run in reversed(self.runs)])
+        return ci_listings.azure(path, query, others=self.others)
 
     def _of_build(self, asked: Asked, run: Run, rest: str) -> Answer | None:
         if rest == "/artifacts":
@@ -393,20 +421,22 @@ class AzureWorld(World):
         if asked.method == "PATCH" and not rest:
             assert asked.json == {"status": "cancelling"}
             run.result = run.result or "aborted"
+        return Answer(body=self._said(run))
+
+    @staticmethod
+    def _said(run: Run) -> dict[str, Any]:
         results = {"success": "succeeded", "failure": "failed", "aborted": "canceled", "unstable": "partiallySucceeded"}
-        return Answer(
-            body={
-                "id": run.number,
-                "buildNumber": f"20261128.{run.number}",
-                "status": "completed" if run.result else "inProgress",
-                "result": results.get(run.result),
-                "sourceBranch": "refs/heads/main",
-                "sourceVersion": "abc123",
-                "startTime": "2026-11-28T08:00:00.1234567Z",
-                "finishTime": "2026-11-28T08:00:05.1234567Z",
-                "_links": {"web": {"href": f"https://dev.example.org/Shop/_build/results?buildId={run.number}"}},
-            }
-        )
+        return {
+            "id": run.number,
+            "buildNumber": f"20261128.{run.number}",
+            "status": "completed" if run.result else "inProgress",
+            "result": results.get(run.result),
+            "sourceBranch": "refs/heads/main",
+            "sourceVersion": "abc123",
+            "startTime": "2026-11-28T08:00:00.1234567Z",
+            "finishTime": "2026-11-28T08:00:05.1234567Z",
+            "_links": {"web": {"href": f"https://dev.example.org/Shop/_build/results?buildId={run.number}"}},
+        }
 
     @staticmethod
     def _run(run: Run) -> dict[str, Any]:

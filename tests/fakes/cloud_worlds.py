@@ -237,14 +237,14 @@ def wanted(image: str, name: str = "shop-prod-v000", *, count: int = 1, **enviro
     )
 
 
-async def until(look: Callable[[], Awaitable[Value | None]]) -> Value:
-    """The first answer that isn't None, looked for during ten seconds."""
-    for _ in range(500):
+async def until(look: Callable[[], Awaitable[Value | None]], *, looks: int = 500) -> Value:
+    """The first answer that isn't None; a look and a fiftieth of a second after it, so many times."""
+    for _ in range(looks):
         found = await look()
         if found is not None:
             return found
         await asyncio.sleep(0.02)
-    pytest.fail("it did not happen within ten seconds")
+    pytest.fail(f"it did not happen within {looks} looks")
 
 
 async def group_with(here: World, healths: tuple[Health, ...], name: str = "shop-prod-v000") -> ServerGroup:

@@ -141,7 +141,8 @@ def files(root: Path) -> Path:
     (root / "app").mkdir(parents=True)
     shutil.copy(APP, root / "app" / "server.py")
     listed = subprocess.run([PYTHON, "-I", "-B", "-c", _LIST], capture_output=True, text=True, timeout=30, check=True)
-    libraries = subprocess.run(["ldd", PYTHON, *_extensions(listed.stdout)], capture_output=True, text=True, check=True)
+    asked = ["ldd", PYTHON, *_extensions(listed.stdout)]
+    libraries = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True)
     found = {word for line in libraries.stdout.splitlines() for word in line.split() if word.startswith("/lib")}
     for file in sorted({PYTHON, *listed.stdout.split(), *found}):
         target = root / file.lstrip("/").rstrip(":")

@@ -1,7 +1,7 @@
 """A real API server with the Gateway API, Traefik as its controller, and addresses that its EndpointSlices may hold.
 
-No pods run: servers listen on addresses of 198.18.0.0/24 (for tests of networks, RFC 2544), which the loopback interface has
-meanwhile. So it needs root. The kinds of the Gateway API come from its Go module.
+No pods run: servers listen on addresses of a part of 198.18.0.0/16 (for tests of networks, RFC 2544) that nobody has taken, which
+the loopback interface has meanwhile. So it needs root. The kinds of the Gateway API come from its Go module.
 """
 
 import asyncio
@@ -19,27 +19,24 @@ import httpx2
 from tests import control_plane
 from tests.control_plane import ADMIN_TOKEN, ControlPlane
 from tests.fakes.traffic_worlds import RealWorld
-from tests.fakes.web_client import NO_HEADERS, WebClient
 from tests.free_ports import free_port
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from gennaker.interfaces.routes import Routing
-from gennaker.interfaces.traffic import LoadBalancer
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
 from gennaker.plugins.cluster_traffic.ingress_provider import IngressProvider
 from gennaker.plugins.cluster_traffic.places import Places
 from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.proxies import program
 from gennaker.plugins.proxies.traefik import Traefik
-from gennaker.settings import KubernetesAccountSettings
 from gennaker.traffic_settings import LoadBalancerSettings
 from gennaker.transport import ports
 from gennaker.transport.kubernetes import kubeconfig
 from gennaker.transport.kubernetes.server import HttpApiServer
 from gennaker.worker.clock import SystemClock
 
-NETWORK = "198.18.0"
 GATEWAY = "gateway.networking.k8s.io/v1"
 ROUTES = f"/apis/{GATEWAY}/namespaces/default/httproutes"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -53,6 +50,7 @@ _KINDS = (
     "referencegrants",
     "backendtlspolicies",
 )
+_COMMAND_SECONDS = 60.0
 _SETTLE_SECONDS = 0.05
 """Stands for the time that a controller needs; what is waited for is that Traefik has done it (`GatewayWorld.settle`)."""
 NAMES = ("shop-prod", "shop")
@@ -71,12 +69,16 @@ Served: TypeAlias = tuple[dict[str, int], dict[str, set[str]]]
 class GatewayCluster:
     """A running one."""
 
-    def __init__(self, plane: ControlPlane, listeners: Mapping[str, int], interface: int) -> None:
+    def __init__(self, plane: ControlPlane, listeners: Mapping[str, int], interface: int, network: str) -> None:
         self.plane = plane
+        self.network = network
+        """First three numbers of the addresses that servers may have."""
         self.interface = interface
         """Port at which Traefik tells what it serves."""
         self.ingress_port = free_port()
         """Port of all Ingresses."""
+        self.nginx_port = free_port()
+        """Likewise, of ingress-nginx where that runs, too."""
         self.listeners = listeners
         """Ports by name of the load balancer."""
 
@@ -95,9 +97,9 @@ class GatewayCluster:
         nginx = {**body, "spec": {"controller": "k8s.io/ingress-nginx"}}
         self.plane.apply(f"/apis/{INGRESS}/ingressclasses/nginx", nginx, manager="kubectl")
 
-    def add_route(self, name: str) -> None:
+    def add_route(self, name: str, gateway: str = "web") -> None:
         """What a user makes."""
-        spec = {"parentRefs": [{"name": "web", "sectionName": name}], "rules": [{}]}
+        spec = {"parentRefs": [{"name": gateway, "sectionName": name}], "rules": [{}]}
         assert self._put("httproutes", "namespaces/default/", "HTTPRoute", name, spec)
 
     def add_ingress(self, name: str) -> None:
@@ -122,6 +124,12 @@ class ClusterWorld(RealWorld):
     """Behind Traefik, by routes of one API."""
 
     is_counting = False
+    gauge = ""
+    """By which instances tell what they have under way."""
+    switched_by: tuple[str, ...] = ()
+    """Paths of what a switch changes."""
+    settle_seconds: float | None = None
+    """So long is waited for Traefik; None: until it has done it."""
 
     def __init__(self, folder: Path, cluster: GatewayCluster) -> None:
         super().__init__(folder)
@@ -131,7 +139,13 @@ class ClusterWorld(RealWorld):
         self._traefik = httpx2.AsyncClient(trust_env=False, verify=False)
 
     def places(self, provider: str, address: str = "") -> Places:
-        wish = LoadBalancerSettings(provider=provider, account="prod", address=address, settle_seconds=_SETTLE_SECONDS)
+        wish = LoadBalancerSettings(
+            provider=provider,
+            account="prod",
+            address=address,
+            settle_seconds=_SETTLE_SECONDS if self.settle_seconds is None else self.settle_seconds,
+            in_flight_metric=self.gauge,
+        )
         return places(self._cluster, provider, self.account, dict.fromkeys(NAMES, wish))
 
     async def wanted(self) -> Served:
@@ -145,12 +159,19 @@ class ClusterWorld(RealWorld):
     async def settle(self, seconds: float) -> None:
         """However slow the machine is: until Traefik serves by the routes and slices that there are."""
         await asyncio.sleep(seconds)
-        if seconds == _SETTLE_SECONDS:
+        if self.settle_seconds is None and seconds == _SETTLE_SECONDS:
             loop = asyncio.get_running_loop()
             until = loop.time() + _TRAEFIK_SECONDS
             while await self.wanted() != (found := await self._served()):
                 assert loop.time() < until, f"Traefik serves {found}"
                 await asyncio.sleep(0.1)
+
+    async def served_by(self, urls: set[str]) -> None:
+        """Until Traefik has just these behind a Service, whatever the slices hold."""
+        until = asyncio.get_running_loop().time() + _TRAEFIK_SECONDS
+        while urls not in (found := await self._served())[1].values():
+            assert asyncio.get_running_loop().time() < until, f"Traefik serves {found}"
+            await asyncio.sleep(0.1)
 
     async def addresses(self) -> dict[str, set[str]]:
         """What is behind Services by their slices."""
@@ -180,9 +201,12 @@ class ClusterWorld(RealWorld):
         listed: list[Any] = json.loads(await self.account.request("GET", path))["items"]
         return listed
 
+    def host(self, number: int) -> str:
+        return f"{self._cluster.network}.{number + 1}"
+
     async def servers(self, count: int) -> tuple[str, ...]:
         """In this process, which is cheaper than one each: here it is the cluster that is tested."""
-        return tuple([await self._serve(f"{NETWORK}.{number}") for number in range(1, count + 1)])
+        return tuple([await self._serve(self.host(number)) for number in range(count)])
 
     async def _serve(self, host: str) -> str:
         port = free_port()
@@ -197,11 +221,6 @@ class ClusterWorld(RealWorld):
         self._servers.append(await serve(echo, host, port, process_request=answer, compression=None))
         return f"{host}:{port}"
 
-    async def get(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> str:
-        client = self._clients.setdefault(balancer.address, WebClient(balancer.address))
-        status, body = await client.get(headers=headers)
-        return body if status == 200 else str(status)
-
     async def kill(self) -> None:
         for name in NAMES:
             await self.provider().remove(name)
@@ -215,6 +234,7 @@ class ClusterWorld(RealWorld):
 class GatewayWorld(ClusterWorld):
     """By HTTPRoutes."""
 
+    switched_by = (ROUTES,)
     lacking = frozenset({Routing.MIRROR})
     """Traefik copies requests by its own kinds only."""
 
@@ -244,6 +264,8 @@ class GatewayWorld(ClusterWorld):
 
 class IngressWorld(ClusterWorld):
     """By Ingresses that Traefik serves as ingress-nginx would; but it doesn't draw lots, it goes round."""
+
+    switched_by = (INGRESSES, SLICES)
 
     def __init__(self, folder: Path, cluster: GatewayCluster) -> None:
         super().__init__(folder, cluster)
@@ -280,10 +302,13 @@ class IngressWorld(ClusterWorld):
             self._cluster.remove(f"{INGRESSES}/{name}")
 
 
+IN_A_CLUSTER: dict[str, type[ClusterWorld]] = {"gateway-api": GatewayWorld, "ingress-nginx": IngressWorld}
+
+
 @asynccontextmanager
 async def cluster_world(kind: str, folder: Path, cluster: GatewayCluster) -> AsyncIterator[ClusterWorld]:
     """The surroundings of a provider."""
-    here = GatewayWorld(folder, cluster) if kind == "gateway-api" else IngressWorld(folder, cluster)
+    here = IN_A_CLUSTER[kind](folder, cluster)
     try:
         yield here
     finally:
@@ -291,14 +316,17 @@ async def cluster_world(kind: str, folder: Path, cluster: GatewayCluster) -> Asy
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[GatewayCluster]:
-    """Until the block ends."""
+def running(folder: Path, *, throttle: str = "10ms") -> Iterator[GatewayCluster]:
+    """Until the block ends. `throttle`: at least so long Traefik serves by one configuration before it takes the next."""
     listeners = {name: free_port() for name in NAMES}
     api = (free_port(), free_port(), free_port())
-    with control_plane.running(folder, api, has_fake_node=False, has_controllers=False) as plane, _addresses():
-        cluster = GatewayCluster(plane, listeners, free_port())
+    with (
+        control_plane.running(folder, api, has_fake_node=False, has_controllers=False) as plane,
+        _addresses() as network,
+    ):
+        cluster = GatewayCluster(plane, listeners, free_port(), network)
         cluster.install()
-        with _traefik(folder, cluster):
+        with _traefik(folder, cluster, throttle):
             yield cluster
 
 
@@ -317,8 +345,7 @@ def places(
 
 def module(name: str, digest: str) -> Path:
     """The folder of a Go module, fetched if it isn't there. Raises RuntimeError where it is another one."""
-    said = subprocess.run(["go", "mod", "download", "-json", name], check=True, capture_output=True, cwd="/")
-    found = json.loads(said.stdout)
+    found = json.loads(control_plane.fetching("mod", "download", "-json", name, folder=Path("/")))
     if found["Sum"] != digest:
         raise RuntimeError(f"{name} has the digest {found['Sum']}, not {digest}")
     return Path(found["Dir"])
@@ -330,17 +357,27 @@ def apply_crd(plane: ControlPlane, name: str, text: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _addresses() -> Iterator[None]:
-    own = f"{NETWORK}.1/24"
-    subprocess.run(["ip", "address", "add", own, "dev", "lo"], check=True)
+def _addresses() -> Iterator[str]:
+    """A network that no other run has, also none that was killed."""
+    for number in range(256):
+        network = f"198.18.{number}"
+        own = ("ip", "address", "add", f"{network}.1/24", "dev", "lo")
+        if subprocess.run(own, check=False, capture_output=True, timeout=_COMMAND_SECONDS).returncode == 0:
+            break
+    else:
+        raise RuntimeError(
+            "All of 198.18.0.0/16 is taken, or this user may not add addresses to the loopback interface."
+        )
     try:
-        yield
+        yield network
     finally:
-        subprocess.run(["ip", "address", "delete", own, "dev", "lo"], check=True)
+        subprocess.run(
+            ["ip", "address", "delete", f"{network}.1/24", "dev", "lo"], check=True, timeout=_COMMAND_SECONDS
+        )
 
 
 @contextlib.contextmanager
-def _traefik(folder: Path, cluster: GatewayCluster) -> Iterator[None]:
+def _traefik(folder: Path, cluster: GatewayCluster, throttle: str) -> Iterator[None]:
     server = {
         "endpoint": cluster.plane.address,
         "token": ADMIN_TOKEN,
@@ -363,7 +400,7 @@ def _traefik(folder: Path, cluster: GatewayCluster) -> Iterator[None]:
             },
         },
         "providers": {
-            "providersThrottleDuration": "10ms",
+            "providersThrottleDuration": throttle,
             "kubernetesGateway": {**server, "statusAddress": {"ip": "127.0.0.1"}},
             "kubernetesIngressNGINX": {**server, "httpEntryPoint": "ingress"},
         },

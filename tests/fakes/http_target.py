@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
+from tests import waiting
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +100,7 @@ def running(respond: Respond) -> Iterator[Target]:
         yield target
     finally:
         server.shutdown()
-        thread.join()
+        waiting.joined(thread)
         server.server_close()
 
 

@@ -14,31 +14,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx2
+from tests.fakes.kubernetes_kinds import KINDS
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]
 """Plural, namespace, name."""
 
-_KINDS = [
-    ("v1", "Pod", "pods", True),
-    ("v1", "Service", "services", True),
-    ("v1", "ConfigMap", "configmaps", True),
-    ("v1", "Secret", "secrets", True),
-    ("v1", "Namespace", "namespaces", False),
-    ("v1", "Event", "events", True),
-    ("apps/v1", "Deployment", "deployments", True),
-    ("apps/v1", "ReplicaSet", "replicasets", True),
-    ("apps/v1", "StatefulSet", "statefulsets", True),
-    ("apps/v1", "DaemonSet", "daemonsets", True),
-    ("apps/v1", "ControllerRevision", "controllerrevisions", True),
-    ("batch/v1", "Job", "jobs", True),
-    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", True),
-    ("networking.k8s.io/v1", "Ingress", "ingresses", True),
-    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", True),
-    ("gateway.networking.k8s.io/v1", "Gateway", "gateways", True),
-    ("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", False),
-    ("acme.io/v1", "Widget", "widgets", True),
-]
 _PATH = re.compile(
     r"/(?:api|apis)/(?P<version>v1|[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>[a-z]+))?"
@@ -80,7 +61,11 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         """Answers that are given instead of the next ones."""
         self.is_down = False
         self.unanswered = ""
-        """Name of an object: a change of it, other than a dry run, waits for ever."""
+        """Name of an object: a change of it (or of its part: `web/scale`), other than a dry run, waits for ever."""
+        self.answers_before = False
+        """It is made before it waits: only the answer doesn't come."""
+        self.instead: dict[str, httpx2.Response | httpx2.TransportError] = {}
+        """By an object's name: what comes instead of the answer to a change of it, which is made."""
         self.waits_at = False
         """Such a change has come."""
         self.held: set[str] = set()
@@ -149,23 +134,29 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         body = await request.aread()
         if (
             self.unanswered
-            and request.method == "PATCH"
+            and request.method in ("PATCH", "DELETE")
             and "dryRun" not in query
             and path.endswith(f"/{self.unanswered}")
         ):
+            if self.answers_before:
+                self._answered(request, path, query, body)
             self.waits_at = True
             await asyncio.Event().wait()
         try:
-            return self._answered(request, path, query, body)
+            answer = self._answered(request, path, query, body)
         except Refusal as refusal:
             return httpx2.Response(refusal.code, json=refusal.body)
+        is_change = request.method != "GET" and "dryRun" not in query
+        if is_change and isinstance(instead := self.instead.get(path.rpartition("/")[2], answer), Exception):
+            raise instead
+        return instead if is_change else answer
 
     def _answered(self, request: httpx2.Request, path: str, query: dict[str, str], body: bytes) -> httpx2.Response:
         found = _PATH.fullmatch(path)
         if found is None:
             return self._discovered(path)
         version, plural = found["version"], found["plural"]
-        if not any((one[0], one[2]) == (version, plural) for one in _KINDS):
+        if not any((one[0], one[2]) == (version, plural) for one in KINDS):
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
         if said := self.forbidden.get(f"{request.method} {plural}"):
             raise Refusal(403, "Forbidden", said)
@@ -182,12 +173,12 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
 
     def _discovered(self, path: str) -> httpx2.Response:
         version = path.removeprefix("/apis/").removeprefix("/api/")
-        kinds = [one for one in _KINDS if one[0] == version]
+        kinds = [one for one in KINDS if one[0] == version]
         verbs = ["get", "list", "watch", "create", "patch", "delete"]
         if kinds:
             listed = [{"name": p, "kind": k, "namespaced": n, "verbs": verbs} for _, k, p, n in kinds]
             return httpx2.Response(200, json={"kind": "APIResourceList", "resources": listed})
-        versions = list(dict.fromkeys(one[0] for one in _KINDS if one[0].startswith(f"{version}/")))
+        versions = list(dict.fromkeys(one[0] for one in KINDS if one[0].startswith(f"{version}/")))
         if not versions:
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
         groups = [{"groupVersion": one} for one in versions]
@@ -220,7 +211,8 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
                 self._delete(key, orphans=(body or {}).get("propagationPolicy") == "Orphan")
                 return {"kind": "Status", "status": "Success"}
             case _:
-                return self._store(key, _patched(there, body, media), manager)
+                patched = _patched(there, body, media)
+                return patched if query.get("dryRun") else self._store(key, patched, manager)
 
     # ------------------------------------------------------------------ objects
 
@@ -318,7 +310,7 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         woken.set()
 
     def _page(self, version: str, plural: str, namespace: str, query: dict[str, str]) -> Object:
-        kind = next(one[1] for one in _KINDS if (one[0], one[2]) == (version, plural))
+        kind = next(one[1] for one in KINDS if (one[0], one[2]) == (version, plural))
         found = [
             one
             for (other, space, _), one in self.objects.items()
@@ -363,7 +355,7 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         return httpx2.Response(200, content=events())
 
     def _plural(self, manifest: Object) -> str:
-        return next(one[2] for one in _KINDS if one[1] == manifest["kind"])
+        return next(one[2] for one in KINDS if one[1] == manifest["kind"])
 
 
 def _owned(body: Object) -> Object:
@@ -463,7 +455,9 @@ def _json_patched(there: Object, operations: list[Object]) -> Object:
                 raise Refusal(422, "Invalid", f"the server rejected our request: missing path {one['path']}")
         if one["op"] in ("remove", "replace") and parts[-1] not in holder:
             raise Refusal(422, "Invalid", f"the server rejected our request: missing path {one['path']}")
-        if one["op"] == "remove":
+        if parts[-1] == "-":
+            holder.append(one["value"])
+        elif one["op"] == "remove":
             del holder[parts[-1]]
         else:
             holder[parts[-1]] = one["value"]

@@ -9,10 +9,10 @@ from tests.fakes.registry import MemoryRegistry
 from gennaker.access.masking import Masker
 from gennaker.access.secrets import ResolvedSecrets
 from gennaker.interfaces.clouds import Place
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import NO_CUSTOM_KINDS
 from gennaker.plugins.kubernetes.provider import KubernetesProvider
-from gennaker.settings import KubernetesAccountSettings
 from gennaker.transport.kubernetes.kubeconfig import Access, User
 from gennaker.transport.kubernetes.server import HttpApiServer
 from gennaker.worker.clock import SystemClock

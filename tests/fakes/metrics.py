@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from gennaker.interfaces.metrics import MetricScope, MetricSet
+from gennaker.interfaces.metrics import MetricScope, MetricSet, MetricsUnavailable
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 
@@ -24,6 +24,8 @@ class FakeSource:
         self.asked: list[MetricScope] = []
         self.down: list[str] = []
         """What the next fetches of a window raise."""
+        self.is_away = False
+        """It can't be asked what it has."""
         self.silent_for = timedelta()
         """So long from the first window's start on nothing was observed."""
 
@@ -43,6 +45,11 @@ class FakeSource:
             math.nan if scope.start + place * step < silent else sample for place, sample in enumerate(samples)
         )
         return (MetricSet(name=name, start=scope.start, step_seconds=scope.step_seconds, values=values, query="fake"),)
+
+    async def metric_names(self) -> tuple[str, ...]:
+        if self.is_away:
+            raise MetricsUnavailable("The fake doesn't answer.")
+        return ("m", "n")
 
 
 def shop(*, errors: float = 0.0, orders: float = 40.0, silent: tuple[str, ...] = ()) -> Behaviour:

@@ -16,6 +16,7 @@ from gennaker.interfaces.executions import Found, Listed
 from gennaker.interfaces.journal import Commit, OwnedElsewhere, RecordedEvent
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.audit import AuditEntry
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem
@@ -157,6 +158,10 @@ class SharedJournal:
     async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
         await self._reach()
         return await self._store.journal.several(ids)
+
+    async def triggers(self, ids: Sequence[str]) -> Mapping[str, JsonObject]:
+        await self._reach()
+        return await self._store.journal.triggers(ids)
 
     async def count(self, status: Status) -> int:
         await self._reach()

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests import waiting
 from tests.fakes.virtual_time import RealTime
 from tests.fakes.website import TOKEN, Website
 from tests.harness import Harness
@@ -54,7 +55,7 @@ def running(data: Path, *plugins: Plugin) -> Iterator[Site]:
             started.set()
             await over.wait()
 
-    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
     thread.start()
     assert started.wait(_LONGEST_SECONDS)
     loop, website, over = found
@@ -69,10 +70,10 @@ def running(data: Path, *plugins: Plugin) -> Iterator[Site]:
         yield Site(harness, address, loop, website)
     finally:
         server.shutdown()
-        serving.join()
+        waiting.joined(serving)
         server.server_close()
         loop.call_soon_threadsafe(over.set)
-        thread.join()
+        waiting.joined(thread)
 
 
 def _handler(loop: asyncio.AbstractEventLoop, website: Website) -> type[BaseHTTPRequestHandler]:

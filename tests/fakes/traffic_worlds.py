@@ -15,6 +15,7 @@ from typing import Protocol
 
 import pytest
 import websockets
+from tests import waiting
 from tests.fakes.documents import MemoryStore
 from tests.fakes.faulty import Faults, FaultyTraffic
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
@@ -138,15 +139,24 @@ class RealWorld:
         """Ends the load balancers' processes at once, behind the providers' backs."""
         raise NotImplementedError
 
+    def host(self, number: int) -> str:
+        """The address that a server listens at, so that the load balancer reaches it."""
+        return "127.0.0.1"
+
     async def servers(self, count: int) -> tuple[str, ...]:
+        return await self.programs(count)
+
+    async def programs(self, count: int) -> tuple[str, ...]:
+        """As `servers`, a process of its own each, called like its port."""
         addresses = []
         for number in range(count):
-            port = ports.free(f"{self._folder}/{number}")
+            port, host = ports.free(f"{self._folder}/{number}"), self.host(number)
+            environment = {"PORT": str(port), "HOST": host, "VERSION": host}
             spec = ProcessSpec(
-                argv=("python3", str(APP)), working_folder="/", environment={"PORT": str(port)}, drain_seconds=15
+                argv=("python3", str(APP)), working_folder="/", environment=environment, drain_seconds=120
             )
             await self.processes.start(str(port), spec)
-            addresses.append(f"127.0.0.1:{port}")
+            addresses.append(f"{host}:{port}")
         for address in addresses:
             await until_answering(address)
         return tuple(addresses)
@@ -154,7 +164,7 @@ class RealWorld:
     async def get(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> str:
         client = self._clients.setdefault(balancer.address, WebClient(balancer.address))
         status, body = await client.get(headers=headers)
-        return f"127.0.0.1{body}" if status == 200 else str(status)
+        return body if status == 200 else str(status)
 
     @asynccontextmanager
     async def held(self, balancer: LoadBalancer, headers: Mapping[str, str] = NO_HEADERS) -> AsyncIterator[None]:
@@ -165,8 +175,11 @@ class RealWorld:
             yield
             await socket.send("still here")
             assert await socket.recv() == "still here"
-        while any((await self.provider().in_flight(balancer.name)).values()):  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.02)
+
+        async def is_let_go() -> bool:
+            return not any((await self.provider().in_flight(balancer.name)).values())
+
+        await waiting.until_found(is_let_go, "the socket to be no longer counted")
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[tuple[str, Callable[[], int]]]:

@@ -5,6 +5,8 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from tests import waiting
+
 from gennaker.testing.virtual_time import Stuck, VirtualTime
 
 __all__ = ["RealTime", "Stuck", "VirtualTime"]
@@ -26,7 +28,7 @@ class RealTime:
         await asyncio.sleep(max(0.0, (at - self.now()).total_seconds() / self._rate))
 
     def run(self, main: Coroutine[Any, Any, Returned]) -> Returned:
-        return asyncio.run(main)
+        return asyncio.run(waiting.with_an_end(main))
 
 
 def _real_now() -> datetime:

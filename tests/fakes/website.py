@@ -79,10 +79,12 @@ class Website:
             documents=core.services.documents,
             passwords=Passwords(clock=harness.time, key=b"key", hasher=QUICK),
             audit=core.services.audit,
+            refusals=core.refusals,
             clock=harness.time,
             new_secret=harness.ids.token,
             settings=core.services.settings.sign_in,
         )
+        self.refusals = core.refusals
         self.is_ready = True
         self.unkept: Problem | None = None
         self.ports = WebPorts(

@@ -27,13 +27,16 @@ from gennaker.plugins.kubernetes import (
     versions,
 )
 
-CASES: dict[str, Any] = json.loads((Path(__file__).parent / "clouddriver.json").read_text())
+FILES: list[dict[str, Any]] = [
+    json.loads((Path(__file__).parent / name).read_text()) for name in ("clouddriver.json", "clouddriver_more.json")
+]
 ACCOUNT = "k8s-a"
 TEMPLATED = ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job")
 
 
 def cases(family: str) -> list[Any]:
-    return [pytest.param(case, id=case.get("id", f"{family}-{place}")) for place, case in enumerate(CASES[family])]
+    found = [case for file in FILES for case in file[family]]
+    return [pytest.param(case, id=case.get("id", f"{family}-{place}")) for place, case in enumerate(found)]
 
 
 @pytest.mark.parametrize("case", cases("moniker"))
@@ -174,9 +177,18 @@ def test_load_balancers_are_declared_and_attached_at_deployment(case: dict[str, 
     )
     facts = deploying.Facts(objects={manifests.coordinates(service).key: service})
 
-    made = deploying.prepare([workload(case["kind"], case.get("template_labels"))], request, facts).ready[0].manifest
+    wanted, expected = [workload(case["kind"], case.get("template_labels"))], case["expected"]
 
-    assert case["expected"]["annotation_absent"] not in manifests.annotations(made)
+    if "error" in expected:
+        with pytest.raises(Refused, match=expected["error"]):
+            deploying.prepare(wanted, request, facts)
+        return
+    made = deploying.prepare(wanted, request, facts).ready[0].manifest
+
+    assert expected.get("annotation_absent") not in manifests.annotations(made)
+    assert list(annotations.load_balancers(made)) == expected.get("annotation", [])
+    own = {key: value for key, value in (manifests.template_labels(made) or {}).items() if ".io/" not in key}
+    assert own == expected.get("template_labels", own)
 
 
 @pytest.mark.parametrize("case", [p for p in cases("k8s_traffic") if p.values[0]["op"] != "deploy"])

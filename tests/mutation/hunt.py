@@ -28,8 +28,8 @@ from tests.mutation.mutants import Mutant
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = ROOT / "docs" / "mutation.md"
 ROOM = (
-    *("admit", "advance", "commands", "draft", "failures", "finishing", "graph", "keys", "lifecycle", "moves"),
-    *("notifying", "restarts", "rollup", "starting", "synthetics", "tasks", "timing"),
+    *("admit", "advance", "commands", "draft", "failures", "finishing", "graph", "keys", "lifecycle", "limits"),
+    *("moves", "notifying", "restarts", "rollup", "starting", "synthetics", "tasks", "timing"),
 )
 TESTS = (
     *(f"tests/unit/engine/test_{name}.py" for name in ROOM if name not in ("failures", "moves")),
@@ -37,6 +37,7 @@ TESTS = (
     "tests/property/test_walks.py",
     "tests/golden/test_walks.py",
     "tests/golden/test_journals.py",
+    "tests/golden/test_orca_runs.py",
 )
 WALKS = ROOT / "tests" / "golden" / "test_walks.py"
 _KILLED_AT_LEAST = 0.9

@@ -130,7 +130,7 @@ def kept_tree() -> Path:
 def mirror() -> str:
     """Where this machine gets Debian 12 from."""
     listing = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages"]
-    lines = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = subprocess.run(listing, check=True, capture_output=True, text=True, timeout=SECONDS).stdout.splitlines()
     found = [line.split()[0] for line in lines if line.split()[1:] == [SUITE, "main"]]
     assert found, f"apt has no source of Debian {SUITE}: {lines}"
     return found[0]

@@ -48,7 +48,8 @@ def test_a_fresh_clone_is_set_up_in_time_and_the_second_time_without_network(che
         done = page(checkout, task, prefix=without_network)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "installing" not in done.stdout
-    version = subprocess.run([checkout / ".venv/bin/gennaker", "--help"], check=False, capture_output=True, text=True)
+    asked = [checkout / ".venv/bin/gennaker", "--help"]
+    version = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=SET_UP_SECONDS)
     assert version.returncode == 0, version.stderr
 
 

@@ -382,14 +382,22 @@ class Universe:
     async def _finish(self) -> None:
         """People do what is waited for until everything has ended."""
         began, pause = self.time.now(), 1.0
-        while unfinished := [one for one in self.journal.all_executions() if not one.head.status.is_complete]:
+        while unfinished := await self._unfinished():
             if self.time.now() - began > _PATIENCE:
                 raise Violated(f"stuck: {[_state(one) for one in unfinished]}")
             for execution in unfinished:
                 await self._help(execution)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 3_600)
-        await asyncio.sleep(60)
+
+    async def _unfinished(self) -> list[Execution]:
+        """What hasn't ended; where there is nothing, not even what the last end has started a moment later."""
+        for wait in (0, 60):
+            await asyncio.sleep(wait)
+            found = [one for one in self.journal.all_executions() if not one.head.status.is_complete]
+            if found:
+                break
+        return found
 
     async def _help(self, execution: Execution) -> None:
         at = self.time.now()

@@ -55,9 +55,39 @@ def test_git_ignores_no_source() -> None:
     names = "\n".join(named(path) for path in SOURCES)
     asked = ["git", "check-ignore", "--no-index", "--stdin"]
 
-    done = subprocess.run(asked, check=False, cwd=ROOT, input=names, capture_output=True, text=True)
+    done = subprocess.run(asked, check=False, cwd=ROOT, input=names, capture_output=True, text=True, timeout=60)
 
     assert (done.returncode, done.stdout) == (1, ""), "1: none is ignored; 128: not a Git checkout"
+
+
+_RUNS = {f"subprocess.{name}" for name in ("run", "check_call", "check_output")}
+_WAITS = {"communicate", "join", "wait"}
+_TOOLS = ("tests/mutation/",)
+"""No tests: somebody sits before them."""
+
+
+def test_nothing_that_tests_wait_for_can_hold_them_up_for_ever() -> None:
+    """Another process or thread; what a loop waits for has its limit around it (tests/waiting.py)."""
+    endless = [
+        f"{named(path)}:{call.lineno}"
+        for path in python_files("tests")
+        if not named(path).startswith(_TOOLS)
+        if any(word in path.read_text() for word in ("subprocess.", ".communicate()", ".join()", ".wait()"))
+        for call in _own_calls(ast.parse(path.read_text()))
+        if (ast.unparse(call.func) in _RUNS and "timeout" not in {given.arg for given in call.keywords})
+        or (isinstance(call.func, ast.Attribute) and call.func.attr in _WAITS and not call.args and not call.keywords)
+    ]
+
+    assert endless == [], "give it a timeout, or wait by tests/waiting.py"
+
+
+def _own_calls(tree: ast.AST) -> Iterator[ast.Call]:
+    """Calls whose result is used here: what is awaited, or handed on to be, isn't."""
+    for node in ast.walk(tree):
+        awaited = isinstance(node, ast.Await | ast.Call)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Call) and not awaited:
+                yield child
 
 
 def test_no_file_is_longer_than_it_may_be() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from tests import make
 from tests.fakes.cloud_worlds import CONFIG, IMAGE
 from tests.fakes.http_target import Answer, Asked, Target, running
 from tests.fakes.registry import MemoryRegistry
-from tests.fakes.website import Website
+from tests.fakes.website import NOT_OFFERED, Website
+from tests.fakes.website import Answer as Answered
 from tests.harness import TESTER, Harness, ended, problem_of
 from tests.shells import running as server
+from tests.unit.web import test_access as access
 
 from gennaker.access import masking
 from gennaker.access.stored_secrets import SecretRules
@@ -33,6 +36,8 @@ IN_HEADER = 'header "4711"/+?'
 IN_PAYLOAD = "payload-with-ümlaut-0815"
 IN_JOB = "job secret of\ntwo lines of text"
 OF_OPERATOR = "operator-secret-in-environment"
+_ANSWERED = 60
+"""So many routes have something to say at least."""
 PLANTED = (IN_HEADER, IN_PAYLOAD, IN_JOB, OF_OPERATOR)
 LEAKS = """
 printf '%s' "$TOKEN" | head -c 9; sleep 0.1; printf '%s' "$TOKEN" | tail -c +10
@@ -119,7 +124,30 @@ async def every_answer(site: Website, execution: Execution) -> bytes:
     ]
     assert [one.status for one in answers] == [200] * len(asked)
     assert all(one.status >= 400 for one in refused)
-    return b"\n".join(one.body for one in (*answers, *refused))
+    walked = [await site.get(path) for path in everywhere(site, execution, answers)]
+    assert sum(one.status == 200 for one in walked) > _ANSWERED
+    return b"\n".join(one.body for one in (*answers, *refused, *walked))
+
+
+def everywhere(site: Website, execution: Execution, answers: list[Answered]) -> list[str]:
+    """All that can be read, of this execution: so that a new route is looked at, too."""
+    head = execution.head
+    values = {"application": head.application, "execution_id": head.id, "task_id": head.id, "name": "header"}
+    digests = set(re.findall(rb"sha256:[0-9a-f]{64}", b"".join(one.body for one in answers)))
+    found: list[str] = []
+    for method, template in access.routes(site):
+        if method != "GET" or template.startswith(("/api/v1/events", *NOT_OFFERED)):
+            continue
+        path = template
+        for name, value in values.items():
+            path = path.replace(f"{{{name}}}", value)
+        if "{stage_id}" in path:
+            found += [path.replace("{stage_id}", one.id) for one in execution.in_order()]
+        elif "{digest}" in path:
+            found += [path.replace("{digest}", one.decode()) for one in sorted(digests)]
+        else:
+            found.append("/".join("x" if part.startswith("{") else part for part in path.split("/")))
+    return found
 
 
 def test_planted_secrets_reach_their_targets_and_are_nowhere_else(

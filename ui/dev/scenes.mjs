@@ -1,12 +1,14 @@
 // Scenes of the mock: recorded answers of a real server, moved to the present, and a few made from them.
 
 import { readFileSync } from 'node:fs'
+import { sideBySide } from './side_by_side.mjs'
+import { stageless } from './stageless.mjs'
 
 const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g
 const RECORDED = ['building', 'staging', 'canary', 'approval', 'released', 'caught']
 
 /** Names that `?scene=` knows. */
-export const NAMES = [...RECORDED, 'rejected', 'rolled-back', 'waiting', 'smoke', 'choices', 'imageless', 'undelivered', 'failed', 'unread', 'empty', 'broken', 'locked', 'slow']
+export const NAMES = [...RECORDED, 'rejected', 'rolled-back', 'waiting', 'smoke', 'choices', 'imageless', 'undelivered', 'parallel', 'failed', 'stageless', 'unread', 'empty', 'broken', 'locked', 'slow']
 
 export function scene(name) {
   switch (name) {
@@ -24,8 +26,12 @@ export function scene(name) {
       return imageless(recorded('approval'))
     case 'undelivered':
       return undelivered(rolledBack(recorded('released')))
+    case 'parallel':
+      return sideBySide(recorded('released'))
     case 'failed':
       return failedBuild(recorded('building'))
+    case 'stageless':
+      return stageless(recorded('building'))
     case 'unread':
       return unreadCommit(failedBuild(recorded('building')))
     case 'empty':

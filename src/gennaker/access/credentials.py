@@ -1,13 +1,14 @@
 """Credentials: API tokens and sessions. Of both only the SHA-256 is kept: 256 random bits need no slow hash."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.documents import Documents
+from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.permissions import Right
 
@@ -55,10 +56,10 @@ class Credentials:
         self._new_secret = new_secret
         self._seen: dict[str, tuple[datetime, Session | None]] = {}
 
-    async def new_token(self, token: Token) -> str:
+    async def new_token(self, token: Token, *, audit: Sequence[AuditEntry]) -> str:
         """Keeps it and returns the secret, which is shown once. `token.id` is replaced."""
         secret = PREFIX + self._new_secret()
-        await self._tokens.put(_digest(secret), _body(msgspec.structs.replace(token, id=id_of(secret))))
+        await self._tokens.put(_digest(secret), _body(msgspec.structs.replace(token, id=id_of(secret))), audit=audit)
         return secret
 
     async def token(self, secret: str) -> Token | None:
@@ -73,20 +74,21 @@ class Credentials:
         found = [msgspec.convert(one.body, Token) for one in await self._tokens.list()]
         return tuple(one for one in found if one.until > now)
 
-    async def revoke(self, token_id: str) -> Token | None:
+    async def revoke(self, token_id: str, *, audit: Sequence[AuditEntry]) -> Token | None:
         """Ends a token at once; None: there is none."""
         for one in await self._tokens.list(token_id):
             token = msgspec.convert(one.body, Token)
             if token.id == token_id:
-                await self._tokens.delete(one.key)
+                await self._tokens.delete(one.key, audit=audit)
                 return token
         return None
 
-    async def open_session(self, person: str, *, lives: timedelta) -> str:
+    async def open_session(self, person: str, *, lives: timedelta, audit: Sequence[AuditEntry]) -> str:
         """The session's secret; sessions that are over are swept away."""
         now = self._clock.now()
         secret = self._new_secret()
-        await self._sessions.put(_digest(secret), _body(Session(person=person, since=now, until=now + lives)))
+        session = Session(person=person, since=now, until=now + lives)
+        await self._sessions.put(_digest(secret), _body(session), audit=audit)
         for one in await self._sessions.list():
             if msgspec.convert(one.body, Session).until <= now:
                 await self._sessions.delete(one.key)
@@ -105,10 +107,10 @@ class Credentials:
             self._seen[key] = (now + _REMEMBERED, session)
         return session if session is not None and session.until > now else None
 
-    async def close_session(self, secret: str) -> None:
+    async def close_session(self, secret: str, *, audit: Sequence[AuditEntry]) -> None:
         """At once on this server."""
         self._seen.pop(_digest(secret), None)
-        await self._sessions.delete(_digest(secret))
+        await self._sessions.delete(_digest(secret), audit=audit)
 
     async def close_sessions_of(self, person: str) -> None:
         """All of them: the password was changed, or the person disabled."""

@@ -1,13 +1,14 @@
 """Identities: people and service accounts, with their roles, as documents that all servers of a store share."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from gennaker.interfaces.documents import Document, Documents, VersionMismatch
+from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.permissions import role_name
 from gennaker.model.principal import ANONYMOUS, SYSTEM
@@ -88,23 +89,25 @@ class Identities:
         person = await self.person(name)
         return frozenset(person.roles) if person is not None and not person.is_disabled else frozenset()
 
-    async def add_person(self, person: Person) -> Person:
-        """Raises Refused where the name can't be one, or (409) is taken."""
+    async def add_person(self, person: Person, *, audit: Sequence[AuditEntry] = ()) -> Person:
+        """With its audit records. Raises Refused where the name can't be one, or (409) is taken."""
         await self._refuse_name(person.name)
-        return _person(await _added(self._people, person.name, _cleaned(person)))
+        return _person(await _added(self._people, person.name, _body(person), audit))
 
-    async def change_person(self, person: Person, *, before: Person) -> Person:
-        """Raises Refused (409) where they are no longer as they were before."""
-        return _person(await _changed(self._people, _cleaned(person), before, _person))
+    async def change_person(self, person: Person, *, before: Person, audit: Sequence[AuditEntry] = ()) -> Person:
+        """With its audit records. Raises Refused (409) where they are no longer as they were before."""
+        return _person(await _changed(self._people, _body(person), before, read=_person, audit=audit))
 
-    async def add_service_account(self, account: ServiceAccount) -> ServiceAccount:
+    async def add_service_account(self, account: ServiceAccount, *, audit: Sequence[AuditEntry] = ()) -> ServiceAccount:
         """As `add_person`."""
         await self._refuse_name(account.name)
-        return _account(await _added(self._accounts, account.name, _cleaned(account)))
+        return _account(await _added(self._accounts, account.name, _body(account), audit))
 
-    async def change_service_account(self, account: ServiceAccount, *, before: ServiceAccount) -> ServiceAccount:
+    async def change_service_account(
+        self, account: ServiceAccount, *, before: ServiceAccount, audit: Sequence[AuditEntry] = ()
+    ) -> ServiceAccount:
         """As `change_person`."""
-        return _account(await _changed(self._accounts, _cleaned(account), before, _account))
+        return _account(await _changed(self._accounts, _body(account), before, read=_account, audit=audit))
 
     async def _refuse_name(self, name: str) -> None:
         """A service account and a person of one name would have each other's roles."""
@@ -134,29 +137,39 @@ def _account(document: Document) -> ServiceAccount:
     return msgspec.convert(document.body, ServiceAccount)
 
 
-def _cleaned(one: Person | ServiceAccount) -> JsonObject:
+def cleaned(one: Identity) -> Identity:
+    """As it is kept: roles in their one spelling and order."""
     roles = tuple(sorted({role_name(role) for role in one.roles} - {""}))
-    body = to_json(msgspec.structs.replace(one, roles=roles))
+    return msgspec.structs.replace(one, roles=roles)
+
+
+def _body(one: Identity) -> JsonObject:
+    body = to_json(cleaned(one))
     assert isinstance(body, dict)
     return body
 
 
-async def _added(documents: Documents, name: str, body: JsonObject) -> Document:
+async def _added(documents: Documents, name: str, body: JsonObject, audit: Sequence[AuditEntry]) -> Document:
     try:
-        return await documents.put(name.lower(), body, if_version=0)
+        return await documents.put(name.lower(), body, if_version=0, audit=audit)
     except VersionMismatch as mismatch:
         raise Refused(_taken(name), status=409) from mismatch
 
 
 async def _changed(
-    documents: Documents, body: JsonObject, before: Identity, read: Callable[[Document], Identity]
+    documents: Documents,
+    body: JsonObject,
+    before: Identity,
+    *,
+    read: Callable[[Document], Identity],
+    audit: Sequence[AuditEntry],
 ) -> Document:
     """Compared and written as one: whoever else has changed it meanwhile isn't overwritten."""
     present = await documents.get(before.name.lower())
     if present is None or read(present) != before:
         raise Refused(_changed_meanwhile(before.name), status=409)
     try:
-        return await documents.put(before.name.lower(), body, if_version=present.version)
+        return await documents.put(before.name.lower(), body, if_version=present.version, audit=audit)
     except VersionMismatch as mismatch:
         raise Refused(_changed_meanwhile(before.name), status=409) from mismatch
 

@@ -127,13 +127,14 @@ class StoredSecrets:
             hosts=tuple(sorted({one.lower() for one in rules.hosts})),
         )
         made = self._sealed(name, value, rules, key_id=key_id, key=key, by=by.name)
+        details: JsonObject = {"after": to_json(rules)} | ({"before": to_json(before.rules)} if before else {})
+        entry = self._entry("secret.changed" if before else "secret.added", f"secret:{name}", by, details)
+        expected = 0 if document is None else document.version
         try:
-            await self._documents.put(name, _body(made), if_version=0 if document is None else document.version)
+            await self._documents.put(name, _body(made), if_version=expected, audit=(entry,))
         except VersionMismatch as mismatch:
             raise Refused(_changed_just_now(name), status=409) from mismatch
         self._know(value)
-        details: JsonObject = {"after": to_json(rules)} | ({"before": to_json(before.rules)} if before else {})
-        await self._tell("secret.changed" if before else "secret.added", f"secret:{name}", by, details)
         return made
 
     async def remove(self, name: str, *, by: Principal, check: Check = lambda _: None) -> None:
@@ -142,11 +143,11 @@ class StoredSecrets:
         if document is None:
             raise Refused(_unknown(name), status=404)
         check(_read(document))
+        entry = self._entry("secret.removed", f"secret:{name.lower()}", by, {})
         try:
-            await self._documents.delete(name.lower(), if_version=document.version)
+            await self._documents.delete(name.lower(), if_version=document.version, audit=(entry,))
         except VersionMismatch as mismatch:
             raise Refused(_changed_just_now(name), status=409) from mismatch
-        await self._tell("secret.removed", f"secret:{name.lower()}", by, {})
 
     async def rotate(self, *, by: Principal) -> int:
         """Seals everything with a new key and drops the older ones; returns how many secrets. Raises Refused.
@@ -161,7 +162,7 @@ class StoredSecrets:
         if late:
             raise Refused(_changed_meanwhile(late), status=409)
         await asyncio.to_thread(self._keyring.keep_newest)
-        await self._tell("secret.rotated", "secrets", by, {"secrets": count})
+        await self._audit.record(self._entry("secret.rotated", "secrets", by, {"secrets": count}))
         return count
 
     async def _newest_id(self) -> str:
@@ -213,9 +214,8 @@ class StoredSecrets:
             changed_at=at or self._clock.now(),
         )
 
-    async def _tell(self, action: str, subject: str, by: Principal, details: JsonObject) -> None:
-        entry = AuditEntry(at=self._clock.now(), actor=by.name, action=action, subject=subject, details=details)
-        await self._audit.record(entry)
+    def _entry(self, action: str, subject: str, by: Principal, details: JsonObject) -> AuditEntry:
+        return AuditEntry(at=self._clock.now(), actor=by.name, action=action, subject=subject, details=details)
 
 
 def _beside(name: str, rules: SecretRules) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from gennaker.canary.errors import CanaryError
 from gennaker.canary.judge import judge
-from gennaker.model import foreign
+from gennaker.model import codec, foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 
@@ -22,7 +22,7 @@ def run_cases(text: str) -> str:
         # Not msgspec: it refuses 1e400, which Java (and this) reads as Infinity, and bare NaN.
         document: Json = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refused(_malformed(f"aren't JSON: {error}")) from error
+        raise Refused(_malformed(f"aren't JSON: {codec.why_not_json(error, text.encode())}")) from error
     match document:
         case list():
             return json.dumps([run_case(case) for case in document])

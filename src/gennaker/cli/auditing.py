@@ -27,10 +27,10 @@ def verify(
     place: Place = HERE,
 ) -> int:
     """Check the chain of audit records: nothing changed, dropped, reordered, cut off or, by the heads, written anew."""
-    from gennaker import app as assembly
+    from gennaker import audit_checks
 
     configured = place.local()
-    verdict = assembly.verify_audit(configured.settings, configured.data, heads=heads, key=key)
+    verdict = audit_checks.verify_audit(configured.settings, configured.data, heads=heads, key=key)
     if output is Form.TABLE:
         terminal.say(verdict.sentence)
     else:
@@ -47,9 +47,9 @@ def verify(
 
 def key(*, place: Place = HERE) -> int:
     """Print the public key with which exported heads and evidence can be checked: keep it where nobody can change it."""
-    from gennaker import app as assembly
+    from gennaker import audit_checks
     from gennaker.transport import signing
 
     configured = place.local()
-    terminal.say(signing.public_key(assembly.sealing_key(configured.settings, configured.data)).hex())
+    terminal.say(signing.public_key(audit_checks.sealing_key(configured.settings, configured.data)).hex())
     return 0

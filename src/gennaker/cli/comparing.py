@@ -1,6 +1,6 @@
 """`gennaker compare`: two environments of an application side by side."""
 
-from gennaker.cli import terminal
+from gennaker.cli import addresses, terminal
 from gennaker.cli.terminal import Form
 from gennaker.model.comparison import Aspect
 from gennaker.model.foreign import mapping, mappings_at, text_at
@@ -13,7 +13,7 @@ def compare(
     """Prints all facts; 1 where one differs."""
     left, right = environments
     query = {"left": left, "right": right} | ({"only": ",".join(only)} if only else {})
-    found = mapping(client.get(f"/api/v1/applications/{application}/comparison", **query))
+    found = mapping(client.get(f"{addresses.application(application)}/comparison", **query))
     if form is Form.TABLE:
         rows: list[tuple[str, ...]] = [
             (

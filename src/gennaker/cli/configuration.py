@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.model.codec import Json, JsonObject, decode_json, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import (
@@ -23,7 +24,6 @@ from gennaker.settings import (
     ConditionSettings,
     DockerSettings,
     JobSettings,
-    KubernetesAccountSettings,
     PreconfiguredWebhookSettings,
     ProviderSettings,
     Settings,

@@ -64,6 +64,7 @@ def find(path: Path, name: str | None) -> Remote | None:
 def add(
     name: str,
     address: Annotated[str, Parameter(help="The server's, e.g. https://gennaker.example.com.")],
+    /,
 ) -> int:
     """Keep the server at ADDRESS under NAME and use it: asks for an API token of it, or reads it from standard input."""
     if not _NAME.fullmatch(name) or name == LOCAL:
@@ -81,7 +82,7 @@ def add(
     return 0
 
 
-def use(name: Annotated[str, Parameter(help="`local`: the data folder of this machine.")]) -> int:
+def use(name: Annotated[str, Parameter(help="`local`: the data folder of this machine.")], /) -> int:
     """Let commands be about NAME from now on."""
     path = file(os.environ)
     kept = _read(path)
@@ -105,7 +106,7 @@ def listed(*, output: Annotated[Form, Parameter(help="How it is printed.")] = Fo
     return 0
 
 
-def remove(name: str) -> int:
+def remove(name: str, /) -> int:
     """Forget NAME and its token; the token stays good until it is revoked."""
     path = file(os.environ)
     kept = _read(path)

@@ -1,19 +1,16 @@
 """`gennaker diff`: what the manifest stages of an execution change, or would."""
 
-import json
 from typing import Annotated
-from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
-from gennaker.cli import terminal
+from gennaker.cli import addresses, terminal
 from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import JsonObject
 from gennaker.model.foreign import mapping, mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
 
-_LONGEST = 60
 _KEY = "manifestDifferences"
 
 
@@ -24,13 +21,14 @@ def add_to(app: App) -> None:
 
 def diff(
     execution: str,
+    /,
     *,
     stage: Annotated[str, Parameter(help="Only this one: id, refId or name.")] = "",
     output: Annotated[Form, Parameter(help="How it is printed.")] = Form.TABLE,
     place: Place = HERE,
 ) -> int:
     """Show what the manifest stages of EXECUTION change: created, changed and deleted objects, field by field."""
-    found = mapping(place.client().get(f"/api/v1/executions/{quote(execution, safe='')}"))
+    found = mapping(place.client().get(addresses.execution(execution)))
     stages = [
         one for one in mappings_at(found, "stages") if _KEY in mapping(one.get("context")) and _is_meant(one, stage)
     ]
@@ -63,16 +61,8 @@ def _rows(found: JsonObject) -> list[tuple[str, ...]]:
     if not changes:
         return [(name, change, "", "", "")]
     rows: list[tuple[str, ...]] = [
-        (name, change, text_at(one, "path"), _shown(one, "before"), _shown(one, "after")) for one in changes
+        (name, change, text_at(one, "path"), terminal.value_at(one, "before"), terminal.value_at(one, "after"))
+        for one in changes
     ]
     more = found.get("more")
     return [*rows, (name, change, f"and {more} more", "", "")] if more else rows
-
-
-def _shown(change: JsonObject, key: str) -> str:
-    """`-` where there is nothing."""
-    value: Json = change.get(key)
-    if key not in change:
-        return "-"
-    said = value if isinstance(value, str) else json.dumps(value)
-    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from gennaker.model import depth, foreign, json_text, pointers
+from gennaker.model import depth, json_text, plain_yaml, pointers
 from gennaker.model.codec import Json, JsonObject, decode_json, why_not_json
 from gennaker.model.json_text import Place
 from gennaker.model.problems import Problem, Refused
@@ -29,8 +29,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(file: Path) -> Document:
     """Reads a file; YAML where its name says so. Raises Refused with the place in the problem's details."""
+    found = content(file)
+    return _of_yaml(file, found) if file.suffix in _YAML else _of_json(file, found)
+
+
+def content(file: Path) -> bytes:
+    """All of a file. Raises Refused."""
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise Refused(
             Problem(
@@ -39,7 +45,26 @@ def read(file: Path) -> Document:
                 remedy="Name a readable file.",
             )
         ) from error
-    return _of_yaml(file, content) if file.suffix in _YAML else _of_json(file, content)
+
+
+def write(file: Path, content: bytes) -> None:
+    """Replaces a file. Raises Refused."""
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Refused(
+            Problem(
+                code="file.unwritable", message=f"{file} can't be written: {error.strerror}.", remedy="Name another."
+            )
+        ) from error
+
+
+def is_file(named: str) -> bool:
+    """Whether what may be an id as well names a file; of a text that is longer than any name, too."""
+    try:
+        return Path(named).is_file()
+    except OSError:
+        return False
 
 
 def pipeline(file: Path) -> JsonObject:
@@ -67,18 +92,10 @@ def _of_json(file: Path, content: bytes) -> Document:
 
 def _of_yaml(file: Path, content: bytes) -> Document:
     try:
-        value = foreign.of_yaml(yaml.safe_load(content))
-        node = yaml.compose(content, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        said = (error.problem if isinstance(error, yaml.MarkedYAMLError) else None) or str(error)
-        why = f"{said} ({place})"
-        raise Refused(_unreadable(file, "YAML", place, why)) from error
-    except RecursionError as error:
-        raise Refused(_too_deep(file)) from error
-    if depth.is_too_deep(value):
-        raise Refused(_too_deep(file))
+        value = plain_yaml.read(content)
+    except plain_yaml.NotPlain as error:
+        raise Refused(_unreadable(file, "YAML", Place(error.line, error.column), str(error))) from error
+    node = yaml.compose(content, Loader=yaml.SafeLoader)
     return Document(file=file, value=value, places=dict(_nodes(node, "")) if node is not None else {})
 
 

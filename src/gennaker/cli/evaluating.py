@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from gennaker.cli import terminal
+from gennaker.cli import addresses, documents, terminal
 from gennaker.cli.terminal import Form
 from gennaker.engine import orca_json, recording, replaying
 from gennaker.engine.recording import Recording
@@ -155,15 +155,15 @@ def _text(raw: JsonObject, key: str) -> str:
 
 def _execution(where: Path | Remote, wanted: str, settings: Settings) -> JsonObject:
     """The execution as the API's JSON. Raises Refused."""
-    file = Path(wanted)
-    if file.is_file():
+    if documents.is_file(wanted):
+        file = Path(wanted)
         found = _object(file)
-        return _state(recording.read(file.read_bytes())) if "events" in found else found
+        return _state(recording.read(documents.content(file))) if "events" in found else found
     if isinstance(where, Path) and holder(where) is None:
         from gennaker import app as assembly
 
         return _state(assembly.recorded(settings, where, wanted))
-    answer = Client(where).get(f"/pipelines/{wanted}")
+    answer = Client(where).get(addresses.gate_execution(wanted))
     if not isinstance(answer, dict):
         raise Refused(Problem(code="execution.unknown", message=f"The server gave no execution {wanted}."))
     return answer

@@ -11,11 +11,11 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from gennaker.cli import evidence_verifier, terminal
+from gennaker.cli import addresses, documents, evidence_verifier, terminal
 from gennaker.model import codec, ed25519, foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mappings, mappings_at, text_at
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import Refused
 from gennaker.transport import signing
 from gennaker.transport.client import Client
 
@@ -28,35 +28,48 @@ _IMPORT = "from gennaker.model.ed25519 import is_signed\n"
 
 def collect(client: Client, execution_id: str) -> JsonObject:
     """The content of the file. Raises Refused."""
-    execution = foreign.mapping(client.get(f"/api/v1/executions/{execution_id}"))
-    reports = mappings(client.listed(f"/api/v1/executions/{execution_id}/evidence", "evidence"))
+    execution = foreign.mapping(client.get(addresses.execution(execution_id)))
+    reports = mappings(client.listed(f"{addresses.execution(execution_id)}/evidence", "evidence"))
     held = [_report(client, one) for one in reports]
-    approvals = _approvals(execution, held)
-    records: list[Json] = [*_records(client, f"execution:{execution_id}")]
+    records = _records(client, f"execution:{execution_id}")
+    approvals = _approvals(execution, held, records)
     author = _author(client, text_at(execution, "pipelineConfigId"))
     return {
         "execution": execution,
         "approvals": [*approvals],
         "reports": [*held],
-        "audit": records,
-        "separationOfDuties": duties(text_at(execution, "user"), author, approvals),
+        "audit": [*records],
+        "separationOfDuties": duties(
+            text_at(execution, "user"), author, approvals, behind=text_at(execution, "behind")
+        ),
     }
 
 
-def duties(starter: str, author: str, approvals: list[JsonObject]) -> JsonObject:
-    """Whether each who decided is another person than who started the run and who changed the pipeline last."""
+def duties(starter: str, author: str, approvals: list[JsonObject], *, behind: str = "") -> JsonObject:
+    """Whether each who decided is another person than who started the run and who changed the pipeline last.
+
+    `behind`: the person behind a service account that started it.
+    """
     findings: list[Json] = []
     for one in approvals:
-        # Of several approvals the stage knows the last, its snapshots all.
-        everybody = [text_at(each, "by") for each in (one, *mappings_at(one, "seen"))]
-        for by in dict.fromkeys(everybody):
-            acts = ((starter, "started the run"), (author, "changed the pipeline last"))
-            did = [what for who, what in acts if who == by]
+        for by in dict.fromkeys(_counted(one)):
+            acts = (
+                (starter, "started the run"),
+                (behind, f"is behind the start of the run as {starter}"),
+                (author, "changed the pipeline last"),
+            )
+            did = [what for who, what in acts if who.casefold() == by.casefold()]
             if did:
                 findings.append(f"{by} has answered {text_at(one, 'stage')!r}, and {' and '.join(did)}.")
     if not approvals:
         findings.append("Nobody has approved anything.")
-    return {"startedBy": starter, "pipelineChangedBy": author, "findings": findings, "isSeparated": not findings}
+    return {
+        "startedBy": starter,
+        "behind": behind,
+        "pipelineChangedBy": author,
+        "findings": findings,
+        "isSeparated": not findings,
+    }
 
 
 def seal(content: JsonObject, *, seed: bytes, at: datetime) -> JsonObject:
@@ -71,7 +84,7 @@ def write(client: Client, execution_id: str, out: Path, *, seed: bytes, at: date
     """Writes the file and says what is in it."""
     content = collect(client, execution_id)
     document = seal(content, seed=seed, at=at)
-    _write(out, json.dumps(document, indent=1, ensure_ascii=False))
+    documents.write(out, (json.dumps(document, indent=1, ensure_ascii=False)).encode())
     reports, records = foreign.items(content["reports"]), foreign.items(content["audit"])
     approvals = mappings_at(content, "approvals")
     terminal.say(
@@ -81,7 +94,8 @@ def write(client: Client, execution_id: str, out: Path, *, seed: bytes, at: date
     if foreign.mapping(content["execution"]).get("isDryRun") is True:
         terminal.say("  It was a dry run: nothing of it was done.")
     for one in approvals:
-        terminal.say(f"  {text_at(one, 'stage')}: {text_at(one, 'status')} by {text_at(one, 'by')} at {one.get('at')}")
+        by = " and ".join(_counted(one))
+        terminal.say(f"  {text_at(one, 'stage')}: {text_at(one, 'status')} by {by} at {one.get('at')}")
     for finding in foreign.items(foreign.mapping(content["separationOfDuties"]).get("findings")):
         terminal.say(f"  duties not separated: {finding}")
     return 0
@@ -91,23 +105,19 @@ def write_verifier(out: Path) -> int:
     """Writes the program that checks such files, all in one."""
     own = inspect.getsource(evidence_verifier)
     arithmetic = inspect.getsource(ed25519)
-    _write(out, own.replace(_IMPORT, arithmetic.partition('"""\n\n')[2]))
+    documents.write(out, (own.replace(_IMPORT, arithmetic.partition('"""\n\n')[2])).encode())
     terminal.say(f"{out}: run `python {out} FILE PUBLIC_KEY` anywhere.")
     return 0
 
 
-def _write(out: Path, text: str) -> None:
-    try:
-        out.write_text(text)
-    except OSError as error:
-        raise Refused(
-            Problem(
-                code="file.unwritable", message=f"{out} can't be written: {error.strerror}.", remedy="Name another."
-            )
-        ) from error
+def _counted(approval: JsonObject) -> list[str]:
+    """Whose answers let it go on: of several approvals all of them, else the last one's. Those that didn't count did not."""
+    return [text_at(one, "by") for one in mappings_at(approval, "approvals")] or [text_at(approval, "by")]
 
 
-def _approvals(execution: JsonObject, held: list[JsonObject]) -> list[JsonObject]:
+def _approvals(execution: JsonObject, held: list[JsonObject], records: list[JsonObject]) -> list[JsonObject]:
+    entries = [foreign.mapping(codec.decode_json(text_at(one, "entry").encode())) for one in records]
+    refused = [one for one in entries if one.get("action") == "judgment.refused"]
     found: list[JsonObject] = []
     for stage in mappings_at(execution, "stages"):
         context = foreign.mapping(stage.get("context"))
@@ -118,6 +128,12 @@ def _approvals(execution: JsonObject, held: list[JsonObject]) -> list[JsonObject
                 "stage": text_at(stage, "name"),
                 "by": text_at(stage, "judgedBy"),
                 "at": stage.get("judgedAt"),
+                "approvals": foreign.mapping(stage.get("outputs")).get("approvals"),
+                "refused": [
+                    {"by": one.get("actor"), "at": one.get("at"), "why": foreign.mapping(one.get("details")).get("why")}
+                    for one in refused
+                    if text_at(foreign.mapping(one.get("details")), "stageId") == text_at(stage, "id")
+                ],
                 "status": context.get("judgmentStatus"),
                 "input": context.get("judgmentInput"),
                 "roles": context.get("selectedStageRoles"),

@@ -6,7 +6,7 @@ Asks the server that runs on the data folder; where none runs it looks into the 
 from datetime import datetime
 from pathlib import Path
 
-from gennaker.cli import terminal
+from gennaker.cli import addresses, terminal
 from gennaker.cli.terminal import Form
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
@@ -30,7 +30,8 @@ def show(
     found = _asked(where, execution_id, stage, settings)
     answers = foreign.mappings(found.get("answers"))
     if not answers:
-        raise Refused(Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}."))
+        remedy = f"`gennaker watch {execution_id}` shows its stages; give a name, refId or id."
+        raise Refused(Problem(code="stage.unknown", message=f"{execution_id} has no stage {stage!r}.", remedy=remedy))
     if form is not Form.TABLE:
         terminal.show(found, form)
         return 0
@@ -51,7 +52,7 @@ def _asked(where: Path | Remote, execution_id: str, stage: str, settings: Settin
         found = to_json(assembly.explain(settings, where, execution_id, stage))
     else:
         query = {"stage": stage} if stage else {}
-        found = Client(where).get(f"/api/v1/executions/{execution_id}/why", **query)
+        found = Client(where).get(f"{addresses.execution(execution_id)}/why", **query)
     assert isinstance(found, dict)
     return found
 
@@ -62,6 +63,7 @@ def _show(answer: JsonObject, now: datetime | None) -> None:
         terminal.say("  because:")
     terminal.say(f"  {answer['sentence']}")
     _fact("what", answer.get("about"))
+    _fact("link", answer.get("url"))
     _fact("seen", answer.get("observed"))
     _fact("since", _when(answer.get("since"), now))
     _fact("goes on", _when(answer.get("goesOnAt"), now))

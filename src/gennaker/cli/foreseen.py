@@ -38,7 +38,8 @@ class Foreseen:
         for one in sorted(described, key=lambda one: (str(one.get("createdTime")), text_at(one, "name"))):
             key = (text_at(one, "account"), text_at(one, "region"), text_at(one, "cluster"))
             wanted = foreign.mapping(one.get("capacity")).get("desired")
-            group = Group(name=text_at(one, "name"), instances=wanted, is_in_traffic=one.get("isDisabled") is not True)
+            name = text_at(one, "displayName") or text_at(one, "name")
+            group = Group(name=name, instances=wanted, is_in_traffic=one.get("isDisabled") is not True)
             self._clusters.setdefault(key, []).append(group)
 
     def told(self, stages: list[JsonObject]) -> list[Change]:
@@ -137,7 +138,8 @@ def _shrunk(context: JsonObject, groups: list[Group]) -> str:
         return "Old server groups are destroyed."
     kept_ones = groups[len(groups) - kept :] if kept < len(groups) else list(groups)
     spares_active = not foreign.flag(context.get("allowDeleteActive"))
-    gone = [one for one in groups if one not in kept_ones and not (spares_active and one.is_in_traffic)]
+    old = [one for one in groups if one not in kept_ones and one.name != NEW]
+    gone = [one for one in old if not (spares_active and one.is_in_traffic)]
     groups[:] = [one for one in groups if one not in gone]
     return f"{', '.join(one.name for one in gone)} is destroyed." if gone else "Nothing is old enough to be destroyed."
 
@@ -145,7 +147,7 @@ def _shrunk(context: JsonObject, groups: list[Group]) -> str:
 def _target(context: JsonObject, groups: list[Group]) -> Group | None:
     name = text_at(context, "serverGroupName") or text_at(context, "asgName")
     if name:
-        return next((one for one in groups if one.name == name), None)
+        return next((one for one in groups if one.name == name.rpartition(" ")[2]), None)
     wanted = text_at(context, "target").lower().removesuffix("_dynamic").removesuffix("_asg")
     place = {_NEWEST: -1, _BEFORE: -2, _OLDEST: 0}.get(wanted)
     return groups[place] if place is not None and len(groups) >= abs(place) and groups else None

@@ -27,6 +27,7 @@ def add_to(app: App) -> None:
 
 def keep(
     name: str,
+    /,
     *,
     application: Annotated[
         list[str] | None, Parameter(help="Its pipelines may use it, too; else only the settings may.", negative="")
@@ -71,7 +72,7 @@ def rotate(*, place: Place = HERE) -> int:
     return 0
 
 
-def remove(name: str, *, place: Place = HERE) -> int:
+def remove(name: str, /, *, place: Place = HERE) -> int:
     """Forget the secret NAME; what refers to it fails from now on."""
     place.client().delete(_path(name))
     terminal.say(f"The secret {name} is gone.")

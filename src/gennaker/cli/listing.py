@@ -1,5 +1,6 @@
 """`gennaker list …`: what a running server has, as a table or for programs."""
 
+import difflib
 from collections.abc import Sequence
 
 import msgspec
@@ -49,6 +50,8 @@ def executions(client: Client, wanted: Wanted, form: Form) -> int:
         for one in found
     ]
     _shown(found, columns, rows, form)
+    if not found:
+        tell_unknown(client, wanted.application)
     if has_more:
         last = text_at(found[-1], "id")
         terminal.note(
@@ -99,13 +102,26 @@ def pipelines(client: Client, application: str, form: Form) -> int:
         )
         for one in found
     ]
-    return _shown(found, ("application", "name", "stages", "triggers on", "revision", "id"), rows, form)
+    _shown(found, ("application", "name", "stages", "triggers on", "revision", "id"), rows, form)
+    if not found:
+        tell_unknown(client, application)
+    return 0
 
 
 def applications(client: Client, form: Form) -> int:
     """Names of those that have a pipeline."""
     names = [str(one) for one in client.listed("/api/v1/applications", "applications")]
     return _shown(list[Json](names), ("application",), [(one,) for one in names], form)
+
+
+def tell_unknown(client: Client, application: str) -> None:
+    """Says beside an empty answer that no application is called so (that one may see), and which may be meant."""
+    names = [str(one) for one in client.listed("/api/v1/applications", "applications")] if application else []
+    if not application or application.lower() in names:
+        return
+    close = difflib.get_close_matches(application.lower(), names, n=1)
+    meant = f"Did you mean {close[0]!r}?" if close else "`gennaker list applications` lists all that have one."
+    terminal.note(f"No application {application!r} has a pipeline here. {meant}")
 
 
 def imports(client: Client, form: Form) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
@@ -26,7 +26,7 @@ def executions(  # noqa: PLR0913 - the options of a command
     application: str = "",
     pipeline: Annotated[str, Parameter(help="Its name.")] = "",
     status: Annotated[list[Status] | None, Parameter(negative="")] = None,
-    limit: Annotated[int, Parameter(help="At most so many.")] = 20,
+    limit: Annotated[int, Parameter(help="At most so many.", validator=validators.Number(gte=1))] = 20,
     before: Annotated[str, Parameter(help="Only those that are older than this execution.")] = "",
     output: _Output = Form.TABLE,
     place: Place = HERE,
@@ -35,7 +35,7 @@ def executions(  # noqa: PLR0913 - the options of a command
     from gennaker.cli import listing
 
     wanted = listing.Wanted(
-        application=application, pipeline=pipeline, statuses=tuple(status or ()), limit=max(limit, 1), before=before
+        application=application, pipeline=pipeline, statuses=tuple(status or ()), limit=limit, before=before
     )
     return listing.executions(place.client(), wanted, output)
 

@@ -11,12 +11,13 @@ import time
 import traceback
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from gennaker.cli import (
     auditing,
+    completing,
     configuration,
     contexts,
     differing,
@@ -49,7 +50,9 @@ differing.add_to(app)
 
 
 _NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")
+_WRONG_USAGE = ("validate.nothing", "evidence.nothing", "eval.nothing", "import.nothing", "context.two")
 _Output = Annotated[Form, Parameter(help="How it is printed.")]
+_Detach = Annotated[bool, Parameter(help="Print the execution's id, and don't wait for its end.", negative="")]
 _Json = Annotated[bool, Parameter(help="The same as --output json.", negative="")]
 _Stage = Annotated[str, Parameter(help="Its id, refId or name; needed where several can be meant.")]
 DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
@@ -105,59 +108,67 @@ def link(*, place: Place = HERE) -> int:
 
 
 @app.command
-def run(file: Path, *, place: Place = HERE) -> int:
+def run(file: Path, /, *, detach: _Detach = False, output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Save the pipeline in FILE (JSON) and run it, showing what happens until it ends."""
-    return running.run_file(place.client(), file)
+    return running.run_file(place.client(), file, output, follows=not detach)
 
 
 @app.command
 def start(
     application: str,
     pipeline: Annotated[str, Parameter(help="Its name or id.")],
+    /,
     *,
     parameter: Annotated[list[str] | None, Parameter(help="One of the run's: tag=1.2.3.", negative="")] = None,
-    detach: Annotated[
-        bool, Parameter(help="Print the execution's id, and don't wait for its end.", negative="")
-    ] = False,
+    detach: _Detach = False,
+    output: _Output = Form.TABLE,
     place: Place = HERE,
 ) -> int:
     """Start PIPELINE of APPLICATION as it is saved, showing what happens until it ends."""
     from gennaker.cli import simulating
 
     parameters: JsonObject = dict(simulating.parted(one) for one in parameter or [])
-    return running.start(place.client(), application, pipeline, parameters, follows=not detach)
+    return running.start(place.client(), application, pipeline, parameters, follows=not detach, form=output)
 
 
 @app.command
-def watch(execution: str, *, place: Place = HERE) -> int:
+def watch(execution: str, /, *, output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Show EXECUTION as it goes until it ends: stages, what they wait for, traffic. Ctrl-C leaves it going."""
     from gennaker.cli import watching
 
-    return watching.watch(place.client(), execution)
+    return watching.watch(place.client(), execution, output)
 
 
 @app.command
 def approve(
     execution: str,
+    /,
     *,
     stage: str = "",
     choice: Annotated[str, Parameter(name="--input", help="One of the judgment's inputs.")] = "",
     comment: str = "",
+    output: _Output = Form.TABLE,
     place: Place = HERE,
 ) -> int:
     """Answer the manual judgment that EXECUTION waits for with "continue"."""
-    return running.judge(place.client(), execution, stage, judgment="continue", choice=choice, comment=comment)
+    given = running.Answer(judgment="continue", choice=choice, comment=comment)
+    return running.judge(place.client(), execution, stage, given, form=output)
 
 
 @app.command
-def reject(execution: str, *, stage: str = "", comment: str = "", place: Place = HERE) -> int:
+def reject(
+    execution: str, /, *, stage: str = "", comment: str = "", output: _Output = Form.TABLE, place: Place = HERE
+) -> int:
     """Answer the manual judgment that EXECUTION waits for with "stop"."""
-    return running.judge(place.client(), execution, stage, judgment="stop", choice="", comment=comment)
+    return running.judge(
+        place.client(), execution, stage, running.Answer(judgment="stop", comment=comment), form=output
+    )
 
 
 @app.command(name="why")
 def explain(
     execution: str,
+    /,
     *,
     stage: Annotated[str, Parameter(help="One stage of it: id, refId or name.")] = "",
     json: _Json = False,
@@ -174,6 +185,7 @@ def explain(
 @app.command
 def replay(  # noqa: PLR0913 - the options of a command
     execution: Annotated[str, Parameter(help="Its id, or a file that --export has written.")],
+    /,
     *,
     at: Annotated[int, Parameter(help="Show the state after event number N.")] = 0,
     with_: Annotated[
@@ -212,6 +224,7 @@ def validate(
 @app.command
 def plan(
     file: Path,
+    /,
     *,
     parameter: Annotated[list[str] | None, Parameter(help="One of the run's: tag=1.2.3.", negative="")] = None,
     output: _Output = Form.TABLE,
@@ -227,13 +240,14 @@ def plan(
 @app.command
 def evidence(
     execution: str = "",
+    /,
     *,
     out: Annotated[Path | None, Parameter(help="The file (default: EXECUTION.evidence.json).")] = None,
     verifier: Annotated[Path | None, Parameter(help="Write the program that checks such files, instead.")] = None,
     place: Place = HERE,
 ) -> int:
     """Write what speaks for EXECUTION into one sealed file: commit, reports, verdicts, approvals, effects."""
-    from gennaker import app as assembly
+    from gennaker import audit_checks
     from gennaker.cli import evidence as collecting
     from gennaker.worker.clock import SystemClock
 
@@ -241,22 +255,23 @@ def evidence(
         return collecting.write_verifier(verifier)
     if not execution:
         raise Refused(Problem(code="evidence.nothing", message="No execution is named.", remedy="Name one."))
-    configured = place.configured()
-    seed = assembly.sealing_key(configured.settings, configured.data)
+    client, configured = place.local_client(), place.configured()
+    seed = audit_checks.sealing_key(configured.settings, configured.data)
     file = out or Path(f"{execution}.evidence.json")
-    return collecting.write(place.client(), execution, file, seed=seed, at=SystemClock().now())
+    return collecting.write(client, execution, file, seed=seed, at=SystemClock().now())
 
 
 @app.command
-def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
+def completion(shell: completing.Shell, /) -> int:
     """Print what makes SHELL complete `gennaker`: docs/guides/commands.md says where to put it."""
-    sys.stdout.write(app.generate_completion(prog_name="gennaker", shell=shell) + "\n")
+    sys.stdout.write(completing.script(app, shell) + "\n")
     return 0
 
 
 @app.command
 def simulate(  # noqa: PLR0913 - the options of a command
     file: Path,
+    /,
     *,
     outcomes: Annotated[
         Path | None, Parameter(help="Declared outcomes (JSON or YAML): see docs/guides/testing-pipelines.md.")
@@ -277,45 +292,59 @@ def simulate(  # noqa: PLR0913 - the options of a command
 
 
 @app.command
-def cancel(execution: str, *, reason: str = "", place: Place = HERE) -> int:
+def cancel(execution: str, /, *, reason: str = "", output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Cancel EXECUTION at once."""
-    return running.command(place.client(), execution, "cancel", {"reason": reason})
+    return running.command(place.client(), execution, "cancel", {"reason": reason}, form=output)
 
 
 @app.command
-def pause(execution: str, *, place: Place = HERE) -> int:
+def pause(execution: str, /, *, output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Let EXECUTION begin nothing new until it is resumed."""
-    return running.command(place.client(), execution, "pause")
+    return running.command(place.client(), execution, "pause", form=output)
 
 
 @app.command
-def resume(execution: str, *, place: Place = HERE) -> int:
+def resume(execution: str, /, *, output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Let a paused EXECUTION go on."""
-    return running.command(place.client(), execution, "resume")
+    return running.command(place.client(), execution, "resume", form=output)
 
 
 @app.command
-def skip(execution: str, *, stage: _Stage = "", place: Place = HERE) -> int:
+def skip(execution: str, /, *, stage: _Stage = "", output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Skip a stage of EXECUTION, or the rest of its wait."""
-    return running.stage_command(place.client(), execution, "skip", stage=stage)
+    return running.stage_command(place.client(), execution, "skip", stage=stage, form=output)
 
 
 @app.command
-def restart(execution: str, *, stage: _Stage = "", place: Place = HERE) -> int:
+def restart(execution: str, /, *, stage: _Stage = "", output: _Output = Form.TABLE, place: Place = HERE) -> int:
     """Run a stage of EXECUTION again, with all that follows it."""
-    return running.stage_command(place.client(), execution, "restart", stage=stage)
+    return running.stage_command(place.client(), execution, "restart", stage=stage, form=output)
 
 
 @app.command
-def ignore_failure(execution: str, *, stage: _Stage = "", reason: str = "", place: Place = HERE) -> int:
+def ignore_failure(
+    execution: str, /, *, stage: _Stage = "", reason: str = "", output: _Output = Form.TABLE, place: Place = HERE
+) -> int:
     """Let a failed stage of EXECUTION count as passed."""
-    return running.stage_command(place.client(), execution, "ignore-failure", {"reason": reason}, stage=stage)
+    return running.stage_command(
+        place.client(), execution, "ignore-failure", {"reason": reason}, stage=stage, form=output
+    )
 
 
 @app.command
-def rollback(application: str, *, cluster: str, account: str = "", region: str = "", place: Place = HERE) -> int:
+def rollback(
+    application: str,
+    /,
+    *,
+    cluster: str,
+    account: str = "",
+    region: str = "",
+    output: _Output = Form.TABLE,
+    place: Place = HERE,
+) -> int:
     """Put the version that the last release of a cluster replaced back into traffic, at once."""
-    return running.roll_back(place.client(), application, cluster=cluster, account=account, region=region)
+    wanted: JsonObject = {"cluster": cluster, "account": account, "region": region}
+    return running.roll_back(place.client(), application, wanted, output)
 
 
 @app.command
@@ -323,6 +352,7 @@ def compare(
     application: str,
     left: Annotated[str, Parameter(help="An account, stack or cluster; /REGION behind it says which of several.")],
     right: str,
+    /,
     *,
     only: Annotated[list[Aspect] | None, Parameter(help="Compare only this.", negative="")] = None,
     output: _Output = Form.TABLE,
@@ -352,17 +382,19 @@ def config_show(*, place: Place = HERE, json: _Json = False, output: _Output = F
 
 
 @_canary.command(name="judge")
-def canary_judge(cases: Path) -> int:
+def canary_judge(cases: Path, /, *, output: _Output = Form.JSON) -> int:
     """Judge one case or an array of cases `{config, metricSetPairs, thresholds}` and print the results."""
     from gennaker.canary import cases as judging
+    from gennaker.cli import canary_verdicts
 
-    sys.stdout.write(judging.run_cases(_read(cases)) + "\n")
+    canary_verdicts.show(judging.run_cases(_read(cases)), output)
     return 0
 
 
 @app.command(name="eval")
 def evaluate(  # noqa: PLR0913 - the options of a command
     expression: Annotated[str, Parameter(help="With or without ${ and }.")] = "",
+    /,
     *,
     cases: Annotated[Path | None, Parameter(help="An array of cases, as in the golden files.")] = None,
     execution: Annotated[str, Parameter(help="What it sees: an execution's id, or a file with its JSON.")] = "",
@@ -427,7 +459,7 @@ def main() -> None:
         status = app()
     except Refused as refused:
         terminal.complain(*refused.problems)
-        status = 3 if refused.problems[0].code in _NO_SERVER else 1
+        status = _status(refused.problems[0].code)
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:
@@ -437,6 +469,12 @@ def main() -> None:
         terminal.complain(_fault(error))
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _status(code: str) -> int:
+    if code in _NO_SERVER:
+        return 3
+    return 2 if code in _WRONG_USAGE else 1
 
 
 def _fault(error: Exception) -> Problem:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from gennaker.cli.place import HERE, Place
 from gennaker.cli.terminal import Form
@@ -72,9 +72,12 @@ def export(
 
 def shadow(
     application: str,
+    /,
     *,
     from_gate: _FromGate,
-    limit: Annotated[int, Parameter(help="So many runs of each pipeline, the newest.")] = 5,
+    limit: Annotated[
+        int, Parameter(help="So many runs of each pipeline, the newest.", validator=validators.Number(gte=1))
+    ] = 5,
     output: _Output = Form.TABLE,
     place: Place = HERE,
 ) -> int:
@@ -87,16 +90,18 @@ def shadow(
 
 def cut_over(
     application: str,
+    /,
     *,
     from_gate: _FromGate = "",
     unseen: Annotated[bool, Parameter(help="Without asking what Spinnaker could still start.", negative="")] = False,
     trial: Annotated[bool, Parameter(help="Only say what Spinnaker could still start.", negative="")] = False,
+    output: _Output = Form.TABLE,
     place: Place = HERE,
 ) -> int:
     """Record that Gennaker runs APPLICATION from now on: triggers on, shadow over; Spinnaker isn't touched."""
     from gennaker.cli import cutting_over
 
     if not from_gate:
-        return cutting_over.cut_over_unseen(place.client(), application.lower(), is_meant=unseen)
+        return cutting_over.cut_over_unseen(place.client(), application.lower(), is_meant=unseen, form=output)
     with gate(from_gate) as found:
-        return cutting_over.cut_over(place.client(), found, application.lower(), is_trial=trial)
+        return cutting_over.cut_over(place.client(), found, application.lower(), is_trial=trial, form=output)

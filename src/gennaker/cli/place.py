@@ -56,6 +56,14 @@ class Place:
         found = contexts.find(contexts.file(os.environ), named)
         return configuration.data_folder(self.data, os.environ) if found is None else found
 
+    def local_client(self) -> Client:
+        """A client of the server on a data folder of this machine. Raises Refused where another one is meant."""
+        self.refuse_context()
+        where = self.where()
+        if isinstance(where, Remote):
+            raise Refused(_local_only(where.address))
+        return Client(where)
+
     def client(self) -> Client:
         """A client of the server that is meant."""
         return Client(self.where())

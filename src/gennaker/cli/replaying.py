@@ -7,15 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
-import yaml
 
-from gennaker.cli import simulating, terminal
+from gennaker.cli import addresses, documents, simulating, terminal
 from gennaker.cli.terminal import Form
 from gennaker.engine import differences, recording, replaying, what_if
 from gennaker.engine.calculating import Calculator
 from gennaker.engine.recording import Recording
 from gennaker.engine.what_if import Change, Outcome
-from gennaker.model import foreign
+from gennaker.model import plain_yaml
 from gennaker.model.codec import Json, encode, to_json
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem, Refused
@@ -47,13 +46,13 @@ def replay(
     """Does what is wanted; 1 where replaying gives another state. `settings` say where the store of the folder is."""
     recorded = find(where, execution, settings)
     if wanted.export is not None:
-        wanted.export.write_bytes(encode(recording.to_json(recorded)))
+        documents.write(wanted.export, encode(recording.to_json(recorded)))
         terminal.say(f"{len(recorded.events)} events written to {wanted.export}.")
         return 0
     if wanted.at:
         return _show_state(recorded, wanted)
     if wanted.other is not None:
-        is_here = isinstance(where, Path) and not Path(execution).is_file()
+        is_here = isinstance(where, Path) and not documents.is_file(execution)
         calculator = Calculator(simulating.known_stages(), settings if is_here else None)
         return _what_if(recorded, wanted.other, calculator, form=wanted.form)
     return _check(recorded, form=wanted.form)
@@ -61,11 +60,10 @@ def replay(
 
 def find(where: Path | Remote, execution: str, settings: Settings) -> Recording:
     """The recording. Raises Refused."""
-    file = Path(execution)
-    if file.is_file():
-        return recording.read(file.read_bytes())
+    if documents.is_file(execution):
+        return recording.read(documents.content(Path(execution)))
     if isinstance(where, Remote) or holder(where) is not None:
-        return recording.read(encode(Client(where).get(f"/api/v1/executions/{execution}/journal")))
+        return recording.read(encode(Client(where).get(f"{addresses.execution(execution)}/journal")))
     from gennaker import app as assembly
 
     return assembly.recorded(settings, where, execution)
@@ -163,12 +161,11 @@ def _show_outcome(outcome: Outcome) -> None:
 
 def _read(file: Path) -> Json:
     try:
-        found = foreign.of_yaml(yaml.safe_load(file.read_text()))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return plain_yaml.read(documents.content(file))
+    except plain_yaml.NotPlain as error:
         raise Refused(
             Problem(code="file.unreadable", message=f"{file} can't be read: {error}.", remedy="Give JSON or YAML.")
         ) from error
-    return found
 
 
 def _short(value: Json) -> str:

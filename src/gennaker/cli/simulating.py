@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from gennaker.cli import terminal
+from gennaker.cli import documents, terminal
 from gennaker.cli.terminal import Form
 from gennaker.engine.evaluating import FAILURES
 from gennaker.interfaces.stages import StageType
-from gennaker.model import foreign
+from gennaker.model import foreign, plain_yaml
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
@@ -88,10 +86,11 @@ def known_stages() -> dict[str, StageType]:
 def _read(file: Path) -> Json:
     """A JSON or YAML file. Raises Refused."""
     try:
-        found = foreign.of_yaml(yaml.safe_load(file.read_text()))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error}.")) from error
-    return found
+        return plain_yaml.read(documents.content(file))
+    except plain_yaml.NotPlain as error:
+        raise Refused(
+            Problem(code="file.unreadable", message=f"{file} can't be read: {error}.", remedy="Give JSON or YAML.")
+        ) from error
 
 
 def _show(run: Run) -> None:

@@ -91,6 +91,11 @@ def against_aim(took: float, *, busy: float, processors: int) -> str:
     return f"{said}, longer than the {aim} that it should: {why}. That alone doesn't fail the demo."
 
 
+def rollback_aim(*, busy: float, processors: int) -> float:
+    """Seconds in which clients see the old version again: one; ten where many others want the processors."""
+    return 1 if busy <= 4 * processors else 10
+
+
 def image_of(build: JsonObject) -> JsonObject:
     """The image that a build has made. Raises Refused if there is none."""
     stages = build.get("stages")

@@ -1,7 +1,7 @@
 """Telling the demo's story on a terminal: what is going on now, what has happened, what didn't."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,24 +27,25 @@ class Step:
 class Teller:
     """Says each step when it is done, with how long it took; on a terminal also what is under way."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        """Standard output by default."""
+    def __init__(self, console: Console | None = None, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        """Standard output by default. `seconds`: a clock that only goes forward."""
+        self._clock = seconds
         self.console = console or Console(highlight=False, soft_wrap=True)
-        self._began = time.monotonic()
+        self._began = seconds()
         self._status: Status | None = None
         self.failures: list[str] = []
 
     @contextmanager
     def step(self, what: str) -> Iterator[Step]:
         """A step; it is said when it has ended well, and when it hasn't."""
-        began, step = time.monotonic(), Step()
+        began, step = self._clock(), Step()
         with self.console.status(f"{escape(what)} …") as status:
             self._status = status
             try:
                 yield step
             finally:
                 self._status = None
-        self._line("[green]✓[/green]", what, time.monotonic() - began if step.seconds is None else step.seconds)
+        self._line("[green]✓[/green]", what, self._clock() - began if step.seconds is None else step.seconds)
 
     def now(self, what: str) -> None:
         """What is under way within a step; only a terminal shows it."""
@@ -98,7 +99,7 @@ class Teller:
     @property
     def seconds(self) -> float:
         """Since the story began."""
-        return time.monotonic() - self._began
+        return self._clock() - self._began
 
     def _line(self, mark: str, what: str, seconds: float | None) -> None:
         took = f"  [dim]{seconds:.1f} s[/dim]" if seconds is not None else ""

@@ -21,8 +21,6 @@ Rules that hold for every event in every state:
 
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from gennaker.engine import (
     commands,
     finishing,
@@ -65,30 +63,38 @@ from gennaker.model.execution import Execution
 def advance(execution: Execution, event: Event, rules: Rules) -> Step:
     """Applies an event to an execution."""
     draft = Draft(execution, at=event.at, rules=rules)
+    ignored = apply(draft, event)
+    return draft.step(ignored)
+
+
+def apply(draft: Draft, event: Event) -> str:
+    """Applies the event that a draft was begun for; returns why it was ignored, or nothing.
+
+    For shells that write several events in one transaction: what comes of them is that of `advance` for each in turn.
+    """
     ignored = _apply(draft, event)
     if ignored:
-        head = replace(execution.head, version=execution.head.version + 1)
-        return Step(execution=replace(execution, head=head), ignored=ignored)
+        draft.undo()
     while draft.agenda:
         _move(draft, draft.agenda.popleft())
-    return draft.step()
+    return ignored
 
 
 def _apply(draft: Draft, event: Event) -> str:  # noqa: C901, PLR0912 - one line for each kind of event
     """Applies the event itself; returns why it was ignored, or nothing."""
-    match event:
+    match event:  # what comes most often first: classes are compared one after the other
+        case TaskReported():
+            return tasks.reported(draft, event)
+        case StagePrepared():
+            return starting.stage_prepared(draft, event)
         case Submitted():
             return starting.submitted(draft, event)
         case SubmissionPrepared():
             return lifecycle.submission_prepared(draft, event)
-        case StagePrepared():
-            return starting.stage_prepared(draft, event)
         case AfterStagesPrepared():
             return finishing.after_prepared(draft, event)
         case TaskPrepared():
             return tasks.prepared(draft, event)
-        case TaskReported():
-            return tasks.reported(draft, event)
         case TaskStopped():
             return commands.task_stopped(draft, event)
         case NotificationReported():

@@ -52,6 +52,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The object: `server-group shop-v003`, `execution 01J…`."""
     observed: str = ""
     """What was seen of it last."""
+    url: str = ""
+    """Where a person can look at the object; empty: unknown."""
     since: datetime | None = None
     goes_on_at: datetime | None = None
     """When it moves on by itself, or looks again."""

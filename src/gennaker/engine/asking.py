@@ -7,7 +7,7 @@ answered together, and everything is evaluated again, a few times at most: an an
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from gennaker.engine.contexts import has_expressions, mentions
+from gennaker.engine.contexts import expressions
 from gennaker.expressions.functions import LookupFailed
 from gennaker.interfaces.lookups import About, Answer, Outside, Question
 from gennaker.model.codec import Json, JsonObject
@@ -29,8 +29,8 @@ _ASKING = (
 
 
 def asks(value: Json) -> bool:
-    """Some text in it, or some key, holds a function that asks outside."""
-    return has_expressions(value) and any(mentions(value, part) for part in _ASKING)
+    """Some expression in it calls a function that asks outside."""
+    return any(part in text for text in expressions(value) for part in _ASKING)
 
 
 class Answers:

@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from gennaker.engine import graph, keys, moves, starting, tasks, timing
+from gennaker.engine import graph, keys, limits, moves, starting, tasks, timing
 from gennaker.engine.draft import Draft
 from gennaker.engine.rules import type_name
-from gennaker.model import foreign, judgments
+from gennaker.model import foreign, judgments, time_limits
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import (
     ChildEnded,
@@ -121,11 +121,11 @@ def _modify(draft: Draft, stage: Stage, patch: JsonObject, *, by: str, roles: fr
 def _limit_anew(draft: Draft, stage: Stage) -> None:
     """The patch gives a limit, or another one, to what is running."""
     if stage.status is Status.RUNNING:
-        tasks.arm_stage(draft, stage)
+        limits.arm_stage(draft, stage)
     for one in [stage, *graph.descendants(draft.graph, draft.stages, stage.id)]:
         for task in one.tasks:
             if task.status is Status.RUNNING:
-                tasks.arm(draft, one, task)
+                limits.arm(draft, one, task)
 
 
 def _prepare_anew(draft: Draft, stage: Stage) -> Stage:
@@ -223,10 +223,10 @@ def _stage_limit(draft: Draft, stage: Stage, key: str) -> str:
     if stage.status is not Status.RUNNING or deadline is None or keys.stage_deadline(draft.id, stage) != key:
         return "the stage no longer has this time limit"
     if deadline > draft.at:
-        tasks.arm_stage(draft, stage)
+        limits.arm_stage(draft, stage)
         return ""
     for one in [stage, *graph.descendants(draft.graph, draft.stages, stage.id)]:
-        limit = timing.limiting_stage(draft, one)
+        limit = time_limits.limiting_stage(draft.stages, one)
         if limit is not None and limit.id == stage.id and one.type != timing.WINDOW_TYPE:
             tasks.stage_limit_reached(draft, one)
     return ""

@@ -1,6 +1,6 @@
 """Contexts: looking into plain JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from gennaker.model.codec import Json
@@ -9,33 +9,52 @@ _NESTED: Final = (dict, list)
 """Not `dict | list`, which would be made anew for each value."""
 
 
+_looked: Final[list[tuple[Json, tuple[str, ...]]]] = [(None, ())]
+"""What was looked at last, and what was found: planning and starting a stage look at the same context, one after the other.
+
+Found again by its identity: a value must not be changed in place once it was looked at, as an expression put into it would
+stay unseen. The engine makes new contexts.
+"""
+
+
 def has_expressions(value: Json) -> bool:
     """Some text in it, or some key, holds `${`."""
-    return mentions(value, "${")
+    return bool(expressions(value))
+
+
+def expressions(value: Json) -> tuple[str, ...]:
+    """The texts in it, keys too, that hold `${`."""
+    looked_at, found = _looked[0]
+    if value is not looked_at:
+        found = tuple(_texts(value, "${"))
+        _looked[0] = (value, found)
+    return found
 
 
 def mentions(value: Json, part: str) -> bool:
     """Some text in it, or some key, holds this part."""
-    if isinstance(value, str):
-        return part in value
-    waiting: list[Json] = [value]
+    return next(_texts(value, part), None) is not None
+
+
+def _texts(value: Json, part: str) -> Iterator[str]:
+    """The texts in it, keys too, that hold the part."""
+    waiting: list[Json] = [[value]]
     while waiting:
         current = waiting.pop()
         inner: Iterable[Json] = ()
         if isinstance(current, dict):
             # The keys as one text: a search in it costs a tenth of one in each. No part that is asked for holds NUL.
             if part in "\x00".join(current):
-                return True
+                yield from (key for key in current if part in key)
             inner = current.values()
         elif isinstance(current, list):
             inner = current
         for one in inner:
             if isinstance(one, str):
                 if part in one:
-                    return True
+                    yield one
             elif isinstance(one, _NESTED):
                 waiting.append(one)
-    return False
 
 
 def most(value: Json, part: str) -> int:

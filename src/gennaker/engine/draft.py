@@ -1,7 +1,7 @@
-"""Drafts: the working copy of an execution while one event is applied.
+"""Drafts: the working copy of an execution while an event is applied, or several one after the other.
 
-Changed in place by the functions of this room, seen by nobody outside `advance`: the records in it stay frozen, the
-map of stages is persistent, and what comes out is a Step.
+Changed in place by the functions of this room, by nobody outside: the records in it stay frozen, the map of stages is
+persistent. What comes out is a Step, of all the events together.
 """
 
 from collections import deque
@@ -22,18 +22,35 @@ class Draft:
     """An execution in the making."""
 
     def __init__(self, execution: Execution, *, at: datetime, rules: Rules) -> None:
-        """The version is raised at once: keys that need one per event take this."""
-        self.head: Head = replace(execution.head, version=execution.head.version + 1)
+        """For a first event of this time."""
+        self.head: Head = execution.head
         self.id = execution.head.id
         self.stages: StageMap = execution.stages
         self.graph = graph.of(execution)
-        self.at = at
         self.rules = rules
         self.agenda: deque[moves.Move] = deque()
         self._changed: dict[str, None] = {}
         self._removed: dict[str, None] = {}
         self._effects: dict[str, PendingEffect] = {}
         self._dropped: dict[str, None] = {}
+        self.begin(at)
+
+    def begin(self, at: datetime) -> None:
+        """For a next event. The version is raised at once: keys that need one per event take this."""
+        self._before = (
+            (self.head, self.stages, self.graph),
+            (self._changed.copy(), self._removed.copy(), self._effects.copy(), self._dropped.copy()),
+        )
+        self._emitted: dict[str, PendingEffect] = {}
+        self.at = at
+        self.head = replace(self.head, version=self.head.version + 1)
+
+    def undo(self) -> None:
+        """Takes back what the event has changed, but for the version."""
+        (head, self.stages, self.graph), (self._changed, self._removed, self._effects, self._dropped) = self._before
+        self._emitted = {}
+        self.agenda.clear()
+        self.head = replace(head, version=head.version + 1)
 
     @property
     def is_paused(self) -> bool:
@@ -109,13 +126,30 @@ class Draft:
 
     def emit(self, effect: Effect, *, due: datetime | None = None) -> None:
         """Asks for an effect, now or when it is due."""
-        self._dropped.pop(effect.key, None)
-        self._effects[effect.key] = PendingEffect(effect=effect, execution_id=self.id, due=due)
+        self.want(PendingEffect(effect=effect, execution_id=self.id, due=due))
+
+    def want(self, pending: PendingEffect) -> None:
+        """As `emit`, for an effect that concerns another execution."""
+        key = pending.effect.key
+        self._effects[key] = self._emitted[key] = pending
 
     def drop(self, key: str) -> None:
         """No longer wants an effect."""
         self._effects.pop(key, None)
+        self._emitted.pop(key, None)
         self._dropped[key] = None
+
+    def emitted(self) -> tuple[PendingEffect, ...]:
+        """What the latest event has asked for."""
+        return tuple(self._emitted.values())
+
+    def wants(self, key: str) -> bool:
+        """It has asked for an effect with this key."""
+        return key in self._effects
+
+    def answered(self, key: str) -> None:
+        """What it has asked for is there already, as the next event."""
+        del self._effects[key]
 
     def then(self, move: moves.Move) -> None:
         """Puts a move on the agenda."""
@@ -125,14 +159,16 @@ class Draft:
         """The state as it is now."""
         return Execution(head=self.head, stages=self.stages)
 
-    def step(self) -> Step:
-        """What came of the event."""
+    def step(self, ignored: str = "") -> Step:
+        """What came of the events."""
         return Step(
             execution=self.execution(),
             changed=tuple(self._changed),
             removed=tuple(self._removed),
             effects=tuple(self._effects.values()),
-            dropped=tuple(self._dropped),
+            # What is asked for again takes the place of what was dropped; once it is answered nothing does.
+            dropped=tuple([key for key in self._dropped if key not in self._effects]),
+            ignored=ignored,
         )
 
     def _reorder(self, order: tuple[str, ...], children: object) -> None:

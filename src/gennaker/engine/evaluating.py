@@ -11,15 +11,16 @@ from datetime import datetime
 import msgspec
 
 from gennaker.engine import identity, lookup, orca_json, variables
-from gennaker.engine.contexts import has_expressions, mentions
+from gennaker.engine.contexts import expressions, has_expressions
 from gennaker.expressions import template
 from gennaker.expressions.conversions import Budget
+from gennaker.expressions.execution_view import Parts
 from gennaker.expressions.failures import Failure, Kind
 from gennaker.expressions.functions import Lookup, LookupFailed
 from gennaker.expressions.root import Root
 from gennaker.expressions.values import MISSING, Value
 from gennaker.interfaces.stages import Evaluation
-from gennaker.model import foreign
+from gennaker.model import foreign, pointers
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.effect import Notify
 from gennaker.model.execution import Execution, ExecutionKind, Stage
@@ -113,11 +114,20 @@ def root_of(execution: Execution, stage: Stage, *, known: JsonObject | None = No
     extras: JsonObject = {"templateVariables": head.template_variables} if head.template_variables else {}
     return Root(
         context=_StageNames(execution, stage),
-        execution=(lambda: orca_json.execution_json(execution)) if is_pipeline else None,
+        execution=_parts(execution) if is_pipeline else None,
         trigger=head.trigger if is_pipeline else None,
-        stage_id=stage.id,
+        # `#currentStage()` of a before-stage that is being planned is the one that plans it, as in Orca.
+        stage_id=stage.id if stage.id in execution.stages else (stage.parent_id or ""),
         user=user or head.authentication.user,
         extras={**extras, **(known or {})},
+    )
+
+
+def _parts(execution: Execution) -> Parts:
+    return Parts(
+        head=lambda: orca_json.head_json(execution),
+        stages=lambda: orca_json.seen_stages(execution),
+        whole=lambda: orca_json.execution_json(execution),
     )
 
 
@@ -136,21 +146,38 @@ def context_of(
     `in_order` names its list of variables, if it has one; without `lookup` nobody can be asked, and what has to is a problem.
     """
     context = without_summary(stage.context)
+    is_in_order = in_order in context and execution.head.spel_evaluator == _IN_ORDER
     if not has_expressions(context):
-        return Evaluated(context=context)
+        plain: JsonObject = {in_order: variables.plain(context[in_order], of=in_order)} if is_in_order else {}
+        return Evaluated(context={**context, **plain} if plain else context)
     work = _Work(execution, stage, at, lookup)
     raw = as_written(context)
-    context = {key: value for key, value in context.items() if key not in raw}
-    listed = context.pop(in_order) if in_order in context and execution.head.spel_evaluator == _IN_ORDER else None
+    listed = context[in_order] if is_in_order else None
+    apart = {*raw, in_order} if is_in_order else raw
+    if apart:  # else it is the one that was looked at for expressions, and isn't looked at again
+        context = {key: value for key, value in context.items() if key not in apart}
     value = work.evaluated(context)
     done: JsonObject = value if isinstance(value, dict) else context
     if listed is not None:
+        before = len(work.failures)
         done = {**done, in_order: variables.evaluated(listed, work.variable, of=in_order)}
-    done = {**done, **raw}
-    if work.summary:
-        told: list[Json] = [failure.as_json() for failure in work.failures]
-        done = {**done, SUMMARY: work.summary, FAILURES: told}
-    return Evaluated(context=done, problem=unsupported(work.failures, work.nobody.refused))
+        found = [msgspec.structs.replace(one, pointer=f"/{in_order}{one.pointer}") for one in work.failures[before:]]
+        work.failures = [*work.failures[:before], *found]
+    return work.told({**done, **raw})
+
+
+def once_more(execution: Execution, stage: Stage, *, at: datetime) -> Evaluated:
+    """The context with what failed in it evaluated once more; what has come into it since isn't looked at."""
+    failed = {
+        foreign.said_at(one, "pointer")[1:].partition("/")[0] for one in foreign.mappings(stage.context[FAILURES])
+    }
+    context = without_summary(stage.context)
+    raw = as_written(context)
+    work = _Work(execution, stage, at)
+    value = work.evaluated(
+        {key: one for key, one in context.items() if pointers.escaped(key) in failed and key not in raw}
+    )
+    return work.told({**context, **foreign.mapping(value)})
 
 
 def evaluation_of(
@@ -184,7 +211,8 @@ class _Work:
 
     def evaluated(self, value: Json, known: JsonObject | None = None) -> Json:
         # Finding out on whose behalf a stage runs means going through all that is before it: only where somebody asks.
-        user = identity.user_of(self._execution, self._stage) if mentions(value, "currentUser") else ""
+        asks_for_user = any("currentUser" in text for text in expressions(value))
+        user = identity.user_of(self._execution, self._stage) if asks_for_user else ""
         done = template.evaluate(
             value,
             root_of(self._execution, self._stage, known=known, user=user),
@@ -199,6 +227,13 @@ class _Work:
             before = self.summary.get(expression)
             self.summary[expression] = [*foreign.items(before), *foreign.items(entries)]
         return done.value
+
+    def told(self, context: JsonObject) -> Evaluated:
+        """The evaluated context, with what has failed."""
+        if self.summary:
+            failures: list[Json] = [failure.as_json() for failure in self.failures]
+            context = {**context, SUMMARY: self.summary, FAILURES: failures}
+        return Evaluated(context=context, problem=unsupported(self.failures, self.nobody.refused))
 
     def variable(self, variable: JsonObject, known: JsonObject) -> tuple[JsonObject, bool]:
         """A map evaluated with the variables that are known, and whether all went well."""

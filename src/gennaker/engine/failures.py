@@ -40,6 +40,7 @@ def with_expression_errors(context: JsonObject) -> JsonObject:
     details: JsonObject = dict(found) if isinstance(found, dict) else {}
     listed = details.get("errors")
     known: list[Json] = list(listed) if isinstance(listed, list) else []
+    details.setdefault("error", "Failed Expression Evaluation")
     details["errors"] = [*known, *(error for error in errors if error not in known)]
     shape["details"] = details
     return {**context, "exception": shape}

@@ -7,6 +7,7 @@ after some seconds, here whoever ends last asks.
 from msgspec.structs import replace
 
 from gennaker.engine import (
+    evaluating,
     failures,
     graph,
     keys,
@@ -51,6 +52,7 @@ def complete_stage(draft: Draft, move: moves.CompleteStage) -> None:
     stage = draft.stages.get(move.stage_id)
     if stage is None or stage.status not in _OPEN or stage.is_preparing or stage.start_time is None:
         return
+    stage = _read_again(draft, stage)
     status = _derived(draft, stage)
     for kind, statuses in _LATE.items():
         if status in statuses and _has_late_work(draft, stage, kind):
@@ -59,6 +61,19 @@ def complete_stage(draft: Draft, move: moves.CompleteStage) -> None:
         status = Status.SKIPPED
     if status is not Status.RUNNING:
         _finish(draft, draft.stages[stage.id], status)
+
+
+def _read_again(draft: Draft, stage: Stage) -> Stage:
+    """The stage with what couldn't be evaluated before its tasks, and can be with what they have put out.
+
+    Orca's CompleteTaskHandler does so; whether an expression counts as failed is only known then.
+    """
+    is_late = stage.are_after_stages_planned or stage.are_failure_stages_planned
+    has_worked = any(task.status.is_complete for task in stage.tasks)
+    if is_late or not has_worked or evaluating.FAILURES not in stage.context:
+        return stage
+    done = evaluating.once_more(draft.execution(), stage, at=draft.at)
+    return stage if done.problem is not None else draft.put_context(stage.id, done.context)
 
 
 def _derived(draft: Draft, stage: Stage) -> Status:
@@ -143,7 +158,8 @@ def _plant_on_failure(draft: Draft, stage: Stage, event: AfterStagesPrepared) ->
     children = graph.children(draft.graph, draft.stages, stage.id)
     over = {one.name for one in children if one.side is Side.AFTER and one.status.is_complete}
     if not event.stages or any(one.name in over for one in event.stages):
-        draft.then(moves.CompleteStage(stage.id))
+        # At once, as in Orca: after-stages that run beside the one that failed aren't waited for.
+        _finish(draft, stage, _derived(draft, stage))
         return
     # Planted first: a stage that has just been taken out, and perhaps patched, isn't to come back as another.
     planted = synthetics.plant(draft, stage, Side.AFTER, event.stages, is_linear=True)
@@ -186,9 +202,11 @@ def _child_ended(draft: Draft, stage: Stage, parent_id: str, side: Side) -> None
     goes_on = stage.status in (Status.SUCCEEDED, Status.SKIPPED) or (
         stage.status is Status.FAILED_CONTINUE and stage.context.get("allowSiblingStagesToContinueOnFailure") is True
     )
+    if not goes_on and side is Side.BEFORE and _awaits_others(draft, draft.stages[parent_id]):
+        return
     if not goes_on:
         draft.then(moves.CompleteStage(parent_id))
-    elif not _start_downstream(draft, stage):
+    elif not _start_downstream(draft, stage, parent_id):
         draft.then(moves.ContinueParent(parent_id, side))
 
 
@@ -210,11 +228,13 @@ def _is_joined_later(draft: Draft, stage: Stage) -> bool:
     return any(graph.waits_for_active(draft.graph, draft.stages, one) for one in following)
 
 
-def _start_downstream(draft: Draft, stage: Stage) -> bool:
+def _start_downstream(draft: Draft, stage: Stage, parent_id: str) -> bool:
+    """Starts what follows a synthetic stage; says whether any of it runs, now or when what it waits for too has ended."""
     following = graph.downstream(draft.graph, draft.stages, stage)
     for one in following:
         draft.then(moves.StartStage(one.id))
-    return bool(following)
+    blocked = graph.blocked(draft.graph, draft.stages, parent_id) if following else frozenset[str]()
+    return any(one.id not in blocked for one in following)
 
 
 def continue_parent(draft: Draft, move: moves.ContinueParent) -> None:
@@ -227,8 +247,22 @@ def continue_parent(draft: Draft, move: moves.ContinueParent) -> None:
         # Not "all complete": one whose requisite failed never starts, and Orca then waits for ever.
         if not any(one.status in _ACTIVE or one.is_preparing for one in side):
             draft.then(moves.CompleteStage(parent.id))
-    elif all(one.status.satisfies_downstream for one in side) and not _is_completing(parent):
-        draft.then(moves.BeginWork(parent.id))
+    elif all(one.status.satisfies_downstream for one in side):
+        if not _is_completing(parent):
+            draft.then(moves.BeginWork(parent.id))
+    elif draft.rules.of(parent).ends_with_all_before and not _awaits_others(draft, parent):
+        draft.then(moves.CompleteStage(parent.id))
+
+
+def _awaits_others(draft: Draft, parent: Stage) -> bool:
+    """The parent's type has all before-stages end first, and one of them still runs or will."""
+    if not draft.rules.of(parent).ends_with_all_before:
+        return False
+    before = [one for one in graph.children(draft.graph, draft.stages, parent.id) if one.side is Side.BEFORE]
+    if any(one.status in _ACTIVE or one.is_preparing for one in before):
+        return True
+    blocked = graph.blocked(draft.graph, draft.stages, parent.id)
+    return any(one.status is Status.NOT_STARTED and one.id not in blocked for one in before)
 
 
 def _is_completing(stage: Stage) -> bool:
@@ -268,6 +302,8 @@ def _fails_late(draft: Draft) -> bool:
 def end_execution(draft: Draft, status: Status, *, reason: str) -> None:
     """Ends the execution: cuts off what still runs and tells everyone who waits for the end."""
     _cut_off(draft, reason)
+    if status is Status.CANCELED and any(draft.stages[one].status is Status.TERMINAL for one in draft.graph.top):
+        status = Status.TERMINAL  # what had failed before somebody cancelled has failed all the same
     draft.agenda.clear()
     version = draft.head.version
     end_time = draft.at if draft.head.start_time is not None else draft.head.end_time
@@ -299,17 +335,23 @@ def _tell_parent(draft: Draft, status: Status) -> None:
 
 
 def _cut_off(draft: Draft, reason: str) -> None:
+    cut: list[Stage] = []
     for stage in draft.in_order():
         if stage.status is Status.PAUSED and stage.start_time is None:
             draft.put(replace(stage, status=Status.NOT_STARTED, waiting_for=None))
         elif stage.status in _ACTIVE or stage.is_preparing:
-            _cut_stage(draft, stage, reason)
+            tasks.cut(draft, stage.id, Status.CANCELED, reason=reason)
+            starting.forget(draft, draft.stages[stage.id])
+            cut.append(stage)
+    for stage in sorted(cut, key=lambda one: graph.depth(draft.stages, one), reverse=True):
+        _end_cut(draft, draft.stages[stage.id])
 
 
-def _cut_stage(draft: Draft, stage: Stage, reason: str) -> None:
-    tasks.cut(draft, stage.id, Status.CANCELED, reason=reason)
-    starting.forget(draft, draft.stages[stage.id])
-    stage = replace(draft.stages[stage.id], waiting_for=None)
+def _end_cut(draft: Draft, stage: Stage) -> None:
+    """Ends a stage whose tasks and parts have been cut off."""
+    stage = replace(stage, waiting_for=None)
     if stage.status in _ACTIVE:
-        stage = replace(stage, status=Status.CANCELED, end_time=draft.at)
+        status = rollup.cut_status(stage, graph.children(draft.graph, draft.stages, stage.id))
+        context = failures.with_expression_errors(stage.context)
+        stage = replace(stage, status=status, context=context, end_time=draft.at)
     draft.put(stage)

@@ -102,6 +102,14 @@ def descendants(graph: Graph, stages: StageMap, parent_id: str) -> list[Stage]:
     return found
 
 
+def depth(stages: StageMap, stage: Stage) -> int:
+    """How many stages it is within."""
+    count = 0
+    while stage.parent_id is not None and stage.parent_id in stages:
+        count, stage = count + 1, stages[stage.parent_id]
+    return count
+
+
 def requisites(graph: Graph, stages: StageMap, stage: Stage) -> list[Stage]:
     """The stages that a stage requires directly, in the order in which it names them; unknown refIds are left out."""
     if not stage.requisite_ref_ids:
@@ -127,6 +135,33 @@ def is_ready(graph: Graph, stages: StageMap, stage: Stage) -> bool:
         return _unmet(graph, stages, stage) is None
     required = requisites(graph, stages, stage)
     return len(required) == len(stage.requisite_ref_ids) and all(one.status.satisfies_downstream for one in required)
+
+
+def blocked(graph: Graph, stages: StageMap, parent_id: str) -> frozenset[str]:
+    """A parent's synthetic stages that never start by themselves.
+
+    Something that they require, themselves or through others that haven't started, has ended badly or doesn't exist.
+    """
+    family = children(graph, stages, parent_id)
+    by_ref = {one.ref_id: one for one in family}
+    following: dict[str, list[Stage]] = {}
+    found: set[str] = set()
+    waiting: list[Stage] = []
+    for one in family:
+        required = [by_ref.get(ref) for ref in one.requisite_ref_ids]
+        if any(each is None or each.status in _ENDED_BADLY for each in required):
+            found.add(one.id)
+            waiting.append(one)
+        for each in required:
+            if each is not None:
+                following.setdefault(each.id, []).append(one)
+    while waiting:
+        one = waiting.pop()
+        behind = following.get(one.id, []) if one.status is Status.NOT_STARTED else []
+        fresh = [each for each in behind if each.id not in found]
+        found.update(each.id for each in fresh)
+        waiting += fresh
+    return frozenset(found)
 
 
 def waits_for_active(graph: Graph, stages: StageMap, stage: Stage) -> bool:

@@ -52,7 +52,9 @@ def prepare_after(execution_id: str, stage: Stage, kind: str) -> str:
 
 def attempt(execution_id: str, stage: Stage, task: Task) -> str:
     """One attempt at a task, over all its polls: the idempotency key for what the task creates."""
-    return f"{_stage(execution_id, stage)}/{task.id}/{stage.attempt}.{task.attempt}"
+    ref = stage.ref_id  # as `_stage`, written out: no other key is made as often
+    ref = ref if ref.isalnum() else quote(ref, safe=_LEGIBLE)
+    return f"{execution_id}/{ref}/{task.id}/{stage.attempt}.{task.attempt}"
 
 
 def run(execution_id: str, stage: Stage, task: Task) -> str:
@@ -73,6 +75,11 @@ def stop(execution_id: str, stage: Stage, task: Task) -> str:
 def task_deadline(execution_id: str, stage: Stage, task: Task) -> str:
     """StartTimer: the task's time limit."""
     return f"{attempt(execution_id, stage, task)}/deadline"
+
+
+def carried_deadline(key: str) -> str:
+    """The same for the task that a RunTask or PrepareTask of this key is about."""
+    return f"{key.rpartition('/')[0].removesuffix('/prepare')}/deadline"
 
 
 def stage_deadline(execution_id: str, stage: Stage) -> str:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from gennaker.engine import finishing, keys, moves, starting, tasks, timing
+from gennaker.engine import finishing, keys, limits, moves, starting, tasks, timing
 from gennaker.engine.draft import Draft
 from gennaker.model.effect import TellQueue
 from gennaker.model.event import (
@@ -137,7 +137,7 @@ def _release(draft: Draft, stage: Stage, paused: Paused) -> None:
     length = draft.at - max(paused.pause_time, stage.start_time)
     stage = draft.put(replace(stage, status=Status.RUNNING, paused_for=stage.paused_for + length))
     tasks.release(draft, stage.id, draft.at - paused.pause_time)
-    tasks.arm_stage(draft, draft.stages[stage.id])
+    limits.arm_stage(draft, draft.stages[stage.id])
 
 
 def _tell_queue(draft: Draft, *, is_held: bool) -> None:

@@ -6,14 +6,20 @@ Only this direction: executions are stored as our own records. Times are epoch m
 from datetime import timedelta
 
 from gennaker.engine import lookup
+from gennaker.model import ancestry, foreign
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.execution import Execution, LastModified, Paused, Stage, SystemNotification, Task
 
 
 def execution_json(execution: Execution) -> JsonObject:
     """The execution with all its stages."""
-    head = execution.head
     stages: list[Json] = [stage_json(stage) for stage in execution.in_order()]
+    return {**head_json(execution), "context": lookup.execution_context(execution), "stages": stages}
+
+
+def head_json(execution: Execution) -> JsonObject:
+    """The execution as if it had no stages."""
+    head = execution.head
     allowed: list[Json] = list(head.authentication.allowed_accounts)
     authentication: JsonObject = {"user": head.authentication.user, "allowedAccounts": allowed}
     notifications: list[Json] = list(head.notifications)
@@ -35,10 +41,9 @@ def execution_json(execution: Execution) -> JsonObject:
         "limitConcurrent": head.limit_concurrent,
         "maxConcurrentExecutions": head.max_concurrent_executions,
         "keepWaitingPipelines": head.keep_waiting_pipelines,
-        "context": lookup.execution_context(execution),
-        "stages": stages,
-        # Pages want the list, also of what ended before its artifacts were resolved.
-        "trigger": {"resolvedExpectedArtifacts": [], **head.trigger},
+        "context": {},
+        "stages": [],
+        "trigger": _trigger(head.trigger),
         "authentication": authentication,
         "paused": _paused(head.paused),
         "origin": head.origin,
@@ -52,6 +57,24 @@ def execution_json(execution: Execution) -> JsonObject:
         "partition": head.partition,
         "additionalHeaders": dict(head.additional_headers),
     }
+
+
+def _trigger(own: JsonObject) -> JsonObject:
+    """With what Orca writes for every trigger: clients read it without looking, and walk up the triggers of all parents."""
+    parent = own.get(ancestry.KEY)
+    shown: JsonObject = {
+        "parameters": {},
+        "artifacts": [],
+        "notifications": [],
+        "rebake": False,
+        "dryRun": False,
+        "strategy": False,
+        "resolvedExpectedArtifacts": [],
+        **own,
+    }
+    if isinstance(parent, dict):
+        shown[ancestry.KEY] = {"stages": [], **parent, "trigger": _trigger(foreign.mapping(parent.get("trigger")))}
+    return shown
 
 
 def outline_json(execution: Execution) -> JsonObject:
@@ -90,6 +113,29 @@ def orchestration_json(execution: Execution) -> JsonObject:
         "endTime": milliseconds(head.end_time),
         "execution": execution_json(execution),
     }
+
+
+_MANY = 64
+"""Stages from which on an execution's are remembered: below it making them costs less than a hundredth of a step."""
+_REMEMBERED = 4
+_seen: dict[str, dict[str, tuple[Stage, JsonObject]]] = {}
+"""By execution and stage, the version and its JSON, of the last large executions that were looked at; bounded. Forgetting
+one costs time, never correctness."""
+
+
+def seen_stages(execution: Execution) -> list[Json]:
+    """`stage_json` of all stages, for those who don't change it: each version of a stage is made once, however many steps look."""
+    if len(execution.stages) <= _MANY:
+        return [stage_json(stage) for stage in execution.in_order()]
+    known = _seen.pop(execution.head.id, {})
+    made: dict[str, tuple[Stage, JsonObject]] = {}
+    for stage in execution.in_order():
+        found = known.get(stage.id)
+        made[stage.id] = found if found is not None and found[0] is stage else (stage, stage_json(stage))
+    _seen[execution.head.id] = made
+    for oldest in list(_seen)[:-_REMEMBERED]:
+        _seen.pop(oldest, None)
+    return [shown for _, shown in made.values()]
 
 
 def stage_json(stage: Stage) -> JsonObject:

@@ -9,17 +9,17 @@ from msgspec.structs import replace
 
 from gennaker.engine import contexts, orca_json
 from gennaker.interfaces.executions import Executions
+from gennaker.model import ancestry
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution
 
-_KEY = "parentExecution"
 _MOST = 10
 """Generations that are read."""
 
 
 def are_asked_for(trigger: JsonObject, value: Json) -> bool:
     """Whether some text in the value names the parent, and there is one."""
-    return isinstance(trigger.get(_KEY), dict) and contexts.mentions(value, _KEY)
+    return isinstance(trigger.get(ancestry.KEY), dict) and contexts.mentions(value, ancestry.KEY)
 
 
 async def seen(execution: Execution, value: Json, executions: Executions) -> Execution:
@@ -34,11 +34,11 @@ async def shown(trigger: JsonObject, value: Json, executions: Executions) -> Jso
     """The trigger with as many generations of parents as a text of the value can ask for."""
     if not are_asked_for(trigger, value):
         return trigger
-    return await _with_parents(trigger, min(contexts.most(value, _KEY), _MOST), executions)
+    return await _with_parents(trigger, min(contexts.most(value, ancestry.KEY), _MOST), executions)
 
 
 async def _with_parents(trigger: JsonObject, generations: int, executions: Executions) -> JsonObject:
-    known = trigger.get(_KEY)
+    known = trigger.get(ancestry.KEY)
     parent_id = known.get("id") if isinstance(known, dict) else None
     if not generations or not isinstance(known, dict) or not isinstance(parent_id, str):
         return trigger
@@ -49,4 +49,4 @@ async def _with_parents(trigger: JsonObject, generations: int, executions: Execu
     before = whole["trigger"]
     assert isinstance(before, dict)
     whole["trigger"] = await _with_parents(before, generations - 1, executions)
-    return {**trigger, _KEY: {**known, **whole}}
+    return {**trigger, ancestry.KEY: {**known, **whole}}

@@ -16,6 +16,7 @@ from gennaker.engine import (
     conditions,
     contexts,
     evaluating,
+    graph,
     keys,
     lookup,
     parents,
@@ -28,7 +29,7 @@ from gennaker.engine.sight import StageSight
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, Unplannable
 from gennaker.model import foreign
-from gennaker.model.codec import to_json
+from gennaker.model.codec import plain, to_json
 from gennaker.model.effect import (
     AfterKind,
     Effect,
@@ -85,7 +86,8 @@ async def prepare(
             stage = execution.stages.get(effect.stage_id)
             if stage is None:
                 return StagePrepared(at=at, key=effect.key, stage_id=effect.stage_id, problem=_gone(effect))
-            execution = await parents.seen(execution, stage.context, services.executions)
+            if parents.are_asked_for(execution.head.trigger, stage.context):
+                execution = await parents.seen(execution, stage.context, services.executions)
             return await _Stage(execution, stage, stage_types=stage_types, services=services, at=at).prepare(effect.key)
         case PrepareAfterStages():
             stage = execution.stages.get(effect.stage_id)
@@ -122,8 +124,6 @@ async def _evaluated(
     execution: Execution, stage: Stage, stage_types: Mapping[str, StageType], *, services: Services, at: datetime
 ) -> evaluating.Evaluated:
     """The stage's context, with answers to what its expressions ask outside."""
-    if not contexts.has_expressions(stage.context):
-        return evaluating.Evaluated(context=evaluating.without_summary(stage.context))
     in_order = _in_order(stage, stage_types)
     if services.outside is None or not asking.asks(stage.context):
         return evaluating.context_of(execution, stage, at=at, in_order=in_order)
@@ -163,18 +163,20 @@ class _Stage:
     async def prepare(self, key: str) -> StagePrepared:
         """Evaluates, asks whether the stage is enabled, reads its spec, plans."""
         stage = self._stage
+        written = stage.context
         problem: Problem | None = None
         if stage.parent_id is None:  # children were evaluated when they were planned
             evaluated = await self._context_of(stage)
             problem = evaluated.problem
-            stage = self._set(replace(stage, context=evaluated.context))
+            if evaluated.context is not stage.context:
+                stage = self._set(replace(stage, context=evaluated.context))
         stage = self._with_texts(stage)
         answer = StagePrepared(at=self._at, key=key, stage_id=stage.id, context=stage.context)
         if problem is not None:
             return replace(answer, problem=problem)
         skip = conditions.why_disabled(self._execution, stage, at=self._at)
         if skip:
-            return replace(answer, skip=skip)
+            return replace(answer, context=written, skip=skip)
         plan, problem, is_retryable = await self._planned(
             lambda of, spec: _plan(of, spec, self._context()), specs.check_keys(stage)
         )
@@ -184,8 +186,9 @@ class _Stage:
             return replace(answer, problem=_circle(stage))
         if plan.before and self._is_too_deep():
             return replace(answer, problem=_nested(stage))
-        before, problem = await self._evaluated(_with_window(stage, plan.before))
-        context = {**stage.context, **plan.context}
+        planned = _with_window(stage, plan.before)
+        before, problem = await self._evaluated(planned) if planned else ((), None)
+        context = {**stage.context, **plan.context} if plan.context else stage.context
         return replace(answer, context=context, tasks=plan.tasks, before=before, problem=problem)
 
     def _with_texts(self, stage: Stage) -> Stage:
@@ -232,7 +235,7 @@ class _Stage:
         except Unplannable as unplannable:
             return None, unplannable.problem, unplannable.retryable
         except Refused as refused:
-            return None, _together(refused.problems, self._stage), False
+            return None, _together(refused.problems, self._stage), refused.is_unavailable
         except Exception as error:  # noqa: BLE001 - a plugin's fault fails its stage, not the worker
             return None, _fault(stage_type, error), False
 
@@ -263,10 +266,7 @@ class _Stage:
 
     def _is_too_deep(self) -> bool:
         """Whether the stage is as deep within others as stages may be."""
-        depth, one = 0, self._stage
-        while one.parent_id is not None and one.parent_id in self._execution.stages:
-            depth, one = depth + 1, self._execution.stages[one.parent_id]
-        return depth >= _DEEPEST
+        return graph.depth(self._execution.stages, self._stage) >= _DEEPEST
 
     def _context(self) -> StageContext:
         return StageContext(
@@ -287,14 +287,20 @@ class _Stage:
 async def _plan(stage_type: StageType, spec: StageSpec, context: StageContext) -> Plan:
     if stage_type.plan is None:
         return Plan(tasks=tuple(task.planned() for task in stage_type.tasks))
-    return await stage_type.plan(spec, context)
+    plan = await stage_type.plan(spec, context)
+    return replace(plan, before=_plain(plan.before), context=plain(plan.context))
 
 
 async def _plan_late(
     stage_type: StageType, kind: AfterKind, spec: StageSpec, context: StageContext
 ) -> tuple[PlannedStage, ...]:
     plan = stage_type.plan_after if kind is AfterKind.AFTER else stage_type.plan_on_failure
-    return () if plan is None else await plan(spec, context)
+    return () if plan is None else _plain(await plan(spec, context))
+
+
+def _plain(planned: Sequence[PlannedStage]) -> tuple[PlannedStage, ...]:
+    """The stages with their contexts as JSON. Raises TypeError, ValueError."""
+    return tuple(replace(one, context=plain(one.context)) for one in planned)
 
 
 def _with_window(stage: Stage, before: Sequence[PlannedStage]) -> tuple[PlannedStage, ...]:

@@ -53,6 +53,8 @@ def read(text: bytes | str) -> Recording:
         found = stored.read(text, Recording)
     except msgspec.DecodeError as error:
         raise Refused(_unreadable(str(error))) from error
+    except RecursionError as error:
+        raise Refused(_unreadable("it is nested too deeply")) from error
     if not found.events or not isinstance(found.events[0].event, Submitted):
         raise Refused(_unreadable("it doesn't begin with the event Submitted"))
     return found

@@ -29,6 +29,8 @@ def restart(draft: Draft, event: RestartAsked) -> str:
     if found is None:
         return f"there is no stage {event.stage_id}"
     stage = _top(draft, found)
+    if event.keeps_child and not draft.head.status.is_complete:
+        return "a child was restarted, which only an execution that is over follows again"
     refused = _cannot_restart(draft, stage)
     if refused:
         return refused
@@ -161,7 +163,7 @@ def _run_again(draft: Draft, stage: Stage) -> None:
 
 
 def _restart_parent(draft: Draft, event: RestartAsked) -> None:
-    """The stage of another execution that waits for this one follows it again, if it had ended too."""
+    """The stage of another execution that has started this one follows it again, if that execution is over, too."""
     parent = draft.head.trigger.get("parentExecution")
     stage_id = draft.head.trigger.get("parentPipelineStageId")
     parent_id = parent.get("id") if isinstance(parent, dict) else None

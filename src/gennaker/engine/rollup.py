@@ -29,9 +29,7 @@ def failure_status(context: JsonObject, default: Status = Status.TERMINAL) -> St
 
 def stage_status(stage: Stage, children: Sequence[Stage], *, has_unstarted_after: bool) -> Status:
     """The status of a stage from its tasks and synthetic stages; first match."""
-    statuses = {child.status for child in children} | {task.status for task in stage.tasks}
-    if stage.context.get("beforeStagePlanningFailed") is True:
-        statuses.add(failure_status(stage.context))
+    statuses = _statuses(stage, children)
     if not statuses:
         return Status.NOT_STARTED
     if Status.TERMINAL in statuses:
@@ -44,6 +42,22 @@ def stage_status(stage: Stage, children: Sequence[Stage], *, has_unstarted_after
     if has_unstarted_after:
         return Status.RUNNING
     return Status.TERMINAL
+
+
+def cut_status(stage: Stage, children: Sequence[Stage]) -> Status:
+    """The status of a stage that is cut off: what had failed in it stays a failure (its parts for that case were running)."""
+    statuses = _statuses(stage, children)
+    failed = failure_status(stage.context) if Status.TERMINAL in statuses else Status.CANCELED
+    if failed is Status.CANCELED and Status.STOPPED in statuses:
+        failed = Status.STOPPED
+    return failed if failed.is_halt else Status.CANCELED
+
+
+def _statuses(stage: Stage, children: Sequence[Stage]) -> set[Status]:
+    statuses = {child.status for child in children} | {task.status for task in stage.tasks}
+    if stage.context.get("beforeStagePlanningFailed") is True:
+        statuses.add(failure_status(stage.context))
+    return statuses
 
 
 def fails_on_expressions(stage: Stage) -> bool:

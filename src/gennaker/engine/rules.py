@@ -27,6 +27,8 @@ class StageRule(msgspec.Struct, frozen=True, kw_only=True):
     """Its tasks run in a dry run too (`trigger.dryRun`)."""
     is_skippable: bool = False
     """A person may skip such a stage if its context says `skippable: true`."""
+    ends_with_all_before: bool = False
+    """All its before-stages come to an end before it does, also where one of them has failed."""
     plans_after: bool = False
     """It has stages that follow its tasks: they must be planned before it completes."""
     plans_on_failure: bool = False
@@ -64,7 +66,7 @@ _NOTHING = StageRule()
 def type_name(stage: Stage) -> str:
     """The name by which the stage's type is looked up: the context's `alias` if it has one, else the type."""
     alias = stage.context.get("alias")
-    return alias if isinstance(alias, str) and alias else stage.type
+    return alias if alias and isinstance(alias, str) else stage.type
 
 
 def from_stage_types(types: Iterable[StageType], settings: Settings | None = None) -> Rules:
@@ -78,6 +80,7 @@ def from_stage_types(types: Iterable[StageType], settings: Settings | None = Non
             evaluates_in_order=stage_type.evaluates_in_order,
             runs_in_dry_run=stage_type.runs_in_dry_run,
             is_skippable=stage_type.is_skippable,
+            ends_with_all_before=stage_type.ends_with_all_before,
             plans_after=stage_type.plan_after is not None,
             plans_on_failure=stage_type.plan_on_failure is not None,
         )

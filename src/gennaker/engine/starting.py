@@ -8,6 +8,7 @@ from gennaker.engine import (
     failures,
     graph,
     keys,
+    limits,
     moves,
     notifying,
     synthetics,
@@ -79,7 +80,7 @@ def prepared(draft: Draft, event: SubmissionPrepared) -> str:
         )
         draft.plant([])
         return ""
-    draft.plant(synthetics.stages_of(draft.id, event.config))
+    draft.plant(synthetics.stages_of(draft.id, event.config, draft.head.kind))
     return ""
 
 
@@ -162,7 +163,6 @@ def skip(draft: Draft, stage: Stage) -> None:
     skipped = replace(
         stage,
         status=Status.SKIPPED,
-        start_time=stage.start_time or draft.at,
         end_time=draft.at,
         is_preparing=False,
         waiting_for=None,
@@ -198,7 +198,7 @@ def stage_prepared(draft: Draft, event: StagePrepared) -> str:
         shape = failures.exception(event.problem, at=draft.at, operation=stage.type)
         context = failures.in_context(stage.context, event.problem, shape)
         stage = draft.put_context(stage.id, {**context, "beforeStagePlanningFailed": True})
-        tasks.arm_stage(draft, stage)  # its limit counts for what follows the failure, too
+        limits.arm_stage(draft, stage)  # its limit counts for what follows the failure, too
         draft.then(moves.CompleteStage(stage.id))
         return ""
     _begin_stage(draft, stage, event)
@@ -227,7 +227,7 @@ def _begin_stage(draft: Draft, stage: Stage, event: StagePrepared) -> None:
     if draft.rules.of(stage).is_skippable and foreign.flag(context.get("skippable")):
         context = {**context, "canManuallySkip": True}
     stage = draft.put(replace(stage, context=context, tasks=synthetics.tasks_of(event.tasks)))
-    tasks.arm_stage(draft, stage)
+    limits.arm_stage(draft, stage)
     notifying.stage_starting(draft, stage)
     before = synthetics.plant(draft, stage, Side.BEFORE, event.before)
     if not before:

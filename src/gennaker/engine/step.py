@@ -7,7 +7,7 @@ from gennaker.model.execution import Execution
 from gennaker.model.queue import Queue
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What an event did to an execution."""
 
     execution: Execution
@@ -24,7 +24,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Not empty: the event changed nothing, and why."""
 
 
-class QueueStep(msgspec.Struct, frozen=True, kw_only=True):
+class QueueStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What an event did to a queue."""
 
     queue: Queue

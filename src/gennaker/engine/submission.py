@@ -17,7 +17,7 @@ from gennaker.expressions.root import plain
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType
-from gennaker.model import application_notifications, artifact_matching, foreign, trigger_secrets
+from gennaker.model import ancestry, application_notifications, artifact_matching, foreign, trigger_secrets
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, distinct, milliseconds, to_json
 from gennaker.model.event import SubmissionPrepared
@@ -257,16 +257,7 @@ async def _with_parent(trigger: JsonObject, services: Services) -> JsonObject:
     parent = await services.executions.get(parent_id)
     if parent is None:
         return trigger
-    # Only what identifies the parent: the trigger is part of every step's row.
-    shown: JsonObject = {
-        "id": parent.head.id,
-        "rootId": parent.head.root_id,
-        "type": parent.head.kind.value,
-        "application": parent.head.application,
-        "name": parent.head.name,
-        "status": parent.head.status.value,
-        "pipelineConfigId": parent.head.pipeline_config_id,
-    }
+    shown: JsonObject = {**ancestry.outline(parent.head), "status": parent.head.status.value}
     received: list[Json] = list(lookup.artifacts_of_run(parent))
     return {
         **trigger,

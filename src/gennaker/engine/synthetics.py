@@ -13,7 +13,7 @@ from gennaker.engine.draft import Draft
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, from_milliseconds
 from gennaker.model.event import PlannedStage, PlannedTask
-from gennaker.model.execution import Side, Stage, Task
+from gennaker.model.execution import ExecutionKind, Side, Stage, Task
 
 _MARK = {Side.BEFORE: "<", Side.AFTER: ">"}
 _WINDOW_KEYS = frozenset({"restrictExecutionDuringTimeWindow", "restrictedExecutionWindow"})
@@ -64,10 +64,10 @@ def plant(
     is_linear: bool = False,
 ) -> list[Stage]:
     """Adds the planned stages beside their parent and returns them; linear: each also requires the one before."""
+    if not planned:
+        return []
     siblings = graph.children(draft.graph, draft.stages, parent.id)
     first = max((_number(one) for one in siblings if one.side is side), default=0) + 1
-    if side is Side.BEFORE and planned and planned[0].type == timing.WINDOW_TYPE:
-        first -= 1  # the wait for an execution window is number 0
     refs = [f"{parent.ref_id}{_MARK[side]}{first + place}" for place in range(len(planned))]
     stages: list[Stage] = []
     for place, one in enumerate(planned):
@@ -112,14 +112,15 @@ def _child(
     )
 
 
-def stages_of(execution_id: str, config: JsonObject) -> list[Stage]:
-    """The pipeline's own stages from its prepared definition."""
+def stages_of(execution_id: str, config: JsonObject, kind: ExecutionKind = ExecutionKind.PIPELINE) -> list[Stage]:
+    """The execution's own stages from its prepared definition; a job's `name` is a field of its context, too."""
     listed = config.get("stages")
     found = listed if isinstance(listed, list) else []
-    return [_own(execution_id, place, one) for place, one in enumerate(found) if isinstance(one, dict)]
+    left_out = _OWN_KEYS if kind is ExecutionKind.PIPELINE else _OWN_KEYS - {"name"}
+    return [_own(execution_id, place, one, left_out) for place, one in enumerate(found) if isinstance(one, dict)]
 
 
-def _own(execution_id: str, place: int, config: JsonObject) -> Stage:
+def _own(execution_id: str, place: int, config: JsonObject, left_out: frozenset[str]) -> Stage:
     ref = str(config.get("refId", place))
     kind = str(config.get("type", ""))
     provider = config.get("providerType")
@@ -134,7 +135,7 @@ def _own(execution_id: str, place: int, config: JsonObject) -> Stage:
         name=name or kind,
         requisite_ref_ids=tuple(dict.fromkeys(str(one) for one in required)) if isinstance(required, list) else (),
         start_time_expiry=expiry(config.get("startTimeExpiry")),
-        context={key: value for key, value in config.items() if key not in _OWN_KEYS},
+        context={key: value for key, value in config.items() if key not in left_out},
     )
 
 

@@ -2,7 +2,7 @@
 
 Theory of operation. A task that runs has exactly one current effect: PrepareTask until its stage's context was
 evaluated for it (left out where the context holds no expression), then one RunTask after the other, each poll under a
-key of its own, and a timer for its limit. `due` says which of two cases it is: None, or not in the future: a run is
+key of its own, which carry its limit (limits.py). `due` says which of two cases it is: None, or not in the future: a run is
 under way, and its answer must be waited for; in the future: the row in the outbox waits, and may be replaced by one
 that is due now. While the execution is paused a running task is PAUSED: one under way may still answer, one that
 waited has lost its row and gets a new one when the execution is resumed, one without a start time hasn't begun.
@@ -12,17 +12,17 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from gennaker.engine import failures, keys, moves, notifying, rollup, timing
+from gennaker.engine import failures, keys, limits, moves, notifying, rollup, timing
 from gennaker.engine.contexts import has_expressions
 from gennaker.engine.draft import Draft
-from gennaker.model import foreign
+from gennaker.model import foreign, time_limits
 from gennaker.model.codec import JsonObject, merged
-from gennaker.model.effect import PrepareTask, RunTask, StartTimer, StopTask
+from gennaker.model.effect import PrepareTask, RunTask, StopTask
 from gennaker.model.event import Again, Done, Failed, TaskPrepared, TaskReported
 from gennaker.model.execution import NO_TIME, Stage, SystemNotification, Task
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.model.waiting import ForPause, ForRetry, ForWindow, ForWork, begun
+from gennaker.model.waiting import ForObject, ForPause, ForRetry, ForWindow, ForWork, begun
 
 RESUMING = "someone to resume the execution"
 _MOST_NOTES = 50
@@ -84,34 +84,16 @@ def start(draft: Draft, move: moves.StartTask) -> None:
         is_prepared=not has_expressions(stage.context),
         is_nudged=False,
         paused_for=NO_TIME,
+        is_limit_carried=True,
         exception={},
     )
     stage = draft.put_task(stage.id, task)
-    limit = timing.limiting_stage(draft, stage)
+    limit = time_limits.limiting_stage(draft.stages, stage)
     limit_at = timing.stage_deadline(draft, limit) if limit else None
     if limit and limit_at is not None and limit_at <= draft.at and stage.type != timing.WINDOW_TYPE:
-        time_out(draft, stage, task, _stage_timed_out(limit))
+        time_out(draft, stage, task, _stage_timed_out(limit, task))
         return
-    arm(draft, stage, task)
     _ask(draft, stage, task)
-
-
-def arm(draft: Draft, stage: Stage, task: Task) -> None:
-    """Sets the timer of the task's limit."""
-    deadline = timing.task_deadline(draft, stage, task)
-    if deadline is not None:
-        key = keys.task_deadline(draft.id, stage, task)
-        about = f"time limit of task {task.name} of stage {stage.name}"
-        draft.emit(StartTimer(key=key, rings_at=deadline, about=about), due=deadline)
-
-
-def arm_stage(draft: Draft, stage: Stage) -> None:
-    """Sets the timer of the stage's limit, if it has one of its own."""
-    deadline = timing.stage_deadline(draft, stage)
-    if deadline is not None:
-        key = keys.stage_deadline(draft.id, stage)
-        about = f"time limit of stage {stage.name}"
-        draft.emit(StartTimer(key=key, rings_at=deadline, about=about), due=deadline)
 
 
 def mark_paused(draft: Draft, stage_id: str) -> None:
@@ -142,8 +124,9 @@ def prepared(draft: Draft, event: TaskPrepared) -> str:
     stage = draft.put_task(stage.id, task)
     if task.status is Status.RUNNING:
         if stage.context.get("stageTimeoutMs") != had:  # it was an expression
-            arm_stage(draft, stage)
-            arm(draft, stage, task)
+            limits.arm_stage(draft, stage)
+            if not task.is_limit_carried:
+                limits.arm(draft, stage, task)
         _ask(draft, stage, task)
     return ""
 
@@ -158,12 +141,17 @@ def reported(draft: Draft, event: TaskReported) -> str:
         return "the task no longer waits for this result"
     result = event.result
     if result.context or result.outputs:
-        outputs = {key: value for key, value in result.outputs.items() if key != "stageTimeoutMs"}
+        outputs = merged(
+            stage.outputs, {key: value for key, value in result.outputs.items() if key != "stageTimeoutMs"}
+        )
+        if None in result.outputs.values():
+            # Orca stores none: it takes away what the stage had, and hides no ancestor's output.
+            outputs = {key: value for key, value in outputs.items() if value is not None}
         stage = draft.put(
             replace(
                 stage,
                 context=merged(stage.context, result.context),
-                outputs=merged(stage.outputs, outputs),
+                outputs=outputs,
             )
         )
     for moment in result.announce:
@@ -245,12 +233,11 @@ def _ask(draft: Draft, stage: Stage, task: Task) -> None:
         draft.then(moves.SkipByHand(stage.id))
     elif task.is_prepared and is_dry(draft, stage):
         _complete(draft, stage, task, Status.SUCCEEDED, original=Status.SUCCEEDED)
-    elif task.is_prepared:
-        run = RunTask(key=keys.run(draft.id, stage, task), stage_id=stage.id, task_id=task.id)
-        draft.emit(run, due=task.due)
     else:
-        key = keys.prepare_task(draft.id, stage, task)
-        draft.emit(PrepareTask(key=key, stage_id=stage.id, task_id=task.id), due=task.due)
+        asked, make_key = (RunTask, keys.run) if task.is_prepared else (PrepareTask, keys.prepare_task)
+        until = timing.task_deadline(draft, stage, task) if task.is_limit_carried else None
+        key = make_key(draft.id, stage, task)
+        draft.emit(asked(key=key, stage_id=stage.id, task_id=task.id, until=until), due=task.due)
 
 
 def _is_skipped(draft: Draft, stage: Stage) -> bool:
@@ -301,7 +288,7 @@ def hold(draft: Draft, stage_id: str) -> None:
         waits = task.is_prepared and _waits(draft, task)
         if waits:
             draft.drop(keys.run(draft.id, stage, task))
-        if timing.task_deadline(draft, stage, task) is not None:
+        if not task.is_limit_carried:
             draft.drop(keys.task_deadline(draft.id, stage, task))
         draft.put_task(stage_id, replace(task, status=Status.PAUSED, due=task.due if waits else None))
 
@@ -322,9 +309,10 @@ def _release(draft: Draft, stage_id: str, task: Task, paused_for: timedelta) -> 
     # No task begins while the execution is paused, so the whole pause lies within the task's run.
     running = replace(task, status=Status.RUNNING, paused_for=task.paused_for + paused_for)
     stage = draft.put_task(stage_id, running)
-    arm(draft, stage, running)
-    if task.due is not None:
-        _ask_anew(draft, stage, replace(running, due=draft.at))
+    if task.due is None:
+        limits.arm(draft, stage, running)  # a run is under way, with the limit as it was
+    else:
+        _ask_anew(draft, stage, replace(running, due=draft.at, is_limit_carried=True))
 
 
 def time_out(draft: Draft, stage: Stage, task: Task, problem: Problem) -> None:
@@ -343,7 +331,7 @@ def task_limit_reached(draft: Draft, stage: Stage, task: Task) -> str:
     if task.status is not Status.RUNNING or deadline is None:
         return "the task isn't running"
     if deadline > draft.at:
-        arm(draft, stage, task)
+        limits.arm(draft, stage, task)
         return ""
     time_out(draft, stage, task, _timed_out(draft, stage, task))
     return ""
@@ -359,24 +347,30 @@ def stage_limit_reached(draft: Draft, stage: Stage) -> None:
 
 def _timed_out(draft: Draft, stage: Stage, task: Task) -> Problem:
     """The limit that was reached first, the stage's where both were at once: not the one whose timer is heard first."""
-    limit = timing.limiting_stage(draft, stage)
+    limit = time_limits.limiting_stage(draft.stages, stage)
     of_stage = timing.stage_deadline(draft, limit) if limit else None
     of_task = timing.task_deadline(draft, stage, task)
     if limit and of_stage is not None and (of_task is None or of_stage <= of_task):
-        return _stage_timed_out(limit)
+        return _stage_timed_out(limit, task)
     spent = draft.at - task.start_time - task.paused_for if task.start_time else timedelta()
     return Problem(
         code="task.timed_out",
-        message=f"{task.name} of stage {stage.name} timed out after {timing.in_words(spent)}.",
+        message=f"{task.name} of stage {stage.name} timed out after {timing.in_words(spent)}.{_waited_for(task)}",
         remedy="Raise the stage's time limit (`stageTimeoutMs`) if it needs longer.",
     )
 
 
-def _stage_timed_out(stage: Stage) -> Problem:
-    limit = timing.from_context(stage.context.get("stageTimeoutMs")) or timedelta()
+def _waited_for(task: Task) -> str:
+    """What would have had to change: that says more than the time."""
+    seen = task.waiting_for
+    return f" It waited for {seen.reason.rstrip('.')}." if isinstance(seen, ForObject) else ""
+
+
+def _stage_timed_out(stage: Stage, task: Task) -> Problem:
+    limit = time_limits.of_stage(stage) or timedelta()
     return Problem(
         code="stage.timed_out",
-        message=f"Stage {stage.name} timed out after {timing.in_words(limit)}.",
+        message=f"Stage {stage.name} timed out after {timing.in_words(limit)}.{_waited_for(task)}",
         remedy="Raise the stage's time limit (`stageTimeoutMs`) if it needs longer.",
     )
 
@@ -436,6 +430,7 @@ def _complete(draft: Draft, stage: Stage, task: Task, status: Status, *, origina
         waiting_for=None,
         due=None,
         is_nudged=False,
+        is_limit_carried=False,
     )
     stage = draft.put_task(stage.id, task)
     following = _next(stage, task)
@@ -466,6 +461,7 @@ def _redirect(draft: Draft, stage: Stage, task: Task) -> None:
             end_time=None,
             due=None,
             waiting_for=None,
+            is_limit_carried=False,
         )
         draft.put_task(stage.id, again)
     draft.then(moves.StartTask(stage.id, stage.tasks[starts[0]].id))
@@ -482,7 +478,7 @@ def cut(draft: Draft, stage_id: str, status: Status, *, reason: str, stops: bool
                 _stop(draft, stage, task, reason)
             draft.put_task(
                 stage_id,
-                replace(task, status=status, end_time=draft.at, waiting_for=None, due=None),
+                replace(task, status=status, end_time=draft.at, waiting_for=None, due=None, is_limit_carried=False),
             )
         elif task.status is Status.PAUSED:
             draft.put_task(stage_id, replace(task, status=Status.NOT_STARTED, waiting_for=None))
@@ -495,5 +491,5 @@ def _stop(draft: Draft, stage: Stage, task: Task, reason: str) -> None:
 
 def _forget(draft: Draft, stage: Stage, task: Task) -> None:
     draft.drop(keys.run(draft.id, stage, task) if task.is_prepared else keys.prepare_task(draft.id, stage, task))
-    if timing.task_deadline(draft, stage, task) is not None:
+    if not task.is_limit_carried:
         draft.drop(keys.task_deadline(draft.id, stage, task))

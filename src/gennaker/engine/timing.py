@@ -11,8 +11,8 @@ from types import MappingProxyType
 from gennaker.engine import graph, keys
 from gennaker.engine.draft import Draft
 from gennaker.engine.rules import Rules
-from gennaker.model import lengths
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import lengths, time_limits
+from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Stage, Task
 
 WINDOW_TYPE = "restrictExecutionDuringTimeWindow"
@@ -32,13 +32,6 @@ _SPREAD = 0.1
 """Retries come up to this share earlier, so that many that failed together don't return together."""
 
 
-def from_context(value: Json) -> timedelta | None:
-    """Positive milliseconds of a context as a length of time, at most `lengths.LONGEST`; None for anything else."""
-    if value is None or isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:  # nor NaN
-        return None
-    return lengths.of_milliseconds(value)
-
-
 def poll_pause(rules: Rules, stage: Stage, asked: timedelta) -> timedelta:
     """How long a task that said "again" rests: what it asked for, or more.
 
@@ -50,7 +43,7 @@ def poll_pause(rules: Rules, stage: Stage, asked: timedelta) -> timedelta:
     if of_provider is not None:
         named = (str(stage.context[key]) for key in _ACCOUNT_KEYS if stage.context.get(key))
         seconds += [of_provider.seconds, of_provider.by_account.get(next(named, ""), 0)]
-    by_stage = from_context(stage.context.get("backoffPeriodMs")) or timedelta()
+    by_stage = time_limits.of_json(stage.context.get("backoffPeriodMs")) or timedelta()
     wanted = max(asked, by_stage, lengths.of_seconds(max(seconds)))
     longest = lengths.of_seconds(rules.longest_back_off_seconds) or lengths.LONGEST
     return min(wanted, longest, lengths.LONGEST)
@@ -69,25 +62,13 @@ def task_deadline(draft: Draft, stage: Stage, task: Task) -> datetime | None:
         return None
     limit = task.timeout
     if task.is_timeout_overridable:
-        owner = limiting_stage(draft, stage)
-        override = from_context(owner.context.get("stageTimeoutMs")) if owner else None
-        limit = override or limit
+        limit = time_limits.around(draft.stages, stage) or limit
     return None if limit is None else task.start_time + min(limit, lengths.LONGEST) + task.paused_for
-
-
-def limiting_stage(draft: Draft, stage: Stage) -> Stage | None:
-    """The nearest stage, from this one upwards, that has a limit (`stageTimeoutMs`)."""
-    current: Stage | None = stage
-    while current is not None:
-        if from_context(current.context.get("stageTimeoutMs")) is not None:
-            return current
-        current = draft.stages.get(current.parent_id) if current.parent_id else None
-    return None
 
 
 def stage_deadline(draft: Draft, stage: Stage) -> datetime | None:
     """When the stage's own limit is reached: paused time and the wait for its execution window don't count."""
-    limit = from_context(stage.context.get("stageTimeoutMs"))
+    limit = time_limits.of_stage(stage)
     if limit is None or stage.start_time is None or stage.type == WINDOW_TYPE:
         return None
     return stage.start_time + limit + stage.paused_for + _in_window(draft, stage)

@@ -43,6 +43,11 @@ def evaluated(listed: Json, evaluate: Evaluate, *, of: str = "variables") -> Jso
     return done
 
 
+def plain(listed: Json, *, of: str = "variables") -> Json:
+    """The list as `evaluated` leaves it where nothing in it is to be evaluated."""
+    return evaluated(listed, lambda variable, _: (variable, True), of=of)
+
+
 def _plain(entry: JsonObject, known: JsonObject, evaluate: Evaluate, name: str) -> tuple[JsonObject, bool]:
     made, is_good = evaluate({name: entry[name]} if name in entry else {}, known)
     return ({**entry, **made}, True) if is_good else (entry, False)

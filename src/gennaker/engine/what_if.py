@@ -24,7 +24,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec.structs import replace
 
-from gennaker.engine import advance, differences, keys, replay, rules, submission
+from gennaker.engine import advance, differences, keys, limits, replay, rules, submission
 from gennaker.engine.calculating import Calculator
 from gennaker.engine.contexts import has_expressions
 from gennaker.engine.differences import Difference
@@ -147,7 +147,14 @@ def with_changes(
             message = f"Event {change.number}, changed like that, is none: {error}."
             raise Refused(Problem(code="what_if.bad_event", message=message, pointer="/events")) from error
         changed.add(change.number)
-    return _outcome(recording, _Run(recording, events, calculator, changed=frozenset(changed)))
+    if not isinstance(events[0].event, Submitted):
+        message = "The first event is the submission, from which everything follows; it can't become another one."
+        raise Refused(Problem(code="what_if.bad_event", message=message, pointer="/events"))
+    try:
+        return _outcome(recording, _Run(recording, events, calculator, changed=frozenset(changed)))
+    except OverflowError as error:
+        message = "With these times the run would go on beyond the end of the calendar."
+        raise Refused(Problem(code="what_if.bad_event", message=message, pointer="/events")) from error
 
 
 def _laid_over(event: StagePrepared, old: JsonObject, new: JsonObject, notes: list[str]) -> StagePrepared:
@@ -273,7 +280,11 @@ class _Run:
                 continue
             if event is None:
                 event = self._calculated(key, at)
-            if event is not None and not (isinstance(event, TimerRang) and self._is_open(key)):
+            if isinstance(event, TimerRang):
+                if self._is_open(event.key):
+                    continue
+                key = event.key  # what carries the limit stays asked for
+            if event is not None:
                 self._asked.pop(key, None)
                 self._take(event)
         raise Refused(Problem(code="what_if.endless", message=f"After {_STEPS_AT_MOST} events no end was reached."))
@@ -335,6 +346,10 @@ class _Run:
         if isinstance(effect, StartTimer):
             self._push(at, _LATE, key, TimerRang(at=at, key=key))
             return
+        timer = limits.carried(pending)
+        if timer is not None and timer.due is not None:
+            rings = max(now, timer.due)
+            self._push(rings, _LATE, key, TimerRang(at=rings, key=timer.effect.key))
         answer = self._answers.pop(key, None)
         recorded = self._recorded.get(key)
         at += recorded.took if recorded else timedelta()

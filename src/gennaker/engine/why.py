@@ -21,10 +21,21 @@ from gennaker.engine.answers import Answer, Link, Way, Why
 from gennaker.engine.draft import Draft
 from gennaker.engine.rules import Rules
 from gennaker.interfaces.inspection import Facts, Known
+from gennaker.model import time_limits
 from gennaker.model.effect import Deliver, PendingEffect
 from gennaker.model.execution import Execution, Stage, Task
 from gennaker.model.statuses import Status
-from gennaker.model.waiting import ForExecution, ForLock, ForRetry, ForTime, ForTurn, ForWindow, ForWork, Waiting
+from gennaker.model.waiting import (
+    ForExecution,
+    ForLock,
+    ForObject,
+    ForRetry,
+    ForTime,
+    ForTurn,
+    ForWindow,
+    ForWork,
+    Waiting,
+)
 
 _ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
 _GRACE = timedelta(seconds=5)
@@ -72,7 +83,8 @@ def explain(facts: Facts, rules: Rules, *, stage_ref: str = "") -> Why:
         ]
     else:
         answers = list(search.of_execution(known, ()))
-    answers = sorted(map(why_waiting.too_late, answers), key=_urgency)
+    answers = [why_waiting.counted_from_ahead(why_waiting.too_late(one), facts.at) for one in answers]
+    answers = sorted(answers, key=_urgency)
     return Why(
         execution_id=head.id,
         name=head.name or head.description,
@@ -281,17 +293,22 @@ class _Search:
         """The answer with the nearest time limit."""
         draft = Draft(known.execution, at=self._facts.at, rules=self._rules)
         limits: list[tuple[datetime, str]] = []
+        wait = task.waiting_for
+        if isinstance(wait, ForObject | ForRetry) and wait.gives_up_at is not None:
+            said = f"{wait.name} isn't what it waits for" if isinstance(wait, ForObject) else "there is no answer"
+            limits.append((wait.gives_up_at, why_waiting.after_failure(stage, f"{said} by then")))
         of_task = timing.task_deadline(draft, stage, task)
         if of_task is not None:
-            limits.append((of_task, f"task {task.name} of stage {stage.name}"))
-        limiting = timing.limiting_stage(draft, stage)
+            what = f"task {task.name} of stage {stage.name}"
+            limits.append((of_task, why_waiting.after_time_out(stage, what)))
+        limiting = time_limits.limiting_stage(draft.stages, stage)
         of_stage = timing.stage_deadline(draft, limiting) if limiting else None
         if limiting is not None and of_stage is not None and stage.type != timing.WINDOW_TYPE:
-            limits.append((of_stage, f"stage {limiting.name}"))
+            limits.append((of_stage, why_waiting.after_time_out(stage, f"stage {limiting.name}")))
         if not limits:
             return answer
-        at, what = min(limits)
-        return replace(answer, times_out_at=at, then=why_waiting.after_time_out(stage, what))
+        at, then = min(limits)
+        return replace(answer, times_out_at=at, then=then)
 
 
 def _leaves(execution: Execution, stages: "Iterator[Stage] | list[Stage]") -> list[Stage]:

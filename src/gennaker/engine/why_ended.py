@@ -98,6 +98,7 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
         link = Link(code="execution", sentence=said, execution_id=head.id, stage_id=stage.id, since=stage.end_time)
         yield from of_execution(facts, child, (*chain, link))
         return
+    details = foreign.mapping(problem.get("details"))
     yield _answer(
         execution,
         stage,
@@ -107,7 +108,8 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
         ways=_after_failure(execution, stage, str(problem.get("remedy", ""))),
         about=code,
         notes=(*_expressions(stage), *half_applied.sentences(stage.name, stage.context)),
-        log=_last_lines(problems.log_of(foreign.mapping(problem.get("details")))),
+        log=_last_lines(problems.log_of(details)),
+        url=foreign.text_at(details, "url"),
     )
 
 
@@ -166,7 +168,7 @@ def _skipped(known: Known, stage: Stage, chain: tuple[Link, ...]) -> Answer:
         if stage.last_modified:
             said = f"{stage.last_modified.user} skipped stage {stage.name}."
         return _answer(execution, stage, "skipped.by-hand", said, chain)
-    if stage.start_time_expiry is not None and stage.start_time is not None:
+    if stage.start_time_expiry is not None and stage.start_time is None:
         said = f"Stage {stage.name} was skipped: its start time had expired at {stage.start_time_expiry.isoformat()}."
         return _answer(execution, stage, "skipped.expired", said, chain)
     return _answer(execution, stage, "skipped", f"Stage {stage.name} had nothing to do.", chain)
@@ -279,6 +281,7 @@ def _answer(  # noqa: PLR0913, PLR0917 - private: one place where all of them ar
     about: str = "",
     notes: tuple[str, ...] = (),
     log: str = "",
+    url: str = "",
 ) -> Answer:
     return Answer(
         code=code,
@@ -287,6 +290,7 @@ def _answer(  # noqa: PLR0913, PLR0917 - private: one place where all of them ar
         stage_id=stage.id if stage else "",
         stage=stage.name if stage else "",
         about=about,
+        url=url,
         since=stage.end_time if stage else execution.head.end_time,
         ways=ways,
         chain=chain,

@@ -1,6 +1,6 @@
 """Why something waits: one answer for each kind of wait, and for what is wrong with the waiting itself."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -26,6 +26,9 @@ from gennaker.model.waiting import (
     Waiting,
 )
 
+_SKEW = timedelta(minutes=1)
+"""Two servers' clocks may differ by less, without anybody having put one back."""
+
 
 def code_of(wait: Waiting) -> str:
     """The kind of a wait as answers name it: its `type` in JSON."""
@@ -48,6 +51,7 @@ def of_wait(
         task=task.name if task else "",
         about=about,
         observed=observed,
+        url=wait.url if isinstance(wait, ForObject) else "",
         since=wait.since or begun,
         goes_on_at=_goes_on_at(wait),
         ways=tuple(_ways(execution, stage, wait)),
@@ -175,6 +179,14 @@ def too_late(answer: Answer) -> Answer:
     return replace(answer, ways=ways, notes=(note, *answer.notes))
 
 
+def counted_from_ahead(answer: Answer, at: datetime) -> Answer:
+    """An answer whose wait began at a time that hasn't come yet: the clock was put back since."""
+    if answer.since is None or answer.since - at <= _SKEW:
+        return answer
+    note = "It began at a time that lies ahead: the clock was put back meanwhile, and what is timed takes longer by as much."
+    return replace(answer, notes=(note, *answer.notes))
+
+
 def lost(execution: Execution, stage: Stage | None, what: str, chain: tuple[Link, ...]) -> Answer:
     """Nothing will move it on: no wait that anybody knows of."""
     name = f"Stage {stage.name}" if stage else f"Execution {execution.head.id}"
@@ -270,6 +282,11 @@ def after_time_out(stage: Stage, what: str) -> str:
     said = f"the time limit of {what} is reached"
     if stage.context.get("markSuccessfulOnTimeout") is True:
         return f"When {said}, the task counts as successful."
+    return after_failure(stage, said)
+
+
+def after_failure(stage: Stage, said: str) -> str:
+    """What the engine does when a stage fails, for which `said` is the occasion."""
     if stage.context.get("continuePipeline") is True:
         return f"When {said}, the stage fails and the pipeline goes on."
     if stage.context.get("failPipeline") is False:

@@ -11,6 +11,7 @@ from gennaker.expressions import clock_text
 from gennaker.expressions.conversions import as_double, java_text, text, truth, unconvertible
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.number_text import parse_real, parse_whole
+from gennaker.expressions.operators import cut
 from gennaker.expressions.values import (
     INT_MAX,
     INT_MIN,
@@ -59,8 +60,8 @@ BOXES = {
 _PRIMITIVES = {box: name for name, box in BOXES.items()}
 _NUMBERS = frozenset({"Integer", "Long", "Double", "Float", "Byte", "Short", "BigInteger", "Number"})
 _COLLECTIONS = frozenset({"Collection", "List", "Set"})
-_ENUMS = frozenset({"DayOfWeek", "ChronoUnit", "ExecutionStatus"})
-_NAMED_BY_TEXT = frozenset({"UUID", "Date", "Charset", "Locale", "TimeZone", "ZoneId", "StringBuffer"})
+_ENUMS = frozenset({"DayOfWeek", "ChronoUnit", "ExecutionStatus", "Month", "TextStyle"})
+_NAMED_BY_TEXT = frozenset({"UUID", "Date", "Charset", "Locale", "TimeZone", "ZoneId", "ZoneOffset", "StringBuffer"})
 """Types that Spring's converters make of text."""
 
 
@@ -188,7 +189,7 @@ def convert(kind: str, value: Value) -> Value:
     if kind.endswith("[]"):
         component = kind.removesuffix("[]")
         wanted = "Character" if component == "char" else component
-        return Array(component, [convert(wanted, item) for item in _collection(value)])
+        return Array(component, [_required(component, convert(wanted, item)) for item in _collection(value)])
     if kind == "String":
         return text(value)
     items = items_of(value)
@@ -223,6 +224,8 @@ def _one(kind: str, value: Value) -> Value:
     boxed = BOXES.get(kind, kind)
     if boxed in ("Double", "Float"):
         return _real(boxed, value)
+    if boxed == "BigInteger" and is_number(value):
+        return BigInteger(cut(value, 64) if isinstance(value, float) else value)  # type: ignore[call-overload]  # whole
     if boxed in _NUMBERS:
         return _whole(_PRIMITIVES.get(boxed, "int"), value)
     match boxed:
@@ -230,11 +233,11 @@ def _one(kind: str, value: Value) -> Value:
             return truth(value)
         case "Character":
             return _character(value)
-        case "DayOfWeek" | "ChronoUnit" | "ExecutionStatus":
+        case "DayOfWeek" | "ChronoUnit" | "ExecutionStatus" | "Month" | "TextStyle":
             return _enum(boxed, value)
         case "UUID" if isinstance(value, str):
             return clock_text.uuid_of(value)
-        case "Charset" | "Locale" if isinstance(value, str):
+        case "Charset" | "Locale" | "ZoneId" | "ZoneOffset" if isinstance(value, str):
             return value or None
     return _moment(kind, value)
 
@@ -262,7 +265,7 @@ def _enum(kind: str, value: Value) -> Value:
 def _number_in(value: Value, kind: str) -> int | float | None:
     """The number that a text, character, enum or number stands for; None of empty text."""
     if isinstance(value, str):
-        word = "".join(value.split())
+        word = "".join(value.split()) if value.isascii() else _without_whitespace(value)
         if not word:
             return None
         if kind in ("Double", "Float"):
@@ -281,6 +284,11 @@ def _number_in(value: Value, kind: str) -> int | float | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     raise unconvertible(value, kind)
+
+
+def _without_whitespace(value: str) -> str:
+    """Without what is whitespace to Java, which spaces that don't break aren't."""
+    return "".join(character for character in value if character in "\xa0\u2007\u202f" or not character.isspace())
 
 
 def _whole(kind: str, value: Value) -> int | None:

@@ -28,7 +28,7 @@ def run_cases(text: str) -> str:
     """
     try:
         cases = decode_json(text)
-    except (msgspec.DecodeError, RecursionError) as cause:
+    except msgspec.DecodeError as cause:
         message = f"The cases aren't JSON: {why_not_json(cause, text.encode())}."
         raise Refused(Problem(code="cases.malformed", message=message)) from cause
     listed = [case for case in cases if isinstance(case, dict)] if isinstance(cases, list) else []

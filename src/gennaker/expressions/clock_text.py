@@ -54,7 +54,14 @@ STATUSES = (
     "SKIPPED",
     "BUFFERED",
 )
-CONSTANTS = {"DayOfWeek": DAYS, "ChronoUnit": UNITS, "ExecutionStatus": STATUSES}
+STYLES = ("FULL", "FULL_STANDALONE", "SHORT", "SHORT_STANDALONE", "NARROW", "NARROW_STANDALONE")
+CONSTANTS = {
+    "DayOfWeek": DAYS,
+    "ChronoUnit": UNITS,
+    "ExecutionStatus": STATUSES,
+    "Month": tuple(month.upper() for month in MONTHS),
+    "TextStyle": STYLES,
+}
 
 PACKAGES = {
     "Date": "java.util",
@@ -115,7 +122,11 @@ def uuid_text(number: int) -> str:
 def uuid_of(text: str | None) -> Uuid:
     """A UUID from its usual form; groups may be shorter, as in Java."""
     groups = (text or "").split("-")
-    if len(groups) != 5 or not all(re.fullmatch("[0-9a-fA-F]{1,16}", group) for group in groups):
+    if (
+        len(text or "") > 36
+        or len(groups) != 5
+        or not all(re.fullmatch("[0-9a-fA-F]{1,16}", group) for group in groups)
+    ):
         raise ExpressionError(Kind.JAVA_EXCEPTION, f"{(text or '')[:60]!r} isn't a UUID.")
     number = 0
     for group, size in zip(groups, (32, 16, 16, 16, 48), strict=True):
@@ -177,6 +188,12 @@ def date_text(value: Date) -> str:
     at = moment(value.milliseconds // 1000)
     day, month = DAYS[at.weekday()].title()[:3], MONTHS[at.month - 1][:3]
     return f"{day} {month} {at.day:02d} {at.hour:02d}:{at.minute:02d}:{at.second:02d} UTC {at.year:04d}"
+
+
+def iso_date_text(value: Date) -> str:
+    """`1970-01-01T00:00:00.000+00:00`."""
+    at = moment(value.milliseconds // 1000)
+    return f"{at.isoformat()[:19]}.{value.milliseconds % 1000:03d}+00:00"
 
 
 def fields(value: LocalDate | LocalDateTime) -> list[Json]:

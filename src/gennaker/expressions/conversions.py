@@ -8,7 +8,7 @@ import base64
 import math
 from collections.abc import Callable
 
-from gennaker.expressions import clock_text
+from gennaker.expressions import clock_text, work
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.number_text import double_text, float_text
 from gennaker.expressions.values import (
@@ -53,8 +53,12 @@ def java_text(value: Value) -> str:
     """Java's `String.valueOf`. Raises LIMIT where the text would be too long."""
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)  # what there is most of, without the list
     pieces: list[str] = []
     _write(value, pieces, 0)
+    if len(pieces) > 1:
+        work.spend(len(pieces))
     return "".join(pieces)
 
 
@@ -137,6 +141,7 @@ def text(value: Value) -> str | None:
         return _text_of_one(value)
     pieces: list[str] = []
     _join(value, pieces, 0)
+    work.spend(len(pieces))
     return "".join(pieces)
 
 
@@ -263,6 +268,8 @@ class _Writer:
 
     def json(self, value: Value) -> Json:
         self._budget.charge(value if isinstance(value, str) else None)
+        if type(value) is int:
+            return value
         match value:
             case str():
                 return value if value.isascii() else whole_characters(value)
@@ -277,8 +284,13 @@ class _Writer:
             case list() | Group():
                 return [self.json(item) for item in items_of(value) or ()]
             case dict() | LookupMap():
-                return {whole_characters(java_text(key)): self.json(item) for key, item in entries(value).items()}
+                return {self._key(key): self.json(item) for key, item in entries(value).items()}
         return self._holder(value)
+
+    def _key(self, key: Value) -> str:
+        if key is None and self._is_bean:
+            raise ExpressionError(Kind.CONVERSION, "A map with the key null can't be written as JSON.")
+        return whole_characters(_key_text(key))
 
     def _holder(self, value: Value) -> Json:
         match value:
@@ -289,7 +301,7 @@ class _Writer:
             case Array():
                 return self._array(value)
             case Entry():
-                return {java_text(value.key): self.json(value.value)}
+                return {self._key(value.key): self.json(value.value)}
             case NotEvaluable():
                 return {"expression": self.json(value.expression)}
         return _object_json(value)
@@ -298,8 +310,17 @@ class _Writer:
         if value.component == "byte":
             return base64.b64encode(bytes(int(item) & 0xFF for item in value.items if isinstance(item, int))).decode()
         if value.component == "char":
-            return "".join(java_text(item) for item in value.items)
+            return whole_characters("".join(java_text(item) for item in value.items))
         return [self.json(item) for item in value.items]
+
+
+def _key_text(key: Value) -> str:
+    """What Jackson writes for a key: enums by their constant, types without `class`, dates in full."""
+    if type(key) is str:
+        return key
+    if isinstance(key, Date):
+        return clock_text.iso_date_text(key)
+    return str(_object_json(key)) if isinstance(key, (EnumValue, Typed)) else java_text(key)
 
 
 def _object_json(value: Value) -> Json:

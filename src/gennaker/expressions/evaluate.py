@@ -12,7 +12,7 @@ ends, and soon.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from gennaker.expressions import certain, members, methods_text, operators, tree, types
+from gennaker.expressions import certain, costs, members, methods_text, operators, tree, types
 from gennaker.expressions.arguments import BOXES, convert, suits
 from gennaker.expressions.conversions import java_text, text, truth
 from gennaker.expressions.failures import ExpressionError, Kind, of_pattern
@@ -79,6 +79,8 @@ def _read(node: tree.Property, target: Value, scope: Scope) -> Value:
         if node.is_safe:
             return None
         raise _null(scope, f"The property {node.name} can't be read", node)
+    if type(target) is str and len(target) > costs.LONG:
+        scope.session.charge(costs.of_call(target, node.name, ()))
     return scope.session.made(members.property_of(scope.session.world, target, node.name))
 
 
@@ -127,26 +129,10 @@ def _call(node: tree.Call, target: Value, scope: Scope) -> Value:
             return None
         raise _null(scope, f"The method {node.name} can't be called", node)
     try:
-        session.charge(_cost(target, node.name, arguments))
+        session.charge(costs.of_call(target, node.name, arguments))
         return session.made(members.call(session.world, target, node.name, arguments))
     except PatternError as error:
         raise of_pattern(error) from error
-
-
-_REGEX_METHODS = frozenset({"matches", "replaceAll", "replaceFirst", "split"})
-
-
-def _cost(target: Value, name: str, arguments: Sequence[Value]) -> int:
-    """Steps that a method needs beyond one."""
-    if isinstance(target, str):
-        if name in _REGEX_METHODS and arguments and isinstance(arguments[0], str):
-            return java.steps(arguments[0], target)
-        return len(target) >> 8
-    items = items_of(target)
-    if items is None:
-        return 0
-    others = items_of(arguments[0]) if arguments else None
-    return len(items) * (1 if others is None else len(others)) >> 3
 
 
 def _variable(node: tree.Variable, scope: Scope) -> Value:
@@ -171,7 +157,7 @@ def _function(node: tree.Function, scope: Scope) -> Value:
         given.append(view)
         arguments = arguments[1:]
     given += _converted(node, function, arguments)
-    session.charge(sum(len(value) for value in given if isinstance(value, str)) // function.characters_per_step)
+    session.charge(int(sum(len(value) for value in given if isinstance(value, str)) / function.characters_per_step))
     try:
         return session.made(function.code(Call(session.scene, session.lookup), *given))
     except LookupFailed as cause:
@@ -241,6 +227,7 @@ def _index(node: tree.Index, target: Value, scope: Scope) -> Value:
     if items is not None:
         return _item(items, key)
     if isinstance(target, str):
+        scope.session.charge(len(target) >> 8)
         return _item(methods_text.units(target), key)
     if isinstance(key, str):
         return members.property_of(scope.session.world, target, key)
@@ -379,6 +366,8 @@ def _comparison(node: tree.Comparison, scope: Scope) -> Value:
         return _matches(left, node.right, scope)
     right = _operand(node.right, scope)
     if node.operator in operators.TESTS:
+        if type(left) is str and len(left) > costs.LONG:
+            scope.session.charge(len(left) >> 6)
         return operators.holds(node.operator, left, right)
     if node.operator == "between":
         return operators.is_between(left, right)

@@ -5,7 +5,9 @@ then the stage's own outputs, then those of requisite stages, of all synthetic c
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cached_property, partial
+
+import msgspec
 
 from gennaker.expressions import trigger_view
 from gennaker.expressions.failures import ExpressionError, Kind
@@ -29,18 +31,41 @@ def _text(raw: JsonObject, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution in parts that are only made when an expression asks for them: most ask for its name, or for one stage."""
+
+    head: Callable[[], JsonObject]
+    """The API's JSON without its stages and what they have put out."""
+    stages: Callable[[], list[Json]]
+    """All stages (synthetic ones too) in their order; nobody changes them."""
+    whole: Callable[[], JsonObject]
+    """The API's JSON."""
+
+
 class ExecutionView:
     """The objects of one execution; each is made once, so that they are equal to themselves."""
 
-    def __init__(self, raw: JsonObject) -> None:
-        """`raw` is the execution as the API gives it, with all stages (synthetic ones too) in their order."""
-        self.raw = raw
-        self.stages = objects(raw.get("stages"))
-        self._by_ref = {_text(stage, "refId"): stage for stage in reversed(self.stages)}
-        self._by_id = {_text(stage, "id"): stage for stage in reversed(self.stages)}
+    def __init__(self, source: JsonObject | Parts) -> None:
+        """As the API gives it, with all stages (synthetic ones too) in their order."""
+        self._source = source
+        self.raw = source.head() if isinstance(source, Parts) else source
+        """Its JSON; where it is made of parts, without stages."""
         self._records: dict[int, Record] = {}
         self._ancestors: dict[int, list[JsonObject]] = {}
         self._execution: Record | None = None
+
+    @cached_property
+    def stages(self) -> list[JsonObject]:
+        """The JSON of all stages."""
+        return objects(self._source.stages() if isinstance(self._source, Parts) else self._source.get("stages"))
+
+    @cached_property
+    def _by_ref(self) -> dict[str, JsonObject]:
+        return {_text(stage, "refId"): stage for stage in reversed(self.stages)}
+
+    @cached_property
+    def _by_id(self) -> dict[str, JsonObject]:
+        return {_text(stage, "id"): stage for stage in reversed(self.stages)}
 
     def find(self, id_or_ref: str) -> JsonObject | None:
         """A stage by its id or refId."""
@@ -120,7 +145,7 @@ class ExecutionView:
                     merged[key] = joined
                 else:
                     merged[key] = value
-        return merged
+        return {str(key): merged[str(key)] for key in in_table_order(merged)}
 
     def _in_order(self) -> list[JsonObject]:
         """Top-level stages, each after those that it requires."""
@@ -259,7 +284,7 @@ class ExecutionView:
         return Record(
             "PipelineExecutionImpl",
             label,
-            raw,
+            self._source.whole if isinstance(self._source, Parts) else raw,
             properties,
             blocked=_EXECUTION_BLOCKED,
             methods=finders,

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gennaker.expressions import yaml_text
+from gennaker.expressions import work, yaml_text
 from gennaker.expressions.conversions import java_text, to_json
 from gennaker.expressions.execution_view import ExecutionView
 from gennaker.expressions.failures import ExpressionError, Kind
+from gennaker.expressions.hashing import in_table_order
 from gennaker.expressions.number_text import parse_real, parse_whole
 from gennaker.expressions.root import Scene
 from gennaker.expressions.trigger_view import artifact, objects
@@ -85,7 +86,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """The first parameter is the execution, added by rewriting; `code` gets it as an `ExecutionView`."""
     is_variable: bool = False
     """The last parameter takes all further arguments."""
-    characters_per_step: int = 64
+    characters_per_step: float = 64
     """How much text the function gets through in the time of one node."""
 
 
@@ -169,7 +170,10 @@ def _to_json(_call: Call, value: Value) -> str:
     if isinstance(value, (Instant, LocalDate, LocalDateTime)):
         raise _failed("#toJson can't write days, times and instants. Add .toString().")
     is_marked = isinstance(value, NotEvaluable)
-    written = json_text(to_json(value.expression if isinstance(value, NotEvaluable) else value, is_bean=True))
+    pieces: list[str] = []
+    _write_json(to_json(value.expression if isinstance(value, NotEvaluable) else value, is_bean=True), pieces)
+    written = "".join(pieces)
+    work.spend(max(len(written) >> 2, len(pieces)))
     if not is_marked and "${" in written:
         raise _failed("The result of #toJson would contain an expression. Wrap the value in #doNotEval(…).")
     return written
@@ -313,7 +317,7 @@ def _deployed(view: ExecutionView, stage: JsonObject) -> list[Value]:
         result for task in objects(view.value_at(stage, "kato.tasks")) for result in objects(task.get("resultObjects"))
     ]
     made["deployments"] = [deployment for result in results for deployment in objects(result.get("deployments"))]
-    return [made]
+    return [{key: made[str(key)] for key in in_table_order(made)}]
 
 
 def _manifest_label(_call: Call, view: ExecutionView, name: str | None, kind: str | None, label: str | None) -> Value:
@@ -407,7 +411,7 @@ def _of(code: Code, *parameters: str) -> Function:
 
 
 def _yaml_of(code: Code) -> Function:
-    return Function(parameters=("String",), code=code, characters_per_step=2)
+    return Function(parameters=("String",), code=code, characters_per_step=1 / 4)
 
 
 FUNCTIONS: Mapping[str, Function] = {

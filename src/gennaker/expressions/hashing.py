@@ -2,7 +2,9 @@
 
 import struct
 from collections.abc import Iterable
+from datetime import date
 
+from gennaker.expressions import work
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.values import (
     Char,
@@ -12,6 +14,7 @@ from gennaker.expressions.values import (
     Group,
     Instant,
     LocalDate,
+    LocalDateTime,
     Uuid,
     Value,
     entries,
@@ -25,7 +28,10 @@ _MASK = 0xFFFFFFFF
 
 def java_hash(value: Value) -> int:
     """The hash as an int. Raises UNSUPPORTED, or LIMIT for values that only look small."""
-    return _signed(_Hashing().of(value))
+    hashing = _Hashing()
+    found = hashing.of(value)
+    work.spend(hashing.count)
+    return _signed(found)
 
 
 def text_hash(text: str) -> int:
@@ -68,14 +74,14 @@ def _folded(number: int) -> int:
 
 
 class _Hashing:
-    __slots__ = ("_count",)
+    __slots__ = ("count",)
 
     def __init__(self) -> None:
-        self._count = 0
+        self.count = 0
 
     def of(self, value: Value) -> int:
-        self._count += 1
-        if self._count > MAX_HASHED:
+        self.count += 1 + (len(value) >> 2 if isinstance(value, str) else 0)
+        if self.count > MAX_HASHED:
             raise ExpressionError(Kind.LIMIT, "The value is too large for hashCode.")
         if value is None:
             return 0
@@ -117,11 +123,18 @@ def _of_time(value: Value) -> int:
         case Instant():
             return (_folded(value.second) + 51 * value.nanosecond) & _MASK
         case LocalDate():
-            day = value.day
-            return ((day.year & 0xFFFFF800) ^ ((day.year << 11) + (day.month << 6) + day.day)) & _MASK
+            return _day(value.day)
+        case LocalDateTime():
+            at = value.at
+            nanos = ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000_000 + value.nanosecond
+            return _day(at.date()) ^ _folded(nanos)
         case Uuid():
             return _folded((value.number >> 64) ^ (value.number & (2**64 - 1)))
     raise ExpressionError(Kind.UNSUPPORTED, f"hashCode of {type_name(value)} isn't offered.")
+
+
+def _day(day: date) -> int:
+    return ((day.year & 0xFFFFF800) ^ ((day.year << 11) + (day.month << 6) + day.day)) & _MASK
 
 
 def _whole(value: int) -> int:

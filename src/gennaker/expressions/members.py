@@ -168,8 +168,21 @@ def _record_property(target: Record, name: str) -> Value:
         raise _blocked(target, name)
     if name == "toString":
         return java_text(target)
+    getter = _bare(target, name)
+    if getter:
+        return target.properties[getter]()
     message = f"A {target.type_name} has no property {name}."
     raise ExpressionError(Kind.PROPERTY_MISSING, message, nearest=nearest(name, target.properties))
+
+
+def _bare(target: Record, name: str) -> str:
+    """The property that a getter without arguments reads, by its name `getX`, `isX` or `x`; empty: there is none."""
+    for prefix in ("get", "is", ""):
+        bare = name.removeprefix(prefix)
+        bare = bare[:1].lower() + bare[1:] if prefix else bare
+        if name.startswith(prefix) and bare in target.properties:
+            return bare
+    return ""
 
 
 def call(world: types.World, target: Value, name: str, arguments: Sequence[Value]) -> Value:
@@ -192,11 +205,9 @@ def _record_call(target: Record, name: str, arguments: Sequence[Value]) -> Value
             Kind.MUTATION, f"The method {name} would change the execution; expressions can only read."
         )
     if not arguments:
-        for prefix in ("get", "is", ""):
-            bare = name.removeprefix(prefix)
-            bare = bare[:1].lower() + bare[1:] if prefix else bare
-            if name.startswith(prefix) and bare in target.properties:
-                return target.properties[bare]()
+        getter = _bare(target, name)
+        if getter:
+            return target.properties[getter]()
         if name == "toString":
             return java_text(target)
         if name in target.blocked:

@@ -7,12 +7,13 @@ from functools import partial
 
 from gennaker.expressions import date_format
 from gennaker.expressions.clock_text import CONSTANTS, DAYS, constant, epoch_second, moment, unit_text, uuid_of
-from gennaker.expressions.failures import bad
+from gennaker.expressions.failures import ExpressionError, Kind, bad
 from gennaker.expressions.hashing import text_hash
 from gennaker.expressions.methods import Table, merged, statics, table
 from gennaker.expressions.methods_collections import OBJECT
-from gennaker.expressions.methods_time import between
+from gennaker.expressions.methods_time import is_supported
 from gennaker.expressions.operators import compare, wrap
+from gennaker.expressions.time_sums import between
 from gennaker.expressions.values import (
     Array,
     Date,
@@ -209,7 +210,7 @@ def _enum(name: str, extra: dict[str, Callable[..., Value]]) -> Table:
             },
             blocked="getDeclaringClass() getDuration() describeConstable() query(TemporalQuery) range(TemporalField)"
             " adjustInto(Temporal) addTo(Temporal,long)",
-            others="get(TemporalField) getLong(TemporalField) isSupported(TemporalField) getDisplayName(TextStyle,Locale)",
+            others="get(TemporalField) getLong(TemporalField) isSupported(TemporalField)",
         ),
         STATICS[name],
         OBJECT,
@@ -220,12 +221,22 @@ def _next_day(value: EnumValue, count: int) -> EnumValue:
     return EnumValue("DayOfWeek", DAYS[(value.ordinal + count) % 7], (value.ordinal + count) % 7)
 
 
+def _shown_day(value: EnumValue, style: EnumValue | None, locale: str | None) -> str:
+    """In English: `Monday`, `Mon`, `M`."""
+    if style is None or locale is None:
+        raise bad("The style and the locale mustn't be null.")
+    if not locale.lower().startswith("en"):
+        raise ExpressionError(Kind.UNSUPPORTED, f"Names of days are offered in English only, not for {locale[:20]!r}.")
+    return value.name.title()[: {"F": 9, "S": 3, "N": 1}[style.name[0]]]
+
+
 DAY_OF_WEEK: Table = _enum(
     "DayOfWeek",
     {
         "getValue()": lambda value: value.ordinal + 1,
         "plus(long)": _next_day,
         "minus(long)": lambda value, count: _next_day(value, -count),
+        "getDisplayName(TextStyle,Locale)": _shown_day,
     },
 )
 CHRONO_UNIT: Table = _enum(
@@ -234,6 +245,7 @@ CHRONO_UNIT: Table = _enum(
         "between(Temporal,Temporal)": lambda unit, start, end: between(unit, _other(start), _other(end)),
         "isDurationEstimated()": lambda unit: unit.ordinal >= CONSTANTS["ChronoUnit"].index("DAYS"),
         "toString()": unit_text,
+        "isSupportedBy(Temporal)": lambda unit, value: is_supported(_other(value), unit),
         "isDateBased()": lambda unit: 7 <= unit.ordinal < 15,
         "isTimeBased()": lambda unit: unit.ordinal < 7,
     },

@@ -107,6 +107,8 @@ MAP: Table = merged(
 
 def _all_of(target: LookupMap, key: Value) -> Value:
     names = target.names
+    if key is None:
+        raise bad("The key is null.")
     return names.all_of(java_text(key)) if isinstance(names, Inheriting) else []
 
 

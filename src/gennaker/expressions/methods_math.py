@@ -1,8 +1,10 @@
 """The static methods of java.lang.Math."""
 
 import math
+import struct
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 
 from gennaker.expressions.failures import bad
 from gennaker.expressions.methods import Table, statics
@@ -90,7 +92,16 @@ def _logarithm(code: Callable[[float], float], zero: float = 0.0) -> Callable[[f
 
 
 def _sinh(number: float) -> float:
-    return math.sinh(number) if abs(number) < 711 else math.copysign(math.inf, number)
+    return math.copysign(math.inf, number) if abs(number) >= 711 else math.sinh(number)
+
+
+def _cube_root(number: float) -> float:
+    """Of the numbers beside the library's the best: it may be one off, which Java's isn't."""
+    found = math.cbrt(number)
+    if not math.isfinite(found) or found == 0:
+        return found
+    near = (found, math.nextafter(found, math.inf), math.nextafter(found, -math.inf))
+    return min(near, key=lambda each: abs(Fraction(each) ** 3 - Fraction(number)))
 
 
 def _signum(number: float) -> float:
@@ -135,6 +146,42 @@ def _unit(number: float) -> float:
     return math.ulp(number) if math.isfinite(number) else abs(number)
 
 
+def _single_after(number: float, goal: float) -> Float:
+    """The 32-bit number next to a number, towards a goal."""
+    if math.isnan(number) or math.isnan(goal) or number == goal:
+        return Float(goal if number == goal else math.nan)
+    if number == 0:
+        return Float(math.copysign(2.0**-149, goal))
+    if math.isinf(number):
+        return Float(math.copysign((2 - 2.0**-23) * 2.0**127, number))
+    (bits,) = struct.unpack("<i", struct.pack("<f", number))
+    (moved,) = struct.unpack("<f", struct.pack("<i", bits + (1 if (goal > number) == (number > 0) else -1)))
+    return Float(moved)
+
+
+def _single_exponent(number: float) -> int:
+    return max(_exponent(number), -127) if math.isfinite(number) else 128
+
+
+def _single_unit(number: float) -> Float:
+    if not math.isfinite(number):
+        return Float(abs(number))
+    return Float(2.0 ** max(_single_exponent(number) - 23, -149))
+
+
+def _multiplied_and_added(one: float, two: float, added: float) -> float:
+    """Rounded once."""
+    if not all(map(math.isfinite, (one, two, added))) or 0 in (one, two):
+        return one * two + added
+    exact = Fraction(one) * Fraction(two) + Fraction(added)
+    if exact == 0:
+        return one * two + added
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
+
+
 _WHOLE: dict[str, Callable[..., Value]] = {
     "floorDiv(int,int)": lambda left, right: wrap(_quotient(left, right), 32),
     "floorDiv(long,int)": lambda left, right: Long(wrap(_quotient(left, right), 64)),
@@ -161,7 +208,7 @@ _REAL: dict[str, Callable[..., Value]] = {
     "ceil(double)": _whole_part(math.ceil),
     "rint(double)": _whole_part(round),
     "sqrt(double)": _real(math.sqrt),
-    "cbrt(double)": _real(math.cbrt),
+    "cbrt(double)": _cube_root,
     "exp(double)": _real(math.exp),
     "expm1(double)": _real(math.expm1),
     "log(double)": _logarithm(math.log),
@@ -189,10 +236,17 @@ _REAL: dict[str, Callable[..., Value]] = {
     "scalb(double,int)": _scaled,
     "scalb(float,int)": lambda number, power: Float(single(_scaled(number, power))),
     "getExponent(double)": _exponent,
+    "getExponent(float)": _single_exponent,
     "ulp(double)": _unit,
+    "ulp(float)": _single_unit,
     "nextUp(double)": lambda number: math.nextafter(number, math.inf),
+    "nextUp(float)": lambda number: _single_after(number, math.inf),
     "nextDown(double)": lambda number: math.nextafter(number, -math.inf),
+    "nextDown(float)": lambda number: _single_after(number, -math.inf),
     "nextAfter(double,double)": math.nextafter,
+    "nextAfter(float,double)": _single_after,
+    "fma(double,double,double)": _multiplied_and_added,
+    "fma(float,float,float)": lambda one, two, added: Float.of(_multiplied_and_added(one, two, added)),
 }
 
 MATH: Table = statics(
@@ -204,6 +258,4 @@ MATH: Table = statics(
         **_REAL,
         "@random()": lambda world: (world.bits() >> 75) / (1 << sys.float_info.mant_dig),
     },
-    others="fma(double,double,double) fma(float,float,float) getExponent(float) ulp(float) nextUp(float)"
-    " nextDown(float) nextAfter(float,double)",
 )

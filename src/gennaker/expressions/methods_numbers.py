@@ -5,13 +5,14 @@ import struct
 from collections.abc import Callable
 
 from gennaker.expressions.conversions import as_double, java_text
-from gennaker.expressions.failures import bad
+from gennaker.expressions.failures import ExpressionError, Kind, bad
 from gennaker.expressions.hashing import java_hash
 from gennaker.expressions.methods import Table, merged, statics, table
+from gennaker.expressions.methods_characters import CHARACTER
 from gennaker.expressions.methods_collections import OBJECT
 from gennaker.expressions.number_text import parse_real, parse_whole, single
-from gennaker.expressions.operators import compare, wrap
-from gennaker.expressions.values import Byte, Char, Float, Long, Short, Value
+from gennaker.expressions.operators import MAX_BITS, compare, wrap
+from gennaker.expressions.values import Array, Byte, Float, Long, Short, Value
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -206,13 +207,29 @@ def _real_statics(kind: str, of: Callable[[float], Value]) -> Table:
             f"max({kind},{kind})": lambda left, right: of(_extreme(left, right, max)),
             f"min({kind},{kind})": lambda left, right: of(_extreme(left, right, min)),
             f"sum({kind},{kind})": lambda left, right: of(left + right),
+            f"toHexString({kind})": lambda number: _hexadecimal(number, is_single=kind == "float"),
             f"hashCode({kind})": lambda number: java_hash(of(number)),
             **(makers if kind == "double" else {}),
             **(_DOUBLE_BITS if kind == "double" else _FLOAT_BITS),
         },
-        others=f"toHexString({kind})",
         blocked="describeConstable()",
     )
+
+
+def _hexadecimal(number: float, *, is_single: bool) -> str:
+    """Double.toHexString: `0x1.8p1`; numbers too small for the usual form begin with `0x0.`."""
+    if not math.isfinite(number):
+        return java_text(number)
+    sign, shown = ("-", float.hex(number)[1:]) if math.copysign(1, number) < 0 else ("", float.hex(number))
+    mantissa, _, power = shown.removeprefix("0x").partition("p")
+    exponent, smallest = int(power), -126 if is_single else -1022
+    if number and (exponent < smallest or mantissa.startswith("0")):
+        bits = 24 if is_single else 52
+        scaled = int(math.ldexp(abs(number), bits - smallest))
+        digits = format(scaled, f"0{bits // 4}x").rstrip("0")
+        return f"{sign}0x0.{digits}p{smallest}"
+    whole_part, _, rest = mantissa.partition(".")
+    return f"{sign}0x{whole_part}.{rest.rstrip('0') or '0'}p{exponent}"
 
 
 def _double_bits(number: float) -> Long:
@@ -283,6 +300,48 @@ def _exact(value: int, bits: int) -> int:
     return int(value)
 
 
+def _bit(value: int, index: int) -> bool:
+    if index < 0:
+        raise bad("A bit can't have a negative number.")
+    return bool(int(value) >> min(index, MAX_BITS) & 1)
+
+
+def _big_bytes(value: int) -> Array:
+    number = int(value)
+    length = (number if number >= 0 else ~number).bit_length() // 8 + 1
+    return Array("byte", [Byte(wrap(byte, 8)) for byte in number.to_bytes(length, signed=True)])
+
+
+_WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
+"""Enough for numbers below 3.3 * 10^24; of larger ones a mistake is as unlikely as in Java."""
+_MAX_TESTED = 2_000
+"""Bits of a number whose being prime is found out."""
+
+
+def _is_probably_prime(value: int, certainty: int) -> bool:
+    number = abs(int(value))
+    if certainty <= 0 or number == 2:
+        return True
+    if number.bit_length() > _MAX_TESTED:
+        raise ExpressionError(Kind.LIMIT, f"Only numbers of up to {_MAX_TESTED:,} bits are tested for being prime.")
+    if number < 2 or any(number % prime == 0 for prime in _WITNESSES):
+        return number in _WITNESSES
+    twos = _trailing_zeros(number - 1, 0)
+    return all(_passes(number, witness, twos) for witness in _WITNESSES)
+
+
+def _passes(number: int, witness: int, twos: int) -> bool:
+    """Miller and Rabin's test."""
+    found = pow(witness, (number - 1) >> twos, number)
+    if found in (1, number - 1):
+        return True
+    for _ in range(twos - 1):
+        found = found * found % number
+        if found == number - 1:
+            return True
+    return False
+
+
 _BIG = table(
     {
         "bitLength()": lambda value: (int(value) if value >= 0 else ~int(value)).bit_length(),
@@ -294,10 +353,11 @@ _BIG = table(
         "longValueExact()": lambda value: Long(_exact(value, 64)),
         "shortValueExact()": lambda value: Short(_exact(value, 16)),
         "byteValueExact()": lambda value: Byte(_exact(value, 8)),
-        "testBit(int)": lambda value, index: bool(int(value) >> min(max(index, 0), 100_000) & 1),
+        "testBit(int)": _bit,
+        "toByteArray()": _big_bytes,
+        "isProbablePrime(int)": _is_probably_prime,
         "getLowestSetBit()": lambda value: _trailing_zeros(int(value), -1),
     },
-    others="isProbablePrime(int) toByteArray()",
     blocked="abs() negate() not() sqrt() nextProbablePrime() add(BigInteger) subtract(BigInteger) multiply(BigInteger)"
     " divide(BigInteger) remainder(BigInteger) mod(BigInteger) pow(int) min(BigInteger) max(BigInteger) gcd(BigInteger)",
 )
@@ -321,42 +381,6 @@ _BOOLEAN_STATICS = statics(
 )
 
 
-def _characters_compared(value: Char, other: Char | None) -> int:
-    if other is None:
-        raise bad("The other character is null.")
-    return ord(value.text) - ord(other.text)
-
-
-def _of_character(name: str, code: Callable[[str], Value]) -> dict[str, Callable[..., Value]]:
-    return {f"{name}(char)": code, f"{name}(int)": lambda number: code(chr(number) if 0 <= number < 0x110000 else "")}
-
-
-_CHARACTER = merged(
-    table(
-        {
-            "charValue()": lambda value: value,
-            "compareTo(Character)": _characters_compared,
-        },
-        blocked="describeConstable()",
-    ),
-    statics(
-        {
-            **_of_character("isDigit", str.isdecimal),
-            **_of_character("isLetter", str.isalpha),
-            **_of_character("isLetterOrDigit", lambda text: text.isalpha() or text.isdecimal()),
-            **_of_character("isUpperCase", str.isupper),
-            **_of_character("isLowerCase", str.islower),
-            **_of_character("isWhitespace", lambda text: text.isspace() and text not in "\xa0\u2007\u202f\x85"),
-            "toUpperCase(char)": lambda text: Char(text.upper() if len(text.upper()) == 1 else text),
-            "toLowerCase(char)": lambda text: Char(text.lower() if len(text.lower()) == 1 else text),
-            "toString(char)": lambda text: text,
-            "compare(char,char)": lambda left, right: ord(left) - ord(right),
-            "getNumericValue(char)": lambda text: int(text, 36) if text.isalnum() and text.isascii() else -1,
-        }
-    ),
-    OBJECT,
-)
-
 STATICS: dict[str, Table] = {
     "Integer": _whole_statics("int", 32, int),
     "Long": _whole_statics("long", 64, Long),
@@ -377,5 +401,5 @@ NUMBERS: dict[str, Table] = {
     },
     "BigInteger": merged(_BIG, _ANY),
     "Boolean": merged(_BOOLEAN, STATICS["Boolean"]),
-    "Character": _CHARACTER,
+    "Character": CHARACTER,
 }

@@ -6,12 +6,13 @@ Positions count UTF-16 units, as in Java; only texts with characters beyond U+FF
 from collections.abc import Callable
 from typing import Any
 
-from gennaker.expressions import formatting, text_blocks
+from gennaker.expressions import charsets, formatting, text_blocks
 from gennaker.expressions.conversions import MAX_TEXT, java_text
 from gennaker.expressions.failures import ExpressionError, Kind, bad
 from gennaker.expressions.hashing import java_hash
 from gennaker.expressions.methods import Table, merged, statics, table
-from gennaker.expressions.operators import compare_text
+from gennaker.expressions.number_text import BLANKS
+from gennaker.expressions.operators import compare_text, wrap
 from gennaker.expressions.values import Array, Byte, Char, Value, equal, items_of
 from gennaker.patterns import java
 from gennaker.patterns.errors import PatternError
@@ -210,21 +211,9 @@ def _split(text: str, pattern: str | None, limit: int = 0) -> Array:
     return Array("String", pieces)
 
 
-def codec_of(charset: str | None) -> str:
-    """Python's name of a character set. Raises JAVA_EXCEPTION."""
-    name = _given(charset, "character set").lower()
-    if name not in ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "utf-16", "utf-16be", "utf-16le"):
-        raise ExpressionError(Kind.JAVA_EXCEPTION, f"The character set {name[:40]!r} isn't known.")
-    return name
-
-
 def _bytes(text: str, charset: str | None = "UTF-8") -> Array:
-    codec = name = codec_of(charset)
     _few(text)
-    encoded = text.encode(codec, "replace")
-    if name == "utf-16":
-        encoded = b"\xfe\xff" + text.encode("utf-16-be", "replace")
-    return Array("byte", [Byte(number - 256 if number > 127 else number) for number in encoded])
+    return Array("byte", [Byte(wrap(number, 8)) for number in charsets.encoded(text, charset)])
 
 
 def _characters(text: str) -> Array:
@@ -239,7 +228,7 @@ def _few(text: str) -> None:
 
 
 def _trim(text: str) -> str:
-    return text.strip("".join(map(chr, range(33))))
+    return text.strip(BLANKS)
 
 
 def _region_equals(text: str, at: int, other: str | None, *rest: int) -> bool:
@@ -398,10 +387,19 @@ def _join(separator: str | None, parts: Value) -> str:
     return made.join(texts)
 
 
-def _value_of_characters(value: Value) -> str:
+def of_characters(value: Value, start: int = 0, count: int | None = None) -> str:
+    """The text of an array of characters, or of a part of it. Raises JAVA_EXCEPTION."""
     if value is None:
         raise ExpressionError(Kind.JAVA_EXCEPTION, "String.valueOf can't take null.")
-    return "".join(java_text(item) for item in items_of(value) or ())
+    return joined("".join(java_text(item) for item in part_of(items_of(value) or [], start, count)))
+
+
+def part_of(items: list[Value], start: int, count: int | None) -> list[Value]:
+    """So many of the items. Raises JAVA_EXCEPTION where there are fewer."""
+    end = len(items) if count is None else start + count
+    if not 0 <= start <= end <= len(items):
+        raise bad(f"The range {start} to {end} lies outside an array of {len(items)} elements.")
+    return items[start:end]
 
 
 STATIC: Table = statics(
@@ -414,7 +412,7 @@ STATIC: Table = statics(
         ),
         "join(CharSequence,Iterable)": _join,
         "join(CharSequence,CharSequence...)": _join,
-        "valueOf(char[])": _value_of_characters,
+        "valueOf(char[])": of_characters,
         "valueOf(Object)": java_text,
         "valueOf(boolean)": java_text,
         "valueOf(char)": java_text,
@@ -422,8 +420,9 @@ STATIC: Table = statics(
         "valueOf(long)": java_text,
         "valueOf(float)": java_text,
         "valueOf(double)": java_text,
-        "copyValueOf(char[])": _value_of_characters,
+        "valueOf(char[],int,int)": of_characters,
+        "copyValueOf(char[])": of_characters,
+        "copyValueOf(char[],int,int)": of_characters,
     },
-    others="copyValueOf(char[],int,int) valueOf(char[],int,int)",
 )
 METHODS: Table = merged(_INSTANCE, STATIC)

@@ -4,12 +4,11 @@ import calendar
 from collections.abc import Callable
 from datetime import date, timedelta
 
+from gennaker.expressions import zones
 from gennaker.expressions.clock_text import (
     DAYS,
     epoch_second,
     local,
-    moment,
-    out_of_range,
 )
 from gennaker.expressions.conversions import java_text
 from gennaker.expressions.failures import bad
@@ -17,6 +16,20 @@ from gennaker.expressions.iso_text import at_time, day_of, parse_day, parse_inst
 from gennaker.expressions.methods import Table, merged, statics, table
 from gennaker.expressions.methods_collections import OBJECT
 from gennaker.expressions.operators import compare
+from gennaker.expressions.time_sums import (
+    MONTHS,
+    NANOS,
+    SIZES,
+    between,
+    given_unit,
+    instant_plus,
+    on_day,
+    plus,
+    plus_days,
+    plus_months,
+    plus_nanos,
+    truncated,
+)
 from gennaker.expressions.values import (
     EnumValue,
     Instant,
@@ -26,126 +39,6 @@ from gennaker.expressions.values import (
     Value,
     type_name,
 )
-
-_NANOS = 1_000_000_000
-_SECONDS = {
-    "NANOS": 1,
-    "MICROS": 1_000,
-    "MILLIS": 1_000_000,
-    "SECONDS": _NANOS,
-    "MINUTES": 60 * _NANOS,
-    "HOURS": 3600 * _NANOS,
-    "HALF_DAYS": 43_200 * _NANOS,
-    "DAYS": 86_400 * _NANOS,
-    "WEEKS": 604_800 * _NANOS,
-}
-"""Nanoseconds of the units of fixed length."""
-_MONTHS = {"MONTHS": 1, "YEARS": 12, "DECADES": 120, "CENTURIES": 1200, "MILLENNIA": 12_000}
-
-
-def _plus_days(value: LocalDate, days: int) -> LocalDate:
-    try:
-        return LocalDate(value.day + timedelta(days=days))
-    except OverflowError as cause:
-        raise out_of_range() from cause
-
-
-def _plus_months(value: LocalDate, months: int) -> LocalDate:
-    total = value.day.year * 12 + value.day.month - 1 + months
-    year, month = divmod(total, 12)
-    if not 1 <= year <= 9999:
-        raise out_of_range()
-    return LocalDate(date(year, month + 1, min(value.day.day, calendar.monthrange(year, month + 1)[1])))
-
-
-def _on_day(value: LocalDateTime, day: LocalDate) -> LocalDateTime:
-    return LocalDateTime(value.at.replace(year=day.day.year, month=day.day.month, day=day.day.day), value.nanosecond)
-
-
-def _plus_nanos(value: LocalDateTime, nanos: int) -> LocalDateTime:
-    total = epoch_second(value.at) * _NANOS + value.nanosecond + nanos
-    return local(*divmod(total, _NANOS))
-
-
-def _instant_plus(value: Instant, nanos: int) -> Instant:
-    second, nanosecond = divmod(value.second * _NANOS + value.nanosecond + nanos, _NANOS)
-    moment(second)
-    return Instant(second, nanosecond)
-
-
-def _plus(value: Value, amount: int, unit: EnumValue | None) -> Value:
-    if unit is None:
-        raise bad("The unit is null.")
-    fixed = _SECONDS.get(unit.name)
-    if isinstance(value, Instant) and fixed and unit.name != "WEEKS":
-        return _instant_plus(value, amount * fixed)
-    if isinstance(value, LocalDateTime):
-        if fixed:
-            return _plus_nanos(value, amount * fixed)
-        if unit.name in _MONTHS:
-            return _on_day(value, _plus_months(LocalDate(value.at.date()), amount * _MONTHS[unit.name]))
-    if isinstance(value, LocalDate):
-        if unit.name in ("DAYS", "WEEKS"):
-            return _plus_days(value, amount * (7 if unit.name == "WEEKS" else 1))
-        if unit.name in _MONTHS:
-            return _plus_months(value, amount * _MONTHS[unit.name])
-    raise bad(f"{unit.name} can't be added to a value of type {type_name(value)}.")
-
-
-def _nanos(value: Value) -> int:
-    match value:
-        case Instant():
-            return value.second * _NANOS + value.nanosecond
-        case LocalDateTime():
-            return epoch_second(value.at) * _NANOS + value.nanosecond
-        case LocalDate():
-            return (value.day.toordinal() - date(1970, 1, 1).toordinal()) * _SECONDS["DAYS"]
-    raise bad(f"A value of type {type_name(value)} isn't a time.")
-
-
-def between(unit: EnumValue, start: Value, end: Value) -> Long:
-    """Whole units from start to end. Raises JAVA_EXCEPTION where the unit can't measure them."""
-    if type_name(start) != type_name(end):
-        raise bad(f"There is no span between {type_name(start)} and {type_name(end)}.")
-    if unit.name in _SECONDS and not (isinstance(start, LocalDate) and unit.name not in ("DAYS", "WEEKS")):
-        difference = _nanos(end) - _nanos(start)
-        whole = abs(difference) // _SECONDS[unit.name]
-        return Long(whole if difference >= 0 else -whole)
-    if (
-        unit.name in _MONTHS
-        and isinstance(start, (LocalDate, LocalDateTime))
-        and isinstance(end, (LocalDate, LocalDateTime))
-    ):
-        return Long(int(_months(start, end) / _MONTHS[unit.name]))
-    raise bad(f"{unit.name} can't measure values of type {type_name(start)}.")
-
-
-def _months(start: LocalDate | LocalDateTime, end: LocalDate | LocalDateTime) -> int:
-    first = start.day if isinstance(start, LocalDate) else start.at.date()
-    last = end.day if isinstance(end, LocalDate) else end.at.date()
-    months = (last.year - first.year) * 12 + last.month - first.month
-    begins = (first.day, _nanos(start) % _SECONDS["DAYS"])
-    ends = (last.day, _nanos(end) % _SECONDS["DAYS"])
-    if months > 0 and ends < begins:
-        return months - 1
-    if months < 0 and ends > begins:
-        return months + 1
-    return months
-
-
-def _truncated(value: Value, unit: EnumValue | None) -> Value:
-    unit = _given_unit(unit)
-    size = _SECONDS.get(unit.name, 0)
-    if not size or unit.name == "WEEKS":
-        raise bad(f"A time can't be cut to {unit.name}.")
-    rest = _nanos(value) % size
-    return (
-        _instant_plus(value, -rest)
-        if isinstance(value, Instant)
-        else _plus_nanos(value, -rest)
-        if isinstance(value, LocalDateTime)
-        else value
-    )
 
 
 def _is_leap(day: date) -> bool:
@@ -199,6 +92,42 @@ def _same(kind: type) -> Callable[[Value], Value]:
     return checked
 
 
+_FURTHEST = 31_556_889_864_403_199
+"""Epoch seconds that an Instant may have, of either sign."""
+
+
+def _instant(second: int, nanosecond: int = 0) -> Instant:
+    if abs(second) > _FURTHEST:
+        raise bad("The instant is too far from now.")
+    return Instant(second, nanosecond)
+
+
+def _month(value: EnumValue | None) -> int:
+    if value is None:
+        raise bad("The month is null.")
+    return value.ordinal + 1
+
+
+def _in_zone(at: Value, zone: str | None) -> LocalDateTime:
+    if not isinstance(at, Instant):
+        raise bad("The instant is null.")
+    return local(at.second + zones.offset_at(zone, at.second), at.nanosecond)
+
+
+def _now_in(at_ms: int, zone: str | None) -> LocalDateTime:
+    return _in_zone(Instant(at_ms // 1000, at_ms % 1000 * 1_000_000), zone)
+
+
+def _of_second(second: int, nanosecond: int, zone: str | None) -> LocalDateTime:
+    if not 0 <= nanosecond < NANOS:
+        raise bad(f"A second has no nanosecond {nanosecond}.")
+    return local(second + zones.fixed_offset(zone), nanosecond)
+
+
+def _second_in(value: LocalDateTime, zone: str | None) -> int:
+    return epoch_second(value.at) - zones.fixed_offset(zone)
+
+
 _DAY_STATICS = statics(
     {
         "parse(CharSequence)": parse_day,
@@ -206,9 +135,12 @@ _DAY_STATICS = statics(
         "ofEpochDay(long)": lambda day: LocalDate(local(day * 86_400).at.date()),
         "ofYearDay(int,int)": _year_day,
         "from(TemporalAccessor)": _day_from,
+        "of(int,Month,int)": lambda year, month, day: LocalDate(day_of(year, _month(month), day)),
+        "ofInstant(Instant,ZoneId)": lambda at, zone: LocalDate(_in_zone(at, zone).at.date()),
         "@now()": lambda world: LocalDate(local(world.at_ms // 1000).at.date()),
+        "@now(ZoneId)": lambda world, zone: LocalDate(_now_in(world.at_ms, zone).at.date()),
     },
-    others="of(int,Month,int) parse(CharSequence,DateTimeFormatter) now(ZoneId) now(Clock) ofInstant(Instant,ZoneId)",
+    others="parse(CharSequence,DateTimeFormatter) now(Clock)",
 )
 _TIME_STATICS = statics(
     {
@@ -219,18 +151,25 @@ _TIME_STATICS = statics(
             )
             for count in (5, 6, 7)
         },
+        **{
+            f"of(int,Month,{','.join(['int'] * count)})": lambda year, month, day, *time: at_time(
+                LocalDate(day_of(year, _month(month), day)), *time
+            )
+            for count in (3, 4, 5)
+        },
         "from(TemporalAccessor)": _same(LocalDateTime),
+        "ofInstant(Instant,ZoneId)": _in_zone,
+        "ofEpochSecond(long,int,ZoneOffset)": _of_second,
         "@now()": lambda world: local(world.at_ms // 1000, world.at_ms % 1000 * 1_000_000),
+        "@now(ZoneId)": lambda world, zone: _now_in(world.at_ms, zone),
     },
-    others="of(LocalDate,LocalTime) of(int,Month,int,int,int) of(int,Month,int,int,int,int)"
-    " of(int,Month,int,int,int,int,int) parse(CharSequence,DateTimeFormatter) now(ZoneId) now(Clock)"
-    " ofInstant(Instant,ZoneId) ofEpochSecond(long,int,ZoneOffset)",
+    others="of(LocalDate,LocalTime) parse(CharSequence,DateTimeFormatter) now(Clock)",
 )
 _INSTANT_STATICS = statics(
     {
         "parse(CharSequence)": parse_instant,
-        "ofEpochSecond(long)": lambda second: Instant(int(second)),
-        "ofEpochSecond(long,long)": lambda second, nanos: Instant(second + nanos // _NANOS, nanos % _NANOS),
+        "ofEpochSecond(long)": lambda second: _instant(int(second)),
+        "ofEpochSecond(long,long)": lambda second, nanos: _instant(second + nanos // NANOS, nanos % NANOS),
         "ofEpochMilli(long)": lambda number: Instant(number // 1000, number % 1000 * 1_000_000),
         "from(TemporalAccessor)": _same(Instant),
         "@now()": lambda world: Instant(world.at_ms // 1000, world.at_ms % 1000 * 1_000_000),
@@ -247,14 +186,14 @@ _DAY_READS: dict[str, Callable[[date], Value]] = {
     "getDayOfWeek()": _day_of_week,
 }
 _DAY_CHANGES: dict[str, Callable[[LocalDate, int], LocalDate]] = {
-    "plusDays(long)": _plus_days,
-    "plusWeeks(long)": lambda value, count: _plus_days(value, count * 7),
-    "plusMonths(long)": _plus_months,
-    "plusYears(long)": lambda value, count: _plus_months(value, count * 12),
-    "minusDays(long)": lambda value, count: _plus_days(value, -count),
-    "minusWeeks(long)": lambda value, count: _plus_days(value, -count * 7),
-    "minusMonths(long)": lambda value, count: _plus_months(value, -count),
-    "minusYears(long)": lambda value, count: _plus_months(value, -count * 12),
+    "plusDays(long)": plus_days,
+    "plusWeeks(long)": lambda value, count: plus_days(value, count * 7),
+    "plusMonths(long)": plus_months,
+    "plusYears(long)": lambda value, count: plus_months(value, count * 12),
+    "minusDays(long)": lambda value, count: plus_days(value, -count),
+    "minusWeeks(long)": lambda value, count: plus_days(value, -count * 7),
+    "minusMonths(long)": lambda value, count: plus_months(value, -count),
+    "minusYears(long)": lambda value, count: plus_months(value, -count * 12),
     "withYear(int)": lambda value, year: _with(value.day, year=year),
     "withMonth(int)": lambda value, month: _with(value.day, month=month),
     "withDayOfMonth(int)": lambda value, day: LocalDate(day_of(value.day.year, value.day.month, day)),
@@ -297,46 +236,41 @@ def _adjusted(value: Value, adjuster: Value) -> Value:
     """`value.with(adjuster)`: a day of the week, or the fields of another time."""
     match _other(adjuster), value:
         case EnumValue() as day, LocalDate():
-            return _plus_days(value, day.ordinal - value.day.weekday())
+            return plus_days(value, day.ordinal - value.day.weekday())
         case EnumValue() as day, LocalDateTime():
-            return _on_day(value, _plus_days(LocalDate(value.at.date()), day.ordinal - value.at.weekday()))
+            return on_day(value, plus_days(LocalDate(value.at.date()), day.ordinal - value.at.weekday()))
         case LocalDate() as other, LocalDate():
             return other
         case LocalDate() as other, LocalDateTime():
-            return _on_day(value, other)
+            return on_day(value, other)
         case (LocalDateTime() as other, LocalDateTime()) | (Instant() as other, Instant()):
             return other
     raise bad(f"A {type_name(value)} can't be adjusted by a {type_name(adjuster)}.")
 
 
-def _is_supported(value: Value, unit: EnumValue | None) -> bool:
+def is_supported(value: Value, unit: EnumValue | None) -> bool:
+    """Values of this type can be counted in the unit."""
     if unit is None:
         return False
     if isinstance(value, LocalDate):
-        return unit.name in _MONTHS or unit.name in ("DAYS", "WEEKS", "ERAS")
+        return unit.name in MONTHS or unit.name in ("DAYS", "WEEKS", "ERAS")
     if isinstance(value, Instant):
-        return unit.name in _SECONDS and unit.name != "WEEKS"
+        return unit.name in SIZES and unit.name != "WEEKS"
     return unit.name != "FOREVER"
 
 
 _COMMON: dict[str, Callable[..., Value]] = {
-    "plus(long,TemporalUnit)": _plus,
-    "minus(long,TemporalUnit)": lambda value, amount, unit: _plus(value, -amount, unit),
-    "until(Temporal,TemporalUnit)": lambda value, end, unit: between(_given_unit(unit), value, _other(end)),
+    "plus(long,TemporalUnit)": plus,
+    "minus(long,TemporalUnit)": lambda value, amount, unit: plus(value, -amount, unit),
+    "until(Temporal,TemporalUnit)": lambda value, end, unit: between(given_unit(unit), value, _other(end)),
     "with(TemporalAdjuster)": _adjusted,
-    "isSupported(TemporalUnit)": _is_supported,
+    "isSupported(TemporalUnit)": is_supported,
 }
 _COMMON_OTHERS = (
     "plus(TemporalAmount) minus(TemporalAmount) with(TemporalField,long) isSupported(TemporalField)"
     " get(TemporalField) getLong(TemporalField)"
 )
 _COMMON_BLOCKED = "query(TemporalQuery) range(TemporalField) adjustInto(Temporal)"
-
-
-def _given_unit(unit: EnumValue | None) -> EnumValue:
-    if unit is None:
-        raise bad("The unit is null.")
-    return unit
 
 
 LOCAL_DATE: Table = merged(
@@ -396,19 +330,15 @@ LOCAL_DATE_TIME: Table = merged(
             **{name: (lambda value, read=read: read(value.at.date())) for name, read in _DAY_READS.items()},
             **_TIME_READS,
             **{
-                name: (lambda value, count, change=change: _on_day(value, change(LocalDate(value.at.date()), count)))
+                name: (lambda value, count, change=change: on_day(value, change(LocalDate(value.at.date()), count)))
                 for name, change in _DAY_CHANGES.items()
             },
             **{
-                f"plus{unit.title()}(long)": (
-                    lambda value, count, size=_SECONDS[unit]: _plus_nanos(value, count * size)
-                )
+                f"plus{unit.title()}(long)": (lambda value, count, size=SIZES[unit]: plus_nanos(value, count * size))
                 for unit in ("HOURS", "MINUTES", "SECONDS", "NANOS")
             },
             **{
-                f"minus{unit.title()}(long)": (
-                    lambda value, count, size=_SECONDS[unit]: _plus_nanos(value, -count * size)
-                )
+                f"minus{unit.title()}(long)": (lambda value, count, size=SIZES[unit]: plus_nanos(value, -count * size))
                 for unit in ("HOURS", "MINUTES", "SECONDS", "NANOS")
             },
             **_order("ChronoLocalDateTime"),
@@ -418,11 +348,13 @@ LOCAL_DATE_TIME: Table = merged(
             "withSecond(int)": _with_time(second=0),
             "withNano(int)": _with_time(nanosecond=0),
             "isEqual(ChronoLocalDateTime)": lambda value, other: compare(value, _other(other)) == 0,
-            "truncatedTo(TemporalUnit)": _truncated,
+            "truncatedTo(TemporalUnit)": truncated,
+            "toInstant(ZoneOffset)": lambda value, zone: Instant(_second_in(value, zone), value.nanosecond),
+            "toEpochSecond(ZoneOffset)": lambda value, zone: Long(_second_in(value, zone)),
             "format(DateTimeFormatter)": _formatted,
         },
         blocked=f"getMonth() getChronology() toLocalTime() atZone(ZoneId) atOffset(ZoneOffset) {_COMMON_BLOCKED}",
-        others=f"toInstant(ZoneOffset) toEpochSecond(ZoneOffset) {_COMMON_OTHERS}",
+        others=_COMMON_OTHERS,
     ),
     _TIME_STATICS,
     OBJECT,
@@ -433,13 +365,13 @@ INSTANT: Table = merged(
             "getEpochSecond()": lambda value: Long(value.second),
             "getNano()": lambda value: value.nanosecond,
             "toEpochMilli()": lambda value: Long(value.second * 1000 + value.nanosecond // 1_000_000),
-            "plusSeconds(long)": lambda value, count: _instant_plus(value, count * _NANOS),
-            "plusMillis(long)": lambda value, count: _instant_plus(value, count * 1_000_000),
-            "plusNanos(long)": _instant_plus,
-            "minusSeconds(long)": lambda value, count: _instant_plus(value, -count * _NANOS),
-            "minusMillis(long)": lambda value, count: _instant_plus(value, -count * 1_000_000),
-            "minusNanos(long)": lambda value, count: _instant_plus(value, -count),
-            "truncatedTo(TemporalUnit)": _truncated,
+            "plusSeconds(long)": lambda value, count: instant_plus(value, count * NANOS),
+            "plusMillis(long)": lambda value, count: instant_plus(value, count * 1_000_000),
+            "plusNanos(long)": instant_plus,
+            "minusSeconds(long)": lambda value, count: instant_plus(value, -count * NANOS),
+            "minusMillis(long)": lambda value, count: instant_plus(value, -count * 1_000_000),
+            "minusNanos(long)": lambda value, count: instant_plus(value, -count),
+            "truncatedTo(TemporalUnit)": truncated,
             **_order("Instant"),
             **_COMMON,
         },

@@ -12,6 +12,8 @@ import struct
 from gennaker.expressions.failures import ExpressionError, Kind
 
 _DOUBLE_BITS, _FLOAT_BITS = 53, 24
+BLANKS = "".join(map(chr, range(33)))
+"""What Java's trim takes off."""
 
 
 def single(value: float) -> float:
@@ -47,7 +49,7 @@ def parse_whole(given: str, what: str, kind: Kind = Kind.JAVA_EXCEPTION, radix: 
 
 def parse_real(given: str, kind: Kind = Kind.JAVA_EXCEPTION) -> float:
     """Java's reading of real numbers: surrounding spaces and the suffixes d and f are allowed."""
-    word = given.strip()
+    word = given.strip(BLANKS)
     if word in ("NaN", "+NaN", "-NaN"):
         return math.nan
     if word.lstrip("+-") == "Infinity" and len(word) <= 9:

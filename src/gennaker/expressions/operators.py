@@ -275,7 +275,7 @@ def compare(left: Value, right: Value) -> int:
         return (left is not None) - (right is not None)
     if is_number(left) and is_number(right):
         order = _order_numbers(left, right)
-        return 1 if order is None else order
+        return int(left != left) - int(right != right) if order is None else order  # noqa: PLR0124 - NaN is the largest
     if isinstance(left, (str, Status)) and isinstance(right, (str, Status)):
         return compare_text(java_text(left), java_text(right))
     ours, theirs = _sortable(left), _sortable(right)
@@ -290,12 +290,22 @@ def compare(left: Value, right: Value) -> int:
 
 def compare_text(left: str, right: str) -> int:
     """Java's String.compareTo, by UTF-16 units."""
+    if left == right:
+        return 0
     ours, theirs = left.encode("utf-16-be", "surrogatepass"), right.encode("utf-16-be", "surrogatepass")
-    for index in range(0, min(len(ours), len(theirs)), 2):
-        difference = int.from_bytes(ours[index : index + 2]) - int.from_bytes(theirs[index : index + 2])
-        if difference:
-            return difference
-    return (len(ours) - len(theirs)) // 2
+    index = _common(ours, theirs) // 2 * 2
+    if index >= min(len(ours), len(theirs)):
+        return (len(ours) - len(theirs)) // 2
+    return int.from_bytes(ours[index : index + 2]) - int.from_bytes(theirs[index : index + 2])
+
+
+def _common(left: bytes, right: bytes) -> int:
+    """The length of what both begin with."""
+    low, high = 0, min(len(left), len(right))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if left[low:middle] == right[low:middle] else (low, middle - 1)
+    return low
 
 
 def _sortable(value: Value) -> tuple[float, ...] | None:

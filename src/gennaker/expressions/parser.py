@@ -164,18 +164,16 @@ class _Parser:
 
     def _unary(self) -> tree.Node | None:
         token = self._next
-        if token.is_symbol("!", "+", "-"):
+        if token.is_symbol("!", "+", "-", "++", "--"):
             self._depth += 1
             if self._depth > MAX_DEPTH:
                 raise _limit(token)
             self._take()
             operand = self._required(self._unary())
             self._depth -= 1
+            if token.is_symbol("++", "--"):
+                return tree.Change(operator=token.word, **self._span(token.start))
             return tree.Unary(operator=token.word, operand=operand, **self._span(token.start))
-        if token.is_symbol("++", "--"):
-            self._take()
-            self._required(self._unary())
-            return tree.Change(operator=token.word, **self._span(token.start))
         node = self._chain()
         if node is not None and self._next.is_symbol("++", "--"):
             operator = self._take().word

@@ -1,17 +1,14 @@
 """The root of an expression: a stage's context, the execution and the trigger, as one map."""
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 import msgspec
 
-from gennaker.expressions.execution_view import ExecutionView
+from gennaker.expressions.execution_view import ExecutionView, Parts
 from gennaker.expressions.hashing import in_table_order
 from gennaker.expressions.trigger_view import scm_commits, scm_info, trigger_map
 from gennaker.expressions.values import MISSING, LookupMap, Names, PlainNames, Value
-from gennaker.model.codec import Json, JsonObject
-
-ExecutionSource: TypeAlias = JsonObject | Callable[[], JsonObject] | None
+from gennaker.model.codec import JsonObject
 
 
 class Root(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +16,8 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
 
     context: Names
     """Keys of the stage's context, falling back to outputs of ancestors."""
-    execution: ExecutionSource = None
-    """The execution as the API's JSON, or a function that makes it when an expression asks; None: orchestrations."""
+    execution: JsonObject | Parts | None = None
+    """The execution as the API's JSON, or in parts that are made when an expression asks; None: orchestrations."""
     trigger: JsonObject | None = None
     """The trigger as JSON, so that the execution needn't be made for it; None: the execution's own."""
     stage_id: str = ""
@@ -65,7 +62,7 @@ class Scene:
         self._view: ExecutionView | None = None
         extras: dict[str, Value] = {}
         if root.execution is not None:
-            extras["execution"] = _Lazy(self)
+            extras["execution"] = _Lazy(self._execution)
             extras["trigger"] = self._trigger()
         elif root.trigger is not None:
             extras["trigger"] = root.trigger
@@ -79,8 +76,12 @@ class Scene:
         """The execution's objects; None where there is no execution."""
         source = self.root.execution
         if self._view is None and source is not None:
-            self._view = ExecutionView(source() if callable(source) else source)
+            self._view = ExecutionView(source)
         return self._view
+
+    def _execution(self) -> Value:
+        view = self.view
+        return None if view is None else view.execution()
 
     def _trigger(self) -> Value:
         if self.root.trigger is not None:
@@ -91,16 +92,12 @@ class Scene:
 
 
 class _Lazy:
-    """Stands for the execution until it is read."""
+    """Stands for a value until it is read."""
 
-    __slots__ = ("_scene",)
+    __slots__ = ("value",)
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-
-    def value(self) -> Value:
-        view = self._scene.view
-        return None if view is None else view.execution()
+    def __init__(self, value: Callable[[], Value]) -> None:
+        self.value = value
 
 
 class SceneMap(LookupMap):
@@ -122,15 +119,22 @@ class SceneMap(LookupMap):
 
 
 def _add_derived(extras: dict[str, Value], trigger: Value, context: Names) -> None:
-    parameters: Json = None
-    commits: Value = extras.get("scmInfo", MISSING)
-    commits = context.get("scmInfo") if commits is MISSING else commits
-    if isinstance(trigger, dict):
-        parameters = trigger.get("parameters")
-        if not isinstance(commits, list) and trigger.get("buildInfo") is not None:
-            commits = scm_commits(trigger)
-    extras["scmInfo"] = scm_info(commits) if isinstance(commits, list) else None
+    """Both are made when they are read: where nobody has such a key, all ancestors are looked at for it."""
+    commits, given = extras.get("scmInfo", MISSING), extras.get("parameters", MISSING)
+    extras["scmInfo"] = _Lazy(lambda: _scm_info(context.get("scmInfo") if commits is MISSING else commits, trigger))
+    parameters = trigger.get("parameters") if isinstance(trigger, dict) else None
     if isinstance(parameters, dict) and parameters:
         extras["parameters"] = parameters
-    elif "parameters" not in extras and context.get("parameters") is MISSING:
-        extras["parameters"] = {}
+    elif given is MISSING:
+        extras["parameters"] = _Lazy(lambda: _or_none(context.get("parameters")))
+
+
+def _scm_info(commits: Value, trigger: Value) -> Value:
+    if not isinstance(commits, list) and isinstance(trigger, dict) and trigger.get("buildInfo") is not None:
+        commits = scm_commits(trigger)
+    return scm_info(commits) if isinstance(commits, list) else None
+
+
+def _or_none(parameters: Value) -> Value:
+    """Without parameters there is an empty map of them."""
+    return {} if parameters is MISSING else parameters

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gennaker.expressions import tree
+from gennaker.expressions import tree, work
 from gennaker.expressions.failures import ExpressionError, Kind, nearest
 from gennaker.expressions.functions import Function, Lookup
 from gennaker.expressions.root import Scene
@@ -16,7 +16,7 @@ MAX_STEPS = 1_000_000
 class Session:
     """What the evaluation of one text shares: the root, the functions, the budget, and what was looked for in vain."""
 
-    __slots__ = ("allowance", "functions", "is_strict", "lookup", "missed", "scene", "steps", "world")
+    __slots__ = ("allowance", "functions", "is_strict", "lookup", "missed", "scene", "steps", "work", "world")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Session:
         self.is_strict = is_strict
         self.steps = 0
         self.allowance = min(allowance, MAX_STEPS)
+        self.work = work.Work()
         self.missed: tuple[tree.Node, str, Value] | None = None
         """The last key that wasn't found: its node, its name, and the map that doesn't have it."""
 
@@ -43,6 +44,7 @@ class Session:
         """Makes the session as new, for the next text of a pass."""
         self.steps = 0
         self.allowance = min(allowance, MAX_STEPS)
+        self.work.left = work.MAX_WORK
         self.missed = None
 
     def charge(self, steps: int) -> None:

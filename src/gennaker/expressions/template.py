@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from gennaker.expressions import parser, tree
+from gennaker.expressions import work as spent
 from gennaker.expressions.conversions import Budget, java_text, text, to_json
 from gennaker.expressions.evaluate import evaluate as evaluate_tree
 from gennaker.expressions.explaining import MAX_PARTS, explained
@@ -131,7 +132,11 @@ def evaluate(  # noqa: PLR0913 - a pass has this many independent inputs, all bu
     work = _Pass(Scene(root), functions, lookup, World(at_ms, seed), is_strict=not allow_unknown_keys)
     work.explains = explains
     work.budget = budget or work.budget
-    result = work.walked(value, "", None, 1)
+    token = spent.begin(work.session.work)
+    try:
+        result = work.walked(value, "", None, 1)
+    finally:
+        spent.end(token)
     work.finish()
     return Evaluated(value=result, summary=work.summary, failures=tuple(work.failures))
 
@@ -160,7 +165,7 @@ class _Pass:
         self._allowance = MAX_STEPS
         self.budget = Budget(MAX_MADE)
         self._unnoted = 0
-        self._kept = self._session()
+        self.session = self._session()
         self.explains = 0
         self.summary: JsonObject = {}
         self.failures: list[Failure] = []
@@ -220,8 +225,15 @@ class _Pass:
         }
 
     def _key(self, name: str, path: "_Path") -> str:
-        result = self._value(Place(name, "", path, self._functions))
-        return name if result is None else java_text(result)
+        place = Place(name, "", path, self._functions)
+        result = self._value(place)
+        try:
+            return name if result is None else java_text(result)
+        except ExpressionError as error:
+            self._note(place, error)
+        except RecursionError:
+            self._note(place, ExpressionError(Kind.LIMIT, "The key is nested too deep."))
+        return name
 
     def _text(self, place: "Place") -> Json:
         result = self._value(place)
@@ -237,7 +249,7 @@ class _Pass:
 
     def _value(self, place: "Place") -> Value:
         """The value of a text; None where it stays, which has been noted then."""
-        session = self._kept
+        session = self.session
         session.begin(self._allowance)
         try:
             pieces = place.pieces()
@@ -317,7 +329,10 @@ class _Pass:
         found: list[Part] = []
         for hole in pieces:
             if isinstance(hole, Hole):
-                found += explained(hole.node, partial(place.located, hole.offset), self._session())
+                session = self._session()
+                token = spent.begin(session.work)
+                found += explained(hole.node, partial(place.located, hole.offset), session)
+                spent.end(token)
         return tuple(found[:MAX_PARTS])
 
     def _note(self, place: "Place", error: ExpressionError) -> None:

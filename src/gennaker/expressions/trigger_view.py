@@ -201,13 +201,17 @@ def expected(raw: JsonObject) -> Record:
 
 
 def _build_json(raw: JsonObject, kind: str) -> JsonObject:
-    full: JsonObject = {**_BUILD, **({"timestamp": None} if kind == "jenkins" else {}), **raw}
+    fields: JsonObject = {**_BUILD, **({"timestamp": None} if kind == "jenkins" else {})}
+    full: JsonObject = {key: raw.get(key, absent) for key, absent in fields.items()}
     if full["scm"] is not None:
         full["scm"] = [{key: item.get(key) for key in _SOURCE} for item in objects(full["scm"])]
     if kind == "jenkins" and full["artifacts"] is not None:
         listed = objects(full["artifacts"])
         full["artifacts"] = [{key: item[key] for key in _BUILD_ARTIFACT if key in item} for item in listed]
     full["building"] = full["building"] or False
+    for key in ("number", "timestamp"):
+        if isinstance(given := full.get(key), str) and given.lstrip("-").isdecimal() and len(given) < 20:
+            full[key] = int(given)
     full["fullDisplayName"] = raw.get("fullDisplayName") or f"{raw.get('name')}#{raw.get('number')}"
     return full
 

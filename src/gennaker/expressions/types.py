@@ -6,10 +6,11 @@ clock or chance takes both from `World`, which the caller of the evaluation fill
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
-from urllib.parse import quote_plus
 
 from gennaker.expressions import (
+    charsets,
     date_format,
     methods_calendar,
     methods_math,
@@ -18,7 +19,6 @@ from gennaker.expressions import (
     methods_time,
 )
 from gennaker.expressions.arguments import convert, suits
-from gennaker.expressions.conversions import java_text
 from gennaker.expressions.failures import ExpressionError, Kind, bad
 from gennaker.expressions.methods import Table, chosen, constructor, merged, statics, table
 from gennaker.expressions.methods_collections import OBJECT
@@ -27,6 +27,7 @@ from gennaker.expressions.operators import wrap
 from gennaker.expressions.values import (
     Array,
     Byte,
+    Char,
     Date,
     DateFormat,
     Float,
@@ -202,7 +203,7 @@ def _filled(component: str, sizes: list[int]) -> Array:
     if len(sizes) > 1:
         inner = component + "[]" * (len(sizes) - 1)
         return Array(inner, [_filled(component, sizes[1:]) for _ in range(sizes[0])])
-    empty: Value = {"boolean": False, "double": 0.0, "float": 0.0}.get(
+    empty: Value = {"boolean": False, "double": 0.0, "float": 0.0, "char": Char("\0")}.get(
         component, 0 if component in PRIMITIVES else None
     )
     return Array(component, [empty] * sizes[0])
@@ -217,9 +218,15 @@ def is_instance(value: Value, owner: Typed, name: str) -> bool:
 def _encoded(text: str | None, charset: str | None) -> str:
     if text is None:
         raise bad("The text to encode is null.")
-    if (charset or "").upper() not in ("UTF-8", "UTF8"):
-        raise bad(f"The character set {(charset or '')[:40]!r} isn't known here. Use 'UTF-8'.")
-    return quote_plus(text.encode("utf-8", "replace"), safe="*-._").replace("~", "%7E")
+    charsets.codec(charset)
+    return _UNSAFE.sub(lambda found: _percents(found[0], charset), text).replace(" ", "+")
+
+
+_UNSAFE = re.compile(r"[^a-zA-Z0-9.*_ -]+")
+
+
+def _percents(text: str, charset: str | None) -> str:
+    return "".join(f"%{byte:02X}" for byte in charsets.encoded(text, charset))
 
 
 def _name(name: str | None) -> str:
@@ -245,11 +252,35 @@ STATICS: dict[str, Table] = {
 _NOTHING = table({})
 
 
-def _bytes_text(given: Array | None, charset: str | None = "UTF-8") -> str:
+def _bytes_text(given: Array | None, *rest: str | int | None) -> str:
+    """`rest` are the place of the first byte and the number of bytes, and the character set; all may be missing."""
     if given is None:
         raise bad("The bytes are null.")
-    raw = bytes(int(item) & 0xFF for item in given.items if isinstance(item, int))
-    return raw.decode(methods_text.codec_of(charset), "replace")
+    place = [item for item in rest if isinstance(item, int)]
+    start, count = place or (0, None)
+    charset = next((item for item in rest if not isinstance(item, int)), "UTF-8") if len(rest) % 2 else "UTF-8"
+    raw = bytes(int(item) & 0xFF for item in methods_text.part_of(given.items, start, count) if isinstance(item, int))
+    return charsets.decoded(raw, charset)
+
+
+def _high_bytes_text(given: Array | None, high: int, start: int = 0, count: int | None = None) -> str:
+    """Each byte is the lower half of a character, `high` the upper one."""
+    if given is None:
+        raise bad("The bytes are null.")
+    part = methods_text.part_of(given.items, start, count)
+    return methods_text.joined(
+        "".join(chr((high & 0xFF) << 8 | int(item) & 0xFF) for item in part if isinstance(item, int))
+    )
+
+
+def _points_text(given: Array | None, start: int, count: int) -> str:
+    """The text of code points."""
+    if given is None:
+        raise bad("The code points are null.")
+    points = [item for item in methods_text.part_of(given.items, start, count) if isinstance(item, int)]
+    if any(not 0 <= point <= 0x10FFFF for point in points):
+        raise bad("There is no such character.")
+    return "".join(map(chr, points))
 
 
 def _date_in_words(_text: str | None) -> Date:
@@ -258,20 +289,28 @@ def _date_in_words(_text: str | None) -> Date:
 
 
 _CONSTRUCTORS: dict[str, Table] = {
+    # In Java's order: of several that can be made to fit the last is taken.
     "String": statics(
         {
             "new()": lambda: "",
+            "new(StringBuffer)": _name,
+            "new(StringBuilder)": _name,
             "new(byte[])": _bytes_text,
+            "new(char[])": methods_text.of_characters,
+            "new(String)": _name,
             "new(byte[],String)": _bytes_text,
             "new(byte[],Charset)": _bytes_text,
-            "new(char[])": lambda given: "".join(map(java_text, given.items)),
-            "new(String)": _name,
+            "new(byte[],int)": _high_bytes_text,
+            "new(byte[],int,int)": _bytes_text,
+            "new(char[],int,int)": methods_text.of_characters,
+            "new(int[],int,int)": _points_text,
+            "new(byte[],int,int,Charset)": _bytes_text,
+            "new(byte[],int,int,String)": _bytes_text,
+            "new(byte[],int,int,int)": _high_bytes_text,
         },
-        others="new(StringBuffer) new(StringBuilder) new(byte[],int) new(byte[],int,int) new(char[],int,int)"
-        " new(int[],int,int) new(byte[],int,int,Charset) new(byte[],int,int,String) new(byte[],int,int,int)",
     ),
-    "Integer": statics({"new(int)": lambda number: number, "new(String)": lambda text: whole(text, 32)}),
-    "Long": statics({"new(long)": Long, "new(String)": lambda text: Long(whole(text, 64))}),
+    "Integer": statics({"new(String)": lambda text: whole(text, 32), "new(int)": lambda number: number}),
+    "Long": statics({"new(String)": lambda text: Long(whole(text, 64)), "new(long)": Long}),
     "Byte": statics({"new(byte)": Byte, "new(String)": lambda text: Byte(whole(text, 8))}),
     "Double": statics({"new(double)": lambda number: number, "new(String)": real}),
     "Boolean": statics(

@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
+from gennaker.expressions import work
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.number_text import single
 from gennaker.model.codec import JsonObject
@@ -255,13 +256,13 @@ class PlainNames:
 class Record:
     """An object of the execution: its readable properties, blocked ones and methods; equal by identity."""
 
-    __slots__ = ("_label", "bean", "blocked", "methods", "properties", "raw", "type_name")
+    __slots__ = ("_label", "_raw", "bean", "blocked", "methods", "properties", "type_name")
 
     def __init__(  # noqa: PLR0913 - the parts of an object; the last three are optional
         self,
         type_name: str,
         label: str | Callable[[], str],
-        raw: JsonObject,
+        raw: JsonObject | Callable[[], JsonObject],
         properties: dict[str, Callable[[], Value]],
         *,
         blocked: frozenset[str] = frozenset(),
@@ -271,7 +272,7 @@ class Record:
         """`label` is its text, `raw` its JSON form, `bean` that of `#toJson`; properties are computed when read; `blocked` may not be."""
         self.type_name = type_name
         self._label = label
-        self.raw = raw
+        self._raw = raw
         self.properties = properties
         self.blocked = blocked
         self.methods = methods or {}
@@ -280,6 +281,11 @@ class Record:
     def text(self) -> str:
         """Its `toString()`."""
         return (self._label() if callable(self._label) else self._label) or self.type_name
+
+    @property
+    def raw(self) -> JsonObject:
+        """Its JSON form."""
+        return self._raw() if callable(self._raw) else self._raw
 
     def _plain(self) -> JsonObject:
         return self.raw
@@ -365,22 +371,28 @@ MAX_COMPARED = 1_000_000
 
 def equal(left: Value, right: Value) -> bool:
     """Java's equals: of numbers also the type must be the same, lists and maps by content."""
-    return _Equality().holds(left, right)
+    if not isinstance(left, _HOLDERS) and not isinstance(right, _HOLDERS):
+        return left is right or _equal_simple(left, right)
+    comparison = _Equality()
+    try:
+        return comparison.holds(left, right)
+    finally:
+        work.spend(comparison.count)
 
 
 class _Equality:
     """One comparison, with its count."""
 
-    __slots__ = ("_count",)
+    __slots__ = ("count",)
 
     def __init__(self) -> None:
-        self._count = 0
+        self.count = 0
 
     def holds(self, left: Value, right: Value) -> bool:
         if left is right:
             return True
-        self._count += 1
-        if self._count > MAX_COMPARED:
+        self.count += 1
+        if self.count > MAX_COMPARED:
             raise ExpressionError(Kind.LIMIT, "The values are too large to be compared.")
         if is_map(left) and is_map(right):
             ours, theirs = entries(left), entries(right)
@@ -388,11 +400,23 @@ class _Equality:
                 key in theirs and self.holds(value, theirs[key]) for key, value in ours.items()
             )
         if isinstance(left, list) and isinstance(right, list):
-            return len(left) == len(right) and all(map(self.holds, left, right))
+            return len(left) == len(right) and self._all_hold(left, right)
         if isinstance(left, Group) and isinstance(right, Group) and left.kind == right.kind == "Set":
             mine, others = left.items, right.items
             return len(mine) == len(others) and all(any(self.holds(one, two) for two in others) for one in mine)
         return _equal_simple(left, right)
+
+    def _all_hold(self, left: list[Value], right: list[Value]) -> bool:
+        for one, two in zip(left, right, strict=True):
+            if one is two or (type(one) is type(two) and type(one) in _PLAIN and one == two):
+                self.count += 1
+            elif not self.holds(one, two):
+                return False
+        return True
+
+
+_PLAIN = (int, str)
+"""Types whose values are equal to Java where they are to Python."""
 
 
 def _equal_simple(left: Value, right: Value) -> bool:
@@ -403,7 +427,8 @@ def _equal_simple(left: Value, right: Value) -> bool:
     return type(left) is type(right) and left == right
 
 
-_BY_IDENTITY = (Array, Group, Record, LookupMap, list, dict)
+_HOLDERS = (Group, LookupMap, list, dict)
+_BY_IDENTITY = (Array, Group, Record, LookupMap, NotEvaluable, list, dict)
 
 
 def can_be_key(value: Value) -> bool:

@@ -1,19 +1,20 @@
-"""YAML 1.1 for `#readYaml` and `#readAllYaml`: plain data only, custom tags refused, aliases bounded."""
+"""YAML 1.1 for `#readYaml` and `#readAllYaml`: plain data only, custom tags refused, aliases and numbers bounded."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import yaml
 
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.values import Array, Byte, Date, Group, Value
 from gennaker.model import codec
+from gennaker.model.plain_yaml import BoundedMerges, bound_numbers
 
 MAX_NODES = 200_000
 """Values after aliases are expanded: a few aliases of aliases could stand for billions."""
 MAX_DEPTH = 100
-MAX_CHARACTERS = 300_000
-"""A few seconds of reading."""
+MAX_CHARACTERS = 250_000
+"""A second of reading."""
 
 
 def read(text: str) -> Value:
@@ -41,8 +42,10 @@ def _failed(message: str) -> ExpressionError:
     return ExpressionError(Kind.FUNCTION_FAILED, message)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(BoundedMerges, yaml.SafeLoader):
     """PyYAML's safe loader, which also takes tabs between the words of plain text, as SnakeYAML does."""
+
+    most_merged = MAX_NODES
 
     def scan_plain_spaces(self, indent: int, start_mark: object) -> list[str]:
         length = 0
@@ -57,15 +60,31 @@ class _Loader(yaml.SafeLoader):
 
 # Numbers such as 1e3 are text to PyYAML and numbers to SnakeYAML; a lone = is text to it.
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
+bound_numbers(_Loader)
 
 
 def _scalar(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
     return loader.construct_scalar(node)
 
 
+def _timestamp(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
+    """As PyYAML; months and days beyond their range carry over, as in Java."""
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError:
+        match = re.match(r"(\d{4})-(\d\d?)-(\d\d?)", node.value)
+        if match is None:
+            raise
+        year, month, day = map(int, match.groups())
+        at = datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC) + timedelta(days=day - 1)
+        first = yaml.ScalarNode(node.tag, at.date().isoformat() + node.value[match.end() :])
+        return loader.construct_yaml_timestamp(first)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:value", _scalar)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
 
 
 class _Reader:

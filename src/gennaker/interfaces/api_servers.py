@@ -7,10 +7,12 @@ ApiFailure
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
+from urllib.parse import quote
 
 import msgspec
 
 from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Problem, Refused
 
 GONE = 410
 """What was asked from is too old: begin anew."""
@@ -34,10 +36,11 @@ class ApiRefusal(ApiFailure):
 class ApiUnavailable(ApiFailure):
     """Nobody answered, or not now."""
 
-    def __init__(self, message: str, *, after_seconds: float = 0.0) -> None:
-        """`after_seconds`: when it wants to be asked again, if it said so."""
+    def __init__(self, message: str, *, after_seconds: float = 0.0, may_be_done: bool = False) -> None:
+        """`after_seconds`: when it wants to be asked again, if it said so; `may_be_done`: what was asked for is done, or it isn't."""
         super().__init__(message)
         self.after_seconds = after_seconds
+        self.may_be_done = may_be_done
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +53,24 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     verbs: frozenset[str] = frozenset()
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The path of its objects, or of one; without a namespace those of all."""
+        """The path of its objects, or of one; without a namespace those of all. Raises Refused for names that would lead elsewhere."""
         root = "/api/" if "/" not in self.api_version else "/apis/"
-        middle = f"/namespaces/{namespace}" if namespace and self.is_namespaced else ""
-        end = "".join(f"/{part}" for part in (name, subresource) if part)
+        middle = f"/namespaces/{_part(namespace)}" if namespace and self.is_namespaced else ""
+        end = "".join(f"/{_part(one)}" for one in (name, subresource) if one)
         return f"{root}{self.api_version}{middle}/{self.plural}{end}"
+
+
+def _part(name: str) -> str:
+    """As it stands in a path. The API server allows no such names either."""
+    if name in (".", "..") or "/" in name or "%" in name:
+        raise Refused(
+            Problem(
+                code="kubernetes.name",
+                message=f"{name!r} can't be the name of an object or a namespace.",
+                remedy="Use letters, digits, hyphens and dots.",
+            )
+        )
+    return quote(name, safe=":")
 
 
 class ApiServer(Protocol):

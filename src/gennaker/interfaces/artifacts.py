@@ -6,7 +6,7 @@ An artifact names its account; one that carries its content needs none. What is 
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
@@ -40,16 +40,37 @@ class ArtifactAccount(Protocol):
         ...
 
 
+@runtime_checkable
+class ArtifactCatalogue(Protocol):
+    """An artifact account that can say what it has, for people to choose from."""
+
+    async def artifact_names(self) -> tuple[str, ...]:
+        """What artifacts of it can be named, in order. Raises ArtifactUnavailable, Refused."""
+        ...
+
+    async def artifact_versions(self, name: str) -> tuple[str, ...]:
+        """The versions of one, the newest first. Raises ArtifactUnavailable, Refused (404 where there is no such name)."""
+        ...
+
+
 async def content(accounts: Mapping[str, ArtifactAccount], artifact: JsonObject) -> bytes:
     """The content of an artifact, by its account where it doesn't carry it. Raises ArtifactUnavailable, Refused."""
     kind = foreign.text(artifact.get("type"))
     if kind in INLINE:
         return _decoded(foreign.text(artifact.get("reference")))
-    name = foreign.text(artifact.get("artifactAccount")) or (PUBLIC_HTTP if kind == "http/file" else "")
+    name = account_of(artifact)
     account = accounts.get(name)
     if account is None or kind not in account.types:
         raise Refused(_no_account(kind, name, accounts))
     return await account.fetch(artifact)
+
+
+def account_of(artifact: JsonObject) -> str:
+    """By which account its content is read; empty where that takes none, or none is named."""
+    kind = foreign.text(artifact.get("type"))
+    if kind in INLINE:
+        return ""
+    return foreign.text(artifact.get("artifactAccount")) or (PUBLIC_HTTP if kind == "http/file" else "")
 
 
 def _decoded(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""CI systems: starting builds elsewhere, following them and taking over what they made.
+"""CI systems: what can be built elsewhere, starting builds, following them and taking over what they made.
 
     CiFailure
     ├── CiUnavailable   nothing has happened; asking again later may help
@@ -11,11 +11,18 @@ What is wrong for good (a job that can't be built, a parameter that isn't allowe
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from gennaker.model.codec import JsonObject
+
+BUILDER: Final = "builder"
+"""Name and type of the built-in system, and the application of its builds."""
+MOST_JOBS: Final = 1000
+"""So many are listed; an editor shows no more."""
+MOST_BUILDS: Final = 100
+"""So many of a job, the newest."""
 
 
 class BuildResult(StrEnum):
@@ -56,6 +63,46 @@ class BuildState(msgspec.Struct, frozen=True, kw_only=True):
     """Igor's build JSON: what pipelines see as `buildInfo`, artifacts and test results included."""
 
 
+class JobNames(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be built."""
+
+    names: tuple[str, ...]
+    """As `BuildRequest.job`, in the system's order."""
+    is_cut: bool = False
+    """There are more: too many, or some that this account may not ask for."""
+
+
+class JobParameter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build may be given."""
+
+    name: str
+    default: str | None = None
+    """None: it has none, or it is a secret."""
+    description: str = ""
+    type: str = "string"
+    """The system's word."""
+    choices: tuple[str, ...] = ()
+    """Empty: any value."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as the system describes it."""
+
+    name: str
+    display_name: str = ""
+    description: str = ""
+    url: str = ""
+    color: str | None = None
+    """Jenkins' word for its state."""
+    is_buildable: bool = True
+    is_concurrent: bool = True
+    parameters: tuple[JobParameter, ...] = ()
+    """Those that people fill in: the one for the key of a start isn't among them."""
+    upstream: tuple[str, ...] = ()
+    """Names of jobs by which it is built."""
+    downstream: tuple[str, ...] = ()
+
+
 class CiSystem(Protocol):
     """One installation of a CI system, known to pipelines by its name (`master`)."""
 
@@ -72,6 +119,21 @@ class CiSystem(Protocol):
     @property
     def settles_after(self) -> timedelta:
         """How long after its start a build may not be found by its key yet."""
+        ...
+
+    async def jobs(self) -> JobNames:
+        """What can be built, MOST_JOBS at most. Raises CiFailure, Refused."""
+        ...
+
+    async def job(self, name: str) -> Job:
+        """What it is and which parameters it takes. Raises CiFailure, Refused."""
+        ...
+
+    async def builds(self, job: str) -> tuple[JsonObject, ...]:
+        """The newest MOST_BUILDS in Igor's build JSON, newest first, without their artifacts. Raises CiFailure, Refused.
+
+        A job that isn't there has none, or is CiMissing.
+        """
         ...
 
     async def start(self, request: BuildRequest) -> Started:

@@ -12,7 +12,11 @@ class Clock(Protocol):
         ...
 
     async def sleep_until(self, at: datetime) -> None:
-        """Returns when the instant has come; at once if it is past."""
+        """Returns when the instant has come; at once if it is past.
+
+        Returns earlier where the clock is put back meanwhile: an instant that was near may now be a year away. Who can't do
+        without it asks `now` and sleeps again.
+        """
         ...
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from gennaker.model.codec import JsonObject
 from gennaker.model.moniker import Moniker
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 
 
 class Health(StrEnum):
@@ -45,6 +45,17 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     region: str
 
 
+class HealthSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one of those that look at an instance says of it."""
+
+    type: str
+    """Spinnaker's name of the health provider: `local`, `Probe`, `kubernetes/pod`, `LoadBalancer`."""
+    state: Health
+    is_platform: bool = False
+    """It only says that the instance is there, not that it can serve."""
+    reason: str = ""
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One instance of a server group."""
 
@@ -56,6 +67,15 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why it isn't Up, in words, with the last lines of its log where that helps."""
     launched_at: datetime
     restarts: int = 0
+    fails_at: datetime | None = None
+    """When it counts as failed, if what keeps it from coming up hasn't passed by then; None: nobody has set a time."""
+    is_unplaced: bool = False
+    """Nothing has room to run it. Its provider never calls it failed for that: how long room is waited for whoever deploys
+    may say, and `fails_at` counts where they don't."""
+    uid: str = ""
+    """The provider's own, where it gives an id again to another instance later."""
+    sources: tuple[HealthSource, ...] = ()
+    """What `health` was made of, one for each that says something; empty: the provider says it as a whole."""
 
 
 class ServerGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,6 +97,16 @@ class ServerGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     labels: dict[str, str] = {}
     created_by: str = ""
     """Key of the effect that created it."""
+    kind: str = ""
+    """What it is at the provider, where that is a part of Spinnaker's name of it: `replicaSet`."""
+    api_version: str = ""
+    """Of the kind."""
+    images: tuple[str, ...] = ()
+    """Of all containers, each once, where instances have several."""
+    services: tuple[str, ...] = ()
+    """The provider's own load balancers that send it traffic, or are to: `service web`."""
+    managers: tuple[str, ...] = ()
+    """Names of what has made it by itself and will replace it, at the same place."""
 
 
 class HealthProbe(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +129,8 @@ class NewServerGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """`registry/repository@sha256:…`"""
     version: str = ""
     capacity: Capacity
+    grows_to: int | None = None
+    """How many more instances than now there will be at once before what it replaces is gone; None: as many as its capacity."""
     load_balancers: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     """May refer to secrets, which the provider fills in whenever it starts an instance, and keeps nowhere itself, or refuses."""
@@ -110,6 +142,11 @@ class NewServerGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     labels: dict[str, str] = {}
     provider_options: JsonObject = {}
     """The cluster's JSON, for what only this provider understands."""
+
+    @property
+    def needs_room_for(self) -> int:
+        """So many instances there must be room for beside those that there are now."""
+        return self.capacity.desired if self.grows_to is None else max(self.capacity.desired, self.grows_to)
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,6 +178,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Starting, Up (running), Succeeded or Failed."""
     exit_status: int | None = None
     reason: str = ""
+    is_unplaced: bool = False
+    """No machine has room for it, as `reason` says; if none has by `fails_at`, whoever isn't told to wait longer gives up."""
+    fails_at: datetime | None = None
     log: str = ""
     """Path of the log below the data folder, or empty."""
     reports: dict[str, bytes] = {}
@@ -148,7 +188,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CloudProvider(Protocol):
-    """What a cloud provider offers. Raises `model.problems.Refused` for requests that can never work."""
+    """What a cloud provider offers.
+
+    Raises `model.problems.Refused` for requests that can never work, and with the status `UNAVAILABLE` where nobody answers now.
+    """
 
     @property
     def name(self) -> str:
@@ -160,7 +203,7 @@ class CloudProvider(Protocol):
         ...
 
     async def create(self, new: NewServerGroup) -> ServerGroup:
-        """Begins a server group. Instances come up later; `describe` tells."""
+        """Begins a server group. Instances come up later; `describe` tells. What certainly has no room now is refused, and nothing made."""
         ...
 
     async def resize(self, place: Place, name: str, capacity: Capacity) -> None:
@@ -237,7 +280,7 @@ async def of_account(provider: CloudProvider, application: str, account: str) ->
         return tuple(one for one in found if one.place.account == account)
     described = await cast("AccountsApart", provider).describe_answering(application, account=account)
     if described.missing:
-        raise Refused(*described.missing.values(), status=503)
+        raise Refused(*described.missing.values(), status=UNAVAILABLE)
     return described.groups
 
 

@@ -89,6 +89,8 @@ class ClusterSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     health_path: str = "/healthz"
     labels: dict[str, Plain] = {}  # noqa: RUF012 - msgspec copies it
     target_healthy_deploy_percentage: float = 100
+    interesting_health_provider_names: tuple[str, ...] | None = None
+    """Whose word counts on whether an instance is up: `local`, `Probe`, `LoadBalancer` …; none: nobody's. Absent: everybody's."""
     up_timeout: Duration = "PT10M"
     """How long instances may take to come up."""
     drain_timeout: Duration = "PT35S"

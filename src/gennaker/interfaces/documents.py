@@ -1,9 +1,11 @@
 """Documents: versioned JSON that a plugin must remember, in a namespace of its own."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
+from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 
 
@@ -33,12 +35,17 @@ class Documents(Protocol):
         """The document as last written."""
         ...
 
-    async def put(self, key: str, body: JsonObject, *, if_version: int | None = None) -> Document:
-        """Writes; `if_version=0` only if it is new, `None` whatever there is. Raises VersionMismatch."""
+    async def put(
+        self, key: str, body: JsonObject, *, if_version: int | None = None, audit: Sequence[AuditEntry] = ()
+    ) -> Document:
+        """Writes, with what the audit trail says of it; `if_version=0` only if it is new, `None` whatever there is.
+
+        Raises VersionMismatch, and then nothing was written, nor recorded.
+        """
         ...
 
-    async def delete(self, key: str, *, if_version: int | None = None) -> None:
-        """Removes; removing what isn't there is no error unless `if_version` says it should be."""
+    async def delete(self, key: str, *, if_version: int | None = None, audit: Sequence[AuditEntry] = ()) -> None:
+        """Removes, with its audit records; removing what isn't there is no error unless `if_version` says it should be."""
         ...
 
     async def list(self, prefix: str = "") -> tuple[Document, ...]:

@@ -1,6 +1,6 @@
 """Executions as others see them: starting, commanding, finding, following."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -95,6 +95,10 @@ class Executions(Protocol):
 
     async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
         """As last stored, those of these that are there, in this order."""
+        ...
+
+    async def triggers(self, ids: Sequence[str]) -> Mapping[str, JsonObject]:
+        """What has started those of these that are there, by their ids; reads nothing else of them."""
         ...
 
     async def count(self, status: Status) -> int:

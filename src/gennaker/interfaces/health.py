@@ -1,15 +1,18 @@
-"""Health rules of Clouddriver and Orca: one state from several sources, and what counts as up or down. Pure.
+"""Health rules of Clouddriver and Orca: one state from several sources, and what counts as up. Pure.
 
 A source is a provider, a probe, a load balancer. `Unknown` is no statement: a running virtual machine alone doesn't serve.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from gennaker.interfaces.clouds import Health
+from gennaker.interfaces.clouds import Health, HealthSource
 
 _STARTS_FOR = timedelta(seconds=180)
 """So long an instance of AWS without any statement counts as starting."""
+_NOT_UP = frozenset(Health) - {Health.UP, Health.UNKNOWN}
+LOAD_BALANCER = "LoadBalancer"
+"""Type of what load balancers say of an instance."""
 
 
 def of_kubernetes(states: Sequence[Health]) -> Health:
@@ -36,6 +39,28 @@ def read(text: str) -> Health:
         return Health(text)
     except ValueError:
         return Health.UNKNOWN
+
+
+def with_load_balancer(own: Health, said: Health) -> Health:
+    """An instance's state with what its load balancers say of it; one that has ended or is leaving stays what it is."""
+    if own in (Health.FAILED, Health.SUCCEEDED, Health.DRAINING):
+        return own
+    return of_aws((own, said), _STARTS_FOR)
+
+
+def chosen(sources: Sequence[HealthSource], names: Collection[str] | None) -> tuple[HealthSource, ...]:
+    """Those that `interestingHealthProviderNames` names; None: all."""
+    return tuple(one for one in sources if names is None or one.type in names)
+
+
+def is_up(sources: Sequence[HealthSource], names: Collection[str] | None = None) -> bool:
+    """Orca's test (HealthHelper): nobody says that it isn't, and somebody that it is; of the platform, if it is named, less is enough."""
+    counted = chosen(sources, names)
+    if any(one.state in _NOT_UP for one in counted):
+        return False
+    if any(one.state is Health.UP for one in counted):
+        return True
+    return names is not None and any(one.is_platform for one in counted)
 
 
 def _all_known(states: Sequence[Health], wanted: Health) -> bool:

@@ -21,6 +21,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw: bytes
     """The body's bytes, over which signatures are made."""
     received_at: datetime
+    address: str = ""
+    """Of whoever has sent it."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

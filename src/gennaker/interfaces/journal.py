@@ -11,7 +11,7 @@ from gennaker.model.execution import Execution, Head, Stage
 from gennaker.model.queue import Queue
 
 
-class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RecordedEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """An event of an execution's journal."""
 
     number: int
@@ -21,7 +21,7 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Why the event changed nothing."""
 
 
-class ExecutionChange(msgspec.Struct, frozen=True, kw_only=True):
+class ExecutionChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What one transaction does to one execution."""
 
     head: Head
@@ -38,7 +38,7 @@ class ExecutionChange(msgspec.Struct, frozen=True, kw_only=True):
     """With a new execution: its unique key, if it has one."""
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
+class Commit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One transaction."""
 
     executions: tuple[ExecutionChange, ...] = ()

@@ -33,6 +33,18 @@ class ManifestCluster(msgspec.Struct, frozen=True, kw_only=True):
     """`replicaSet web`"""
 
 
+class ListedManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """An object in a list."""
+
+    account: str
+    where: Located
+    spinnaker_kind: str
+    """What its kind is in Spinnaker's model: `serverGroups`."""
+    application: str
+    """Whose it is; empty: nobody has said so."""
+    cluster: str
+
+
 class LiveManifest(msgspec.Struct, frozen=True, kw_only=True):
     """An object, without what is confidential in it."""
 
@@ -95,8 +107,16 @@ class LiveManifests(Protocol):
         """Whose objects it knows."""
         ...
 
+    def spinnaker_kinds(self, account: str) -> Mapping[str, str]:
+        """What each kind that the account may use is in Spinnaker's model: `{"deployment": "serverGroupManagers"}`. Raises Refused."""
+        ...
+
     async def read(self, account: str, location: str, name: str, *, with_events: bool = False) -> LiveManifest:
         """The object `KIND NAME`. Raises Refused, with 404 where there is none."""
+        ...
+
+    async def of_kind(self, kind: str, namespace: str, accounts: frozenset[str]) -> tuple[ListedManifest, ...]:
+        """What there is of a kind in a namespace of those of its accounts; what can't be seen is left out, as what isn't there."""
         ...
 
     async def of_cluster(self, cluster: ManifestCluster) -> tuple[Located, ...]:

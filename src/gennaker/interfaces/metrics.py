@@ -1,7 +1,7 @@
 """Metric sources: where a canary analysis gets its samples from."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -45,4 +45,17 @@ class MetricSource(Protocol):
 
     async def fetch(self, name: str, query: JsonObject, scope: MetricScope) -> tuple[MetricSet, ...]:
         """All series of the metric for this scope; where there are none, one with no values."""
+        ...
+
+
+class MetricsUnavailable(Exception):
+    """The source doesn't answer, or not now. The text says what."""
+
+
+@runtime_checkable
+class MetricCatalogue(Protocol):
+    """A metric source that can say what it has, for people to choose from."""
+
+    async def metric_names(self) -> tuple[str, ...]:
+        """What its queries can ask for now, each once, in order. Raises MetricsUnavailable."""
         ...

@@ -13,6 +13,7 @@ from gennaker.interfaces.ci import CiSystem
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.clouds import CloudProviders
 from gennaker.interfaces.definitions import Definitions
+from gennaker.interfaces.departures import Departures
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.evidence import Evidence, Logs
 from gennaker.interfaces.executions import Executions, Updates
@@ -22,6 +23,7 @@ from gennaker.interfaces.manifests import LiveManifests
 from gennaker.interfaces.metrics import MetricSource
 from gennaker.interfaces.notifiers import Notifier
 from gennaker.interfaces.pipelines import PipelineChecks
+from gennaker.interfaces.pools import Silences
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.traffic import TrafficProviders
@@ -66,3 +68,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """By cloud provider."""
     outside: Outside | None = None
     """Answers what functions of expressions ask; None: nobody can be asked."""
+    silences: Silences = msgspec.field(default_factory=Silences)
+    departures: Departures = msgspec.field(default_factory=Departures)

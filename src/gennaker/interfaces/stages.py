@@ -167,7 +167,8 @@ class StageType(msgspec.Struct, frozen=True, kw_only=True):
     """What else is wrong in the stage's JSON as it was written, with pointers from the stage; asked when all its fields are
     of their types. What it says of a value with `${` is left out."""
     warn: Callable[[JsonObject], Iterable[Problem]] | None = None
-    """What of the stage's JSON works in Spinnaker and not here, likewise: told when the pipeline is saved, and no reason to refuse it."""
+    """What of the stage's JSON works in Spinnaker and not here, or hardly anywhere, likewise: told when the pipeline is saved, and no
+    reason to refuse it."""
     aliases: tuple[str, ...] = ()
     plans_without_io: bool = True
     """Planning asks nobody: done in the same transaction as the event that caused it."""
@@ -184,5 +185,7 @@ class StageType(msgspec.Struct, frozen=True, kw_only=True):
     """It changes nothing outside, so a dry run does it too; of all others a dry run only makes the plan."""
     is_skippable: bool = False
     """A person may skip it by `manualSkip`."""
+    ends_with_all_before: bool = False
+    """It is over when all its before-stages are, or can never start, also where one of them has failed."""
     instead: str = ""
     """Not empty: Spinnaker has such stages and Gennaker hasn't; what to do instead. Warned of when a pipeline is saved."""

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from functools import cache
+from typing import Protocol, cast, runtime_checkable
 
 import msgspec
 
 from gennaker.interfaces import routes
-from gennaker.interfaces.clouds import Place
+from gennaker.interfaces.clouds import Health, Place
 from gennaker.interfaces.routes import Routes, Routing
 from gennaker.model.problems import Refused
 
@@ -51,7 +52,7 @@ class TrafficProvider(Protocol):
         ...
 
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
-        """Creates the load balancer if it isn't there, at the address or a free one that it keeps."""
+        """Creates the load balancer if it isn't there, at the address or a free one that it keeps. The address moves none that is."""
         ...
 
     async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
@@ -76,6 +77,30 @@ class TrafficProvider(Protocol):
     async def remove(self, load_balancer: str) -> None:
         """Removes the load balancer; removing what isn't there is no error."""
         ...
+
+
+@runtime_checkable
+class TellsHealth(Protocol):
+    """A traffic provider that can be asked whom its load balancers send requests to, and what became of that."""
+
+    async def health(self, load_balancer: str) -> Mapping[str, Health]:
+        """By address of all that new requests go to now, as the running load balancer has it, not as it should be.
+
+        Up: it gets them. Down: the load balancer has given it up for now. Unknown: it should get them; more can't be told.
+        """
+        ...
+
+
+async def health_of(provider: TrafficProvider, load_balancer: str) -> Mapping[str, Health] | None:
+    """As `TellsHealth.health`; None: the provider tells nothing. Raises Refused."""
+    if not _tells_health(type(provider)):
+        return None
+    return await cast("TellsHealth", provider).health(load_balancer)
+
+
+@cache
+def _tells_health(kind: type[TrafficProvider]) -> bool:
+    return issubclass(kind, TellsHealth)
 
 
 TrafficProviders = Mapping[str, TrafficProvider]

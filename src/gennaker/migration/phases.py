@@ -3,15 +3,17 @@
 The front of the engine asks for each run, so what is known is kept in memory where no other server can change it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from gennaker.interfaces.documents import Documents
+from gennaker.interfaces.documents import Documents, VersionMismatch
+from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import to_json
 from gennaker.model.foreign import mapping
+from gennaker.model.problems import Problem, Refused
 
 _NAMESPACE = "migration.phases"
 
@@ -72,11 +74,29 @@ class Phases:
 
     async def may_hold(self) -> bool:
         """False: no application is held. Asks no database, and says True where it would have to."""
-        return not self._is_alone or any(one.phase is not Phase.LIVE for one in await self.all())
+        if not self._is_alone:
+            return True
+        known = self._kept if self._kept is not None else await self._all()
+        return bool(known) and any(one.phase is not Phase.LIVE for one in known.values())
 
-    async def put(self, standing: Standing) -> None:
-        """Writes it."""
-        await self._documents.put(standing.application, mapping(to_json(standing)))
+    async def put(self, standing: Standing, *, audit: Sequence[AuditEntry] = ()) -> None:
+        """Writes it, whatever there is, with its audit records."""
+        await self._documents.put(standing.application, mapping(to_json(standing)), audit=audit)
+        self._wrote()
+
+    async def change(self, standing: Standing, *, before: Standing, audit: Sequence[AuditEntry]) -> None:
+        """Writes it, with its audit records, where the application still stands as before. Raises Refused(409)."""
+        found = await self._documents.get(standing.application)
+        try:
+            if found is None or msgspec.convert(found.body, Standing) != before:
+                raise Refused(_changed(standing.application), status=409)
+            body = mapping(to_json(standing))
+            await self._documents.put(standing.application, body, if_version=found.version, audit=audit)
+        except VersionMismatch as mismatch:
+            raise Refused(_changed(standing.application), status=409) from mismatch
+        self._wrote()
+
+    def _wrote(self) -> None:
         self._writes += 1
         self._kept = None
 
@@ -89,3 +109,11 @@ class Phases:
         if writes == self._writes:  # else it may be from before the write, and would be kept for ever
             self._kept = found
         return found
+
+
+def _changed(application: str) -> Problem:
+    return Problem(
+        code="import.changed",
+        message=f"Somebody has changed where {application} stands meanwhile; nothing was done.",
+        remedy="Look at it again (`gennaker list imports`), and repeat what is still wanted.",
+    )

@@ -18,7 +18,7 @@ def kept_inside(submission: Submission) -> Submission:
         trigger: JsonObject = {**submission.trigger, "dryRun": True, SHADOW: True}
         return msgspec.structs.replace(submission, trigger=trigger)
     jobs = foreign.mappings(submission.config.get("stages") or submission.config.get("job"))
-    acting = [kind for one in jobs if needs.of_definitions(kind := foreign.text_at(one, "type"), one) is None]
+    acting = [kind for one in jobs if needs.of_definitions(kind := needs.kind_of(one), one) is None]
     if acting:
         raise Refused(refusal(foreign.text_at(submission.config, "application"), ", ".join(acting)), status=409)
     return submission

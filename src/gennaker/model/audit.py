@@ -7,7 +7,7 @@ import msgspec
 from gennaker.model.codec import JsonObject
 
 
-class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AuditEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One decision, change, effect or refusal, before it is chained."""
 
     at: datetime
@@ -19,7 +19,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: JsonObject = {}
 
 
-class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+class AuditRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An entry in the chain."""
 
     number: int

@@ -5,7 +5,7 @@ whoever wants another value makes another map.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -24,6 +24,7 @@ Value = TypeVar("Value")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encoder = msgspec.json.Encoder()
+_sorting_encoder = msgspec.json.Encoder(order="sorted")
 
 
 def encode(value: object) -> bytes:
@@ -31,9 +32,14 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
+def encode_lines(values: Sequence[object]) -> bytes:
+    """JSON of each as by `encode`, each in a line of its own, in one call: no JSON that is written here holds a line's end."""
+    return _encoder.encode_lines(values)
+
+
 def encode_sorted(value: object) -> bytes:
     """Canonical JSON: keys sorted, for hashes and comparisons."""
-    return msgspec.json.encode(value, order="sorted")
+    return _sorting_encoder.encode(value)
 
 
 def decode(text: bytes | str, kind: type[Record]) -> Record:
@@ -42,15 +48,26 @@ def decode(text: bytes | str, kind: type[Record]) -> Record:
         return msgspec.json.decode(text, type=kind)
     except UnicodeDecodeError as error:
         raise _not_utf8(error) from error
+    except RecursionError as error:
+        raise TooDeep from error
 
 
-def decode_json(text: bytes | str) -> Json:
+def decode_json(text: bytes | bytearray | str) -> Json:
     """Reads plain JSON. Raises `msgspec.DecodeError` for text that isn't JSON."""
     try:
         value: Json = msgspec.json.decode(text)
     except UnicodeDecodeError as error:
         raise _not_utf8(error) from error
+    except RecursionError as error:
+        raise TooDeep from error
     return value
+
+
+class TooDeep(msgspec.DecodeError, RecursionError):
+    """JSON that is nested more than some 1,000 deep. A DecodeError, for whom every reader of what others send is ready."""
+
+    def __init__(self) -> None:
+        super().__init__("it is nested too deeply")
 
 
 def _not_utf8(error: UnicodeDecodeError) -> msgspec.DecodeError:
@@ -107,6 +124,15 @@ def is_json(value: object) -> bool:
         elif kind not in _PLAIN:
             return False
     return True
+
+
+def plain(told: JsonObject) -> JsonObject:
+    """The same as JSON: a plugin may give numbers as keys, tuples, dates. Raises TypeError, ValueError."""
+    if is_json(told):
+        return told
+    made = to_json(told)
+    assert isinstance(made, dict)
+    return made
 
 
 def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> JsonObject:

@@ -17,7 +17,13 @@ def is_too_deep(value: Json) -> bool:
     """Looks level by level, so that it can't run into a limit itself."""
     level: list[Json] = [value]
     for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inner(one) if isinstance(inner, _NESTED)]
+        below: list[Json] = []
+        for one in level:
+            if isinstance(one, dict):
+                below += [inner for inner in one.values() if isinstance(inner, _NESTED)]
+            elif isinstance(one, list):
+                below += [inner for inner in one if isinstance(inner, _NESTED)]
+        level = below
         if not level:
             return False
     return True
@@ -30,9 +36,3 @@ def problem(what: str) -> Problem:
         message=f"The {what} is nested too deeply: more than {DEEPEST} lists and maps in each other.",
         remedy="Send a flatter one.",
     )
-
-
-def _inner(value: Json) -> list[Json]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []

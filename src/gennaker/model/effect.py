@@ -16,15 +16,15 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import Event, QueueEvent
 
 
-class _Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class _Effect(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type"):
     key: str
 
 
-class PrepareSubmission(_Effect, frozen=True, kw_only=True, tag="PrepareSubmission"):
+class PrepareSubmission(_Effect, frozen=True, gc=False, kw_only=True, tag="PrepareSubmission"):
     """Complete the trigger, resolve artifacts, expand and validate the definition; answered by SubmissionPrepared."""
 
 
-class PrepareStage(_Effect, frozen=True, kw_only=True, tag="PrepareStage"):
+class PrepareStage(_Effect, frozen=True, gc=False, kw_only=True, tag="PrepareStage"):
     """Evaluate the stage's context, read its spec, plan tasks and before-stages; answered by StagePrepared."""
 
     stage_id: str
@@ -37,28 +37,32 @@ class AfterKind(StrEnum):
     ON_FAILURE = "on-failure"
 
 
-class PrepareAfterStages(_Effect, frozen=True, kw_only=True, tag="PrepareAfterStages"):
+class PrepareAfterStages(_Effect, frozen=True, gc=False, kw_only=True, tag="PrepareAfterStages"):
     """Plan the stages that follow a stage's tasks, or its failure; answered by AfterStagesPrepared."""
 
     stage_id: str
     kind: AfterKind
 
 
-class PrepareTask(_Effect, frozen=True, kw_only=True, tag="PrepareTask"):
+class PrepareTask(_Effect, frozen=True, gc=False, kw_only=True, tag="PrepareTask"):
     """Evaluate the stage's context once more before a task starts; answered by TaskPrepared."""
 
     stage_id: str
     task_id: str
+    until: datetime | None = None
+    """As of RunTask."""
 
 
-class RunTask(_Effect, frozen=True, kw_only=True, tag="RunTask"):
+class RunTask(_Effect, frozen=True, gc=False, kw_only=True, tag="RunTask"):
     """Run a task once; answered by TaskReported. `due` in the outbox makes it a durable poll."""
 
     stage_id: str
     task_id: str
+    until: datetime | None = None
+    """When the task's time limit is reached: a TimerRang is due then, if the run is still wanted. None: it has none, or a timer apart."""
 
 
-class StopTask(_Effect, frozen=True, kw_only=True, tag="StopTask"):
+class StopTask(_Effect, frozen=True, gc=False, kw_only=True, tag="StopTask"):
     """Undo or stop what a cancelled task has begun outside; answered by TaskStopped, which changes nothing."""
 
     stage_id: str
@@ -66,21 +70,21 @@ class StopTask(_Effect, frozen=True, kw_only=True, tag="StopTask"):
     reason: str
 
 
-class StartTimer(_Effect, frozen=True, kw_only=True, tag="StartTimer"):
+class StartTimer(_Effect, frozen=True, gc=False, kw_only=True, tag="StartTimer"):
     """Ring at an instant; answered by TimerRang with the same key."""
 
     rings_at: datetime
     about: str
 
 
-class TellQueue(_Effect, frozen=True, kw_only=True, tag="TellQueue"):
+class TellQueue(_Effect, frozen=True, gc=False, kw_only=True, tag="TellQueue"):
     """Tell what spans executions; `admit` is folded into the same transaction."""
 
     queue: str
     event: QueueEvent
 
 
-class Deliver(_Effect, frozen=True, kw_only=True, tag="Deliver"):
+class Deliver(_Effect, frozen=True, gc=False, kw_only=True, tag="Deliver"):
     """Hand an event to another execution (a child that ended, an admission, a superseding)."""
 
     execution_id: str
@@ -89,7 +93,7 @@ class Deliver(_Effect, frozen=True, kw_only=True, tag="Deliver"):
     """Written in the transaction that applies the event: who gave a command that came by way of another server."""
 
 
-class Notify(_Effect, frozen=True, kw_only=True, tag="Notify"):
+class Notify(_Effect, frozen=True, gc=False, kw_only=True, tag="Notify"):
     """Send one message to one address; performed at most twice with the key as delivery id."""
 
     notification: JsonObject
@@ -99,7 +103,7 @@ class Notify(_Effect, frozen=True, kw_only=True, tag="Notify"):
     stage_id: str | None = None
 
 
-class Announce(_Effect, frozen=True, kw_only=True, tag="Announce"):
+class Announce(_Effect, frozen=True, gc=False, kw_only=True, tag="Announce"):
     """Tell the rest of the house what has happened: dependent pipelines start from it. Repeatable."""
 
     moment: str
@@ -122,7 +126,7 @@ Effect: TypeAlias = (
 """All of them; told apart by `type` in JSON."""
 
 
-class PendingEffect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PendingEffect(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """An effect in the outbox."""
 
     effect: Effect

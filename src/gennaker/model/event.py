@@ -17,14 +17,14 @@ from gennaker.model.statuses import Status
 from gennaker.model.waiting import Waiting
 
 
-class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class _Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type"):
     at: datetime
 
 
 # Results of tasks
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="done"):
+class Done(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="done"):
     """The task has ended, well unless the status says otherwise."""
 
     status: Status = Status.SUCCEEDED
@@ -37,7 +37,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="d
     """Moments about which the stage's notifications are sent, e.g. `manualJudgmentContinue`."""
 
 
-class Again(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="again"):
+class Again(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="again"):
     """The task wants to be run again later: a durable poll."""
 
     after: timedelta
@@ -50,7 +50,7 @@ class Again(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     announce: tuple[str, ...] = ()
 
 
-class Failed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):
+class Failed(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="failed"):
     """The task has failed."""
 
     problem: Problem
@@ -66,7 +66,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 TaskResult: TypeAlias = Done | Again | Failed
 
 
-class Submitted(_Event, frozen=True, kw_only=True, tag="Submitted"):
+class Submitted(_Event, frozen=True, gc=False, kw_only=True, tag="Submitted"):
     """The first event of every journal: the execution as it was accepted. Replaying begins with it."""
 
     head: Head
@@ -75,7 +75,7 @@ class Submitted(_Event, frozen=True, kw_only=True, tag="Submitted"):
 # Results of preparing
 
 
-class PlannedTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PlannedTask(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A task as its stage's type planned it; becomes a Task of the stage."""
 
     name: str
@@ -89,7 +89,7 @@ class PlannedTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     effect_class: EffectClass = EffectClass.REPEATABLE
 
 
-class PlannedStage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PlannedStage(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A synthetic stage as its parent's type planned it."""
 
     type: str
@@ -99,7 +99,7 @@ class PlannedStage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Positions in the same list of the stages that must end first; empty: starts at once."""
 
 
-class SubmissionPrepared(_Event, frozen=True, kw_only=True, tag="SubmissionPrepared"):
+class SubmissionPrepared(_Event, frozen=True, gc=False, kw_only=True, tag="SubmissionPrepared"):
     """The submission was completed, or can't be."""
 
     key: str
@@ -111,7 +111,7 @@ class SubmissionPrepared(_Event, frozen=True, kw_only=True, tag="SubmissionPrepa
     """Not empty: the execution ends TERMINAL with them."""
 
 
-class StagePrepared(_Event, frozen=True, kw_only=True, tag="StagePrepared"):
+class StagePrepared(_Event, frozen=True, gc=False, kw_only=True, tag="StagePrepared"):
     """A stage was planned, or can't be."""
 
     key: str
@@ -128,7 +128,7 @@ class StagePrepared(_Event, frozen=True, kw_only=True, tag="StagePrepared"):
     """With a problem: planning is tried again after a pause (a provider that didn't answer)."""
 
 
-class AfterStagesPrepared(_Event, frozen=True, kw_only=True, tag="AfterStagesPrepared"):
+class AfterStagesPrepared(_Event, frozen=True, gc=False, kw_only=True, tag="AfterStagesPrepared"):
     """The late stages of a stage were planned, or can't be."""
 
     key: str
@@ -139,7 +139,7 @@ class AfterStagesPrepared(_Event, frozen=True, kw_only=True, tag="AfterStagesPre
     """With a problem: planning is tried again after a pause."""
 
 
-class TaskPrepared(_Event, frozen=True, kw_only=True, tag="TaskPrepared"):
+class TaskPrepared(_Event, frozen=True, gc=False, kw_only=True, tag="TaskPrepared"):
     """A stage's context was evaluated for a task that starts."""
 
     key: str
@@ -149,7 +149,7 @@ class TaskPrepared(_Event, frozen=True, kw_only=True, tag="TaskPrepared"):
     problem: Problem | None = None
 
 
-class TaskReported(_Event, frozen=True, kw_only=True, tag="TaskReported"):
+class TaskReported(_Event, frozen=True, gc=False, kw_only=True, tag="TaskReported"):
     """A task was run once."""
 
     key: str
@@ -160,7 +160,7 @@ class TaskReported(_Event, frozen=True, kw_only=True, tag="TaskReported"):
     """An earlier run with the same key was cut off without an answer."""
 
 
-class TaskStopped(_Event, frozen=True, kw_only=True, tag="TaskStopped"):
+class TaskStopped(_Event, frozen=True, gc=False, kw_only=True, tag="TaskStopped"):
     """What a cancelled task had begun outside was stopped, or could not be."""
 
     key: str
@@ -180,7 +180,7 @@ class Outcome(StrEnum):
     """Both attempts were cut off without an answer."""
 
 
-class NotificationReported(_Event, frozen=True, kw_only=True, tag="NotificationReported"):
+class NotificationReported(_Event, frozen=True, gc=False, kw_only=True, tag="NotificationReported"):
     """A message was sent, could not be, or nobody knows."""
 
     key: str
@@ -189,7 +189,7 @@ class NotificationReported(_Event, frozen=True, kw_only=True, tag="NotificationR
     problem: Problem | None = None
 
 
-class TimerRang(_Event, frozen=True, kw_only=True, tag="TimerRang"):
+class TimerRang(_Event, frozen=True, gc=False, kw_only=True, tag="TimerRang"):
     """A timer's time has come."""
 
     key: str
@@ -198,40 +198,40 @@ class TimerRang(_Event, frozen=True, kw_only=True, tag="TimerRang"):
 # Commands
 
 
-class Started(_Event, frozen=True, kw_only=True, tag="Started"):
+class Started(_Event, frozen=True, gc=False, kw_only=True, tag="Started"):
     """The execution may begin: nothing holds it in a queue."""
 
 
-class Promoted(_Event, frozen=True, kw_only=True, tag="Promoted"):
+class Promoted(_Event, frozen=True, gc=False, kw_only=True, tag="Promoted"):
     """There is room for an execution that was buffered while many others ran."""
 
 
-class Queued(_Event, frozen=True, kw_only=True, tag="Queued"):
+class Queued(_Event, frozen=True, gc=False, kw_only=True, tag="Queued"):
     """The execution waits in its pipeline's queue."""
 
     waiting_for: Waiting
 
 
-class CancelAsked(_Event, frozen=True, kw_only=True, tag="CancelAsked"):
+class CancelAsked(_Event, frozen=True, gc=False, kw_only=True, tag="CancelAsked"):
     """Someone, or Gennaker, cancels the execution."""
 
     by: str
     reason: str = ""
 
 
-class PauseAsked(_Event, frozen=True, kw_only=True, tag="PauseAsked"):
+class PauseAsked(_Event, frozen=True, gc=False, kw_only=True, tag="PauseAsked"):
     """Someone pauses the execution."""
 
     by: str
 
 
-class ResumeAsked(_Event, frozen=True, kw_only=True, tag="ResumeAsked"):
+class ResumeAsked(_Event, frozen=True, gc=False, kw_only=True, tag="ResumeAsked"):
     """Someone resumes the execution."""
 
     by: str
 
 
-class StagePatched(_Event, frozen=True, kw_only=True, tag="StagePatched"):
+class StagePatched(_Event, frozen=True, gc=False, kw_only=True, tag="StagePatched"):
     """Someone merges keys into a stage's context; its running task looks again at once."""
 
     stage_id: str
@@ -242,7 +242,7 @@ class StagePatched(_Event, frozen=True, kw_only=True, tag="StagePatched"):
     """Where the patch answers a judgment: as there."""
 
 
-class ManualJudgmentGiven(_Event, frozen=True, kw_only=True, tag="ManualJudgmentGiven"):
+class ManualJudgmentGiven(_Event, frozen=True, gc=False, kw_only=True, tag="ManualJudgmentGiven"):
     """Someone answers a manual judgment."""
 
     stage_id: str
@@ -257,14 +257,14 @@ class ManualJudgmentGiven(_Event, frozen=True, kw_only=True, tag="ManualJudgment
     """Digest of the evidence that holds what the approver saw."""
 
 
-class SkipAsked(_Event, frozen=True, kw_only=True, tag="SkipAsked"):
+class SkipAsked(_Event, frozen=True, gc=False, kw_only=True, tag="SkipAsked"):
     """Someone skips a stage."""
 
     stage_id: str
     by: str
 
 
-class RestartAsked(_Event, frozen=True, kw_only=True, tag="RestartAsked"):
+class RestartAsked(_Event, frozen=True, gc=False, kw_only=True, tag="RestartAsked"):
     """Someone restarts a stage and all that follows it."""
 
     stage_id: str
@@ -275,7 +275,7 @@ class RestartAsked(_Event, frozen=True, kw_only=True, tag="RestartAsked"):
     """Stages of the pipeline as it is saved now: some types take keys over from there (`StageType.restart_takes`)."""
 
 
-class IgnoreFailureAsked(_Event, frozen=True, kw_only=True, tag="IgnoreFailureAsked"):
+class IgnoreFailureAsked(_Event, frozen=True, gc=False, kw_only=True, tag="IgnoreFailureAsked"):
     """Someone lets a failed stage count as FAILED_CONTINUE."""
 
     stage_id: str
@@ -283,7 +283,7 @@ class IgnoreFailureAsked(_Event, frozen=True, kw_only=True, tag="IgnoreFailureAs
     reason: str = ""
 
 
-class ChildEnded(_Event, frozen=True, kw_only=True, tag="ChildEnded"):
+class ChildEnded(_Event, frozen=True, gc=False, kw_only=True, tag="ChildEnded"):
     """An execution that a stage of this one has started has ended; its monitor looks again at once."""
 
     stage_id: str
@@ -320,7 +320,7 @@ Event: TypeAlias = (
 # What spans executions
 
 
-class EnterAsked(_Event, frozen=True, kw_only=True, tag="EnterAsked"):
+class EnterAsked(_Event, frozen=True, gc=False, kw_only=True, tag="EnterAsked"):
     """An execution wants to begin."""
 
     execution_id: str
@@ -329,7 +329,7 @@ class EnterAsked(_Event, frozen=True, kw_only=True, tag="EnterAsked"):
     """0: no cap; only used where `limit_concurrent` is false."""
 
 
-class Left(_Event, frozen=True, kw_only=True, tag="Left"):
+class Left(_Event, frozen=True, gc=False, kw_only=True, tag="Left"):
     """An execution has ended, or was cancelled while it waited."""
 
     execution_id: str
@@ -337,14 +337,14 @@ class Left(_Event, frozen=True, kw_only=True, tag="Left"):
     """False: only the newest waiting execution goes on, the others are cancelled."""
 
 
-class HoldChanged(_Event, frozen=True, kw_only=True, tag="HoldChanged"):
+class HoldChanged(_Event, frozen=True, gc=False, kw_only=True, tag="HoldChanged"):
     """An execution was paused (and no longer counts as running) or resumed."""
 
     execution_id: str
     is_held: bool
 
 
-class NumberAsked(_Event, frozen=True, kw_only=True, tag="NumberAsked"):
+class NumberAsked(_Event, frozen=True, gc=False, kw_only=True, tag="NumberAsked"):
     """Someone wants the next server-group number of a cluster; the same holder always gets the same number."""
 
     holder: str
@@ -354,7 +354,7 @@ class NumberAsked(_Event, frozen=True, kw_only=True, tag="NumberAsked"):
     """Number of the newest existing server group; None: there is none or it has no number."""
 
 
-class NumberReturned(_Event, frozen=True, kw_only=True, tag="NumberReturned"):
+class NumberReturned(_Event, frozen=True, gc=False, kw_only=True, tag="NumberReturned"):
     """The holder will not use its number, or the server group now exists and speaks for itself."""
 
     holder: str

@@ -42,7 +42,7 @@ class EffectClass(StrEnum):
     """The target can't be asked: one repeat with the same delivery id, then the outcome is `unknown`."""
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One step of a stage: the unit that the worker performs."""
 
     id: str
@@ -75,6 +75,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it waits for has changed while a run was under way: its next poll is due at once."""
     paused_for: timedelta = NO_TIME
     """How long the execution was paused during this attempt: time that doesn't count against its limit."""
+    is_limit_carried: bool = False
+    """What is asked for it while it runs carries its time limit; else the limit has a timer apart (see `engine.limits`)."""
     timeout: timedelta | None = None
     """None: no limit of its own."""
     is_timeout_overridable: bool = True
@@ -88,7 +90,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Orca's taskExceptionDetails."""
 
 
-class LastModified(msgspec.Struct, frozen=True, kw_only=True):
+class LastModified(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Who changed a stage last (a judgment, a skipped wait)."""
 
     user: str
@@ -96,7 +98,7 @@ class LastModified(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[str] = frozenset()
 
 
-class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Stage(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A stage of an execution; synthetic ones belong to a parent."""
 
     id: str
@@ -135,7 +137,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.parent_id is not None
 
 
-class Paused(msgspec.Struct, frozen=True, kw_only=True):
+class Paused(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The last pause; a second one overwrites the first, as in Orca, but the sum of all is kept."""
 
     paused_by: str
@@ -146,7 +148,7 @@ class Paused(msgspec.Struct, frozen=True, kw_only=True):
     """Length of all earlier pauses."""
 
 
-class SystemNotification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SystemNotification(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Something that the engine wants people to see while it lasts: a task that is tried again, for example."""
 
     created_at: datetime
@@ -157,7 +159,7 @@ class SystemNotification(msgspec.Struct, frozen=True, kw_only=True, omit_default
     """It has passed."""
 
 
-class Authentication(msgspec.Struct, frozen=True, kw_only=True):
+class Authentication(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """On whose behalf the execution runs."""
 
     user: str
@@ -167,7 +169,7 @@ class Authentication(msgspec.Struct, frozen=True, kw_only=True):
 StageMap = immutables.Map[str, Stage]
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Head(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Everything of an execution but its stages: one row in the store."""
 
     id: str
@@ -191,6 +193,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     authentication: Authentication
     roles: tuple[str, ...] = ()
     """Of whoever started it, in order; a `runAsUser` has none."""
+    behind: str = ""
+    """The person behind a service account that it was started as: counts as its starter, too, where approvals must be others'."""
     paused: Paused | None = None
     origin: str = "api"
     pipeline_config_id: str | None = None
@@ -216,7 +220,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ids of all stages in the order in which they are shown: synthetic ones next to their parent."""
 
 
-class Execution(msgspec.Struct, frozen=True, kw_only=True):
+class Execution(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A run of a pipeline or an orchestration."""
 
     head: Head

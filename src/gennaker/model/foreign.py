@@ -4,15 +4,15 @@ What isn't there, or isn't what was asked for, reads as nothing (an empty map, l
 must be there is refused by whoever needs it. Nothing is copied.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
-from datetime import date
 
 from gennaker.model.codec import Json, JsonObject
 
 _SHOWN = 40
 """Characters of a text that a sentence repeats."""
 _LONG_NUMBER = 1e18
+_DIGITS = 100
+"""Of a number, with its zeros."""
 
 
 def mapping(value: Json) -> JsonObject:
@@ -64,6 +64,18 @@ def needed(value: Json, key: str) -> JsonObject:
     return found
 
 
+def natural(value: str, *, most: int = 10**18 - 1) -> int | None:
+    """The number that a text of ASCII digits writes; None: it is no such text, or the number is larger than `most`."""
+    if not (value.isascii() and value.isdigit()) or len(value) > _DIGITS:
+        return None  # Python reads ² as a digit, but not as a number, and no number of more than some thousand digits
+    return number if (number := int(value)) <= most else None
+
+
+def port(value: str) -> int | None:
+    """The TCP port that a text names; None: it names none."""
+    return natural(value, most=65_535) or None
+
+
 def written(value: Json) -> str:
     """A plain value as text, as Java writes it: `true`, `5`, `null`."""
     if value is None:
@@ -71,27 +83,6 @@ def written(value: Json) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def of_yaml(value: object) -> Json:
-    """A document of YAML as JSON has it: keys and dates are text, as whoever makes JSON of YAML writes them."""
-    match value:
-        case Mapping():
-            return {_key(key): of_yaml(item) for key, item in value.items()}
-        case str() | int() | float() | None:
-            return value
-        case list() | tuple() | set():
-            return [of_yaml(item) for item in value]
-        case date():
-            return value.isoformat()
-        case bytes():
-            return base64.b64encode(value).decode()
-        case _:
-            return str(value)
-
-
-def _key(key: object) -> str:
-    return written(key) if isinstance(key, str | int | float | None) else str(of_yaml(key))
 
 
 def described(value: object) -> str:

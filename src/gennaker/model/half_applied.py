@@ -1,4 +1,4 @@
-"""Half applied: which of a stage's manifests were in the cluster when the stage was stopped, as its context tells of them."""
+"""Half applied: what of a stage's work on manifests was done when the stage was stopped, as its context tells of it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,17 +6,27 @@ from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 
 KEY = "manifestsWhenStopped"
-"""Of a stage's context: `applied`, `notApplied` and `unknown` with names, and `reason` where nobody could be asked."""
+"""Of a stage's context: names by what was done with them, `unknown` and `reason` where nobody could be asked, `changesAgain`."""
+APPLIED, NOT_APPLIED = "applied", "notApplied"
+CHANGED, NOT_CHANGED = "changed", "notChanged"
+DELETED, BEING_DELETED, NOT_DELETED = "deleted", "beingDeleted", "notDeleted"
+_DONE = {APPLIED: "applied", CHANGED: "changed as wanted", DELETED: "deleted", BEING_DELETED: "being deleted"}
+_NOT_DONE = {NOT_APPLIED: "not applied", NOT_CHANGED: "not changed", NOT_DELETED: "not deleted"}
 _LISTED = 5
 
 
 def context(
-    *, applied: Sequence[str] = (), missing: Sequence[str] = (), unknown: Sequence[str] = (), reason: str = ""
+    said: Mapping[str, Sequence[str]], *, unknown: Sequence[str] = (), reason: str = "", changes_again: bool = False
 ) -> JsonObject:
-    """What a stopped task adds to its stage's context."""
-    found: JsonObject = {"applied": [*applied], "notApplied": [*missing]}
+    """What a stopped task adds to its stage's context: names by what was done with them, and of which nobody knows.
+
+    `changes_again`: running the stage again may do more than was meant.
+    """
+    found: JsonObject = {key: [*names] for key, names in said.items()}
     if unknown:
         found |= {"unknown": [*unknown], "reason": reason}
+    if changes_again:
+        found["changesAgain"] = True
     return {KEY: found}
 
 
@@ -24,18 +34,20 @@ def sentences(name: str, context: Mapping[str, Json]) -> tuple[str, ...]:
     """What is to be said of the stage of this name with this context."""
     if not isinstance(found := context.get(KEY), dict):
         return ()
-    applied, missing, unknown = (_names(found, key) for key in ("applied", "notApplied", "unknown"))
-    said = []
-    if applied:
-        said.append(f"applied are {few(applied)}")
-    if missing:
-        said.append(f"not applied {'is' if len(missing) == 1 else 'are'} {few(missing)}")
-    if unknown:
+    done = [f"{verb} are {few(names)}" for key, verb in _DONE.items() if (names := _names(found, key))]
+    missing = [
+        f"{verb} {'is' if len(names) == 1 else 'are'} {few(names)}"
+        for key, verb in _NOT_DONE.items()
+        if (names := _names(found, key))
+    ]
+    unknown = []
+    if names := _names(found, "unknown"):
         reason = foreign.text_at(found, "reason")
-        said.append(f"not known of {few(unknown)}" + (f" ({reason.rstrip('.')})" if reason else ""))
-    if not said:
+        unknown = [f"not known of {few(names)}" + (f" ({reason.rstrip('.')})" if reason else "")]
+    if not (said := [*done, *missing, *unknown]):
         return ()
-    after = " Nothing is taken back; running the stage again is safe." if applied or unknown else ""
+    again = "makes its operations once more, made or not" if found.get("changesAgain") is True else "is safe"
+    after = f" Nothing is taken back; running the stage again {again}." if done or unknown else ""
     return (f"When stage {name} was stopped: {'; '.join(said)}.{after}",)
 
 

@@ -10,7 +10,7 @@ from gennaker.model import codec, pointers
 _SPACE = re.compile(r"[ \t\r\n]*")
 _PLAIN = re.compile(r"[-+.\w]+")
 """Numbers and words."""
-_TEXT = re.compile(r'"(?:[^"\\]+|\\.)*"')
+_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -6,12 +6,13 @@ another application's takes WRITE there; so does what a job changes outside a pi
 
 import base64
 import binascii
+from collections.abc import Collection, Iterator
 
 import msgspec
 
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json
-from gennaker.model.permissions import Need, Right
+from gennaker.model.permissions import ADMINISTRATION, Need, Right
 
 _OF_THEIR_APPLICATION = {
     "createApplication": Right.CREATE,
@@ -29,10 +30,33 @@ _OF_NO_APPLICATION = frozenset(
         "deleteV2PipelineTemplate",
     }
 )
-"""Of everybody who has signed in, as in Spinnaker; templates that pipelines are made from ask for more when they are stored."""
+"""Of everybody who has signed in, to begin with; what they ask for depends on what is stored (`of_project`, `of_template`)."""
 
 
 _CANARY = "runCanary"
+_NAMING = (
+    "cluster",
+    "serverGroupName",
+    "asgName",
+    "resolvedServerGroup",
+    "rollbackServerGroupName",
+    "restoreServerGroupName",
+)
+"""Keys under which stages name a cluster or a server group that they act on."""
+_SAYING = frozenset(
+    {
+        *_NAMING,
+        "account",
+        "credentials",
+        "moniker",
+        "cluster",
+        "clusters",
+        "target",
+        "rollbackContext",
+        "chosenServerGroups",
+    }
+)
+"""Of a stage with none of these nothing is said of what it acts on; every task is asked about it."""
 AD_HOC = "ad-hoc"
 """Kayenta's name for the application of judgements without one: they change nothing of anybody's."""
 
@@ -47,13 +71,18 @@ def of_jobs(config: JsonObject) -> tuple[Need, ...]:
     own = foreign.text(config.get("application"))
     found: list[Need] = []
     for job in foreign.mappings(config.get("stages") or config.get("job")):
-        kind = foreign.text(job.get("type"))
+        kind = kind_of(job)
         specific = of_definitions(kind, {"application": own, **job})
         if specific is None:
             found.append(Need(right=Right.WRITE, application=own))
             specific = of_targets(job, own)
         found += specific
     return tuple(dict.fromkeys(found))
+
+
+def kind_of(job: JsonObject) -> str:
+    """What will be done: the engine goes by `alias` where there is one."""
+    return foreign.text(job.get("alias")) or foreign.text(job.get("type"))
 
 
 def of_stage(kind: str, context: JsonObject, own_application: str) -> tuple[Need, ...]:
@@ -85,23 +114,44 @@ def of_definitions(kind: str, context: JsonObject) -> list[Need] | None:
 
 def of_targets(context: JsonObject, own_application: str) -> list[Need]:
     """Of what is done to server groups, manifests and the like: where, and whose."""
+    if _SAYING.isdisjoint(context):
+        return []
     found: list[Need] = []
-    for given in (context, *foreign.mappings(context.get("clusters"))):
-        # Orca's rule: the map `cluster` counts as if its keys stood beside it.
-        one: JsonObject = {**given, **foreign.mapping(given.get("cluster"))}
+    for one in (part for given in (context, *foreign.mappings(context.get("clusters"))) for part in _places(given)):
         accounts = {foreign.text(one.get(key)) for key in ("account", "credentials")} - {""}
         found += [Need(right=Right.WRITE, account=account) for account in sorted(accounts)]
-        moniker = foreign.mapping(one.get("moniker"))
-        cluster = foreign.text(one.get("cluster")) or foreign.text(one.get("serverGroupName"))
-        named = [foreign.text(moniker.get("app")), cluster.partition("-")[0]]
+        named = [foreign.text_at(one.get("moniker"), "app"), *filter(None, map(_application_of, _names(one)))]
         if accounts:
-            named.append(foreign.text(one.get("application")))
+            named += [foreign.text(one.get("application")), foreign.text(one.get("app"))]
         found += [
             Need(right=Right.WRITE, application=name)
             for name in dict.fromkeys(named)
             if name and name.lower() != own_application.lower()
         ]
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _places(given: JsonObject) -> Iterator[JsonObject]:
+    """Everything in a stage's context that may say what is acted on: stages read the one or the other first."""
+    yield given
+    for key in ("cluster", "target"):
+        # Orca's rule: the map `cluster` counts as if its keys stood beside it; `target` likewise where it is one.
+        if inner := foreign.mapping(given.get(key)):
+            yield {**given, **inner}
+
+
+def _names(given: JsonObject) -> Iterator[str]:
+    """Of server groups and clusters."""
+    for one in (given, foreign.mapping(given.get("rollbackContext"))):
+        for key in _NAMING:
+            yield foreign.text(one.get(key))
+    yield foreign.text_at(given.get("moniker"), "cluster")
+    yield from map(foreign.text, foreign.items(given.get("chosenServerGroups")))
+
+
+def _application_of(name: str) -> str:
+    """With which a server group's or cluster's name begins; none of `deployment web`, which says whose it is elsewhere."""
+    return "" if " " in name else name.partition("-")[0]
 
 
 def of_saving(given: JsonObject, stored: JsonObject | None) -> tuple[Need, ...]:
@@ -110,6 +160,40 @@ def of_saving(given: JsonObject, stored: JsonObject | None) -> tuple[Need, ...]:
     if stored is not None:
         names.append(foreign.text(stored.get("application")))
     return tuple(Need(right=Right.WRITE, application=name) for name in dict.fromkeys(map(str.lower, names)))
+
+
+def of_project(
+    before: JsonObject | None, after: JsonObject | None, *, is_own: bool, known: Collection[str]
+) -> tuple[Need, ...]:
+    """Of whoever saves (`before` None: a new one) or deletes (`after` None) a project.
+
+    One's own, which one has saved before, or that of applications which one may change; applications that are added must be
+    readable. `known`: applications that are saved, in lower case; others are nobody's.
+    """
+    had = [name for name in _of_project(before) if name in known]
+    added = [name for name in _of_project(after) if name in known and name not in had]
+    found = [Need(right=Right.READ, application=name) for name in added]
+    if before is not None and not is_own:
+        found += [Need(right=Right.WRITE, application=name) for name in had] or [ADMINISTRATION]
+    return tuple(found)
+
+
+def of_template(applications: Collection[str], *, is_new: bool, is_own: bool) -> tuple[Need, ...]:
+    """Of whoever changes a template: those with pipelines made from it would change; of one without it is who has saved it before."""
+    if applications:
+        return tuple(Need(right=Right.WRITE, application=one) for one in applications)
+    return () if is_new or is_own else (ADMINISTRATION,)
+
+
+def _of_project(body: JsonObject | None) -> tuple[str, ...]:
+    """Names of the applications that it shows anything of, in lower case."""
+    config = foreign.mapping((body or {}).get("config"))
+    listed = [
+        *foreign.items(config.get("applications")),
+        *(name for one in foreign.mappings(config.get("clusters")) for name in foreign.items(one.get("applications"))),
+        *(one.get("application") for one in foreign.mappings(config.get("pipelineConfigs"))),
+    ]
+    return tuple(dict.fromkeys(foreign.text(one).lower() for one in listed if foreign.text(one)))
 
 
 def run_as(pipeline: JsonObject) -> tuple[str, ...]:

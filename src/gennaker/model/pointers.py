@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from gennaker.model import foreign
 from gennaker.model.codec import Json
 
 
@@ -21,8 +22,8 @@ def find(document: Json, pointer: str) -> tuple[bool, Json]:
         key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(document, dict) and key in document:
             document = document[key]
-        elif isinstance(document, list) and key.isdecimal() and int(key) < len(document):
-            document = document[int(key)]
+        elif isinstance(document, list) and (place := foreign.natural(key)) is not None and place < len(document):
+            document = document[place]
         else:
             return False, None
     return True, document

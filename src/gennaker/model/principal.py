@@ -14,6 +14,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the data folder's token, or a session that was opened by it: may do everything."""
     scopes: frozenset[Right] | None = None
     """Of an API token that may do less than who made it; None: not limited."""
+    behind: str = ""
+    """The person behind a service account: who has issued the token that is used, or who asks for what is to run as it."""
     via: str = ""
     """How the request came: `cli`, `page`, `api`, `webhook:github`, `poller:docker`, `engine`."""
     headers: dict[str, str] = {}

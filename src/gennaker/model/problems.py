@@ -31,6 +31,10 @@ def log_of(details: JsonObject) -> str:
     return found if isinstance(found, str) else ""
 
 
+UNAVAILABLE = 503
+"""The status of what can't be asked now, and may be soon."""
+
+
 class Refused(Exception):
     """A request that can't be fulfilled, with everything that is wrong with it.
 
@@ -38,7 +42,14 @@ class Refused(Exception):
     """
 
     def __init__(self, *problems: Problem, status: int = 400) -> None:
-        """Status is the HTTP status that suits: 400, 401, 403, 404, 409, 422, 501."""
+        """Status is the HTTP status that suits: 400, 401, 403, 404, 409, 422, 501; `UNAVAILABLE`: asking again may help."""
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = problems
         self.status = status
+        self.is_recorded = False
+        """Whether whoever refused it has put that into the audit trail, with more than those know who answer."""
+
+    @property
+    def is_unavailable(self) -> bool:
+        """Nobody has said no: who was to be asked doesn't answer now. Tasks outlast that (`interfaces.outlasting`)."""
+        return self.status == UNAVAILABLE

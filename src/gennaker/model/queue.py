@@ -7,7 +7,7 @@ numbers.
 import msgspec
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+class Waiting(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An execution that waits for its turn."""
 
     execution_id: str
@@ -15,7 +15,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent: int
 
 
-class Queue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Queue(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """State of one queue."""
 
     key: str

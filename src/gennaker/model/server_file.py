@@ -11,3 +11,7 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`http://127.0.0.1:8084`"""
     registry: str
     """`127.0.0.1:5000`"""
+    stop_seconds: float = 0.0
+    """So long it may take to end (`server.stop-seconds`)."""
+    process: str = ""
+    """Tells it from a later process of the same id; empty where that can't be told (no /proc)."""

@@ -64,3 +64,5 @@ _HALT = frozenset({Status.TERMINAL, Status.CANCELED, Status.STOPPED})
 _SUCCESSFUL = frozenset({Status.SUCCEEDED, Status.SKIPPED, Status.STOPPED})
 _FAILURE = frozenset({Status.FAILED_CONTINUE, Status.TERMINAL, Status.STOPPED})
 _SATISFIES = frozenset({Status.SUCCEEDED, Status.FAILED_CONTINUE, Status.SKIPPED})
+UNFINISHED = tuple(status for status in Status if not status.is_complete)
+"""Of executions that still go on, or will."""

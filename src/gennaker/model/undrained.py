@@ -8,6 +8,11 @@ from gennaker.model.wording import counted
 
 KEY = "requestsLeft"
 """Of a stage's context: a number by server group; null where the load balancer can't tell it."""
+_NOBODY_KNOWS = (
+    "the controller of a route in a cluster doesn't tell how many requests an instance has, and its instances weren't "
+    "asked or didn't answer"
+)
+_REMEDY = "Where they have a gauge of it, name it: load-balancers.NAME.in-flight-metric."
 
 
 def context(left: Mapping[str, int | None]) -> JsonObject:
@@ -19,7 +24,7 @@ def context(left: Mapping[str, int | None]) -> JsonObject:
 def waiting(group: str, count: int | None) -> str:
     """What draining a server group waits for."""
     if count is None:
-        return f"the time for draining {group} to be over: its load balancer can't tell what is under way"
+        return f"the time for draining {group} to be over: {_NOBODY_KNOWS}"
     return f"{counted(count, 'request')} under way at {group} to end"
 
 
@@ -35,5 +40,5 @@ def sentences(context: Mapping[str, Json]) -> tuple[str, ...]:
 def _sentence(group: str, count: int | None) -> str:
     over = "when the time for draining (`drainTimeout`) was over"
     if count is None:
-        return f"Whether requests at {group} had ended {over} is not known: its load balancer can't tell."
+        return f"Whether requests at {group} had ended {over} is not known: {_NOBODY_KNOWS}. {_REMEDY}"
     return f"{counted(count, 'request')} at {group} had not ended {over}."

@@ -19,26 +19,26 @@ from msgspec.structs import replace
 from gennaker.model.problems import Problem
 
 
-class _Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class _Waiting(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type"):
     reason: str
     """What is waited for, in words: "the instances to be up"."""
     since: datetime | None = None
     """Since when; set by the engine."""
 
 
-class ForTime(_Waiting, frozen=True, kw_only=True, tag="time"):
+class ForTime(_Waiting, frozen=True, gc=False, kw_only=True, tag="time"):
     """An instant, by which everything goes on by itself."""
 
     until: datetime | None = None
 
 
-class ForWindow(_Waiting, frozen=True, kw_only=True, tag="window"):
+class ForWindow(_Waiting, frozen=True, gc=False, kw_only=True, tag="window"):
     """The next opening of the stage's execution window."""
 
     opens_at: datetime | None = None
 
 
-class ForJudgment(_Waiting, frozen=True, kw_only=True, tag="judgment"):
+class ForJudgment(_Waiting, frozen=True, gc=False, kw_only=True, tag="judgment"):
     """A person's decision."""
 
     roles: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class ForJudgment(_Waiting, frozen=True, kw_only=True, tag="judgment"):
     """Who has answered without being allowed to."""
 
 
-class ForTurn(_Waiting, frozen=True, kw_only=True, tag="turn"):
+class ForTurn(_Waiting, frozen=True, gc=False, kw_only=True, tag="turn"):
     """Its place in a queue."""
 
     queue: str
@@ -62,7 +62,7 @@ class ForTurn(_Waiting, frozen=True, kw_only=True, tag="turn"):
     """How many run at the same time; 0: as many as want."""
 
 
-class ForLock(_Waiting, frozen=True, kw_only=True, tag="lock"):
+class ForLock(_Waiting, frozen=True, gc=False, kw_only=True, tag="lock"):
     """Something that one has at a time: a deploy to a cluster, a server-group number."""
 
     lock: str
@@ -71,7 +71,7 @@ class ForLock(_Waiting, frozen=True, kw_only=True, tag="lock"):
     """Execution that holds it; empty: unknown."""
 
 
-class ForExecution(_Waiting, frozen=True, kw_only=True, tag="execution"):
+class ForExecution(_Waiting, frozen=True, gc=False, kw_only=True, tag="execution"):
     """An execution that this one has started."""
 
     execution_id: str
@@ -80,7 +80,7 @@ class ForExecution(_Waiting, frozen=True, kw_only=True, tag="execution"):
     """As last seen."""
 
 
-class ForArtifact(_Waiting, frozen=True, kw_only=True, tag="artifact"):
+class ForArtifact(_Waiting, frozen=True, gc=False, kw_only=True, tag="artifact"):
     """An artifact that must appear."""
 
     kind: str = ""
@@ -89,7 +89,7 @@ class ForArtifact(_Waiting, frozen=True, kw_only=True, tag="artifact"):
     reference: str = ""
 
 
-class ForObject(_Waiting, frozen=True, kw_only=True, tag="object"):
+class ForObject(_Waiting, frozen=True, gc=False, kw_only=True, tag="object"):
     """An object of a system outside to change: a server group, a build, a job, a website."""
 
     kind: str
@@ -99,9 +99,13 @@ class ForObject(_Waiting, frozen=True, kw_only=True, tag="object"):
     """What was seen of it last."""
     place: str = ""
     """Where it is, as a person would look for it: `account/region`, a server's name."""
+    url: str = ""
+    """Where a person can look at it."""
+    gives_up_at: datetime | None = None
+    """When the stage fails, if nothing has changed by then: before its time limit."""
 
 
-class ForRetry(_Waiting, frozen=True, kw_only=True, tag="retry"):
+class ForRetry(_Waiting, frozen=True, gc=False, kw_only=True, tag="retry"):
     """Another try after a failure that may pass."""
 
     problem: Problem
@@ -110,23 +114,25 @@ class ForRetry(_Waiting, frozen=True, kw_only=True, tag="retry"):
     at_most: int | None = None
     """Tries in all; None: until the time-out."""
     due: datetime | None = None
+    gives_up_at: datetime | None = None
+    """When it is tried no more, where tries end by time."""
 
 
-class ForWork(_Waiting, frozen=True, kw_only=True, tag="work"):
+class ForWork(_Waiting, frozen=True, gc=False, kw_only=True, tag="work"):
     """Something that a worker is doing now: `since` says how long."""
 
     what: str = ""
     """`submission`, `plan`, `evaluation`, `run`"""
 
 
-class ForPause(_Waiting, frozen=True, kw_only=True, tag="pause"):
+class ForPause(_Waiting, frozen=True, gc=False, kw_only=True, tag="pause"):
     """Someone to resume the execution."""
 
     by: str = ""
     """Who has paused it."""
 
 
-class ForOther(_Waiting, frozen=True, kw_only=True, tag="other"):
+class ForOther(_Waiting, frozen=True, gc=False, kw_only=True, tag="other"):
     """What is only known in words: rows of versions that had no kinds, and stage types that have nothing better."""
 
 

@@ -13,6 +13,7 @@ from within. So the structure of a pattern decides who runs it:
 Case-insensitivity and `\w \d \s \b` are ASCII, as in Java without flags.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -24,10 +25,12 @@ from gennaker.patterns.parsing import Around, Back, Choice, Group, Look, One, Re
 
 MAX_PATTERN = 1_000
 """Characters; Orca's limit for `matches`, here for all patterns."""
-MAX_COST = 100_000
+MAX_COST = 2_000_000
 """Steps that `re` may need in the worst case before the matcher of our own, slower but never worse, takes over."""
 _CHEAP = 2_000
 """Steps in the worst case that aren't worth counting."""
+_PLACE = 6
+"""Microseconds that the matcher of our own takes for a place of the text."""
 MAX_COST_ALONE = 20_000_000
 """The same for patterns that only `re` can run; about a third of a second."""
 MAX_RISK = 8
@@ -51,6 +54,7 @@ class Pattern:
         "_program",
         "_repeats",
         "_tree",
+        "_ways",
         "groups",
         "names",
     )
@@ -66,12 +70,15 @@ class Pattern:
         self.groups = sum(1 for node in nodes if isinstance(node, Group) and node.index)
         repeats = [node for node in nodes if isinstance(node, Repeat) and node.most != node.least]
         self._repeats = sum(1 for node in repeats if node.most is None or node.most > 8)
+        self._ways = math.prod(
+            node.most - node.least + 1 for node in repeats if node.most is not None and node.most <= 8
+        )
         self._is_wild = len(repeats) > 8 + self._repeats or any(_is_wild(node) for node in nodes)
         self._is_only_for_re = any(
             isinstance(node, (Around, Back)) or (isinstance(node, Repeat) and node.mode == "+") or _is_moody(node)
             for node in nodes
         )
-        self._cheap_length = -1 if self._is_wild else int(_CHEAP ** (1 / min(self._repeats + 1, 8))) - 1
+        self._cheap_length = -1 if self._is_wild else int((_CHEAP / self._ways) ** (1 / min(self._repeats + 1, 8))) - 1
         self._program: list[_Step] | None = None
         try:
             self._compiled = re.compile(parsing.source(self._tree), re.ASCII)
@@ -116,17 +123,18 @@ class Pattern:
     def steps(self, text: str) -> int:
         """What a match or search costs at worst, in units of about a microsecond."""
         if self._is_tame_for(text):
-            return min(self._worst(text), MAX_COST_ALONE) // 200
-        return (len(self._steps()) * (len(text) + 1)) // 4
+            return min(self._worst(text), MAX_COST_ALONE) // 50
+        return (len(self._steps()) // 4 + _PLACE) * (len(text) + 1)
 
     def _worst(self, text: str) -> int:
         # A search tries every start, hence one power more than there are repeats.
-        return int((len(text) + 1) ** min(self._repeats + 1, 8))
+        return self._ways * int((len(text) + 1) ** min(self._repeats + 1, 8))
 
     def _is_tame_for(self, text: str) -> bool:
         if self._is_wild:
             return self._is_only_for_re and len(text) <= MAX_RISK
-        return self._worst(text) <= (MAX_COST_ALONE if self._is_only_for_re else MAX_COST)
+        is_alone = self._is_only_for_re or not self._repeats  # those without repeats take time by the text's length
+        return self._worst(text) <= (MAX_COST_ALONE if is_alone else MAX_COST)
 
     def _steps(self) -> "list[_Step]":
         if self._program is None:

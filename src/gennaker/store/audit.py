@@ -23,6 +23,9 @@ from gennaker.store.chain import Row, append, chained, encoded_entries
 from gennaker.store.database import NAME
 from gennaker.store.transactions import Direct, Transactions, direct
 
+_SMALL = 200
+"""So many records are read without a thread, if they are at hand."""
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What verifying the chain found."""
@@ -53,11 +56,10 @@ class DatabaseAuditTrail:
         """Records with greater numbers, in order."""
 
         def look(connection: Connection) -> tuple[AuditRecord, ...]:
-            audit = tables.audit.c
-            query = select(tables.audit).where(audit.number > after).order_by(audit.number).limit(limit)
-            return tuple(_record(*row) for row in connection.execute(query))
+            found = direct(connection).execute(self._database.sql.audit_after, (after, limit)).fetchall()
+            return tuple(_record(*row) for row in found)
 
-        return await self._database.read(look)
+        return await self._database.read(look, is_one_statement=True, is_small=limit <= _SMALL)
 
     async def newest(self) -> Head | None:
         """The newest record's number and hash; None: there is none."""

@@ -5,6 +5,9 @@ other changes among them, or where a commit isn't as expected, all share one `BE
 savepoint of its own: one that fails is undone alone and its neighbours stay. There a value of megabytes is written piece by
 piece before the rest of its commit: as a part of a statement it would be held in memory six times over. Only when SQLite gives up the whole
 transaction (a full disk, a failed sync) is every change of the lot tried again by itself.
+
+Nothing is written into a transaction that is still open: it would be answered and never be durable. Where rolling one back
+fails, the next lot begins with that, and is refused as long as it does.
 """
 
 import sqlite3
@@ -12,13 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from sqlite3 import Connection as RawConnection
 
+import structlog
 from sqlalchemy import Connection
 
 from gennaker.store import chain, failures, lot
 from gennaker.store.commits import CommitJob
-from gennaker.store.rows import CommitRows, Row
+from gennaker.store.rows import CommitRows
 from gennaker.store.statements import Statements
 from gennaker.store.writer import Job
+
+log = structlog.get_logger()
 
 _PIECE_BYTES = 1_000_000
 STATEMENTS_KEPT = 256
@@ -41,42 +47,54 @@ class SqliteBatches:
     def commit(self, batch: list[Job[object]]) -> None:
         """All in one transaction; each by itself where SQLite gives that up."""
         try:
+            self._roll_back()  # what couldn't be rolled back when it failed
             if not self._is_one_statement(batch):
                 self._transaction(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the answer and gets it
-            self._end = None
-            if self._raw.in_transaction:
-                self._raw.execute("ROLLBACK")
+            self._after_failure()
             if len(batch) == 1:
                 batch[0].error = failures.translated(error, self._path)
                 return
             for job in batch:
                 job.error = None
                 self.commit([job])
+        else:
+            for job in batch:
+                job.is_durable = job.error is None
+
+    def _after_failure(self) -> None:
+        self._end = None
+        try:
+            self._roll_back()
+        except sqlite3.Error as error:
+            log.error("store.not_rolled_back", error=str(error))  # noqa: TRY400 - SQLite's sentence says all
+
+    def _roll_back(self) -> None:
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
 
     def _is_one_statement(self, batch: list[Job[object]]) -> bool:
         """Writes commits that wait alone; False: nothing was written."""
         commits = [job.rows for job in batch if isinstance(job, CommitJob)]
         if len(commits) < len(batch) or any(one.has_huge_values for one in commits):
             return False
-        rows, end = self._rows(commits)
-        if len(rows) > lot.ROWS_AT_MOST:
+        kinds, end = self._kinds(commits)
+        if not lot.are_apart(kinds):
             return False
         try:
-            lot.write(self._raw, rows)
+            lot.write(self._raw, kinds, [value for one in commits for value in one.blobs])
         except sqlite3.IntegrityError:
             self._end = None
+            self._roll_back()
             return False  # each by itself: whose it is gets the reason
         self._end = end
         return True
 
-    def _rows(self, commits: Sequence[CommitRows]) -> tuple[list[Row], tuple[int, str]]:
+    def _kinds(self, commits: Sequence[CommitRows]) -> tuple[lot.Kinds, tuple[int, str]]:
         """What they write, and where the audit chain ends then."""
-        rows = [row for commit in commits for row in lot.rows_of(commit)]
         end = self._end or chain.end(self._raw, self._sql)
         records = chain.following(*end, [entry for commit in commits for entry in commit.audit])
-        rows.extend(lot.audit_row(record) for record in records)
-        return rows, (records[-1][0], records[-1][2]) if records else end
+        return lot.rows_of(commits, list(records)), (records[-1][0], records[-1][2]) if records else end
 
     def _transaction(self, batch: list[Job[object]]) -> None:
         execute = self._raw.execute
@@ -101,10 +119,9 @@ class SqliteBatches:
         huge, commit = job.rows.parted()
         for digest, content in huge:
             self._write_in_pieces(digest, content)
-        rows, _ = self._rows([commit])
+        kinds, _ = self._kinds([commit])
         try:
-            for start in range(0, len(rows), lot.ROWS_AT_MOST):
-                lot.write(self._raw, rows[start : start + lot.ROWS_AT_MOST])
+            lot.write(self._raw, kinds, commit.blobs)
         except sqlite3.IntegrityError as error:
             raise lot.reason(error, self._raw, job.rows) from error
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from gennaker.store.rows import CommitRows
 from gennaker.store.writer import Job
 
@@ -13,7 +15,7 @@ class CommitJob(Job[None]):
 
     def __init__(self, rows: CommitRows, fence: int = 0) -> None:
         """`fence` is the server's that commits; 0: no others share the store."""
-        super().__init__(lambda _: None)
+        super().__init__(_by_the_batches)
         self.rows = rows
         self.fence = fence
 
@@ -26,6 +28,10 @@ class CommitJob(Job[None]):
         found.update(f"effect:{row[0]}" for row in rows.outbox)
         found.update(f"effect:{row[0]}" for row in rows.dropped)
         return found
+
+
+def _by_the_batches(_: Connection) -> None:
+    """Commits aren't made one by one."""
 
 
 def apart(waiting: Sequence[CommitJob]) -> tuple[list[CommitJob], list[CommitJob]]:

@@ -1,6 +1,7 @@
 """The database: one SQLite file in the data folder, opened once by one process.
 
-One connection writes (writer.py); a few others read, each read in a transaction of its own and so from one moment.
+One connection writes (writer.py); a few others read, each read in a transaction of its own and so from one moment: in
+threads, or on the loop what is small (here.py).
 `synchronous=FULL` in WAL mode: what a finished `write` has changed survives a power cut. That only one process opens the
 folder is the business of whoever opens it (the folder's lock). The file is checked and brought to the newest schema
 before anything else; whatever is wrong with it is one `StoreUnusable` and leaves the file as it is.
@@ -21,6 +22,8 @@ from gennaker.store import failures, migrations, statements
 from gennaker.store.audit_head import HeadKeeper, SqliteChain
 from gennaker.store.batches import STATEMENTS_KEPT, SqliteBatches, driver
 from gennaker.store.commits import CommitJob
+from gennaker.store.here import Here, NotHere
+from gennaker.store.kept import Kept
 from gennaker.store.rows import CommitRows
 from gennaker.store.statements import SQLITE
 from gennaker.store.writer import AfterCommit, Batches, Job, Writer
@@ -57,7 +60,7 @@ MakeWriter = Callable[[Batches, AfterCommit], Writing]
 class Database:
     """The open database of a data folder."""
 
-    is_own: Final = True
+    reads_here: Final = True
 
     def __init__(self, folder: Path, engine: Engine, head: HeadKeeper, make_writer: MakeWriter) -> None:
         """Use `open`."""
@@ -68,7 +71,9 @@ class Database:
         self._head = head
         self._writing = engine.connect()
         self._writer = make_writer(SqliteBatches(self._writing, folder / NAME, self.sql), head.keep)
+        self._here = Here(engine.connect())
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
+        self.kept = Kept()
         self._is_closed = False
 
     @classmethod
@@ -98,8 +103,15 @@ class Database:
         """Runs the change in the writer's transaction and returns when it is durable (writer.py says the rules)."""
         return await self._writer.write(change)
 
-    async def read(self, look: Callable[[Connection], Result], *, is_one_statement: bool = False) -> Result:
-        """Runs the function with a reading connection that sees one moment, in a thread."""
+    async def read(
+        self, look: Callable[[Connection], Result], *, is_one_statement: bool = False, is_small: bool = False
+    ) -> Result:
+        """Runs the function with a reading connection that sees one moment, in a thread unless it `is_small`."""
+        if is_small:
+            try:
+                return self._here.read(look, is_one_statement=is_one_statement)
+            except NotHere:
+                pass
         see = partial(self._read, look, is_one_statement=is_one_statement)
         return await asyncio.get_running_loop().run_in_executor(self._readers, see)
 
@@ -110,6 +122,7 @@ class Database:
         self._is_closed = True
         self._writer.close()
         self._readers.shutdown()
+        self._here.close()
         self._head.close()
         self._writing.close()
         self._engine.dispose()
@@ -142,12 +155,12 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _engine(path: Path) -> Engine:
-    # The first connection is the writer's and never goes back to the pool.
+    # The first connection is the writer's, the second the loop's; these never go back to the pool.
     engine = sqlalchemy.create_engine(
         f"sqlite:///{path}",
         connect_args={"cached_statements": STATEMENTS_KEPT},
         isolation_level="AUTOCOMMIT",
-        pool_size=_READERS + 1,
+        pool_size=_READERS + 2,
         max_overflow=0,
     )
     sqlalchemy.event.listen(engine, "connect", _configure)

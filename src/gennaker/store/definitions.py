@@ -1,9 +1,8 @@
 """Definitions in a database: every revision is kept, the newest is marked."""
 
 import hashlib
-from collections.abc import Callable
-from contextlib import nullcontext
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, select, update
@@ -15,12 +14,14 @@ from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.store import chain, tables
-from gennaker.store.kept import Kept
-from gennaker.store.statements import DEFINITION, Statements
+from gennaker.store.decoding import decoded
+from gennaker.store.statements import Statements
 from gennaker.store.transactions import Transactions, direct
 
 Result = TypeVar("Result")
 _columns = tables.definitions.c
+_BODY: Final = 5
+"""Which column of a row is the body, which may be long."""
 
 
 class DatabaseDefinitions:
@@ -30,7 +31,6 @@ class DatabaseDefinitions:
         """The clock says when a revision was written."""
         self._database = database
         self._clock = clock
-        self._kept = Kept() if database.is_own else None
 
     async def save(
         self, kind: str, definition_id: str, body: JsonObject, *, author: str, if_revision: int | None = None
@@ -73,7 +73,7 @@ class DatabaseDefinitions:
 
     async def get(self, kind: str, definition_id: str) -> Definition | None:
         """The newest revision, unless it is deleted."""
-        found = await self._read(self._database.sql.definition, kind, definition_id)
+        found = await self._read(self._database.sql.definition, kind, definition_id, is_small=True)
         return next((one for one in found if not one.is_deleted), None)
 
     async def list(self, kind: str, application: str | None = None) -> tuple[Definition, ...]:
@@ -85,14 +85,14 @@ class DatabaseDefinitions:
 
     async def applications(self, kind: str) -> tuple[str, ...]:
         """Without reading the definitions."""
-        query = (
-            select(_columns.application)
-            .where(_columns.kind == kind, _columns.is_newest == 1, _columns.is_deleted == 0)
-            .where(_columns.application.is_not(None))
-            .distinct()
-        )
 
         def look(connection: Connection) -> tuple[tuple[str, ...], int]:
+            query = (
+                select(_columns.application)
+                .where(_columns.kind == kind, _columns.is_newest == 1, _columns.is_deleted == 0)
+                .where(_columns.application.is_not(None))
+                .distinct()
+            )
             found = tuple(sorted(connection.execute(query).scalars()))
             return found, sum(map(len, found))
 
@@ -101,33 +101,32 @@ class DatabaseDefinitions:
     async def history(self, kind: str, definition_id: str, limit: int = 20) -> tuple[Definition, ...]:
         """Revisions, newest first; a deletion is one."""
 
-        def look(connection: Connection) -> tuple[Definition, ...]:
-            query = (
-                select(*(_columns[name] for name in DEFINITION))
-                .where(_columns.kind == kind, _columns.id == definition_id)
-                .order_by(_columns.revision.desc())
-                .limit(limit)
-            )
-            return tuple(_definition(*row) for row in connection.execute(query))
+        def look(connection: Connection) -> Sequence[Any]:
+            return direct(connection).execute(self._database.sql.revisions, (kind, definition_id, limit)).fetchall()
 
-        return await self._database.read(look)
+        rows = await self._database.read(look, is_one_statement=True, is_small=True)
+        return await decoded(rows, _definition, text=_BODY)
 
     async def _write(self, change: Callable[[Connection], Result]) -> Result:
-        with nullcontext() if self._kept is None else self._kept.writing():
+        with self._database.kept.writing():
             return await self._database.write(change)
 
-    async def _read(self, statement: str, *values: str) -> tuple[Definition, ...]:
+    async def _read(self, statement: str, *values: str, is_small: bool = False) -> tuple[Definition, ...]:
         def look(connection: Connection) -> tuple[tuple[Definition, ...], int]:
             rows = direct(connection).execute(statement, values).fetchall()
-            return tuple(_definition(*row) for row in rows), sum(len(row[5]) for row in rows)
+            return tuple(_definition(*row) for row in rows), sum(len(row[_BODY]) for row in rows)
 
-        return await self._found((statement, values), look)
+        return await self._found((statement, values), look, is_small=is_small)
 
-    async def _found(self, asked: object, look: Callable[[Connection], tuple[Result, int]]) -> Result:
-        """Kept where only this process writes; `look` says how many characters it holds, too."""
-        if self._kept is None:
-            return (await self._database.read(look, is_one_statement=True))[0]
-        return await self._kept.read(asked, lambda: self._database.read(look, is_one_statement=True))
+    async def _found(
+        self, asked: object, look: Callable[[Connection], tuple[Result, int]], *, is_small: bool = False
+    ) -> Result:
+        """Kept; `look` says how many characters it holds, too."""
+
+        async def read() -> tuple[Result, int]:
+            return await self._database.read(look, is_one_statement=True, is_small=is_small)
+
+        return await self._database.kept.read(asked, read)
 
 
 def _newest(connection: Connection, sql: Statements, kind: str, definition_id: str) -> Definition | None:

@@ -1,150 +1,198 @@
 """A lot of commits as one SQL statement (SQLite).
 
 Theory of operation. Around every statement that SQLite runs Python's lock is given up and must be won back from the loop,
-which is busy with the next steps just then: that may take milliseconds, and costs more than SQLite's own work. So all rows
-of all commits go into one `INSERT` with many rows. It inserts into a view of the connection's own, whose triggers do with
-each row what its kind says: rows of one shape, a kind and seven values, in the order in which they must be written. The
-statement is its own transaction; whatever row isn't as expected undoes all of it.
+which is busy with the next steps just then: that may take milliseconds, and costs more than SQLite's own work. And every
+value that is bound is bound with that lock held. So all rows of all commits go into one `INSERT` of one row, in which each kind
+of rows is one text: a JSON array. It inserts into a view of the connection's own, whose trigger takes the kinds one after the
+other and writes all rows of a kind by one statement. The statement is its own transaction; whatever row isn't as expected undoes
+all of it.
 
-How many rows there are is part of a statement's text, so lots are filled up with rows of no kind to a few sizes: SQLite
-compiles each once, and Python keeps it.
+Two things JSON can't carry here, and a transaction of several statements writes them: large values, which would be held in
+memory several times over, and texts with NUL, of which SQLite's JSON would drop the rest.
 """
 
 import sqlite3
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import chain as chained
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+import msgspec
+
 from gennaker.interfaces.journal import Conflict, SubmissionExists
+from gennaker.model import codec
 from gennaker.store.rows import CommitRows, ExecutionRows, Row
 
-SIZES: Final = tuple(part * 2**power for power in range(3, 11) for part in (2, 3))[:-1]
-"""Rows of a statement: 16 to 2,048. SQLite takes 32,766 parameters, a row has eight."""
-ROWS_AT_MOST: Final = SIZES[-1]
-_WIDTH: Final = 8
-_1, _2, _3, _4, _5, _6 = ((None,) * missing for missing in range(1, 7))
-"""What rows of fewer values are filled up with."""
-
-_BLOB, _MOVED, _NEW, _OUTLINED, _OUTLINE, _LEFT, _STAGE, _EVENT, _BEGUN, _QUEUE, _DROPPED, _EFFECT, _AUDIT, _TRIGGER = (
-    range(1, 15)
-)
+Kinds = dict[str, list[Row]]
+"""Rows by what is to be done with them."""
 
 _MOVED_ON: Final = "execution moved on"
 _QUEUE_MOVED_ON: Final = "queue moved on"
-_DO: Final[dict[int, str]] = {
-    _BLOB: "INSERT INTO blobs (digest, content) VALUES (new.a, new.b) ON CONFLICT DO NOTHING",
-    _MOVED: (
-        "UPDATE executions SET version = new.c, status = new.d, head = new.e, blobs = new.f "
-        "WHERE id = new.a AND version = new.b; SELECT RAISE(ABORT, 'execution moved on') WHERE changes() = 0"
+_NUL: Final = "\\u0000"
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What is done with the rows of a kind."""
+
+    width: int
+    """How many values each has, a, b, c …"""
+    statement: str
+    """With the rows as `r`."""
+    else_said: str = ""
+    """Not empty: each row must have changed one of the table's, and this is said otherwise."""
+
+
+_KINDS: Final[dict[str, _Kind]] = {
+    "moved": _Kind(
+        6,
+        "UPDATE executions SET version = r.c, status = r.d, head = r.e, blobs = r.f FROM {rows} AS r "
+        "WHERE executions.id = r.a AND executions.version = r.b",
+        _MOVED_ON,
     ),
-    # What the next row of the same execution says is not there yet.
-    _NEW: (
-        "INSERT INTO executions (id, submission_key, version, status, head, blobs, kind, application, name, build_time) "
-        "VALUES (new.a, new.b, new.c, new.d, new.e, new.f, '', '', '', 0)"
+    "begun": _Kind(
+        12,
+        "INSERT INTO executions (id, submission_key, version, status, head, blobs, kind, application, name, config_id, "
+        "correlation_id, build_time) SELECT r.a, r.b, r.c, r.d, r.e, r.f, r.g, r.h, r.i, r.j, r.k, r.l FROM {rows} AS r",
     ),
-    _OUTLINED: (
-        "UPDATE executions SET kind = new.b, application = new.c, name = new.d, config_id = new.e, "
-        "correlation_id = new.f, build_time = new.g WHERE id = new.a"
+    "outlined": _Kind(
+        7,
+        "UPDATE executions SET kind = r.b, application = r.c, name = r.d, config_id = r.e, correlation_id = r.f, "
+        "build_time = r.g FROM {rows} AS r WHERE executions.id = r.a",
     ),
-    _OUTLINE: (
-        "INSERT INTO outlines (execution_id, body, blobs) VALUES (new.a, new.b, new.c) "
-        "ON CONFLICT (execution_id) DO UPDATE SET body = excluded.body, blobs = excluded.blobs"
+    "outlines": _Kind(
+        3,
+        "INSERT INTO outlines (execution_id, body, blobs) SELECT r.a, r.b, r.c FROM {rows} AS r WHERE true "
+        "ON CONFLICT (execution_id) DO UPDATE SET body = excluded.body, blobs = excluded.blobs",
     ),
-    _TRIGGER: (
+    "triggers": _Kind(
+        5,
         "INSERT INTO triggers (execution_id, application, build_time, type, event_id) "
-        "VALUES (new.a, new.b, new.c, new.d, new.e) ON CONFLICT (execution_id) DO UPDATE SET "
+        "SELECT r.a, r.b, r.c, r.d, r.e FROM {rows} AS r WHERE true ON CONFLICT (execution_id) DO UPDATE SET "
         "application = excluded.application, build_time = excluded.build_time, type = excluded.type, "
-        "event_id = excluded.event_id"
+        "event_id = excluded.event_id",
     ),
-    _LEFT: "DELETE FROM stages WHERE execution_id = new.a AND stage_id = new.b",
-    _STAGE: (
-        "INSERT INTO stages (execution_id, stage_id, body, blobs) VALUES (new.a, new.b, new.c, new.d) "
-        "ON CONFLICT (execution_id, stage_id) DO UPDATE SET body = excluded.body, blobs = excluded.blobs"
+    "removed": _Kind(2, "DELETE FROM stages WHERE (execution_id, stage_id) IN (SELECT r.a, r.b FROM {rows} AS r)"),
+    "stages": _Kind(
+        4,
+        "INSERT INTO stages (execution_id, stage_id, body, blobs) SELECT r.a, r.b, r.c, r.d FROM {rows} AS r WHERE true "
+        "ON CONFLICT (execution_id, stage_id) DO UPDATE SET body = excluded.body, blobs = excluded.blobs",
     ),
-    _EVENT: (
+    "events": _Kind(
+        6,
         "INSERT INTO events (execution_id, number, engine_version, ignored, event, blobs) "
-        "VALUES (new.a, new.b, new.c, new.d, new.e, new.f)"
+        "SELECT r.a, r.b, r.c, r.d, r.e, r.f FROM {rows} AS r",
     ),
-    _BEGUN: "INSERT INTO queues (key, version, body) VALUES (new.a, new.b, new.c)",
-    _QUEUE: (
-        "UPDATE queues SET version = new.b, body = new.c WHERE key = new.a AND version = new.b - 1; "
-        "SELECT RAISE(ABORT, 'queue moved on') WHERE changes() = 0"
+    "queues_begun": _Kind(3, "INSERT INTO queues (key, version, body) SELECT r.a, r.b, r.c FROM {rows} AS r"),
+    "queues_moved": _Kind(
+        3,
+        "UPDATE queues SET version = r.b, body = r.c FROM {rows} AS r WHERE queues.key = r.a AND queues.version = r.b - 1",
+        _QUEUE_MOVED_ON,
     ),
-    _DROPPED: "DELETE FROM outbox WHERE key = new.a",
-    _EFFECT: (
-        "INSERT INTO outbox (key, execution_id, due, tries, effect, blobs) "
-        "VALUES (new.a, new.b, new.c, new.d, new.e, new.f) ON CONFLICT (key) DO UPDATE SET "
-        "execution_id = excluded.execution_id, due = excluded.due, tries = excluded.tries, effect = excluded.effect, "
-        "blobs = excluded.blobs"
+    "dropped": _Kind(1, "DELETE FROM outbox WHERE key IN (SELECT r.a FROM {rows} AS r)"),
+    "effects": _Kind(
+        6,
+        "INSERT INTO outbox (key, execution_id, due, tries, effect, blobs) SELECT r.a, r.b, r.c, r.d, r.e, r.f "
+        "FROM {rows} AS r WHERE true ON CONFLICT (key) DO UPDATE SET execution_id = excluded.execution_id, "
+        "due = excluded.due, tries = excluded.tries, effect = excluded.effect, blobs = excluded.blobs",
     ),
-    _AUDIT: "INSERT INTO audit (number, previous, hash, entry) VALUES (new.a, new.b, new.c, new.d)",
+    "audit": _Kind(4, "INSERT INTO audit (number, previous, hash, entry) SELECT r.a, r.b, r.c, r.d FROM {rows} AS r"),
 }
+"""In an order that keeps every reference."""
+_LARGE: Final = "INSERT INTO blobs (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_ALL: Final = f"INSERT INTO lot VALUES ({', '.join('?' * len(_KINDS))})"  # noqa: S608 - nothing but places
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Makes the view and its triggers, which are this connection's alone and aren't stored."""
+    """Makes the view and its trigger, which are this connection's alone and aren't stored."""
     connection.execute("PRAGMA temp_store = MEMORY")
-    values = ", ".join(f"NULL AS {name}" for name in "abcdefg")
-    connection.execute(f"CREATE TEMP VIEW lot AS SELECT NULL AS row_kind, {values}")
-    for number, statements in _DO.items():
-        connection.execute(
-            f"CREATE TEMP TRIGGER lot_{number} INSTEAD OF INSERT ON lot WHEN new.row_kind = {number} BEGIN {statements}; END"
+    connection.execute(f"CREATE TEMP VIEW lot AS SELECT {', '.join(f'NULL AS {name}' for name in _KINDS)}")
+    statements = [one for name, kind in _KINDS.items() for one in _of_kind(name, kind)]
+    connection.execute(f"CREATE TEMP TRIGGER lot_written INSTEAD OF INSERT ON lot BEGIN {'; '.join(statements)}; END")
+
+
+def _of_kind(name: str, kind: _Kind) -> Iterable[str]:
+    yield _statement(
+        kind, [f"json_extract(value, '$[{place}]')" for place in range(kind.width)], f"FROM json_each(new.{name})"
+    )
+    if kind.else_said:
+        yield (
+            f"SELECT RAISE(ABORT, '{kind.else_said}') "
+            f"WHERE new.{name} IS NOT NULL AND changes() <> json_array_length(new.{name})"
         )
 
 
-def rows_of(commit: CommitRows) -> Iterator[Row]:
-    """All that a commit writes but its audit records, a kind and seven values each, in an order that keeps every reference."""
-    for value in commit.blobs:
-        yield (_BLOB, *value, *_5)
-    for one in commit.executions:
-        yield from _of_execution(one)
-    for key, version, body in commit.queues:
-        yield (_QUEUE if version > 1 else _BEGUN, key, version, body, *_4)
-    for row in commit.dropped:
-        yield (_DROPPED, *row, *_6)
-    for row in commit.outbox:
-        yield (_EFFECT, *row, *_1)
+def _statement(kind: _Kind, values: Sequence[str], source: str = "") -> str:
+    columns = ", ".join(f"{value} AS {name}" for value, name in zip(values, "abcdefghijkl", strict=False))
+    return kind.statement.format(rows=f"(SELECT {columns} {source})")
 
 
-def audit_row(record: Row) -> Row:
-    """A chained record's: number, previous, hash, entry."""
-    return (_AUDIT, *record, *_3)
+def rows_of(commits: Sequence[CommitRows], audit: list[Row]) -> Kinds:
+    """All that commits write but their large values; `audit`: their chained records."""
+    kinds: Kinds = {name: [] for name in _KINDS}
+    for commit in commits:
+        for one in commit.executions:
+            _add(kinds, one)
+        for queue in commit.queues:
+            kinds["queues_moved" if queue[1] > 1 else "queues_begun"].append(queue)
+        kinds["dropped"] += commit.dropped
+        kinds["effects"] += commit.outbox
+    kinds["audit"] = audit
+    return kinds
 
 
-def _of_execution(changed: ExecutionRows) -> Iterator[Row]:
+def _add(kinds: Kinds, changed: ExecutionRows) -> None:
+    outline = changed.outline
     if changed.expected:
-        yield (_MOVED, changed.id, changed.expected, *changed.head, *_1)
+        kinds["moved"].append((changed.id, changed.expected, *changed.head))
+        if outline:
+            kinds["outlined"].append((changed.id, *outline.columns))
     else:
-        assert changed.outline, "a new execution comes with its outline"
-        yield (_NEW, changed.id, changed.submission_key, *changed.head, *_1)
-    if changed.outline:
-        yield (_OUTLINED, changed.id, *changed.outline.columns)
-        yield (_OUTLINE, *changed.outline.row, *_4)
-        if changed.outline.trigger:
-            yield (_TRIGGER, *changed.outline.trigger, *_2)
-    for row in changed.removed:
-        yield (_LEFT, *row, *_5)
-    for row in changed.stages:
-        yield (_STAGE, *row, *_3)
-    for row in changed.events:
-        yield (_EVENT, *row, *_1)
+        assert outline, "a new execution comes with its outline"
+        kinds["begun"].append((changed.id, changed.submission_key, *changed.head, *outline.columns))
+    if outline:
+        kinds["outlines"].append(outline.row)
+        if outline.trigger:
+            kinds["triggers"].append(outline.trigger)
+    kinds["removed"] += changed.removed
+    kinds["stages"] += changed.stages
+    kinds["events"] += changed.events
 
 
-def write(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Writes at most ROWS_AT_MOST rows, all or none. Raises sqlite3.Error; `reason` says what of it concerns a commit."""
-    size = SIZES[bisect_left(SIZES, len(rows))]
-    values = list(chained.from_iterable(rows))
-    assert len(values) == len(rows) * _WIDTH, "behind a row of another shape all values would be others'"
-    values.extend([None] * (size * _WIDTH - len(values)))
-    connection.execute(_text(size), values)
+def are_apart(kinds: Kinds) -> bool:
+    """Nothing is asked for and dropped in one lot: which comes first is known only within a commit."""
+    return {row[0] for row in kinds["effects"]}.isdisjoint([row[0] for row in kinds["dropped"]])
 
 
-@cache
-def _text(size: int) -> str:
-    row = f"({', '.join('?' * _WIDTH)})"
-    return f"INSERT INTO lot VALUES {', '.join([row] * size)}"  # noqa: S608 - nothing but places
+def write(connection: sqlite3.Connection, kinds: Kinds, large: Sequence[tuple[str, bytes]] = ()) -> None:
+    """Writes the rows, all or none, in the caller's transaction if there is one.
+
+    Raises sqlite3.Error, perhaps in the midst of a transaction; `reason` says what of it concerns a commit.
+    """
+    texts = [codec.encode(rows).decode() if rows else None for rows in kinds.values()]
+    has_nul = any(text is not None and _NUL in text for text in texts) and _has_nul(kinds)
+    if not large and not has_nul:
+        connection.execute(_ALL, texts)
+        return
+    is_own = not connection.in_transaction
+    if is_own:
+        connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(_LARGE, large)
+    if has_nul:
+        _write_by_row(connection, kinds)
+    else:
+        connection.execute(_ALL, texts)
+    if is_own:
+        connection.execute("COMMIT")
+
+
+def _has_nul(kinds: Kinds) -> bool:
+    """In a text itself; that it is written in some JSON does no harm."""
+    return any(isinstance(value, str) and "\0" in value for rows in kinds.values() for row in rows for value in row)
+
+
+def _write_by_row(connection: sqlite3.Connection, kinds: Kinds) -> None:
+    for name, kind in _KINDS.items():
+        done = connection.executemany(_statement(kind, ["?"] * kind.width), kinds[name])
+        if kind.else_said and done.rowcount != len(kinds[name]):
+            raise sqlite3.IntegrityError(kind.else_said)
 
 
 def reason(error: sqlite3.IntegrityError, connection: sqlite3.Connection, rows: CommitRows) -> Exception:

@@ -29,23 +29,28 @@ class Packer:
     async def packed(self, commit: Commit) -> "Packing":
         """Quickly where the records are small, or large by values that are stored already; else in a thread."""
         packing = Packing(commit)
-        if self._large_keys and not self._large_keys.keys().isdisjoint(packing.keys()):
+        known: list[int] = []
+        if self._large_keys and not self._large_keys.keys().isdisjoint(keys := packing.keys()):
+            # What is written once beside a large record mostly holds the same values.
+            known = [place for place, key in enumerate(keys) if not key or key in self._large_keys]
+        large = packing.encode(known)
+        if not large:
+            return packing
+        if large == known:
             with suppress(TooMuch):
-                packing.pack_all(self._large, _QUICK)
+                packing.pack(large, self._large, _QUICK)
                 return packing
-        else:
-            packing.encode_all()
-            if not packing.is_large:
-                return packing
-        await asyncio.to_thread(packing.pack_all, self._large)
+        await asyncio.to_thread(packing.pack, large, self._large)
         return packing
 
     def remember(self, packing: "Packing") -> None:
         """Which records are large now; what they hold is durable."""
-        if not packing.was_packed:
+        if not packing.looked_into:
             return
-        self._large.remember(packing.records, packing.packed)
-        for key, packed in zip(packing.keys(), packing.packed, strict=True):
+        keys = packing.keys()
+        looked_into = [(keys[place], packing.records[place], packing.packed[place]) for place in packing.looked_into]
+        self._large.remember((record, packed) for _, record, packed in looked_into)
+        for key, _, packed in looked_into:
             if key and (packed.references or len(packed.body) > LARGE_BYTES):
                 self._large_keys[key] = None
                 self._large_keys.move_to_end(key)
@@ -63,8 +68,8 @@ class Packing:
         self.outlined: set[str] = set()
         """Executions whose outline is written, too; its record comes behind the head's."""
         self.packed: list[Packed] = []
-        self.is_large = False
-        self.was_packed = False
+        self.looked_into: list[int] = []
+        """Places of the records that are large, or were when last written."""
         self._commit = commit
         for change in commit.executions:
             self.records.append(outlines.moving(change.head))
@@ -75,6 +80,10 @@ class Packing:
             self.records.extend([recorded.event for recorded in change.events])
         self.records.extend([pending.effect for pending in commit.effects])
         self.records.extend([pending.effect for pending in commit.handed_over])
+
+    def blobs(self) -> list[tuple[str, bytes]]:
+        """Large values by their digests."""
+        return [item for place in self.looked_into for item in self.packed[place].blobs.items()]
 
     def keys(self) -> list[str]:
         """For each record what tells it when it is written again; empty: it is written once."""
@@ -89,18 +98,27 @@ class Packing:
         keys.extend("" for _ in self._commit.handed_over)
         return keys
 
-    def encode_all(self) -> None:
-        """The fast way; gives up at the first large record."""
-        packed = self.packed
-        for record in self.records:
-            body = codec.encode(record)
-            if len(body) > LARGE_BYTES:
-                self.is_large = True
-                return
-            packed.append(Packed(body=body.decode()))
+    def encode(self, known: list[int]) -> list[int]:
+        """The fast way, for all but those that are known to be large; returns the places of all that are, in order."""
+        records: list[msgspec.Struct | None] = [*self.records]
+        for place in known:
+            records[place] = None
+        lines = codec.encode_lines(records)
+        large = known
+        if len(lines) > LARGE_BYTES:
+            split = lines.split(b"\n")
+            large = sorted({*known, *(place for place, line in enumerate(split) if len(line) > LARGE_BYTES)})
+            for place in large:
+                split[place] = b""  # not decoded: it may be one of many megabytes
+            lines = b"\n".join(split)
+        bodies = lines.decode().split("\n")
+        bodies.pop()  # what follows the last line's end
+        self.packed = [Packed(body=body) for body in bodies]
+        return large
 
-    def pack_all(self, large: Large, budget: float = math.inf) -> None:
-        """The thorough way: for a thread, or with a budget for each record. Raises TooMuch."""
+    def pack(self, places: list[int], large: Large, budget: float = math.inf) -> None:
+        """The thorough way, for these: in a thread, or with a budget for each record. Raises TooMuch."""
         beside: dict[int, tuple[object, str]] = {}
-        self.packed = [large.pack(record, budget, beside) for record in self.records]
-        self.was_packed = True
+        for place in places:
+            self.packed[place] = large.pack(self.records[place], budget, beside)
+        self.looked_into = places

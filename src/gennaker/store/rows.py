@@ -4,19 +4,20 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
+from gennaker.interfaces.journal import Commit, ExecutionChange
 from gennaker.model import codec, foreign
 from gennaker.model.effect import PendingEffect
-from gennaker.model.execution import ExecutionKind, Head, Stage
+from gennaker.model.execution import ExecutionKind, Head
 from gennaker.store import chain
 from gennaker.store.packing import Packing
 from gennaker.store.values import Packed
 
 Row = tuple[object, ...]
-_HUGE_BYTES = 1_000_000
+HUGE_BYTES = 1_000_000
+"""Values above it go to the database piece by piece."""
 
 
-class ExecutionRows(msgspec.Struct, frozen=True, kw_only=True):
+class ExecutionRows(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The rows of one execution's change."""
 
     id: str
@@ -33,7 +34,7 @@ class ExecutionRows(msgspec.Struct, frozen=True, kw_only=True):
     events: list[Row]
 
 
-class OutlineRows(msgspec.Struct, frozen=True, kw_only=True):
+class OutlineRows(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What of an execution hardly ever changes."""
 
     columns: Row
@@ -44,7 +45,7 @@ class OutlineRows(msgspec.Struct, frozen=True, kw_only=True):
     """execution_id, application, build_time, type, event_id; None: it isn't searched by its trigger"""
 
 
-class CommitRows(msgspec.Struct, frozen=True, kw_only=True):
+class CommitRows(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """All that a commit writes."""
 
     blobs: list[tuple[str, bytes]]
@@ -60,14 +61,14 @@ class CommitRows(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_huge_values(self) -> bool:
         """Some value is too large to be a part of a statement beside others."""
-        return any(len(content) > _HUGE_BYTES for _, content in self.blobs)
+        return bool(self.blobs) and any(len(content) > HUGE_BYTES for _, content in self.blobs)
 
     def parted(self) -> "tuple[list[tuple[str, bytes]], CommitRows]":
         """The huge values, and the commit without them."""
         if not self.has_huge_values:
             return [], self
-        huge = [one for one in self.blobs if len(one[1]) > _HUGE_BYTES]
-        small = [one for one in self.blobs if len(one[1]) <= _HUGE_BYTES]
+        huge = [one for one in self.blobs if len(one[1]) > HUGE_BYTES]
+        small = [one for one in self.blobs if len(one[1]) <= HUGE_BYTES]
         return huge, msgspec.structs.replace(self, blobs=small)
 
     @property
@@ -80,7 +81,7 @@ def of(commit: Commit, packing: Packing, engine_version: str) -> CommitRows:
     """Everything that can be done before the writer's turn is done."""
     packed = iter(packing.packed)
     return CommitRows(
-        blobs=[(digest, content) for one in packing.packed for digest, content in one.blobs.items()],
+        blobs=packing.blobs(),
         executions=[_execution(change, packed, packing.outlined, engine_version) for change in commit.executions],
         queues=[(queue.key, queue.version, codec.encode(queue).decode()) for queue in commit.queues],
         dropped=[(key,) for key in commit.dropped_effects],
@@ -103,9 +104,14 @@ def _execution(
         head=(head.version, head.status.value, moving.body, moving.references),
         outline=_outline(head, next(following)) if head.id in outlined else None,
         is_complete=head.status.is_complete,
-        stages=[_stage_row(head.id, stage, next(following)) for stage in change.stages],
+        stages=[
+            (head.id, stage.id, one.body, one.references) for stage, one in zip(change.stages, following, strict=False)
+        ],
         removed=[(head.id, stage_id) for stage_id in change.removed_stages],
-        events=[_event_row(head.id, recorded, next(following), engine_version) for recorded in change.events],
+        events=[
+            (head.id, recorded.number, engine_version, recorded.ignored, one.body, one.references)
+            for recorded, one in zip(change.events, following, strict=False)
+        ],
     )
 
 
@@ -134,14 +140,6 @@ def _trigger(head: Head) -> Row:
         foreign.text(head.trigger.get("type")),
         event_id or None,
     )
-
-
-def _stage_row(execution_id: str, stage: Stage, packed: Packed) -> tuple[object, ...]:
-    return (execution_id, stage.id, packed.body, packed.references)
-
-
-def _event_row(execution_id: str, recorded: RecordedEvent, packed: Packed, engine_version: str) -> tuple[object, ...]:
-    return (execution_id, recorded.number, engine_version, recorded.ignored, packed.body, packed.references)
 
 
 def _effect_row(pending: PendingEffect, packed: Packed) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gennaker.store.kept import KeptAnswers
 from gennaker.store.statements import Statements
 
 Result = TypeVar("Result")
@@ -23,8 +24,13 @@ class Transactions(Protocol):
     """A database that is open."""
 
     @property
-    def is_own(self) -> bool:
-        """No other process writes to it."""
+    def kept(self) -> KeptAnswers:
+        """Answers from the tables that seldom change: definitions, and documents of the namespaces in SELDOM_CHANGED."""
+        ...
+
+    @property
+    def reads_here(self) -> bool:
+        """Whether what is small is read on the loop."""
         ...
 
     @property
@@ -46,10 +52,13 @@ class Transactions(Protocol):
         """Runs the change in a transaction that no other change runs beside, and returns when it is durable."""
         ...
 
-    async def read(self, look: Callable[[Connection], Result], *, is_one_statement: bool = False) -> Result:
+    async def read(
+        self, look: Callable[[Connection], Result], *, is_one_statement: bool = False, is_small: bool = False
+    ) -> Result:
         """Runs the function with a reading connection that sees one moment, in a thread.
 
-        One statement sees one moment by itself: two ways to the server fewer.
+        One statement sees one moment by itself: two ways to the server fewer. What `is_small` by nature (a few rows that an
+        index finds, and little to be made of them) may be run on the loop, and once more in a thread if it wasn't.
         """
         ...
 
@@ -108,7 +117,8 @@ class PostgresDirect:
 
     def execute(self, sql: str, parameters: Sequence[object] = (), /) -> Answer:
         """Runs one statement."""
-        return self._connection.execute(sql.encode(), parameters or None)
+        # As text a large value would come in twice its size.
+        return self._connection.execute(sql.encode(), parameters or None, binary=True)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[object]], /) -> None:
         """Runs one statement for each row."""

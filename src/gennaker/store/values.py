@@ -14,7 +14,7 @@ import hashlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -26,18 +26,21 @@ _DEPTH = 3
 """How deep in a JSON map values are looked at one by one; deeper down they are part of the value around them."""
 _CHARACTERS = 32
 """So many characters cost about as much as a value of their own."""
+_LONG = LARGE_BYTES // 6
+"""Characters of a text whose JSON may be large: of one it has six at most."""
+_NESTED = (dict, list)
 _SEEN_AT_MOST = 32
 _SEEN_BYTES = 64_000_000
 
 
-class Reference(msgspec.Struct, frozen=True, kw_only=True):
+class Reference(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Where a value that lies in `blobs` belongs."""
 
     at: tuple[str | int, ...]
     digest: str
 
 
-class Packed(msgspec.Struct, frozen=True, kw_only=True):
+class Packed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A record ready for its row."""
 
     body: str
@@ -47,7 +50,7 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
     """Contents by digest that the store may not have yet."""
 
 
-class _Seen(msgspec.Struct, frozen=True, kw_only=True):
+class _Seen(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     value: object
     digest: str
     size_bytes: int
@@ -76,17 +79,17 @@ class Large:
         identities, with digests; those of this record are added, and what is there isn't taken out once more.
         """
         taken = _Taken(budget, {} if beside is None else beside)
-        slim = self._walk(record, (), 0, taken)[0]
+        slim = self._walk(record, (), 0, taken)
         return Packed(
             body=codec.encode(slim).decode(),
             references=codec.encode(taken.references).decode() if taken.references else None,
             blobs=taken.blobs,
         )
 
-    def remember(self, records: Sequence[msgspec.Struct], packed: Sequence[Packed]) -> None:
+    def remember(self, stored: Iterable[tuple[msgspec.Struct, Packed]]) -> None:
         """What these records hold is stored now: it needn't be hashed nor written again."""
         with self._lock:
-            for record, its in zip(records, packed, strict=True):
+            for record, its in stored:
                 if not its.blobs:
                     continue
                 for reference in references(its.references):
@@ -109,48 +112,58 @@ class Large:
             self._seen.move_to_end(id(value))
             return seen.digest
 
-    def _walk(self, value: object, at: tuple[str | int, ...], depth: int, taken: "_Taken") -> tuple[object, int]:
-        """The value without its large parts, and about how many bytes it still has. Depth 0: not in plain JSON yet."""
+    def _walk(self, value: object, at: tuple[str | int, ...], depth: int, taken: "_Taken") -> object:
+        """The value without its large parts. Depth 0: not in plain JSON yet."""
         if isinstance(value, msgspec.Struct):
-            return self._walk_record(value, at, taken), 0
+            return self._walk_record(value, at, taken)
         if isinstance(value, tuple):
-            return tuple(self._walk(item, (*at, index), depth, taken)[0] for index, item in enumerate(value)), 0
+            return tuple(self._walk(item, (*at, index), depth, taken) for index, item in enumerate(value))
         known = (taken.known(value) or self._known(value)) if depth else None
         if known is not None:
             taken.references.append(Reference(at=at, digest=known))
-            return None, 4
+            return None
         if isinstance(value, str | dict | list):
             taken.spend(len(value) / _CHARACTERS if isinstance(value, str) else len(value))
         if isinstance(value, dict | list) and depth < _DEPTH:
-            return self._walk_container(value, at, depth, taken)
+            slim = self._walk_container(value, at, depth, taken)
+            if slim is not value:
+                return slim
+        if not depth:
+            return value
         encoded = codec.encode(value)
-        return taken.out(at, encoded, value) if depth and len(encoded) > LARGE_BYTES else (value, len(encoded))
+        if len(encoded) <= LARGE_BYTES:
+            return value
+        taken.out(at, encoded, value)
+        return None
 
     def _walk_record(self, record: msgspec.Struct, at: tuple[str | int, ...], taken: "_Taken") -> msgspec.Struct:
         changed: dict[str, object] = {}
         for name, wire in zip(record.__struct_fields__, record.__struct_encode_fields__, strict=True):
             value = getattr(record, name)
             if isinstance(value, msgspec.Struct | tuple | dict | list):
-                slim = self._walk(value, (*at, wire), 0, taken)[0]
+                slim = self._walk(value, (*at, wire), 0, taken)
                 if slim is not value:
                     changed[name] = slim
         return msgspec.structs.replace(record, **changed) if changed else record
 
     def _walk_container(
         self, value: dict[str, object] | list[object], at: tuple[str | int, ...], depth: int, taken: "_Taken"
-    ) -> tuple[object, int]:
-        before = len(taken.references)
-        size = 2
-        parts: dict[str | int, object] = {}
-        for key, item in _items(value):
-            parts[key], part_size = self._walk(item, (*at, key), depth + 1, taken)
-            size += part_size + 4 + (len(key) if isinstance(key, str) else 0)
-        is_whole = len(taken.references) == before
-        if is_whole and depth and size > LARGE_BYTES:
-            return taken.out(at, codec.encode(value), value)
-        if is_whole:
-            return value, size
-        return (parts if isinstance(value, dict) else list(parts.values())), size
+    ) -> object:
+        """The container without what of it is large; itself, where nothing is."""
+        changed: dict[str | int, object] = {}
+        # Those that can't be large are passed over in the comprehension: a walk of each would cost ten times as much.
+        for key, item in [
+            one
+            for one in _items(value)
+            if isinstance(one[1], _NESTED) or (isinstance(one[1], str) and len(one[1]) > _LONG)
+        ]:
+            slim = self._walk(item, (*at, key), depth + 1, taken)
+            if slim is not item:
+                changed[key] = slim
+        if not changed:
+            return value
+        parts = {**dict(_items(value)), **changed}
+        return parts if isinstance(value, dict) else list(parts.values())
 
 
 class _Taken:
@@ -172,12 +185,11 @@ class _Taken:
         found = self._beside.get(id(value))
         return found[1] if found is not None else None
 
-    def out(self, at: tuple[str | int, ...], encoded: bytes, value: object) -> tuple[None, int]:
+    def out(self, at: tuple[str | int, ...], encoded: bytes, value: object) -> None:
         digest = "sha256:" + hashlib.sha256(encoded).hexdigest()
         self._beside[id(value)] = value, digest
         self.references.append(Reference(at=at, digest=digest))
         self.blobs[digest] = encoded
-        return None, 4
 
 
 def whole(encoded: bytes) -> Packed:
@@ -192,19 +204,19 @@ def references(column: str | None) -> tuple[Reference, ...]:
     return () if column is None else codec.decode(column, tuple[Reference, ...])
 
 
-def unpacked(body: str, its_references: Sequence[Reference], blobs: dict[str, bytes]) -> Json:
-    """The plain JSON of a record with its large values back in their places."""
+def unpacked(body: str, its_references: Sequence[Reference], value_of: Callable[[str], Json]) -> Json:
+    """The plain JSON of a record with its large values, by their digests, back in their places."""
     plain = codec.decode_json(body)
     for reference in its_references:
-        value = codec.decode_json(blobs[reference.digest])
+        value = value_of(reference.digest)
         if not reference.at:
             return value
         _put(plain, reference.at, value)
     return plain
 
 
-def _items(value: dict[str, object] | list[object]) -> Iterator[tuple[str | int, object]]:
-    yield from value.items() if isinstance(value, dict) else enumerate(value)
+def _items(value: dict[str, object] | list[object]) -> Iterable[tuple[str | int, object]]:
+    return value.items() if isinstance(value, dict) else enumerate(value)
 
 
 def _put(whole: Json, at: Sequence[str | int], value: Json) -> None:

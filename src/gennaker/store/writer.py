@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 class Job(Generic[Result]):
     """A change that waits for its answer."""
 
-    __slots__ = ("change", "error", "future", "loop", "result")
+    __slots__ = ("change", "error", "future", "is_durable", "loop", "result")
 
     def __init__(self, change: Callable[[Connection], Result]) -> None:
         self.change = change
@@ -38,6 +38,8 @@ class Job(Generic[Result]):
         self.future: asyncio.Future[Result] = self.loop.create_future()
         self.result: Result | None = None
         self.error: BaseException | None = None
+        self.is_durable = False
+        """Its answer holds, whatever becomes of others of its lot."""
 
     def resolve(self) -> None:
         """Tells who waits; on the loop."""
@@ -55,7 +57,7 @@ class Batches(Protocol):
     """Makes lots of changes durable; used by the writer's thread only."""
 
     def commit(self, batch: list[Job[object]]) -> None:
-        """Gives each job its result or its error; raises nothing."""
+        """Gives each job its result or its error. What it raises all the same is a fault, and the error of all that aren't durable."""
         ...
 
 
@@ -103,11 +105,28 @@ class Writer:
         while is_open:
             batch, is_open = self._take(call_at)
             if batch:
-                self._batches.commit(batch)
+                self._commit(batch)
                 _answer(batch)
-            wait = self._after_commit()
+            wait = self._looked_after()
             # Monotonic: the pace of a housekeeping call, not a time that anything is decided by.
             call_at = None if wait is None else time.monotonic() + wait
+
+    def _commit(self, batch: list[Job[object]]) -> None:
+        """Whatever faults there are, this thread goes on: without it everybody would wait for ever."""
+        try:
+            self._batches.commit(batch)
+        except Exception as fault:
+            log.exception("store.fault", changes=len(batch))
+            for job in batch:
+                if not job.is_durable:
+                    job.error = job.error or fault
+
+    def _looked_after(self) -> float | None:
+        try:
+            return self._after_commit()
+        except Exception:
+            log.exception("store.fault", changes=0)
+            return None
 
     def _take(self, call_at: float | None) -> tuple[list[Job[object]], bool]:
         """All that waits, and whether more may come."""

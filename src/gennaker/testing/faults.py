@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from gennaker.interfaces import traffic
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.clouds import (
     Capacity,
@@ -29,8 +30,14 @@ class Faults:
         self.up_after = timedelta()
         self.never_up: set[str] = set()
         """Images whose instances start and start and never answer."""
+        self.fails_after: timedelta | None = None
+        """After which those count as failed; None: never."""
+        self.has_no_room = False
+        """For those: then they are never called failed, whatever time that says."""
         self.crashing: set[str] = set()
         """Images whose instances crash."""
+        self.is_silent = False
+        """Load balancers say nothing of instances' health."""
         self.failures: list[tuple[str, Callable[[object], bool], Exception]] = []
         self.calls: list[tuple[str, object]] = []
 
@@ -107,10 +114,16 @@ class FaultyCloud:
         if group.image in self._faults.crashing:
             return replace(one, health=Health.FAILED, health_reason="it crashed 3 times in a row: no module named shop")
         now = self._clock.now()  # once: a real clock goes on between two looks
-        is_late = now < self._begun.get(group.name, now) + self._faults.up_after
-        if group.image in self._faults.never_up or is_late:
-            return replace(one, health=Health.STARTING, health_reason="GET /healthz answered 500")
-        return one
+        begun, patience = self._begun.get(group.name, now), self._faults.fails_after
+        is_late = now < begun + self._faults.up_after
+        if group.image not in self._faults.never_up and not is_late:
+            return one
+        fails_at = begun + patience if group.image in self._faults.never_up and patience is not None else None
+        if self._faults.has_no_room:
+            starting = replace(one, health=Health.STARTING, health_reason="0/3 nodes are available", fails_at=fails_at)
+            return replace(starting, is_unplaced=True)
+        health = Health.FAILED if fails_at is not None and now >= fails_at else Health.STARTING
+        return replace(one, health=health, health_reason="GET /healthz answered 500", fails_at=fails_at)
 
 
 class FaultyTraffic:
@@ -144,6 +157,11 @@ class FaultyTraffic:
 
     async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         return await self._inner.in_flight(load_balancer)
+
+    async def health(self, load_balancer: str) -> Mapping[str, Health]:
+        if self._faults.is_silent:
+            raise Refused(Problem(code="load_balancer.silent", message=f"{load_balancer} does not answer."), status=502)
+        return await traffic.health_of(self._inner, load_balancer) or {}
 
     async def remove(self, load_balancer: str) -> None:
         await self._inner.remove(load_balancer)

@@ -77,10 +77,10 @@ class Installation:
         self.longest = longest
         self.time: Time = time or VirtualTime()
         self.journal = MemoryJournal()
-        self.documents = MemoryStore()
         self.definitions = MemoryDefinitions(self.time)
         self.evidence = MemoryEvidence()
         self.audit = MemoryAuditTrail()
+        self.documents = MemoryStore(self.audit)
         self.logs = MemoryLogs(self.data / "logs")
         self.ids = CountingIds()
         self.probe = KillingProbe()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,6 +11,7 @@ from gennaker.interfaces.executions import Found, Listed
 from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, RecordedEvent, SubmissionExists
 from gennaker.model import foreign
 from gennaker.model.audit import AuditEntry
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import Execution, ExecutionKind, StageMap
 from gennaker.model.queue import Queue
@@ -118,6 +119,9 @@ class MemoryJournal:
 
     async def several(self, ids: Sequence[str]) -> Sequence[Execution]:
         return tuple(self._state.executions[one] for one in ids if one in self._state.executions)
+
+    async def triggers(self, ids: Sequence[str]) -> Mapping[str, JsonObject]:
+        return {one.head.id: one.head.trigger for one in await self.several(ids)}
 
     async def count(self, status: Status) -> int:
         return sum(one.head.status is status for one in self._state.executions.values())

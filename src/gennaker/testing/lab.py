@@ -10,12 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from gennaker.interfaces.clouds import Place
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.stages import StageType
-from gennaker.model import foreign
+from gennaker.model import plain_yaml
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.testing import outcomes, simulating
@@ -67,8 +66,8 @@ class Lab:
 def load(file: Path) -> JsonObject:
     """A pipeline from a JSON or YAML file. Raises Refused."""
     try:
-        found = foreign.of_yaml(yaml.safe_load(file.read_text()))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = plain_yaml.read(file.read_bytes())
+    except (OSError, plain_yaml.NotPlain) as error:
         raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error}.")) from error
     if not isinstance(found, dict) or not ("stages" in found or "job" in found):
         raise Refused(

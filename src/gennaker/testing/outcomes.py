@@ -13,6 +13,7 @@ trigger: {parameters: {size: 3}}
 
 import re
 from datetime import timedelta
+from typing import Literal
 
 import msgspec
 
@@ -41,7 +42,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 class Judgment(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Who answers a manual judgment, and how long after it has begun to wait."""
 
-    judgment: str = "continue"
+    judgment: Literal["continue", "stop"] = "continue"
     after: Length = 0
     by: str = "tester"
     roles: frozenset[str] = frozenset()
@@ -83,7 +84,8 @@ def read(value: Json) -> Outcomes:
             Problem(
                 code="outcomes.unreadable",
                 message=f"The declared outcomes can't be read: {error}.",
-                remedy="See docs/guides/testing-pipelines.md.",
+                remedy=f"A status is one of {', '.join(Status)}; a judgment is continue or stop. "
+                "See docs/guides/testing-pipelines.md.",
             )
         ) from error
 

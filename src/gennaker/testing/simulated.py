@@ -76,6 +76,7 @@ def _simulated(name: str, declared: Outcomes, known: StageType | None) -> StageT
         tasks=(_task(declared),),
         restart_clears=known.restart_clears if known else (),
         is_skippable=known.is_skippable if known else False,
+        ends_with_all_before=known.ends_with_all_before if known else False,
     )
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gennaker.interfaces import traffic
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.traffic import LoadBalancer, Share, Shares
 from gennaker.model.problems import Problem, Refused
@@ -45,6 +46,15 @@ class FakeTraffic:
             return dict.fromkeys(listed)
         return {**listed, **{address: count for address, count in found.in_flight.items() if count}}
 
+    async def health(self, load_balancer: str) -> Mapping[str, Health]:
+        found = self._known(load_balancer)
+        serving = [share for share in found.shares.values() if share.weight or share.routes.has_matches]
+        return {
+            address: Health.DOWN if address in found.given_up else Health.UP
+            for share in serving
+            for address in share.addresses
+        }
+
     async def remove(self, load_balancer: str) -> None:
         self._state.pop(load_balancer, None)
 
@@ -67,6 +77,8 @@ class FakeBalancer:
         self.in_flight: Counter[str] = Counter()
         self.is_counting = True
         """Whether it can tell what is under way."""
+        self.given_up: set[str] = set()
+        """Addresses that it has stopped sending requests to by itself, as others do after checks."""
         self._turn = itertools.count()
         self._copies = itertools.count(1)
         self.copied: Counter[str] = Counter()

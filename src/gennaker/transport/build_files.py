@@ -3,13 +3,14 @@
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import msgspec
-import yaml
 
-from gennaker.model.codec import Json, JsonObject, decode_json, to_json
+from gennaker.model import plain_yaml
+from gennaker.model.codec import Json, JsonObject, decode_json
 
 LOG_LIMIT = 1_000_000
 """Of a log only the end is taken: characters."""
@@ -31,8 +32,8 @@ def parse(name: str, content: bytes) -> JsonObject:
     if suffix not in {".yml", ".yaml", ".json"}:
         return dict(_java_properties(text))
     try:
-        found: Json = decode_json(text) if suffix == ".json" else to_json(yaml.safe_load(text))
-    except (msgspec.DecodeError, yaml.YAMLError, TypeError, RecursionError) as error:
+        found: Json = decode_json(text) if suffix == ".json" else plain_yaml.read(text)
+    except (msgspec.DecodeError, plain_yaml.NotPlain, RecursionError) as error:
         raise UnreadableProperties(f"{name} can't be read: {error}") from error
     if not isinstance(found, dict):
         raise UnreadableProperties(f"{name} holds no map.")
@@ -47,10 +48,18 @@ def in_zip(content: bytes, file: str) -> bytes | None:
                 if file in {item.filename, PurePosixPath(item.filename).name}:
                     if item.file_size > _FILE_LIMIT_BYTES:
                         raise UnreadableProperties(f"{file} is larger than {_FILE_LIMIT_BYTES} bytes.")
-                    return archive.read(item)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+                    return _unpacked(archive, item)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise UnreadableProperties(f"The artifact with {file} can't be unpacked: {error}") from error
     return None
+
+
+def _unpacked(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> bytes:
+    """What the directory says of a file's size needn't be so: `ZipFile.read` makes all of it first, whatever it is."""
+    if item.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise NotImplementedError(f"{item.filename} is packed in a way that isn't read (only deflated files are)")
+    with archive.open(item) as opened:
+        return opened.read(_FILE_LIMIT_BYTES)
 
 
 def in_log(log: str) -> JsonObject:
@@ -84,20 +93,19 @@ def _java_properties(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _logical_lines(text: str) -> Iterator[str]:
-    pending = ""
+    pending: list[str] = []
     for raw in text.splitlines():
         line = raw.lstrip(" \t\f")
         if not pending and (not line or line[0] in "#!"):
             continue
         backslashes = len(line) - len(line.rstrip("\\"))
-        pending += line
         if backslashes % 2:
-            pending = pending[:-1]
+            pending.append(line[:-1])
             continue
-        yield pending
-        pending = ""
+        yield "".join([*pending, line])
+        pending = []
     if pending:
-        yield pending
+        yield "".join(pending)
 
 
 def _unescaped(text: str) -> str:

@@ -61,7 +61,8 @@ async def _run(
     command: Sequence[str], place: Place, errors: int, most_bytes: int | None
 ) -> Ended | OSError | TooMuchOutput:
     """In a group, that cancels it at most once: nothing cuts off the wait for what was killed."""
-    begun = asyncio.create_subprocess_exec(
+    begun = asyncio.get_running_loop().subprocess_exec(
+        lambda: _Child(most_bytes),
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -74,43 +75,64 @@ async def _run(
     # Cut off while it begins, asyncio would kill the program alone, and wait for whatever it has started by then.
     beginning = asyncio.ensure_future(begun)
     try:
-        process = await asyncio.shield(beginning)
+        transport, child = await asyncio.shield(beginning)
     except OSError as error:
         return error
     except asyncio.CancelledError:
         await asyncio.wait((beginning,))
         if beginning.exception() is None:
-            await _kill(beginning.result())
+            await _end(*beginning.result())
         raise
     try:
-        if most_bytes is None:
-            output, said = await process.communicate()
-        else:
-            output, said = await asyncio.gather(
-                _taken(process, process.stdout, most_bytes), _taken(process, process.stderr, most_bytes)
-            )
-        status = await process.wait()
-    except TooMuchOutput as error:
-        return error
+        await child.is_over.wait()
     finally:
-        await _kill(process)
-    return Ended(status=status, output=output, errors=said or b"")
+        await _end(transport, child)
+    if child.has_written_too_much:
+        return TooMuchOutput(f"more than {most_bytes:,} bytes")
+    status = transport.get_returncode()
+    assert status is not None, "it has ended"
+    return Ended(status=status, output=bytes(child.written[1]), errors=bytes(child.written[2]))
 
 
-async def _taken(process: asyncio.subprocess.Process, stream: asyncio.StreamReader | None, most_bytes: int) -> bytes:
-    """All that comes, if it isn't too much: else the session ends, and with it what the other stream waits for."""
-    found = bytearray()
-    while stream is not None and (chunk := await stream.read(65_536)):
-        found += chunk
-        if len(found) > most_bytes:
-            await _kill(process)
-            raise TooMuchOutput(f"more than {most_bytes:,} bytes")
-    return bytes(found)
+class _Child(asyncio.SubprocessProtocol):
+    """A program, whose output is taken as it comes.
+
+    `asyncio.subprocess.Process` tells of an end only when all output was read to its own end: not of a program that was killed
+    because it writes too much to be read, nor of one whose output a process of another session has as well.
+    """
+
+    def __init__(self, most_bytes: int | None) -> None:
+        """It begins."""
+        self._most_bytes = most_bytes
+        self.written = {1: bytearray(), 2: bytearray()}
+        """By stream."""
+        self.has_written_too_much = False
+        self.has_ended = asyncio.Event()
+        self.is_over = asyncio.Event()
+        """It has ended, and nobody has its output any more; or it writes too much."""
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Keeps it."""
+        if self.has_written_too_much:
+            return
+        self.written[fd] += data
+        if self._most_bytes is not None and len(self.written[fd]) > self._most_bytes:
+            self.has_written_too_much = True
+            self.is_over.set()
+
+    def process_exited(self) -> None:
+        """There may still be output."""
+        self.has_ended.set()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """There is none."""
+        self.is_over.set()
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Its session, if it hasn't ended."""
-    if process.returncode is None:
+async def _end(transport: asyncio.SubprocessTransport, child: _Child) -> None:
+    """Kills its session, if it hasn't ended, and waits for its end alone."""
+    if not child.has_ended.is_set():
         with contextlib.suppress(ProcessLookupError):  # it has ended, and nobody has told us yet
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+            os.killpg(transport.get_pid(), signal.SIGKILL)
+        await child.has_ended.wait()
+    transport.close()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gennaker.interfaces.ci import BuildRequest, BuildResult, CannotTell, Started
+from gennaker.interfaces.ci import BuildRequest, BuildResult, CannotTell, CiUnavailable, JobParameter, Started
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
 from gennaker.model.problems import Problem, Refused
@@ -42,6 +42,11 @@ def branch(request: BuildRequest, settings: CiSettings) -> str:
     return request.parameters.get(_REF) or settings.ref
 
 
+def ref_parameter(settings: CiSettings) -> JobParameter:
+    """The parameter that `branch` reads, for whoever fills in a stage."""
+    return JobParameter(name=_REF, default=settings.ref, description="Branch or tag that is built.")
+
+
 def key_parameter(name: str, settings: CiSettings, *, kind: str) -> str:
     """The name under which the key was given. Raises CannotTell where it has none."""
     if not settings.key_parameter:
@@ -59,6 +64,14 @@ def at_once(body: bytes, *, name: str, job: str) -> Started:
         message = f"{name} has accepted a build of {job} but doesn't say which."
         raise Refused(Problem(code="ci.no_number", message=message, remedy=f"Look at {job} in {name}."))
     return Started(queue_id=str(found), number=str(found))
+
+
+def number_of(one: Json, key: str = "id", *, name: str) -> str:
+    """The number by which the system of this name knows something. Raises CiUnavailable where it says none."""
+    found = foreign.mapping(one).get(key)
+    if not isinstance(found, int | str) or not str(found):
+        raise CiUnavailable(f"{name} tells of something without saying its {key}.")
+    return str(found)
 
 
 def igor_json(build: Build) -> JsonObject:
@@ -82,6 +95,11 @@ def igor_json(build: Build) -> JsonObject:
 def source(ref: str, sha: Json) -> list[Json]:
     """What was built, as Igor's `scm`; nothing where nobody says it."""
     return [{"name": ref, "branch": ref.rpartition("/")[2], "sha1": sha}] if sha else []
+
+
+def end_of(log: bytes) -> str:
+    """As much of a log as is ever shown: fifty jobs' whole logs together fill the memory of a small machine."""
+    return log[-4 * build_files.LOG_LIMIT :].decode(errors="replace")[-build_files.LOG_LIMIT :]
 
 
 def joined(logs: Iterable[tuple[str, str]]) -> str:

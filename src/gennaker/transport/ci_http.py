@@ -6,13 +6,15 @@ happened; other failures of the server or the network if the method may be repea
 it happened, and whoever asked has to look before asking again.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import msgspec
 
+from gennaker import addresses
 from gennaker.interfaces.ci import CiMissing, CiUnanswered, CiUnavailable
 from gennaker.interfaces.secrets import OF_SETTINGS, Secrets
 from gennaker.model.codec import Json, decode_json, encode
@@ -25,7 +27,12 @@ _SHOWN = 300
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _NOTHING_HAPPENED = frozenset({429, 503})
 _OF_SOMEONE_BETWEEN = frozenset({502, 504})
-_PORTS = {"http": 80, "https": 443}
+_WHOLE = ("http://", "https://")
+"""Addresses that the system itself has named."""
+_ELSEWHERE = re.compile(r"[?#\\\s\x00-\x1f]")
+_BETWEEN = re.compile(r"[/;\\]")
+"""Between parts of an address; a quoted slash may be one, too: that is up to who answers. After `;` are a part's parameters."""
+_STEPS = {".", ".."}
 
 
 class CiHttp:
@@ -35,9 +42,7 @@ class CiHttp:
         """`also_allowed`: other `host:port` inside that it may redirect to."""
         self._name = name
         self._address = address.rstrip("/")
-        parts = urlsplit(self._address)
-        host = f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, 0)}"
-        self._allowed = (host, *also_allowed)
+        self._allowed = (addresses.of_url(self._address), *also_allowed)
 
     @property
     def address(self) -> str:
@@ -55,7 +60,7 @@ class CiHttp:
         form: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
         """The answer, if it is a good one. Raises CiFailure, Refused."""
-        url = path if "://" in path else f"{self._address}/{path.lstrip('/')}"
+        url = path if path.startswith(_WHOLE) else self._below(path)
         if query:
             url = f"{url}?{urlencode(query)}"
         body, kind = b"", {}
@@ -76,15 +81,19 @@ class CiHttp:
         self._check(method, url, answer)
         return answer
 
+    def _below(self, path: str) -> str:
+        """Jobs and numbers come from whoever asks: with our token they lead nowhere but to what they name. Raises Refused."""
+        if _ELSEWHERE.search(path) or any(one in _STEPS for one in _BETWEEN.split(unquote(path))):
+            message = f"{path!r} names nothing of {self._name}."
+            remedy = "Write it without `.` and `..` as parts, and without spaces and ?, # and \\."
+            raise Refused(Problem(code="ci.path", message=message, remedy=remedy))
+        return f"{self._address}/{path.lstrip('/')}"
+
     async def json(
         self, path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> Json:
         """GET of JSON. Raises CiFailure, Refused."""
-        answer = await self.request("GET", path, query=query, headers=headers)
-        try:
-            return decode_json(answer.body)
-        except msgspec.DecodeError as error:
-            raise CiUnavailable(f"{self._name} answered {path} with something that is not JSON.") from error
+        return decoded(await self.request("GET", path, query=query, headers=headers), name=self._name)
 
     def _check(self, method: str, url: str, answer: HttpAnswer) -> None:
         status = answer.status
@@ -99,6 +108,15 @@ class CiHttp:
         if status in _OF_SOMEONE_BETWEEN:
             raise CiUnanswered(message)
         raise Refused(Problem(code="ci.refused", message=message, remedy=_remedy(status)))
+
+
+def decoded(answer: HttpAnswer, *, name: str) -> Json:
+    """The JSON of an answer of the system of this name. Raises CiUnavailable."""
+    try:
+        return decode_json(answer.body)
+    except msgspec.DecodeError as error:
+        path = urlsplit(answer.url).path
+        raise CiUnavailable(f"{name} answered {path} with something that is not JSON.") from error
 
 
 async def token_of(settings: CiSettings | ArtifactAccountSettings, section: str, secrets: Secrets | None) -> str:

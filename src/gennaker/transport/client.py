@@ -106,9 +106,9 @@ class Client:
         """GET of something that is no JSON of ours."""
         return self._asked("GET", path).content
 
-    def events(self) -> Iterator[tuple[str, Json]]:
-        """Live updates: topic and body."""
-        with self._http.stream("GET", "/api/v1/events", timeout=None) as answer:
+    def events(self, path: str = "/api/v1/events", /, **query: str) -> Iterator[tuple[str, Json]]:
+        """Live updates, or those of another path: topic and body."""
+        with self._http.stream("GET", path, params=query, timeout=None) as answer:
             topic = ""
             if answer.status_code >= httpx2.codes.BAD_REQUEST:
                 answer.read()
@@ -129,7 +129,10 @@ class Client:
         body: JsonObject | None = None,
     ) -> Json:
         answer = self._asked(method, path, params=params, body=body)
-        return decode_json(answer.content) if answer.content else None
+        try:
+            return decode_json(answer.content) if answer.content else None
+        except msgspec.DecodeError as error:
+            raise Refused(_not_json(self._address, path), status=502) from error
 
     def _asked(
         self,
@@ -149,6 +152,8 @@ class Client:
                     remedy="Look at its log, or start it again with `gennaker serve`.",
                 )
             ) from error
+        if answer.is_redirect:
+            raise Refused(_redirected(self._address, answer), status=502)
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
             raise Refused(*_problems(answer), status=answer.status_code)
         return answer
@@ -176,6 +181,23 @@ def _of_folder(data: Path) -> Remote:
                 remedy="Run the command as the user who started the server.",
             )
         ) from error
+
+
+def _not_json(address: str, path: str) -> Problem:
+    return Problem(
+        code="server.not_json",
+        message=f"What {address} answers to {path.partition('?')[0]} is no JSON: no Gennaker, or a page to sign in before it.",
+        remedy="Look at the address; a proxy before the server must let API tokens pass.",
+    )
+
+
+def _redirected(address: str, answer: httpx2.Response) -> Problem:
+    target = answer.headers.get("location", "")
+    return Problem(
+        code="server.redirects",
+        message=f"{address} sends us on to {target!r}, where the token isn't sent.",
+        remedy="Name the address that it leads to; a proxy before the server must let API tokens pass.",
+    )
 
 
 def _problems(answer: httpx2.Response) -> list[Problem]:

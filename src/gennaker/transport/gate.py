@@ -16,7 +16,7 @@ from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.foreign import mapping, mappings, text_at
 from gennaker.model.problems import Problem, Refused
-from gennaker.transport import tls
+from gennaker.transport import http, tls
 
 _TIMEOUT_SECONDS = 60.0
 _GIVEN_BY_GATE = "spk_"
@@ -122,13 +122,13 @@ class Gate:
     def _get(self, path: str, **query: str) -> Json:
         try:
             answer = self._http.get(path, params=query)
-        except httpx2.TransportError as error:
+        except http.BROKEN_OFF as error:
             raise Refused(_unreachable(self.address, str(error))) from error
         if answer.status_code >= httpx2.codes.MULTIPLE_CHOICES:
             raise Refused(_refusal(self.address, path, answer), status=answer.status_code)
         try:
             return decode_json(answer.content) if answer.content else None
-        except (msgspec.DecodeError, RecursionError) as error:
+        except msgspec.DecodeError as error:
             raise Refused(_no_json(self.address, path)) from error
 
 
@@ -189,7 +189,7 @@ def _refusal(address: str, path: str, answer: httpx2.Response) -> Problem:
     try:
         body = decode_json(answer.content)
         said = foreign.text_at(body, "message")
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         pass  # a proxy's page: its status says enough
     wants = answer.status_code in (401, 403) or answer.is_redirect
     return Problem(

@@ -8,7 +8,7 @@ Names are resolved here and the connection goes to the address that was checked:
 a moment later (DNS rebinding) gains nothing.
 
     HttpFailure
-    ├── AddressRefused     the rules forbid it; nothing was sent
+    ├── AddressRefused     the rules forbid it, or it can't be written; nothing was sent
     ├── NoAnswer           no (complete) answer; `was_sent` says whether the request may have been processed
     ├── AnswerTooLarge
     └── TooManyRedirects
@@ -22,14 +22,17 @@ from collections.abc import Awaitable, Callable, Mapping
 import httpx2
 import msgspec
 
-from gennaker.transport import tls
+from gennaker import addresses
+from gennaker.transport import handshakes, tls
+
+BROKEN_OFF = (httpx2.TransportError, httpx2.DecodingError)
+"""There is no whole answer. Large ones come compressed: one that can't be unpacked is none."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOR_EVERY_ORIGIN = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "user-agent"})
 """What a redirect may take along to another origin: any other header may be a secret."""
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052: where a network translates, these lead to the IPv4 address at their end."""
@@ -101,13 +104,18 @@ class GuardedClient:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """`allowed`: `host:port` as written in URLs, that may be called although they are inside (settings)."""
-        self._allowed = frozenset(entry.lower() for entry in allowed)
+        self._allowed = frozenset(map(addresses.written, allowed))
         self._limits = limits or HttpLimits()
         self._resolve = resolve or _resolved
         timeout = httpx2.Timeout(self._limits.read_seconds, connect=self._limits.connect_seconds)
         # No proxies, .netrc or certificates from the environment: who may be called is decided here.
         self._client = httpx2.AsyncClient(
-            trust_env=False, verify=tls.trusted(), follow_redirects=False, timeout=timeout, transport=transport
+            trust_env=False,
+            verify=tls.trusted(),
+            follow_redirects=False,
+            timeout=timeout,
+            transport=transport,
+            event_hooks=handshakes.HOOKS,
         )
 
     async def close(self) -> None:
@@ -148,18 +156,21 @@ class GuardedClient:
         parsed = _parsed(url)
         address = await self._checked_address(parsed)
         host = parsed.netloc.decode("ascii")
-        request = self._client.build_request(
-            method,
-            parsed.copy_with(host=address),
-            headers={**headers, "host": host},
-            content=body or None,
-            extensions={"sni_hostname": parsed.host},
-        )
+        try:
+            request = self._client.build_request(
+                method,
+                parsed.copy_with(host=address),
+                headers={**headers, "host": host},
+                content=body or None,
+                extensions={"sni_hostname": _sent_host(parsed)},
+            )
+        except UnicodeEncodeError as error:
+            raise AddressRefused(f"A header for {url} has characters that no header can have.") from error
         try:
             return await self._exchange(request, url)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise NoAnswer(f"{url} can't be reached: {str(error) or type(error).__name__}.", was_sent=False) from error
-        except httpx2.TransportError as error:
+        except BROKEN_OFF as error:
             raise NoAnswer(f"{url} broke off: {str(error) or type(error).__name__}.", was_sent=True) from error
 
     async def _exchange(self, request: httpx2.Request, url: str) -> HttpAnswer:
@@ -184,17 +195,39 @@ class GuardedClient:
             await response.aclose()
 
     async def _checked_address(self, url: httpx2.URL) -> str:
-        port = url.port or _DEFAULT_PORTS[url.scheme]
         try:
-            addresses = await self._resolve(url.host, port)
+            found = await self._resolve(_sent_host(url), _port(url))
+        except UnicodeError as error:  # an empty part, or one of more than 63 characters
+            raise AddressRefused(f"{url.host!r} is no name of a host.") from error
         except OSError as error:
             raise NoAnswer(f"The host {url.host} is unknown: {error.strerror or error}.", was_sent=False) from error
-        if not addresses:
+        if not found:
             raise NoAnswer(f"The host {url.host} has no address.", was_sent=False)
-        if f"{url.host}:{port}" not in self._allowed:
-            for address in addresses:
+        if _host_and_port(url) not in self._allowed:
+            for address in found:
                 _refuse_inside(url, address)
-        return addresses[0]
+        return found[0]
+
+
+def host_and_port(url: str) -> str:
+    """The `host:port` by which `allowed` names where a URL leads. Raises AddressRefused for what is no URL that may be called."""
+    return _host_and_port(_parsed(url))
+
+
+def _host_and_port(url: httpx2.URL) -> str:
+    return addresses.joined(_sent_host(url), _port(url))
+
+
+def _sent_host(url: httpx2.URL) -> str:
+    """In ASCII, as the Host header has it.
+
+    Left to Python, a name with other letters is encoded by the older IDNA (RFC 3490), in which `straße` is `strasse`: somebody else's.
+    """
+    return url.raw_host.decode("ascii")
+
+
+def _port(url: httpx2.URL) -> int:
+    return url.port or addresses.DEFAULT_PORTS[url.scheme]
 
 
 def _parsed(url: str) -> httpx2.URL:
@@ -202,7 +235,7 @@ def _parsed(url: str) -> httpx2.URL:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:
         raise AddressRefused(f"{url!r} is no URL: {error}.") from error
-    if parsed.scheme not in _DEFAULT_PORTS or not parsed.host:
+    if parsed.scheme not in addresses.DEFAULT_PORTS or not parsed.host:
         raise AddressRefused(f"{url!r} is not an http or https URL.")
     if parsed.userinfo:
         raise AddressRefused("A URL must not hold a user name or password; use a header.")
@@ -211,10 +244,9 @@ def _parsed(url: str) -> httpx2.URL:
 
 def _refuse_inside(url: httpx2.URL, address: str) -> None:
     if _is_inside(ipaddress.ip_address(address.partition("%")[0])):
-        port = url.port or _DEFAULT_PORTS[url.scheme]
         raise AddressRefused(
             f"{url} leads to {address}, an address inside this machine or network. "
-            f'If that is meant, add "{url.host}:{port}" to the setting webhook-hosts.'
+            f'If that is meant, add "{_host_and_port(url)}" to the setting webhook-hosts.'
         )
 
 

@@ -4,6 +4,7 @@ Free ones are taken from below the range out of which the kernel gives outgoing 
 be in use by a client's connection at the very moment at which its server wants to bind again.
 """
 
+import resource
 import socket
 import zlib
 from collections.abc import Set as AbstractSet
@@ -14,6 +15,8 @@ from gennaker.model.problems import Problem, Refused
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST = 16384
 _USUAL_END = 32768
+_FILES = 8192
+"""More than anybody needs, and few enough for programs that look at each number below their limit."""
 
 
 class NoFreePort(Exception):
@@ -99,3 +102,19 @@ def _end() -> int:
     except (OSError, ValueError, IndexError):
         return _USUAL_END
     return first_ephemeral if first_ephemeral > _FIRST + 1000 else _USUAL_END
+
+
+def room_for_files() -> int:
+    """How many files this process reckons with, connections among them: up to 8,192. Its limit is raised to that where it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = raised_limit(soft, hard)
+    if limit != soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return _FILES if limit == resource.RLIM_INFINITY else min(limit, _FILES)
+
+
+def raised_limit(soft: int, hard: int) -> int:
+    """The limit of open files that there should be. A higher one is left alone; containers often have a million."""
+    if soft == resource.RLIM_INFINITY:
+        return soft
+    return max(soft, _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES))

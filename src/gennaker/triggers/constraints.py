@@ -5,12 +5,9 @@ Source: Echo's two evaluators. A constraint that isn't text is turned into Java'
 """
 
 from collections.abc import Mapping
-from typing import cast
-
-import jsonpath
 
 from gennaker.model.codec import Json
-from gennaker.triggers import patterns
+from gennaker.triggers import json_paths, patterns
 
 
 def hold_flat(constraints: Mapping[str, Json], payload: Mapping[str, Json]) -> bool:
@@ -51,12 +48,11 @@ def _holds(wanted: Json, found: Json) -> bool:
 
 def _holds_at(path: str, wanted: Json, payload: Mapping[str, Json]) -> bool:
     try:
-        query = jsonpath.compile(path)
-        values = cast("list[Json]", query.findall(dict(payload)))  # the library types them as object
-    except jsonpath.JSONPathError:
+        query = json_paths.compiled(path)
+        values = json_paths.found(query, dict(payload))
+    except json_paths.NoPath:
         return False
-    is_one = isinstance(query, jsonpath.JSONPath) and query.singular_query()
-    found: Json = values[0] if values and is_one else values
+    found: Json = values[0] if values and json_paths.is_of_one(query) else values
     match found:
         case list() if found and all(isinstance(item, str) for item in found):
             return wanted is None or any(patterns.is_found(java_text(wanted), str(item)) for item in found)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from gennaker.model import artifact_matching
+from gennaker.model import ancestry, artifact_matching
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, distinct, milliseconds, to_json
 from gennaker.model.execution import Execution
-from gennaker.model.foreign import flag, items, mappings
+from gennaker.model.foreign import flag, items, mapping, mappings
 from gennaker.model.statuses import Status
 
 _WORDS = {
@@ -64,15 +64,15 @@ def _runtime(config: JsonObject, trigger: JsonObject, ended: Execution) -> JsonO
 def _parent(ended: Execution) -> JsonObject:
     """What expressions may ask of the parent; the whole of it stays where it is."""
     head = ended.head
+    outlined = ancestry.outline(head)
     return {
-        "id": head.id,
-        "type": head.kind.value,
-        "name": head.name,
-        "application": head.application,
+        **outlined,
         "status": head.status.value,
-        "rootId": head.root_id,
-        "pipelineConfigId": head.pipeline_config_id,
-        "trigger": {key: value for key, value in head.trigger.items() if key != "parentExecution"},
+        # With what its own trigger brought along: expressions look for parameters and payload there.
+        "trigger": {
+            **mapping(outlined["trigger"]),
+            **{key: value for key, value in head.trigger.items() if key != ancestry.KEY},
+        },
         "stages": [
             {
                 "refId": stage.ref_id,

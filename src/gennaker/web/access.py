@@ -26,8 +26,7 @@ async def may_use(connection: "ASGIConnection[Any, Any, Any, Any]", handler: Bas
     Raises Refused: 401 for nobody, 403 for somebody who may not.
     """
     del handler
-    ports = ports_of(connection)
-    services = ports.services
+    services = ports_of(connection).services
     method = str(connection.scope.get("method"))
     if not services.settings.sign_in.required or method == _OPTIONS:
         return
@@ -45,7 +44,6 @@ async def may_use(connection: "ASGIConnection[Any, Any, Any, Any]", handler: Bas
     else:
         problem = await services.authoriser.refusal(principal, *needs)
     if problem is not None:
-        await ports.sign_in.refused(principal, problem, subject=f"route:{method} {connection.url.path}"[:300])
         raise Refused(problem, status=403)
 
 

@@ -5,28 +5,23 @@ applications' things leave out what can't be read, and submissions ask the autho
 """
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
-from litestar.connection import Request
 
 from gennaker.engine import rules
+from gennaker.interfaces import artifacts
 from gennaker.interfaces.services import Services
-from gennaker.model import foreign, needs, template_references
-from gennaker.model.codec import Json, JsonObject, decode_json
+from gennaker.model import foreign, needs
+from gennaker.model.codec import JsonObject
 from gennaker.model.permissions import ADMINISTRATION, Need, Right
+from gennaker.web import absent, access_asking, access_builds, access_definitions
+from gennaker.web.access_asking import Asked, Rule
 
-Asked = Request[Any, Any, Any]
-Rule = Callable[[Asked, Services], Awaitable[tuple[Need, ...]]]
-_CANARY_CONFIG = "canary-config"
 _ANSWERS = frozenset(
     {"judgmentStatus", "judgmentInput", "judgmentComment", "skipRemainingWait", "manualSkip", "reason", "comment"}
 )
 """Keys by which clients answer a stage that waits, or skip it."""
 _FREEZE = "waitForCondition"
-_REVISIONS = 200
-"""So many are looked at: any of them may be restored."""
 
 
 async def open_to_all(request: Asked, services: Services) -> tuple[Need, ...]:
@@ -69,7 +64,7 @@ def _execution(right: Right, key: str = "execution_id") -> Rule:
 async def _patching(request: Asked, services: Services) -> tuple[Need, ...]:
     """Answering and skipping take EXECUTE; what else is put into a stage changes what it does, as saving its pipeline would."""
     found = await _STEERS(request, services)
-    if (await _body(request)).keys() <= _ANSWERS:
+    if (await access_asking.body(request)).keys() <= _ANSWERS:
         return found
     return (*found, *(msgspec.structs.replace(need, right=Right.WRITE) for need in found))
 
@@ -85,15 +80,6 @@ async def _skipping(request: Asked, services: Services) -> tuple[Need, ...]:
     return found
 
 
-def _definition(kind: str, right: Right, key: str) -> Rule:
-    """The application of the pipeline or strategy that the path names, deleted ones included."""
-
-    async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
-        return await _of_definition(services, kind, str(request.path_params[key]), right)
-
-    return rule
-
-
 def _account(right: Right) -> Rule:
     async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
         return (Need(right=right, account=str(request.path_params.get("account") or request.path_params["name"])),)
@@ -101,10 +87,10 @@ def _account(right: Right) -> Rule:
     return rule
 
 
-async def _server_group(request: Asked, services: Services) -> tuple[Need, ...]:
-    """Its name begins with its application's."""
-    name = str(request.path_params["name"]).partition("-")[0]
-    return (Need(right=Right.READ, application=name), *await _account(Right.READ)(request, services))
+async def _fetching(request: Asked, services: Services) -> tuple[Need, ...]:
+    """The account by which the artifact of the body is read, as listing what it has."""
+    name = artifacts.account_of(await access_asking.body(request))
+    return (Need(right=Right.READ, account=name),) if name else ()
 
 
 async def _application_and_account(request: Asked, services: Services) -> tuple[Need, ...]:
@@ -113,7 +99,7 @@ async def _application_and_account(request: Asked, services: Services) -> tuple[
 
 async def _saving(request: Asked, services: Services) -> tuple[Need, ...]:
     """The application of the body, and that of the pipeline that it replaces."""
-    body = await _body(request)
+    body = await access_asking.body(request)
     kind = "strategy" if request.url.path.startswith("/strategies") else "pipeline"
     wanted = request.path_params.get("pipeline_id") or request.path_params.get("strategy_id") or body.get("id")
     stored = await services.definitions.get(kind, foreign.text(wanted)) if foreign.text(wanted) else None
@@ -124,40 +110,27 @@ async def _saving(request: Asked, services: Services) -> tuple[Need, ...]:
 
 async def _saving_many(request: Asked, services: Services) -> tuple[Need, ...]:
     given = request.query_params.get("application")
-    listed = foreign.mappings(await _json(request))
+    listed = foreign.mappings(await access_asking.json(request))
     return tuple(
         need for one in listed for need in needs.of_saving({"application": given or "", **one}, None)
     ) or needs.of_saving({"application": given or ""}, None)
 
 
-async def _canary_config(request: Asked, services: Services) -> tuple[Need, ...]:
-    """The applications that it names, as it is stored and as it will be; one that names none is everybody's."""
-    body = await _body(request)
-    wanted = foreign.text(request.path_params.get("config_id") or body.get("id") or body.get("name"))
-    stored = await services.definitions.get(_CANARY_CONFIG, wanted) if wanted else None
-    return _of_canary_configs(Right.WRITE, body, *((stored.body,) if stored else ()))
-
-
-def _of_canary_configs(right: Right, *bodies: JsonObject) -> tuple[Need, ...]:
-    named = [foreign.text(one) for body in bodies for one in foreign.items(body.get("applications"))]
-    return tuple(Need(right=right, application=name) for name in dict.fromkeys(named) if name)
-
-
 async def _running(request: Asked, services: Services) -> tuple[Need, ...]:
     """Saves and starts."""
-    named = foreign.text((await _body(request)).get("application")) or "adhoc"
+    named = foreign.text((await access_asking.body(request)).get("application")) or "adhoc"
     return (Need(right=Right.WRITE, application=named), Need(right=Right.EXECUTE, application=named))
 
 
 def _of_body(right: Right) -> Rule:
     async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
-        return (Need(right=right, application=foreign.text((await _body(request)).get("application"))),)
+        return (Need(right=right, application=foreign.text((await access_asking.body(request)).get("application"))),)
 
     return rule
 
 
 async def _jobs(request: Asked, services: Services) -> tuple[Need, ...]:
-    body = await _json(request)
+    body = await access_asking.json(request)
     given: JsonObject = body if isinstance(body, dict) else {"job": body}
     named = request.path_params.get("application")
     return needs.of_jobs({**given, "application": named} if named else given)
@@ -165,43 +138,7 @@ async def _jobs(request: Asked, services: Services) -> tuple[Need, ...]:
 
 def _stored(right: Right) -> Rule:
     """A pipeline by its id; there is none: nothing to be refused."""
-    return _definition("pipeline", right, "config_id")
-
-
-def _any_definition(right: Right) -> Rule:
-    """Native revisions: pipelines, strategies and applications are their applications'; of others anybody may know."""
-
-    async def rule(request: Asked, services: Services) -> tuple[Need, ...]:
-        kind, wanted = str(request.path_params["kind"]), str(request.path_params["definition_id"])
-        if kind == "applications":
-            return (Need(right=right, application=wanted),)
-        if kind == "canary-configs" and right is not Right.READ:
-            revisions = await services.definitions.history(_CANARY_CONFIG, wanted, _REVISIONS)
-            return _of_canary_configs(right, *(one.body for one in revisions))
-        if kind == "templates" and right is not Right.READ:
-            listed = [one.body for one in await services.definitions.list("pipeline")]
-            return tuple(Need(right=right, application=one) for one in template_references.users(wanted, listed))
-        singular = {"pipelines": "pipeline", "strategies": "strategy"}.get(kind)
-        return await _of_definition(services, singular, wanted, right) if singular else ()
-
-    return rule
-
-
-async def _of_definition(services: Services, kind: str, wanted: str, right: Right) -> tuple[Need, ...]:
-    found = await services.definitions.history(kind, wanted, 1)
-    return tuple(Need(right=right, application=foreign.text(one.body.get("application"))) for one in found)
-
-
-async def _body(request: Asked) -> JsonObject:
-    return foreign.mapping(await _json(request))
-
-
-async def _json(request: Asked) -> Json:
-    """What can't be read names no application; the handler says what is wrong with it."""
-    try:
-        return decode_json(await request.body())
-    except (msgspec.DecodeError, RecursionError):
-        return None
+    return access_definitions.stored("pipeline", right, "config_id")
 
 
 _READS, _WRITES, _STARTS = _application(Right.READ), _application(Right.WRITE), _application(Right.EXECUTE)
@@ -241,10 +178,10 @@ RULES: dict[str, Rule] = {
     "GET /api/v1/applications/{application}/releases": _READS,
     "POST /api/v1/applications/{application}/pipelines/{name_or_id}/start": _STARTS,
     "POST /api/v1/applications/{application}/rollback": _WRITES,
-    "GET /api/v1/definitions/{kind}/{definition_id}": _any_definition(Right.READ),
-    "GET /api/v1/definitions/{kind}/{definition_id}/revisions": _any_definition(Right.READ),
-    "GET /api/v1/definitions/{kind}/{definition_id}/revisions/{revision}": _any_definition(Right.READ),
-    "POST /api/v1/definitions/{kind}/{definition_id}/restore": _any_definition(Right.WRITE),
+    "GET /api/v1/definitions/{kind}/{definition_id}": access_definitions.of_any_kind(Right.READ),
+    "GET /api/v1/definitions/{kind}/{definition_id}/revisions": access_definitions.of_any_kind(Right.READ),
+    "GET /api/v1/definitions/{kind}/{definition_id}/revisions/{revision}": access_definitions.of_any_kind(Right.READ),
+    "POST /api/v1/definitions/{kind}/{definition_id}/restore": access_definitions.of_any_kind(Right.WRITE),
     "GET /api/v1/events": signed_in,
     "GET /api/v1/evidence/{digest}": signed_in,
     "GET /api/v1/executions": signed_in,
@@ -324,9 +261,9 @@ RULES: dict[str, Rule] = {
     "DELETE /pipelines/{application}/{name}": _WRITES,
     "DELETE /strategies/{application}/{name}": _WRITES,
     "GET /pipelineConfigs": signed_in,
-    "GET /pipelineConfigs/{pipeline_id}/history": _definition("pipeline", Right.READ, "pipeline_id"),
+    "GET /pipelineConfigs/{pipeline_id}/history": access_definitions.stored("pipeline", Right.READ, "pipeline_id"),
     "GET /strategyConfigs": signed_in,
-    "GET /strategyConfigs/{strategy_id}/history": _definition("strategy", Right.READ, "strategy_id"),
+    "GET /strategyConfigs/{strategy_id}/history": access_definitions.stored("strategy", Right.READ, "strategy_id"),
     "POST /actions/{kind}/reorder": _of_body(Right.WRITE),
     "POST /pipelines": _saving,
     "POST /pipelines/bulksave": _saving_many,
@@ -372,28 +309,31 @@ RULES: dict[str, Rule] = {
     "PUT /tasks/cancel": signed_in,
     "PUT /tasks/{task_id}/cancel": _CANCELS_TASK,
     # Gate: what is nobody's, or whose lists are filtered.
+    **{f"GET {path.replace(':str', '')}": signed_in for path in (*absent.LISTS, absent.OLD_TEMPLATES, *absent.MAPS)},
     "GET /auth/user/serviceAccounts": signed_in,
     "POST /auth/roles/sync": administrators,
     "GET /auth/apiTokens": signed_in,
     "POST /auth/apiTokens": signed_in,
+    "GET /auth/apiTokens/admin/users": administrators,
+    "GET /auth/apiTokens/serviceAccounts": signed_in,
     "DELETE /auth/apiTokens/{token_id}": signed_in,
+    "GET /artifacts/account/{account}/names": _account(Right.READ),
+    "GET /artifacts/account/{account}/versions": _account(Right.READ),
     "GET /artifacts/credentials": signed_in,
-    "GET /banners": signed_in,
     "GET /capabilities/deploymentMonitors": signed_in,
     "GET /capabilities/expressions": signed_in,
     "GET /capabilities/quietPeriod": signed_in,
     "GET /cron/validate": signed_in,
-    "GET /certificates": signed_in,
     "GET /credentials": signed_in,
     "GET /credentials/{name}": _account(Right.READ),
     "GET /firewalls": signed_in,
+    "GET /firewalls/{account}": _account(Right.READ),
+    "GET /firewalls/{account}/{region}/{name}": _account(Right.READ),
     "GET /images/find": signed_in,
     "GET /images/tags": signed_in,
-    "GET /instanceTypes": signed_in,
     "GET /instances/{account}/{region}/{instance_id}": _account(Right.READ),
     "GET /instances/{account}/{region}/{instance_id}/console": _account(Right.READ),
     "GET /jobs/preconfigured": signed_in,
-    "GET /keyPairs": signed_in,
     "GET /loadBalancers": signed_in,
     "GET /loadBalancers/{account}/{region}/{name}": _account(Right.READ),
     "GET /manifests/{account}/{location}/{name}": _account(Right.READ),
@@ -401,36 +341,37 @@ RULES: dict[str, Rule] = {
     "GET /manifests/{account}/{location}/{kind}/cluster/{application}/{cluster}/dynamic/{criteria}": (
         _application_and_account
     ),
-    "GET /networks": signed_in,
-    "GET /networks/{provider}": signed_in,
-    "GET /notifications/metadata": signed_in,
-    "GET /pagerDuty/services": signed_in,
     "GET /projects": signed_in,
     "GET /projects/{project}": signed_in,
     "GET /projects/{project}/clusters": signed_in,
     "GET /projects/{project}/pipelines": signed_in,
-    "GET /pubsub/subscriptions": signed_in,
     "GET /search": signed_in,
     "GET /securityGroups": signed_in,
+    "GET /securityGroups/{account}": _account(Right.READ),
+    "GET /securityGroups/{account}/{region}/{name}": _account(Right.READ),
     "GET /serverGroups": signed_in,
-    "GET /serverGroups/{account}/{region}/{name}": _server_group,
-    "GET /slack/channels": signed_in,
-    "GET /storage": signed_in,
-    "GET /roles/{provider}": signed_in,
-    "GET /subnets": signed_in,
-    "GET /subnets/{provider}": signed_in,
-    "GET /tags": signed_in,
+    # Its application is looked at where it is found.
+    "GET /serverGroups/{account}/{region}/{name}": _account(Right.READ),
     "GET /v2/builds": signed_in,
+    "GET /v2/builds/{master}/build/{number}/{job}": access_builds.reading,
+    "GET /v2/builds/{master}/builds/{job}": access_builds.reading,
+    "GET /v2/builds/{master}/jobs": access_builds.reading,
+    "GET /v2/builds/{master}/jobs/{job}": access_builds.reading,
+    "GET /v3/builds": signed_in,
+    "GET /v3/builds/{master}/build/{number}": access_builds.reading,
+    "GET /v3/builds/{master}/builds": access_builds.reading,
+    "GET /v3/builds/{master}/job": access_builds.reading,
+    "GET /v3/builds/{master}/jobs": access_builds.reading,
     "GET /version": signed_in,
-    "GET /vpcs": signed_in,
     "GET /webhooks/preconfigured": signed_in,
     # Templates and canary configs are shown to everybody who has signed in, as in Spinnaker; results by whose they are.
-    "DELETE /v2/canaryConfig/{config_id}": _canary_config,
+    "DELETE /v2/canaryConfig/{config_id}": access_definitions.canary_config,
     "DELETE /v2/pipelineTemplates/{template_id}": signed_in,
     "GET /v2/canaries/canary/{config_id}/{run_id}": signed_in,
     "GET /v2/canaries/canary/{run_id}": signed_in,
     "GET /v2/canaries/credentials": signed_in,
     "GET /v2/canaries/judges": signed_in,
+    "GET /v2/canaries/metadata/metricsService": signed_in,
     "GET /v2/canaries/metricSetPairList/{digest}": signed_in,
     "GET /v2/canaries/{application}/executions": _READS,
     "GET /v2/canaryConfig": signed_in,
@@ -439,15 +380,15 @@ RULES: dict[str, Rule] = {
     "GET /v2/pipelineTemplates/versions": signed_in,
     "GET /v2/pipelineTemplates/{template_id}": signed_in,
     "GET /v2/pipelineTemplates/{template_id}/dependentPipelines": signed_in,
-    "POST /api/v1/canary-configs": _canary_config,
+    "POST /api/v1/canary-configs": access_definitions.canary_config,
     "POST /v2/canaries/canary": signed_in,
     "POST /v2/canaries/canary/{config_id}": signed_in,
-    "POST /v2/canaryConfig": _canary_config,
+    "POST /v2/canaryConfig": access_definitions.canary_config,
     "POST /v2/pipelineTemplates/create": signed_in,
     "POST /v2/pipelineTemplates/plan": signed_in,
     "POST /v2/pipelineTemplates/update/{template_id}": signed_in,
-    "PUT /artifacts/fetch": signed_in,
-    "PUT /v2/canaryConfig/{config_id}": _canary_config,
+    "PUT /artifacts/fetch": _fetching,
+    "PUT /v2/canaryConfig/{config_id}": access_definitions.canary_config,
 }
 """By method and path, parameters as `{name}`."""
 

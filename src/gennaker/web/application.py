@@ -25,6 +25,8 @@ from gennaker.web.gate.accounts import GateAccountsController
 from gennaker.web.gate.admin import GateAdminController
 from gennaker.web.gate.api_tokens import GateTokensController
 from gennaker.web.gate.applications import GateApplicationsController
+from gennaker.web.gate.artifacts import GateArtifactsController
+from gennaker.web.gate.builds import GateBuildsController
 from gennaker.web.gate.canary_configs import GateCanaryConfigsController
 from gennaker.web.gate.canary_runs import GateCanariesController
 from gennaker.web.gate.clusters import GateClustersController, GateInstancesController
@@ -42,9 +44,11 @@ from gennaker.web.gate.preconfigured import GateWebhooksController
 from gennaker.web.gate.projects import GateProjectsController
 from gennaker.web.gate.session import GateSessionController
 from gennaker.web.gate.start_up import GateStartUpController
+from gennaker.web.gate.surroundings import GateSurroundingsController
 from gennaker.web.gate.tasks import GateTasksController
 from gennaker.web.gate.templates import GateTemplatesController
 from gennaker.web.gate.unavailable import GateUnavailableController
+from gennaker.web.heads import Heads, refuse_left_out
 from gennaker.web.limits import TimelyBodies
 from gennaker.web.native.applications import ApplicationsController
 from gennaker.web.native.definitions import DefinitionsController
@@ -85,7 +89,7 @@ def create(ports: WebPorts) -> ASGIApp:
     """The application over these ports."""
     server = ports.services.settings.server
     served = _Served(routes(server.webhook_body_limit_bytes), ports)
-    kept = Conventions(TimelyBodies(served), clock=ports.services.clock, new_id=ports.services.ids.uuid)
+    kept = Conventions(TimelyBodies(Heads(served)), clock=ports.services.clock, new_id=ports.services.ids.uuid)
     return Cors(kept, server.allowed_origins)
 
 
@@ -128,11 +132,14 @@ def routes(body_limit_bytes: int) -> Litestar:
             GateApplicationsController,
             GateAccountsController,
             GateClustersController,
+            GateSurroundingsController,
             GateInstancesController,
             GateManifestsController,
             GateSearchController,
             GateImagesController,
+            GateBuildsController,
             GateStartUpController,
+            GateArtifactsController,
             GateNotificationsController,
             GatePipelineConfigsController,
             GateStrategyConfigsController,
@@ -154,7 +161,7 @@ def routes(body_limit_bytes: int) -> Litestar:
         ],
         dependencies={"ports": Provide(_given_ports), "principal": Provide(_given_principal)},
         middleware=[Guarded],
-        guards=[may_use],
+        guards=[refuse_left_out, may_use],
         request_class=problems.ReadableRequest,
         exception_handlers={
             Refused: problems.refused,

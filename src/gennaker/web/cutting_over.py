@@ -5,16 +5,16 @@ import msgspec
 from gennaker.interfaces.executions import Found
 from gennaker.migration import bundle as bundles
 from gennaker.migration.phases import Phase, Standing
-from gennaker.model import saved_pipelines
+from gennaker.model import foreign, saved_pipelines
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.foreign import mapping
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.model.statuses import Status
+from gennaker.model.statuses import UNFINISHED
+from gennaker.web import preconditions
 from gennaker.web.ports import WebPorts
-
-_UNFINISHED = tuple(status for status in Status if not status.is_complete)
+from gennaker.web.preconditions import NO_CONDITIONS, Conditions
 
 
 class CutOver(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -24,9 +24,18 @@ class CutOver(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_
     """What Spinnaker could still start, in words."""
 
 
-async def cut_over(ports: WebPorts, principal: Principal, application: str, given: CutOver) -> JsonObject:
-    """Raises Refused: 404 for what wasn't imported, 409 where it is done already, or plans of the shadow are under way."""
+async def cut_over(
+    ports: WebPorts, principal: Principal, application: str, given: CutOver, conditions: Conditions = NO_CONDITIONS
+) -> JsonObject:
+    """Raises Refused: 404 for what wasn't imported, 409 where it is done already, or plans of the shadow are under way.
+
+    412 where it no longer stands as the conditions say.
+    """
     standing = await ports.phases.of(application)
+    present = shown(standing) if standing else None
+    conditions.refuse(
+        foreign.text_at(present, "etag") or None, preconditions.changed(f"import of {application}", present)
+    )
     if standing is None:
         raise Refused(_not_imported(application), status=404)
     if standing.phase is Phase.LIVE:
@@ -40,14 +49,20 @@ async def cut_over(ports: WebPorts, principal: Principal, application: str, give
         standing, phase=Phase.LIVE, since=now, by=principal.name, left_there=given.left_there
     )
     # First that it is live: a trigger that is on already must not be planned only, one that isn't can wait.
-    await ports.services.audit.record(_entry(standing, after))
-    await ports.phases.put(after)
+    with conditions.writing():
+        await ports.phases.change(after, before=standing, audit=(_entry(standing, after),))
     armed = await _armed(ports, principal, standing.application)
     return {**mapping(to_json(after)), "pipelinesArmed": armed}
 
 
+def shown(standing: Standing) -> JsonObject:
+    """Where an application stands, with the tag of it."""
+    shape = mapping(to_json(standing))
+    return {**shape, "etag": preconditions.of_content(shape)}
+
+
 async def _refuse_plans(ports: WebPorts, standing: Standing) -> None:
-    wanted = Found(application=standing.application, statuses=_UNFINISHED, limit=1)
+    wanted = Found(application=standing.application, statuses=UNFINISHED, limit=1)
     if await ports.services.executions.find(wanted):
         raise Refused(_planning(standing.application), status=409)
 

@@ -12,7 +12,7 @@ import msgspec
 from gennaker.interfaces.executions import Found, Listed
 from gennaker.model.codec import Json, decode
 from gennaker.model.execution import Execution, ExecutionKind
-from gennaker.model.statuses import Status
+from gennaker.model.statuses import UNFINISHED
 from gennaker.web import deliveries, shapes
 from gennaker.web.deliveries import Delivery
 from gennaker.web.ports import WebPorts
@@ -20,7 +20,6 @@ from gennaker.web.ports import WebPorts
 _READ = 100
 _OTHERS = 20
 """Most executions shown that have ended and are no delivery."""
-_UNFINISHED = tuple(one for one in Status if not one.is_complete)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +42,7 @@ async def page(ports: WebPorts, application: str, *, after: str, limit: int) -> 
         return await _made(ports, ("behind", after, limit), [*before, *behind], made)
     newest = await listed(pipelines)
     orchestrations = await listed(Found(application=application, kind=ExecutionKind.ORCHESTRATION, limit=_OTHERS))
-    unfinished = await listed(Found(application=application, statuses=_UNFINISHED, limit=_READ))
+    unfinished = await listed(Found(application=application, statuses=UNFINISHED, limit=_READ))
     made = partial(_newest, {one.id for one in newest}, limit)
     every = {one.id: one for one in (*newest, *orchestrations, *unfinished)}
     return await _made(ports, ("newest", limit, len(newest)), [*every.values()], made)

@@ -5,6 +5,8 @@ the same key with another one is refused. Both outlive the server.
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -25,6 +27,7 @@ IdempotencyKey = Annotated[
 ]
 """The parameter of a handler that starts something."""
 _NAMESPACE = "web.idempotency"
+_INTENT = "intent"
 _SWEEPS = "00"
 """One key in 256 looks for those that are too old: it reads all of them."""
 _KEPT = timedelta(days=1)
@@ -59,6 +62,41 @@ async def answered(ports: WebPorts, principal: Principal, given: str | None) -> 
     found = await ports.services.documents(_NAMESPACE).get(_digest(principal.name, given)) if given else None
     answer = found.body.get("answer") if found and not _is_old(found, ports.services.clock.now()) else None
     return answer if isinstance(answer, dict) else None
+
+
+async def intent(
+    ports: WebPorts, principal: Principal, given: str | None, make: Callable[[], Awaitable[JsonObject]]
+) -> JsonObject | None:
+    """What the first request with this key has set out to do: the same for all that come with it, at once or after a crash.
+
+    Of use after `submission_key`; None: no key was given.
+    """
+    if not given:
+        return None
+    kept, whose = ports.services.documents(_NAMESPACE), _digest(principal.name, given)
+    while True:
+        found = await kept.get(whose)
+        known = found.body.get(_INTENT) if found else None
+        if isinstance(known, dict):
+            return known
+        made = await make()
+        try:
+            await kept.put(
+                whose, {**(found.body if found else {}), _INTENT: made}, if_version=found.version if found else 0
+            )
+        except VersionMismatch:
+            continue
+        return made
+
+
+async def give_up(ports: WebPorts, principal: Principal, given: str | None) -> None:
+    """The intent can't be carried out: the next request with this key makes another one."""
+    kept = ports.services.documents(_NAMESPACE)
+    found = await kept.get(_digest(principal.name, given)) if given else None
+    if found is not None:
+        body = {name: value for name, value in found.body.items() if name != _INTENT}
+        with suppress(VersionMismatch):
+            await kept.put(found.key, body, if_version=found.version)
 
 
 async def keep(ports: WebPorts, principal: Principal, given: str | None, answer: JsonObject) -> None:

@@ -30,6 +30,7 @@ from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.statuses import UNFINISHED
 from gennaker.web.ports import WebPorts
 
 _AT_ONCE = 100
@@ -91,6 +92,21 @@ async def take(ports: WebPorts, principal: Principal, wanted: Importing) -> Repo
         )
         await ports.services.audit.record(entry)
     return report
+
+
+def _placed(before: Standing | None, after: Standing) -> AuditEntry:
+    """From now on, what starts of the application is planned, or nothing of it starts."""
+    return AuditEntry(
+        at=after.since,
+        actor=after.by,
+        action="application.imported",
+        subject=f"application:{after.application}",
+        details={
+            "before": before.phase.value if before else None,
+            "after": after.phase.value,
+            "source": after.source,
+        },
+    )
 
 
 async def _known(ports: WebPorts) -> Known:
@@ -177,16 +193,15 @@ class _Taking:
         phase = standing.phase if standing is not None and standing.phase is Phase.SHADOW else wanted
         if not self._wanted.is_trial and (standing is None or standing.phase is not phase):
             now = self._ports.services.clock.now()
-            await self._ports.phases.put(
-                Standing(
-                    application=name,
-                    phase=phase,
-                    source=self._wanted.source,
-                    since=now,
-                    by=self._principal.name,
-                    imported_at=now,
-                )
+            after = Standing(
+                application=name,
+                phase=phase,
+                source=self._wanted.source,
+                since=now,
+                by=self._principal.name,
+                imported_at=now,
             )
+            await self._ports.phases.put(after, audit=(_placed(standing, after),))
         return phase
 
     async def _has_run(self, name: str) -> bool:
@@ -201,6 +216,11 @@ class _Taking:
                 return False
             before = found[-1].head.id
 
+    async def _runs(self, name: str) -> bool:
+        """From before: what isn't a plan would go on to act."""
+        wanted = Found(application=name, kind=ExecutionKind.PIPELINE, statuses=UNFINISHED, limit=1)
+        return bool(await self._ports.services.executions.find(wanted))
+
     async def _is_here(self, name: str) -> bool:
         found = await self._definitions.get("application", name)
         return found is not None or bool(await self._definitions.list(saved_pipelines.PIPELINE, name))
@@ -210,6 +230,8 @@ class _Taking:
             return problem
         if standing is None and await self._is_here(name):
             return _made_here(name)
+        if standing is None and await self._runs(name):
+            return _running(name)
         if standing is not None and standing.phase is Phase.LIVE:
             return _live(name)
         if wanted is Phase.SHADOW and (standing is None or standing.phase is not Phase.SHADOW):
@@ -381,6 +403,14 @@ def _own(before: Definition) -> Problem:
         code="import.own",
         message=f"There is another {before.id} here, of {before.author}, which wasn't imported: it was left alone.",
         remedy="Delete it here, if Spinnaker's is wanted, and import again.",
+    )
+
+
+def _running(name: str) -> Problem:
+    return Problem(
+        code="import.running",
+        message=f"Pipelines of an application {name} that was deleted here are still running: they would go on to act.",
+        remedy="Cancel them, or wait for their end, and import again.",
     )
 
 

@@ -5,6 +5,7 @@ The engine's audit record of the answer has the digest, so that the chain seals 
 
 import hashlib
 
+from gennaker.engine import rules
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.model.codec import Json, JsonObject, encode_sorted
 from gennaker.model.execution import Execution, Stage
@@ -33,7 +34,7 @@ async def seen(
 
     Raises Refused: 412 where the facts are no longer those of the tag in the conditions, 403 where people have to answer.
     """
-    if stage.type != _JUDGMENT:
+    if not is_judgment(stage):
         return ""
     await _refuse_programs(ports, principal, stage, answer)
     if stage.status is not Status.RUNNING:
@@ -83,6 +84,11 @@ async def _refuse_programs(ports: WebPorts, principal: Principal, stage: Stage, 
             ),
             status=403,
         )
+
+
+def is_judgment(stage: Stage) -> bool:
+    """Under whichever name its type was written."""
+    return rules.type_name(stage) == _JUDGMENT
 
 
 def tag_of(facts: Json) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from litestar import Controller, Request, post
 from litestar.params import FromPath, QueryParameter
 
-from gennaker.engine import expanding, submission
+from gennaker.engine import expanding, naming, submission
 from gennaker.interfaces.executions import Submission
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
@@ -103,12 +103,17 @@ async def _planned(
     ports: WebPorts, principal: Principal, config: JsonObject, trigger: JsonObject, *, resolves_artifacts: bool = True
 ) -> JsonObject:
     wanted = Submission(config={key: value for key, value in config.items() if key != "plan"}, trigger=trigger)
+    services = ports.services
+    needed = await naming.asked_for(wanted, services.executions, services.definitions)
+    refused = await services.authoriser.refusal(principal, *needed)
+    if refused is not None:
+        raise Refused(refused, status=403)
     planned = await submission.plan(
         wanted,
         principal,
         stage_types=ports.stage_types,
-        services=ports.services,
-        at=ports.services.clock.now(),
+        services=services,
+        at=services.clock.now(),
         resolves_artifacts=resolves_artifacts,
     )
     if planned.problems:

@@ -48,7 +48,7 @@ def read(body: bytes) -> Json:
     """The JSON of a request. Raises Refused."""
     try:
         return decode_json(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise Refused(
             Problem(
                 code="request.not_json",

@@ -11,7 +11,7 @@ from gennaker.model.principal import ANONYMOUS
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import forms, signing_in
 from gennaker.web.ports import Asking, Ports
-from gennaker.web.sign_in import VIA_PAGE
+from gennaker.web.sign_in import VIA_PAGE, address_of
 
 _KINDS = {
     ".html": "text/html",
@@ -29,6 +29,13 @@ NO_PAGE = Problem(
     code="page.missing",
     message="This installation has no page.",
     remedy="In a checkout run `make setup`; elsewhere install Gennaker again, without GENNAKER_WITHOUT_PAGE.",
+)
+
+
+_SPENT = Problem(
+    code="sign_in.link",
+    message="There is no such link, or it was used or is too old.",
+    remedy="`gennaker link` prints a new one.",
 )
 
 
@@ -52,7 +59,12 @@ class PageController(Controller):
 
     @get("/ui/sign-in")
     async def sign_in(
-        self, ports: Ports, principal: Asking, once: FromQuery[str] = "", to: FromQuery[str] = ""
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: Request[Any, Any, Any],
+        once: FromQuery[str] = "",
+        to: FromQuery[str] = "",
     ) -> Response[str]:
         """Opens a session by a one-time link; a browser that has one goes on, whatever the link. Without one: the form."""
         headers = {"cache-control": "no-store"}
@@ -64,6 +76,9 @@ class PageController(Controller):
             return Response(shown, media_type="text/html", headers=headers)
         session = ports.doors.open_session(once)
         if session is None and principal.via != VIA_PAGE:
+            await ports.sign_in.turned_away(
+                principal.name, Refused(_SPENT, status=403), via="link", address=address_of(request)
+            )
             return Response(forms.spent(), media_type="text/html", status_code=403, headers=headers)
         cookies = [signing_in.cookie(session, is_secure=ports.is_secure)] if session else []
         # Not a redirect: a strict cookie that a foreign page's link has set isn't sent along with one.

@@ -17,6 +17,7 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem
 from gennaker.web.encoded import Encoded
+from gennaker.web.recent import Recent, Said
 from gennaker.web.shown import Shown
 from gennaker.web.sign_in import Doors
 
@@ -64,6 +65,7 @@ class WebPorts:
         self.version = version
         self.shown = Shown()
         self.encoded = Encoded()
+        self.said_by_ci = Recent[Said](services.clock)
 
 
 def ports_of(connection: "ASGIConnection[Any, Any, Any, Any]") -> WebPorts:

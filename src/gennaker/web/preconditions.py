@@ -21,7 +21,7 @@ _TAG = re.compile(r'(?:W/)?"[^"]*"|\*')
 _LONGEST = 1_000
 _MOST_REVISIONS = 200
 _MOST_CHANGES = 50
-_CHANGED = frozenset({"definition.changed", "identity.changed", "identity.taken", "secret.changed"})
+_CHANGED = frozenset({"definition.changed", "import.changed", "identity.changed", "identity.taken", "secret.changed"})
 """What the store says where something was changed between our look and our write."""
 IfMatch = Annotated[
     str | None,

@@ -1,16 +1,19 @@
 """Problems as answers, all that is wrong at once, never a stack trace: RFC 9457, and in Gate's form where Gate's clients call."""
 
+from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model import pointers
 from gennaker.model.codec import JsonObject, milliseconds, to_json, why_not_json
 from gennaker.model.problems import Problem, Refused
+from gennaker.web import refusals
 from gennaker.web.gate import conventions
 from gennaker.web.ports import ports_of
 
@@ -33,22 +36,30 @@ _TITLES = {
     429: "There is too much of it",
     500: "Something is broken here",
     501: "This isn't built yet",
-    503: "The store can't be used",
+    502: "Another system has answered amiss",
+    503: "What is needed for it doesn't answer now",
+    504: "There was no answer in time",
     507: "There is nowhere to keep it",
 }
 
 
 def refused(request: Request[Any, Any, Any], error: Refused) -> "Response[JsonObject]":
-    """The answer to a request that can't be fulfilled."""
-    return answer(request, error.status, list(error.problems))
+    """The answer to a request that can't be fulfilled; what was refused for security's sake is recorded, wherever that was."""
+    answered = answer(request, error.status, list(error.problems))
+    if not error.is_recorded:
+        refusals.record(request, answered, error.problems[0], error.status)
+    return answered
 
 
 def http(request: Request[Any, Any, Any], error: HTTPException) -> "Response[JsonObject]":
     """The answer where the framework has refused: unknown route, wrong method, unreadable body."""
     detail = error.detail or _TITLES.get(error.status_code, "Refused")
-    problems = _of_fields(error) or [_of_body(error) or Problem(code=f"http.{error.status_code}", message=detail)]
+    problems = _of_fields(request, error) or [
+        _of_body(error) or Problem(code=f"http.{error.status_code}", message=detail)
+    ]
     answered = answer(request, error.status_code, problems)
     answered.headers.update(error.headers or {})
+    refusals.record(request, answered, problems[0], error.status_code)
     return answered
 
 
@@ -86,13 +97,14 @@ def _of_body(error: HTTPException) -> Problem | None:
     return Problem(code="request.not_json", message=message, remedy="Send JSON.")
 
 
-def _of_fields(error: HTTPException) -> list[Problem]:
+def _of_fields(request: Request[Any, Any, Any], error: HTTPException) -> list[Problem]:
     """What the framework found in parameters and body, one problem a field."""
     listed = error.extra if isinstance(error, ValidationException) and isinstance(error.extra, list) else []
     return [
         Problem(
             code="request.invalid",
             message=f"{_named(found)}: {found.get('message', '')}",
+            remedy=_remedy(request, found),
             pointer=_pointer(found),
         )
         for found in listed
@@ -100,9 +112,25 @@ def _of_fields(error: HTTPException) -> list[Problem]:
     ]
 
 
+def _remedy(request: Request[Any, Any, Any], found: dict[str, Any]) -> str:
+    """The values of a parameter that takes one of a few."""
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(str(found.get("key", "")))
+    listed = _values(parameter.annotation) if parameter and isinstance(found.get("source"), ParamType) else ()
+    return f"Use one of {', '.join(listed)}." if listed else ""
+
+
+def _values(annotation: object) -> tuple[str, ...]:
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return tuple(one.value for one in annotation)
+    return tuple(value for inner in get_args(annotation) for value in _values(inner))
+
+
 def _named(found: dict[str, Any]) -> str:
     key = str(found.get("key", ""))
-    return f"{found.get('source', 'body')} {'' if key == _WHOLE_BODY else key}".rstrip()
+    source = found.get("source", "body")
+    if isinstance(source, ParamType):
+        return f"{source.value} parameter {key}"
+    return str(source) if key == _WHOLE_BODY else f"{source} {key}"
 
 
 def _pointer(found: dict[str, Any]) -> str:
@@ -116,7 +144,9 @@ def _pointer(found: dict[str, Any]) -> str:
 def unstorable(request: Request[Any, Any, Any], error: StoreUnusable) -> "Response[JsonObject]":
     """The answer where disk or database don't take it: a full disk is nobody's fault but must be mended by somebody."""
     log.error("web.unstorable", path=request.url.path, method=request.method, why=str(error.problem))
-    return answer(request, 507 if error.problem.code == "store.full" else 503, [error.problem])
+    if error.problem.code == "store.full":
+        return answer(request, 507, [error.problem])
+    return answer(request, 503, [error.problem], title="The store can't be used")
 
 
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> "Response[JsonObject]":
@@ -130,15 +160,17 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> "Response[J
     return answer(request, 500, [problem])
 
 
-def answer(request: Request[Any, Any, Any], status: int, problems: list[Problem]) -> "Response[JsonObject]":
-    """A problem document, or for Gate's clients what Spring answers with the problems beside it."""
+def answer(
+    request: Request[Any, Any, Any], status: int, problems: list[Problem], *, title: str = ""
+) -> "Response[JsonObject]":
+    """A problem document, or for Gate's clients what Spring answers with the problems beside it; `title`: not the status's."""
     problems = [ports_of(request).services.secrets.masked(problem) for problem in problems]
     if conventions.is_gates(request.url.path):
         return _as_gate(request, status, problems)
     first = problems[0]
     body: JsonObject = {
         "type": f"urn:gennaker:problem:{first.code}",
-        "title": _TITLES.get(status, "Refused"),
+        "title": title or _TITLES.get(status, "Refused"),
         "status": status,
         "detail": str(first),
         "code": first.code,

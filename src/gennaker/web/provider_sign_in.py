@@ -61,6 +61,7 @@ class ProviderSignInController(Controller):
             found = await provider.finish(secret, dict(request.query_params.items()))
             signed_in = await ports.sign_in.by_provider(found, address=address)
         except Refused as refused:
+            await ports.sign_in.turned_away(principal.name, refused, via=name, address=address)
             return _form_again(ports, refused, target)
         session = await ports.sign_in.open_session(signed_in, address=address)
         cookies = [_no_cookie(), signing_in.cookie(session, is_secure=ports.is_secure)]

@@ -17,7 +17,7 @@ from gennaker.access.signing_in import SignIn
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import encode
 from gennaker.model.permissions import Need, Right
-from gennaker.model.principal import SYSTEM, Principal
+from gennaker.model.principal import ANONYMOUS, SYSTEM, Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web.sign_in import name_and_password
 
@@ -26,6 +26,9 @@ _READING = frozenset({"GET", "HEAD"})
 REMEMBERED = timedelta(seconds=5)
 """So long are credentials good without looking: a push is hundreds of requests, and checking a password is meant to be slow."""
 _MOST_REMEMBERED = 1_000
+_LONGEST_SUBJECT = 300
+_QUESTION = "/v2"
+"""Clients ask it without credentials whether they need any, before each pull: that is no refusal to record."""
 _UNAUTHORIZED, _DENIED, _TOO_MANY = 401, 403, 429
 _CHALLENGE = 'Basic realm="gennaker"'
 _NOT_SIGNED_IN = Problem(
@@ -62,6 +65,7 @@ class RegistryDoor:
         try:
             principal = await self._admitted(scope)
         except Refused as refused:
+            await self._record(scope, refused)
             await _send(send, refused)
             return
         scope["state"] = {**scope.get("state", {}), "principal": principal}
@@ -76,9 +80,18 @@ class RegistryDoor:
         need = Need(right=Right.READ if method in _READING else Right.WRITE, account=self._account)
         problem = await self._authoriser.refusal(principal, need)
         if problem is not None:
-            await self._sign_in.refused(principal, problem, subject=f"registry:{method} {scope['path']}"[:300])
+            scope["state"] = {**scope.get("state", {}), "principal": principal}
             raise Refused(problem, status=_DENIED)
         return principal
+
+    async def _record(self, scope: HTTPScope, refused: Refused) -> None:
+        is_question = refused.status == _UNAUTHORIZED and scope["path"].rstrip("/") == _QUESTION
+        if refused.is_recorded or is_question:
+            return
+        principal = scope.get("state", {}).get("principal", ANONYMOUS)
+        subject = f"registry:{scope['method']} {scope['path']}"[:_LONGEST_SUBJECT]
+        address, status = _address_of(scope), refused.status
+        await self._sign_in.refused(principal, refused.problems[0], subject=subject, address=address, status=status)
 
     async def _principal(self, scope: HTTPScope) -> Principal | None:
         given = next((value for key, value in scope["headers"] if key.lower() == b"authorization"), b"").decode(
@@ -90,8 +103,7 @@ class RegistryDoor:
         until, seen = self._seen.get(key, (now, None))
         if seen is not None and until > now:
             return seen
-        client = scope.get("client")
-        found = await self._found(given, address=client[0] if client else "")
+        found = await self._found(given, address=_address_of(scope))
         if found is not None:
             if len(self._seen) >= _MOST_REMEMBERED:
                 self._seen.clear()
@@ -101,13 +113,18 @@ class RegistryDoor:
     async def _found(self, given: str, *, address: str) -> Principal | None:
         kind, _, rest = given.partition(" ")
         if kind.lower() == "bearer":
-            return await self._sign_in.by_token(rest.strip())
+            return await self._sign_in.by_token(rest.strip(), address=address)
         name, password = name_and_password(rest) if kind.lower() == "basic" else ("", "")
         if hmac.compare_digest(password.encode(), self._own_password.encode()):
             return SYSTEM
         if password.startswith(PREFIX):
-            return await self._sign_in.by_token(password)
+            return await self._sign_in.by_token(password, address=address)
         return await self._sign_in.by_password(name, password, address=address, via=VIA) if name else None
+
+
+def _address_of(scope: HTTPScope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 async def _send(send: Send, refused: Refused) -> None:

@@ -36,6 +36,7 @@ def summary(found: Execution) -> JsonObject:
         "startTime": instant(head.start_time),
         "endTime": instant(head.end_time),
         "user": head.authentication.user,
+        "behind": head.behind,
         "trigger": {key: head.trigger[key] for key in _SHOWN_TRIGGER_KEYS if head.trigger.get(key) is not None},
         "waitingFor": waiting_for(found),
         "waiting": waiting(_waiting(found)),
@@ -126,8 +127,11 @@ def _problems(found: Execution) -> list[Json]:
     listed: list[Json] = []
     for one in found.in_order():
         listed += [problem for problem in stage_problems(one) if problem not in listed]
-    if not listed and found.head.cancellation_reason:
-        listed.append({"code": "execution.ended", "message": found.head.cancellation_reason})
+    reason = found.head.cancellation_reason
+    if not reason and not found.stages and found.head.status.is_halt:
+        reason = "The pipeline has no stages."
+    if not listed and reason:
+        listed.append({"code": "execution.ended", "message": reason})
     return listed
 
 

@@ -41,6 +41,8 @@ _LINK_LIVES = timedelta(minutes=10)
 _SESSION_LIVES = timedelta(days=7)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CREDENTIALS_NEEDED = ("/api/",)
+_LONGEST_HOST = 100
+"""Of what is said back: a header may have 64 KB."""
 
 
 class Doors:
@@ -107,19 +109,30 @@ class Guard:
         names = (*server.names, urlsplit(server.base_url).hostname or "") if sign_in.settings.required else ()
         self._names = frozenset(name.lower() for name in names if name)
 
+    def knows_page(self, address: str) -> bool:
+        """Whether a page at this absolute address is this server's, under any of its names, or of an origin that may use it."""
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            return False
+        if parts.scheme not in ("http", "https"):
+            return False
+        return self._is_called(parts.netloc) or f"{parts.scheme}://{parts.netloc}" in self._origins
+
     async def admit(self, scope: Scope) -> None:
         """Notes in the scope who asks. Raises Refused, which the application's exception handlers turn into an answer."""
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
         self._check_host(connection)
         principal = await self._principal(connection)
+        kept = {name: value for name in self._kept_headers if (value := connection.headers.get(name.lower()))}
+        # Before anything else is refused, so that the refusal says who it was, or whose cookie a foreign page has used.
+        scope["state"]["principal"] = msgspec.structs.replace(principal or ANONYMOUS, headers=kept)
+        scope["state"][AGAIN] = functools.partial(self._principal, connection)
         self._rates.count(f"person:{principal.name}" if principal else f"address:{address_of(connection)}")
         is_open = not self._sign_in.settings.required
         if is_open and principal is None and scope["path"].startswith(_CREDENTIALS_NEEDED):
             raise Refused(_no_credentials(), status=401)
         _check_origin(connection, self._origins)
-        scope["state"][AGAIN] = functools.partial(self._principal, connection)
-        kept = {name: value for name in self._kept_headers if (value := connection.headers.get(name.lower()))}
-        scope["state"]["principal"] = msgspec.structs.replace(principal or ANONYMOUS, headers=kept)
 
     async def _principal(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
         kind, _, given = connection.headers.get("authorization", "").partition(" ")
@@ -130,11 +143,15 @@ class Guard:
             return found
         token = connection.headers.get("x-spinnaker-token", "") or token
         if token:
-            found = await self._sign_in.by_token(token) or await self._by_access_token(token, connection)
+            found = await self._sign_in.of_token(token)
+            found = found or await self._by_access_token(token, connection)
         elif kind.lower() == "basic":
             name, password = name_and_password(given)
             found = await self._sign_in.by_password(name, password, address=address_of(connection), via="basic")
-        return found or await self._by_proxy(connection) or await self._sign_in.by_session(session)
+        found = found or await self._by_proxy(connection) or await self._sign_in.by_session(session)
+        if found is None and token:
+            await self._sign_in.wrong_token(token, address=address_of(connection))
+        return found
 
     async def _by_access_token(self, token: str, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
         """Of the sign-in provider's; what begins as ours do is never sent to it."""
@@ -156,15 +173,18 @@ class Guard:
         found = re.search(settings.certificate_pattern, subject)
         return await self._sign_in.by_proxy(found[1], None, via="certificate", address=address) if found else None
 
+    def _is_called(self, host: str) -> bool:
+        return host_names.is_this_machine(host) or host_names.without_port(host) in self._names
+
     def _check_host(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """A name that isn't this server's means that a foreign name was made to point here (DNS rebinding)."""
         host = connection.headers.get("host", "")
-        if host_names.is_this_machine(host) or host_names.without_port(host) in self._names:
+        if self._is_called(host):
             return
         raise Refused(
             Problem(
                 code="request.foreign_host",
-                message=f"This server doesn't answer to the name {host!r}.",
+                message=f"This server doesn't answer to the name {host[:_LONGEST_HOST]!r}.",
                 remedy="Use 127.0.0.1 or localhost, or a name of the settings `server.names` and `server.base-url`.",
             ),
             status=403,
@@ -209,7 +229,8 @@ def _only(connection: ASGIConnection[Any, Any, Any, Any], header: str) -> str:
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """Of whoever is at the other end of the connection; behind the proxy of the settings, of whom that says it is."""
     if proxies.is_proxied(connection.scope):
-        return connection.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        # The proxy's own word is the last one, whether it goes on in the client's header or adds another.
+        return connection.headers.getall("x-forwarded-for", [""])[-1].rpartition(",")[2].strip()
     return connection.client.host if connection.client else ""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
+from gennaker.access.identities import ServiceAccount
 from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import CloudProvider, CloudProviders, Described, ServerGroup
 from gennaker.interfaces.definitions import Definition
@@ -15,16 +16,18 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.web.ports import WebPorts
 
 Item = TypeVar("Item")
+_LONGEST = 300
+"""Of what a record says was asked for."""
 
 
 async def of(
     ports: WebPorts, principal: Principal, items: Iterable[Item], application: Callable[[Item], str]
 ) -> list[Item]:
     """Those whose application may be read; what is of no application everybody may see."""
-    listed = list(items)
-    names = {application(one) for one in listed} - {""}
+    listed = [(application(one), one) for one in items]
+    names = {name for name, _ in listed} - {""}
     readable = await ports.services.authoriser.readable(principal, names) | {""}
-    return [one for one in listed if application(one) in readable]
+    return [one for name, one in listed if name in readable]
 
 
 async def executions(ports: WebPorts, principal: Principal, found: Iterable[Execution]) -> list[Execution]:
@@ -76,9 +79,10 @@ async def server_groups(ports: WebPorts, applications: Collection[str]) -> list[
     return sorted(found.values(), key=lambda one: (one.moniker.app or "").lower())
 
 
-async def evidence(ports: WebPorts, principal: Principal, digest: str) -> bytes | None:
+async def evidence(ports: WebPorts, principal: Principal, digest: str, *, address: str) -> bytes | None:
     """What is kept under a digest, where an execution that may be read has left it; of a deleted one administrators' only."""
     authoriser, services = ports.services.authoriser, ports.services
+    refusals: list[Problem] = []
     for execution_id in await services.evidence.holders(digest):
         execution = await services.executions.get(execution_id)
         if execution is None:
@@ -87,13 +91,22 @@ async def evidence(ports: WebPorts, principal: Principal, digest: str) -> bytes 
             refusal = await _refusal(ports, principal, execution)
         if refusal is None:
             return await services.evidence.read(digest)
+        refusals.append(refusal)
+    for refusal in refusals[:1]:
+        await ports.sign_in.refused(principal, refusal, subject=f"evidence:{digest}"[:_LONGEST], address=address)
     return None
 
 
-async def execution(ports: WebPorts, principal: Principal, execution_id: str) -> Execution | None:
+async def execution(ports: WebPorts, principal: Principal, execution_id: str, *, address: str) -> Execution | None:
     """One, where it may be read."""
     found = await ports.services.executions.get(execution_id)
-    return None if found is None or await _refusal(ports, principal, found) else found
+    refusal = None if found is None else await _refusal(ports, principal, found)
+    if refusal is None:
+        return found
+    # Who asks is told that there is none; whoever reads the audit isn't.
+    subject = f"execution:{execution_id}"[:_LONGEST]
+    await ports.sign_in.refused(principal, refusal, subject=subject, address=address)
+    return None
 
 
 async def _refusal(ports: WebPorts, principal: Principal, found: Execution) -> Problem | None:
@@ -123,3 +136,10 @@ async def refuse(ports: WebPorts, principal: Principal, right: Right, *applicati
     problem = await ports.services.authoriser.refusal(principal, *needed)
     if problem is not None:
         raise Refused(problem, status=403)
+
+
+async def service_accounts(ports: WebPorts, principal: Principal) -> list[ServiceAccount]:
+    """Those as which somebody may have something run, and make tokens of."""
+    found = [one for one in await ports.sign_in.identities.service_accounts() if not one.is_disabled]
+    refused = ports.services.authoriser.refusal_to_act_as
+    return [one for one in found if await refused(principal, one.name) is None]

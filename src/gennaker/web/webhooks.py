@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from gennaker.interfaces.intake import Delivery
 from gennaker.model.codec import JsonObject
 from gennaker.web.ports import Asking, Ports, WebPorts
+from gennaker.web.sign_in import address_of
 
 
 class WebhooksController(Controller):
@@ -46,6 +47,7 @@ async def _deliver(ports: WebPorts, request: Request[Any, Any, Any], kind: str, 
             headers=headers,
             raw=await request.body(),
             received_at=ports.services.clock.now(),
+            address=address_of(request),
         )
     )
     return Response(answer.body, status_code=answer.status)

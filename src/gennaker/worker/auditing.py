@@ -1,8 +1,9 @@
 """Which audit records a step makes: decisions, effects and their outcome, beginnings and ends."""
 
+from datetime import datetime
+
 import msgspec
 
-from gennaker.engine.step import Step
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import (
@@ -16,19 +17,18 @@ from gennaker.model.event import (
     TaskReported,
     TaskStopped,
 )
-from gennaker.model.execution import Execution
+from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
+from gennaker.model.waiting import ForJudgment
 
 _ENGINE = "gennaker"
 
 
-def entries(before: Execution, event: Event, step: Step) -> tuple[AuditEntry, ...]:
-    """What the step decided or learned; commands are recorded by `command`, with who gave them."""
-    found: list[AuditEntry] = []
-    if not step.ignored:
-        found += _of_event(before, event)
-    status = step.execution.head.status
-    if status != before.head.status:
+def entries(before: Execution, event: Event, after: Execution, *, is_ignored: bool) -> list[AuditEntry]:
+    """What the event decided or told; commands are recorded by `command`, with who gave them."""
+    found = [] if is_ignored else _of_event(before, event)
+    status = after.head.status
+    if status is not before.head.status:
         found.append(
             _entry(
                 event,
@@ -37,7 +37,7 @@ def entries(before: Execution, event: Event, step: Step) -> tuple[AuditEntry, ..
                 {"before": before.head.status.value, "application": before.head.application},
             )
         )
-    return tuple(found)
+    return found
 
 
 def command(principal: Principal, event: Event, execution_id: str) -> AuditEntry:
@@ -56,24 +56,10 @@ def command(principal: Principal, event: Event, execution_id: str) -> AuditEntry
 
 def _of_event(before: Execution, event: Event) -> list[AuditEntry]:
     match event:
-        case TaskReported(result=Again()):
-            return []
-        case TaskReported(stage_id=stage_id, task_id=task_id, result=Done() | Failed() as result):
-            stage = before.stages[stage_id]
-            task = next(task for task in stage.tasks if task.id == task_id)
-            details: JsonObject = {
-                "stage": stage.name,
-                "stageType": stage.type,
-                "task": task.name,
-                "key": event.key,
-                "status": result.status.value,
-            }
-            if isinstance(result, Failed):
-                details["problem"] = result.problem.message
-                details["retryable"] = result.retryable
-            if event.is_repeat:
-                details["repeat"] = True
-            return [_entry(event, "effect.performed", before, details)]
+        case TaskReported():
+            return _of_task(before, event)
+        case StagePrepared(problem=problem):
+            return [_entry(event, "stage.unplannable", before, {"problem": str(problem)})] if problem else []
         case TaskStopped(problem=problem):
             return [_entry(event, "effect.stopped", before, {"key": event.key, "problem": str(problem or "")})]
         case NotificationReported(outcome=outcome, problem=problem):
@@ -81,10 +67,43 @@ def _of_event(before: Execution, event: Event) -> list[AuditEntry]:
             return [_entry(event, "notification.sent", before, {**details, "problem": str(problem or "")})]
         case SubmissionPrepared(problems=problems) if problems:
             return [_entry(event, "submission.refused", before, {"problems": [str(p) for p in problems]})]
-        case StagePrepared(problem=problem) if problem is not None:
-            return [_entry(event, "stage.unplannable", before, {"problem": str(problem)})]
         case _:
             return []
+
+
+def _of_task(before: Execution, event: TaskReported) -> list[AuditEntry]:
+    stage = before.stages[event.stage_id]
+    match event.result:
+        case Again(waiting_for=ForJudgment() as waits, context=cleared):
+            # The answer itself is the record of a command; that it didn't count is decided here, and said again at each look.
+            return [_refused(event.at, before, stage, waits)] if waits.refused and cleared else []
+        case Again():
+            return []
+        case Done() | Failed() as result:
+            task = next(task for task in stage.tasks if task.id == event.task_id)
+            details: JsonObject = {
+                "stage": stage.name,
+                "stageType": stage.type,
+                "task": task.name,
+                "key": event.key,
+                "status": str(result.status),
+            }
+            if isinstance(result, Failed):
+                details["problem"] = result.problem.message
+                details["retryable"] = result.retryable
+            if event.is_repeat:
+                details["repeat"] = True
+            return [_entry(event, "effect.performed", before, details)]
+
+
+def _refused(at: datetime, execution: Execution, stage: Stage, waits: ForJudgment) -> AuditEntry:
+    return AuditEntry(
+        at=at,
+        actor=waits.refused,
+        action="judgment.refused",
+        subject=f"execution:{execution.head.id}",
+        details={"stage": stage.name, "stageId": stage.id, "why": f"It waits for {waits.reason}."},
+    )
 
 
 def _entry(event: Event, action: str, execution: Execution, details: JsonObject) -> AuditEntry:

@@ -2,12 +2,15 @@
 
 import asyncio
 import secrets
+import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LONGEST_SLEEP_SECONDS = 60.0
 """Sleeps are cut into pieces, so that a clock that was set (or a suspended machine) is noticed within a minute."""
+_PUT_BACK = timedelta(seconds=10)
+"""More than a clock drifts or is slewed by in a minute."""
 
 _POOL_BYTES = 500
 
@@ -20,9 +23,12 @@ class SystemClock:
         return datetime.now(UTC)
 
     async def sleep_until(self, at: datetime) -> None:
-        """Returns when the wall clock has reached the instant."""
-        while (left := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - it waits for a time, not for an event
+        """Returns when the wall clock has reached the instant, or within a minute of its being put back."""
+        while (left := (at - (began := self.now())).total_seconds()) > 0:
+            ticks = time.monotonic()
             await asyncio.sleep(min(left, _LONGEST_SLEEP_SECONDS))
+            if self.now() < began + timedelta(seconds=time.monotonic() - ticks) - _PUT_BACK:
+                return
 
 
 class SystemIds:

@@ -12,6 +12,7 @@ from gennaker.access.authorising import RoleAuthoriser
 from gennaker.access.identities import Identities
 from gennaker.access.keyring import Keyring
 from gennaker.access.masking import Masker
+from gennaker.access.refusals import Refusals
 from gennaker.access.secrets import EnvironmentSecrets, FileSecrets, ResolvedSecrets
 from gennaker.access.stored_secrets import StoredSecrets
 from gennaker.engine import rules
@@ -77,6 +78,7 @@ class Core(msgspec.Struct, frozen=True, kw_only=True):
     identities: Identities
     stored_secrets: StoredSecrets
     phases: Phases
+    refusals: Refusals
     background: tuple[Service, ...]
     """What the plugins want to have running."""
 
@@ -133,6 +135,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     executions = LocalExecutions(
         journal=journal,
         authoriser=authoriser,
+        definitions=store.definitions,
         phases=phases,
         searches=store.searches,
         clock=clock,
@@ -146,6 +149,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
     secrets = ResolvedSecrets(masker)
     stored_secrets = _stored_secrets(store, clock, ids, settings=settings, data=data, masker=masker)
     offered = _Offered()
+    refusals = Refusals(store.audit, clock)
     services = Services(
         clock=clock,
         ids=ids,
@@ -156,7 +160,7 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         secrets=secrets,
         executions=executions,
         intake=LocalIntake(
-            definitions=store.definitions, executions=executions, audit=store.audit, clock=clock, ids=ids
+            definitions=store.definitions, executions=executions, refusals=refusals, clock=clock, ids=ids
         ),
         definitions=store.definitions,
         checks=LocalChecks(definitions=store.definitions, stage_types=stage_types, clock=clock),
@@ -213,7 +217,9 @@ def build(  # noqa: PLR0913 - it is the list of what a core is made of
         identities=identities,
         stored_secrets=stored_secrets,
         phases=phases,
+        refusals=refusals,
         background=(
+            Service(name="refusals", run=refusals.run, is_everywhere=True),
             Service(name="buffered-executions", run=buffering.run),
             *(service for plugin in plugins for service in plugin.services),
         ),

@@ -44,5 +44,10 @@ class Dependents:
         user: Json = trigger.get("user")
         await self._executions.submit(
             Submission(config=hydrating.stored(definition), trigger=trigger, key=str(trigger["correlationId"])),
-            Principal(name=str(user), via="trigger:pipeline", headers=ended.head.additional_headers),
+            Principal(
+                name=str(user),
+                behind=ended.head.behind or ended.head.authentication.user,
+                via="trigger:pipeline",
+                headers=ended.head.additional_headers,
+            ),
         )

@@ -2,15 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 import msgspec
 
-from gennaker.engine import admit
+from gennaker.engine import admit, naming
 from gennaker.interfaces.access import Authoriser
 from gennaker.interfaces.clock import Clock, Ids
+from gennaker.interfaces.definitions import Definitions
 from gennaker.interfaces.executions import Found, Listed, Submission
 from gennaker.interfaces.inspection import Facts, Work
 from gennaker.interfaces.journal import (
@@ -34,7 +35,7 @@ from gennaker.model.execution import Authentication, Execution, ExecutionKind, H
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.queue import Queue
-from gennaker.model.statuses import Status
+from gennaker.model.statuses import UNFINISHED, Status
 from gennaker.model.waiting import ForWork
 from gennaker.settings import EngineSettings
 from gennaker.worker import auditing, buffering, inspecting
@@ -44,7 +45,6 @@ from gennaker.worker.stepping import Stepper
 
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """An id that a caller chooses: it stands in keys, paths and addresses."""
-_UNFINISHED = tuple(status for status in Status if not status.is_complete)
 
 
 _OWNER_ANSWERS_SECONDS = 60.0
@@ -75,6 +75,10 @@ class Searches(Protocol):
         """Those of these that are there, in this order."""
         ...
 
+    async def triggers(self, ids: Sequence[str]) -> Mapping[str, JsonObject]:
+        """What has started those of these that are there."""
+        ...
+
     async def count(self, status: Status) -> int:
         """How many executions have this status."""
         ...
@@ -91,6 +95,7 @@ class LocalExecutions:
         *,
         journal: Journal,
         authoriser: Authoriser,
+        definitions: Definitions,
         phases: Phases,
         searches: Searches,
         clock: Clock,
@@ -105,6 +110,7 @@ class LocalExecutions:
         """
         self._pace = pace
         self._authoriser = authoriser
+        self._definitions = definitions
         self._phases = phases
         self._settings = settings
         self._servers = servers
@@ -149,9 +155,13 @@ class LocalExecutions:
         acting = principal
         if run_as or is_automatic:
             acting = await self._authoriser.acting_as(run_as or principal.name, via=principal.via)
-            acting = msgspec.structs.replace(acting, headers=principal.headers)
+            behind = principal.behind or ("" if is_automatic else principal.name)
+            acting = msgspec.structs.replace(acting, headers=principal.headers, behind=behind)
         of_kind = needs.of_jobs if submission.kind is ExecutionKind.ORCHESTRATION else needs.of_pipeline_start
-        problem = problem or await self._authoriser.refusal(acting, *of_kind(submission.config))
+        needed = of_kind(submission.config)
+        if not is_automatic and principal.via != _OF_A_STAGE:  # those start what is stored, as it is
+            needed += await naming.asked_for(submission, self, self._definitions)
+        problem = problem or await self._authoriser.refusal(acting, *needed)
         if problem is not None:
             raise Refused(problem, status=403)
         return acting
@@ -240,7 +250,9 @@ class LocalExecutions:
                 while await self._servers.is_pending(key):  # noqa: ASYNC110 - another process ends it
                     await asyncio.sleep(_OWNER_ASKED_EVERY_SECONDS)
         except TimeoutError as error:
-            raise Refused(_unanswered(execution_id), status=503) from error
+            raise Refused(
+                _unanswered(execution_id), status=504
+            ) from error  # not 503: told again, it would happen twice
         events = await self._journal.events(execution_id, after=before.head.version)
         ignored = next((one.ignored for one in events if one.event == event), "")
         if ignored:
@@ -290,6 +302,10 @@ class LocalExecutions:
         """From the store."""
         return await self._searches.several(ids)
 
+    async def triggers(self, ids: Sequence[str]) -> Mapping[str, JsonObject]:
+        """From the store."""
+        return await self._searches.triggers(ids)
+
     async def count(self, status: Status) -> int:
         """From the store."""
         return await self._searches.count(status)
@@ -330,7 +346,7 @@ class LocalExecutions:
     async def _correlated(self, submission: Submission, correlation_id: str) -> str:
         """Orca's rule: an unfinished execution of the same kind with this correlation id is the answer."""
         found = await self._searches.find(
-            Found(correlation_id=correlation_id, kind=submission.kind, statuses=_UNFINISHED, limit=1)
+            Found(correlation_id=correlation_id, kind=submission.kind, statuses=UNFINISHED, limit=1)
         )
         return found[0].head.id if found else ""
 
@@ -354,6 +370,7 @@ class LocalExecutions:
             trigger=trigger_secrets.masked_trigger(trigger),
             authentication=Authentication(user=principal.name),
             roles=tuple(sorted(principal.roles)),
+            behind=principal.behind,
             origin=foreign.text(config.get("origin")) or _origin(submission.kind, principal),
             pipeline_config_id=foreign.text(config.get("id")) or None,
             initial_config=trigger_secrets.masked(config),
@@ -371,6 +388,7 @@ def _submitted(head: Head, principal: Principal) -> AuditEntry:
         "configId": head.pipeline_config_id,
         "triggerType": head.trigger.get("type"),
         "via": principal.via,
+        **({"behind": principal.behind} if principal.behind else {}),
     }
     return AuditEntry(
         at=head.build_time,

@@ -4,12 +4,13 @@ The pure decisions are in triggers/; here pipelines are loaded, executions submi
 and refusals recorded.
 """
 
+import difflib
 import hashlib
 
 import msgspec
 import structlog
 
-from gennaker.interfaces.audit import AuditTrail
+from gennaker.access.refusals import Refusals, sender_of
 from gennaker.interfaces.clock import Clock, Ids
 from gennaker.interfaces.definitions import Definition, Definitions
 from gennaker.interfaces.executions import Executions, Submission
@@ -17,7 +18,7 @@ from gennaker.interfaces.intake import Answer, Delivery, OutsideEvent
 from gennaker.model import artifact_matching, saved_pipelines
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import Json, JsonObject, decode_json, encode_sorted, to_json, why_not_json
-from gennaker.model.principal import Principal
+from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.triggers import manual, matching, scm, webhook_artifacts
 from gennaker.worker import hydrating
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 
 _UNSIGNED = 401
 _FORBIDDEN = 403
+_NAMED = 20
+"""Pipelines that a problem lists."""
 _SENT_AGAIN_HEADERS = ("x-github-delivery", "x-gitlab-event-uuid", "x-request-id")
 """Headers that name a delivery for ever: sent again, it starts nothing again."""
 
@@ -34,12 +37,12 @@ class LocalIntake:
     """Intake over this process's definitions and executions."""
 
     def __init__(
-        self, *, definitions: Definitions, executions: Executions, audit: AuditTrail, clock: Clock, ids: Ids
+        self, *, definitions: Definitions, executions: Executions, refusals: Refusals, clock: Clock, ids: Ids
     ) -> None:
         """All of them over the same store."""
         self._definitions = definitions
         self._executions = executions
-        self._audit = audit
+        self._refusals = refusals
         self._clock = clock
         self._ids = ids
 
@@ -69,8 +72,10 @@ class LocalIntake:
             at=delivery.received_at,
         )
         matches = await self._matches(event)
-        if matches.unsigned and not matches.found:
-            return await self._refuse(event, matches.unsigned)
+        if matches.unsigned:
+            await self._tell_unsigned(event, matches.unsigned, delivery.address)
+            if not matches.found:
+                return _unsigned()
         await self._submit(event, matches)
         return Answer(status=200, body={"eventProcessed": True, "eventId": event.event_id})
 
@@ -141,6 +146,7 @@ class LocalIntake:
     ) -> None:
         details: JsonObject = {
             "why": str(refused.problems[0]),
+            "code": refused.problems[0].code,
             "application": pipeline.get("application"),
             "eventId": event.event_id,
         }
@@ -148,24 +154,17 @@ class LocalIntake:
         entry = AuditEntry(
             at=self._clock.now(), actor=principal.name, action="execution.refused", subject=subject, details=details
         )
-        await self._audit.record(entry)
+        await self._refusals.tell(entry, sender=f"trigger:{pipeline.get('id')}")
 
-    async def _refuse(self, event: OutsideEvent, unsigned: int) -> Answer:
-        await self._audit.record(
-            AuditEntry(
-                at=self._clock.now(),
-                actor="anonymous",
-                action="webhook.refused",
-                subject=f"webhook:{event.type}/{event.source}",
-                details={"reason": "signature", "triggers": unsigned, "eventId": event.event_id},
-            )
+    async def _tell_unsigned(self, event: OutsideEvent, unsigned: int, address: str) -> None:
+        entry = AuditEntry(
+            at=self._clock.now(),
+            actor=ANONYMOUS.name,
+            action="webhook.refused",
+            subject=f"webhook:{event.type}/{event.source}",
+            details={"reason": "signature", "triggers": unsigned, "eventId": event.event_id, "address": address},
         )
-        problem = Problem(
-            code="webhook.signature",
-            message="The delivery's signature is missing or wrong for every trigger that it would start.",
-            remedy="Set the same secret at the sender and in the trigger; the signature is an HMAC over the raw body.",
-        )
-        return Answer(status=_UNSIGNED, body={"eventProcessed": False, "eventId": None, **_problem(problem)})
+        await self._refusals.tell(entry, sender=sender_of(ANONYMOUS, address))
 
     def _event_id(self, delivery: Delivery) -> str:
         for name in _SENT_AGAIN_HEADERS:
@@ -175,6 +174,15 @@ class LocalIntake:
         return self._ids.uuid()
 
 
+def _unsigned() -> Answer:
+    problem = Problem(
+        code="webhook.signature",
+        message="The delivery's signature is missing or wrong for every trigger that it would start.",
+        remedy="Set the same secret at the sender and in the trigger; the signature is an HMAC over the raw body.",
+    )
+    return Answer(status=_UNSIGNED, body={"eventProcessed": False, "eventId": None, **_problem(problem)})
+
+
 def _body(delivery: Delivery) -> JsonObject:
     if not delivery.raw.strip():
         if delivery.source == "bitbucket":
@@ -182,7 +190,7 @@ def _body(delivery: Delivery) -> JsonObject:
         raise Refused(Problem(code="webhook.empty", message="The body is empty.", remedy="Send a JSON object."))
     try:
         body = decode_json(delivery.raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         message = f"The body is not JSON: {why_not_json(error, delivery.raw)}."
         raise Refused(Problem(code="webhook.not_json", message=message, remedy="Send a JSON object.")) from error
     if not isinstance(body, dict):
@@ -219,16 +227,22 @@ def _only(definitions: tuple[Definition, ...], application: str, name_or_id: str
     named = [d for d in definitions if saved_pipelines.is_same_name(d.body.get("name"), name_or_id)]
     found = named or [d for d in definitions if d.id == name_or_id]
     if not found:
-        names = ", ".join(sorted(str(d.body.get("name")) for d in definitions)) or "none"
         raise Refused(
-            Problem(
-                code="pipeline.unknown",
-                message=f"Application {application!r} has no pipeline {name_or_id!r}.",
-                remedy=f"It has: {names}.",
-            ),
-            status=404,
+            _unknown(application, name_or_id, sorted(str(d.body.get("name")) for d in definitions)), status=404
         )
     return found[0]
+
+
+def _unknown(application: str, wanted: str, names: list[str]) -> Problem:
+    close = difflib.get_close_matches(wanted, names, n=1)
+    meant = f"Did you mean {close[0]!r}? " if close else ""
+    more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    has = f"It has: {', '.join(names[:_NAMED])}{more}." if names else "It has none: look whether it is spelled right."
+    return Problem(
+        code="pipeline.unknown",
+        message=f"Application {application!r} has no pipeline {wanted!r}.",
+        remedy=f"{meant}{has}",
+    )
 
 
 def _problem(problem: Problem) -> JsonObject:

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from gennaker import addresses
 from gennaker.expressions.functions import LookupFailed
 from gennaker.interfaces.definitions import Definitions
 from gennaker.interfaces.lookups import About, Answer, Question
@@ -17,7 +18,6 @@ from gennaker.transport.http import GuardedClient, HttpFailure, HttpLimits
 
 _LIMITS = HttpLimits(connect_seconds=5, read_seconds=10, total_seconds=15, answer_bytes=1_000_000, redirects=3)
 _BAD_STATUS = 400
-_PORTS = {"http": 80, "https": 443}
 
 
 class LocalOutside:
@@ -76,16 +76,13 @@ class LocalOutside:
     def _check(self, url: str) -> None:
         """Names only, as in Spinnaker: who writes an address means something inside."""
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+            host, place = urlsplit(url).hostname or "", addresses.of_url(url)
         except ValueError as cause:
             raise LookupFailed(f"{url[:80]!r} isn't a URL") from cause
-        if f"{host}:{port}" in {entry.lower() for entry in self._allowed}:
+        if place in map(addresses.written, self._allowed):
             return
         if host == "localhost" or host.endswith(".localhost") or _is_address(host):
-            raise LookupFailed(
-                f"{url[:80]} names an address or localhost; the setting webhook-hosts can allow {host}:{port}"
-            )
+            raise LookupFailed(f"{url[:80]} names an address or localhost; the setting webhook-hosts can allow {place}")
 
 
 def _is_of(body: JsonObject, application: str) -> bool:

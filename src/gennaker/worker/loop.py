@@ -28,14 +28,16 @@ from typing import Generic
 import msgspec
 import structlog
 
+from gennaker.engine import limits
 from gennaker.interfaces.executions import Update
 from gennaker.interfaces.inspection import Work, Workforce
 from gennaker.interfaces.journal import Commit, Conflict, OwnedElsewhere
 from gennaker.model.audit import AuditEntry
-from gennaker.model.effect import Announce, Deliver, PendingEffect, RunTask, StopTask
+from gennaker.model.effect import Announce, Deliver, PendingEffect, PrepareTask, RunTask, StopTask
 from gennaker.model.event import Event
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Refused
+from gennaker.transport import waking
 from gennaker.worker import faults, repeating
 from gennaker.worker.performing import Run
 from gennaker.worker.shells import Result, ShellParts
@@ -131,7 +133,8 @@ class Worker:
         """As `apply`, for what an effect's own task has learned: nobody interrupts that any more, save the worker's end."""
         performing = self._performing[key]
         performing.is_interruptible = False
-        await self._recovered.wait()
+        if not self.is_ready:
+            await self._recovered.wait()
         await self._apply(execution_id, event, key, (), after=performing)
 
     async def to_the_end(self, work: Callable[[], Awaitable[Result]]) -> Result:
@@ -239,10 +242,12 @@ class Worker:
             return  # the worker ends: the next start finds it in the outbox
         key = pending.effect.key
         self._waiting.pop(key, None)
+        until = _until(pending)
+        if until is not None:
+            self._look_at(until, key)
         if pending.due is not None and pending.due > self._clock.now():
             self._waiting[key] = (pending, run)
-            heapq.heappush(self._heap, (pending.due, key))
-            self._heap_changed.set()
+            self._look_at(pending.due, key)
         elif key not in self._performing:
             # The task of one that was dropped may still have to learn of its cancellation.
             follows = after if after and after.following is None and not after.is_dropped else None
@@ -263,11 +268,22 @@ class Worker:
         if performing is not None and performing.task is task:
             del self._performing[key]
 
+    def _look_at(self, due: datetime, key: str) -> None:
+        """Something is to be done with the effect then: it is due, or its task's limit is reached."""
+        heapq.heappush(self._heap, (due, key))
+        if self._heap[0][1] == key:  # otherwise nothing has changed for whoever waits for the first one's time
+            self._heap_changed.set()
+        if len(self._heap) > 4 * (len(self._waiting) + len(self._performing)) + _STALE_AT_MOST:
+            self._forget_stale()
+
     def _forget_stale(self) -> None:
-        """Timers of tasks that have ended are mostly hours away: they must not pile up until then."""
-        if len(self._heap) > 2 * len(self._waiting) + _STALE_AT_MOST:
-            self._heap = [(pending.due, key) for key, (pending, _) in self._waiting.items() if pending.due is not None]
-            heapq.heapify(self._heap)
+        """Limits of tasks that have ended are mostly hours away: they must not pile up until then."""
+        effects = [pending for pending, _ in self._waiting.values()]
+        live = [(one.due, one.effect.key) for one in effects if one.due is not None]
+        effects += [one.effect for one in self._performing.values()]
+        live += [(until, one.effect.key) for one in effects if (until := _until(one)) is not None]
+        self._heap = live
+        heapq.heapify(self._heap)
 
     def _drop(self, key: str) -> None:
         self._found.pop(key, None)
@@ -286,20 +302,24 @@ class Worker:
                 if waiting is not None and waiting[0].due == due:
                     del self._waiting[key]
                     self._take(*waiting)
-            self._forget_stale()
+                else:
+                    self._ring_limit(key, due)
             await self._sleep()
+
+    def _ring_limit(self, key: str, due: datetime) -> None:
+        """The limit of a task is reached whose run is wanted; of others there is nothing to say."""
+        performing = self._performing.get(key)
+        pending = self._waiting[key][0] if key in self._waiting else performing.effect if performing else None
+        timer = limits.carried(pending) if pending is not None else None
+        if timer is not None and timer.due == due:
+            self._take(timer, Run())
 
     async def _sleep(self) -> None:
         """Until the next effect is due, or an earlier one has been added."""
         if not self._heap:
             await self._heap_changed.wait()
             return
-        async with asyncio.TaskGroup() as group:
-            changed = group.create_task(self._heap_changed.wait())
-            due = group.create_task(self._clock.sleep_until(self._heap[0][0]))
-            await asyncio.wait((changed, due), return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
-            due.cancel()
+        await waking.wait(self._clock, self._heap[0][0], self._heap_changed)
 
     async def _perform_all(self, key: str) -> None:
         """The effect, and one after the other what follows from it at once."""
@@ -313,14 +333,18 @@ class Worker:
 
     async def _perform(self, performing: _Performing) -> None:
         try:
-            async with self._slots:
-                await self._servers.may_begin()
+            await self._slots.acquire()  # not `async with`, which makes two coroutines more
+            try:
+                if not self._servers.is_alone:
+                    await self._servers.may_begin()
                 performing.since = self._clock.now()
                 execution_id = performing.effect.execution_id
                 execution = (
                     performing.ended or self._stepper.at_hand(execution_id) or await self._stepper.load(execution_id)
                 )
                 await self._perform_now(performing.effect, execution, performing.run)
+            finally:
+                self._slots.release()
         except asyncio.CancelledError:
             # Either the engine dropped this effect, or the whole worker ends: then the cancellation must pass on.
             if not performing.is_dropped or performing.task.uncancel() > 0:
@@ -390,6 +414,11 @@ class Worker:
         ]
         if runs:
             await asyncio.wait(runs)
+
+
+def _until(pending: PendingEffect) -> datetime | None:
+    effect = pending.effect
+    return effect.until if isinstance(effect, RunTask | PrepareTask) else None
 
 
 class _Outcome(Generic[Result]):

@@ -4,14 +4,15 @@ The only place where a task's code, a provider or a notifier may raise anything 
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
 
 from gennaker.engine import identity, keys, lookup, parents, preparing, rules
 from gennaker.engine.sight import StageSight
+from gennaker.interfaces import outlasting
 from gennaker.interfaces.notifiers import Notifier, Unanswered, Undelivered
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
@@ -20,7 +21,7 @@ from gennaker.interfaces.storage import StoreUnusable
 from gennaker.migration import shadowing
 from gennaker.migration.phases import Phases
 from gennaker.model import foreign, needs
-from gennaker.model.codec import JsonObject, is_json, to_json
+from gennaker.model.codec import JsonObject, plain
 from gennaker.model.effect import (
     Effect,
     Notify,
@@ -47,11 +48,17 @@ from gennaker.model.execution import EffectClass, Execution, Stage, Task
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.worker import messages
+from gennaker.worker.probes import SilentProbe
 
 log = structlog.get_logger()
 
 _FAULTS = (Exception, asyncio.CancelledError)
 """What performed code may raise; a CancelledError is looked at more closely by `_pass_on_own_cancellation`."""
+
+_STOPS_FOR, _STOPS_AGAIN = timedelta(seconds=90), timedelta(seconds=3)
+_STOPS_WAITING = 8
+"""So many stops at once wait for whom they can't ask. Each holds one of the worker's hands, and there is other work."""
+Stop = Callable[[TaskContext], Awaitable[JsonObject | None]]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +81,12 @@ class Performer:
         self._phases = phases
         self._services = services
         self._probe = probe
+        self._stops_waiting = asyncio.Semaphore(_STOPS_WAITING)
+        self._is_watched = not isinstance(probe, SilentProbe)  # spares each effect the making of its name
+
+    def _reached(self, moment: str, name: str) -> None:
+        if self._is_watched:
+            self._probe.reached(f"effect.{moment}:{name}")
 
     def prepare_now(self, effect: Effect, execution: Execution) -> Awaitable[Event] | None:
         """The preparing of an effect that asks nobody (see `worker.stepping`), None for the others."""
@@ -94,8 +107,8 @@ class Performer:
 
     async def perform(self, effect: Effect, execution: Execution, run: Run) -> Event:
         """Performs and returns the event with the result; never raises for what the performed code does."""
-        name = _name(effect, execution)
-        self._probe.reached(f"effect.before:{name}")
+        name = _name(effect, execution) if self._is_watched else ""
+        self._reached("before", name)
         match effect:
             case PrepareSubmission() | PrepareStage() | PrepareAfterStages() | PrepareTask():
                 event = await self._prepare(effect, execution)
@@ -109,7 +122,7 @@ class Performer:
                 event = await self._notify(effect, execution, run)
             case other:
                 raise AssertionError(f"{type(other).__name__} is not performed here")
-        self._probe.reached(f"effect.after:{name}")
+        self._reached("after", name)
         return self._services.secrets.masked(event)
 
     def _now(self) -> datetime:
@@ -146,12 +159,17 @@ class Performer:
         not_allowed = await self._refusal(execution, stage) or await self._kept_back(execution, stage)
         if not_allowed is not None:
             return Failed(problem=not_allowed)
-        execution = await parents.seen(execution, stage.context, self._services.executions)
+        if parents.are_asked_for(execution.head.trigger, stage.context):
+            execution = await parents.seen(execution, stage.context, self._services.executions)
         try:
-            context = self._context(execution, stage, task, key=effect.key, is_repeat=is_repeat)
+            is_again = is_repeat or outlasting.since_when(task) is not None
+            context = self._context(execution, stage, task, key=effect.key, is_repeat=is_again)
             return _plain(await task_type.run(context))
         except Refused as refused:
-            return Failed(problem=refused.problems[0])
+            failed = Failed(problem=refused.problems[0])
+            if refused.is_unavailable and task.effect_class is EffectClass.REPEATABLE:
+                return outlasting.outlasting(task, failed, at=self._now())
+            return failed
         except StoreUnusable:
             raise  # not the task's failure: the worker stops, and repeats the task when it can go on
         except _FAULTS as error:
@@ -188,7 +206,7 @@ class Performer:
         if found and task_type and task_type.stop:
             context = self._context(execution, *found, key=effect.key, is_repeat=True)
             try:
-                told = await task_type.stop(context)
+                told = await self._stopped(task_type.stop, context)
             except Refused as refused:
                 problem = refused.problems[0]
             except StoreUnusable:
@@ -205,6 +223,30 @@ class Performer:
             problem=problem,
             context=told or {},
         )
+
+    async def _stopped(self, stop: Stop, context: TaskContext) -> JsonObject | None:
+        """What came of stopping. Whoever can't be asked is waited for here: an ended execution isn't come back to.
+
+        No try begins after `_STOPS_FOR`; how long one takes is the stop's own affair. Where many wait already a stop asks
+        once: an API server that is gone must not hold up what others are to do.
+        """
+        until = self._now() + _STOPS_FOR
+        try:
+            return await stop(context)
+        except Refused as refused:
+            if not self._is_stopped_again(refused, until) or self._stops_waiting.locked():
+                raise
+        async with self._stops_waiting:
+            while True:
+                await self._services.clock.sleep_until(self._now() + _STOPS_AGAIN)
+                try:
+                    return await stop(context)
+                except Refused as refused:
+                    if not self._is_stopped_again(refused, until):
+                        raise
+
+    def _is_stopped_again(self, refused: Refused, until: datetime) -> bool:
+        return refused.is_unavailable and self._now() + _STOPS_AGAIN < until
 
     async def _notify(self, effect: Notify, execution: Execution, run: Run) -> Event:
         if run.is_given_up:
@@ -257,16 +299,20 @@ class Performer:
 
     def _task_type(self, stage: Stage, task: Task) -> TaskType | None:
         stage_type = self._stage_types.get(rules.type_name(stage))
-        if stage_type is None:
-            return None
-        return next((t for t in stage_type.tasks if t.name == task.implementing_class), None)
+        if stage_type is not None:
+            for one in stage_type.tasks:
+                if one.name == task.implementing_class:
+                    return one
+        return None
 
 
 def _find(execution: Execution, stage_id: str, task_id: str) -> tuple[Stage, Task] | None:
     stage = execution.stages.get(stage_id)
-    if stage is None:
-        return None
-    return next(((stage, task) for task in stage.tasks if task.id == task_id), None)
+    if stage is not None:
+        for task in stage.tasks:
+            if task.id == task_id:
+                return stage, task
+    return None
 
 
 def _name(effect: Effect, execution: Execution) -> str:
@@ -286,14 +332,16 @@ def _name(effect: Effect, execution: Execution) -> str:
 
 
 def _plain(result: TaskResult) -> TaskResult:
-    """The result with what it tells as JSON: a plugin may give numbers as keys, tuples, dates. Raises TypeError, ValueError."""
+    """The result with what it tells as JSON. Raises TypeError, ValueError."""
+    if not result.context and not result.outputs and not isinstance(result, Again):
+        return result
     told: JsonObject = {"context": result.context, "outputs": result.outputs}
     if isinstance(result, Again):
         told["memory"] = result.memory
-    if is_json(told):
+    made = plain(told)
+    if made is told:
         return result
-    plain = {key: foreign.mapping(value) for key, value in foreign.mapping(to_json(told)).items()}
-    return msgspec.structs.replace(result, **plain)
+    return msgspec.structs.replace(result, **{key: foreign.mapping(value) for key, value in made.items()})
 
 
 def _vanished(task_id: str) -> Problem:

@@ -10,6 +10,7 @@ from gennaker.interfaces.servers import Servers
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.problems import Refused
+from gennaker.transport import cancellation
 
 log = structlog.get_logger()
 
@@ -44,10 +45,7 @@ async def _keep_running(service: Service, services: Services, servers: Servers) 
             )
         else:
             log.warning("service.ended", service=service.name, again_seconds=pause)
-        own = asyncio.current_task()
-        if own is not None and own.cancelling():
-            # A TaskGroup of the service that was just failing has swallowed the cancellation (CPython gh-116720).
-            raise asyncio.CancelledError
+        cancellation.pass_on()
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

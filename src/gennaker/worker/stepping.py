@@ -1,10 +1,11 @@
 """Stepping: one event into one execution, durably.
 
-Theory of operation. Each execution has one lock; whoever holds it is the only one who moves that execution on. A step
-folds `advance` over the event and over what follows from it without asking anybody: preparing that needs no I/O, and
-the queue that the execution enters or leaves (`admit`). Everything is written in one transaction; only then are
-effects handed out. What concerns another execution is a Deliver effect in the outbox: two executions are never locked
-by one step, so nothing can deadlock. If the store says that somebody else was faster the memory is thrown away and the
+Theory of operation. Whoever steps an execution is the only one who moves it on; other events of it stand in line meanwhile,
+and the next step takes those that wait along, in their order. A step folds `advance` over its events and over what follows
+from each without asking anybody: preparing that needs no I/O, and the queue that the execution enters or leaves (`admit`).
+Everything is written in one transaction; only then are effects handed out. A step of several events that fails is made again
+for each alone. What concerns another execution is a Deliver effect in the outbox: two executions are never locked by one
+step, so nothing can deadlock. If the store says that somebody else was faster the memory is thrown away and the
 step is made again from what is stored. Where servers share a store, memory holds what this server has committed last and
 owns: an execution that was only read, or has ended, may be another's to change.
 """
@@ -17,6 +18,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from gennaker.engine import admit, advance
+from gennaker.engine.draft import Draft
 from gennaker.engine.rules import Rules
 from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, Journal, OwnedElsewhere, RecordedEvent
 from gennaker.interfaces.probes import Probe
@@ -29,9 +31,14 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.model.queue import Queue
 from gennaker.worker import auditing
 from gennaker.worker.pacing import Pace
+from gennaker.worker.probes import SilentProbe
 
 _FOLDED_AT_MOST = 64
 """Events in one transaction: one wide execution must not stall the others."""
+_TOGETHER_AT_MOST = 32
+"""Of those that waited while their execution was being moved on: each may bring about another."""
+_FOLDED_SECONDS = 1.0
+"""After that what follows is done in steps of its own: an execution whose expressions are dear must not stall the others."""
 _ATTEMPTS = 5
 _ATTEMPTS_AMONG_SERVERS = 20
 """Tries of a step whose queue another server keeps changing."""
@@ -46,12 +53,24 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """What a step has done, after it is durable."""
 
     execution: Execution
-    effects: tuple[PendingEffect, ...]
+    effects: tuple[PendingEffect, ...] = ()
     """To be performed now, or when they are due."""
-    dropped: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
     """Keys of effects that are no longer wanted."""
     ignored: str
     """Why the event itself changed nothing."""
+
+
+class _Asked(msgspec.Struct, kw_only=True):
+    """An event that is to be applied."""
+
+    event: Event
+    done_key: str
+    audit: tuple[AuditEntry, ...]
+    turn: "asyncio.Future[Applied | None] | None" = None
+    """Of one that waits."""
+    is_alone: bool = False
+    """It was part of a step that failed, perhaps for another's sake."""
 
 
 class AlreadyAnswered(Exception):
@@ -93,8 +112,11 @@ class Stepper:
         self._rules = rules
         self._prepare_now = prepare_now
         self._probe = probe
+        self._is_watched = not isinstance(probe, SilentProbe)  # spares each step the making of names
         self._cached = cached
         self._cache: OrderedDict[str, Execution] = OrderedDict()
+        self._lines: dict[str, deque[_Asked]] = {}
+        """Events that wait for an execution, while a step moves it on."""
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def at_hand(self, execution_id: str) -> Execution | None:
@@ -144,53 +166,121 @@ class Stepper:
         Raises Refused(404) if there is no such execution, OwnedElsewhere if another server moves it on, AlreadyAnswered
         where the stepper was told how to ask.
         """
-        async with self._lock(execution_id):
-            for attempt in range(self._attempts):
-                step = self._pace.began() if self._pace else 0
-                try:
-                    return await self._apply_once(execution_id, event, done_key, audit)
-                except OwnedElsewhere:
-                    self._cache.pop(execution_id, None)
+        asked = _Asked(event=event, done_key=done_key, audit=audit)
+        line = self._lines.get(execution_id)
+        if line is None:
+            line = self._lines[execution_id] = deque()
+        else:
+            applied = await self._in_line(execution_id, line, asked)
+            if applied is not None:
+                return applied
+        try:
+            return (
+                await self._lead(execution_id, line, asked) if line else (await self._tried(execution_id, [asked]))[0]
+            )
+        finally:
+            self._call_next(execution_id, line)
+
+    async def _in_line(self, execution_id: str, line: "deque[_Asked]", asked: "_Asked") -> Applied | None:
+        """Waits until another step has taken the event along, or, None, it is the next that may step."""
+        turn: asyncio.Future[Applied | None] = asyncio.get_running_loop().create_future()
+        asked.turn = turn
+        line.append(asked)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None and turn.result() is None:
+                self._call_next(execution_id, line)
+            raise
+
+    def _call_next(self, execution_id: str, line: "deque[_Asked]") -> None:
+        while line:
+            turn = line.popleft().turn
+            if turn is not None and not turn.done():
+                turn.set_result(None)
+                return
+        del self._lines[execution_id]
+
+    async def _lead(self, execution_id: str, line: "deque[_Asked]", asked: "_Asked") -> Applied:
+        others = self._taken_along(line, asked)
+        if others:
+            try:
+                first, *following = await self._tried(execution_id, [asked, *others])
+            except BaseException as error:
+                for one in others:  # each by itself, and gets what is its own
+                    one.is_alone = True
+                line.extendleft(reversed(others))
+                if not isinstance(error, Exception):
                     raise
-                except Conflict:
-                    self._cache.pop(execution_id, None)
-                    if attempt == self._attempts - 1:
-                        raise
-                finally:
-                    if self._pace:
-                        self._pace.ended(step)
+            else:
+                for one, applied in zip(others, following, strict=True):
+                    if one.turn is not None and not one.turn.done():
+                        one.turn.set_result(applied)
+                return first
+        return (await self._tried(execution_id, [asked]))[0]
+
+    def _taken_along(self, line: "deque[_Asked]", asked: "_Asked") -> "list[_Asked]":
+        """Those next in line that may be part of the same step."""
+        others: list[_Asked] = []
+        if asked.is_alone or self._is_pending is not None:
+            return others
+        while line and len(others) < _TOGETHER_AT_MOST - 1 and not line[0].is_alone:
+            one = line.popleft()
+            if one.turn is not None and not one.turn.done():
+                others.append(one)
+        return others
+
+    async def _tried(self, execution_id: str, asked: "list[_Asked]") -> list[Applied]:
+        for attempt in range(self._attempts):
+            step = self._pace.began() if self._pace else 0
+            try:
+                return await self._apply_once(execution_id, asked)
+            except OwnedElsewhere:
+                self._cache.pop(execution_id, None)
+                raise
+            except Conflict:
+                self._cache.pop(execution_id, None)
+                if attempt == self._attempts - 1:
+                    raise
+            finally:
+                if self._pace:
+                    self._pace.ended(step)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _apply_once(
-        self, execution_id: str, event: Event, done_key: str, audit: tuple[AuditEntry, ...]
-    ) -> Applied:
+    async def _apply_once(self, execution_id: str, asked: "list[_Asked]") -> list[Applied]:
         before = self.at_hand(execution_id) or await self.load(execution_id)
         if before is None:
             raise Refused(
                 Problem(code="execution.unknown", message=f"There is no execution {execution_id}."), status=404
             )
         # After the state was read: what drops an effect raises the version, so this commit would be refused.
-        if done_key and self._is_pending is not None and not await self._is_pending(done_key):
-            raise AlreadyAnswered(done_key)
+        if self._is_pending is not None:
+            for one in asked:
+                if one.done_key and not await self._is_pending(one.done_key):
+                    raise AlreadyAnswered(one.done_key)
         fold = _Fold(before, rules=self._rules, prepare_now=self._prepare_now)
         locks: list[asyncio.Lock] = []
         try:
-            await fold.run(event, lambda key: self._queue(key, locks))
-            commit = fold.commit(done_key, audit)
-            name = type(event).__name__
-            self._probe.reached(f"commit.before:{name}")
+            ignored = [
+                await fold.run(one.event, one.done_key, one.audit, lambda key: self._queue(key, locks)) for one in asked
+            ]
+            commit = fold.commit()
+            self._reached("before", asked)
             await self._journal.commit(commit)
-            self._probe.reached(f"commit.after:{name}")
+            self._reached("after", asked)
         finally:
             for lock in locks:
                 lock.release()
         self._remember(fold.execution)
-        return Applied(
-            execution=fold.execution,
-            effects=commit.effects,
-            dropped=tuple(key for key in commit.dropped_effects if key != done_key),
-            ignored=fold.ignored,
-        )
+        dropped = tuple(key for key in commit.dropped_effects if key not in fold.done)
+        # What follows is the first one's to take, of all of them: taking belongs to the commit.
+        first = Applied(execution=fold.execution, effects=commit.effects, dropped=dropped, ignored=ignored[0])
+        return [first, *(Applied(execution=fold.execution, ignored=why) for why in ignored[1:])]
+
+    def _reached(self, moment: str, asked: "list[_Asked]") -> None:
+        if self._is_watched:
+            for one in asked:
+                self._probe.reached(f"commit.{moment}:{type(one.event).__name__}")
 
     async def _queue(self, key: str, locks: list[asyncio.Lock]) -> Queue:
         lock = self._lock(key)
@@ -240,61 +330,73 @@ class _Fold:
 
     def __init__(self, before: Execution, *, rules: Rules, prepare_now: PrepareNow) -> None:
         self.execution = before
-        self.ignored = ""
+        self.done: set[str] = set()
+        """Effects that are answered by it."""
         self._before = before.head
         self._rules = rules
         self._prepare_now = prepare_now
+        self._draft: Draft | None = None
         self._events: list[RecordedEvent] = []
         self._following: deque[Event] = deque()
-        self._changed: dict[str, None] = {}
-        self._removed: dict[str, None] = {}
-        self._effects: dict[str, PendingEffect] = {}
-        self._dropped: dict[str, None] = {}
         self._queues: dict[str, Queue] = {}
         self._audit: list[AuditEntry] = []
+        self._clock = asyncio.get_running_loop().time
+        self._until = self._clock() + _FOLDED_SECONDS
 
-    async def run(self, event: Event, queue_of: Callable[[str], Awaitable[Queue]]) -> None:
-        self._following.append(event)
+    async def run(
+        self,
+        event: Event,
+        done_key: str,
+        audit: tuple[AuditEntry, ...],
+        queue_of: Callable[[str], Awaitable[Queue]],
+    ) -> str:
+        """The event and what follows from it at once; returns why the event itself was ignored, or nothing."""
+        place = len(self._audit)
+        draft, ignored = await self._run_one(event, queue_of)
         while self._following:
-            is_first = not self._events
-            ignored = self._advance(self._following.popleft())
-            if is_first:
-                self.ignored = ignored
-            for key in list(self._effects):
-                followed = await self._follow(self._effects[key], queue_of)
-                if followed is not None:
-                    del self._effects[key]
-                    self._following.extend(followed)
+            await self._run_one(self._following.popleft(), queue_of)
+        if audit:
+            self._audit[place:place] = _with_refusal(audit, ignored)
+        if done_key:
+            self.done.add(done_key)
+            if not draft.wants(done_key):
+                draft.drop(done_key)
+        return ignored
 
-    def _advance(self, event: Event) -> str:
-        before = self.execution
-        step = advance.advance(before, event, self._rules)
-        self.execution = step.execution
-        self._events.append(RecordedEvent(number=step.execution.head.version, event=event, ignored=step.ignored))
-        for stage_id in step.changed:
-            self._changed[stage_id] = None
-            self._removed.pop(stage_id, None)
-        for stage_id in step.removed:
-            self._removed[stage_id] = None
-            self._changed.pop(stage_id, None)
-        for key in step.dropped:
-            self._effects.pop(key, None)
-            self._dropped[key] = None
-        for pending in step.effects:
-            self._effects[pending.effect.key] = pending
-        self._audit.extend(auditing.entries(before, event, step))
-        return step.ignored
+    async def _run_one(self, event: Event, queue_of: Callable[[str], Awaitable[Queue]]) -> tuple[Draft, str]:
+        draft, ignored = self._advance(event)
+        for pending in draft.emitted():
+            effect = pending.effect
+            if isinstance(effect, TellQueue):
+                followed = await self._tell(effect, draft, queue_of)
+            elif pending.due is not None or self._is_full():
+                continue
+            else:
+                prepared = self._prepare_now(effect, self.execution)
+                if prepared is None:
+                    continue
+                followed = [await prepared]
+            draft.answered(effect.key)
+            self._following.extend(followed)
+        return draft, ignored
 
-    async def _follow(self, pending: PendingEffect, queue_of: Callable[[str], Awaitable[Queue]]) -> list[Event] | None:
-        """Events that follow at once, or None where the effect must be performed outside."""
-        if isinstance(pending.effect, TellQueue):
-            return await self._tell(pending.effect, queue_of)
-        if pending.due is not None or len(self._events) + len(self._following) >= _FOLDED_AT_MOST:
-            return None
-        prepared = self._prepare_now(pending.effect, self.execution)
-        return None if prepared is None else [await prepared]
+    def _is_full(self) -> bool:
+        is_wide = len(self._events) + len(self._following) >= _FOLDED_AT_MOST
+        return is_wide or self._clock() > self._until
 
-    async def _tell(self, tell: TellQueue, queue_of: Callable[[str], Awaitable[Queue]]) -> list[Event]:
+    def _advance(self, event: Event) -> tuple[Draft, str]:
+        before, draft = self.execution, self._draft
+        if draft is None:
+            draft = self._draft = Draft(before, at=event.at, rules=self._rules)
+        else:
+            draft.begin(event.at)
+        ignored = advance.apply(draft, event)
+        self.execution = after = draft.execution()
+        self._events.append(RecordedEvent(number=after.head.version, event=event, ignored=ignored))
+        self._audit += auditing.entries(before, event, after, is_ignored=bool(ignored))
+        return draft, ignored
+
+    async def _tell(self, tell: TellQueue, draft: Draft, queue_of: Callable[[str], Awaitable[Queue]]) -> list[Event]:
         queue = self._queues.get(tell.queue) or await queue_of(tell.queue)
         step = admit.admit(queue, tell.event)
         version = queue.version if tell.queue in self._queues else queue.version + 1
@@ -305,33 +407,35 @@ class _Fold:
                 case Deliver(execution_id=target, event=event) if target == self.execution.head.id:
                     own.append(event)
                 case Deliver():
-                    self._effects[delivered.effect.key] = delivered
+                    draft.want(delivered)
                 case other:
                     raise AssertionError(f"admit asked for {type(other).__name__}")
         return own
 
-    def _with_refusal(self, audit: tuple[AuditEntry, ...]) -> tuple[AuditEntry, ...]:
-        """A command that changed nothing is recorded as what it was: asked for, and refused."""
-        if not self.ignored:
-            return audit
-        refused: JsonObject = {"refused": self.ignored}
-        return tuple(msgspec.structs.replace(entry, details={**entry.details, **refused}) for entry in audit)
-
-    def commit(self, done_key: str, audit: tuple[AuditEntry, ...]) -> Commit:
-        if done_key and done_key not in self._effects:
-            self._dropped[done_key] = None
+    def commit(self) -> Commit:
+        assert self._draft is not None, "a step is made of events"
+        step = self._draft.step()
+        stages = step.execution.stages
         change = ExecutionChange(
-            head=self.execution.head,
+            head=step.execution.head,
             expected_version=self._before.version,
             head_before=self._before,
-            stages=tuple(self.execution.stages[stage_id] for stage_id in self._changed),
-            removed_stages=tuple(self._removed),
+            stages=tuple([stages[stage_id] for stage_id in step.changed]),
+            removed_stages=step.removed,
             events=tuple(self._events),
         )
         return Commit(
             executions=(change,),
             queues=tuple(self._queues.values()),
-            effects=tuple(self._effects.values()),
-            dropped_effects=tuple(key for key in self._dropped if key not in self._effects),
-            audit=(*self._with_refusal(audit), *self._audit),
+            effects=step.effects,
+            dropped_effects=step.dropped,
+            audit=tuple(self._audit),
         )
+
+
+def _with_refusal(audit: tuple[AuditEntry, ...], ignored: str) -> tuple[AuditEntry, ...]:
+    """A command that changed nothing is recorded as what it was: asked for, and refused."""
+    if not ignored:
+        return audit
+    refused: JsonObject = {"refused": ignored}
+    return tuple(msgspec.structs.replace(entry, details={**entry.details, **refused}) for entry in audit)

@@ -126,9 +126,14 @@ def test_a_program_comes_with_an_access_token_each_time_or_once_for_a_session() 
             user = await who(site, cookie=cookie_of(opened))
             assert isinstance(user, dict)
             assert user["username"] == "eve"
+            with_both = await who(site, authorization="Bearer another", cookie=cookie_of(opened))
+            assert isinstance(with_both, dict)
+        assert not await told(site, "sign_in.refused"), "another token keeps nobody out whom a session lets in"
         assert await told(site, "sign_in.done") == ["access-token"] * 3, "not with each request"
         assert await who(site, authorization="Bearer spk_a1") is None
         assert await who(site, authorization="Bearer another") is None
+        await site.refusals.settle()
+        assert len(await told(site, "sign_in.refused")) == 2, "the first, and that there was another"
         assert "set-cookie" not in (await site.get("/login", token="another")).headers
         asked = len(issuer.asked)
         assert await who(site, authorization="Bearer spk_unknown") is None

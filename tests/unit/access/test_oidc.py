@@ -260,7 +260,7 @@ def test_a_name_belongs_to_who_had_it_first() -> None:
             issuer.claims |= {"preferred_username": impossible}
             assert (await signed_in(site, issuer)).status in (400, 403), impossible
         told = await refusals(site)
-        assert len(told) == 4
+        assert len(told) == 5
         assert "eve" in str(told[0])
 
     visit(work)

@@ -36,8 +36,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.key_file = folder / "secrets.key"
-        self.documents = MemoryStore()("secrets")
         self.audit = MemoryAuditTrail()
+        self.documents = MemoryStore(self.audit)("secrets")
         self._ids, self._time = CountingIds(), VirtualTime()
         self.start()
 

@@ -13,8 +13,10 @@ from tests.harness import Harness
 from gennaker.access.credentials import Token
 from gennaker.access.identities import ServiceAccount
 from gennaker.access.passwords import Passwords
+from gennaker.access.refusals import Refusals
 from gennaker.access.signing_in import SignIn
 from gennaker.interfaces.identity_providers import ForeignPerson
+from gennaker.model.audit import AuditEntry
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.settings import Settings, SignInSettings
@@ -78,6 +80,11 @@ def test_basic_credentials_are_good_for_each_request() -> None:
     visit(work)
 
 
+def times(told: list[AuditEntry], code: str) -> int:
+    """How often it was refused so: one by one, and counted."""
+    return sum(int(str(one.details.get("more", 1))) for one in told if one.details["code"] == code)
+
+
 def test_a_form_opens_a_session_that_ends_with_signing_out() -> None:
     async def work(site: Website) -> None:
         opened = await sign_in(site, "ada", PASSWORD)
@@ -88,7 +95,7 @@ def test_a_form_opens_a_session_that_ends_with_signing_out() -> None:
         assert (out.status, out.headers["location"]) == (302, "/auth/loggedOut")
         assert await status(site, session) == 401
         actions = [one.entry.action for one in await site.ports.services.audit.records()]
-        assert actions[-2:] == ["sign_in.done", "sign_in.ended"]
+        assert actions[-3:] == ["sign_in.done", "sign_in.ended", "access.refused"]
 
     visit(work)
 
@@ -138,8 +145,12 @@ def test_who_guesses_waits_longer_each_time_and_only_where_they_guess_from() -> 
         assert (await sign_in(site, "ada", PASSWORD)).status == 429, "twice as long"
         await asyncio.sleep(1.1)
         assert (await sign_in(site, "ada", PASSWORD)).status == 200
+        await site.refusals.settle()
         told = [one.entry for one in await site.ports.services.audit.records() if one.entry.action == "sign_in.refused"]
-        assert len(told) == 6
+        assert {(code, times(told, code)) for code in ("sign_in.wrong", "sign_in.wait")} == {
+            ("sign_in.wrong", 6),
+            ("sign_in.wait", 2),
+        }
         assert PASSWORD not in str(told)
 
     visit(work)
@@ -269,6 +280,7 @@ def test_a_directory_is_asked_about_those_who_have_no_sign_in_here() -> None:
             documents=site.ports.services.documents,
             passwords=Passwords(clock=site.ports.services.clock, key=b"key", hasher=QUICK),
             audit=site.ports.services.audit,
+            refusals=Refusals(site.ports.services.audit, site.ports.services.clock),
             clock=site.ports.services.clock,
             new_secret=lambda: "x",
             settings=site.ports.sign_in.settings,

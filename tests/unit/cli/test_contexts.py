@@ -143,9 +143,20 @@ def test_a_file_that_others_may_read_is_not_used(home: Path) -> None:
         Place().where()
 
 
-@pytest.mark.parametrize("words", [["stop"], ["audit", "verify"], ["config", "show"]])
+@pytest.mark.parametrize("words", [["stop"], ["audit", "verify"], ["config", "show"], ["evidence", "e1"]])
 @pytest.mark.usefixtures("home")
 def test_commands_about_a_data_folder_refuse_a_context(words: list[str]) -> None:
     with pytest.raises(Refused) as refused:
         main.app([*words, "--context", "far"])
     assert refused.value.problems[0].code == "context.local_only"
+
+
+def test_evidence_is_not_sealed_here_for_the_server_that_is_in_use(home: Path) -> None:
+    """The seal says what a server's records were: the key of another machine's data folder says nothing."""
+    kept(home).parent.mkdir(parents=True)
+    far = {"address": "https://far.example", "token": "t"}
+    kept(home).write_text(json.dumps({"in_use": "far", "servers": {"far": far}}))
+    kept(home).chmod(0o600)
+
+    with pytest.raises(Refused, match=r"not on .https://far\.example."):
+        main.app(["evidence", "e1"])

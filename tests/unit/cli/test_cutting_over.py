@@ -1,5 +1,6 @@
 """`gennaker cut-over`: what is listed and recorded, and what isn't done without a look."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.fakes import api_server
 from tests.fakes.api_server import ApiServer
 
 from gennaker.cli import cutting_over
+from gennaker.cli.terminal import Form
 from gennaker.model.problems import Refused
 from gennaker.transport.client import Client
 from gennaker.transport.gate import Credentials, Gate
@@ -63,3 +65,14 @@ def test_nobody_cuts_over_blindly_without_saying_so(api: ApiServer, client: Clie
 
     assert cutting_over.cut_over_unseen(client, "shop", is_meant=True) == 0
     assert api.asked == [(RECORD, {"leftThere": ["Nobody has looked."]})]
+
+
+def test_programs_get_what_is_left_and_what_was_recorded(
+    api: ApiServer, client: Client, gate: Gate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cutting_over.cut_over(client, gate, "shop", is_trial=True, form=Form.JSON) == 0
+    assert json.loads(capsys.readouterr().out) == {"application": "shop", "leftThere": [LEFT]}
+    assert api.asked == []
+
+    assert cutting_over.cut_over(client, gate, "shop", is_trial=False, form=Form.JSON) == 0
+    assert json.loads(capsys.readouterr().out)["pipelinesArmed"] == 2

@@ -97,6 +97,7 @@ def test_all_that_speaks_for_an_execution_is_collected(document: Any) -> None:
     assert [one["number"] for one in content["audit"]] == [1]
     assert content["separationOfDuties"] == {
         "startedBy": "ada",
+        "behind": "",
         "pipelineChangedBy": "eve",
         "findings": [],
         "isSeparated": True,
@@ -142,7 +143,16 @@ def test_who_approves_what_is_their_own_is_named() -> None:
 
     assert found["findings"] == ["ada has answered 'Approve', and started the run and changed the pipeline last."]
     assert found["isSeparated"] is False
+    by_robot = evidence.duties("robot", "", [{"stage": "Approve", "by": "Ada"}], behind="ada")
+    assert by_robot["findings"] == ["Ada has answered 'Approve', and is behind the start of the run as robot."]
     assert evidence.duties("ada", "", [])["findings"] == ["Nobody has approved anything."]
+
+
+def test_of_several_approvals_those_count_that_let_it_go_on() -> None:
+    several = {"stage": "Approve", "by": "eve", "approvals": [{"by": "bob"}, {"by": "eve"}], "seen": [{"by": "ada"}]}
+
+    assert evidence.duties("ada", "ada", [several])["isSeparated"] is True, "hers was refused"
+    assert evidence.duties("bob", "", [several])["findings"] == ["bob has answered 'Approve', and started the run."]
 
 
 def test_a_pipeline_that_is_not_stored_has_no_author(api: ApiServer, client: Client) -> None:
@@ -212,24 +222,32 @@ SEEN_DIGEST = f"sha256:{hashlib.sha256(SEEN).hexdigest()}"
 @pytest.fixture
 def seen(api: ApiServer, client: Client) -> Any:
     """The document of an execution of whose approval a snapshot was kept."""
-    judgment = {**EXECUTION["stages"][0], "id": "s1"}
-    api.will("GET /api/v1/executions/e1", {**EXECUTION, "user": "cora", "stages": [judgment]})
+    judgment = {**EXECUTION["stages"][0], "id": "s1", "outputs": {"approvals": [{"by": "cora"}, {"by": "ben"}]}}
+    namesake = {**EXECUTION["stages"][0], "id": "s2"}
+    api.will("GET /api/v1/executions/e1", {**EXECUTION, "user": "cora", "stages": [judgment, namesake]})
     item = {"name": "a", "kind": "approval", "stageId": "s1", "digest": SEEN_DIGEST, "sizeBytes": len(SEEN)}
     api.will("GET /api/v1/executions/e1/evidence", {"evidence": [item], "next": None})
     api.will(f"GET /api/v1/evidence/{SEEN_DIGEST}", SEEN)
     entry = {"subject": "execution:e1", "action": "command.ManualJudgmentGiven", "details": {"seen": SEEN_DIGEST}}
-    ((number, previous, its_hash, _),) = chain.following(0, audit_head.NO_HASH, [codec.encode_sorted(entry).decode()])
-    record = {"number": number, "previous": previous, "hash": its_hash, "entry": entry}
-    api.will("GET /api/v1/audit?after=0&limit=1000", {"records": [record]})
-    api.will("GET /api/v1/audit?after=1&limit=1000", {"records": []})
+    why = {"stage": "Approve", "stageId": "s1", "why": "It waits for somebody else than eve."}
+    refused = {"subject": "execution:e1", "actor": "eve", "action": "judgment.refused", "at": "2026", "details": why}
+    rows = chain.following(0, audit_head.NO_HASH, [codec.encode_sorted(one).decode() for one in (entry, refused)])
+    found = [
+        {"number": number, "previous": previous, "hash": its_hash, "entry": one}
+        for (number, previous, its_hash, _), one in zip(rows, (entry, refused), strict=True)
+    ]
+    api.will("GET /api/v1/audit?after=0&limit=1000", {"records": found})
+    api.will("GET /api/v1/audit?after=2&limit=1000", {"records": []})
     return json.loads(json.dumps(evidence.seal(evidence.collect(client, "e1"), seed=SEED, at=AT)))
 
 
 def test_what_approvers_saw_stands_with_their_approvals(seen: Any) -> None:
-    [approval] = seen["content"]["approvals"]
+    [approval, namesake] = seen["content"]["approvals"]
 
     assert approval["seen"] == [{**json.loads(SEEN), "digest": SEEN_DIGEST}]
     assert seen["content"]["separationOfDuties"]["findings"] == ["cora has answered 'Approve', and started the run."]
+    assert approval["refused"] == [{"by": "eve", "at": "2026", "why": "It waits for somebody else than eve."}]
+    assert (namesake["stage"], namesake["refused"], namesake["seen"]) == ("Approve", [], [])
     assert evidence_verifier.wrongs(seen, KEY) == []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests import make
+from tests import make, waiting
 from tests.fakes import sites
 from tests.fakes.sites import Site
 
@@ -95,8 +95,11 @@ def filled(site: Site) -> None:
     jobs = ({"type": "createApplication", "application": application}, {"type": "upsertProject", "project": PROJECT})
     for job in jobs:
         ref = site.call("POST", "/tasks", {"application": "shop", "description": "x", "job": [job]})["ref"]
-        while site.call("GET", ref)["status"] in ("NOT_STARTED", "RUNNING"):
-            pass
+        waiting.until_seen(
+            lambda ref=ref: site.call("GET", ref)["status"] not in ("NOT_STARTED", "RUNNING"),
+            "the job to end",
+            pause_seconds=0,
+        )
         assert site.call("GET", ref)["status"] == "SUCCEEDED"
     for one in (DELIVER, TEMPLATED):
         site.call("POST", "/pipelines", one)

@@ -118,3 +118,19 @@ def test_a_success_that_is_none_is_marked(api: ApiServer, client: Client, capsys
     said = capsys.readouterr().out
     assert "TERMINAL (dry run)" in said
     assert "TERMINAL (shadow)" in said
+
+
+def test_an_empty_list_of_an_application_that_nobody_knows_says_which_may_be_meant(
+    api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.will("GET /api/v1/applications", {"applications": ["shop", "till"]})
+    api.will("GET /api/v1/executions?application=shpo&limit=21", {"executions": []})
+    api.will("GET /api/v1/pipelines?application=other", {"pipelines": []})
+    api.will("GET /api/v1/executions?application=Till&limit=21", {"executions": []})
+
+    listing.executions(client, listing.Wanted(application="shpo"), Form.JSON)
+    assert capsys.readouterr() == ("[]\n", "No application 'shpo' has a pipeline here. Did you mean 'shop'?\n")
+    listing.pipelines(client, "other", Form.YAML)
+    assert "`gennaker list applications`" in capsys.readouterr().err
+    listing.executions(client, listing.Wanted(application="Till"), Form.JSON)
+    assert capsys.readouterr().err == ""

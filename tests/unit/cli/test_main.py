@@ -8,8 +8,10 @@ from inspect import signature
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gennaker.cli import main
+from gennaker.cli.terminal import Form
 from gennaker.transport.folder import DataFolder
 
 pytestmark = pytest.mark.slow
@@ -73,7 +75,11 @@ def test_settings_are_shown_as_a_table(tmp_path: Path) -> None:
         (("canary", "judge", "nothing.json"), 1, "gennaker: nothing.json can't be read"),
         (("serve", "--set", "server.host=0.0.0.0"), 1, "gennaker: Gennaker would listen on 0.0.0.0"),
         (("dance",), 2, "dance"),
+        (("validate",), 2, "gennaker: No file is named."),
+        (("eval",), 2, "gennaker: There is nothing to evaluate."),
+        (("list", "pipelines", "--context", "a", "--data", "b"), 2, "gennaker: --context and --data name two servers."),
         (("rollback", "shop"), 2, "--cluster"),
+        (("why",), 2, "EXECUTION requires an argument"),  # and not --execution, which nobody has to type
     ],
 )
 def test_what_goes_wrong_is_a_sentence_and_a_status(
@@ -108,6 +114,18 @@ def test_a_case_that_cannot_be_judged_is_printed_as_the_others_are(tmp_path: Pat
     assert [list(found) for found in json.loads(done.stdout)] == [["problem"], ["problem"]]
 
 
+def test_verdicts_are_printed_as_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cases.json"
+    file.write_text("[{}, 3]")
+
+    assert main.canary_judge(file, output=Form.YAML) == 0
+    assert [list(found) for found in yaml.safe_load(capsys.readouterr().out)] == [["problem"], ["problem"]]
+    assert main.canary_judge(file, output=Form.TABLE) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["case", "verdict", "score", "why"]
+    assert table[2].split()[:2] == ["2", "none"]
+
+
 def test_a_folder_in_use_is_a_sentence(tmp_path: Path) -> None:
     held = DataFolder(tmp_path)
     done = gennaker("serve", "--data", str(tmp_path))
@@ -124,6 +142,18 @@ def test_a_command_that_is_nearly_right_is_told_the_right_one(tmp_path: Path) ->
     assert 'Did you mean "validate"?' in done.stderr
 
 
+@pytest.mark.parametrize("command", [("list", "executions"), ("shadow", "shop", "--from-gate", "https://gate.example")])
+@pytest.mark.parametrize("limit", ["0", "-3"])
+def test_no_list_is_asked_for_with_nothing_in_it(
+    command: tuple[str, ...], limit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.app([*command, "--limit", limit])
+
+    assert ended.value.code == 2
+    assert "--limit" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_names_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.completion(shell) == 0
@@ -133,11 +163,12 @@ def test_completion_names_the_commands(shell: str, capsys: pytest.CaptureFixture
 
 
 def test_every_command_that_shows_things_takes_the_form_in_which_it_does() -> None:
-    """`eval` and `canary judge` print JSON as it is; the others tell people, or programs what they say."""
+    """Steering ones show the execution as it is then, those that follow one as it has ended."""
     showing = (
         *(("list", one) for one in ("executions", "pipelines", "applications", "imports")),
         *((one,) for one in ("why", "replay", "validate", "plan", "simulate", "compare", "diff", "drift", "shadow")),
         *(("config", "show"), ("audit", "verify"), ("secret", "list"), ("context", "list"), ("import",), ("eval",)),
+        *(("canary", "judge"), ("watch",), ("run",), ("start",), ("approve",), ("cancel",), ("rollback",)),
     )
     for words in showing:
         command = main.app

@@ -122,3 +122,22 @@ def test_a_what_if_that_is_neither_is_refused(file: str, tmp_path: Path, text: s
 
     with pytest.raises(Refused):
         replaying.replay(tmp_path, file, Wanted(other=other))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a/b"])
+@pytest.mark.usefixtures("api")
+def test_what_can_be_no_file_is_no_execution_either(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"There is no execution|No GET /api/v1/executions/xxx"):
+        replaying.replay(tmp_path, name, Wanted())
+
+
+def test_files_that_can_not_be_read_or_written_are_said(file: str, tmp_path: Path) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+
+    with pytest.raises(Refused, match="nested too deeply"):
+        replaying.replay(tmp_path, str(deep), Wanted())
+    with pytest.raises(Refused, match="nested too deeply"):
+        replaying.replay(tmp_path, file, Wanted(other=deep))
+    with pytest.raises(Refused, match=r"absent/out\.json can't be written: No such file or directory\. Name another"):
+        replaying.replay(tmp_path, file, Wanted(export=tmp_path / "absent" / "out.json"))

@@ -1,9 +1,12 @@
 """Commands that steer a running server, against one that answers from a table."""
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,9 +16,12 @@ from typing import Any
 import pytest
 from tests.fakes import api_server
 from tests.fakes.api_server import ApiServer
+from tests.waiting import joined
 
 from gennaker.cli import patience, running
+from gennaker.cli.terminal import Form
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.server_file import ServerFile
 from gennaker.transport.client import Client
 from gennaker.transport.folder import DataFolder
 
@@ -90,17 +96,41 @@ def test_a_stored_pipeline_is_started_with_its_parameters_and_followed_or_not(
 ) -> None:
     path = "POST /api/v1/applications/shop/pipelines/Deliver%20it/start"
     api.will(path, {"executionId": "e1"}, status=202)
-    asks = {**stage("RUNNING", waitingFor="a person to judge"), "type": "manualJudgment"}
+    begins = stage("RUNNING", type="manualJudgment", waitingFor="its first run to end", waiting={"type": "work"})
+    asks = {**begins, "waitingFor": "a person to judge", "waiting": {"type": "judgment"}}
     ended = {"status": "TERMINAL", "stages": [stage("TERMINAL")]}
-    api.will(f"GET {EXECUTION}", {"status": "RUNNING", "stages": [asks]}, ended)
+    api.will(
+        f"GET {EXECUTION}", {"status": "RUNNING", "stages": [begins]}, {"status": "RUNNING", "stages": [asks]}, ended
+    )
+
+    unknown = {"problems": [{"code": "pipeline.unknown", "message": "no"}]}
+    api.will("POST /api/v1/applications/shp/pipelines/x/start", unknown, status=404)
+    api.will("GET /api/v1/applications", {"applications": ["shop"]})
+    with pytest.raises(Refused):
+        running.start(client, "shp", "x", {}, follows=False)
+    assert "Did you mean 'shop'?" in capsys.readouterr().err
 
     assert running.start(client, "shop", "Deliver it", {"tag": "1.2.3"}, follows=False) == 0
     assert capsys.readouterr().out == "e1\n"
     assert running.start(client, "shop", "Deliver it", {}, follows=True) == 1
     said = capsys.readouterr().out
-    assert "gennaker approve e1, or gennaker reject e1" in said
+    assert said.count("gennaker approve e1, or gennaker reject e1") == 1, "not before there is something to answer"
     assert said.endswith("TERMINAL\n")
     assert [asked for asked in api.asked if asked[0] == path] == [(path, {"parameters": {"tag": "1.2.3"}}), (path, {})]
+
+
+def test_a_run_that_nobody_waits_for_prints_its_id_alone(
+    api: ApiServer, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "p.json").write_text('{"name": "deliver", "application": "shop"}')
+    odd = {"message": "Odd.", "remedy": "Look."}
+    api.will("POST /api/v1/run", {"executionId": "e1", "warnings": [odd]}, status=202)
+
+    assert running.run_file(client, tmp_path / "p.json", follows=False) == 0
+
+    said = capsys.readouterr()
+    assert said.out == "e1\n"
+    assert "warning: Odd. Look." in said.err
 
 
 def test_a_run_that_fails_says_why_and_ends_with_1(
@@ -152,7 +182,7 @@ def test_the_judgment_that_waits_is_answered(api: ApiServer, client: Client, nam
     )
     api.will(f"POST {EXECUTION}/stages/id-Approve/judgment", {})
 
-    assert running.judge(client, "e1", name, judgment="stop", choice="b", comment="no") == 0
+    assert running.judge(client, "e1", name, running.Answer(judgment="stop", choice="b", comment="no")) == 0
 
     assert api.asked[-1][1] == {"judgment": "stop", "judgmentInput": "b", "comment": "no"}
 
@@ -160,22 +190,31 @@ def test_the_judgment_that_waits_is_answered(api: ApiServer, client: Client, nam
 def test_where_several_wait_one_must_be_named(api: ApiServer, client: Client) -> None:
     api.will(f"GET {EXECUTION}", {"stages": [WAITING, OTHER]})
 
-    with pytest.raises(Refused, match=r"Several judgments wait in e1: Approve, Really\. Name one with --stage"):
-        running.judge(client, "e1", "", judgment="continue", choice="", comment="")
+    with pytest.raises(
+        Refused, match=r"Nothing was done: several judgments wait in e1: ref-Approve \(Approve\), ref-Really \(Really\)"
+    ):
+        running.judge(client, "e1", "", running.Answer(judgment="continue"))
+
+
+def test_where_another_waits_than_is_named_that_is_said(api: ApiServer, client: Client) -> None:
+    api.will(f"GET {EXECUTION}", {"stages": [WAITING]})
+
+    with pytest.raises(Refused, match=r"no judgment 'x' waits in e1.* there wait: ref-Approve \(Approve\)"):
+        running.judge(client, "e1", "x", running.Answer(judgment="continue"))
 
 
 def test_a_paused_one_must_go_on_first(api: ApiServer, client: Client) -> None:
     api.will(f"GET {EXECUTION}", {"stages": [stage("PAUSED", "Approve", type="manualJudgment")]})
 
     with pytest.raises(Refused, match=r"e1 is paused, and its judgment with it\. .*gennaker resume e1"):
-        running.judge(client, "e1", "", judgment="continue", choice="", comment="")
+        running.judge(client, "e1", "", running.Answer(judgment="continue"))
 
 
 def test_where_none_waits_that_is_said(api: ApiServer, client: Client) -> None:
     api.will(f"GET {EXECUTION}", {"stages": [stage("RUNNING")]})
 
     with pytest.raises(Refused, match="No manual judgment waits in e1"):
-        running.judge(client, "e1", "", judgment="continue", choice="", comment="")
+        running.judge(client, "e1", "", running.Answer(judgment="continue"))
 
 
 def test_a_rollback_says_what_it_does_and_waits_for_it(
@@ -184,9 +223,9 @@ def test_a_rollback_says_what_it_does_and_waits_for_it(
     api.will("POST /api/v1/applications/shop/rollback", {"executionId": "e1", "sentence": "Rolling back."}, status=202)
     api.will(f"GET {EXECUTION}", {"status": "SUCCEEDED", "stages": []})
 
-    assert running.roll_back(client, "shop", cluster="shop-prod", account="", region="") == 0
+    assert running.roll_back(client, "shop", {"cluster": "shop-prod"}) == 0
 
-    assert api.asked[0][1] == {"cluster": "shop-prod", "account": "", "region": ""}
+    assert api.asked[0][1] == {"cluster": "shop-prod"}
     assert capsys.readouterr().out.split("\n")[0] == "Rolling back."
 
 
@@ -245,7 +284,56 @@ def test_an_announcement_that_a_killed_server_left_harms_no_other_process(
         assert "No Gennaker runs on" in capsys.readouterr().out
     finally:
         bystander.send_signal(signal.SIGKILL)
-        bystander.wait()
+        bystander.wait(10)
+
+
+@pytest.mark.slow
+def test_stopping_while_a_backup_has_locked_the_folder_harms_no_other_process(data: Path) -> None:
+    DataFolder(data).close()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as bystander:
+        (data / "gennaker.lock").write_text(f"{bystander.pid}\n")
+        opened = os.open(data, os.O_RDONLY)
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        try:
+            with pytest.raises(Refused, match="somebody else has locked"):
+                running.stop(data, everything=False)
+
+            assert bystander.poll() is None
+        finally:
+            os.close(opened)
+            bystander.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_backup_that_waited_for_the_folder_does_not_keep_the_stop(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data.mkdir()
+    opened = os.open(data, os.O_RDONLY)
+    with subprocess.Popen([sys.executable, "-c", _SERVER, str(data)], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        waits = threading.Thread(target=fcntl.flock, args=(opened, fcntl.LOCK_EX), daemon=True)
+        waits.start()
+        try:
+            assert running.stop(data, everything=False) == 0
+        finally:
+            server.send_signal(signal.SIGTERM)
+            joined(waits)
+            os.close(opened)
+    assert "The server has stopped" in capsys.readouterr().out
+
+
+def test_a_stop_waits_for_longer_where_the_server_may_take_longer(data: Path) -> None:
+    def patience(stop_seconds: float) -> float:
+        held = DataFolder(data)
+        held.announce(ServerFile(pid=1, api="http://127.0.0.1:1", registry="x", stop_seconds=stop_seconds))
+        waits_seconds = running.stop_waits_seconds(data)
+        held.close()
+        return waits_seconds
+
+    assert [patience(seconds) for seconds in (1, 25, 50, 300)] == [60, 60, 60, 310]
+    assert running.stop_waits_seconds(data) == 60
 
 
 def test_a_command_goes_to_the_execution(api: ApiServer, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,6 +342,34 @@ def test_a_command_goes_to_the_execution(api: ApiServer, client: Client, capsys:
     assert running.command(client, "e1", "cancel", {"reason": "wrong"}) == 0
 
     assert capsys.readouterr().out == "e1: CANCELED\n"
+
+
+def test_programs_get_the_answer_alone(
+    api: ApiServer, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "p.json").write_text("{}")
+    ended = {"status": "SUCCEEDED", "stages": [stage("SUCCEEDED", "Approve")]}
+    api.will("POST /api/v1/run", {"executionId": "e1", "warnings": [{"message": "odd type"}]}, status=202)
+    api.will("POST /api/v1/applications/shop/pipelines/p/start", {"executionId": "e1"}, status=202)
+    api.will("POST /api/v1/applications/shop/rollback", {"executionId": "e1", "sentence": "Rolling back."}, status=202)
+    api.will(f"GET {EXECUTION}", {"status": "RUNNING", "stages": [WAITING]}, ended)
+    for path in ("cancel", "stages/id-Approve/judgment", "stages/id-Approve/skip"):
+        api.will(f"POST {EXECUTION}/{path}", {"did": path})
+    answer = running.Answer(judgment="continue")
+
+    for work, expected in (
+        (lambda: running.judge(client, "e1", "", answer, form=Form.JSON), {"did": "stages/id-Approve/judgment"}),
+        (
+            lambda: running.stage_command(client, "e1", "skip", stage="Approve", form=Form.JSON),
+            {"did": "stages/id-Approve/skip"},
+        ),
+        (lambda: running.command(client, "e1", "cancel", form=Form.JSON), {"did": "cancel"}),
+        (lambda: running.start(client, "shop", "p", {}, follows=False, form=Form.JSON), {"executionId": "e1"}),
+        (lambda: running.run_file(client, tmp_path / "p.json", Form.JSON), ended),
+        (lambda: running.roll_back(client, "shop", {}, Form.JSON), ended),
+    ):
+        assert work() == 0
+        assert json.loads(capsys.readouterr().out) == expected
 
 
 def test_a_command_about_a_stage_takes_its_name(

@@ -125,6 +125,27 @@ def test_the_same_events_do_the_same_and_what_differs_is_told(
     assert ["changed since the import" in one["message"] for one in told["definitions"]] == [True]
 
 
+def test_values_that_differ_are_shown_beside_each_other(
+    pair: tuple[Site, Site], client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there, here = pair
+    with Gate(there.address, Credentials()) as gate:
+        importing.from_gate(client, gate, importing.Wanted(is_shadow=True))
+        say = {**DELIVER["stages"][0], "variables": [{"key": "twice", "value": "9"}]}
+        there.call("POST", "/pipelines", {**DELIVER, "stages": [say, *DELIVER["stages"][1:]]})
+        for site in pair:
+            site.call("POST", "/webhooks/webhook/ci", {"version": "1"})
+        ended(there, 1)
+        ended(here, 1)
+        capsys.readouterr()
+
+        assert shadowing.compare(client, gate, "shop", limit=5, form=Form.TABLE) == 1
+
+    said = capsys.readouterr().out
+    assert "    Spinnaker: 9\n    Gennaker:  4\n" in said
+    assert "1 run compared: 0 the same, 1 with differences." in said
+
+
 def test_what_follows_a_failure_there_is_not_missed_there(
     pair: tuple[Site, Site], client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,18 @@ def test_a_flag_that_says_nothing_is_refused(file: Path, flag: str) -> None:
         simulating.simulate(file, None, Flags(stages=[flag], judgments=[], trigger=[]), form=Form.TABLE)
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (Flags(stages=[], judgments=["j=nope"], trigger=[]), "a judgment is continue or stop"),
+        (Flags(stages=["a=FOO"], judgments=[], trigger=[]), "one of NOT_STARTED, RUNNING"),
+    ],
+)
+def test_what_no_stage_ends_with_is_refused_with_what_it_could_be(file: Path, flags: Flags, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        simulating.simulate(file, None, flags, form=Form.TABLE)
+
+
 def test_outcomes_that_are_none_are_refused(file: Path, tmp_path: Path) -> None:
     declared = tmp_path / "outcomes.yaml"
     declared.write_text("[]")

@@ -1,5 +1,7 @@
 """Tables on narrow terminals: words stay whole, and names are shown as they are."""
 
+import json
+
 import pytest
 from rich.console import Console
 
@@ -56,3 +58,24 @@ def test_in_a_pipe_nothing_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_names_that_look_like_markup_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.show_table("", ("name",), [("[red] alert [/red]",)])
     assert "[red] alert [/red]" in capsys.readouterr().out
+
+
+def test_what_others_wrote_gives_the_terminal_no_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody who may name a pipeline must not write to the clipboard, or over the screen, of whoever lists it."""
+    terminal.say("\x1b[31mred\x1b[0m, \x1b]52;c;cm0=\x07 and \x08\x9b2J\r\nline")
+    terminal.show_table("", ("name",), [("\x1b[2Jshop",)])
+
+    said = capsys.readouterr().out
+    assert said.startswith("red,  and \\x08\\x9b2J\nline\n")
+    assert "\x1b" not in said
+    assert "shop" in said
+
+
+def test_json_is_the_same_value_without_what_a_terminal_takes_for_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"na\x9bme": "a\x1b[31m b\x9b31m c\x7f d\x85 é\u2028"}
+    terminal.show_json(value)
+
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == value
+    assert not set(shown) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160))}
+    assert "é" in shown

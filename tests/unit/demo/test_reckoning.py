@@ -48,3 +48,7 @@ def test_errors_of_the_load_balancer_and_of_versions_are_told_apart(tmp_path: Pa
     assert [line["version"] for line in found.failed] == ["1.2.3-bad"]
     assert len(found.broken) == 1
     assert reckoning.rate_of(file) == 600
+
+
+def test_a_rollback_may_take_longer_only_where_many_others_want_the_processors() -> None:
+    assert [reckoning.rollback_aim(busy=busy, processors=2) for busy in (0.5, 8, 17)] == [1, 1, 10]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests import waiting
 
 from gennaker.demo import staying
 from gennaker.demo.server import DemoServer
@@ -53,7 +54,7 @@ def stays(server: DemoServer, then: Callable[[], object]) -> tuple[str, list[str
         thread = threading.Thread(target=person)
         thread.start()
         staying.until_ctrl_c(server, client, teller)
-        thread.join()
+        waiting.joined(thread)
     return said.getvalue(), teller.failures
 
 

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests import waiting
 
 from gennaker.demo import reckoning
 from gennaker.demo.visitors import Visitors
@@ -50,7 +51,7 @@ def shop() -> Iterator[Shop]:
         thread.start()
         yield server
         server.shutdown()
-        thread.join()
+        waiting.joined(thread)
 
 
 @pytest.fixture

@@ -104,6 +104,24 @@ def test_skipping_a_wait_skips_its_rest() -> None:
     assert play.due("a") == seconds(0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("wait", {"skipRemainingWait": True}),
+        ("restrictExecutionDuringTimeWindow", {"skipRemainingWait": True}),
+        ("waitForCondition", {"status": "SKIPPED"}),
+    ],
+)
+def test_what_only_waits_is_told_that_it_need_not(kind: str, said: JsonObject) -> None:
+    play = Playbook(stage_json("a", type=kind))
+    play.prepared("a", task())
+
+    play.send(SkipAsked(at=AT, stage_id=stage_id("a"), by="ada"))
+
+    assert {key: play.stage("a").context.get(key) for key in said} == said
+    assert play.status is Status.RUNNING
+
+
 def test_a_skippable_stage_is_skipped_with_its_parts_and_what_follows_starts() -> None:
     play = Playbook(stage_json("a", type="skippable", skippable=True), stage_json("b", "a"))
     play.prepared("a", task("own"), before=[child("first")])
@@ -291,7 +309,7 @@ def test_a_time_limit_in_a_patch_is_set_for_what_runs_alone() -> None:
 def test_a_timer_of_an_earlier_run_of_a_task_is_ignored() -> None:
     play = Playbook(stage_json("a"))
     play.prepared("a", task("own", timeout=seconds(60)))
-    old = next(key for key, one in play.outbox.items() if isinstance(one.effect, StartTimer))
+    (old,) = (one.key for one in play.timers())
     play.reported("a", Failed(problem=Problem(code="x", message="It broke.")))
     play.send(RestartAsked(at=play.at, stage_id=stage_id("a"), by="ada"))
     play.prepared("a", task("own", timeout=seconds(60)))

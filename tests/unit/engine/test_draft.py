@@ -6,10 +6,11 @@ from msgspec.structs import replace
 from tests.make import AT, RULES, child, execution, stage_json
 from tests.playbook import stage_id
 
-from gennaker.engine import graph
+from gennaker.engine import advance, graph, moves
 from gennaker.engine.draft import Draft
 from gennaker.engine.synthetics import plant
-from gennaker.model.effect import StartTimer
+from gennaker.model.effect import PrepareStage, StartTimer
+from gennaker.model.event import ResumeAsked
 from gennaker.model.execution import Side, Stage
 
 
@@ -97,3 +98,46 @@ def test_an_effect_is_wanted_or_dropped_as_was_said_last() -> None:
 
     assert ([one.effect for one in wanted.effects], wanted.dropped) == ([timer], ())
     assert (dropped.effects, dropped.dropped) == ((), ("timer",))
+
+
+def test_an_effect_that_was_dropped_is_gone_when_what_asked_for_it_again_is_answered() -> None:
+    draft = drafted()
+    asked = PrepareStage(key="k", stage_id=stage_id("a"))
+
+    draft.drop("k")
+    draft.begin(AT)
+    draft.emit(asked)
+    again = draft.step()
+    draft.answered("k")
+
+    assert [one.effect for one in again.effects] == [asked]
+    assert (again.dropped, draft.step().dropped, draft.step().effects) == ((), ("k",), ())
+
+
+def test_it_wants_what_was_asked_for_until_that_is_answered() -> None:
+    draft = drafted()
+    draft.emit(PrepareStage(key="k", stage_id=stage_id("a")))
+
+    assert draft.wants("k")
+    draft.answered("k")
+    assert not draft.wants("k")
+
+
+def test_of_an_event_that_turns_out_to_be_ignored_nothing_is_left_but_what_came_before() -> None:
+    draft = drafted()
+    draft.put_context(stage_id("a"), {"earlier": True})
+    draft.emit(PrepareStage(key="earlier", stage_id=stage_id("a")))
+    draft.begin(AT)
+    version = draft.head.version
+    draft.put_context(stage_id("b"), {"half": True})
+    draft.drop("earlier")
+    draft.emit(PrepareStage(key="half", stage_id=stage_id("b")))
+    draft.then(moves.StartStage(stage_id=stage_id("a")))
+
+    ignored = advance.apply(draft, ResumeAsked(at=AT, by="ada"))
+
+    step = draft.step(ignored)
+    assert step.ignored == "only a paused execution can be resumed; this one is NOT_STARTED"
+    assert (step.changed, [one.effect.key for one in step.effects], step.dropped) == ((stage_id("a"),), ["earlier"], ())
+    assert "half" not in draft.stages[stage_id("b")].context
+    assert (draft.emitted(), draft.head.version) == ((), version)

@@ -79,7 +79,6 @@ def test_what_can_be_evaluated_nowhere_stays_as_text_and_is_told(text: str, kind
 
 
 NOT_HERE = [
-    ("${ T(Double).toHexString(1.0) }", "unsupported"),
     ("${ new java.util.Date('1 Jan 2024') }", "unsupported"),
     ("${ T(String).format('%a', 1.5) }", "unsupported"),
     ("${ colours.add('red') }", "mutation"),
@@ -123,6 +122,29 @@ def test_a_summary_goes_when_nothing_is_left_to_evaluate() -> None:
     found = execution(stage_json("a", title="done", expressionEvaluationSummary={"x": []}, expressionFailures=[]))
 
     assert evaluating.context_of(found, found.stages[stage_id("a")], at=AT).context == {"title": "done"}
+
+
+def test_what_failed_is_evaluated_once_more_and_nothing_that_came_in_since() -> None:
+    found = execution(stage_json("a", **{"a/b": "${image}", "list": ["${image}", "${gone}"], "steady": 1}))
+    before = evaluating.context_of(found, found.stages[stage_id("a")], at=AT).context
+    stage = replace(found.stages[stage_id("a")], context={**before, "answer": "${image}"}, outputs={"image": "shop:1"})
+    later = replace(found, stages=found.stages.set(stage.id, stage))
+
+    context = evaluating.once_more(later, stage, at=AT).context
+
+    summary = cast("JsonObject", context.pop("expressionEvaluationSummary"))
+    (told,) = cast("list[JsonObject]", context.pop("expressionFailures"))
+    assert context == {"a/b": "shop:1", "list": ["shop:1", "${gone}"], "steady": 1, "answer": "${image}"}
+    assert (list(summary), told["pointer"]) == (["gone"], "/list/1")
+
+
+def test_variables_without_expressions_keep_what_was_written_too() -> None:
+    listed: list[Json] = [{"key": "a", "value": "plain"}, {"key": "b", "value": 3}]
+    found = execution(stage_json("a", variables=listed), spel_evaluator="v4")
+
+    done = evaluating.context_of(found, found.stages[stage_id("a")], at=AT, in_order="variables")
+
+    assert done.context == {"variables": [{"key": "a", "value": "plain", "sourceValue": "plain"}, listed[1]]}
 
 
 def test_a_notification_is_evaluated_as_its_stage_or_the_execution_sees_it() -> None:

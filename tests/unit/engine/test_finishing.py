@@ -172,7 +172,8 @@ def test_failed_expressions_fail_the_stage_that_asks_for_it() -> None:
     play.reported("a", Done())
 
     assert play.statuses() == {"a": "TERMINAL"}
-    assert play.stage("a").context["exception"] == {"details": {"errors": ["Failed to evaluate (x.y)"]}}
+    details: JsonObject = {"error": "Failed Expression Evaluation", "errors": ["Failed to evaluate (x.y)"]}
+    assert play.stage("a").context["exception"] == {"details": details}
 
 
 def test_the_end_of_an_execution_is_told_to_its_queue_its_parent_and_everyone() -> None:
@@ -190,4 +191,18 @@ def test_an_execution_whose_rest_can_never_start_ends() -> None:
 
     play.prepared("a")
 
+    assert play.status is Status.TERMINAL
+
+
+def test_what_only_waits_for_a_part_that_can_never_start_holds_nothing_up() -> None:
+    play = Playbook(stage_json("a", type="gathering"))
+    play.prepared("a", before=[child("breaks"), child("behind it", 0), child("behind that", 1), child("goes on")])
+    play.prepared("breaks", task())
+    play.prepared("goes on", task())
+
+    play.reported("breaks", BROKEN)
+    assert play.statuses()["a"] == "RUNNING"
+    play.reported("goes on", Done())
+
+    assert play.statuses()["a"] == "TERMINAL"
     assert play.status is Status.TERMINAL

@@ -1,5 +1,9 @@
 """The graph of an execution's stages: requisites, followers, families."""
 
+import random  # noqa: TID251 - seeded
+from collections.abc import Mapping
+from typing import cast
+
 from msgspec.structs import replace
 from tests.make import AT, RULES, child, execution, stage_json
 from tests.playbook import stage_id
@@ -7,7 +11,7 @@ from tests.playbook import stage_id
 from gennaker.engine import graph
 from gennaker.engine.draft import Draft
 from gennaker.engine.synthetics import plant
-from gennaker.model.execution import Execution, Side, Stage
+from gennaker.model.execution import Execution, Side, Stage, StageMap
 from gennaker.model.statuses import Status
 
 
@@ -33,6 +37,23 @@ def test_a_changed_graph_is_the_one_that_building_it_anew_gives() -> None:
         assert graph.of(replace(changed, head=replace(changed.head, stage_order=order))) == known
     assert [stage.id for stage in graph.children(graph.of(shrunk), shrunk.stages, stage_id("a"))] == [two.id]
     assert len(graph.descendants(graph.of(grown), grown.stages, stage_id("a"))) == 3
+
+
+def test_a_stage_is_as_deep_as_the_stages_that_it_is_within() -> None:
+    found = execution(stage_json("a"))
+    draft = Draft(found, at=AT, rules=RULES)
+    (one,) = plant(draft, draft.stages[stage_id("a")], Side.BEFORE, [child("one")])
+    (deep,) = plant(draft, one, Side.AFTER, [child("deep")])
+
+    depths = [graph.depth(draft.stages, stage) for stage in (draft.stages[stage_id("a")], one, deep)]
+
+    assert depths == [0, 1, 2]
+
+
+def test_what_requires_a_stage_that_does_not_exist_waits_for_none() -> None:
+    found = execution(stage_json("a"), stage_json("b", "a", "nowhere"))
+
+    assert not graph.waits_for_active(graph.of(found), found.stages, found.stages[stage_id("b")])
 
 
 def test_a_stage_is_ready_when_all_that_it_requires_let_it_go_on() -> None:
@@ -114,3 +135,55 @@ def test_a_stage_waits_for_a_paused_one_too() -> None:
     assert [waits(one) for one in (Status.PAUSED, Status.RUNNING, Status.TERMINAL, Status.SUCCEEDED)] == [
         *(True, True, False, False)
     ]
+
+
+def family(count: int, requires: Mapping[int, list[int]], statuses: Mapping[int, Status]) -> Draft:
+    """A draft whose stage `a` has before-stages, some of which require a stage that doesn't exist (by a number beyond)."""
+    draft = Draft(execution(stage_json("a")), at=AT, rules=RULES)
+    made = plant(draft, draft.stages[stage_id("a")], Side.BEFORE, [child(str(n)) for n in range(count)])
+    refs = dict(enumerate(one.ref_id for one in made))
+    for n, one in enumerate(made):
+        required = tuple(refs.get(each, "nowhere") for each in requires.get(n, ()))
+        draft.put(replace(one, requisite_ref_ids=required, status=statuses.get(n, Status.NOT_STARTED)))
+    return draft
+
+
+def is_blocked(
+    n: int, requires: Mapping[int, list[int]], statuses: Mapping[int, Status], above: frozenset[int]
+) -> bool:
+    """What `graph.blocked` says of the nth of a family, by its definition."""
+    for each in requires[n]:
+        status = statuses.get(each)
+        if status is None or (status.is_complete and not status.satisfies_downstream):
+            return True
+        if status is Status.NOT_STARTED and each not in above and is_blocked(each, requires, statuses, above | {each}):
+            return True
+    return False
+
+
+def test_blocked_are_those_that_require_what_ended_badly_or_is_nowhere_through_whatever_has_not_started() -> None:
+    chance = random.Random(7)
+    for _ in range(300):
+        count = chance.randint(1, 7)
+        requires = {n: chance.choices(range(count + 1), k=chance.choice((0, 1, 1, 2))) for n in range(count)}
+        statuses = {n: chance.choice([*Status, *[Status.NOT_STARTED] * 20]) for n in range(count)}
+        draft = family(count, requires, statuses)
+
+        blocked = graph.blocked(draft.graph, draft.stages, stage_id("a"))
+
+        named = {draft.stages[one].name for one in blocked}
+        assert named == {str(n) for n in range(count) if is_blocked(n, requires, statuses, frozenset({n}))}
+
+
+def test_each_of_a_long_row_of_stages_is_looked_at_once() -> None:
+    draft = family(400, {n: [n - 1] for n in range(1, 400)}, {})
+    looked: list[str] = []
+
+    class Looked:
+        def __getitem__(self, key: str) -> Stage:
+            looked.append(key)
+            return draft.stages[key]
+
+    found = graph.blocked(draft.graph, cast("StageMap", Looked()), stage_id("a"))  # as much of it as is needed
+
+    assert (found, len(looked)) == (frozenset(), 400)

@@ -209,6 +209,35 @@ def test_a_stage_that_was_begun_anew_hears_nothing_of_it() -> None:
     assert "done" not in play.stage("a").context
 
 
+def test_a_task_that_was_begun_anew_hears_nothing_of_it() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task("first"), task("second"))
+    play.send(CancelAsked(at=AT, by="ada"))
+    stopped = _stopped(play)
+    play.send(RestartAsked(at=AT, stage_id=play.stage("a").id, by="ada"))
+    play.prepared("a", task("first"), task("second"))
+
+    step = play.send(stopped)
+
+    assert step.ignored == "a was begun anew"
+    assert "done" not in play.stage("a").context
+
+
+def test_the_second_task_leaves_word_too() -> None:
+    play = Playbook(stage_json("a"))
+    play.prepared("a", task("first"), task("second"))
+    play.reported("a", Done())
+    play.send(CancelAsked(at=AT, by="ada"))
+    stage = play.stage("a")
+    second = stage.tasks[1]
+    key = keys.stop(play.execution.head.id, stage, second)
+
+    step = play.send(TaskStopped(at=AT, key=key, stage_id=stage.id, task_id=second.id, context={"done": "half"}))
+
+    assert not step.ignored
+    assert play.stage("a").context["done"] == "half"
+
+
 def _stopped(play: Playbook) -> TaskStopped:
     stage = play.stage("a")
     key = keys.stop(play.execution.head.id, stage, stage.tasks[0])

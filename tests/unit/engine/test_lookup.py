@@ -100,3 +100,16 @@ def test_a_bound_artifact_without_account_takes_the_expected_ones() -> None:
 
     assert lookup.bound_artifact(found, of(found, "a"), "x") == {"name": "shop", "artifactAccount": "docker"}
     assert lookup.bound_artifact(found, of(found, "a"), "y") is None
+
+
+def test_among_many_stages_only_ancestors_are_seen_too() -> None:
+    chain = (stage_json(f"s{number}", *([f"s{number - 1}"] if number else [])) for number in range(100))
+    found = with_outputs(with_outputs(execution(*chain, stage_json("other")), "s3", image="shop:1"), "other", tag="7")
+    last = of(found, "s99")
+
+    assert [lookup.find(found, last, key) for key in ("image", "tag", "nothing")] == [
+        (True, "shop:1"),
+        (False, None),
+        (False, None),
+    ]
+    assert lookup.find(found, replace(last, outputs={"nothing": 1}), "nothing") == (True, 1)

@@ -48,6 +48,19 @@ def test_the_beginning_and_the_end_of_an_execution_are_told() -> None:
     assert notified(play) == {"notify pipeline.starting x", "notify pipeline.complete x"}
 
 
+def test_what_another_system_runs_is_told_by_that_one_alone() -> None:
+    shadow, own = Playbook(is_prepared=False, trigger={"shadow": True}), Playbook(is_prepared=False)
+
+    for play in (shadow, own):
+        play.submission_prepared(
+            config(stage_json("a"), notifications=[{"type": "email", "address": "x", "when": ALL}]),
+            trigger=play.execution.head.trigger,
+        )
+
+    assert notified(shadow) == set()
+    assert notified(own) == {"notify pipeline.starting x"}
+
+
 def test_a_failure_is_told_as_one_and_a_cancellation_not_at_all() -> None:
     notifications = [{"type": "email", "address": "x", "when": ["pipeline.failed"]}]
     broken, cancelled = Playbook(is_prepared=False), Playbook(is_prepared=False)

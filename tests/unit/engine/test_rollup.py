@@ -87,3 +87,25 @@ def test_the_first_rule_that_fits_gives_an_executions_status(
     )
 
     assert found == (Status(expected) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("context", "tasks", "children", "expected"),
+    [
+        ({}, ("SUCCEEDED", "CANCELED"), (), "CANCELED"),
+        ({}, ("TERMINAL",), ("CANCELED",), "TERMINAL"),
+        ({}, ("STOPPED",), ("CANCELED",), "STOPPED"),
+        ({"failPipeline": False}, (), ("TERMINAL", "CANCELED"), "STOPPED"),
+        ({"continuePipeline": True}, (), ("TERMINAL", "CANCELED"), "CANCELED"),
+        ({"continuePipeline": True}, ("STOPPED",), ("TERMINAL",), "CANCELED"),
+        ({"beforeStagePlanningFailed": True}, (), ("CANCELED",), "TERMINAL"),
+        ({}, ("FAILED_CONTINUE",), ("CANCELED",), "CANCELED"),
+        ({}, ("NOT_STARTED",), (), "CANCELED"),
+    ],
+)
+def test_what_is_cut_off_stays_failed(
+    context: JsonObject, tasks: tuple[str, ...], children: tuple[str, ...], expected: str
+) -> None:
+    parts = [stage(status, ref=f"a>{place}") for place, status in enumerate(children)]
+
+    assert rollup.cut_status(stage("RUNNING", *tasks, **context), parts).value == expected

@@ -38,12 +38,12 @@ def test_an_alias_that_is_copied_along_does_not_make_the_child_its_parent_again(
     assert play.stage("y").context == {"alias": "other"}
 
 
-def test_the_wait_for_an_execution_window_is_number_nought() -> None:
+def test_the_wait_for_an_execution_window_is_the_first_of_its_side() -> None:
     play = Playbook(stage_json("a"))
 
     play.prepared("a", before=[child("w", type="restrictExecutionDuringTimeWindow"), child("x", 0)])
 
-    assert [one.ref_id for one in play.execution.in_order()] == ["a<0", "a<1", "a"]
+    assert [one.ref_id for one in play.execution.in_order()] == ["a<1", "a<2", "a"]
 
 
 def test_the_first_and_last_task_are_marked_unless_they_are_in_a_loop() -> None:

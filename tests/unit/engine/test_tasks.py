@@ -20,7 +20,7 @@ from gennaker.model.event import (
 )
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.model.waiting import ForOther, ForWindow, said
+from gennaker.model.waiting import ForObject, ForOther, ForWindow, said
 
 BROKEN = Failed(problem=Problem(code="test.broken", message="It broke."))
 AWAY = Failed(problem=Problem(code="test.away", message="Nobody answers."), retryable=True)
@@ -179,6 +179,18 @@ def test_a_cancelled_result_stops_what_was_begun() -> None:
     play.wants("stop a.run", "announce execution.ended")
     assert play.statuses() == {"a": "CANCELED"}
     assert play.status is Status.CANCELED
+
+
+def test_a_task_that_waits_too_long_says_for_what() -> None:
+    play = running(task(timeout=seconds(60), is_timeout_overridable=False))
+    waits = ForObject(reason="web to be stable: 0/3 nodes.", kind="manifest", name="web")
+    play.reported("a", Again(after=seconds(90), waiting_for=waits))
+    play.later(seconds(60))
+
+    play.rings("time limit of task run")
+
+    said = play.stage("a").context["problems"][0]["message"]  # type: ignore[index,call-overload]  # JSON
+    assert said == "run of stage a timed out after 1 minute. It waited for web to be stable: 0/3 nodes."
 
 
 def test_a_hung_task_times_out_and_what_it_began_is_stopped() -> None:

@@ -13,18 +13,9 @@ from gennaker.engine.rules import BackOff, Rules
 from gennaker.engine.synthetics import tasks_of
 from gennaker.model import lengths
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.effect import StartTimer
 from gennaker.model.event import Done, PauseAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import Stage
 from gennaker.model.problems import Problem
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(1500, 1.5), (0.5, 0.0005), (0, None), (-1, None), (True, None), ("1500", None), (None, None)],
-)
-def test_only_positive_numbers_are_lengths(value: Json, expected: float | None) -> None:
-    assert timing.from_context(value) == (None if expected is None else seconds(expected))
 
 
 def started(**context: Json) -> tuple[Draft, Stage]:
@@ -78,7 +69,6 @@ def test_lengths_are_said_in_two_units(length: float, said: str) -> None:
 def test_numbers_beyond_the_calendar_are_bounded(number: float) -> None:
     stage = Stage(id="s", ref_id="s", type="t", name="t", context={"backoffPeriodMs": number})
 
-    assert timing.from_context(number) == lengths.LONGEST
     assert timing.poll_pause(Rules(), stage, timedelta.max) == lengths.LONGEST
     assert timing.poll_pause(Rules(), stage, timedelta()) == lengths.LONGEST
 
@@ -169,7 +159,7 @@ def test_a_limit_is_longer_by_the_time_in_the_execution_window_without_its_pause
     play.later(seconds(100))
     play.reported("window", Done())
 
-    timers = {one.due for one in play.outbox.values() if isinstance(one.effect, StartTimer)}
+    timers = {one.rings_at for one in play.timers()}
 
     begun = play.stage("a").start_time
     assert begun is not None

@@ -126,6 +126,21 @@ def test_an_event_that_would_be_none_is_refused(rich: Recording) -> None:
         what_if.with_changes(rich, [Change(number=9999, event={})])
 
 
+def test_a_run_cannot_begin_with_another_event_than_its_submission(rich: Recording) -> None:
+    with pytest.raises(Refused, match="first event is the submission"):
+        what_if.with_changes(
+            rich, [Change(number=1, event={"type": "TimerRang", "key": "x", "at": "2026-01-05T08:00:00Z"})]
+        )
+
+
+def test_times_at_the_end_of_the_calendar_are_refused(rich: Recording) -> None:
+    task = next(one.number for one in rich.events if isinstance(one.event, TaskReported))
+    late: JsonObject = {"at": "9999-12-31T23:00:00Z"}
+
+    with pytest.raises(Refused, match="end of the calendar"):
+        what_if.with_changes(rich, [Change(number=one, event=late) for one in range(1, task + 1)])
+
+
 def test_calculating_the_same_definition_gives_the_same_run(rich: Recording) -> None:
     outcome, state = what_if.with_definition(rich, definition(), CALCULATOR)
 

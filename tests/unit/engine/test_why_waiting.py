@@ -1,8 +1,11 @@
 """Why: more stalls, found by trying them against a running server; the corpus is in test_why.py."""
 
-import pytest
-from tests.stalls import WAIT, Case, Site, child, running, stage
+from datetime import timedelta
 
+import pytest
+from tests.stalls import SICK_DEPLOY, WAIT, Case, Site, Stalls, child, running, stage
+
+from gennaker.engine import why_waiting
 from gennaker.model.codec import JsonObject
 from gennaker.settings import ConditionSettings, Settings
 
@@ -61,3 +64,29 @@ CASES = (
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_first_answer_is_the_cause(case: Case) -> None:
     case.check()
+
+
+def test_an_object_outside_is_named_with_the_place_where_to_look_at_it() -> None:
+    (answer, *_) = Stalls().why(running(stage("a", type="says", says="object"))).answers
+
+    assert (answer.about, answer.url) == ("build job/7", "https://ci/7")
+
+
+def test_a_clock_that_was_put_back_is_said_to_be_why_it_takes_so_long() -> None:
+    (answer, *_) = Stalls().why(running(WAIT)).answers
+    assert answer.since is not None
+
+    back, fine = (why_waiting.counted_from_ahead(answer, answer.since - timedelta(seconds=one)) for one in (3600, 1))
+
+    assert "the clock was put back" in back.notes[0]
+    assert fine == answer
+
+
+def test_a_stage_that_gives_up_before_its_time_limit_says_so() -> None:
+    (answer, *_) = Stalls().why(running(SICK_DEPLOY)).answers
+
+    assert answer.about == "server-group shop-v000 in local/local"
+    assert answer.since is not None
+    assert answer.times_out_at is not None
+    assert timedelta(minutes=29) < answer.times_out_at - answer.since < timedelta(minutes=31)  # its `upTimeout`
+    assert answer.then == "When shop-v000 isn't what it waits for by then, the stage and the pipeline fail."

@@ -126,6 +126,15 @@ def test_questions_to_the_outside_fail_clearly_without_a_lookup() -> None:
     assert (failure.kind, "isn't possible here" in failure.message) == (Kind.FUNCTION_FAILED, True)
 
 
+def test_yaml_merges_that_would_explode_are_refused() -> None:
+    bomb = "a0: &a0 {x: 1}\n" + "".join(
+        f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12)
+    )
+    (failure,) = template.evaluate("${#readYaml(bomb)}", root.plain({"bomb": bomb})).failures
+
+    assert "merge keys" in failure.message
+
+
 def test_yaml_aliases_that_would_explode_are_refused() -> None:
     bomb = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
     (failure,) = template.evaluate("${#readYaml(bomb)}", root.plain({"bomb": bomb})).failures

@@ -27,7 +27,19 @@ def test_all_documents_are_read_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["!!python/object:os.system {}", "a: [", "{[1]: 2}", "1\n---\n2", "x" * (MAX_CHARACTERS + 1), "&a [*a]"]
+    "text",
+    [
+        "!!python/object:os.system {}",
+        "a: [",
+        "{[1]: 2}",
+        "1\n---\n2",
+        "x" * (MAX_CHARACTERS + 1),
+        "&a [*a]",
+        "1" + ":59" * 60_000,
+        "0x" + "f" * 5_000,
+        "1e" + "1" * 100,
+    ],
+    ids=["tag", "open", "key", "several", "long", "itself", "base 60", "hexadecimal", "float"],
 )
 def test_what_is_not_plain_data_of_bounded_size_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError) as caught:

@@ -43,6 +43,7 @@ def test_triggers_come_back_as_they_were() -> None:
 
     assert [one["enabled"] for one in disarmed["triggers"][:2]] == [False, False]  # type: ignore[index,union-attr,call-overload]  # a list of maps
     assert bundles.has_disarmed(disarmed)
+    assert not bundles.has_disarmed(pipeline)
     assert bundles.armed(disarmed) == pipeline
     assert bundles.armed(pipeline) == pipeline
 

@@ -7,6 +7,7 @@ import pytest
 
 from gennaker.interfaces.documents import Document
 from gennaker.migration.phases import Phase, Phases, Standing
+from gennaker.model.problems import Refused
 from gennaker.testing.documents import MemoryDocuments, MemoryStore
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,5 +69,22 @@ def test_what_was_read_before_a_write_is_not_kept_after_it() -> None:
             await phases.put(standing(Phase.SHADOW))
 
         assert await phases.is_held("shop")
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_what_somebody_else_has_changed_is_not_written_over(is_alone: bool) -> None:
+    async def work() -> None:
+        phases = Phases(MemoryStore(), is_alone=is_alone)
+        with pytest.raises(Refused, match="nothing was done"):
+            await phases.change(standing(Phase.LIVE), before=standing(Phase.SHADOW), audit=())
+        await phases.put(standing(Phase.SHADOW))
+
+        await phases.change(standing(Phase.LIVE), before=standing(Phase.SHADOW), audit=())
+
+        with pytest.raises(Refused, match="nothing was done"):
+            await phases.change(standing(Phase.IMPORTED), before=standing(Phase.SHADOW), audit=())
+        assert await phases.of("shop") == standing(Phase.LIVE)
 
     asyncio.run(work())

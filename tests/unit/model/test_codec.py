@@ -35,3 +35,10 @@ def test_each_value_is_kept_once_where_it_stands_first() -> None:
     kept = codec.distinct(values)
 
     assert [(type(one), one) for one in kept] == [(type(values[at]), values[at]) for at in (0, 1, 2, 3, 6, 7)]
+
+
+def test_what_is_nested_too_deeply_is_no_json_for_whoever_reads_it() -> None:
+    with pytest.raises(msgspec.DecodeError, match="nested too deeply"):
+        decode_json("[" * 100_000)
+    with pytest.raises(msgspec.DecodeError, match="nested too deeply"):
+        codec.decode(b"[" * 100_000, list)

@@ -1,7 +1,6 @@
 """Foreign JSON: what isn't there, or isn't what was asked for, is nothing."""
 
 import pytest
-import yaml
 
 from gennaker.model import foreign
 from gennaker.model.codec import Json
@@ -46,15 +45,19 @@ def test_a_map_that_is_needed_is_missed() -> None:
             foreign.needed(value, "k")
 
 
-def test_yaml_is_read_as_json_has_it() -> None:
-    told = "{1: a, true: [b], 1.5: {null: c}, 2024-02-29: 2024-02-29, x: !!binary aGk=, s: !!set {y}}"
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("007", 7),
+        ("65535", 65_535),
+        *((text, None) for text in ("", "-1", "1.0", " 1", "²", "٣", "9" * 5000)),
+    ],
+)
+def test_numbers_are_read_and_nothing_that_python_can_t_read_as_one(text: str, number: int | None) -> None:
+    assert foreign.natural(text) == number
 
-    assert foreign.of_yaml(yaml.safe_load(told.replace("true", "'true'"))) == {
-        "1": "a",
-        "true": ["b"],
-        "1.5": {"null": "c"},
-        "2024-02-29": "2024-02-29",
-        "x": "aGk=",
-        "s": ["y"],
-    }
-    assert foreign.of_yaml({True: 1}) == {"true": 1}
+
+@pytest.mark.parametrize(("text", "port"), [("80", 80), ("65535", 65_535), ("65536", None), ("0", None), ("x", None)])
+def test_ports_are_read(text: str, port: int | None) -> None:
+    assert foreign.port(text) == port

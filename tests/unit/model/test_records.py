@@ -73,8 +73,10 @@ def test_a_value_is_read_as_leniently_as_by_jackson(given: JsonObject, read: Out
     ("given", "wrong"),
     [
         ({"flag": "yes"}, '/flag must be true or false, not the text "yes"'),
+        ({"flag": "1"}, '/flag must be true or false, not the text "1"'),
         ({"flag": 0.5}, "/flag must be true or false, not the number 0.5"),
         ({"whole": 5.7}, "/whole must be a whole number, not the number 5.7"),
+        ({"whole": "1e3"}, '/whole must be a whole number, not the text "1e3"'),
         ({"whole": True}, "/whole must be a whole number, not true"),
         ({"whole": "1_000"}, '/whole must be a whole number, not the text "1_000"'),
         ({"number": "nan"}, '/number must be a number, not the text "nan"'),
@@ -82,6 +84,7 @@ def test_a_value_is_read_as_leniently_as_by_jackson(given: JsonObject, read: Out
         ({"text": ["t"]}, "/text must be text, not a list"),
         ({"atLeast": 0}, "/atLeast must be a whole number from 1 to 9, not the number 0"),
         ({"even": "abc"}, '/even must be an even text, not the text "abc"'),
+        ({"inner": "null"}, '/inner must be an object, not the text "null"'),
         ({"inner": 5}, "/inner must be an object, not the number 5"),
         ({"inner": {"names": "n"}}, '/inner/howMany is needed; /inner/names must be a list, not the text "n"'),
         ({"inner": {"howMany": None}}, "/inner/howMany is needed"),
@@ -99,6 +102,7 @@ def test_everything_that_is_wrong_is_said_with_its_place(given: Json, wrong: str
     assert isinstance(found, tuple)
     assert "; ".join(f"{one.pointer} {one.said}" for one in found) == wrong
     assert records.wrongs(given, Outer) == found
+    assert records.quickly(given, Outer) == found
 
 
 def test_numbers_and_flags_are_taken_as_text_where_only_text_fits() -> None:
@@ -138,6 +142,17 @@ def test_beside_expressions_what_is_wrong_is_wrong() -> None:
     given: JsonObject = {"inner": {"howMany": "${a}", "names": ["${a}", []]}, "byName": {"${a}": 5, "b": 5}}
 
     assert [one.pointer for one in records.wrongs_unevaluated(given, Outer)] == ["/inner/names/1", "/byName/b"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"flag": "1"}, {"whole": "1e3"}, {"number": "NaN"}, {"inner": "null"}, {"byName": "null"}),
+        *({"number": float("inf")}, {"number": float("nan")}, {"number": -float("inf"), "anything": [{}]}),
+    ],
+)
+def test_what_only_msgspec_takes_is_wrong_before_evaluation_too(given: JsonObject) -> None:
+    assert records.wrongs_unevaluated(given, Outer) == records.wrongs(given, Outer) != ()
 
 
 def test_what_is_wrong_becomes_a_problem_with_its_name() -> None:

@@ -85,3 +85,11 @@ def test_the_bounded_matcher_finds_what_backtracking_finds(pattern: str, text: s
         assume(False)
 
     assert ours == [match.span() for match in re.finditer(pattern, text)]
+
+
+def test_a_pattern_without_repeats_is_cheap_on_long_text() -> None:
+    assert Pattern("a").steps("a" * 1_000_000) < 50_000
+
+
+def test_small_repeats_beside_one_another_are_counted_with_all_ways_to_share_the_text() -> None:
+    assert list(Pattern("a{0,8}" * 8 + "b").finds("a" * 200)) == []  # by `re` it would take minutes

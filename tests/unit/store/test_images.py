@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests import waiting
 from tests.registry_servers import AT, database_of, image_store, images_of
 
 from gennaker.interfaces.registry import TagEvent
@@ -298,7 +299,7 @@ def test_a_killed_server_leaves_nothing_half_made(tmp_path: Path) -> None:
                 while True:
                     number += 1
                     acknowledged.append(push_over_http(host, number))
-            killer.join()
+            waiting.joined(killer)
     with server_process(tmp_path, 7) as (_, host):
         check_all(host, acknowledged, tmp_path)
     with database_of(tmp_path) as database:

@@ -21,7 +21,9 @@ def stage(context: JsonObject, memory: JsonObject | None = None) -> Stage:
 
 def round_trip(record: Stage) -> Stage:
     packed = Large().pack(record)
-    whole = values.unpacked(packed.body, values.references(packed.references), packed.blobs)
+    whole = values.unpacked(
+        packed.body, values.references(packed.references), lambda digest: codec.decode_json(packed.blobs[digest])
+    )
     return msgspec.convert(whole, type=Stage)
 
 
@@ -68,7 +70,7 @@ def test_a_value_that_is_stored_is_not_written_again() -> None:
     large = Large()
     nested: Json = ["y" * 100] * 1000
     first = stage({"a": LARGE, "b": {"c": nested}})
-    large.remember([first], [large.pack(first)])
+    large.remember([(first, large.pack(first))])
 
     again = large.pack(stage({"b": {"c": nested}, "a": LARGE, "more": 1}))
     equal = large.pack(stage({"a": "".join(LARGE)}))
@@ -102,7 +104,7 @@ def test_the_memory_of_stored_values_is_bounded() -> None:
     kept = [f"{number}" + LARGE for number in range(100)]
     for value in kept:
         one = stage({"a": value})
-        large.remember([one], [large.pack(one)])
+        large.remember([(one, large.pack(one))])
 
     assert len(large.pack(stage({"a": kept[0]})).blobs) == 1
     assert len(large.pack(stage({"a": kept[99]})).blobs) == 0
@@ -111,7 +113,7 @@ def test_the_memory_of_stored_values_is_bounded() -> None:
 def test_looking_stops_where_the_budget_ends() -> None:
     large = Large()
     stored = stage({"a": LARGE})
-    large.remember([stored], [large.pack(stored)])
+    large.remember([(stored, large.pack(stored))])
     wide: Json = list(range(200))
 
     assert large.pack(stage({"a": LARGE, "b": "small"}), budget=100).references

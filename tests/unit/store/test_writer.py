@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select
+from structlog.testing import capture_logs
 
 from gennaker.store import tables
 from gennaker.store.batches import driver
 from gennaker.store.database import NAME, Database
 from gennaker.store.failures import StoreUnusable
+from gennaker.store.rows import CommitRows
+from gennaker.store.writer import Job, Writer
 
 
 @pytest.fixture
@@ -126,6 +129,55 @@ def test_a_lost_transaction_is_made_again_change_by_change(database: Database) -
     assert calls == ["losing", "losing"]
 
 
+def refusing(*statements: str) -> Callable[[Connection], None]:
+    """A change after which the database refuses each of these once."""
+    left = [*statements]
+
+    def judge(action: int, said: str | None, *_: str | None) -> int:
+        if action == sqlite3.SQLITE_TRANSACTION and said in left:
+            left.remove(said)
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    return lambda connection: driver(connection).set_authorizer(judge)
+
+
+@pytest.mark.parametrize("is_commit", [True, False])
+def test_nothing_is_written_into_a_transaction_that_could_not_be_rolled_back(
+    database: Database, *, is_commit: bool
+) -> None:
+    added = CommitRows(
+        blobs=[], executions=[], queues=[("b", 1, "{}")], dropped=[], effects=[], handed_over=[], audit=()
+    )
+
+    async def check() -> None:
+        with pytest.raises(StoreUnusable):
+            await database.write(refusing("COMMIT", "ROLLBACK"))
+
+        await (database.commit(added) if is_commit else database.write(adding("b")))
+
+    with capture_logs() as logs:
+        asyncio.run(check())
+    assert keys(database) == {"b"}
+    assert [line["event"] for line in logs] == ["store.not_rolled_back"]
+
+
+def test_a_transaction_that_stays_open_has_every_change_refused(database: Database) -> None:
+    async def check() -> None:
+        await database.write(refusing("COMMIT", *["ROLLBACK"] * 3))
+
+    async def others() -> None:
+        with pytest.raises(StoreUnusable):
+            await database.write(adding("b"))
+        await database.write(adding("c"))
+
+    with capture_logs():
+        with pytest.raises(StoreUnusable):
+            asyncio.run(check())
+        asyncio.run(others())
+    assert keys(database) == {"c"}
+
+
 def test_a_cancelled_caller_gives_up_the_answer_not_the_change(database: Database) -> None:
     async def check() -> None:
         gate = threading.Event()
@@ -200,3 +252,78 @@ def test_a_reader_cannot_write(database: Database) -> None:
         asyncio.run(database.read(adding("a")))
 
     assert keys(database) == set()
+
+
+class Faulty:
+    """Breaks its promise where the change says so: raises instead of giving each job its answer."""
+
+    def commit(self, batch: list[Job[object]]) -> None:
+        for job in batch:
+            job.result = job.change(None)  # type: ignore[arg-type]  # these changes need no connection
+
+
+def test_a_fault_in_writing_is_an_answer_and_keeps_nobody_waiting() -> None:
+    writer = Writer(Faulty(), lambda: None)
+
+    async def check() -> None:
+        async with asyncio.timeout(60):
+            with pytest.raises(LookupError, match="a fault"):
+                await writer.write(lambda _: raising(LookupError("a fault"))())
+            assert await writer.write(lambda _: "the next") == "the next"
+
+    with capture_logs() as logs:
+        asyncio.run(check())
+        writer.close()
+    assert [line["event"] for line in logs] == ["store.fault"]
+
+
+class FaultyLater:
+    """Breaks it when the first of a lot is durable."""
+
+    def commit(self, batch: list[Job[object]]) -> None:
+        first, *others = batch
+        first.result, first.is_durable = first.change(None), True  # type: ignore[arg-type]  # as above
+        if others:
+            raise LookupError("a fault")
+
+
+def test_a_fault_is_no_answer_to_those_whose_change_is_durable() -> None:
+    writer = Writer(FaultyLater(), lambda: None)
+    began, gate = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        began.set()
+        assert gate.wait(60)
+
+    async def check() -> None:
+        first = asyncio.ensure_future(writer.write(hold))  # noqa: TID251 - awaited below
+        assert await asyncio.to_thread(began.wait, 60)
+        both = asyncio.gather(writer.write(lambda _: "durable"), writer.write(lambda _: "lost"), return_exceptions=True)
+        await asyncio.sleep(0)
+        gate.set()
+        await first
+        durable, lost = await both
+        assert (durable, repr(lost)) == ("durable", "LookupError('a fault')")
+
+    with capture_logs():
+        asyncio.run(check())
+        writer.close()
+
+
+def test_a_fault_after_a_commit_costs_no_answer() -> None:
+    faults = iter([LookupError("once")])
+
+    def keep() -> None:
+        for fault in faults:
+            raise fault
+
+    writer = Writer(Faulty(), keep)
+
+    async def check() -> None:
+        async with asyncio.timeout(60):
+            assert [await writer.write(lambda _: "a"), await writer.write(lambda _: "b")] == ["a", "b"]
+
+    with capture_logs() as logs:
+        asyncio.run(check())
+        writer.close()
+    assert [line["event"] for line in logs] == ["store.fault"]

@@ -3,10 +3,13 @@
 import asyncio
 import gc
 import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests import waiting
 
 from gennaker.transport import children
 from gennaker.transport.children import Place
@@ -37,6 +40,30 @@ def test_one_that_writes_too_much_is_gone(tmp_path: Path, stream: str) -> None:
         asyncio.run(children.run(endless, place(tmp_path), most_bytes=100_000))
 
     assert_gone(tmp_path)
+
+
+_AT_ONCE = (
+    "import fcntl, os, time; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20); os.write(1, bytes(1 << 20)); time.sleep(600)"
+)
+"""More in one go than a reader keeps: it stops reading, and so doesn't see the end, of which it hears by reading alone."""
+
+
+def test_one_that_writes_too_much_at_once_is_gone() -> None:
+    command = (sys.executable, "-I", "-S", "-c", _AT_ONCE)
+
+    with pytest.raises(children.TooMuchOutput):
+        asyncio.run(waiting.with_an_end(children.run(command, Place(environment={}), most_bytes=100_000), seconds=60))
+
+
+def test_one_whose_output_somebody_else_has_is_given_up_all_the_same(tmp_path: Path) -> None:
+    """A daemon that it has started, in a session of its own."""
+    command = ("sh", "-c", "setsid sh -c 'echo $$ > new; mv new pid; exec sleep 600' & exec sleep 600")
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(waiting.with_an_end(children.run(command, place(tmp_path), seconds=2), seconds=60))
+
+    waiting.until_seen((tmp_path / "pid").exists, "the daemon")
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 def test_output_that_is_bounded_is_all_there(tmp_path: Path) -> None:
@@ -72,15 +99,14 @@ def test_one_that_is_given_up_while_it_begins_is_waited_for(tmp_path: Path) -> N
 
 async def given_up(folder: Path, *, until: Callable[[], bool], times: int) -> None:
     async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(children.run(LONG, place(folder)))
-        while not until():  # noqa: ASYNC110 - a file, or turns of the loop
-            await asyncio.sleep(0)
+        running = group.create_task(children.run(LONG, place(folder)))
+        await waiting.until(until, "the moment to give it up", pause_seconds=0)
         for _ in range(times):
-            waiting.cancel()
+            running.cancel()
             await asyncio.sleep(0)
-        done, _ = await asyncio.wait((waiting,), timeout=NOT_SO_LONG_SECONDS)
+        done, _ = await asyncio.wait((running,), timeout=NOT_SO_LONG_SECONDS)
         assert done, "it was left to end by itself"
-    assert waiting.cancelled()
+    assert running.cancelled()
 
 
 def test_a_program_that_isn_t_there_is_said(tmp_path: Path) -> None:

@@ -95,3 +95,28 @@ def test_a_token_comes_by_its_reference_or_from_its_file_and_is_masked_from_then
     assert secrets.masked_text(said) == "bad credentials: ****, ****"
     with pytest.raises(Refused):
         asyncio.run(token_of(by_reference, "ci.hub", None))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "runs/..",
+        "runs/../../user",
+        "runs/%2e%2E/x",
+        "./x",
+        "group%2F..%2Fx",
+        "runs/5%2F..%2Fx",
+        "runs/..;x",
+        "runs/%2e%2e%3Bx/y",
+        "runs/..%5Cx",
+        "runs/1?all=true",
+        "runs/1#x",
+        "runs/..\\x",
+        "runs/1\n",
+        "a b",
+    ],
+)
+def test_what_somebody_names_leads_nowhere_else(target: Target, path: str) -> None:
+    with pytest.raises(Refused, match="names nothing of main"):
+        asyncio.run(CiHttp(name="main", address=target.url).request("GET", path))
+    assert not target.asked

@@ -61,6 +61,21 @@ def test_an_answer_that_is_no_problem_document_is_said_as_it_is(
         client.get("/x")
 
 
+@pytest.mark.parametrize("answer", [b"<h1>Sign in</h1>", b"[" * 100_000], ids=["a page", "brackets"])
+def test_a_good_answer_that_is_no_json_is_said(api: ApiServer, tmp_path: Path, answer: bytes) -> None:
+    api.will("GET /x", answer)
+
+    with closing(Client(tmp_path)) as client, pytest.raises(Refused, match="answers to /x is no JSON"):
+        client.get("/x")
+
+
+def test_a_redirect_is_not_followed_and_that_is_said(api: ApiServer, tmp_path: Path) -> None:
+    api.will("GET /x", b"", status=302)
+
+    with closing(Client(tmp_path)) as client, pytest.raises(Refused, match="sends us on"):
+        client.get("/x")
+
+
 def test_live_updates_are_read_and_comments_passed_over(api: ApiServer, tmp_path: Path) -> None:
     text = b': still here\r\n\r\nid: 1\r\nevent: execution\r\ndata: {"id":"x"}\r\n\r\n'
     api.will("GET /api/v1/events", text)

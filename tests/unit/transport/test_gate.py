@@ -47,6 +47,10 @@ def test_credentials_are_sent_as_gate_takes_them(credentials: Credentials, heade
         (httpx2.Response(302, headers={"Location": "/login"}), "gate.refused"),
         (httpx2.Response(403, json={"message": "Access is denied"}), "gate.refused"),
         (httpx2.Response(500, text="oops"), "gate.refused"),
+        (
+            httpx2.Response(200, headers={"content-encoding": "gzip"}, stream=httpx2.ByteStream(b"plain")),
+            "gate.unreachable",
+        ),
     ],
 )
 def test_what_is_no_answer_is_refused(answer: httpx2.Response, code: str) -> None:

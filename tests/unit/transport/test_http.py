@@ -15,16 +15,22 @@ from gennaker.transport.http import (
     HttpLimits,
     NoAnswer,
     TooManyRedirects,
+    host_and_port,
 )
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
-OUTSIDE = {"hooks.example.org": "93.184.216.34", "other.example.org": "93.184.216.35"}
+OUTSIDE = {
+    "hooks.example.org": "93.184.216.34",
+    "other.example.org": "93.184.216.35",
+    "xn--strae-oqa.example": "93.184.216.36",
+}
+INSIDE = {"xn--bcher-kva.example": "10.0.0.1"}
 
 
 async def resolve(host: str, _port: int) -> tuple[str, ...]:
     if host == "unknown.example.org":
         raise OSError(-2, "Name or service not known")
-    return (OUTSIDE.get(host, host),)
+    return ((OUTSIDE | INSIDE).get(host, host),)
 
 
 def ask(
@@ -105,6 +111,45 @@ def test_an_address_inside_may_be_allowed_by_host_and_port() -> None:
         ask(fine, "http://127.0.0.1:9001/", allowed=("127.0.0.1:9000",))
 
 
+@pytest.mark.parametrize("written", ["[::1]:9000", "::1:9000", "[0:0:0:0:0:0:0:1]:9000"])
+def test_an_address_of_ipv6_may_be_allowed_however_it_is_written(written: str) -> None:
+    assert ask(fine, "http://[::1]:9000/", allowed=(written,)).status == 200
+    with pytest.raises(AddressRefused, match=r'add "\[::1\]:9001" to the setting webhook-hosts'):
+        ask(fine, "http://[::1]:9001/", allowed=(written,))
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://127.0.0.1/", "127.0.0.1:443"),
+        ("http://127.0.0.1/", "127.0.0.1:80"),
+        ("http://[::1]/", "[::1]:80"),
+        ("http://LocalHost:9000/x", "localhost:9000"),
+    ],
+)
+def test_what_a_url_leads_to_is_allowed_with_the_port_that_it_has_without_saying_so(url: str, place: str) -> None:
+    assert host_and_port(url) == place
+    assert ask(fine, url.lower().replace("localhost", "127.0.0.1"), allowed=(place, "127.0.0.1:9000")).status == 200
+
+
+@pytest.mark.parametrize("written", ["xn--bcher-kva.example:80", "bücher.example:80", "BÜCHER.example:80"])
+@pytest.mark.parametrize("url", ["http://bücher.example/", "http://xn--bcher-kva.example/", "http://bücher.example:0/"])
+def test_a_name_with_other_letters_may_be_allowed_in_either_form(written: str, url: str) -> None:
+    assert host_and_port(url) == "bücher.example:80"
+    assert ask(fine, url, allowed=(written,)).status == 200
+
+
+def test_a_name_with_other_letters_is_looked_up_as_the_host_header_has_it() -> None:
+    seen: list[tuple[str, object]] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        seen.append((request.headers["host"], request.extensions["sni_hostname"]))
+        return httpx2.Response(200)
+
+    assert ask(handle, "https://straße.example/").status == 200
+    assert seen == [("xn--strae-oqa.example", "xn--strae-oqa.example")]
+
+
 def test_a_redirect_inwards_is_refused() -> None:
     with pytest.raises(AddressRefused):
         ask(redirecting("http://127.0.0.1/end"), "http://hooks.example.org/")
@@ -160,3 +205,31 @@ def test_whether_the_request_may_have_been_seen_is_said(error: Exception, was_se
 def test_an_unknown_host_is_a_failure_before_sending() -> None:
     with pytest.raises(HttpFailure, match="unknown"):
         ask(fine, "http://unknown.example.org/")
+
+
+def test_an_answer_that_cannot_be_unpacked_is_no_answer() -> None:
+    def handle(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-encoding": "gzip"}, stream=httpx2.ByteStream(b"plain"))
+
+    with pytest.raises(NoAnswer) as caught:
+        ask(handle, "https://hooks.example.org/x", method="POST")
+
+    assert caught.value.was_sent
+
+
+@pytest.mark.parametrize("host", ["a..b", ".example.org", "a" * 64 + ".example.org"])
+def test_what_is_no_name_of_a_host_is_refused(host: str) -> None:
+    async def story() -> None:
+        client = GuardedClient(transport=httpx2.MockTransport(fine))
+        try:
+            with pytest.raises(AddressRefused, match="is no name of a host"):
+                await client.request("GET", f"https://{host}/")
+        finally:
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_header_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(AddressRefused, match="characters that no header can have"):
+        ask(fine, "https://hooks.example.org/x", Title="Größe")

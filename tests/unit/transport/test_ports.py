@@ -1,6 +1,9 @@
 """Free ports, and listening on one."""
 
+import resource
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -43,3 +46,42 @@ def test_the_parts_of_an_answer_do_not_wait_for_one_another() -> None:
         accepted, _ = listening.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+ANY = resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "limit"),
+    [
+        (256, 300, 300),
+        (1_024, 9_000, 8_192),
+        (1_024, ANY, 8_192),
+        (9_000, 9_000, 9_000),
+        (1_048_576, 1_048_576, 1_048_576),
+        (ANY, ANY, ANY),
+    ],
+)
+def test_as_many_files_may_be_open_as_are_needed_and_allowed(soft: int, hard: int, limit: int) -> None:
+    assert ports.raised_limit(soft, hard) == limit
+
+
+def test_no_more_files_are_reckoned_with_than_are_needed_however_many_are_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def reckoned(soft: int, hard: int) -> int:
+        monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+        return ports.room_for_files()
+
+    assert [reckoned(9_000, 9_000), reckoned(1_048_576, 1_048_576), reckoned(ANY, ANY)] == [8_192] * 3
+
+
+def test_the_limit_of_open_files_is_raised() -> None:
+    script = (
+        "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (100, 120)); from gennaker.transport import ports; "
+        "print(ports.room_for_files(), r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.split() == ["120", "120"]

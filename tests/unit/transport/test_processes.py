@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+from tests import waiting
 
 from gennaker.transport import shim
 from gennaker.transport.permissions import private_files
@@ -168,8 +169,11 @@ def test_what_has_left_the_session_of_a_stopped_child_is_killed_too(tmp_path: Pa
     async def story() -> None:
         processes = Processes(tmp_path)
         await processes.start("run", shell(f"{DAEMON} echo ready; sleep 60", str(tmp_path)))
-        while "ready" not in await processes.tail("run"):  # noqa: ASYNC110 - another process writes it
-            await asyncio.sleep(0.02)
+
+        async def is_ready() -> bool:
+            return "ready" in await processes.tail("run")
+
+        await waiting.until_found(is_ready, "the child to be ready")
         await processes.stop("run", is_immediate=is_immediate)
         await processes.wait("run", SOON)
 
@@ -193,7 +197,7 @@ def test_a_run_that_is_started_by_another_ends_with_it_and_no_foreign_process_do
         assert foreign.poll() is None
     finally:
         foreign.kill()
-        foreign.wait()
+        foreign.wait(60)
 
 
 def test_logs_are_rotated_and_bounded(tmp_path: Path) -> None:

@@ -1,13 +1,10 @@
 """TLS: authorities are the machine's, names are checked, and the certificates are read once."""
 
 import ssl
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.fakes import certificates
 
 from gennaker.transport import tls
 
@@ -30,29 +27,7 @@ def test_certificates_and_names_are_checked_whatever_the_environment_says(monkey
 
 @pytest.fixture
 def own(tmp_path: Path) -> str:
-    """A certificate that is its own authority, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(at)
-        .not_valid_after(at + timedelta(days=36500))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    pem = serialization.Encoding.PEM
-    file = tmp_path / "own.pem"
-    file.write_bytes(
-        made.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain),
-    )
-    return str(file)
+    return certificates.make(tmp_path / "own.pem", NAME)
 
 
 def shown(client: ssl.SSLContext, own: str) -> bool:

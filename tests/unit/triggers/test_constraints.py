@@ -43,3 +43,10 @@ def test_a_key_that_is_not_there_is_a_path(path: str, expected: bool) -> None:
     payload: dict[str, Json] = {"a": {"b": "main"}, "l": [{"n": "x"}, {"n": "main"}]}
 
     assert constraints.hold({path: r"\p{Alpha}{4}"}, payload) is expected
+
+
+@pytest.mark.parametrize(
+    "path", ["$[?search(@,'(a+)+$')]", f"$[{'9' * 900}]", f"$[?@=={'9' * 900}]", "$" + ".a" * 20_000, "$" + "[" * 5_000]
+)
+def test_no_path_of_a_constraint_holds_the_others_up(path: str) -> None:
+    assert not constraints.hold({path: "x"}, {"text": "a" * 40 + "!"})

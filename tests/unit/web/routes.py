@@ -129,14 +129,18 @@ OPEN = {
     "GET /applications/shop/serverGroups": 200,
     "GET /applications/shop/serverGroups/x/x/x": 404,
     "GET /applications/shop/snapshots/x": 501,
+    "GET /applications/shop/snapshots/x/history": 501,
     "GET /applications/shop/tasks/x/details/x": 501,
-    "GET /artifactory/names": 501,
-    "GET /artifacts/account/x/names": 501,
-    "GET /artifacts/account/x/versions": 501,
+    "GET /artifactory/names": 200,
+    "GET /bakery/options": 200,
+    "GET /artifacts/account/x/names": 400,
+    "GET /artifacts/account/x/versions": 400,
     "GET /artifacts/content-address/shop/x": 501,
     "GET /artifacts/credentials": 200,
     "PUT /artifacts/fetch": 400,
     "GET /auth/apiTokens": 501,
+    "GET /auth/apiTokens/admin/users": 501,
+    "GET /auth/apiTokens/serviceAccounts": 501,
     "POST /auth/apiTokens": 400,
     "DELETE /auth/apiTokens/x": 501,
     "POST /auth/deleteSessionCache": 501,
@@ -146,17 +150,29 @@ OPEN = {
     "GET /canaries/x": 501,
     "GET /canaryConfigs": 501,
     "GET /pipelineTemplate": 501,
+    "GET /swagger-ui.html": 501,
+    "GET /v3/api-docs": 501,
+    "GET /applications/shop/snapshots": 501,
+    "GET /notifications/webhook/x": 501,
+    "POST /notifications/webhook/x": 501,
+    "DELETE /notifications/webhook/x": 501,
     "POST /convertPipelineToTemplate": 501,
     "PUT /admin/executions/forceCancel": 400,
     "PUT /admin/forceCancelExecution": 400,
     "GET /capabilities/quietPeriod": 200,
     "GET /certificates": 200,
-    "GET /charts/find": 501,
+    "GET /certificates/x": 200,
+    "GET /charts/find": 200,
     "GET /ci/builds": 501,
+    "GET /ci/builds/x/output": 501,
+    "GET /codebuild/accounts": 200,
     "GET /credentials/type/webhook": 501,
     "GET /cron/validate": 400,
     "GET /firewalls": 200,
-    "GET /firewalls/x/x/x": 501,
+    "GET /firewalls/x": 200,
+    "GET /functions": 200,
+    "GET /gcb/accounts": 200,
+    "GET /firewalls/x/x/x": 404,
     "GET /history/x": 501,
     "GET /images/find": 200,
     "GET /images/tags": 200,
@@ -168,13 +184,14 @@ OPEN = {
     "GET /loadBalancers/x/x/x": 200,
     "GET /networks": 200,
     "GET /networks/x": 200,
-    "GET /nexus/names": 501,
+    "GET /nexus/names": 200,
     "DELETE /notifications/application/shop": 200,
     "GET /notifications/application/shop": 200,
     "POST /notifications/application/shop": 200,
     "POST /notifications/callbacks/ci": 501,
     "GET /notifications/metadata": 200,
     "GET /pagerDuty/services": 200,
+    "GET /pagerDuty/oncalls": 200,
     "GET /pipelineConfigs/x/convertToTemplate": 501,
     "GET /plugins/deck/plugin-manifest.json": 200,
     "GET /plugins/info": 501,
@@ -184,7 +201,8 @@ OPEN = {
     "GET /roles/x": 200,
     "GET /search": 200,
     "GET /securityGroups": 200,
-    "GET /securityGroups/x/x/x": 501,
+    "GET /securityGroups/x": 200,
+    "GET /securityGroups/x/x/x": 404,
     "GET /serverGroups": 200,
     "GET /serverGroups/x/x/x": 404,
     "GET /manifests/x/x/x": 404,
@@ -198,7 +216,7 @@ OPEN = {
     "POST /tags": 501,
     "GET /tasks/x/details/x": 501,
     "GET /v2/builds": 200,
-    "GET /v2/canaries/metadata/metricsService": 501,
+    "GET /v2/canaries/metadata/metricsService": 200,
     "GET /vpcs": 200,
 }
 OPEN |= {
@@ -207,9 +225,12 @@ OPEN |= {
     for below in ("", "/x")
     for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
 }
+OPEN["GET /pipelineTemplates"] = 200
 OPEN |= dict.fromkeys(("POST /credentials", "PUT /credentials", "DELETE /credentials/x", "PUT /canaries/x/end"), 501)
 OPEN |= dict.fromkeys(("POST /plugins/publish/x/x", "GET /artifacts/x/x", "GET /artifacts/x/x/x"), 501)
-OPEN |= dict.fromkeys(("GET /v3/builds/x/builds", "GET /v3/builds/x/job", "GET /v3/builds/x/jobs"), 501)
+OPEN |= {"GET /v3/builds": 200, "GET /v2/builds/x/jobs": 404, "GET /v3/builds/x/jobs": 404}
+OPEN |= dict.fromkeys(("GET /v3/builds/x/build/x", "GET /v3/builds/x/builds", "GET /v3/builds/x/job"), 400)
+OPEN |= dict.fromkeys(("GET /v2/builds/x/jobs/x", "GET /v2/builds/x/builds/x", "GET /v2/builds/x/build/x/x"), 404)
 """What answers without credentials, and how: Gate's and Orca's routes, webhooks, health and the page. Everything else needs them."""
 CLOSED = {
     "GET /api/v1/applications",

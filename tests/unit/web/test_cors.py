@@ -1,6 +1,7 @@
 """CORS: pages of configured origins may use the API; no other page may, and none changes anything in their name."""
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import quote
 
 from tests.fakes.website import Website
 from tests.harness import Harness
@@ -12,7 +13,7 @@ ASKS = {"access-control-request-method": "POST", "access-control-request-headers
 
 
 def visit(work: Callable[[Website], Awaitable[None]], *origins: str) -> None:
-    server = ServerSettings(allowed_origins=origins, names=("cd.example.org",))
+    server = ServerSettings(allowed_origins=origins, names=("cd.example.org",), base_url="https://ci.example.org")
     harness = Harness(settings=Settings(server=server, sign_in=SignInSettings(required=bool(origins))))
 
     async def main() -> None:
@@ -65,3 +66,33 @@ def test_the_settings_names_are_answered_to_only_where_people_sign_in() -> None:
     visit(work, DECK)
     visit(work)
     assert found == [200, 403]
+
+
+def test_signing_in_leads_back_to_pages_of_the_settings_names_and_origins_and_to_no_others() -> None:
+    async def work(site: Website) -> None:
+        async def led(to: str) -> tuple[int, str | None]:
+            answer = await site.get("/auth/redirect?to=" + quote(to, safe=""))
+            return answer.status, answer.headers.get("location")
+
+        for own in (
+            f"{DECK}/#/applications",
+            "https://cd.example.org/#/applications?q=a",
+            "https://CI.example.org:9000/",
+            "http://localhost:9000/",
+            "/ui/",
+        ):
+            assert await led(own) == (302, own)
+        for foreign in (
+            "http://deck.example.org/",
+            f"{DECK}:444/",
+            f"{DECK}.evil.example/",
+            f"{DECK}@evil.example/",
+            "https://evil.example\\@cd.example.org/",
+            "https://cd.example.org.evil.example/",
+            "ftp://cd.example.org/",
+            "cd.example.org",
+            "https:///",
+        ):
+            assert (await led(foreign))[0] == 400, foreign
+
+    visit(work, DECK)

@@ -1,5 +1,6 @@
 """Idempotency-Key: what starts something starts it once for each key, whoever repeats it and whatever became of the server."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -62,6 +63,60 @@ def test_a_repeated_run_saves_nothing_again_and_minds_what_it_was_meant_for() ->
         assert (stale.status, stale.json["code"], await started(site)) == (412, "precondition.failed", 1)
         wanted = await site.post("/api/v1/run", PIPELINE, headers={"if-match": '"1"'})
         assert (wanted.status, wanted.json["revision"], await started(site)) == (202, 2, 2)
+
+    run(work)
+
+
+def test_runs_that_come_at_once_with_one_key_save_one_revision() -> None:
+    async def work(site: Website) -> None:
+        every = await asyncio.gather(*(site.post("/api/v1/run", PIPELINE, headers=KEY) for _ in range(5)))
+        assert {one.status for one in every} == {202}
+        assert {one.json["executionId"] for one in every} == {every[0].json["executionId"]}
+        definitions = site.ports.services.definitions
+        assert [one.revision for one in await definitions.list("pipeline")] == [1]
+
+        changed = {**PIPELINE, "description": "again"}
+        again = await asyncio.gather(
+            *(site.post("/api/v1/run", changed, headers={"idempotency-key": "k2"}) for _ in range(5))
+        )
+        assert {(one.status, one.json["revision"]) for one in again} == {(202, 2)}
+        history = await definitions.history("pipeline", every[0].json["pipelineId"])
+        assert [one.revision for one in history] == [2, 1]
+
+    run(work)
+
+
+def test_a_run_that_broke_off_after_saving_saves_nothing_again() -> None:
+    async def work(site: Website) -> None:
+        documents = site.ports.services.documents("web.idempotency")
+        first = await site.post("/api/v1/run", PIPELINE, headers={**KEY, "if-none-match": "*"})
+        (kept,) = await documents.list()
+        await documents.put(kept.key, {name: value for name, value in kept.body.items() if name != "answer"})
+
+        again = await site.post("/api/v1/run", PIPELINE, headers={**KEY, "if-none-match": "*"})
+
+        assert (again.status, again.json) == (202, first.json)
+        assert len(await site.ports.services.definitions.history("pipeline", first.json["pipelineId"])) == 1
+
+    run(work)
+
+
+def test_a_run_that_somebody_else_came_before_is_refused_and_can_be_repeated() -> None:
+    async def work(site: Website) -> None:
+        first = await site.post("/api/v1/run", PIPELINE)
+        documents, definitions = site.ports.services.documents("web.idempotency"), site.ports.services.definitions
+        pipeline_id = first.json["pipelineId"]
+        mine = {**PIPELINE, "description": "mine"}
+        assert (await site.post("/api/v1/run", mine, headers=KEY)).json["revision"] == 2
+        (kept,) = await documents.list()
+        late = {**kept.body["intent"], "revision": 1, "at": "2020-01-01T00:00:00Z"}  # as if it had not been saved
+        await documents.put(kept.key, {"request": kept.body["request"], "at": kept.body["at"], "intent": late})
+
+        refused, repeated = [await site.post("/api/v1/run", mine, headers=KEY) for _ in range(2)]
+
+        assert (refused.status, refused.json["code"]) == (409, "definition.changed")
+        assert (repeated.status, repeated.json["revision"]) == (202, 3)
+        assert len(await definitions.history("pipeline", pipeline_id)) == 3
 
     run(work)
 

@@ -65,7 +65,7 @@ def test_a_pipeline_is_started_with_its_trigger_without_being_stored() -> None:
 
 
 def test_what_only_the_reference_evaluates_ends_the_execution_before_it_begins() -> None:
-    notified = {"type": "email", "address": "${ T(Double).toHexString(1.0) }", "when": ["pipeline.complete"]}
+    notified = {"type": "email", "address": "${ T(String).format('%a', 1.5) }", "when": ["pipeline.complete"]}
     unknown = {**notified, "address": "${ unknown }${ #nothing() }${"}
 
     async def work(site: Website) -> None:

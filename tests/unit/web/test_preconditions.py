@@ -1,6 +1,7 @@
 """Entity tags: who changes what somebody else has changed meanwhile is told so, and nothing is overwritten."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from tests.harness import Harness
 from tests.unit.access.test_signing_in import PASSWORD
 
 from gennaker.access.stored_secrets import SecretRules
+from gennaker.migration.phases import Phases, Standing
+from gennaker.model.audit import AuditEntry
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.flow import plugin as flow
@@ -177,3 +180,50 @@ def test_the_stores_refusal_is_a_failed_condition_for_who_has_set_one() -> None:
     with pytest.raises(Refused) as unconditional, Conditions().writing():
         raise refusal
     assert (conditional.value.status, unconditional.value.status) == (412, 409)
+
+
+def test_an_application_is_cut_over_from_where_it_was_seen_to_stand() -> None:
+    async def work(site: Website) -> None:
+        bundle = {"applications": [{"name": "shop"}], "pipelines": []}
+        tags = []
+        for is_shadow in (False, True):
+            taken = {"bundle": bundle, "source": "files", "isShadow": is_shadow}
+            assert (await call(site, "POST", "/api/v1/imports", taken)).status == 200
+            tags.append((await call(site, "GET", "/api/v1/imports")).json["applications"][0]["etag"])
+        cut_over = "/api/v1/imports/shop/cut-over"
+
+        stale = await call(site, "POST", cut_over, {}, if_match=tags[0])
+        unknown = await call(site, "POST", "/api/v1/imports/none/cut-over", {}, if_match="*")
+        done = await call(site, "POST", cut_over, {}, if_match=tags[1])
+
+        [problem] = stale.json["problems"]
+        assert (stale.status, unknown.status, problem["details"]["present"]["phase"]) == (412, 412, "shadow")
+        assert (done.status, done.json["phase"]) == (200, "live")
+
+    visit(work, harness=Harness(flow.plugin))
+
+
+def test_of_two_cut_overs_at_once_the_audit_log_says_which_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, change = asyncio.Barrier(2), Phases.change
+
+    async def at_once(phases: Phases, after: Standing, *, before: Standing, audit: Sequence[AuditEntry]) -> None:
+        await both.wait()
+        await change(phases, after, before=before, audit=audit)
+
+    monkeypatch.setattr(Phases, "change", at_once)
+
+    async def work(site: Website) -> None:
+        taken = {"bundle": {"applications": [{"name": "shop"}], "pipelines": []}, "source": "files", "isShadow": True}
+        assert (await call(site, "POST", "/api/v1/imports", taken)).status == 200
+        cut_over = "/api/v1/imports/shop/cut-over"
+
+        answers = await asyncio.gather(*(call(site, "POST", cut_over, {}) for _ in range(2)))
+
+        assert sorted(one.status for one in answers) == [200, 409]
+        await site.refusals.settle()
+        listed = [one.entry for one in await site.ports.services.audit.records()]
+        assert [one.action for one in listed].count("application.cut_over") == 1
+        [refused] = [one.details for one in listed if one.action == "request.refused"]
+        assert refused["code"] == "import.changed"
+
+    visit(work, harness=Harness(flow.plugin))

@@ -12,10 +12,13 @@ from tests.fakes.journal import MemoryJournal
 from tests.fakes.scripted import Target
 from tests.fakes.website import Answer, Website
 from tests.harness import Harness
+from tests.unit.web import test_access as access
 
 from gennaker.interfaces.journal import Commit
 from gennaker.interfaces.storage import StoreUnusable
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem
+from gennaker.model.statuses import Status
 from gennaker.plugins.flow import plugin as flow
 from gennaker.settings import ServerSettings, Settings
 
@@ -71,6 +74,17 @@ def test_what_can_not_be_answered_is_said_as_a_problem(method: str, path: str, s
     async def work(site: Website) -> None:
         answer = await site.call(method, path, json={} if method == "POST" else None)
         assert_problem(answer, status, code, is_gates=not path.startswith("/api/"))
+
+    visit(work)
+
+
+def test_wrong_parameters_are_named_each_in_plain_words() -> None:
+    async def work(site: Website) -> None:
+        answer = await site.call("GET", "/api/v1/executions?limit=0&status=ODD")
+        limit, status = sorted(answer.json["problems"], key=lambda one: str(one["message"]))
+        assert limit == {"code": "request.invalid", "message": "query parameter limit: Expected `int` >= 1"}
+        assert status["message"] == "query parameter status: Invalid enum value 'ODD'"
+        assert status["remedy"] == f"Use one of {', '.join(one.value for one in Status)}."
 
     visit(work)
 
@@ -170,8 +184,11 @@ def test_all_that_is_wrong_with_a_pipeline_is_said_at_once_and_nothing_is_stored
     visit(work)
 
 
-@pytest.mark.parametrize(("code", "status"), [("store.full", 507), ("store.disk", 503)])
-def test_a_store_that_can_not_be_used_is_said_with_what_to_do(code: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "status", "title"),
+    [("store.full", 507, "There is nowhere to keep it"), ("store.disk", 503, "The store can't be used")],
+)
+def test_a_store_that_can_not_be_used_is_said_with_what_to_do(code: str, status: int, title: str) -> None:
     class Unusable(MemoryJournal):
         async def commit(self, commit: Commit) -> None:
             raise StoreUnusable(Problem(code=code, message="It can't be written.", remedy="Make room."))
@@ -180,6 +197,7 @@ def test_a_store_that_can_not_be_used_is_said_with_what_to_do(code: str, status:
         answer = await site.post("/api/v1/run", RUN)
         assert_problem(answer, status, code)
         assert answer.json["detail"] == "It can't be written. Make room."
+        assert answer.json["title"] == title
 
     visit(work, journal=Unusable())
 
@@ -197,3 +215,47 @@ def test_a_fault_of_our_own_is_said_without_its_trace() -> None:
         assert (await site.get("/health/live")).status == 200
 
     visit(work, journal=Faulty())
+
+
+def test_what_is_refused_behind_the_guard_is_audited_too() -> None:
+    async def work(site: Website) -> None:
+        await access.token_of_account(site, "robot", "admin")
+        trigger: JsonObject = {"type": "webhook", "source": "x", "enabled": True, "runAsUser": "robot"}
+        saved: JsonObject = {"application": "shop", "name": "Mine", "stages": [], "triggers": [trigger]}
+        answer = await site.post("/pipelines", saved, token=await access.token_of(site, "writer"))
+        assert answer.status == 403, answer.body
+        found = [one.entry for one in await site.ports.services.audit.records() if one.entry.action == "access.refused"]
+        assert [(one.actor, one.subject) for one in found] == [("writer", "route:POST /pipelines")]
+        assert "robot" in str(found[0].details["why"])
+
+    access.visit(work)
+
+
+def test_a_foreign_page_is_audited_with_whose_cookie_it_has_used() -> None:
+    async def work(site: Website) -> None:
+        foreign = {"origin": "http://evil.example"}
+        for token in (await access.token_of(site, "executor"), None):
+            answer = await site.call("PUT", "/pipelines/e1/cancel", token=token, headers=foreign)
+            assert (answer.status, answer.json["code"]) == (403, "request.foreign_origin")
+        found = [one.entry for one in await site.ports.services.audit.records() if one.entry.action == "access.refused"]
+        subject = "route:PUT /pipelines/e1/cancel"
+        assert [(one.actor, one.subject) for one in found] == [("executor", subject), ("anonymous", subject)]
+        assert "another origin" in str(found[0].details["why"])
+
+    access.visit(work)
+
+
+def test_tokens_that_are_nobodys_are_audited_and_counted() -> None:
+    async def work(site: Website) -> None:
+        for secret in ("spk_forgotten", "spk_forgotten", "spk_guessed"):
+            assert (await site.get("/applications/shop", token=secret)).status == 401
+        await site.refusals.settle()
+        found = [one.entry for one in await site.ports.services.audit.records()]
+        refused = [one for one in found if one.action == "sign_in.refused"]
+        assert [(one.actor, one.details["via"], one.details.get("more")) for one in refused] == [
+            ("anonymous", "api", None),
+            ("anonymous", "api", 2),
+        ]
+        assert "forgotten" not in str(refused)
+
+    access.visit(work)

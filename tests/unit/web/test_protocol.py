@@ -31,15 +31,22 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 def talk(work: Talk) -> None:
+    async def with_one(address: tuple[str, int]) -> None:
+        reader, writer = await asyncio.open_connection(*address)
+        await work(reader, writer)
+        writer.close()
+
+    served(with_one)
+
+
+def served(work: Callable[[tuple[str, int]], Awaitable[None]], **bounds: Any) -> None:
     async def main() -> None:
         config = uvicorn.Config(application, log_config=None, lifespan="off", ws="none")
         state = ServerState()
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: BoundedHeads(config, state, {}), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: BoundedHeads(config, state, {}, **bounds), "127.0.0.1", 0)
         async with server, asyncio.timeout(120):
-            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            await work(reader, writer)
-            writer.close()
+            await work(server.sockets[0].getsockname())
 
     asyncio.run(main())
 
@@ -128,3 +135,33 @@ def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> 
         assert await answer(reader) == (200, b"2 1 3")
 
     talk(work)
+
+
+def test_one_connection_too_many_is_hung_up_on_and_told_until_another_ends() -> None:
+    told: list[str] = []
+    request = b"GET /a HTTP/1.1\r\n\r\n"
+
+    async def work(address: tuple[str, int]) -> None:
+        kept = [await asyncio.open_connection(*address) for _ in range(2)]
+        for reader, writer in kept:
+            writer.write(request)
+            assert (await answer(reader))[0] == 200
+        reader, writer = await asyncio.open_connection(*address)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        assert told == ["connections.too_many"]
+
+        kept[0][1].close()
+
+        while True:  # the server hears of the end in its own time
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(request)
+            with contextlib.suppress(ConnectionResetError, asyncio.IncompleteReadError):
+                assert (await answer(reader))[0] == 200
+                break
+            writer.close()
+        writer.close()
+        kept[1][1].close()
+
+    served(work, refused=lambda code, why, address: told.append(code), most_connections=2)

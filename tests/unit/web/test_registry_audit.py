@@ -16,6 +16,7 @@ from gennaker.store.audit import DatabaseAuditTrail
 from gennaker.transport import tls
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+BY = ("via", "address")
 Record = tuple[str, str, JsonObject]
 """Action, subject, details."""
 Records = Callable[[], list[Record]]
@@ -33,7 +34,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[h
             assert {entry.actor for entry in found} <= {"anonymous"}
             assert {entry.details["via"] for entry in found} <= {"registry"}
             return [
-                (entry.action, entry.subject, {key: value for key, value in entry.details.items() if key != "via"})
+                (entry.action, entry.subject, {key: one for key, one in entry.details.items() if key not in BY})
                 for entry in found
             ]
 
@@ -155,7 +156,9 @@ def test_a_refused_push_is_recorded_and_nothing_of_it_else(registry: tuple[httpx
 
     assert answer.status_code == 409
     message = f"The tag shop:1.0 names {present} for good and can't be given {sha256(manifest_of(b'[]'))}."
-    assert records()[before:] == [("push.refused", "image:shop:1.0", {"status": 409, "problems": [message]})]
+    assert records()[before:] == [
+        ("push.refused", "image:shop:1.0", {"status": 409, "code": "registry.denied", "problems": [message]})
+    ]
 
 
 @pytest.mark.parametrize(

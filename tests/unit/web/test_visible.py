@@ -73,6 +73,35 @@ def test_evidence_and_canary_results_are_read_by_whoever_may_read_an_execution_t
     visit(work)
 
 
+def test_evidence_that_is_kept_from_somebody_is_one_refusal_and_what_is_given_none() -> None:
+    async def work(site: Website) -> None:
+        kept = await keep(site, b"[1]", "e1")
+        await keep(site, b"[1]", "t1")
+        outsider = await token_of(site, "outsider")
+
+        async def refused() -> list[tuple[str, Json, Json]]:
+            await site.refusals.settle()
+            found = [one.entry for one in await site.ports.services.audit.records(limit=10_000)]
+            told = [one for one in found if one.action == "access.refused"]
+            return [(one.subject, one.details.get("address"), one.details.get("more", 1)) for one in told]
+
+        assert (await site.get(f"/api/v1/evidence/{kept}", token=outsider)).status == 404
+        assert await refused() == [(f"evidence:{kept}", "127.0.0.1", 1)]
+
+        await site.ports.services.definitions.save("application", "open", {"name": "open"}, author="test")
+        wait: list[Json] = [{"type": "wait", "refId": "1"}]
+        await site.post("/orchestrate", {"application": "open", "executionId": "o1", "stages": wait})
+        await keep(site, b"[2]", "e1")
+        given = await keep(site, b"[2]", "o1")
+        assert (await site.get(f"/api/v1/evidence/{given}", token=outsider)).status == 200
+        assert len(await refused()) == 1
+
+        assert (await site.get("/v2/canaries/canary/e1", token=outsider)).status == 404
+        assert (await refused())[1:] == [("execution:e1", "127.0.0.1", 1)]
+
+    visit(work)
+
+
 def test_failed_stages_of_a_child_that_cannot_be_read_are_told_as_the_parents() -> None:
     async def work(site: Website) -> None:
         services = site.ports.services

@@ -1,5 +1,6 @@
 """Auditing: which records a run leaves: who asked, what was done, how it ended; polls leave none."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.harness import TESTER, Harness, reached
 
 from gennaker.interfaces.services import Services
 from gennaker.model.event import ManualJudgmentGiven
+from gennaker.model.principal import Principal
 from gennaker.plugins.flow import plugin as flow
 
 
@@ -71,3 +73,31 @@ def test_a_judgment_is_recorded_with_who_what_and_why() -> None:
     assert record[0] == TESTER.name
     assert record[2]["judgment"] == "continue"
     assert record[2]["comment"] == "looks fine"
+
+
+def test_an_answer_that_does_not_count_is_recorded_as_refused_once() -> None:
+    stage_ids: list[str] = []
+
+    async def judge(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "manualJudgment", task="waitForJudgment")
+        for by in (TESTER, Principal(name="eve")):
+            execution = await services.executions.get(execution_id)
+            assert execution is not None
+            stage_ids.append(next(execution.in_order()).id)
+            event = ManualJudgmentGiven(
+                at=services.clock.now(),
+                by=by.name,
+                stage_id=stage_ids[0],
+                judgment="continue",
+            )
+            await services.executions.tell(execution_id, event, by)
+            await asyncio.sleep(3600)
+
+    asked = make.stage_json("a", type="manualJudgment", name="Go on?", preventSelfApproval=True)
+    found = recorded(asked, meanwhile=judge)
+
+    why = f"It waits for somebody else than {TESTER.name}, who started the execution."
+    assert [(who, details) for who, action, details in found if action == "judgment.refused"] == [
+        (TESTER.name, {"stage": "Go on?", "stageId": stage_ids[0], "why": why})
+    ]
+    assert found[-1][1] == "execution.succeeded"

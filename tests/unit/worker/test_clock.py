@@ -2,8 +2,11 @@
 
 import asyncio
 import re
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from gennaker.worker import clock as clocks
 from gennaker.worker.clock import SystemClock, SystemIds
 
 
@@ -20,6 +23,31 @@ def test_sleeping_until_an_instant_returns_when_it_has_come_and_at_once_when_it_
     assert clock.now() >= until
     asyncio.run(clock.sleep_until(until - timedelta(days=1)))
     assert clock.now() < until + timedelta(seconds=5)
+
+
+def test_a_clock_that_is_put_back_wakes_who_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "_LONGEST_SLEEP_SECONDS", 0.01)
+    clock = PutBack()
+    year = clock.now() + timedelta(days=365)
+
+    async def story() -> None:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            sleeper = group.create_task(clock.sleep_until(year + timedelta(hours=1)))
+            clock.ahead = timedelta(days=365)
+            await asyncio.sleep(0.05)
+            assert not sleeper.done()
+            clock.ahead = timedelta()
+
+    asyncio.run(story())
+
+
+class PutBack(SystemClock):
+    """One that is ahead of the machine's."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
 
 
 def test_ulids_sort_by_time_and_never_repeat() -> None:

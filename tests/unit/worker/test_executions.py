@@ -10,6 +10,7 @@ from tests.fakes.scripted import Target
 from tests.harness import TESTER, Harness, ended
 
 from gennaker.interfaces.executions import Found, Submission
+from gennaker.interfaces.journal import OwnedElsewhere
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import CancelAsked, PauseAsked, ResumeAsked
@@ -179,5 +180,27 @@ def test_searches_are_the_stores(harness: Harness) -> None:
         await ended(services, started)
         assert [one.head.id for one in await services.executions.find(Found(name="d"))] == [started]
         assert await services.executions.find(Found(name="other")) == ()
+
+    harness.do(work)
+
+
+def test_who_owns_an_execution_and_does_not_answer_is_told_once(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command is stored: with the status 503 whoever gives it would give it again."""
+
+    class Elsewhere:
+        async def apply(self, execution_id: str, *_: object, **__: object) -> None:
+            raise OwnedElsewhere(execution_id)
+
+    async def work(services: Services) -> None:
+        execution_id = await services.executions.submit(Submission(config=WAIT), TESTER)
+        cancel = CancelAsked(at=services.clock.now(), by="ada")
+        with monkeypatch.context() as patch:
+            patch.setattr(services.executions, "_worker", Elsewhere())
+            with pytest.raises(Refused, match="hasn't answered within 60 s") as refused:
+                await services.executions.tell(execution_id, cancel, TESTER)
+        assert refused.value.status == 504
+        await ended(services, execution_id)
 
     harness.do(work)

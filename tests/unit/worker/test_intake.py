@@ -133,7 +133,7 @@ def test_a_delivery_that_only_lacks_its_signature_gets_401_an_audit_record_and_s
     assert site.started() == []
     (entry,) = [record.entry for record in asyncio.run(site.harness.audit.records())]
     assert (entry.action, entry.subject) == ("webhook.refused", "webhook:git/github")
-    assert entry.details == {"reason": "signature", "triggers": 1, "eventId": "d-1"}
+    assert entry.details == {"reason": "signature", "triggers": 1, "eventId": "d-1", "address": ""}
 
 
 def test_a_delivery_that_some_trigger_takes_is_answered_200_and_starts_only_that() -> None:
@@ -398,6 +398,8 @@ def test_an_unknown_pipeline_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Refused, match=r"no pipeline 'two'. It has: one\.") as caught:
         start(site, "two", {})
     assert caught.value.status == 404
+    with pytest.raises(Refused, match=r"no pipeline 'onne'. Did you mean 'one'\? It has: one\."):
+        start(site, "onne", {})
 
 
 def test_notifications_of_the_start_are_added_to_the_pipelines() -> None:

@@ -1,8 +1,10 @@
 """Performing: whatever the performed code does becomes a result."""
 
 import asyncio
+from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 from tests import make
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
@@ -11,11 +13,11 @@ from tests.harness import TESTER, Harness, problem_of, reached
 from gennaker.engine import keys
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.stages import TaskContext
-from gennaker.model.codec import JsonObject
-from gennaker.model.event import CancelAsked, Done, TaskResult
+from gennaker.interfaces.stages import Plan, StageContext, StageSpec, TaskContext
+from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import CancelAsked, Done, PlannedStage, TaskResult
 from gennaker.model.execution import Execution
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.settings import EngineSettings, Settings
 
@@ -67,6 +69,35 @@ def test_what_a_task_tells_is_json_or_its_failure(told: dict[object, object], ke
     assert last.context.get("note") == (kept or "${ told }")
     assert execution.head.status is (Status.SUCCEEDED if kept else Status.TERMINAL)
     assert kept or "Unexpected failure of run" in problem_of(execution)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [({1: {2: 2}}, {"1": {"2": 2}}), ({"a": (1, 2)}, {"a": [1, 2]}), ({"a": object()}, None)]
+)
+@pytest.mark.parametrize("where", ["context", "before", "after"])
+def test_what_a_plan_tells_is_json_or_its_failure(
+    where: str, told: dict[object, object], kept: JsonObject | None
+) -> None:
+    context: JsonObject = {"told": told}  # type: ignore[dict-item]  # what a plugin that isn't checked may give
+    part = PlannedStage(type="quick", name="part", context=context)
+
+    async def plan(_: StageSpec, __: StageContext) -> Plan:
+        return Plan(context=context if where == "context" else {}, before=(part,) if where == "before" else ())
+
+    async def after(_: StageSpec, __: StageContext) -> tuple[PlannedStage, ...]:
+        return (part,) if where == "after" else ()
+
+    async def quick(_: TaskContext) -> TaskResult:
+        return Done()
+
+    quickly = scripted.stage("quick", quick)
+    plans = replace(quickly, name="plans", plan=plan, plan_after=after)
+    _, execution = run(make.stage_json("a", type="plans"), plugins=(scripted.plugin(Target(), plans, quickly),))
+
+    found = [one.context["told"] for one in execution.in_order() if "told" in one.context]
+    assert found == ([kept] if kept else [])
+    assert execution.head.status is (Status.SUCCEEDED if kept else Status.TERMINAL)
+    assert kept or "Planning a stage of type plans failed" in problem_of(execution)
 
 
 def test_a_task_is_given_its_keys_and_what_it_needs() -> None:
@@ -135,6 +166,34 @@ def test_what_stopping_raises_is_recorded_and_the_execution_stays_cancelled() ->
     harness.do(_nothing)
     (entry,) = [e for e in harness.journal.audit if e.action == "effect.stopped"]
     assert "it does not stop" in str(entry.details["problem"])
+
+
+def test_stops_that_wait_for_an_absent_server_leave_hands_for_other_work() -> None:
+    asked: Counter[str] = Counter()
+    most = 8
+
+    async def hang(_: TaskContext) -> TaskResult:
+        await asyncio.sleep(10_000)
+        return Done()
+
+    async def stop(context: TaskContext) -> None:
+        asked[context.stage.id] += 1
+        raise Refused(Problem(code="test.away", message="It doesn't answer."), status=UNAVAILABLE)
+
+    async def cancel(services: Services, execution_id: str) -> None:
+        await asyncio.sleep(60)
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    settings = Settings(engine=EngineSettings(concurrent_tasks=most + 1))
+    harness = Harness(scripted.plugin(Target(), scripted.stage("hangs", hang, stop=stop)), settings=settings)
+    stages: list[Json] = [make.stage_json(str(number), type="hangs") for number in range(most + 1)]
+    harness.run({"application": "shop", "name": "d", "stages": stages}, meanwhile=cancel)
+    harness.do(_nothing)
+
+    stopped = [entry for entry in harness.journal.audit if entry.action == "effect.stopped"]
+    assert len(asked) == most + 1
+    assert [times for times in asked.values() if times == 1] == [1]
+    assert "It doesn't answer." in str(stopped[0].details["problem"])
 
 
 async def _nothing(_: Services) -> None:

@@ -16,6 +16,7 @@ from gennaker.model.audit import AuditEntry
 from gennaker.model.effect import PendingEffect, PrepareSubmission, RunTask
 from gennaker.model.event import (
     CancelAsked,
+    Event,
     NumberAsked,
     NumberReturned,
     StagePrepared,
@@ -28,8 +29,9 @@ from gennaker.model.problems import Refused
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
 from gennaker.model.waiting import said
+from gennaker.worker import stepping
 from gennaker.worker.probes import SilentProbe
-from gennaker.worker.stepping import AlreadyAnswered, PrepareNow, Stepper
+from gennaker.worker.stepping import AlreadyAnswered, Applied, PrepareNow, Stepper
 
 HEAD = make.head(version=1)
 KEY = f"{make.EXECUTION}/submission"
@@ -106,6 +108,25 @@ def test_preparing_that_asks_nobody_is_part_of_the_transaction() -> None:
         (pending,) = await journal.pending()
         assert isinstance(pending.effect, RunTask)
         assert applied.effects == (pending,)
+
+    run(main)
+
+
+def test_preparing_that_has_taken_long_is_followed_by_a_step_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepping, "_FOLDED_SECONDS", -1)
+
+    def prepare_now(effect: Any, _: Any) -> Any:
+        raise AssertionError(f"{effect} is prepared within the step")
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        await accepted(journal)
+
+        applied = await stepper(journal, prepare_now).apply(
+            make.EXECUTION, prepared(make.stage_json("a")), done_key=KEY
+        )
+
+        assert [type(one.effect).__name__ for one in applied.effects] == ["PrepareStage"]
 
     run(main)
 
@@ -209,6 +230,102 @@ def test_events_at_the_same_time_are_applied_one_after_another() -> None:
 
         numbers = [event.number for event in await journal.events(make.EXECUTION)]
         assert numbers == list(range(1, 22))
+
+    run(main)
+
+
+class Slow(MemoryJournal):
+    """Commits one at a time, when they are let; says how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits = 0
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self.has_begun = asyncio.Event()
+
+    async def commit(self, commit: Commit) -> None:
+        self.commits += 1
+        self.has_begun.set()
+        await self.may_go_on.wait()
+        await super().commit(commit)
+
+
+async def in_line(one: Stepper, journal: Slow, *events: Event) -> list["asyncio.Task[Applied]"]:
+    """The first is being made durable, the others stand in line."""
+    journal.commits = 0
+    journal.has_begun.clear()
+    journal.may_go_on.clear()
+    first, *others = events
+    tasks = [asyncio.create_task(one.apply(make.EXECUTION, first))]  # noqa: TID251 - the test awaits them
+    await journal.has_begun.wait()
+    tasks += [asyncio.create_task(one.apply(make.EXECUTION, event)) for event in others]  # noqa: TID251 - as above
+    await asyncio.sleep(0)
+    return tasks
+
+
+def rings(count: int) -> list[Event]:
+    return [TimerRang(at=make.AT, key=str(number)) for number in range(count)]
+
+
+def test_what_waits_for_an_execution_shares_the_next_step() -> None:
+    async def main() -> None:
+        journal = Slow()
+        await accepted(journal)
+        events = [*rings(3), prepared(make.stage_json("a")), CancelAsked(at=make.AT, by="ada")]
+        tasks = await in_line(stepper(journal), journal, *events)
+
+        journal.may_go_on.set()
+        applied = [await one for one in tasks]
+
+        assert journal.commits == 2
+        assert [one.event for one in await journal.events(make.EXECUTION)][1:] == events
+        assert [bool(one.ignored) for one in applied] == [True, True, True, False, False]
+        assert {one.execution.head.status for one in applied[1:]} == {Status.CANCELED}
+        # Taking what follows belongs to the commit: it is the first one's.
+        assert [type(one.effect).__name__ for one in applied[1].effects] == ["Announce"]
+        assert [one.effects for one in applied[2:]] == [(), (), ()]
+
+    run(main)
+
+
+def test_a_step_of_many_that_fails_is_made_for_each_alone() -> None:
+    class Picky(Slow):
+        async def commit(self, commit: Commit) -> None:
+            if any(getattr(one.event, "key", "") == "1" for one in commit.executions[0].events):
+                raise OverflowError("a fault")
+            await super().commit(commit)
+
+    async def main() -> None:
+        journal = Picky()
+        await accepted(journal)
+        tasks = await in_line(stepper(journal), journal, *rings(4))
+
+        journal.may_go_on.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert [type(one) for one in found] == [Applied, OverflowError, Applied, Applied]
+        keys = [getattr(one.event, "key", "") for one in await journal.events(make.EXECUTION)][1:]
+        assert keys == ["0", "2", "3"]
+
+    run(main)
+
+
+def test_who_gives_up_in_line_leaves_the_others_their_turns() -> None:
+    async def main() -> None:
+        journal = Slow()
+        await accepted(journal)
+        tasks = await in_line(stepper(journal), journal, *rings(4))
+
+        tasks[1].cancel()
+        journal.may_go_on.set()
+        await tasks[0]
+        tasks[2].cancel()  # it may have been called just now
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert isinstance(found[1], asyncio.CancelledError)
+        assert isinstance(found[3], Applied)
+        assert (await stepper(journal).apply(make.EXECUTION, rings(1)[0])).ignored
 
     run(main)
 

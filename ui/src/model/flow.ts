@@ -19,20 +19,31 @@ export interface Parts {
 
 export function flow({ delivery, build, execution, releases, now }: Parts): Phase[] {
   const phases: Phase[] = []
-  if (delivery?.commit) phases.push(commitPhase(delivery))
-  if (delivery?.build) phases.push(buildPhase(delivery.build, build))
-  if (delivery) phases.push(imagePhase(delivery, build))
+  const follow = (phase: Phase) => phases.push({ ...phase, after: phases.slice(-1).map((one) => one.id) })
+  if (delivery?.commit) follow(commitPhase(delivery))
+  if (delivery?.build) follow(buildPhase(delivery.build, build))
+  if (delivery) follow(imagePhase(delivery, build))
+  const made = phases.slice(-1).map((one) => one.id)
   // What else the pipeline that builds does: tests of its own, or the whole delivery.
-  if (build) phases.push(...stagePhases(build, (stage) => stage.id !== buildStage(build)?.id))
-  if (execution) phases.push(...stagePhases(execution))
-  const deploying = execution ?? build
+  if (build) phases.push(...stagePhases(build, made, (stage) => stage.id !== buildStage(build)?.id))
+  if (execution) phases.push(...stagePhases(execution, made))
+  const ending = released(execution ?? build, releases, now)
+  if (ending) phases.push({ ...ending, after: lastOf(phases) })
+  return phases
+}
+
+function released(deploying: Execution | undefined, releases: Release[], now: number): Phase | null {
   const last = deploying && topLevel(deploying).findLast((stage) => stage.type === 'deploy')
-  if (!deploying || !last) return phases
+  if (!deploying || !last) return null
   const clusters = clustersOf(last)
   const made = releases.filter((one) => one.executionId === deploying.id && clusters.includes(one.cluster))
-  if (made.length > 0) phases.push(releasePhase(made, now))
-  else if (keepsWarm(last)) phases.push(makePhase({ id: 'release', kind: 'release', name: 'Release', standing: standing('NOT_STARTED') }))
-  return phases
+  if (made.length > 0) return releasePhase(made, now)
+  return keepsWarm(last) ? makePhase({ id: 'release', kind: 'release', name: 'Release', standing: standing('NOT_STARTED') }) : null
+}
+
+/** Ids of the phases that nothing comes after: a release stands at the end of everything. */
+function lastOf(phases: Phase[]): string[] {
+  return phases.filter((one) => !phases.some((other) => other.after.includes(one.id))).map((one) => one.id)
 }
 
 /** What a look falls on first: what needs a decision, what failed, what runs, else the last that has begun. */

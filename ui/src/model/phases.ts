@@ -27,6 +27,8 @@ export interface Phase {
   kind: PhaseKind
   name: string
   standing: Standing
+  /** Ids of the phases that come right before; they stand before it in the flow. */
+  after: string[]
   start: string | null
   end: string | null
   waitingFor: string
@@ -44,7 +46,7 @@ export function isMoving(phase: Phase): boolean {
 
 /** A phase without what only some phases have. */
 export function makePhase(part: Pick<Phase, 'id' | 'kind' | 'name' | 'standing'> & Partial<Phase>): Phase {
-  return { start: null, end: null, waitingFor: '', note: '', problems: [], steps: [], executionId: null, releases: [], ...part }
+  return { after: [], start: null, end: null, waitingFor: '', note: '', problems: [], steps: [], executionId: null, releases: [], ...part }
 }
 
 export function makeStep(part: Pick<Step, 'id' | 'name' | 'standing'> & Partial<Step>): Step {

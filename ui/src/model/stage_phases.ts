@@ -14,14 +14,26 @@ const KINDS: Record<string, PhaseKind> = {
   rollbackRelease: 'release',
 }
 
-export function stagePhases(execution: Execution, isShown: (stage: Stage) => boolean = () => true): Phase[] {
+/** `before`: ids of the phases after which those begin that require no phase of the execution itself. */
+export function stagePhases(execution: Execution, before: string[] = [], isShown: (stage: Stage) => boolean = () => true): Phase[] {
   const groups: Stage[][] = []
+  const groupOf = new Map<string, Stage[]>()
   for (const stage of topLevel(execution).filter(isShown)) {
-    const group = groups.at(-1)
-    if (group && group[0]?.type === 'deploy' && TESTS.has(stage.type)) group.push(stage)
-    else groups.push([stage])
+    const required = new Set(stage.requisiteStageRefIds.map((ref) => groupOf.get(ref)))
+    const [only] = required
+    const isTest = required.size === 1 && only?.[0]?.type === 'deploy' && TESTS.has(stage.type)
+    const group = isTest && only ? only : []
+    if (group.length === 0) groups.push(group)
+    group.push(stage)
+    groupOf.set(stage.refId, group)
   }
-  return groups.map((stages) => phaseOf(execution, stages))
+  return groups.map((stages) => ({ ...phaseOf(execution, stages), after: placesBefore(stages, groupOf) ?? before }))
+}
+
+/** The phases that a phase requires; null: none. */
+function placesBefore(stages: Stage[], groupOf: Map<string, Stage[]>): string[] | null {
+  const required = (stages[0]?.requisiteStageRefIds ?? []).flatMap((ref) => groupOf.get(ref)?.[0]?.id ?? [])
+  return required.length > 0 ? [...new Set(required)] : null
 }
 
 /** Stages of the pipeline itself, each after those that it requires. */

@@ -10,7 +10,7 @@ import type { Phase, Step } from '../model/phases'
 import { isComplete } from '../model/status'
 import { DeliveryHeader } from '../parts/DeliveryHeader'
 import { DeliveryList, holds } from '../parts/DeliveryList'
-import { Failure, Loading, Notice } from '../parts/Notices'
+import { Failure, Loading, Notice, Problems } from '../parts/Notices'
 import { Track } from '../parts/Track'
 import { ApprovalView } from './ApprovalView'
 import { DetailView } from './DetailView'
@@ -72,9 +72,7 @@ function Delivered({ asked, delivery, build, execution, deliveries, selected }: 
       {phases.length > 0 ? (
         <Track phases={phases} selected={step?.id ?? phase?.id ?? ''} now={now} onSelect={select} />
       ) : (
-        <Notice title="Nothing has begun yet" tone="empty">
-          <p>{asked.waitingFor ? `Waiting for ${asked.waitingFor}` : 'The first stage is being prepared.'}</p>
-        </Notice>
+        <NothingBegun execution={execution ?? asked} />
       )}
       <div className="columns">
         <div className="main-column" ref={details}>
@@ -98,11 +96,26 @@ function Delivered({ asked, delivery, build, execution, deliveries, selected }: 
           <ReleasesAside application={asked.application} />
           <section className="panel" aria-label="Deliveries">
             <h2>Deliveries</h2>
-            <DeliveryList deliveries={deliveries.slice(0, 8)} releases={releases.data ?? []} selected={asked.id} now={now} />
+            <DeliveryList deliveries={deliveries.slice(0, 8)} releases={releases.data ?? []} selected={asked.id} hasOthers now={now} />
           </section>
         </div>
       </div>
     </div>
+  )
+}
+
+function NothingBegun({ execution }: { execution: Execution }) {
+  if (isComplete(execution.status)) {
+    return (
+      <Notice title="It ended before its first stage" tone="empty">
+        <Problems problems={execution.problems} />
+      </Notice>
+    )
+  }
+  return (
+    <Notice title="Nothing has begun yet" tone="empty">
+      <p>{execution.waitingFor ? `Waiting for ${execution.waitingFor}` : 'The first stage is being prepared.'}</p>
+    </Notice>
   )
 }
 

@@ -44,12 +44,20 @@ async function look(scene, options) {
   return { page, faults, id }
 }
 
+/** Pixels by which the page is wider than the screen, or something of it than the card that it stands in. */
+const tooWide = (page) =>
+  page.evaluate(() => {
+    const cards = [document.documentElement, ...document.querySelectorAll('.card')]
+    return Math.max(...cards.map((one) => one.scrollWidth - one.clientWidth))
+  })
+
 const STATES = [
   ['building', 'Running: Build shop'],
   ['staging', 'Running: Integration tests'],
   ['canary', 'Running: Canary'],
   ['approval', 'Approve: needs a decision'],
   ['released', 'Delivered'],
+  ['parallel', 'Delivered'],
   ['rolled-back', 'Delivered, then rolled back'],
   ['smoke', 'Failed at Smoke test'],
   ['caught', 'Failed at Canary'],
@@ -67,13 +75,42 @@ for (const [scene, phrase] of STATES) {
       await page.locator('.pill', { hasText: phrase }).waitFor()
       await page.getByRole('region', { name: 'Traffic' }).getByText('shop-prod', { exact: true }).waitFor()
 
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-      assert.ok(overflow <= 0, `${overflow} pixels too wide at ${viewport.width}`)
+      assert.equal(await tooWide(page), 0, `at ${viewport.width}`)
     }
     assert.deepEqual(faults, [])
     await page.context().close()
   })
 }
+
+test('what ended before its first stage says why; a name that is one long word overflows nothing', async () => {
+  const { page, faults } = await look('stageless')
+  for (const viewport of [WIDE, NARROW]) {
+    await page.setViewportSize(viewport)
+
+    await page.getByText('It ended before its first stage').waitFor()
+    await page.getByRole('list', { name: 'What went wrong' }).getByText('The pipeline has no stages.').waitFor()
+    assert.equal(await tooWide(page), 0)
+    await page.goto(`${address}/ui/#/`)
+    await page.getByText('All of storefront').waitFor()
+    assert.equal(await tooWide(page), 0)
+    await page.goBack()
+  }
+  assert.deepEqual(faults, [])
+  await page.context().close()
+})
+
+test('stages with nothing between them stand one below the other, without a line from one to the other', async () => {
+  const { page } = await look('parallel')
+  const boxOf = async (name) => page.locator('.phase-head', { hasText: name }).boundingBox()
+
+  await page.locator('.phase').first().waitFor()
+  const [staging, told, scanned, tested] = await Promise.all(['Staging', 'Tell the team', 'Scan the image', 'Load test'].map(boxOf))
+  assert.equal(told.x, staging.x)
+  assert.equal(scanned.x, staging.x)
+  assert.ok(told.y > staging.y && scanned.y > told.y, 'one below the other')
+  assert.ok(tested.x > scanned.x && tested.y === scanned.y, 'what follows stands to the right')
+  await page.context().close()
+})
 
 test('a build of which nothing is known is called by its pipeline and commit, never by an id', async () => {
   const { page, id } = await look('unread')

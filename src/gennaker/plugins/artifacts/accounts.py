@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from gennaker import addresses
 from gennaker.interfaces.artifacts import PUBLIC_HTTP, ArtifactUnavailable
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
@@ -31,7 +32,6 @@ _PUBLIC = {
 _BRANCH = "master"
 """What Spinnaker reads where an artifact names no version."""
 _MAY_PASS = frozenset({429, 502, 503, 504})
-_PORTS = {"http": 80, "https": 443}
 
 
 class FileAccount:
@@ -51,7 +51,7 @@ class FileAccount:
         self._settings = settings
         self._secrets = secrets
         self._address = settings.address or _PUBLIC[settings.type]
-        own = (_host(settings.address),) if settings.address else ()
+        own = (addresses.of_url(settings.address),) if settings.address else ()
         self._allowed = (*own, *allowed)
 
     async def fetch(self, artifact: JsonObject) -> bytes:
@@ -138,11 +138,5 @@ def _with_query(url: str, more: Mapping[str, str]) -> str:
     return parts._replace(query=f"{parts.query}&{query}" if parts.query else query).geturl()
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
-
-
-def _host(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, 0)}"
+def _origin(url: str) -> tuple[str, str]:
+    return urlsplit(url).scheme, addresses.of_url(url)

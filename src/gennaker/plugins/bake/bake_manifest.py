@@ -58,8 +58,8 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 
 def check(stage: JsonObject) -> Iterator[Problem]:
     """What can be said before anything is there."""
-    renderer = foreign.text_at(stage, "templateRenderer")
-    if renderer not in (*_HELM, *_KUSTOMIZE, *_NOT_HERE):
+    if _renderer(stage) not in (*_HELM, *_KUSTOMIZE, *_NOT_HERE):
+        renderer = foreign.text_at(stage, "templateRenderer")
         yield _no_renderer(f"There is no renderer {renderer!r}" if renderer else "The stage names no templateRenderer")
     if len(foreign.items(stage.get("expectedArtifacts"))) != 1:
         yield Problem(
@@ -79,9 +79,13 @@ def check(stage: JsonObject) -> Iterator[Problem]:
 
 def warn(stage: JsonObject) -> Iterator[Problem]:
     """A renderer that Spinnaker has."""
-    renderer = foreign.text_at(stage, "templateRenderer")
-    if renderer in _NOT_HERE:
+    if (renderer := _renderer(stage)) in _NOT_HERE:
         yield _no_renderer(f"The renderer {renderer} isn't offered here")
+
+
+def _renderer(stage: JsonObject) -> str:
+    """In upper case: Orca takes any."""
+    return foreign.text_at(stage, "templateRenderer").upper()
 
 
 async def bake(context: TaskContext) -> TaskResult:
@@ -112,11 +116,12 @@ async def bake(context: TaskContext) -> TaskResult:
 async def _rendered(context: TaskContext, spec: Spec, folder: Path) -> str:
     settings = context.services.settings.baking
     meant = [inputs.meant(context, one) for one in spec.input_artifacts or (spec.input_artifact or Input(),)]
-    if spec.template_renderer in _KUSTOMIZE:
+    renderer = _renderer(context.stage.context)
+    if renderer in _KUSTOMIZE:
         program = programs.kustomize(settings)
         start = await _kustomization(context, spec, meant, folder)
         return await programs.run(program, (str(start),), folder, seconds=settings.timeout_seconds)
-    is_second = spec.template_renderer == "HELM2"
+    is_second = renderer == "HELM2"
     program = programs.helm2(settings) if is_second else programs.helm(settings)
     chart = await _chart(context, spec, meant, folder)
     words = helm.words(chart, is_second=is_second)

@@ -12,10 +12,9 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
-import yaml
 
-from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import foreign, plain_yaml
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -188,10 +187,9 @@ def _path(address: str) -> str:
 
 def _read(content: bytes, name: str) -> JsonObject:
     try:
-        found: Json = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe ones
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise Refused(_problem(name, f"isn't YAML: {' '.join(str(error).split())[:200]}"), status=422) from error
-    return foreign.mapping(found)
+        return foreign.mapping(plain_yaml.read(content))
+    except plain_yaml.NotPlain as error:
+        raise Refused(_problem(name, f"isn't YAML: {error}"), status=422) from error
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -7,11 +7,22 @@ A build with a parameter `COMMAND` is a script: its parameters are those of Spin
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, Started
+from gennaker.interfaces.ci import (
+    BUILDER,
+    MOST_BUILDS,
+    BuildRequest,
+    BuildResult,
+    BuildState,
+    CiMissing,
+    Job,
+    JobNames,
+    JobParameter,
+    Started,
+)
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
@@ -26,25 +37,51 @@ from gennaker.transport import build_files, ci_builds
 from gennaker.transport.ci_builds import Build
 
 PROPERTIES = "build.json"
-_APPLICATION = "builder"
+_APPLICATION = BUILDER
 _SCRIPT_PARAMETERS = (
     *("COMMAND", "SCRIPT_PATH", "REPO_URL", "REPO_BRANCH", "PROPERTY_FILE"),
     *("IMAGE_ID", "REGION_PARAM", "ENV_PARAM", "CLUSTER_PARAM", "CMC"),
 )
-_PARAMETERS = ("repository", "branch", "commit", "registryAccount")
+_PARAMETERS = {
+    "repository": "Address or folder of the Git repository.",
+    "branch": "Branch that is built; the repository's own where none is given.",
+    "commit": "Commit that is built instead of the branch's newest.",
+    "registryAccount": "Account of the registry that gets the image; the built-in one where none is given.",
+}
+_READ_BACK = 200
+"""Builds among which services are looked for."""
 _WHO = Principal(name="CI stage", via="engine")
 
 
 class Builder:
     """The builder of this installation."""
 
-    name = "builder"
-    type = "builder"
+    name = BUILDER
+    type = BUILDER
     settles_after = timedelta()
 
     def __init__(self, services: Services) -> None:
         """Builds are executions of these services."""
         self._services = services
+
+    async def jobs(self) -> JobNames:
+        """The services that were built lately: others can be built as well, but nobody has said where they are."""
+        builds = await self._newest()
+        return JobNames(names=tuple(sorted({_service(one) for one in builds} - {""})), is_cut=len(builds) == _READ_BACK)
+
+    async def job(self, name: str) -> Job:
+        """Every service takes the same."""
+        return Job(
+            name=name,
+            display_name=name,
+            url=self._services.settings.server.base_url,
+            parameters=tuple(JobParameter(name=one, description=said) for one, said in _PARAMETERS.items()),
+        )
+
+    async def builds(self, job: str) -> tuple[JsonObject, ...]:
+        """Those of the service among the newest of all."""
+        found = [one for one in await self._newest() if _service(one) == job][:MOST_BUILDS]
+        return tuple(_info(one, job, _result(one.head.status), self._url(one.head.id)) for one in found)
 
     async def start(self, request: BuildRequest) -> Started:
         """Starts an execution; the same key never starts two."""
@@ -71,7 +108,7 @@ class Builder:
         """The execution in Igor's form."""
         execution = await self._execution(job, number)
         result = _result(execution.head.status)
-        url = f"{self._services.settings.server.base_url}/ui/#/executions/{number}"
+        url = self._url(number)
         return BuildState(result=result, url=url, info=_info(execution, job, result, url))
 
     async def properties(self, job: str, number: str, file: str) -> JsonObject:
@@ -122,6 +159,12 @@ class Builder:
             "propertyFile": given.get("PROPERTY_FILE", ""),
         }
 
+    async def _newest(self) -> Sequence[Execution]:
+        return await self._services.executions.find(Found(application=_APPLICATION, limit=_READ_BACK))
+
+    def _url(self, number: str) -> str:
+        return f"{self._services.settings.server.base_url}/ui/#/executions/{number}"
+
     async def _execution(self, job: str, number: str) -> Execution:
         found = await self._services.executions.get(number)
         if found is None or found.head.application != _APPLICATION:
@@ -142,13 +185,13 @@ def _build(request: BuildRequest) -> JsonObject:
     return {"refId": "1", "type": "build", "name": "Build", "service": request.job, **request.parameters}
 
 
-def _check(request: BuildRequest, known: tuple[str, ...]) -> None:
+def _check(request: BuildRequest, known: Collection[str]) -> None:
     unknown = sorted(set(request.parameters) - set(known))
     if unknown:
         raise Refused(_wrong(f"doesn't take {', '.join(unknown)}", known))
 
 
-def _wrong(said: str, known: tuple[str, ...]) -> Problem:
+def _wrong(said: str, known: Collection[str]) -> Problem:
     return Problem(code="ci.parameters", message=f"The builder {said}.", remedy=f"It takes {', '.join(known)}.")
 
 
@@ -196,6 +239,11 @@ def _info(execution: Execution, job: str, result: BuildResult, url: str) -> Json
 
 def _stage(execution: Execution) -> Stage:
     return next(execution.top_level(), Stage(id="", ref_id="1", type="build", name="Build"))
+
+
+def _service(execution: Execution) -> str:
+    """Empty: it was a script."""
+    return foreign.text(_stage(execution).context.get("service"))
 
 
 def _sha(stage: Stage) -> Json:

@@ -70,14 +70,26 @@ class CaddyProgram:
         return status is not None and status.state is ProcessState.RUNNING
 
     async def requests_under_way(self) -> dict[str, int]:
-        """By upstream as the configuration names it; empty if Caddy doesn't run."""
+        """By upstream as the configuration names it; empty if Caddy doesn't run. Raises Refused."""
+        return {upstream.address: upstream.num_requests for upstream in await self._upstreams() or ()}
+
+    async def failures(self) -> dict[str, int] | None:
+        """What Caddy itself counts against upstreams, by upstream as the configuration names it; None: it doesn't run. Raises Refused."""
+        upstreams = await self._upstreams()
+        return None if upstreams is None else {upstream.address: upstream.fails for upstream in upstreams}
+
+    async def _upstreams(self) -> "list[_Upstream] | None":
         record = await self.record()
         try:
             answer = await _asked("GET", record, "/reverse_proxy/upstreams")
         except httpx2.ConnectError:
-            return {}
-        upstreams = decode(answer.content, list[_Upstream])
-        return {upstream.address: upstream.num_requests for upstream in upstreams}
+            return None
+        except httpx2.TransportError as error:
+            raise Refused(_silent(str(error) or type(error).__name__), status=502) from error
+        try:
+            return decode(answer.content, list[_Upstream])
+        except msgspec.DecodeError as error:
+            raise Refused(_silent(f"its answer can't be read: {error}"), status=502) from error
 
     async def _kept(self, record: ProgramRecord) -> ProgramRecord:
         body = to_json(record)
@@ -129,7 +141,7 @@ class CaddyProgram:
         try:
             answer = await _asked("POST", record, "/load", configuration)
         except httpx2.TransportError as error:
-            raise Refused(_silent(error), status=502) from error
+            raise Refused(_silent(str(error) or type(error).__name__), status=502) from error
         if answer.status_code != httpx2.codes.OK:
             raise Refused(_bad_configuration(answer.text), status=409)
 
@@ -161,6 +173,7 @@ class CaddyProgram:
 class _Upstream(msgspec.Struct, frozen=True):
     address: str
     num_requests: int
+    fails: int = 0
 
 
 def _run_name(run: int) -> str:
@@ -235,10 +248,10 @@ def _not_running(program: str, ending: str, tail: str) -> Problem:
     )
 
 
-def _silent(error: httpx2.TransportError) -> Problem:
+def _silent(why: str) -> Problem:
     return Problem(
         code="caddy.no_answer",
-        message=f"Caddy's admin API doesn't answer: {str(error) or type(error).__name__}.",
+        message=f"Caddy's admin API doesn't answer: {why}.",
         remedy="It is asked again; if that lasts, stop Caddy: Gennaker starts it anew.",
     )
 

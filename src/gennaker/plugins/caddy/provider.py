@@ -15,10 +15,12 @@ import msgspec
 import structlog
 
 from gennaker.interfaces import load_balancer_problems, traffic
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
+from gennaker.model import foreign
 from gennaker.model.codec import to_json
 from gennaker.model.problems import Refused
 from gennaker.plugins.caddy import balancing, configuration
@@ -59,7 +61,7 @@ class CaddyProvider:
         )
 
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
-        """Creates it if it isn't there, at the address given here or in the settings, or a free one."""
+        """Creates it if it isn't there, at the address given here or in the settings, or a free one; settings alone move one that is."""
         async with self._lock:
             record = await self._ensured(load_balancer, address)
             await self._bring_about()
@@ -100,6 +102,22 @@ class CaddyProvider:
             found[record.addresses(bank)[slot]] += count
         return dict[str, int | None](found)
 
+    async def health(self, load_balancer: str) -> Mapping[str, Health]:
+        """Whoever stands in a bank in use; Down what Caddy has counted failures of. Nobody where it doesn't run."""
+        record = await self._record(load_balancer)
+        if record is None:
+            raise Refused(load_balancer_problems.unknown(load_balancer), status=404)
+        failures = await self._program.failures()
+        if failures is None:
+            return {}
+        failed = {configuration.slot_of(upstream) for upstream, count in failures.items() if count}
+        found: dict[str, Health] = {}
+        for bank in record.banks_in_use:
+            for slot, address in enumerate(record.addresses(bank)):
+                is_down = (load_balancer, bank, slot) in failed
+                found[address] = Health.DOWN if is_down else found.get(address, Health.UP)
+        return found
+
     async def remove(self, load_balancer: str) -> None:
         """Removes it and its listener."""
         async with self._lock:
@@ -124,16 +142,17 @@ class CaddyProvider:
         if not _NAME.fullmatch(name):
             raise Refused(load_balancer_problems.bad_name(name))
         record = await self._record(name)
-        wish = address or (self._configured[name].address if name in self._configured else "")
+        configured = self._configured[name].address if name in self._configured else ""
+        wish = (address if record is None else None) or configured
         if record is not None and wish in ("", record.address):
             return record
         records = await self._records()
         chosen = wish or await self._free_address(name, records)
         host, _, port = chosen.rpartition(":")
-        if not port.isdigit() or not host:
+        if (number := foreign.port(port)) is None or not host:
             raise Refused(load_balancer_problems.bad_address(name, chosen))
         taken = {other.address for other in records if other.name != name}
-        if chosen in taken or not await asyncio.to_thread(ports.is_free, host.strip("[]"), int(port)):
+        if chosen in taken or not await asyncio.to_thread(ports.is_free, host.strip("[]"), number):
             raise Refused(load_balancer_problems.port_in_use(name, chosen), status=409)
         fresh = record or BalancerRecord(name=name, address=chosen)
         return await self._keep(msgspec.structs.replace(fresh, address=chosen))

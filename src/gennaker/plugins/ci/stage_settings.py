@@ -7,6 +7,7 @@ import msgspec
 
 from gennaker.interfaces.ci import BuildRequest, CiSystem, Started
 from gennaker.interfaces.stages import StageContext, StageSpec, TaskContext
+from gennaker.model import foreign
 from gennaker.model.artifact import ExpectedArtifactKeys
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
@@ -80,7 +81,8 @@ def property_file(context: StageContext) -> str:
 
 def shown_number(number: str) -> Json:
     """As a number where that loses nothing: an execution's id may have digits only, and begins with a zero."""
-    return int(number) if number.isdecimal() and str(int(number)) == number else number
+    found = foreign.natural(number)
+    return found if found is not None and str(found) == number else number
 
 
 def written(value: Json) -> str:

@@ -1,9 +1,11 @@
 """The tasks that follow a build to its end and take over its properties and artifacts."""
 
-from gennaker.interfaces.ci import BuildResult, BuildState, CiFailure, CiMissing, CiSystem, CiUnavailable
+from typing import NamedTuple
+
+from gennaker.interfaces.ci import BUILDER, BuildResult, BuildState, CiFailure, CiMissing, CiSystem, CiUnavailable
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model import build_artifacts, foreign, waiting
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
@@ -28,7 +30,8 @@ async def monitor(context: TaskContext) -> TaskResult:
     try:
         state = await system.build(job, number)
     except (CiUnavailable, CiMissing) as failure:
-        return _again(context, system, job, observed=str(failure), kept={})
+        url = foreign.text_at(foreign.mapping(context.stage.context.get("buildInfo")), "url")
+        return _again(context, _Watched(system, job, number, url), observed=str(failure), kept={})
     except CiFailure as failure:
         return Failed(problem=Problem(code="ci.unreadable", message=str(failure)))
     is_over = state.result not in (BuildResult.BUILDING, BuildResult.NOT_BUILT)
@@ -38,16 +41,19 @@ async def monitor(context: TaskContext) -> TaskResult:
     is_unstable_fine = str(context.lookup("markUnstableAsSuccessful") or "").lower() == "true"
     match state.result:
         case BuildResult.BUILDING | BuildResult.NOT_BUILT:
-            return _again(context, system, job, observed=state.result.value, kept=kept)
+            watched = _Watched(system, job, number, state.url)
+            return _again(context, watched, observed=state.result.value, kept=kept)
         case BuildResult.SUCCESS:
             return Done(context=kept, outputs=kept)
         case BuildResult.UNSTABLE if is_unstable_fine:
             return Done(context=kept, outputs=kept)
         case BuildResult.ABORTED:
-            problem = _failed(system, job, state, "was aborted")
-            return Failed(problem=problem, status=Status.CANCELED, context=kept, outputs=kept)
+            problem = _failed(system, job, number, state)
+            said = {**kept, **_in_orcas_shape(problem)}
+            return Failed(problem=problem, status=Status.CANCELED, context=said, outputs=kept)
         case BuildResult.UNSTABLE | BuildResult.FAILURE:
-            return Failed(problem=_failed(system, job, state, "failed"), context=kept, outputs=kept)
+            problem = _failed(system, job, number, state)
+            return Failed(problem=problem, context={**kept, **_in_orcas_shape(problem)}, outputs=kept)
 
 
 async def properties(context: TaskContext) -> TaskResult:
@@ -58,7 +64,7 @@ async def properties(context: TaskContext) -> TaskResult:
     system, job = stage_settings.system(context), str(context.lookup("job") or "")
     number = _number(context)
     if number is None:
-        return Failed(problem=_no_number())
+        return Failed(problem=_no_file_without_number())
     try:
         found = await system.properties(job, number, file)
     except UnreadableProperties as failure:
@@ -93,34 +99,66 @@ def _number(context: TaskContext) -> str | None:
     return None if found is None else str(found)
 
 
-def _again(context: TaskContext, system: CiSystem, job: str, *, observed: str, kept: JsonObject) -> Again:
-    waiting_for = waiting.ForObject(
-        reason=f"the build of {job} in {system.name} to end",
-        kind="build",
-        name=job,
-        observed=observed,
-        place=system.name,
-    )
+class _Watched(NamedTuple):
+    system: CiSystem
+    job: str
+    number: str
+    url: str
+    """Empty: not known yet."""
+
+
+def _again(context: TaskContext, watched: _Watched, *, observed: str, kept: JsonObject) -> Again:
+    system, job, number, url = watched
+    reason = f"build {number} of {job} in {system.name} to end"
+    waiting_for: waiting.Waiting
+    if system.type == BUILDER:  # an execution here, which can say itself what it waits for
+        waiting_for = waiting.ForExecution(reason=reason, execution_id=number, name=job, status=observed)
+    else:
+        waiting_for = waiting.ForObject(
+            reason=reason, kind="build", name=f"{number} of {job}", observed=observed, place=system.name, url=url
+        )
     return Again(after=stage_settings.poll_pause(context, system), waiting_for=waiting_for, context=kept)
 
 
-def _failed(system: CiSystem, job: str, state: BuildState, how: str) -> Problem:
+def _failed(system: CiSystem, job: str, number: str, state: BuildState) -> Problem:
+    """In Orca's words, to which pipelines may compare; which build it was stands beside them."""
     vendor = _VENDORS.get(system.type, system.name)
+    match state.result:
+        case BuildResult.UNSTABLE:
+            message = "Job is unstable"
+        case BuildResult.ABORTED:
+            message = f"Job was aborted (see {vendor})"
+        case _:
+            message = f"Job failed (see {vendor})"
+    which = f"build {number} of {job} in {system.name}"
     return Problem(
         code="ci.build_failed",
-        message=f"Job {how} (see {vendor}): {job} ended {state.result.value}.",
-        remedy=f"Its log is at {state.url}" if state.url else "",
-        details={"url": state.url, "result": state.result.value},
+        message=message,
+        remedy=f"Look at {which}, which ended {state.result.value}{f': {state.url}' if state.url else '.'}",
+        details={"url": state.url, "result": state.result.value, "number": number, "job": job},
     )
+
+
+def _in_orcas_shape(problem: Problem) -> JsonObject:
+    """Only the sentence: expressions of pipelines look for it in the list."""
+    errors: list[Json] = [problem.message]
+    return {"exception": {"details": {"errors": errors}}}
 
 
 def _no_number() -> Problem:
     return Problem(code="ci.no_number", message="The build has no number: the stage's `buildNumber` is missing.")
 
 
+def _no_file_without_number() -> Problem:
+    """In Orca's words."""
+    message = "Can't retrieve property file because the build number is not available, check for build start failures"
+    return Problem(code="ci.no_number", message=message)
+
+
 def _no_properties(file: str, reason: str) -> Problem:
+    """In Orca's words."""
     return Problem(
         code="ci.no_properties",
-        message=f"Expected properties file {file} but it was either missing, empty or contained invalid syntax: {reason}",
-        remedy="Let the build archive it, or remove `propertyFile` from the stage.",
+        message=f"Expected properties file {file} but it was either missing, empty or contained invalid syntax",
+        remedy=f"Let the build archive it, or remove `propertyFile` from the stage: {reason}",
     )

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gennaker.interfaces import traffic
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.traffic import Shares
 from gennaker.model import foreign
@@ -154,6 +155,25 @@ def hosts(one: JsonObject) -> list[str]:
     ]
 
 
+def ports(one: JsonObject) -> list[Json]:
+    """Where its addresses are reached."""
+    return [each.get("port") for each in foreign.mappings_at(one, "ports")]
+
+
+def states(one: JsonObject) -> dict[str, Health]:
+    """By address with port: Up what is ready, which is also what doesn't say (the field's own default)."""
+    found: dict[str, Health] = {}
+    for port in ports(one):
+        for endpoint in foreign.mappings_at(one, "endpoints"):
+            conditions = foreign.mapping(endpoint.get("conditions"))
+            state = Health.DOWN if conditions.get("ready") is False else Health.UP
+            if conditions.get("terminating") is True:
+                state = Health.DRAINING
+            for host in map(foreign.text, foreign.items(endpoint.get("addresses"))):
+                found[f"[{host}]:{port}" if ":" in host else f"{host}:{port}"] = state
+    return found
+
+
 def service_of(one: JsonObject) -> str:
     """The name of a slice's Service."""
     labels = foreign.mapping(foreign.mapping(one.get("metadata")).get("labels"))
@@ -211,9 +231,10 @@ def _read(address: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, 
     except ValueError as error:
         raise Refused(_not_an_address(address)) from error
     # What Kubernetes refuses in a slice: it would be another machine's own.
-    if not port.isdigit() or found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified:
+    is_another_s = found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified
+    if not (number := foreign.port(port)) or is_another_s:
         raise Refused(_not_an_address(address))
-    return found, int(port)
+    return found, number
 
 
 def _not_an_address(address: str) -> Problem:

@@ -24,6 +24,8 @@ _REDIRECT = "RequestRedirect"
 _MIRROR = "RequestMirror"
 _COPYING = frozenset({"HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"})
 """Features that the API leaves to controllers."""
+_COPYING_SILENTLY = frozenset({"istio.io/gateway-controller", "gateway.envoyproxy.io/gatewayclass-controller"})
+"""Controllers that copy, and list no features: they gave the field up while it was experimental (Istio 1.31, Envoy Gateway 1.9)."""
 _ANY_PATH: JsonObject = {"path": {"type": "PathPrefix", "value": "/"}}
 """What the API server fills in where nothing is said."""
 
@@ -102,7 +104,7 @@ class GatewayApi:
         return f"{f'[{host}]' if ':' in host else host}:{listeners[0].get('port')}"
 
     async def lacking(self, objects: Objects, route: JsonObject) -> frozenset[Routing]:
-        """Copying, where the GatewayClass doesn't say that it does. Headers are the API's own."""
+        """Copying, unless the GatewayClass says that it does, or says nothing and is known to. Headers are the API's own."""
         _, gateway = await _gateway(objects, route)
         name = foreign.text_at(foreign.mapping(gateway.get("spec")), "gatewayClassName")
         if not name:
@@ -112,7 +114,9 @@ class GatewayApi:
         said = foreign.items(foreign.mapping((listed or {}).get("status")).get("supportedFeatures"))
         # Names alone until version 1.1 of the API, objects since then.
         features = {one if isinstance(one, str) else foreign.text_at(foreign.mapping(one), "name") for one in said}
-        return frozenset() if features >= _COPYING else frozenset({Routing.MIRROR})
+        controller = foreign.text_at(foreign.mapping((listed or {}).get("spec")), "controllerName")
+        copies = features >= _COPYING if features else controller in _COPYING_SILENTLY
+        return frozenset() if copies else frozenset({Routing.MIRROR})
 
 
 async def _gateway(objects: Objects, route: JsonObject) -> tuple[JsonObject, JsonObject]:
@@ -151,18 +155,9 @@ def _matches(name: str, rule: JsonObject, backend: Backend) -> Iterator[JsonObje
     for match in foreign.mappings_at(rule, "matches") or [_ANY_PATH]:
         headers = foreign.mappings_at(match, "headers")
         taken = {foreign.text_at(one, "name").lower() for one in headers}
-        for kind, header, value in backend.routes.matches():
-            if kind is Routing.COOKIE:
-                added: JsonObject = {
-                    "name": "cookie",
-                    "type": "RegularExpression",
-                    "value": routes.cookie_pattern(header, value),
-                }
-            else:
-                added = {"name": header, "type": "Exact", "value": value}
-            if added["name"] in taken:
-                raise Refused(problems.same_header(name, str(added["name"])), status=409)
-            both: list[Json] = [*headers, added]
+        for one in routes.wanted(name, backend, taken):
+            kind = "RegularExpression" if one.is_pattern else "Exact"
+            both: list[Json] = [*headers, {"name": one.header, "type": kind, "value": one.value}]
             yield {**match, "headers": both}
 
 

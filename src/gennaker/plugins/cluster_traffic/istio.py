@@ -102,14 +102,9 @@ def _matches(name: str, one: JsonObject, backend: Backend) -> Iterator[JsonObjec
     for match in foreign.mappings_at(one, "match") or [{}]:
         headers = foreign.mapping(match.get("headers"))
         taken = {header.lower() for header in headers}
-        for kind, header, value in backend.routes.matches():
-            if kind is Routing.COOKIE:
-                key, wanted = "cookie", {"regex": routes.cookie_pattern(header, value)}
-            else:
-                key, wanted = header, {"exact": value}
-            if key in taken:
-                raise Refused(problems.same_header(name, key), status=409)
-            yield {**match, "headers": {**headers, key: {**wanted}}}
+        for wanted in routes.wanted(name, backend, taken):
+            by: JsonObject = {"regex" if wanted.is_pattern else "exact": wanted.value}
+            yield {**match, "headers": {**headers, wanted.header: by}}
 
 
 def _destination(backend: Backend) -> JsonObject:

@@ -9,7 +9,7 @@ from gennaker.model.codec import JsonObject, decode_json, encode
 from gennaker.model.problems import Refused
 from gennaker.plugins.cluster_traffic import problems
 
-_NOT_FOUND, _CONFLICT = 404, 409
+_NOT_FOUND, _CONFLICT, _UNAVAILABLE = 404, 409, 503
 _APPLY = "application/apply-patch+yaml"
 _MANAGER = "gennaker"
 
@@ -110,4 +110,4 @@ class Objects:
         except ApiRefusal as refusal:
             raise Refused(problems.refused(self._server.name, what, refusal), status=refusal.status) from refusal
         except ApiFailure as failure:
-            raise Refused(problems.unavailable(self._server.name, str(failure)), status=502) from failure
+            raise Refused(problems.unavailable(self._server.name, str(failure)), status=_UNAVAILABLE) from failure

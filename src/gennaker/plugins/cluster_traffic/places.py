@@ -7,13 +7,13 @@ import msgspec
 from gennaker.interfaces import load_balancer_problems
 from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.services import Services
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.cluster_traffic import backends, problems, records
 from gennaker.plugins.cluster_traffic.objects import Objects
 from gennaker.plugins.cluster_traffic.records import RouteRecord
 from gennaker.plugins.cluster_traffic.routes import Api
-from gennaker.settings import KubernetesAccountSettings
 from gennaker.traffic_settings import LoadBalancerSettings
 
 _ATTEMPTS = 10

@@ -1,7 +1,7 @@
 """What can be wrong with a load balancer that is a route in a cluster, in sentences."""
 
 from gennaker.interfaces.api_servers import ApiRefusal
-from gennaker.model.problems import Problem
+from gennaker.model.problems import Problem, Refused
 
 
 def not_configured(load_balancer: str, provider: str) -> Problem:
@@ -118,11 +118,12 @@ def not_accepted(name: str, said: str) -> Problem:
     )
 
 
-def not_followed(name: str, seconds: float) -> Problem:
-    """Nobody says to have seen the change."""
+def not_followed(name: str, seconds: float, *, is_reachable: bool) -> Problem:
+    """Nobody says to have seen the change. `is_reachable`: its Gateway has an address."""
+    why = "" if is_reachable else ", and its Gateway isn't there or has no address"
     return Problem(
         code="cluster_traffic.not_followed",
-        message=f"No controller has said within {seconds:.0f} s that it serves the route {name} as it is now.",
+        message=f"No controller has said within {seconds:.0f} s that it serves the route {name} as it is now{why}.",
         remedy="See whether the controller of its Gateway runs, and what stands in the route's status. The route is changed; it is "
         "looked at again.",
     )
@@ -146,13 +147,18 @@ def no_address(load_balancer: str) -> Problem:
     )
 
 
-def other_address(load_balancer: str, address: str, wanted: str) -> Problem:
-    """Somebody asks for it elsewhere."""
-    return Problem(
-        code="cluster_traffic.address",
-        message=f"The load balancer {load_balancer} is reached at {address}, not at {wanted}: its cluster decides that.",
-        remedy="Ask for no address.",
-    )
+def is_elsewhere(address: str, wanted: str | None) -> bool:
+    """Whether clients reach it nowhere yet (an empty address), or elsewhere than somebody asks for."""
+    return not address or (bool(wanted) and address != wanted)
+
+
+def refuse_other_address(load_balancer: str, address: str, wanted: str | None) -> None:
+    """Raises Refused where somebody asks for it elsewhere than where it is; empty: that isn't known yet."""
+    if not address or not is_elsewhere(address, wanted):
+        return
+    message = f"The load balancer {load_balancer} is reached at {address}, not at {wanted}: its cluster decides that."
+    problem = Problem(code="cluster_traffic.address", message=message, remedy="Ask for no address.")
+    raise Refused(problem, status=409)
 
 
 def forbidden(load_balancer: str, account: str, namespace: str) -> Problem:

@@ -12,15 +12,16 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routes, Routing, unable
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Share, Shares
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
-from gennaker.plugins.cluster_traffic import backends, filling, problems, records
-from gennaker.plugins.cluster_traffic.backends import Names, Served
+from gennaker.plugins.cluster_traffic import backends, counting, filling, problems, records, routes
+from gennaker.plugins.cluster_traffic.backends import Backend, Served
 from gennaker.plugins.cluster_traffic.filling import Filled
-from gennaker.plugins.cluster_traffic.places import Place, Places
+from gennaker.plugins.cluster_traffic.places import Own, Place, Places
 from gennaker.plugins.cluster_traffic.records import RouteRecord
 from gennaker.plugins.cluster_traffic.routes import RouteKind
 
@@ -41,6 +42,7 @@ class RouteProvider:
         self._places = places
         self._sleep = sleep
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._looks = filling.Looks()
 
     @classmethod
     def of(cls, services: Services, kind: RouteKind) -> "RouteProvider":
@@ -52,13 +54,16 @@ class RouteProvider:
         async with self._locks[load_balancer]:
             place = await self._place(load_balancer)
             record = place.remembered(route := await place.read())
-            if record is None:
-                route = await self._switch(place, {})
             found = await self._address(place, route)
+            problems.refuse_other_address(load_balancer, found, address)
+            if record is None:
+                # Some controllers give a Gateway its address only once there is a route that they follow.
+                found = await self._address(place, await self._switch(place, {}))
+                if problems.is_elsewhere(found, address):
+                    await self._let_go(place)
+            problems.refuse_other_address(load_balancer, found, address)
             if not found:
                 raise Refused(problems.no_address(load_balancer), status=409)
-            if address and address != found:
-                raise Refused(problems.other_address(load_balancer, found, address), status=409)
             return LoadBalancer(name=load_balancer, address=found, shares=record.shares if record else {})
 
     async def check_routes(self, load_balancer: str, wanted: Sequence[Routes]) -> None:
@@ -79,20 +84,25 @@ class RouteProvider:
             await self._switch(place, shares)
 
     async def describe(self, load_balancer: str) -> LoadBalancer | None:
-        """What stands at the route. A route from which somebody took our backends has no shares: so they are set again."""
+        """What stands at the route. Where somebody took away what is ours there are no shares: so they are set again."""
         if load_balancer not in self._places:
             return None
         place = await self._place(load_balancer)
         own = await place.own()
         if own is None:
             return None
-        shares: dict[str, Share] = own.record.shares if self._kind.is_serving(own.route, own.record.names) else {}
+        shares: dict[str, Share] = own.record.shares if await self._is_serving(place, own) else {}
         return LoadBalancer(name=load_balancer, address=await self._address(place, own.route), shares=shares)
 
     async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
-        """All that have a share or have lately lost one; how many requests they have is not known."""
-        _, own = await self._places.known(load_balancer, self._kind.api)
-        return dict.fromkeys((*own.record.addresses, *own.record.left))
+        """All that have a share or have lately lost one, as far as they tell."""
+        place, own = await self._places.known(load_balancer, self._kind.api)
+        return await counting.under_way((*own.record.addresses, *own.record.left), place.settings.in_flight_metric)
+
+    async def health(self, load_balancer: str) -> Mapping[str, Health]:
+        """What the slices of its Services say; its controller's own view isn't to be had."""
+        place, own = await self._places.known(load_balancer, self._kind.api)
+        return filling.health(await filling.there(place), own.record.shares)
 
     async def remove(self, load_balancer: str) -> None:
         """Gives the route back without backends, and deletes what was made for it."""
@@ -101,42 +111,75 @@ class RouteProvider:
         async with self._locks[load_balancer]:
             place = await self._place(load_balancer)
             if await place.own() is not None and await place.change(partial(self._given_back, place)):
-                await self._sleep(place.settings.settle_seconds)
-            await self._clear(place, Names())
+                await self._sleep(place.settings.settled_within)
+            await self._clear(place, frozenset())
+            self._looks.forget(load_balancer)
         self._locks.pop(load_balancer, None)
+
+    async def _is_serving(self, place: Place, own: Own) -> bool:
+        if not self._kind.is_serving(own.route, own.record.names):
+            return False
+        if self._locks[place.load_balancer].locked():
+            return True  # in the middle of a switch Services may be ahead of the route
+        if self._looks.is_due(place.load_balancer):
+            wanted = backends.served(place.load_balancer, own.record.shares).all
+            if filling.lacks(place, wanted, await filling.there(place)) or await self._companions_to_make(
+                place, wanted
+            ):
+                return False
+            self._looks.are_well(place.load_balancer)
+        return True
 
     async def _switch(self, place: Place, shares: Shares) -> JsonObject:
         """Returns the route as it is in force."""
         served = backends.served(place.load_balancer, shares)
         filled = await self._fill(place, served)
         if filled.is_new:
-            await self._sleep(place.settings.settle_seconds)
+            await self._sleep(place.settings.settled_within)
         is_written = await place.change(partial(self._with, place, shares, served))
         route = await self._followed(place)
         if is_written or filled.is_other:
-            await self._sleep(place.settings.settle_seconds)
-        await self._clear(place, served.names)
+            await self._sleep(place.settings.settled_within)
+        # Another server may have switched meanwhile: what the route names by now is its.
+        newest = place.remembered(await place.read())
+        await self._clear(place, served.names.all | (newest.names.all if newest else frozenset()))
         return route
 
     async def _fill(self, place: Place, served: Served) -> Filled:
         """Makes what is to serve."""
         found = await filling.there(place)
         references = await filling.pods(place.objects, served.all, found)
-        beside = await self._companions(place)
         filled = Filled()
+        for own in await self._companions_to_make(place, served.all):
+            await place.objects.apply(self._kind.companion, own)
+            filled |= Filled(is_new=True, is_other=True)
         for backend in served.all:
-            own = self._kind.companion_of(backend, place.load_balancer, place.version)
-            if own is not None and (backend.name not in beside or beside[backend.name].get("spec") != own["spec"]):
-                await place.objects.apply(self._kind.companion, own)
-                filled |= Filled(is_new=True, is_other=True)
             filled |= await filling.fill(place, backend, found, references)
         return filled
+
+    async def _companions_to_make(self, place: Place, served: Sequence[Backend]) -> list[JsonObject]:
+        """Those that aren't there as they should be."""
+        there = await self._companions(place)
+        wanted = [self._kind.companion_of(one, place.load_balancer, place.version) for one in served]
+        own = {routes.named(one): one for one in wanted if one is not None}
+        return [one for name, one in own.items() if name not in there or there[name].get("spec") != one["spec"]]
 
     def _with(self, place: Place, shares: Shares, served: Served, route: JsonObject) -> JsonObject:
         """The switch."""
         record = place.remembered(route) or RouteRecord(load_balancer=place.load_balancer)
         changed = self._kind.with_backends(route, served, record.names)
         return records.written(changed, record.with_shares(shares, served.names))
+
+    async def _let_go(self, place: Place) -> None:
+        """Gives a route back that was taken over in vain, unless another server has given it somebody to serve meanwhile."""
+        if await place.change(partial(self._given_back_unused, place)):
+            await self._sleep(place.settings.settled_within)
+        newest = place.remembered(await place.read())
+        await self._clear(place, newest.names.all if newest else frozenset())
+
+    def _given_back_unused(self, place: Place, route: JsonObject) -> JsonObject:
+        record = place.remembered(route)
+        return route if record is not None and record.shares else self._given_back(place, route)
 
     def _given_back(self, place: Place, route: JsonObject) -> JsonObject:
         record = place.remembered(route)
@@ -149,13 +192,14 @@ class RouteProvider:
             if self._kind.is_followed(route):
                 return route
             await self._sleep(_POLL_SECONDS)
-        raise Refused(problems.not_followed(place.route, _LOOKS * _POLL_SECONDS), status=502)
+        is_reachable = bool(await self._kind.address(place.objects, route))
+        raise Refused(problems.not_followed(place.route, _LOOKS * _POLL_SECONDS, is_reachable=is_reachable), status=502)
 
-    async def _clear(self, place: Place, staying: Names) -> None:
+    async def _clear(self, place: Place, staying: frozenset[str]) -> None:
         """Deletes what the route names no longer."""
-        await filling.clear(place, staying.all)
+        await filling.clear(place, staying)
         for name in await self._companions(place):
-            if name not in staying.all:
+            if name not in staying:
                 await place.objects.delete(place.version, self._kind.companion, name)
 
     async def _companions(self, place: Place) -> Mapping[str, JsonObject]:

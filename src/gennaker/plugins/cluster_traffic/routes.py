@@ -1,6 +1,7 @@
 """Kinds of routes: what the objects of an API that splits traffic have to offer to be load balancers."""
 
 import re
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 import msgspec
@@ -8,6 +9,8 @@ import msgspec
 from gennaker.interfaces.routes import Routing
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
+from gennaker.model.problems import Refused
+from gennaker.plugins.cluster_traffic import problems
 from gennaker.plugins.cluster_traffic.backends import Backend, Names, Served
 from gennaker.plugins.cluster_traffic.objects import Objects
 
@@ -70,6 +73,24 @@ def named(manifest: JsonObject) -> str:
     return foreign.text_at(foreign.mapping(manifest.get("metadata")), "name")
 
 
-def cookie_pattern(name: str, value: str) -> str:
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A header by which a request is a server group's."""
+
+    header: str
+    value: str
+    is_pattern: bool
+
+
+def wanted(route: str, backend: Backend, taken: Collection[str]) -> Iterator[Wanted]:
+    """The headers of what is routed to it, of which each will do. Raises Refused where the user's own match has (`taken`) one of them."""
+    for kind, name, value in backend.routes.matches():
+        is_cookie = kind is Routing.COOKIE
+        header = "cookie" if is_cookie else name
+        if header in taken:
+            raise Refused(problems.same_header(route, header), status=409)
+        yield Wanted(header=header, value=_cookie_pattern(name, value) if is_cookie else value, is_pattern=is_cookie)
+
+
+def _cookie_pattern(name: str, value: str) -> str:
     """A regular expression for the header Cookie, of RE2; right whether the whole header has to match it or a part."""
     return rf"^(.*;\s*)?{re.escape(name)}={re.escape(value)}(\s*;.*)?$"

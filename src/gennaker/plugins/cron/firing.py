@@ -3,7 +3,8 @@
 Theory of operation. One server of an installation does it. It lists the pipelines every `_LISTED_EVERY`, knows from then on the
 next due time of each trigger, and sleeps until the first. A document says up to which instant all due times have been
 dealt with; it is written after each listing. Killed in between, the next server deals with those since then once more:
-their executions are submitted under keys that name pipeline, trigger and due time, so that nothing starts twice.
+their executions are submitted under keys that name pipeline, trigger and due time, so that nothing starts twice. For the
+same reason a clock that is put back does no harm: what was dealt with by the wrong time counts again from the right one.
 
 A due time that is noticed late (`_TOO_LATE`: no server ran) is left out, as Quartz does with misfires. With the setting
 `engine.cron-catch-up-seconds` a trigger's last one of these is made up for, by the rules of Echo's compensation job: only
@@ -97,6 +98,8 @@ class Watch:
     async def look(self) -> datetime:
         """Starts what is due; returns when to look again."""
         now = self._services.clock.now()
+        if self._listed_at is not None and now < self._listed_at:
+            self._entries, self._listed_at = {}, None
         lists = self._listed_at is None or now >= self._listed_at + _LISTED_EVERY or await self._has_changed(now)
         if lists:
             await self._list(now)
@@ -122,7 +125,7 @@ class Watch:
         document = await self._documents.get(_HANDLED)
         if document is None:
             await self._note(now)  # what was due before somebody watched is none of ours
-        self._handled = datetime.fromisoformat(str(document.body["until"])) if document else now
+        self._handled = min(datetime.fromisoformat(str(document.body["until"])), now) if document else now
         entries: dict[str, _Entry] = {}
         for definition in await self._services.definitions.list(_KIND):
             try:

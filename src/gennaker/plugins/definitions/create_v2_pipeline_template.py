@@ -1,4 +1,4 @@
-"""Create v2 pipeline template: stores a template that is new, or new under its tag."""
+"""Create v2 pipeline template: stores what is new, or new under its tag; refused if a pipeline that gets the latest would break."""
 
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import template_references
@@ -31,11 +31,21 @@ async def create(context: TaskContext) -> TaskResult:
             )
         )
     await template_store.refuse_unauthorised(context, key)
+    await _refuse_breaking(context, template)
     template_id = await template_store.store(context, template, tag)
     return Done(
         context={"notification.type": "createpipelinetemplate", "pipelineTemplate.id": template_id},
         outputs={"pipelineTemplate.id": template_id},
     )
+
+
+async def _refuse_breaking(context: TaskContext, template: JsonObject) -> None:
+    """What is new becomes the latest: pipelines may have got another one until now."""
+    template_id = template_references.undecorated(str(template["id"]))
+    latest = template_references.tagged(template_id, template_references.LATEST)
+    stored = {one.id for one in await template_store.copies(context, template_id)}
+    if latest in stored:
+        await template_store.refuse_breaking(context, template, template_store.meant_by(template_id, (latest,), stored))
 
 
 stage = StageType(

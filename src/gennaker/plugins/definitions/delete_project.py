@@ -3,7 +3,7 @@
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
-from gennaker.plugins.definitions import encoded, upsert_project
+from gennaker.plugins.definitions import encoded, owning, upsert_project
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
@@ -21,6 +21,7 @@ async def delete(context: TaskContext) -> TaskResult:
         found = await upsert_project.named(context, str(given["name"]))
     if found is None:
         return Done()
+    await owning.refuse_project(context, found, None)
     await context.services.definitions.delete(upsert_project.KIND, found.id, author=context.sight.user)
     return Done(outputs={"project.id": found.id})
 

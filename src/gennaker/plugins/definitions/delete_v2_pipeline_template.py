@@ -27,13 +27,13 @@ async def delete(context: TaskContext) -> TaskResult:
                 code="template.tag_and_digest", message="Either a tag or a digest can be deleted, not both at once."
             )
         )
-    keys = [one.id for one in await template_store.copies(context, template_id)]
+    stored = [one.id for one in await template_store.copies(context, template_id)]
+    keys = stored
     if tag or digest:
         wanted = template_references.tagged(template_id, tag)
         wanted = template_references.digested(template_id, digest) if digest else wanted
         keys = [key for key in keys if key == wanted]
-    # Whoever names the bare id gets the latest where there is nothing under it: it must not lose that either.
-    used = await template_store.dependents(context, frozenset({*keys, *(() if tag or digest else (template_id,))}))
+    used = await template_store.dependents(context, template_store.meant_by(template_id, keys, stored))
     if used:
         names = ", ".join(f"{one.body.get('application')}: {one.body.get('name')}" for one in used)
         raise Refused(

@@ -1,15 +1,18 @@
 """Save pipelines from artifact: stores all pipelines that an artifact holds, `{"application": [pipeline, …], …}`.
 
 One after another; those of a name that exists are updated. Some may fail: the others are saved all the same, the lists in
-the stage's context say what became of each, and then the stage fails.
+the stage's context say what became of each, and then the stage fails. Those that are left stand encoded in the context, which
+is evaluated before each task: their expressions are for their own runs.
 """
+
+from base64 import b64decode, b64encode
 
 import msgspec
 
 from gennaker.interfaces import artifacts
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject, decode_json
+from gennaker.model.codec import Json, JsonObject, decode_json, encode
 from gennaker.model.event import Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
@@ -54,7 +57,8 @@ async def get(context: TaskContext) -> TaskResult:
         for one in listed:
             given: JsonObject = {**one, "application": application} if isinstance(one, dict) else {}
             existing = await pipelines.named(context, application, str(given.get("name")))
-            to_save.append({**given, "id": existing.id} if existing else given)
+            whole = {**given, "id": existing.id} if existing else given
+            to_save.append(b64encode(encode(whole)).decode())
     if not to_save:
         raise Refused(_unreadable("it holds no pipeline"))
     lists: JsonObject = {key: [] for key in _LISTS}
@@ -63,7 +67,8 @@ async def get(context: TaskContext) -> TaskResult:
 
 async def save(context: TaskContext) -> TaskResult:
     """Saves the first that is left."""
-    first, rest = _left(context)[0], _left(context)[1:]
+    one, *rest = _left(context)
+    first = _read(one)
     reference: JsonObject = {"application": first.get("application"), "name": first.get("name")}
     try:
         saved = await pipelines.save(context, first)
@@ -74,7 +79,7 @@ async def save(context: TaskContext) -> TaskResult:
         reference["errors"] = [str(problem) for problem in refused.problems]
     before = context.stage.context.get(key)
     listed: list[Json] = [*(before if isinstance(before, list) else []), reference]
-    return Done(context={key: listed, "pipelinesToSave": list[Json](rest)})
+    return Done(context={key: listed, "pipelinesToSave": rest})
 
 
 async def check_remaining(context: TaskContext) -> TaskResult:
@@ -97,8 +102,13 @@ async def complete(context: TaskContext) -> TaskResult:
     return Failed(problem=problem, outputs=outputs)
 
 
-def _left(context: TaskContext) -> list[JsonObject]:
-    return foreign.mappings(context.stage.context.get("pipelinesToSave"))
+def _left(context: TaskContext) -> list[Json]:
+    return list(foreign.items(context.stage.context.get("pipelinesToSave")))
+
+
+def _read(left: Json) -> JsonObject:
+    """Of executions that were under way when this began to encode them, it is the pipeline itself."""
+    return left if isinstance(left, dict) else foreign.mapping(decode_json(b64decode(str(left))))
 
 
 def _artifact(context: TaskContext) -> JsonObject:
@@ -115,7 +125,7 @@ def _artifact(context: TaskContext) -> JsonObject:
 def _content(fetched: bytes) -> JsonObject:
     try:
         content = decode_json(fetched)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise Refused(_unreadable(str(error))) from error
     if not isinstance(content, dict):
         raise Refused(_unreadable("it is no object"))

@@ -1,15 +1,15 @@
 """Template store: pipeline templates under their id or tag, as `latest`, and under the digest of their content."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.stages import TaskContext
-from gennaker.model import template_references
+from gennaker.model import needs, template_references
 from gennaker.model.codec import JsonObject, milliseconds
-from gennaker.model.permissions import Need, Right
-from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.definitions import encoded, pipelines
+from gennaker.plugins.definitions import encoded, owning, pipelines
 
 _KIND = template_references.KIND
 
@@ -60,20 +60,25 @@ async def store(context: TaskContext, template: JsonObject, tag: str) -> str:
 
 
 async def refuse_unauthorised(context: TaskContext, template_id: str) -> None:
-    """Raises Refused (403) where pipelines of applications are made from it that whoever asks may not change."""
+    """Raises Refused (403) where pipelines of applications are made from it that whoever asks may not change, or it is somebody else's."""
     listed = await context.services.definitions.list(pipelines.KIND)
     applications = template_references.users(template_id, (one.body for one in listed))
-    acting = Principal(name=context.sight.user, roles=context.sight.roles, via="stage")
-    needed = [Need(right=Right.WRITE, application=one) for one in applications]
-    problem = await context.services.authoriser.refusal(acting, *needed)
-    if problem is not None:
-        raise Refused(problem, status=403)
+    stored = await copies(context, template_references.undecorated(template_id))
+    is_own = any([await owning.is_own_of(context, _KIND, one.id) for one in stored])
+    await owning.refuse(context, needs.of_template(applications, is_new=not stored, is_own=is_own))
 
 
 async def copies(context: TaskContext, template_id: str) -> list[Definition]:
     """All that is stored of a template: itself, its tags, its digests."""
     listed = await context.services.definitions.list(_KIND)
     return [one for one in listed if template_references.undecorated(one.id) == template_id]
+
+
+def meant_by(template_id: str, changed: Iterable[str], stored: Iterable[str]) -> frozenset[str]:
+    """The keys by which pipelines get what is stored under those that change: a bare id without a copy of its own means `latest`."""
+    template_id, keys = template_references.undecorated(template_id), frozenset(changed)
+    falls_back = template_references.tagged(template_id, template_references.LATEST) in keys
+    return keys | {template_id} if falls_back and template_id not in stored else keys
 
 
 async def dependents(context: TaskContext, keys: frozenset[str]) -> list[Definition]:

@@ -32,14 +32,16 @@ async def update(context: TaskContext) -> TaskResult:
                 pointer="/pipelineTemplate/id",
             )
         )
-    if not await template_store.copies(context, template_id):
+    stored = [one.id for one in await template_store.copies(context, template_id)]
+    if not stored:
         raise Refused(
             Problem(code="template.unknown", message=f"There is no pipeline template {template_id!r}."), status=404
         )
     await template_store.refuse_unauthorised(context, template_id)
     if str(context.stage.context.get("skipPlanDependents")).lower() != "true":
         latest = template_references.tagged(template_id, template_references.LATEST)
-        keys = frozenset({template_references.tagged(template_id, tag), latest})
+        changed = (template_references.tagged(template_id, tag), latest)
+        keys = template_store.meant_by(template_id, changed, {*stored, changed[0]})
         await template_store.refuse_breaking(context, template, keys)
     await template_store.store(context, template, tag)
     return Done(

@@ -7,7 +7,7 @@ from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskTy
 from gennaker.model.codec import JsonObject, milliseconds
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.definitions import encoded
+from gennaker.plugins.definitions import encoded, owning
 
 KIND = "project"
 _IDS = uuid.UUID("1d9c0c52-3b1f-5d3d-8f1e-2f3f6a1b7c22")
@@ -39,6 +39,7 @@ async def write(context: TaskContext) -> TaskResult:
                 pointer="/project/name",
             )
         )
+    await owning.refuse_project(context, found, given)
     now = str(milliseconds(context.at))
     before = found.body if found else {}
     body: JsonObject = {

@@ -49,14 +49,14 @@ async def capture(context: TaskContext) -> TaskResult:
 
 
 async def apply(context: TaskContext) -> TaskResult:
-    """The minimum of the snapshot, but never more instances than now."""
+    """The minimum of the snapshot where that is less, as in Orca."""
     snapshot = context.lookup(_SNAPSHOT)
     if not isinstance(snapshot, dict) or not isinstance(snapshot.get("min"), int):
         raise Refused(_nothing_captured())
     group = await _named(context, context.stage.context.get("target"), "target")
     low = snapshot["min"]
     assert isinstance(low, int)
-    wanted = replace(group.capacity, min=min(low, group.capacity.desired))
+    wanted = replace(group.capacity, min=min(low, group.capacity.min))
     await _resize(context, group, wanted)
     return Done(context={"targetCapacity": clusters.capacity_json(wanted)})
 

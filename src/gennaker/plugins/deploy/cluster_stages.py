@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from gennaker.interfaces import clouds
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.model import foreign, records
 from gennaker.model.codec import JsonObject
@@ -12,6 +13,7 @@ from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import cluster_selection, guards, regions, rollouts, server_groups, taking_out, targets
 from gennaker.plugins.deploy.cluster_selection import Selection
+from gennaker.plugins.deploy.server_groups import Location
 from gennaker.plugins.deploy.targets import TargetSpec
 
 Read: TypeAlias = Callable[[JsonObject], Selection]
@@ -51,16 +53,26 @@ async def _choose(context: TaskContext, selection: Selection) -> TaskResult:
         raise Refused(Problem(code="target.unnamed", message="The stage names no cluster.", remedy="Give `cluster`."))
     location = targets.location_of(own, context.services, named=cluster, application=context.execution.head.application)
     groups = await server_groups.of_cluster(context.services, location, cluster)
-    if not groups and selection.keeps and not foreign.flag(own.get("continueIfClusterNotFound")):
+    if not groups and not selection.may_be_missing and not await _is_elsewhere(context, location, cluster):
         raise Refused(_empty(cluster))
-    found = cluster_selection.chosen(groups, selection, execution_id=context.execution.head.id)
+    deployed = cluster_selection.deployed(context.sight.ancestors(), location)
+    found = cluster_selection.chosen(groups, selection, own=deployed)
     await guards.check(context, found)
     return Done(context=taking_out.chosen(location, tuple(one.name for one in found)))
 
 
+async def _is_elsewhere(context: TaskContext, location: Location, cluster: str) -> bool:
+    """A cluster that has server groups in another region only exists, as for Orca."""
+    cloud = server_groups.provider(context.services, location.cloud_provider)
+    found = await clouds.of_account(cloud, location.application, location.account)
+    return any(server_groups.cluster_of(one) == cluster for one in found)
+
+
 def _shrink(own: JsonObject) -> Selection:
+    keeps = _count(own, "shrinkToSize")
     return Selection(
-        keeps=_count(own, "shrinkToSize"),
+        keeps=keeps,
+        may_be_missing=not keeps or _is_not_needed(own),
         may_touch_active=foreign.flag(own.get("allowDeleteActive")),
         prefers_larger=foreign.flag(own.get("retainLargerOverNewer")),
     )
@@ -69,6 +81,7 @@ def _shrink(own: JsonObject) -> Selection:
 def _scale_down(own: JsonObject) -> Selection:
     return Selection(
         keeps=_count(own, "remainingFullSizeServerGroups"),
+        may_be_missing=_is_not_needed(own),
         may_touch_active=foreign.flag(own.get("allowScaleDownActive")),
         prefers_larger=foreign.flag(own.get("preferLargerOverNewer")),
     )
@@ -77,9 +90,14 @@ def _scale_down(own: JsonObject) -> Selection:
 def _disable(own: JsonObject) -> Selection:
     return Selection(
         keeps=_count(own, "remainingEnabledServerGroups"),
-        only_enabled=True,
+        may_be_missing=_is_not_needed(own),
+        only_active=True,
         prefers_larger=foreign.flag(own.get("preferLargerOverNewer")),
     )
+
+
+def _is_not_needed(own: JsonObject) -> bool:
+    return foreign.flag(own.get("continueIfClusterNotFound"))
 
 
 def _count(own: JsonObject, key: str) -> int:

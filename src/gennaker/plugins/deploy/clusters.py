@@ -9,7 +9,7 @@ from gennaker.interfaces.clouds import Capacity
 from gennaker.interfaces.clusters import ClusterSpec
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext
-from gennaker.model import moniker, records
+from gennaker.model import foreign, moniker, records
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import durations, server_groups
@@ -26,8 +26,16 @@ _SAME = {
     ROLLING_PUSH: "rollingredblack",
     "": "none",
 }
+_PARTS = {key: key for key in ("account", "region", "application", "stack")} | {"freeFormDetails": "detail"}
+_WITHOUT_HYPHENS = (
+    "Use letters, digits, dots and underscores: hyphens part application, stack and detail in server groups' names, "
+    "so `my-shop` would be read as the stack `shop` of the application `my`."
+)
+_WITH_HYPHENS = "Use letters, digits, dots, underscores, hyphens, ~ and ^."
 _LEAVE_NOTHING = frozenset({"rollingupdate", ROLLING_PUSH, "highlander"})
 """What they replace isn't kept unless a grace period says so."""
+AS_LARGE_AS_BEFORE = frozenset({"rollingredblack", MONITORED})
+"""They grow to the size of the largest that serves; the cluster's own counts where none does, or that has no instances."""
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +73,7 @@ def of_json(value: JsonObject, services: Services, *, application: str) -> Clust
     if not location.account or not location.region or not location.application:
         raise Refused(_nowhere(location))
     name = moniker.cluster_name(location.application, spec.stack, spec.free_form_details)
-    _check_names(location, name)
+    _check_names(location, spec)
     return Cluster(
         spec=spec,
         location=location,
@@ -77,6 +85,11 @@ def of_json(value: JsonObject, services: Services, *, application: str) -> Clust
         grace=_grace(spec),
         up_within=durations.read(spec.up_timeout, key="upTimeout"),
     )
+
+
+def says_up_within(own: JsonObject) -> bool:
+    """Whether a stage itself says how long instances may take to come up."""
+    return flattened(own).get("upTimeout") not in (None, "")
 
 
 def flattened(value: JsonObject) -> JsonObject:
@@ -115,17 +128,27 @@ def part(capacity: Capacity, percent: float) -> Capacity:
 
 def required(desired: int, percentage: float) -> int:
     """How many instances must be up: Orca's rounding, at least one unless none is wanted. Raises Refused."""
+    _check(percentage, "targetHealthyDeployPercentage")
+    if not desired or not percentage:
+        return 0
+    return max(1, math.floor(desired * percentage / 100 + 0.5))
+
+
+def required_of_part(capacity: Capacity, percentage: float) -> int:
+    """As `required`, by `desiredPercentage`: Orca counts it against the largest and the smallest size. Raises Refused."""
+    _check(percentage, "desiredPercentage")
+    return max(0, math.ceil((percentage / 100 - 1) * capacity.max + capacity.min))
+
+
+def _check(percentage: float, key: str) -> None:
     if not 0 <= percentage <= 100:
         raise Refused(
             Problem(
                 code="deploy.percentage",
-                message=f"targetHealthyDeployPercentage must be 0..100, not {percentage:g}.",
+                message=f"{key} must be 0..100, not {percentage:g}.",
                 remedy="Correct it in the stage.",
             )
         )
-    if not desired or not percentage:
-        return 0
-    return max(1, math.floor(desired * percentage / 100 + 0.5))
 
 
 def place_json(location: Location) -> JsonObject:
@@ -144,33 +167,52 @@ def capacity_json(capacity: Capacity) -> JsonObject:
     return {"min": capacity.min, "max": capacity.max, "desired": capacity.desired}
 
 
-def _check_names(location: Location, cluster: str) -> None:
-    """They are parts of releases' keys, and server groups' names folders of the local provider. Raises Refused."""
+def _check_names(location: Location, spec: ClusterSpec) -> None:
+    """Account and region are parts of releases' keys; the rest of names, which others take apart again. Raises Refused."""
     problems = [
-        Problem(
-            code="deploy.name",
-            message=f"{text!r} can't be the {key} of a cluster.",
-            remedy="Take out the slashes.",
-            pointer=f"/{key}",
-        )
+        _unusable(key, text, "Take out the slashes.")
         for key, text in (("account", location.account), ("region", location.region))
         if "/" in text
     ]
-    if moniker.parse(cluster).cluster is None:
-        problems.append(
-            Problem(
-                code="deploy.name",
-                message=f"{cluster!r} can't be the name of a cluster.",
-                remedy="Use letters, digits, dots and underscores in `application` and `stack`, in `freeFormDetails` also hyphens.",
-            )
-        )
+    application = location.application
+    if not moniker.is_cluster(application):
+        problems.append(_unusable("application", application, _WITHOUT_HYPHENS))
+    if not moniker.is_cluster("_", spec.stack):
+        problems.append(_unusable("stack", spec.stack, _WITHOUT_HYPHENS))
+    if not moniker.is_cluster("_", None, spec.free_form_details):
+        problems.append(_unusable("freeFormDetails", spec.free_form_details, _WITH_HYPHENS))
     if problems:
         raise Refused(*problems)
 
 
+def _unusable(key: str, text: str | None, remedy: str) -> Problem:
+    return Problem(
+        code="deploy.name",
+        message=f"{text!r} can't be the {_PARTS[key]} of a cluster.",
+        remedy=remedy,
+        pointer=f"/{key}",
+    )
+
+
 def called(spec: ClusterSpec) -> str:
     """The strategy by the name that the cluster gives it, in one spelling."""
-    return (spec.strategy or "").strip().lower().replace("-", "").replace("_", "").replace("/", "")
+    return _spelt(spec.strategy or "")
+
+
+def uses_source_size(spec: ClusterSpec) -> bool:
+    """Whether it becomes as large as what serves: what `source` says counts before the cluster's own word, as in Orca."""
+    own = spec.source.get("useSourceCapacity")
+    return spec.use_source_capacity if own is None else foreign.flag(own)
+
+
+def is_monitored(value: JsonObject) -> bool:
+    """Whether this JSON, which need not describe a cluster that can be read, names the strategy `monitored`."""
+    named = flattened(value).get("strategy")
+    return isinstance(named, str) and _spelt(named) == MONITORED
+
+
+def _spelt(strategy: str) -> str:
+    return strategy.strip().lower().replace("-", "").replace("_", "").replace("/", "")
 
 
 def _grace(spec: ClusterSpec) -> timedelta | None:

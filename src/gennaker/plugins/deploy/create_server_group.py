@@ -4,8 +4,10 @@ Before anything is created it is written down what serves now and how to get bac
 later, and a cancellation before the switch, leads back there.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+import structlog
 from msgspec.structs import replace
 
 from gennaker.interfaces.clouds import Capacity, HealthProbe, NewServerGroup, ServerGroup
@@ -16,9 +18,21 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
 from gennaker.model.foreign import written
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.deploy import clusters, images, rollouts, server_groups, strategies, traffic_shares, upcoming
+from gennaker.plugins.deploy import (
+    clusters,
+    images,
+    monitoring,
+    rollouts,
+    server_groups,
+    strategies,
+    targets,
+    traffic_shares,
+    upcoming,
+)
 from gennaker.plugins.deploy.clusters import Cluster
-from gennaker.plugins.deploy.rollouts import Rollout
+from gennaker.plugins.deploy.rollouts import Before, Rollout
+
+log = structlog.get_logger()
 
 _CLONE = "cloneServerGroup"
 _LOOKS_AGAIN = timedelta(milliseconds=500)
@@ -29,6 +43,8 @@ async def plan(_: StageSpec, context: StageContext) -> Plan:
     """Reads the cluster, so that what is wrong with it is said before anything is done."""
     cluster = clusters.read(context)
     strategies.check(cluster)
+    if strategies.is_monitored(cluster):
+        monitoring.find(context.services, cluster.spec.deployment_monitor)
     if cluster.strategy == "custom":
         return Plan()
     return Plan(before=_held_back(context, cluster), tasks=tuple(task.planned() for task in _TASKS))
@@ -81,6 +97,20 @@ async def determine_source(context: TaskContext) -> TaskResult:
     return Done(context=told)
 
 
+def _size(cluster: Cluster, serving: Sequence[Before]) -> Capacity:
+    """As large as the largest that serves, the newest of several, where a strategy or `useSourceCapacity` wants that.
+
+    The newest alone may be a canary beside production. A rolling update that begins with nothing would never grow: then the
+    cluster says.
+    """
+    if not serving:
+        return cluster.capacity
+    largest = max(reversed(serving), key=lambda one: one.capacity.desired).capacity
+    if clusters.called(cluster.spec) in clusters.AS_LARGE_AS_BEFORE:
+        return largest if largest.desired else cluster.capacity
+    return largest if clusters.uses_source_size(cluster.spec) else cluster.capacity
+
+
 async def _begin(context: TaskContext, cluster: Cluster, key: str) -> Rollout:
     services = context.services
     groups = await server_groups.of_cluster(services, cluster.location, cluster.name)
@@ -97,11 +127,11 @@ async def _begin(context: TaskContext, cluster: Cluster, key: str) -> Rollout:
         newest=groups[-1].moniker.sequence if groups else None,
     )
     serving = [one for one in before if one.serves]
-    capacity = serving[-1].capacity if cluster.spec.use_source_capacity and serving else cluster.capacity
+    capacity = _size(cluster, serving)
     load_balancers = cluster.load_balancers
     if original is not None:
         own = clusters.flattened(context.stage.context)
-        capacity = capacity if own.get("capacity") or cluster.spec.use_source_capacity else original.capacity
+        capacity = capacity if own.get("capacity") or clusters.uses_source_size(cluster.spec) else original.capacity
         load_balancers = original.load_balancers if own.get("loadBalancers") is None else load_balancers
     rollout = Rollout(
         key=key,
@@ -156,7 +186,7 @@ def _image(
 async def create(context: TaskContext) -> TaskResult:
     """Begins the server group; the same key gets the same one again."""
     cluster = clusters.read(context)
-    rollout = await rollouts.of_context(context.services, context.stage.context)
+    rollout = await rollouts.of_context(context)
     if rollout is None:
         return Failed(problem=_over(context))
     if rollout.overtaken:
@@ -170,6 +200,7 @@ async def create(context: TaskContext) -> TaskResult:
             image=rollout.image,
             version=rollout.version,
             capacity=_first_capacity(rollout),
+            grows_to=strategies.most_at_once(cluster, rollout.capacity, (one.capacity for one in rollout.serving)),
             load_balancers=rollout.load_balancers,
             environment=texts(cluster.spec.environment),
             application=context.execution.head.application,
@@ -203,8 +234,7 @@ async def create(context: TaskContext) -> TaskResult:
 
 async def wait_for_up(context: TaskContext) -> TaskResult:
     """Done when enough instances are up; fails at once where they can't come up."""
-    cluster = clusters.read(context)
-    rollout = await rollouts.of_context(context.services, context.stage.context)
+    rollout = await rollouts.of_context(context)
     if rollout is None:
         return Failed(problem=_over(context))
     if rollout.overtaken:
@@ -212,9 +242,8 @@ async def wait_for_up(context: TaskContext) -> TaskResult:
     group = await server_groups.find(context.services, rollout.location, rollout.new)
     if group is None:
         return Failed(problem=_vanished(rollout.new))
-    desired = _first_capacity(rollout).desired
-    required = clusters.required(desired, cluster.spec.target_healthy_deploy_percentage)
-    waiting = await upcoming.wait(context, group, required, cluster.up_within)
+    required = targets.required(context, _first_capacity(rollout))
+    waiting = await upcoming.wait(context, group, required)
     if waiting is not None:
         return waiting
     if rollout.load_balancers or not server_groups.up(group):
@@ -238,7 +267,19 @@ async def plan_on_failure(_: StageSpec, context: StageContext) -> tuple[PlannedS
     name = "Back to what served before"
     # A limit of its own: that of the deploy may be what is over.
     own: JsonObject = {rollouts.CONTEXT_KEY: key, "stageTimeoutMs": _WAY_BACK_MILLISECONDS}
-    return (PlannedStage(type="undoRollout", name=name, context=own),)
+    back = PlannedStage(type="undoRollout", name=name, context=own)
+    return (back, *(replace(one, requisites=(0,)) for one in _told_of_failure(context)))
+
+
+def _told_of_failure(context: StageContext) -> tuple[PlannedStage, ...]:
+    """What tells the deployment monitor, where there is one. A cluster that can't be read any more doesn't bar the way back."""
+    if not clusters.is_monitored(context.stage.context):
+        return ()
+    try:
+        return strategies.after_failure(clusters.read(context), context.stage.context)
+    except Refused as refused:
+        log.warning("deploy.monitor_untold", stage=context.stage.id, why=str(refused))
+        return ()
 
 
 def _first_capacity(rollout: Rollout) -> Capacity:

@@ -1,5 +1,7 @@
 """Deploy: one server group in each of its clusters, side by side, each as its strategy says."""
 
+import msgspec
+
 from gennaker.interfaces.clusters import ClusterSpec
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign
@@ -7,12 +9,13 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, PlannedStage, TaskResult
 from gennaker.model.execution import Side, Stage
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.deploy import clusters, strategies
+from gennaker.plugins.deploy import clusters, strategies, strategy_pipelines
 
 _OWN = ("clusters", "notifications", "comments", "restrictedExecutionWindow", "restrictExecutionDuringTimeWindow")
 _FLAGS = ("failPipeline", "continuePipeline", "completeOtherBranchesThenFail", "stageEnabled", "sendNotifications")
-_SHARED = ("rollback", "gracePeriod", "application", "verify", "artifacts")
-"""Keys of the stage that count for each of its clusters that doesn't have them."""
+_NOT_SHARED = frozenset({"cluster", "region", "namespace", *clusters.REGION_LISTS})
+_SHARED = ("artifacts", *(one.encode_name for one in msgspec.structs.fields(ClusterSpec)))
+"""Keys of the stage that count for each of its clusters that doesn't have them. Orca shares all keys, places too."""
 
 
 class Spec(ClusterSpec, frozen=True, kw_only=True, rename="camel"):
@@ -25,10 +28,11 @@ class Spec(ClusterSpec, frozen=True, kw_only=True, rename="camel"):
 async def plan(_: StageSpec, context: StageContext) -> Plan:
     """A child for each cluster; what is wrong with any of them is said before anything is done."""
     own = context.stage.context
-    wanted = foreign.mappings(own.get("clusters"))
+    of_strategy = await strategy_pipelines.cluster(context)
+    wanted = [of_strategy] if of_strategy is not None else foreign.mappings(own.get("clusters"))
     if not wanted:
         wanted = [{key: value for key, value in own.items() if key not in (*_OWN, *_FLAGS)}]
-    shared: JsonObject = {key: own[key] for key in _SHARED if key in own}
+    shared: JsonObject = {key: own[key] for key in _SHARED if key in own and key not in _NOT_SHARED}
     single = [{**shared, **one} for several in wanted for one in _by_region(several)]
     return Plan(before=tuple(_child(context, one) for one in single), tasks=(_COMPLETE.planned(),))
 
@@ -58,7 +62,7 @@ def _child(context: StageContext, cluster: JsonObject) -> PlannedStage:
     is_clone = foreign.flag(cluster.get("isClone"))
     return PlannedStage(
         type="cloneServerGroup" if is_clone else "createServerGroup",
-        name=f"{context.stage.name} in {read.location.region}",
+        name=f"{'Clone' if is_clone else 'Deploy'} in {read.location.region}",
         context={**clusters.flattened(cluster), **clusters.place_json(read.location)},
     )
 

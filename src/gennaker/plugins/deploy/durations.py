@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+from gennaker.model import foreign
 from gennaker.model.codec import Json
 from gennaker.model.problems import Problem, Refused
 
@@ -11,6 +12,7 @@ _ISO = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SECONDS = re.compile(r"\d{1,15}(\.\d+)?", re.ASCII)
+_UNITS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 _LONGEST = timedelta(days=3660)
 
 
@@ -23,18 +25,16 @@ def read(value: Json, *, key: str) -> timedelta:
     found = _ISO.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise Refused(_wrong(value, key))
-    length = sum(
-        (timedelta(**{unit: float(found[unit] or 0)}) for unit in ("days", "hours", "minutes", "seconds")), timedelta()
-    )
-    if length > _LONGEST:
+    seconds = sum(float(found[unit] or 0) * length for unit, length in _UNITS.items())  # infinite by many digits
+    if seconds > _LONGEST.total_seconds():
         raise Refused(_wrong(value, key))
-    return length
+    return timedelta(seconds=seconds)
 
 
 def _wrong(value: Json, key: str) -> Problem:
     return Problem(
         code="stage.field_wrong",
-        message=f"`{key}` is {value!r}, which is no duration of at most ten years.",
+        message=f"`{key}` is {foreign.described(value)}, which is no duration of at most ten years.",
         remedy="Write it like PT30S, PT1H or P7D.",
         pointer=f"/{key}",
     )

@@ -7,8 +7,6 @@ from gennaker.interfaces.stages import StageType, TaskContext, TaskType
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.lengths import Duration
 from gennaker.plugins.deploy import (
-    clusters,
-    durations,
     regions,
     server_groups,
     shares,
@@ -31,9 +29,8 @@ async def wait_for_up(context: TaskContext) -> TaskResult:
     """Nothing gets traffic that can't serve."""
     target = await targets.resolve(context)
     group = await targets.group(context, target)
-    within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
-    required = clusters.required(group.capacity.desired, targets.healthy_percentage(context))
-    return await upcoming.wait(context, group, required, within) or Done()
+    required = targets.required(context, group.capacity)
+    return await upcoming.wait(context, group, required) or Done()
 
 
 async def enable(context: TaskContext) -> TaskResult:

@@ -1,10 +1,11 @@
 """Traffic guards: an application's clusters that must never be left without an instance that takes traffic.
 
 Source: Orca's TrafficGuard. The application's `trafficGuards` are rules `{account, location, stack, detail, enabled}`, where `*`
-stands for anything and nothing for nothing. What takes no traffic may go at any time.
+stands for anything and nothing for nothing. What takes no traffic may go at any time. The setting `traffic-guards.min-capacity-ratio`
+asks for more than one instance that stays.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gennaker.interfaces.clouds import Health, ServerGroup
 from gennaker.interfaces.stages import StageContext
@@ -37,8 +38,17 @@ async def check(context: StageContext, going: Iterable[ServerGroup]) -> None:
         if not await _is_guarded(context, location, cluster):
             continue
         groups = await server_groups.of_cluster(context.services, location, cluster)
-        if _up(one for one in groups if one.name in names) and not _up(one for one in groups if one.name not in names):
-            raise Refused(_guarded(location, cluster, names))
+        leaving = [one for one in groups if one.name in names]
+        gone, left = _up(leaving), _up(one for one in groups if one.name not in names)
+        ratio = context.services.settings.traffic_guards.min_capacity_ratio
+        if gone and (not left or (left <= ratio * (gone + left) and not _are_alike(leaving))):
+            raise Refused(_guarded(location, cluster, names, left=left, of=gone + left))
+
+
+def _are_alike(leaving: Sequence[ServerGroup]) -> bool:
+    """Several of one pinned size go and something stays: Orca lets them."""
+    sizes = {one.capacity for one in leaving}
+    return len(leaving) > 1 and len(sizes) == 1 and all(one.min == one.max == one.desired for one in sizes)
 
 
 def _up(groups: Iterable[ServerGroup]) -> int:
@@ -63,11 +73,13 @@ def _is(pattern: Json, value: str) -> bool:
     return pattern == "*" or (pattern or "") == value
 
 
-def _guarded(location: Location, cluster: str, names: Iterable[str]) -> Problem:
+def _guarded(location: Location, cluster: str, names: Iterable[str], *, left: int, of: int) -> Problem:
+    would = (
+        f"only {left} of its {of} instances in traffic would stay" if left else "no instance of it would take traffic"
+    )
     return Problem(
         code="traffic.guarded",
-        message=f"{cluster} in {location.account}/{location.region} has a traffic guard: without {', '.join(sorted(names))} "
-        "no instance of it would take traffic.",
+        message=f"{cluster} in {location.account}/{location.region} has a traffic guard: without {', '.join(sorted(names))} {would}.",
         remedy="Deploy or enable another server group of the cluster first, or switch the guard off in the application's settings.",
         details={"cluster": cluster, "serverGroups": [*sorted(names)]},
     )

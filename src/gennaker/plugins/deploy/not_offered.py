@@ -4,19 +4,17 @@ from gennaker.interfaces.stages import StageSpec, StageType
 
 _BUDGET = "A PodDisruptionBudget is a manifest like any other: deploy it by deployManifest."
 _BAKE = "Images aren't baked here: a build stage makes them, or a CI stage; deploy takes the image from there."
-_BALANCER = "Load balancers are made on their first use by a cluster's `loadBalancers`, or in the settings."
+_BALANCER = "A load balancer goes with its settings; upsertLoadBalancer makes one, and a cluster's `loadBalancers` on their first use."
 _CLOUD = "No cloud provider here has such a resource: use the cloud's own tool in a runJob, script or webhook stage."
 _INSTANCES = "Single instances aren't handled: resize, disable or destroy their server group."
 _TAGS = "Entity tags aren't kept here: an application's attributes, an execution's outputs and audit records say such things."
-_IMAGE = "Images are found by a docker trigger, an artifact, or findImage from a cluster."
+_IMAGE = "Images are deleted at their registry, by its own means."
 _INSTEAD = {
     "upsertDisruptionBudget": _BUDGET,
     "bake": _BAKE,
     "bakeCloudFoundryManifest": _BAKE,
-    **dict.fromkeys(
-        ("upsertLoadBalancer", "upsertLoadBalancers", "deleteLoadBalancer", "upsertAppEngineLoadBalancers"), _BALANCER
-    ),
-    **dict.fromkeys(("findImageFromTags", "upsertImageTags", "deleteImage"), _IMAGE),
+    **dict.fromkeys(("deleteLoadBalancer", "upsertAppEngineLoadBalancers"), _BALANCER),
+    "deleteImage": _IMAGE,
     **dict.fromkeys(("upsertEntityTags", "deleteEntityTags", "upsertServerGroupTags"), _TAGS),
     **dict.fromkeys(
         (

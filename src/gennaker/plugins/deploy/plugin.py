@@ -13,6 +13,8 @@ from gennaker.plugins.deploy import (
     enable_server_group,
     find_image,
     http_check,
+    image_tags,
+    monitoring,
     not_offered,
     release_keeper,
     resize_server_group,
@@ -24,6 +26,7 @@ from gennaker.plugins.deploy import (
     shift_traffic,
     traffic_keeper,
     undo_rollout,
+    upsert_load_balancer,
 )
 
 plugin = Plugin(
@@ -46,12 +49,16 @@ plugin = Plugin(
         rollback_server_group.stage,
         rollback_cluster.stage,
         find_image.stage,
+        image_tags.tagging,
+        image_tags.finding,
+        upsert_load_balancer.stage,
         run_job.stage,
         http_check.stage,
         rollback_release.stage,
         decommission.stage,
         shift_traffic.stage,
         undo_rollout.stage,
+        *monitoring.stages,
         *not_offered.stages,
     ),
     services=(traffic_keeper.service, release_keeper.service, rollout_keeper.service),

@@ -19,6 +19,7 @@ from gennaker.model.principal import SYSTEM
 from gennaker.model.release import Release, ReleaseState
 from gennaker.model.statuses import Status
 from gennaker.plugins.deploy import decommission, releases, rollouts
+from gennaker.transport import waking
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ async def keep(services: Services) -> None:
         while True:
             changed.clear()
             next_look = await once(services)
-            await _wait(services, changed, next_look)
+            await waking.wait(services.clock, next_look, changed)
 
 
 def _due(release: Release, everything: tuple[Release, ...]) -> datetime | None:
@@ -157,15 +158,6 @@ async def _follow(services: Services, changed: asyncio.Event) -> None:
     async for update in services.updates.follow():
         if update.topic == "release":
             changed.set()
-
-
-async def _wait(services: Services, changed: asyncio.Event, until: datetime) -> None:
-    async with asyncio.TaskGroup() as group:
-        woken = group.create_task(changed.wait())
-        due = group.create_task(services.clock.sleep_until(until))
-        await asyncio.wait((woken, due), return_when=asyncio.FIRST_COMPLETED)
-        woken.cancel()
-        due.cancel()
 
 
 service = Service(name="release-keeper", run=keep)

@@ -18,7 +18,6 @@ from gennaker.model.wording import counted
 from gennaker.plugins.deploy import (
     clusters,
     draining,
-    durations,
     guards,
     regions,
     resizing,
@@ -102,10 +101,9 @@ async def wait_for_match(context: TaskContext) -> TaskResult:
     target = await targets.resolve(context)
     group = await targets.group(context, target)
     desired = _wanted(context).desired
-    required = clusters.required(desired, targets.healthy_percentage(context))
-    within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
+    required = targets.required(context, _wanted(context))
     if not group.is_disabled:
-        waiting = await upcoming.wait(context, group, required, within)
+        waiting = await upcoming.wait(context, group, required)
         if waiting is not None:
             return waiting
     if len(group.instances) > desired:

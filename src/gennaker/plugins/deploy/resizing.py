@@ -12,6 +12,8 @@ from gennaker.model.problems import Problem, Refused
 
 TO_CLUSTER = "scale_to_cluster"
 TO_SERVER_GROUP = "scale_to_server_group"
+_MOST = 1e9
+"""Instances, and percent: what is beyond is a slip, or infinite."""
 ACTIONS = ("scale_exact", "scale_up", "scale_down", TO_CLUSTER, TO_SERVER_GROUP)
 
 
@@ -61,22 +63,25 @@ def _target(now: Capacity, stage: JsonObject, like: Capacity) -> Capacity:
     action = action_of(stage)
     if action == TO_SERVER_GROUP:
         percent = _number(stage.get("scalePct"))
-        return like if percent is None else _scaled(like, like.desired * percent / 100)
+        return like if percent is None else _scaled(like, percent)
     if action == TO_CLUSTER:
         return _beyond(like, stage)
     if action == "scale_exact":
         wanted = stage.get("capacity")
         exact = _exact(now, wanted if isinstance(wanted, dict) else {})
         percent = _number(stage.get("scalePct"))
-        return exact if percent is None else _scaled(exact, exact.desired * percent / 100)
+        return exact if percent is None else _scaled(exact, percent)
     if action not in ACTIONS:
         raise Refused(_unknown(action))
     sign = 1 if action == "scale_up" else -1
     percent, count = _number(stage.get("scalePct")), _number(stage.get("scaleNum"))
     if percent is None and count is None:
         raise Refused(_by_how_much(action))
-    factor = None if percent is None else 1 + sign * percent / 100
-    return _scaled(now, now.desired * factor if factor is not None else now.desired + sign * (count or 0))
+
+    def moved(size: int) -> int:
+        return max(0, size + sign * (_share(size, percent) if percent else math.ceil(count or 0)))
+
+    return Capacity(min=moved(now.min), max=moved(now.max), desired=moved(now.desired))
 
 
 def _exact(now: Capacity, wanted: JsonObject) -> Capacity:
@@ -97,22 +102,33 @@ def _exact(now: Capacity, wanted: JsonObject) -> Capacity:
 def _beyond(cluster: Capacity, stage: JsonObject) -> Capacity:
     """As large as the cluster's largest, and so much more, within its maximum."""
     percent, count = _number(stage.get("scalePct")), _number(stage.get("scaleNum"))
-    more = math.ceil(cluster.desired * abs(percent) / 100) if percent else math.ceil(abs(count or 0))
+    more = _share(cluster.desired, abs(percent)) if percent else math.ceil(abs(count or 0))
     high = max(cluster.max, cluster.min)
     desired = min(max(cluster.desired, cluster.min) + more, high)
     return Capacity(min=min(cluster.min, desired), max=high, desired=desired)
 
 
-def _scaled(now: Capacity, desired: float) -> Capacity:
-    whole = max(0, math.ceil(round(desired, 9)))
+def _share(size: int, percent: float) -> int:
+    """Rounded up as Orca's doubles are: 7 % of 100 are 8."""
+    return math.ceil(size * (percent / 100))
+
+
+def _scaled(now: Capacity, percent: float) -> Capacity:
+    """Of the desired size alone; the others give way to it."""
+    whole = max(0, _share(now.desired, percent))
     return Capacity(min=min(now.min, whole), max=max(now.max, whole), desired=whole)
 
 
 def _number(value: Json) -> float | None:
+    if not isinstance(value, int | float | str) or value == "":
+        return None
     try:
-        return float(value) if isinstance(value, int | float | str) and value != "" else None
-    except ValueError as error:
+        found = float(value)
+    except (ValueError, OverflowError) as error:
         raise Refused(_no_number(value)) from error
+    if abs(found) > _MOST or math.isnan(found):
+        raise Refused(_no_number(value))
+    return found
 
 
 def _count(value: Json) -> int | None:
@@ -123,7 +139,11 @@ def _count(value: Json) -> int | None:
 
 
 def _no_number(value: Json) -> Problem:
-    return Problem(code="resize.number", message=f"{value!r} is no number of instances.", remedy="Correct the stage.")
+    return Problem(
+        code="resize.number",
+        message=f"{foreign.described(value)} is no number of instances.",
+        remedy="Correct the stage.",
+    )
 
 
 def _disordered(low: int, desired: int, high: int) -> Problem:

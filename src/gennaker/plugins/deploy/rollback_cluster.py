@@ -1,4 +1,4 @@
-"""Rollback Cluster: in each region the newest enabled server group gives way to the one before it.
+"""Rollback Cluster: in each region the newest enabled server group gives way to the newest other one.
 
 Orca's stage, for clusters deployed with any strategy. What gives way to what is chosen first; then the regions follow one another,
 each by a stage of the type rollbackServerGroup, `waitTimeBetweenRegions` seconds apart. A region with fewer than two server
@@ -8,14 +8,24 @@ groups, or none that is enabled, is left out.
 from gennaker.interfaces.clouds import ServerGroup
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import foreign
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, PlannedStage, TaskResult
 from gennaker.model.lengths import Duration
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.deploy import clusters, rollback_server_group, server_groups, targets
+from gennaker.plugins.deploy import clusters, interesting, rollback_server_group, server_groups, targets
 from gennaker.plugins.deploy.targets import TargetSpec
 
-_SHARED = ("account", "credentials", "cloudProvider", "cluster", "moniker", "drainTimeout", "upTimeout")
+_SHARED = (
+    "account",
+    "credentials",
+    "cloudProvider",
+    "cluster",
+    "moniker",
+    "drainTimeout",
+    "upTimeout",
+    interesting.KEY,
+)
+_EXPLICIT = "EXPLICIT"
 _SEVERAL, _MANY = 10, 20
 
 
@@ -25,7 +35,7 @@ class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
     target_healthy_rollback_percentage: float | None = None
     """None: all of a few instances, fewer of many (`healthy_percentage`)."""
     original_server_group: str = ""
-    """What is restored; empty: the newest before the one that is rolled back."""
+    """What is restored; empty: the newest other one, which after a roll-back is the one that was rolled back, as in Orca."""
     wait_time_between_regions: float = 0
     """Seconds."""
     additional_rollback_context: JsonObject = {}  # noqa: RUF012 - msgspec copies it
@@ -42,6 +52,7 @@ async def determine(context: TaskContext) -> TaskResult:
         raise Refused(Problem(code="target.unnamed", message="The stage names no cluster.", remedy="Give `cluster`."))
     kinds: JsonObject = {}
     chosen: JsonObject = {}
+    images: list[Json] = []
     for region in clusters.regions_of(own):
         location = targets.location_of(
             {**own, "region": region},
@@ -53,7 +64,8 @@ async def determine(context: TaskContext) -> TaskResult:
         pair = _pair(groups, own)
         if pair is not None:
             given = own.get("targetHealthyRollbackPercentage")
-            kinds[region] = "EXPLICIT"
+            kinds[region] = _EXPLICIT
+            images.append({"region": region, "image": pair[1].image, "rollbackMethod": _EXPLICIT})
             chosen[region] = {
                 "rollbackServerGroupName": pair[0].name,
                 "restoreServerGroupName": pair[1].name,
@@ -64,7 +76,7 @@ async def determine(context: TaskContext) -> TaskResult:
             }
     if not chosen:
         return Failed(problem=_nothing(cluster))
-    return Done(outputs={"rollbackTypes": kinds, "rollbackContexts": chosen})
+    return Done(context={"imagesToRestore": images}, outputs={"rollbackTypes": kinds, "rollbackContexts": chosen})
 
 
 async def plan_after(spec: StageSpec, context: StageContext) -> tuple[PlannedStage, ...]:
@@ -84,7 +96,7 @@ async def plan_after(spec: StageSpec, context: StageContext) -> tuple[PlannedSta
                     requisites=(len(stages) - 1,),
                 )
             )
-        told: JsonObject = {**shared, "region": region, "rollbackType": "EXPLICIT", "rollbackContext": wanted}
+        told: JsonObject = {**shared, "region": region, "rollbackType": _EXPLICIT, "rollbackContext": wanted}
         requisites = (len(stages) - 1,) if stages else ()
         kind = rollback_server_group.TYPE
         stages.append(PlannedStage(type=kind, name=f"Rollback {region}", context=told, requisites=requisites))
@@ -125,5 +137,5 @@ stage = StageType(
     spec=Spec,
     tasks=(TaskType(name="determineRollbackCandidates", run=determine),),
     plan_after=plan_after,
-    restart_clears=("rollbackTypes", "rollbackContexts"),
+    restart_clears=("rollbackTypes", "rollbackContexts", "imagesToRestore"),
 )

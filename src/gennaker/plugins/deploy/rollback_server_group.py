@@ -23,9 +23,9 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.deploy import (
     clusters,
     draining,
-    durations,
     going_back,
     guards,
+    interesting,
     releases,
     server_groups,
     taking_out,
@@ -104,7 +104,8 @@ async def plan_after(spec: StageSpec, context: StageContext) -> tuple[PlannedSta
         "strategy": "redblack",
         "targetHealthyDeployPercentage": wanted.target_healthy_rollback_percentage,
         "delayBeforeCleanup": wanted.delay_before_disable_seconds,
-        "upTimeout": spec.up_timeout,
+        **({"upTimeout": spec.up_timeout} if clusters.says_up_within(context.stage.context) else {}),
+        **interesting.passed_on(spec.interesting_health_provider_names),
     }
     return (PlannedStage(type="cloneServerGroup", name="Clone with the previous image", context=told),)
 
@@ -131,7 +132,7 @@ async def restore_size(context: TaskContext) -> TaskResult:
     wanted = _wanted(context)
     leaving = await _group(context, wanted.rollback_server_group_name)
     returning = await _group(context, wanted.restore_server_group_name)
-    size = _larger(leaving.capacity, returning.capacity)
+    size = _restored(leaving.capacity, returning.capacity)
     if returning.capacity != size:
         provider = server_groups.provider(context.services, returning.cloud_provider)
         await provider.resize(returning.place, returning.name, size)
@@ -193,9 +194,9 @@ async def disable(context: TaskContext) -> TaskResult:
 
 
 async def _up(context: TaskContext, group: ServerGroup, desired: int) -> TaskResult:
-    within = durations.read(context.stage.context.get("upTimeout") or "PT10M", key="upTimeout")
     required = clusters.required(desired, _wanted(context).target_healthy_rollback_percentage)
-    return await upcoming.wait(context, group, required, within) or Done()
+    waiting = await upcoming.wait(context, group, required)
+    return waiting or await upcoming.wait_to_serve(context, group) or Done()
 
 
 def _wanted(context: StageContext) -> Wanted:
@@ -211,9 +212,12 @@ async def _group(context: StageContext, name: str) -> ServerGroup:
     return await targets.group(context, Target(location=_location(context, name), name=name))
 
 
-def _larger(first: Capacity, second: Capacity) -> Capacity:
-    desired = max(first.desired, second.desired)
-    return Capacity(min=min(second.min, desired), max=max(first.max, second.max), desired=desired)
+def _restored(leaving: Capacity, returning: Capacity) -> Capacity:
+    """The larger of both, with the minimum of what it takes over from: its own may be that of one scaled down to nothing."""
+    desired, high = max(leaving.desired, returning.desired), max(leaving.max, returning.max)
+    if returning == Capacity(min=desired, max=high, desired=desired):
+        return returning
+    return Capacity(min=min(leaving.min, desired), max=high, desired=desired)
 
 
 def _type(given: str) -> Problem:

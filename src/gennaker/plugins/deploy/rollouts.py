@@ -26,7 +26,7 @@ from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.documents import VersionMismatch
 from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.stages import TaskContext
+from gennaker.interfaces.stages import StageContext, TaskContext
 from gennaker.model import undrained, waiting
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem
@@ -157,10 +157,11 @@ async def find(services: Services, key: str) -> Rollout | None:
     return msgspec.convert(document.body, Rollout) if document else None
 
 
-async def of_context(services: Services, context: Mapping[str, Json]) -> Rollout | None:
-    """The rollout to which a stage belongs."""
-    key = context.get(CONTEXT_KEY)
-    return await find(services, key) if isinstance(key, str) else None
+async def of_context(context: StageContext) -> Rollout | None:
+    """The rollout to which a stage belongs: one of its own execution, whatever a pipeline's author wrote."""
+    key = context.stage.context.get(CONTEXT_KEY)
+    found = await find(context.services, key) if isinstance(key, str) else None
+    return found if found is not None and found.execution_id == context.execution.head.id else None
 
 
 async def unfinished(services: Services) -> tuple[Rollout, ...]:
@@ -327,7 +328,7 @@ async def abandon(services: Services, rollout: Rollout, *, because: str) -> str:
 async def stop(context: TaskContext) -> None:
     """Stop hook of every task of a deploy. The keeper goes on with what this one step has to wait for."""
     head = context.execution.head
-    rollout = await of_context(context.services, context.stage.context)
+    rollout = await of_context(context)
     if rollout is None or not head.status.is_complete:
         return  # A task that ran out of time fails its stage, which goes back by itself.
     await abandon(context.services, rollout, because=f"Its execution has ended {head.status.value}.")

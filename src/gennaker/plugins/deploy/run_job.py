@@ -13,7 +13,7 @@ from gennaker.interfaces.clusters import Places
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.interfaces.secrets import SecretUse
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import foreign, secret_references, waiting
+from gennaker.model import foreign, secret_references, time_limits, waiting
 from gennaker.model.artifact import ExpectedArtifactKeys, Plain
 from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.event import Again, Done, Failed, PlannedStage, TaskResult
@@ -26,10 +26,13 @@ from gennaker.transport import build_files
 
 _LOOKS_AGAIN = timedelta(milliseconds=500)
 _BY_MANIFEST = "runJobManifest"
-_SUITE = re.compile(rb"<testsuite\b[^>]*>")
-_COUNT = re.compile(rb'\b(tests|failures|errors|skipped)="(\d+)"')
+_SUITE = re.compile(rb"<testsuite\b[^<>]*>")
+"""Without `<`, which no attribute may hold: from each of 100,000 unfinished tags it would look to the end of the file."""
+_COUNT = re.compile(rb'\b(tests|failures|errors|skipped)="0*(\d{1,15})"')
 _PROPERTIES = "spinnaker.properties"
 """Name under which the provider hands the property file over."""
+_OF_JOB = ("deploy.jobs", "jobStatus", "completionDetails", "propertyFileContents")
+"""Keys that a stage has of its job, whether it puts anything out or not."""
 _KINDS = {"junit": ".xml", "sarif": "", "sbom": ""}
 """Names of reports that say what the file is, and how those in a folder end; other files of it are files."""
 
@@ -56,6 +59,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """`artifact`: the values of a JSON artifact become outputs when the job has ended well."""
     consume_artifact: JsonObject | None = None
     consume_artifact_id: str | None = ""
+    consume_artifact_account: str | None = ""
     expected_artifacts: tuple[ExpectedArtifactKeys, ...] | None = None
     no_output: bool = False
     """Nothing is put out."""
@@ -75,7 +79,7 @@ async def plan(spec: StageSpec, context: StageContext) -> Plan:
     tasks = [_TAKE] if job else [_RUN, *([_WAIT] if waits else [])]
     if spec.expected_artifacts:
         tasks.append(produced.quiet_task)
-    if spec.consume_artifact_source == "artifact":
+    if (spec.consume_artifact_source or "").lower() == "artifact":
         tasks.append(_CONSUME)
     return Plan(before=(job,) if job else (), tasks=tuple(task.planned() for task in tasks))
 
@@ -116,12 +120,17 @@ async def wait(context: TaskContext) -> TaskResult:
     if job is None:
         return Failed(problem=Problem(code="job.lost", message=f"The job {job_id} is unknown to {provider}."))
     if job.state not in (Health.SUCCEEDED, Health.FAILED):
+        gives_up_at = None if _says_how_long(context) else job.fails_at
+        if job.is_unplaced and gives_up_at is not None and gives_up_at <= context.at:
+            await server_groups.provider(context.services, provider).stop_job(place, job_id)
+            return Failed(problem=_unplaced(context, job))
         waits = waiting.ForObject(
             reason=f"the job {job_id} to end",
             kind="job",
             name=job_id,
-            observed=f"it is {job.state.value}" + (f": {job.reason}" if job.reason else ""),
+            observed=f"it is {job.state.value}" + (f": {job.reason.rstrip('.')}" if job.reason else ""),
             place=f"{place.account}/{place.region}",
+            gives_up_at=gives_up_at,
         )
         return Again(after=_LOOKS_AGAIN, waiting_for=waits)
     job = await _without_secrets(context, job)
@@ -153,12 +162,14 @@ async def consume(context: TaskContext) -> TaskResult:
     artifact = inline if isinstance(inline, dict) and inline else context.sight.bound_artifact(wanted)
     if artifact is None:
         raise Refused(_no_artifact(wanted))
+    if account := foreign.text_at(own, "consumeArtifactAccount"):
+        artifact = {**artifact, "artifactAccount": account}
     try:
         found = decode_json(await artifacts.content(context.services.artifacts, artifact))
     except artifacts.ArtifactUnavailable as failure:
         said = Problem(code="artifact.unavailable", message=f"The artifact can't be read now: {failure}")
         return Failed(problem=said, retryable=True)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise Refused(_no_map(str(error))) from error
     if not isinstance(found, dict):
         raise Refused(_no_map("it is no object"))
@@ -293,8 +304,10 @@ def _by_manifest(stage: Stage) -> PlannedStage:
 
 async def take(context: TaskContext) -> TaskResult:
     """What the job has put out is this stage's output too: `#stage('Run Job').outputs` means this one."""
-    jobs = context.execution.children(context.stage.id, Side.BEFORE)
-    return Done(outputs={key: value for job in jobs for key, value in job.outputs.items()})
+    jobs = [*context.execution.children(context.stage.id, Side.BEFORE)]
+    found = {key: value for job in jobs for key, value in job.outputs.items()}
+    told = {key: job.context[key] for job in jobs for key in _OF_JOB if key in job.context}
+    return Done(context=told, outputs=found)
 
 
 def _no_artifact(wanted: str) -> Problem:
@@ -314,6 +327,21 @@ def _no_map(why: str) -> Problem:
     )
 
 
+def _says_how_long(context: TaskContext) -> bool:
+    said = context.stage.context.get("jobTimeout") not in (None, "")
+    return said or time_limits.around(context.execution.stages, context.stage) is not None
+
+
+def _unplaced(context: TaskContext, job: Job) -> Problem:
+    return Problem(
+        code="job.failed",
+        message=f"The job of {context.stage.name} finds no room: {job.reason}",
+        remedy="Make room, or let the stage wait for it: `jobTimeout` or `stageTimeoutMs` of the stage says how long, and neither "
+        "is there.",
+        details={"jobId": job.id},
+    )
+
+
 def _failed(context: TaskContext, job: Job) -> Problem:
     junit = [junit_summary(content) for name, content in job.reports.items() if kind_of(name) == "junit"]
     failed, tests = (sum(int(str(one[key])) for one in junit) for key in ("failed", "tests"))
@@ -321,7 +349,7 @@ def _failed(context: TaskContext, job: Job) -> Problem:
     return Problem(
         code="job.failed",
         message=f"The job of {context.stage.name} failed: {job.reason or f'exit status {job.exit_status}'}{said}",
-        remedy="Its log says more.",
+        remedy="Its log says more." if job.exit_status is not None else "Mend what it says and restart the stage.",
         details={"jobId": job.id, "exitStatus": job.exit_status},
     )
 
@@ -337,5 +365,5 @@ stage = StageType(
     spec=Spec,
     tasks=(_RUN, _WAIT, produced.quiet_task, _CONSUME, _TAKE),
     plan=plan,
-    restart_clears=("jobId", "deploy.jobs", "propertyFileContents"),
+    restart_clears=("jobId", *_OF_JOB),
 )

@@ -1,8 +1,11 @@
 """Server groups: finding them at their providers, and judging whether they are up."""
 
+import re
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import CloudProvider, Health, Instance, Place, ServerGroup
@@ -11,8 +14,10 @@ from gennaker.model import moniker, waiting
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.wording import are, counted
 
+_NUMBERS = re.compile("[0-9]+")
 CRASHES_UNTIL_HOPELESS = 3
 """An instance that was restarted so often without coming up is not going to."""
+_SAYS_HOW_LONG = "`upTimeout` or `stageTimeoutMs` of the stage says how long, and neither is there"
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,21 +89,33 @@ def up(group: ServerGroup) -> tuple[Instance, ...]:
     return tuple(one for one in group.instances if one.health in able and one.address)
 
 
-def hopeless(group: ServerGroup) -> Problem | None:
-    """Why the server group can't come up, if that is certain already."""
+def hopeless(group: ServerGroup, at: datetime, *, says_how_long: bool) -> Problem | None:
+    """Why the server group can't come up, if that is certain already; `says_how_long`: the stage does, so room is waited for."""
     for one in group.instances:
+        is_late = one.is_unplaced and one.fails_at is not None and one.fails_at <= at
+        if is_late and not says_how_long:
+            problem = not_up(group, "finds no room")
+            return replace(problem, remedy=f"Make room, or let the stage wait for it: {_SAYS_HOW_LONG}.")
         is_looping = one.restarts >= CRASHES_UNTIL_HOPELESS and one not in up(group)
         if one.health is Health.FAILED or is_looping:
             return not_up(group, "can't come up")
     return None
 
 
+def failing(group: ServerGroup, *, says_how_long: bool) -> tuple[datetime, ...]:
+    """When the server group becomes hopeless, if nothing changes."""
+    return tuple(
+        one.fails_at
+        for one in group.instances
+        if one.fails_at is not None and one not in up(group) and not (one.is_unplaced and says_how_long)
+    )
+
+
 def not_up(group: ServerGroup, said: str) -> Problem:
     """A problem that says of each instance why it isn't up."""
-    reasons = [_reason(one) for one in group.instances if one not in up(group)]
     return Problem(
         code="server_group.not_up",
-        message=f"{group.name} {said}: {_up_of(group)}. " + " ".join(reasons),
+        message=f"{group.name} {said}: {_up_of(group)}. {_reasons(group)}".strip(),
         remedy="Mend what the instance's log says, or the health check's path; then deploy again.",
         details={"serverGroup": group.name, "image": group.image},
     )
@@ -106,10 +123,9 @@ def not_up(group: ServerGroup, said: str) -> Problem:
 
 def why_waiting(group: ServerGroup, required: int) -> str:
     """What is waited for, as shown to people."""
-    reasons = [_reason(one) for one in group.instances if one not in up(group)]
     now = len(up(group))
     wanted = f"{counted(required, 'instance')} of {group.name} to be up ({now} {are(now)})."
-    return f"{wanted} {' '.join(reasons)}".strip()
+    return f"{wanted} {_reasons(group)}".strip()
 
 
 def waits(reason: str, *groups: ServerGroup) -> waiting.ForObject:
@@ -132,6 +148,20 @@ def named(groups: Iterable[ServerGroup]) -> str:
 def _up_of(group: ServerGroup) -> str:
     desired = group.capacity.desired
     return f"{len(up(group))} of {counted(desired, 'instance')} {are(desired)} up"
+
+
+def _reasons(group: ServerGroup) -> str:
+    """Why instances aren't up; of those that only differ in names and numbers the first one's reason."""
+    alike: dict[str, list[Instance]] = {}
+    for one in group.instances:
+        if one not in up(group):
+            alike.setdefault(_NUMBERS.sub("", _reason(one).replace(one.id, "")), []).append(one)
+    said = []
+    for first, *others in alike.values():
+        said.append(_reason(first))
+        if others:
+            said.append(f"So {are(len(others))} {', '.join(one.id for one in others)}.")
+    return " ".join(said)
 
 
 def _reason(instance: Instance) -> str:

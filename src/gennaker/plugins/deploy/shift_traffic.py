@@ -12,10 +12,11 @@ from gennaker.model import undrained
 from gennaker.model.codec import to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
-from gennaker.plugins.deploy import rollouts, server_groups, shares, traffic_shares
+from gennaker.plugins.deploy import rollouts, server_groups, shares, traffic_shares, upcoming
 from gennaker.plugins.deploy.rollouts import Rollout
 
 _LOOKS_AGAIN = timedelta(milliseconds=250)
+_FIRST_UP_WITHIN = timedelta(minutes=10)
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
@@ -34,14 +35,14 @@ async def plan(spec: StageSpec, _: StageContext) -> Plan:
 
 async def shift(context: TaskContext) -> TaskResult:
     """One switch a load balancer, if there is an instance that can serve."""
-    rollout = await rollouts.of_context(context.services, context.stage.context)
+    rollout = await rollouts.of_context(context)
     if rollout is None:
         return Failed(problem=_over())
     if rollout.overtaken:
         return Failed(problem=rollouts.why_overtaken(rollout))
-    problem = await _not_ready(context, rollout)
-    if problem is not None:
-        return Failed(problem=problem)
+    unready = await _unready(context, rollout)
+    if unready is not None:
+        return unready
     percent = context.stage.context.get("percent")
     await rollouts.shift(context.services, rollout, percent if isinstance(percent, int | float) else 100)
     return Done()
@@ -49,14 +50,14 @@ async def shift(context: TaskContext) -> TaskResult:
 
 async def join(context: TaskContext) -> TaskResult:
     """Takes its part beside the others: a fixed percentage, or what its size says."""
-    rollout = await rollouts.of_context(context.services, context.stage.context)
+    rollout = await rollouts.of_context(context)
     if rollout is None:
         return Failed(problem=_over())
     if rollout.overtaken:
         return Failed(problem=rollouts.why_overtaken(rollout))
-    problem = await _not_ready(context, rollout)
-    if problem is not None:
-        return Failed(problem=problem)
+    unready = await _unready(context, rollout)
+    if unready is not None:
+        return unready
     known = traffic_shares.with_members((rollout.new,), rollout.location)
     groups = await server_groups.all_of(context.services, rollout.location)
     sizes = {traffic.key(one.place, one.name): one.capacity.desired for one in groups}
@@ -79,7 +80,7 @@ async def join(context: TaskContext) -> TaskResult:
 
 async def record(context: TaskContext) -> TaskResult:
     """Writes the release down: from now on the new server group is what serves."""
-    rollout = await rollouts.of_context(context.services, context.stage.context)
+    rollout = await rollouts.of_context(context)
     if rollout is None:
         return Failed(problem=_over())
     if rollout.overtaken:
@@ -92,7 +93,7 @@ async def record(context: TaskContext) -> TaskResult:
 
 async def complete(context: TaskContext) -> TaskResult:
     """Drains what was replaced and takes it out of traffic; then the rollout is over."""
-    rollout = await rollouts.of_context(context.services, context.stage.context)
+    rollout = await rollouts.of_context(context)
     if rollout is None:
         return Done()
     if rollout.overtaken:
@@ -107,13 +108,16 @@ async def complete(context: TaskContext) -> TaskResult:
     return Done(context=undrained.context(await rollouts.under_way(context.services, rollout, replaced)))
 
 
-async def _not_ready(context: TaskContext, rollout: Rollout) -> Problem | None:
+async def _unready(context: TaskContext, rollout: Rollout) -> Again | Failed | None:
+    """None when an instance can serve. Whoever has not had health looked at waits for the first one here, for nobody else does."""
     group = await server_groups.find(context.services, rollout.location, rollout.new)
     if group is None:
-        return Problem(code="server_group.vanished", message=f"{rollout.new} is gone.", remedy="Deploy again.")
-    if rollout.capacity.desired and not server_groups.up(group):
-        return server_groups.not_up(group, "gets no traffic")
-    return None
+        gone = Problem(code="server_group.vanished", message=f"{rollout.new} is gone.", remedy="Deploy again.")
+        return Failed(problem=gone)
+    if not rollout.capacity.desired or server_groups.up(group):
+        return None
+    waiting = await upcoming.wait_to_serve(context, group, _FIRST_UP_WITHIN)
+    return waiting or Failed(problem=server_groups.not_up(group, "gets no traffic"))
 
 
 def _over() -> Problem:

@@ -10,7 +10,7 @@ All stages are linear and belong to the rollout: until its release has ended the
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from gennaker.interfaces.clouds import Capacity
@@ -20,11 +20,12 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import PlannedStage
 from gennaker.model.execution import Stage
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.deploy import clusters, rollouts
+from gennaker.plugins.deploy import clusters, interesting, rollouts
 from gennaker.plugins.deploy.clusters import Cluster
 
 _DEFAULT_STEPS = (50.0, 100.0)
 _MOST_STEPS = 20
+_CLEANED_UP_WITHIN = timedelta(minutes=10)
 
 
 def check(cluster: Cluster) -> None:
@@ -45,8 +46,6 @@ def check(cluster: Cluster) -> None:
             raise _wrong(key, "percentages are greater than 0 and at most 100")
     if cluster.spec.rollback.on_pipeline_failure and cluster.strategy in ("none", "highlander", "custom"):
         raise _wrong("rollback", f"the strategy {cluster.strategy} keeps nothing to roll back to")
-    if clusters.called(cluster.spec) == clusters.MONITORED and cluster.spec.deployment_monitor:
-        raise Refused(_MONITOR)
     list(_checks(cluster, {}))
 
 
@@ -97,8 +96,7 @@ def after(cluster: Cluster, context: JsonObject) -> tuple[PlannedStage, ...]:
         case _:
             stages = [
                 *_checks(cluster, context),
-                *_wait("Wait before the switch", cluster.spec.delay_before_cleanup),
-                *_wait("Wait before the switch", _old_delay(cluster)),
+                *_wait("Wait before the switch", _delay(cluster, context)),
                 _traffic(cluster, context, "switch"),
                 *_cleanup(cluster, context),
             ]
@@ -130,6 +128,23 @@ def _relaunches(cluster: Cluster) -> tuple[float, ...]:
     return tuple(min(100.0, 100 * number / desired) for number in range(at_a_time, desired + at_a_time, at_a_time))
 
 
+def most_at_once(cluster: Cluster, new: Capacity, serving: Iterable[Capacity]) -> int:
+    """How many more instances than now a deploy has at its largest, before what it replaces is gone."""
+    if cluster.strategy != "rollingredblack":
+        return new.desired
+    old = [*serving] if _shrinks(cluster) else []
+    most = gone = 0
+    for percent in steps(cluster):
+        most = max(most, clusters.part(new, percent).desired - gone)
+        gone = sum(one.desired - remaining(one, percent).desired for one in old)
+    return most
+
+
+def _shrinks(cluster: Cluster) -> bool:
+    """Whether a rolling update makes the old one smaller: what is to be kept keeps its size."""
+    return cluster.grace == timedelta()
+
+
 def remaining(capacity: Capacity, percent: float) -> Capacity:
     """What an old server group keeps when this percentage has moved to the new one."""
     desired = math.ceil(capacity.desired * (100 - percent) / 100)
@@ -138,25 +153,59 @@ def remaining(capacity: Capacity, percent: float) -> Capacity:
 
 def _rolling(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
     capacity = _capacity(context.get("savedCapacity"))
+    yield from _monitored(cluster, context, "notifyDeployStarting", "Tell the monitor of the deploy")
     for number, percent in enumerate(steps(cluster)):
-        grown = {
+        grown: JsonObject = {
             **_own(cluster, context),
             "action": "scale_exact",
             "capacity": clusters.capacity_json(clusters.part(capacity, percent)),
-            "upTimeout": cluster.up_within.total_seconds(),
         }
+        if clusters.says_up_within(context):
+            grown["upTimeout"] = cluster.up_within.total_seconds()
         yield PlannedStage(type="resizeServerGroup", name=f"Grow to {percent:g}% of Desired Size", context=grown)
         if number == 0:
             yield from _checks(cluster, context)
         yield from _wait(f"Wait at {percent:g}%", cluster.spec.delay_before_cleanup or _old_delay(cluster))
         yield from _validation(cluster, context, percent)
         if percent == 100:
+            yield from _evaluated(cluster, context, percent)
             yield _traffic(cluster, context, "switch")
             yield from _scaled_down(cluster, context)
+            if clusters.called(cluster.spec) == clusters.MONITORED:
+                yield from _few(cluster, context)
+            yield from _told(cluster, context, status="success", rollback="not_performed")
             return
         yield _traffic(cluster, context, "step", percent=percent)
-        if cluster.grace == timedelta():  # What is to be kept keeps its size.
+        if _shrinks(cluster):
             yield from _shrunk(cluster, context, percent)
+        yield from _evaluated(cluster, context, percent)
+
+
+def after_failure(cluster: Cluster, context: JsonObject) -> tuple[PlannedStage, ...]:
+    """The stages after the way back."""
+    return tuple(_told(cluster, context, status="failure", rollback="success"))
+
+
+def is_monitored(cluster: Cluster) -> bool:
+    """Whether a deployment monitor judges its steps."""
+    return clusters.called(cluster.spec) == clusters.MONITORED and bool(cluster.spec.deployment_monitor)
+
+
+def _evaluated(cluster: Cluster, context: JsonObject, percent: float) -> Iterator[PlannedStage]:
+    name = f"Ask the monitor at {percent:g}%"
+    yield from _monitored(cluster, context, "evaluateDeploymentHealth", name, currentProgress=percent)
+
+
+def _told(cluster: Cluster, context: JsonObject, *, status: str, rollback: str) -> Iterator[PlannedStage]:
+    name = "Tell the monitor how it ended"
+    yield from _monitored(cluster, context, "notifyDeployCompleted", name, status=status, rollback=rollback)
+
+
+def _monitored(cluster: Cluster, context: JsonObject, kind: str, name: str, **more: Json) -> Iterator[PlannedStage]:
+    if is_monitored(cluster):
+        old = next((group for group, _ in _serving(context)), None)
+        own: JsonObject = {"deploymentMonitor": cluster.spec.deployment_monitor, "oldServerGroup": old, **more}
+        yield PlannedStage(type=kind, name=name, context={**_own(cluster, context), **own})
 
 
 def _shrunk(cluster: Cluster, context: JsonObject, percent: float) -> Iterator[PlannedStage]:
@@ -196,14 +245,20 @@ def _cleanup(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
     if cluster.strategy == "highlander":
         only: JsonObject = {**shared, "shrinkToSize": 1, "allowDeleteActive": True, "retainLargerOverNewer": False}
         yield PlannedStage(type="shrinkCluster", name="Shrink Cluster", context=only)
-    elif cluster.spec.max_remaining_asgs > 0:
+    else:
+        yield from _few(cluster, context)
+    yield from _scaled_down(cluster, context)
+
+
+def _few(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
+    if cluster.spec.max_remaining_asgs > 0:
         several: JsonObject = {
-            **shared,
+            **_shared(cluster, context),
             "shrinkToSize": cluster.spec.max_remaining_asgs,
-            "allowDeleteActive": cluster.spec.allow_delete_active,
+            "allowDeleteActive": cluster.spec.allow_delete_active and not _is_lenient(cluster),
+            **_tolerated(cluster),
         }
         yield PlannedStage(type="shrinkCluster", name="Shrink Cluster", context=several)
-    yield from _scaled_down(cluster, context)
 
 
 def _scaled_down(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage]:
@@ -212,9 +267,23 @@ def _scaled_down(cluster: Cluster, context: JsonObject) -> Iterator[PlannedStage
         down: JsonObject = {
             **_shared(cluster, context),
             "remainingFullSizeServerGroups": 1,
-            "allowScaleDownActive": cluster.spec.allow_scale_down_active,
+            "allowScaleDownActive": cluster.spec.allow_scale_down_active and not _is_lenient(cluster),
+            **_tolerated(cluster),
         }
         yield PlannedStage(type="scaleDownCluster", name="Scale Down Cluster", context=down)
+
+
+def _is_lenient(cluster: Cluster) -> bool:
+    """Of monitored, as in Orca: cleaning up touches nothing that serves, and doesn't fail the deploy."""
+    return clusters.called(cluster.spec) == clusters.MONITORED
+
+
+def _tolerated(cluster: Cluster) -> JsonObject:
+    if not _is_lenient(cluster):
+        return {}
+    # A task whose failure is tolerated is followed by the next one, which might then wait for nothing.
+    within = cluster.drain + _CLEANED_UP_WITHIN
+    return {"continuePipeline": True, "failPipeline": False, "stageTimeoutMs": within // timedelta(milliseconds=1)}
 
 
 def _shared(cluster: Cluster, context: JsonObject) -> JsonObject:
@@ -251,11 +320,18 @@ def _validation(cluster: Cluster, context: JsonObject, percent: float) -> Iterat
     wanted = cluster.spec.pipeline_before_cleanup
     if not wanted.pipeline_id:
         return
+    place = cluster.location.place
+    where: JsonObject = {
+        "region": place.region,
+        "account": place.account,
+        "cloudProvider": cluster.location.cloud_provider,
+    }
+    source = next((name for name, _ in _serving(context)), None)
     parameters: JsonObject = {
         **wanted.pipeline_parameters,
-        "deployedServerGroup": context.get("serverGroupName"),
-        "sourceServerGroup": next((name for name, _ in _serving(context)), None),
-        "percentageComplete": percent,
+        "deployedServerGroup": {**where, "serverGroupName": context.get("serverGroupName")},
+        "sourceServerGroup": {**where, "serverGroupName": source},
+        "percentageComplete": int(percent) if percent == int(percent) else percent,
     }
     told: JsonObject = {
         rollouts.CONTEXT_KEY: context.get(rollouts.CONTEXT_KEY),
@@ -271,6 +347,11 @@ def _wait(name: str, seconds: float) -> Iterator[PlannedStage]:
         yield PlannedStage(type="wait", name=name, context={"waitTime": seconds})
 
 
+def _delay(cluster: Cluster, context: JsonObject) -> float:
+    """Nothing is waited for where there is nothing to take out."""
+    return (cluster.spec.delay_before_cleanup or _old_delay(cluster)) if context.get("source") else 0
+
+
 def _old_delay(cluster: Cluster) -> float:
     return 0 if cluster.spec.delay_before_cleanup else cluster.spec.delay_before_disable_sec
 
@@ -283,6 +364,7 @@ def _own(cluster: Cluster, context: JsonObject) -> JsonObject:
         "serverGroupName": context.get("serverGroupName"),
         "asgName": context.get("serverGroupName"),
         "drainTimeout": cluster.drain.total_seconds(),
+        **interesting.passed_on(cluster.spec.interesting_health_provider_names),
     }
 
 
@@ -298,14 +380,6 @@ def _capacity(value: Json) -> Capacity:
     assert isinstance(value, dict), "the source was determined before"
     counts = {key: number for key, number in value.items() if isinstance(number, int)}
     return Capacity(min=counts["min"], max=counts["max"], desired=counts["desired"])
-
-
-_MONITOR = Problem(
-    code="deploy.monitor",
-    message="Nobody here asks deployment monitors whether a step of the strategy `monitored` went well.",
-    remedy="Take out `deploymentMonitor`; let `verify` or `pipelineBeforeCleanup` judge the steps.",
-    pointer="/deploymentMonitor",
-)
 
 
 def _wrong(key: str, said: str) -> Refused:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gennaker.interfaces.clouds import ServerGroup
+from gennaker.interfaces.clouds import Capacity, ServerGroup
 from gennaker.interfaces.clusters import Places
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageContext, StageSpec
@@ -33,6 +33,8 @@ class TargetSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     namespace: str = ""
     namespaces: Places = ()
     zones: Places = ()
+    interesting_health_provider_names: tuple[str, ...] | None = None
+    """Whose word counts on whether an instance is up; none: nobody's. Absent: everybody's."""
     drain_timeout: Duration = "PT35S"
     """How long requests under way may take to end."""
 
@@ -44,11 +46,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-_BY_AGE = {"current": -1, "newest": -1, "ancestor": -2, "previous": -2, "oldest": 0}
+_BY_AGE = {"current": (-1, 1), "newest": (-1, 1), "ancestor": (-2, 2), "previous": (-2, 2), "oldest": (0, 2)}
+"""Which of a cluster's server groups, the oldest first, and how many there must be: the only one is no oldest for Orca."""
 
 
 def location_of(context: Mapping[str, Json], services: Services, *, named: str, application: str) -> Location:
-    """Where the stage's server groups are; `named`: a server group's or cluster's name."""
+    """Where the stage's server groups are; `named`: a server group's or cluster's name, whose application counts if none is given."""
     account = context.get("account") or context.get("credentials")
     region = clusters.region_of(dict(context))
     if not account or not region:
@@ -61,7 +64,7 @@ def location_of(context: Mapping[str, Json], services: Services, *, named: str, 
         )
     own = moniker.parse(named).app if named else None
     return Location(
-        application=own or str(context.get("application") or application),
+        application=str(context.get("application") or own or application),
         account=str(account),
         region=region,
         cloud_provider=str(context.get("cloudProvider") or server_groups.default_provider(services)),
@@ -81,22 +84,38 @@ def cluster_name(context: Mapping[str, Json]) -> str:
 
 
 async def resolve(context: StageContext, own: JsonObject | None = None) -> Target:
-    """The one server group that the stage means, or `own`, read as a stage's context. Raises Refused."""
+    """The one server group that the stage means, or `own`, read as a stage's context. Raises Refused.
+
+    What was resolved before counts, then `target`, then a name, as in Orca.
+    """
     own = context.stage.context if own is None else own
-    name = str(own.get("serverGroupName") or own.get("asgName") or own.get("resolvedServerGroup") or "")
-    application = context.execution.head.application
-    if name:
-        return Target(location=location_of(own, context.services, named=name, application=application), name=name)
     wanted = str(own.get("target") or "").lower().removesuffix("_dynamic").removesuffix("_asg")
     cluster = cluster_name(own)
-    if wanted not in _BY_AGE or not cluster:
+    is_dynamic = wanted in _BY_AGE and bool(cluster)
+    name = str(own.get("resolvedServerGroup") or "")
+    name = name or ("" if is_dynamic else str(own.get("serverGroupName") or own.get("asgName") or ""))
+    application = context.execution.head.application
+    if name:
+        location = location_of(own, context.services, named=name, application=application)
+        bare = name.rpartition(" ")[2]  # Spinnaker's `replicaSet web-v001` names no application: the run's own is meant
+        return Target(location=await _whose(context, location, bare), name=bare)
+    if not is_dynamic:
         raise Refused(_unnamed())
     location = location_of(own, context.services, named=cluster, application=application)
     groups = await server_groups.of_cluster(context.services, location, cluster)
-    place = _BY_AGE[wanted]
-    if len(groups) < abs(place) or not groups:
+    place, least = _BY_AGE[wanted]
+    if len(groups) < least:
         raise Refused(_missing(wanted, cluster, groups))
     return Target(location=location, name=groups[place].name)
+
+
+async def _whose(context: StageContext, location: Location, name: str) -> Location:
+    """Objects of Kubernetes needn't be named after their application: what the name's own doesn't have may be the run's."""
+    run = context.execution.head.application
+    if location.application == run or await server_groups.find(context.services, location, name) is not None:
+        return location
+    own = msgspec.structs.replace(location, application=run)
+    return location if await server_groups.find(context.services, own, name) is None else own
 
 
 async def group(context: StageContext, target: Target) -> ServerGroup:
@@ -129,10 +148,17 @@ async def source(context: StageContext, target: ServerGroup) -> ServerGroup:
     return groups[-1]
 
 
-def healthy_percentage(context: StageContext) -> float:
-    """Which part of the instances must be up (`targetHealthyDeployPercentage`)."""
-    value = context.stage.context.get("targetHealthyDeployPercentage")
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else 100
+def required(context: StageContext, capacity: Capacity) -> int:
+    """How many instances must be up: `targetHealthyDeployPercentage`, else `desiredPercentage`, else all. Raises Refused."""
+    healthy, part = (_number(context, key) for key in ("targetHealthyDeployPercentage", "desiredPercentage"))
+    if healthy is None and part is not None:
+        return clusters.required_of_part(capacity, part)
+    return clusters.required(capacity.desired, 100 if healthy is None else healthy)
+
+
+def _number(context: StageContext, key: str) -> float | None:
+    value = context.stage.context.get(key)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def context_of(target: Target) -> JsonObject:

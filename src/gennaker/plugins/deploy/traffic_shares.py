@@ -8,15 +8,17 @@ changed meanwhile, that is done again with the newer one. What is cut off in bet
 another port, are brought about by the traffic keeper, which runs as long as the server.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
-from gennaker.interfaces import clouds, traffic
+from gennaker.interfaces import clouds, pools, traffic
 from gennaker.interfaces.clouds import Health, Place, ServerGroup
 from gennaker.interfaces.documents import Document, VersionMismatch
 from gennaker.interfaces.executions import Update
+from gennaker.interfaces.pools import Pool, Pools
 from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import Share, TrafficProvider
@@ -26,6 +28,7 @@ from gennaker.plugins.deploy import server_groups, shares
 from gennaker.plugins.deploy.server_groups import Location
 from gennaker.plugins.deploy.shares import Member
 from gennaker.traffic_settings import TrafficSettings
+from gennaker.transport import pools_asked
 
 _NAMESPACE = "deploy.traffic"
 _ATTEMPTS = 20
@@ -41,15 +44,20 @@ class Balanced(msgspec.Struct, frozen=True, kw_only=True):
     """By key of the server group."""
 
 
-async def ensure(services: Services, load_balancer: str, account: str = "") -> str:
+async def ensure(services: Services, load_balancer: str, account: str = "", *, address: str = "") -> str:
     """Makes sure that the load balancer exists and is known here; returns its address.
 
-    `account`: who deploys behind it; decides who provides one that is new.
+    `account`: who deploys behind it; decides who provides one that is new. `address`: where it is to listen if it isn't there yet.
     """
     documents = services.documents(_NAMESPACE)
     document = await documents.get(load_balancer)
     name = _read(document).provider if document else _provider_of(services, load_balancer, account)
-    found = await _provider(services, name).ensure(load_balancer)
+    provider = _provider(services, name)
+    is_set = (
+        load_balancer in services.settings.load_balancers and services.settings.load_balancers[load_balancer].address
+    )
+    there = await provider.describe(load_balancer) if address else None
+    found = await provider.ensure(load_balancer, None if is_set or there else address or None)
     if document is None:
         try:
             await documents.put(load_balancer, _body(Balanced(provider=name)), if_version=0)
@@ -193,6 +201,18 @@ async def in_flight(services: Services, group: ServerGroup, *, beyond: int = 0) 
                 return None
             found += sum(count for count in counts if count)
     return found
+
+
+async def pools_of(services: Services, group: ServerGroup) -> Pools:
+    """The pools of all load balancers by which a server group is to get requests, of those that answer soon."""
+    taking = [name for name, one in (await of_group(services, group.place, group.name)).items() if one.takes_traffic]
+    known = await everything(services) if taking else {}
+
+    async def asked(name: str) -> Pool | None:
+        return await pools.find(_provider(services, known[name].provider), name) if name in known else None
+
+    found = await asyncio.gather(*(pools_asked.or_silence(services.silences, name, asked(name)) for name in taking))
+    return {name: pool for name, pool in zip(taking, found, strict=True) if pool is not None}
 
 
 async def address(services: Services, load_balancer: str) -> str:

@@ -22,7 +22,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 
 async def undo(context: TaskContext) -> TaskResult:
     """One step back; done when all is as it was."""
-    rollout = await rollouts.of_context(context.services, context.stage.context)
+    rollout = await rollouts.of_context(context)
     if rollout is None:
         return Done(status=Status.SKIPPED)
     left = await rollouts.left(context.services, rollout)

@@ -5,7 +5,8 @@ import io
 import re
 import signal
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.docker import options as container_options
 from gennaker.plugins.docker.engine import Answer, Engine, filters, output
 from gennaker.plugins.docker.options import Options
+from gennaker.plugins.docker.problems import EngineUnreachable
+from gennaker.plugins.docker.watching import Watch
 from gennaker.settings import DockerSettings
 from gennaker.transport import job_reports
 from gennaker.transport.job_reports import Found, Taken
@@ -29,8 +32,9 @@ KEY = "gennaker.key"
 """Label: what it is, unique within an installation: a run's or a job's name."""
 _SIGNALS = 128
 _STOP_SIGNAL = "gennaker.stop-signal"
-_HEALTH_SECONDS = 1.0
-"""So old what the images' own health checks say may be."""
+_RUNNING = "running"
+_PAUSES = (0.1, 0.5, 2.0)
+"""Seconds between attempts to read what a container has left."""
 _OVER = frozenset({"exited", "dead", "stopped", "removing"})
 
 
@@ -41,8 +45,6 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     state: str
     """`created`, `running`, `exited` …"""
-    is_unhealthy: bool = False
-    """The image's own health check says so."""
     stop_signal: str
 
     @property
@@ -71,25 +73,49 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class Containers:
     """The containers of one installation on one engine."""
 
-    def __init__(self, engine: Engine, settings: DockerSettings, secrets: Secrets) -> None:
-        """Nothing is asked yet."""
+    def __init__(
+        self, engine: Engine, settings: DockerSettings, secrets: Secrets, *, pauses: Sequence[float] = _PAUSES
+    ) -> None:
+        """Nothing is asked yet. `pauses`: seconds between attempts to read what a container has left."""
+        self._pauses = pauses
         self._engine = engine
         self.settings = settings
         self._secrets = secrets
         self._endings: dict[str, ProcessStatus] = {}
         """By container, of those that are over: it never changes."""
+        self._watch = Watch(engine)
+        self._looking = asyncio.Lock()
+        self._seen: dict[str, Container] = {}
+        """By key, as the last look showed them."""
         self._unhealthy: frozenset[str] = frozenset()
-        self._asked_at = float("-inf")
-        """Loop time at which that was asked for."""
+
+    async def follow(self, owner: str, changed: Callable[[], None]) -> None:
+        """Follows what happens to those of an installation, so that `seen` need not ask for it, until cancelled."""
+        await self._watch.follow(f"{OWNER}={owner}", changed)
+
+    async def seen(self, owner: str) -> dict[str, Container]:
+        """All of an installation, by key, as far as the engine has told. Raises EngineUnreachable."""
+        async with self._looking:
+            now = asyncio.get_running_loop().time
+            if not self._watch.lists.holds(now()):
+                await self.list(owner)
+            if not self._watch.health.holds(now()) and any(one.state == _RUNNING for one in self._seen.values()):
+                await self._ask_for_health(owner)
+        return self._seen
 
     async def list(self, owner: str) -> dict[str, Container]:
-        """All of an installation, by key."""
+        """All of an installation, by key, as they are now: who is about to act asks for this. Raises EngineUnreachable."""
+        began = asyncio.get_running_loop().time()
         listed = await self._listed({"all": "1"}, label=(f"{OWNER}={owner}",))
-        unhealthy = await self._those_unhealthy(owner) if any(map(_is_running, listed)) else frozenset[str]()
-        found = [_read(one, unhealthy) for one in listed]
-        there = {one.id for one in found}
-        self._endings = {key: ending for key, ending in self._endings.items() if key in there}
-        return {one.key: one for one in found}
+        found = {one.key: one for one in map(_read, listed)}
+        if self._watch.lists.is_newest(began):
+            if self._watch.lists.is_confirmed and found != self._seen:
+                self._watch.surprised(began)
+            self._watch.looked(began)
+            self._seen = found
+            there = {one.id for one in found.values()}
+            self._endings = {key: ending for key, ending in self._endings.items() if key in there}
+        return found
 
     async def check_secrets(self, environment: Mapping[str, str], application: str) -> None:
         """Raises Refused for variables that refer to what the application may not use; what it may is masked from now on."""
@@ -103,7 +129,8 @@ class Containers:
         variables = container_options.environment(wanted.environment, secret)
         body: JsonObject = {**wanted.body, "Env": variables, "Image": wanted.image, "Labels": dict(labels)}
         query = {"name": _name(wanted.key)}
-        answer = await self._engine.ask("POST", "/containers/create", about=about, query=query, body=body)
+        with self._acting():
+            answer = await self._engine.ask("POST", "/containers/create", about=about, query=query, body=body)
         made = str(answer.json.get("Id", "")) if answer else ""
         if wanted.options.secrets:
             packed = _packed({name: self._secret(name) for name in wanted.options.secrets})
@@ -115,9 +142,9 @@ class Containers:
 
     async def start(self, container: str, key: str) -> None:
         """Starts it; one that runs already stays as it is."""
-        await self._engine.ask(
-            "POST", f"/containers/{container}/start", about=f"The container of {key} can't be started"
-        )
+        path, about = f"/containers/{container}/start", f"The container of {key} can't be started"
+        with self._acting():
+            await self._engine.ask("POST", path, about=about)
 
     async def signal(self, container: str, name: str) -> None:
         """Sends a signal; one that is over gets none."""
@@ -137,7 +164,8 @@ class Containers:
     async def remove(self, container: str) -> None:
         """Removes it, also one that runs."""
         query = {"force": "1", "v": "1"}
-        await self._engine.ask("DELETE", f"/containers/{container}", about="It can't be removed", query=query)
+        with self._acting():
+            await self._engine.ask("DELETE", f"/containers/{container}", about="It can't be removed", query=query)
 
     async def tail(self, container: str, lines: int | None) -> str:
         """The end of its output, or all of it; secrets are masked."""
@@ -148,17 +176,29 @@ class Containers:
         return self._secrets.masked_text(output(answer.body)) if answer else ""
 
     async def reports(self, container: str, name: str, path: str) -> Taken:
-        """The file under the name, or the files of a folder below it."""
-        about = f"{path} can't be read"
-        answer = await self._engine.ask("GET", f"/containers/{container}/archive", about=about, query={"path": path})
-        return Taken(problem="was not written") if answer is None else await asyncio.to_thread(_unpacked, name, answer)
+        """The file under the name, or the files of a folder below it. Raises EngineUnreachable, Refused.
+
+        An engine that is busy with a container that has just ended may give half an archive, or nothing of one.
+        """
+        about, query = f"{path} can't be read", {"path": path}
+        pauses = iter(self._pauses)
+        while (
+            answer := await self._engine.ask("GET", f"/containers/{container}/archive", about=about, query=query)
+        ) is not None:
+            try:
+                return await asyncio.to_thread(_unpacked, name, answer)
+            except tarfile.ReadError as error:
+                if (pause := next(pauses, None)) is None:
+                    raise self._engine.broke_off(error) from error
+                await asyncio.sleep(pause)
+        return Taken(problem="was not written")
 
     async def status(self, one: Container) -> ProcessStatus:
         """It as a run."""
         if one.state in ("created", "initialized", "configured"):
             return ProcessStatus(name=one.key, state=ProcessState.UNSTARTED)
         if not one.is_over:
-            complaint = "the image's own health check fails" if one.is_unhealthy else ""
+            complaint = "the image's own health check fails" if one.id in self._unhealthy else ""
             return ProcessStatus(name=one.key, state=ProcessState.RUNNING, complaint=complaint)
         if one.id not in self._endings:
             self._endings[one.id] = await self._ending(one)
@@ -185,17 +225,30 @@ class Containers:
 
     async def _listed(self, query: dict[str, str], **wanted: tuple[str, ...]) -> tuple[JsonObject, ...]:
         about, query = "Its containers can't be listed", {**query, **filters(**wanted)}
-        answer = await self._engine.ask("GET", "/containers/json", about=about, query=query)
+        try:
+            answer = await self._engine.ask("GET", "/containers/json", about=about, query=query)
+        except EngineUnreachable:
+            self._watch.failed()
+            raise
         return tuple(answer.listed) if answer else ()
 
-    async def _those_unhealthy(self, owner: str) -> frozenset[str]:
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        """Whatever comes of it, also where the answer is lost: what was seen before doesn't count afterwards."""
+        try:
+            yield
+        finally:
+            self._watch.lists.acted(asyncio.get_running_loop().time())
+
+    async def _ask_for_health(self, owner: str) -> None:
         """Whose image's own health check fails. Docker's lists say it in words, too, Podman's say nothing of it."""
-        now = asyncio.get_running_loop().time()
-        if now - self._asked_at > _HEALTH_SECONDS:
-            self._asked_at = now
-            told = await self._listed({}, label=(f"{OWNER}={owner}",), health=("unhealthy",))
-            self._unhealthy = frozenset(str(one.get("Id")) for one in told)
-        return self._unhealthy
+        began = asyncio.get_running_loop().time()
+        told = await self._listed({}, label=(f"{OWNER}={owner}",), health=("unhealthy",))
+        unhealthy = frozenset(str(one.get("Id")) for one in told)
+        if self._watch.health.is_confirmed and unhealthy != self._unhealthy:
+            self._watch.surprised(began)
+        self._watch.health.looked(began)
+        self._unhealthy = unhealthy
 
     def _secret(self, name: str) -> bytes:
         path = self.settings.secrets.get(name, "")
@@ -211,18 +264,13 @@ class Containers:
             ) from error
 
 
-def _is_running(one: JsonObject) -> bool:
-    return str(one.get("State", "")).lower() == "running"
-
-
-def _read(one: JsonObject, unhealthy: frozenset[str]) -> Container:
+def _read(one: JsonObject) -> Container:
     labels = one.get("Labels")
     labels = labels if isinstance(labels, dict) else {}
     return Container(
         id=str(one.get("Id", "")),
         key=str(labels.get(KEY, "")),
         state=str(one.get("State", "")).lower(),
-        is_unhealthy=str(one.get("Id", "")) in unhealthy,
         stop_signal=str(labels.get(_STOP_SIGNAL) or "SIGTERM"),
     )
 
@@ -254,7 +302,7 @@ def _packed(secrets: Mapping[str, bytes]) -> bytes:
 
 
 def _unpacked(name: str, answer: Answer) -> Taken:
-    """Of the engine's archive of a file or a folder; one that was too long ends somewhere."""
+    """Of the engine's archive of a file or a folder; one that was too long ends somewhere. Raises tarfile.ReadError."""
     found: list[Found] = []
     folder = ""
     try:

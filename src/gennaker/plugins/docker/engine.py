@@ -9,16 +9,19 @@ from pathlib import Path
 import httpx2
 import msgspec
 
-from gennaker.model.codec import Json, JsonObject, decode_json, encode
+from gennaker.model.codec import JsonObject, decode_json, encode
+from gennaker.model.problems import UNAVAILABLE
 from gennaker.plugins.docker import problems
 from gennaker.settings import DockerSettings
-from gennaker.transport import tls
+from gennaker.transport import handshakes, tls
 
 _VERSION = "v1.41"
 _UNIX = "unix://"
 _NOT_FOUND = 404
 _CONNECT_SECONDS = 5.0
 _LIMIT_BYTES = 50_000_000
+_OWN_LIMIT = 504
+"""The status where what takes long has had its time: asked again as after an outage, it would begin anew and take it again."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +77,32 @@ class Engine:
             raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
         return Answer(status=answer.status_code, body=content, is_cut=is_cut)
 
+    async def memory_bytes(self) -> int:
+        """Of its machine; 0 where it doesn't say. Raises Refused, EngineUnreachable."""
+        answer = await self.ask("GET", "/info", about="The engine's machine can't be looked at")
+        found = answer.json.get("MemTotal") if answer else None
+        return found if isinstance(found, int) else 0
+
+    @asynccontextmanager
+    async def lines(
+        self, path: str, *, about: str, query: Mapping[str, str], seconds: float
+    ) -> AsyncIterator[AsyncIterator[str]]:
+        """What it says line by line, for as long as it goes on; `seconds`: longest silence. Raises Refused, EngineUnreachable."""
+        async with self._answer("GET", path, query=query, seconds=seconds) as answer:
+            if answer.status_code >= httpx2.codes.BAD_REQUEST:
+                said = _said((await _read(answer))[0]) or answer.reason_phrase
+                raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
+            yield answer.aiter_lines()
+
     async def pull(self, reference: str, *, credentials: str = "") -> None:
         """Pulls an image. Raises Refused with what the engine said, EngineUnreachable."""
         headers = {"X-Registry-Auth": credentials} if credentials else {}
         about = f"The image {reference} can't be pulled"
         query = {"fromImage": reference}
         seconds = self._settings.pull_timeout_seconds
-        async with self._answer("POST", "/images/create", query=query, headers=headers, seconds=seconds) as answer:
+        async with self._answer(
+            "POST", "/images/create", query=query, headers=headers, seconds=seconds, silent_status=_OWN_LIMIT
+        ) as answer:
             if answer.status_code >= httpx2.codes.BAD_REQUEST:
                 said = _said((await _read(answer))[0])
                 raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
@@ -89,7 +111,7 @@ class Engine:
                     raise problems.refused(error, account=self.account, about=about)
 
     @asynccontextmanager
-    async def _answer(
+    async def _answer(  # noqa: PLR0913 - given by name, in one place
         self,
         method: str,
         path: str,
@@ -98,6 +120,7 @@ class Engine:
         headers: Mapping[str, str] | None = None,
         body: JsonObject | bytes | None = None,
         seconds: float | None = None,
+        silent_status: int = UNAVAILABLE,
     ) -> AsyncIterator[httpx2.Response]:
         timeout = httpx2.Timeout(seconds or self._settings.request_timeout_seconds, connect=_CONNECT_SECONDS)
         content = encode(body) if isinstance(body, dict) else body
@@ -105,7 +128,9 @@ class Engine:
         sent = {**(headers or {}), **({"content-type": kind} if content is not None else {})}
         try:
             async with (
-                httpx2.AsyncClient(transport=self._transport(), timeout=timeout, trust_env=False) as client,
+                httpx2.AsyncClient(
+                    transport=self._transport(), timeout=timeout, trust_env=False, event_hooks=handshakes.HOOKS
+                ) as client,
                 client.stream(
                     method, f"{self._base}/{_VERSION}{path}", params=query, headers=sent, content=content
                 ) as answer,
@@ -113,11 +138,16 @@ class Engine:
                 yield answer
         except httpx2.ConnectError as error:
             raise self._not_there(error) from error
+        except httpx2.ConnectTimeout as error:
+            why = f"doesn't take a connection within {_CONNECT_SECONDS:g} s"
+            raise self._silent(why, "Look at its load and its log.") from error
         except httpx2.TimeoutException as error:
             limit = seconds or self._settings.request_timeout_seconds
-            raise self._silent(f"gives no answer within {limit:g} s", "Look at its load and its log.") from error
+            why = f"gives no answer within {limit:g} s"
+            more = ", or allow more time by pull-timeout-seconds" if silent_status == _OWN_LIMIT else ""
+            raise self._silent(why, f"Look at its load and its log{more}.", status=silent_status) from error
         except httpx2.TransportError as error:
-            raise self._silent(f"broke off its answer ({type(error).__name__})", "Look at its log.") from error
+            raise self.broke_off(error) from error
 
     @property
     def _base(self) -> str:
@@ -161,8 +191,18 @@ class Engine:
             return self._silent("doesn't let Gennaker's user in", remedy, "docker.permission")
         return self._silent("doesn't run", "Start it, and look at its log.", "docker.not_running")
 
-    def _silent(self, why: str, remedy: str, code: str = "docker.unreachable") -> problems.EngineUnreachable:
-        return problems.unreachable(self.account, self._address, why=why, remedy=remedy, code=code)
+    def broke_off(self, error: Exception) -> problems.EngineUnreachable:
+        """It began to answer. With TLS 1.3 a server that doesn't like the client's certificate says so in place of its first answer."""
+        remedy = "Look at its log."
+        if self._base.startswith("https"):
+            keys = f"client-certificate-file and client-key-file of [docker.{self.account}]"
+            remedy = f"If it wants a certificate that it trusts, mend {keys}. {remedy}"
+        return self._silent(f"broke off its answer ({str(error) or type(error).__name__})", remedy)
+
+    def _silent(
+        self, why: str, remedy: str, code: str = "docker.unreachable", status: int = UNAVAILABLE
+    ) -> problems.EngineUnreachable:
+        return problems.unreachable(self.account, self._address, why=why, remedy=remedy, code=code, status=status)
 
 
 def filters(**wanted: tuple[str, ...]) -> dict[str, str]:
@@ -196,7 +236,7 @@ async def _read(answer: httpx2.Response) -> tuple[bytes, bool]:
 
 def _said(content: bytes) -> str:
     try:
-        value: Json = msgspec.json.decode(content)
+        value = decode_json(content)
     except msgspec.DecodeError:
         return content.decode(errors="replace")
     return str(value.get("message") or value.get("cause") or "") if isinstance(value, dict) else ""
@@ -204,7 +244,7 @@ def _said(content: bytes) -> str:
 
 def _error_of(line: str) -> str:
     try:
-        value: Json = msgspec.json.decode(line)
+        value = decode_json(line)
     except msgspec.DecodeError:
         return ""
     return str(value.get("error") or "") if isinstance(value, dict) else ""

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ import msgspec
 
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.secrets import OF_SETTINGS, Secrets
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.docker import problems
@@ -112,14 +113,20 @@ def _read(reference: str, found: JsonObject) -> EngineImage:
     return EngineImage(
         reference=_with_digest(reference, found),
         id=str(found.get("Id", "")),
-        ports=tuple(
-            sorted(int(port.partition("/")[0]) for port in _object(config.get("ExposedPorts")) if port.endswith("/tcp"))
-        ),
+        ports=tuple(sorted(_tcp_ports(_object(config.get("ExposedPorts"))))),
         environment={key: value for key, _, value in variables},
         working_folder=str(config.get("WorkingDir") or "/"),
         stop_signal=str(config.get("StopSignal") or "SIGTERM"),
         has_command=bool(config.get("Entrypoint") or config.get("Cmd")),
     )
+
+
+def _tcp_ports(exposed: JsonObject) -> Iterator[int]:
+    """What isn't `8080/tcp` is no port that could be published: an image's builder may have written anything."""
+    for written in exposed:
+        number, _, protocol = written.partition("/")
+        if protocol == "tcp" and (port := foreign.port(number)) is not None:
+            yield port
 
 
 def _with_digest(reference: str, found: JsonObject) -> str:

@@ -92,7 +92,9 @@ class Jobs:
         record = await self._record(job_id)
         if record is None:
             return None
-        container = await self._container(job_id)
+        container = (await self._containers.seen(await self._owner())).get(PREFIX + job_id)
+        if container is None:
+            container = await self._container(job_id)  # Another server may have made it just now.
         status = None if container is None else await self._containers.status(container)
         # Who stops it notes that first: a container that has ended meanwhile isn't taken for one that ended by itself.
         record = await self._record(job_id) or record
@@ -132,7 +134,7 @@ class Jobs:
         documents = await self._documents.list()
         if not documents:
             return
-        containers = await self._containers.list(await self._owner())
+        containers = await self._containers.seen(await self._owner())
         for document in documents:
             container = containers.get(PREFIX + document.key)
             if container is None or container.is_over:

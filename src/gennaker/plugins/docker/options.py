@@ -104,11 +104,18 @@ def _read(given: JsonObject, settings: DockerSettings) -> Options:
     return found
 
 
+def memory_of(given: JsonObject) -> int:
+    """Bytes that an instance with these options may have at most, as they were taken once; 0: no limit."""
+    container = given.get("container")
+    memory = container.get("memory") if isinstance(container, dict) else None
+    return memory_bytes(str(memory)) if memory else 0
+
+
 def memory_bytes(text: str) -> int:
     """`256m` as bytes; empty: 0."""
     if not text:
         return 0
-    match = re.fullmatch(r"(\d+)([bkmg]?)", text.strip().lower())
+    match = re.fullmatch(r"([0-9]{1,15})([bkmg]?)", text.strip().lower())
     size = int(match[1]) * _UNITS[match[2]] if match else 0
     if size < _LEAST_MEMORY:
         raise problems.option("memory", f"{text!r} is no amount of memory of at least 6m.", "Write it like 256m or 2g.")

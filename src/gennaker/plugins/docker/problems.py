@@ -2,7 +2,7 @@
 
 import re
 
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 from gennaker.transport.instances.keeping import RunsUnknown
 
 _SHOWN = 400
@@ -90,11 +90,17 @@ def refused(said: str, *, account: str, about: str, status: int = 422) -> Refuse
 
 
 def unreachable(
-    account: str, address: str, *, why: str, remedy: str, code: str = "docker.unreachable"
+    account: str,
+    address: str,
+    *,
+    why: str,
+    remedy: str,
+    code: str = "docker.unreachable",
+    status: int = UNAVAILABLE,
 ) -> EngineUnreachable:
     """The engine gave no answer."""
     message = f"The container engine of the account {account} at {address} {why}."
-    return EngineUnreachable(Problem(code=code, message=message, remedy=remedy), status=503)
+    return EngineUnreachable(Problem(code=code, message=message, remedy=remedy), status=status)
 
 
 def unknown_place(account: str, region: str, known: tuple[str, ...]) -> Refused:
@@ -107,6 +113,24 @@ def unknown_place(account: str, region: str, known: tuple[str, ...]) -> Refused:
             remedy=f"Write one of its accounts and regions ({listed}).",
         )
     )
+
+
+def no_memory(account: str, name: str, *, wanted: int, taken: int, there: int) -> Refused:
+    """The instances' limits don't fit into the machine."""
+    return Refused(
+        Problem(
+            code="docker.no_memory",
+            message=f"There is no room for {name}: its instances may need {_gigabytes(wanted)}, and of the {_gigabytes(there)} that the "
+            f"engine's machine has, server groups of this account may need {_gigabytes(taken)} already. Nothing was made.",
+            remedy="Lower `container.memory` or the number of instances, destroy a server group that nobody needs, or, where not all "
+            f"need their limit at once, set overcommit = true under [docker.{account}].",
+        ),
+        status=409,
+    )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 2**30:,.2f} GiB"
 
 
 def taken(name: str) -> Refused:

@@ -23,6 +23,7 @@ from gennaker.plugins.docker.containers import Containers
 from gennaker.plugins.docker.engine import Engine
 from gennaker.plugins.docker.images import Images
 from gennaker.plugins.docker.jobs import Jobs
+from gennaker.plugins.docker.options import Options
 from gennaker.plugins.docker.runs import ContainerRuns
 from gennaker.settings import DockerSettings
 from gennaker.transport.instances.keeping import Instances, RunsUnknown
@@ -43,8 +44,9 @@ class Account:
         self._data = parts.data
         self._ids = parts.ids
         self._owner = ""
-        self.containers = Containers(Engine(name, settings), settings, parts.secrets)
-        self.images = Images(Engine(name, settings), settings, parts.registries, parts.secrets)
+        self._engine = Engine(name, settings)
+        self.containers = Containers(self._engine, settings, parts.secrets)
+        self.images = Images(self._engine, settings, parts.registries, parts.secrets)
         self.instances = Instances(
             provider="docker",
             key=f"{parts.data}/docker/{name}",
@@ -70,7 +72,9 @@ class Account:
 
     async def keep(self) -> None:
         """Keeps instances as they should be and ends jobs in time, until cancelled."""
+        following = self.containers.follow(await self.owner(), self.instances.nudge)
         async with asyncio.TaskGroup() as group:
+            group.create_task(following, name=f"docker:{self.place.account}:events")
             group.create_task(self.instances.keep(), name=f"docker:{self.place.account}:instances")
             while True:
                 try:
@@ -78,6 +82,16 @@ class Account:
                 except RunsUnknown as unknown:
                     log.warning("docker.jobs_unknown", account=self.place.account, why=str(unknown))
                     await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def check_memory(self, new: NewServerGroup, options: Options) -> None:
+        """Raises Refused where the limits of all instances together would be more than the engine says that its machine has."""
+        wanted = container_options.memory_bytes(options.memory) * new.needs_room_for
+        if not wanted or self.settings.overcommit:
+            return
+        records = [one for one in await self.instances.records() if not one.is_destroyed]
+        taken = sum(container_options.memory_of(one.new.provider_options) * one.capacity.desired for one in records)
+        if 0 < (there := await self._engine.memory_bytes()) < taken + wanted:
+            raise problems.no_memory(self.place.account, new.name, wanted=wanted, taken=taken, there=there)
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +138,7 @@ class DockerProvider:
         found = await account.instances.record(new.name)
         if found is None:
             options = container_options.of_server_group(new.provider_options, account.settings)
+            await account.check_memory(new, options)
             await account.containers.check_secrets(new.environment, new.application)
             image = await account.images.ready(new.image)
             runs.check(image, options, new.environment)

@@ -1,9 +1,9 @@
 """Runs: an instance's attempt as a container of its own."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.docker import options as container_options
@@ -18,8 +18,6 @@ from gennaker.transport.processes import EndReason, ProcessState, ProcessStatus
 
 PREFIX = "instance/"
 """Begins the keys of containers that are instances."""
-_LOOK_SECONDS = 0.2
-"""So old a list may be: many server groups are looked at in one go."""
 _USUAL_PORT = 8080
 _BEGINNING = 10.0
 """Seconds that a program may take until it listens to signals."""
@@ -44,9 +42,6 @@ class ContainerRuns:
         self._images = images
         self._settings = settings
         self._owner = owner
-        self._seen: dict[str, Container] = {}
-        self._seen_at = float("-inf")
-        self._looking = asyncio.Lock()
         self._unstartable: dict[str, str] = {}
         """By run: why it could not be started."""
         self._kill_at: dict[str, float] = {}
@@ -59,18 +54,18 @@ class ContainerRuns:
 
     async def groups(self) -> frozenset[str]:
         """Server groups of which there is any container."""
-        return frozenset(name.partition("/")[0] for name in await self._all())
+        return frozenset(_group(key) for key in await self._seen() if key.startswith(PREFIX))
 
     async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
         """All of them as they are now."""
         if not names:
             return {}
-        seen = await self._all()
-        return {name: await self._status(name, seen.get(name)) for name in names}
+        seen = await self._seen()
+        return {name: await self._status(name, seen.get(PREFIX + name)) for name in names}
 
     async def start(self, record: GroupRecord, one: InstanceRecord, name: str) -> None:
         """Makes and starts it, unless that has been done."""
-        found = (await self._all(is_fresh=True)).get(name)
+        found = (await self._listed()).get(PREFIX + name)
         options = container_options.of_server_group(record.new.provider_options, self._settings)
         image = await self._images.ready(record.new.image)
         try:
@@ -82,8 +77,6 @@ class ContainerRuns:
         except Refused as refused:
             # Counts as an attempt, so that the next comes after a pause, and with another port.
             self._unstartable[name] = str(refused)
-        finally:
-            self._seen_at = float("-inf")
 
     async def stop(self, name: str, drain_seconds: float) -> None:
         """Sends the image's stop signal, and KILL after the time.
@@ -91,7 +84,7 @@ class ContainerRuns:
         The kernel drops a signal that the first process of a container has no handler for. So a program that was told while it may not
         have set one up yet is told again, else it would be waited for as long as requests might take.
         """
-        found = (await self._all()).get(name)
+        found = (await self._seen()).get(PREFIX + name)
         if found is None or found.is_over:
             return
         now = self._now()
@@ -106,34 +99,29 @@ class ContainerRuns:
         """The end of its output, or why it never could have any."""
         if name in self._unstartable:
             return self._unstartable[name]
-        found = (await self._all()).get(name)
+        found = (await self._seen()).get(PREFIX + name)
         return await self._containers.tail(found.id, lines) if found else ""
 
     async def remove(self, name: str) -> None:
         """Removes its container."""
-        found = (await self._all(is_fresh=True)).get(name)
+        found = (await self._listed()).get(PREFIX + name)
         if found is not None:
             await self._containers.remove(found.id)
-        self._seen.pop(name, None)
         self._unstartable.pop(name, None)
         for known in (self._kill_at, self._started, self._told):
             known.pop(name, None)
 
     async def remove_group(self, group: str) -> None:
         """Removes all containers of a server group, also those that run."""
-        for name in list(await self._all(is_fresh=True)):
-            if name.partition("/")[0] == group:
-                await self.remove(name)
+        for key in await self._listed():
+            if key.startswith(PREFIX) and _group(key) == group:
+                await self.remove(key.removeprefix(PREFIX))
 
-    async def _all(self, *, is_fresh: bool = False) -> dict[str, Container]:
-        """By run."""
-        async with self._looking:
-            now = asyncio.get_running_loop().time()
-            if is_fresh or now - self._seen_at > _LOOK_SECONDS:
-                found = await self._containers.list(await self._owner())
-                self._seen = {key.removeprefix(PREFIX): one for key, one in found.items() if key.startswith(PREFIX)}
-                self._seen_at = asyncio.get_running_loop().time()
-        return self._seen
+    async def _seen(self) -> dict[str, Container]:
+        return await self._containers.seen(await self._owner())
+
+    async def _listed(self) -> dict[str, Container]:
+        return await self._containers.list(await self._owner())
 
     async def _status(self, name: str, found: Container | None) -> ProcessStatus | None:
         if name in self._unstartable:
@@ -167,13 +155,17 @@ class ContainerRuns:
         return await self._containers.create(await self._owner(), wanted)
 
 
+def _group(key: str) -> str:
+    return key.removeprefix(PREFIX).partition("/")[0]
+
+
 def port_of(image: EngineImage, options: Options, given: dict[str, str]) -> int:
     """On which the program in the container listens. Raises Refused if nobody can say."""
     if options.port:
         return options.port
     said = given.get("PORT") or image.environment.get("PORT") or ""
-    if said.isdigit():
-        return int(said)
+    if port := foreign.port(said):
+        return port
     if len(image.ports) > 1:
         listed = ", ".join(str(port) for port in image.ports)
         message = f"The image {image.reference} exposes several ports ({listed})."

@@ -70,8 +70,7 @@ def _child(common: JsonObject, precondition: JsonObject) -> PlannedStage:
     for key in _INHERITED:
         if not own.get(key) and common.get(key) is not None:
             own[key] = common[key]
-    child: JsonObject = {**common, **precondition, "context": own, "preconditionType": kind}
-    del child["type"]
+    child: JsonObject = {**common, **precondition, "context": own, "preconditionType": kind, "type": _TYPE}
     return PlannedStage(type=_TYPE, name=f"Check precondition ({kind})", context=child)
 
 
@@ -176,4 +175,7 @@ stage = StageType(
     plan=plan,
     restart_takes=("preconditions",),
     runs_in_dry_run=True,
+    # Orca has done all of them before it looks at what one has come to: one that stops the branch must not hide another
+    # that fails the pipeline.
+    ends_with_all_before=True,
 )

@@ -7,12 +7,14 @@ import msgspec
 
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.stages import TaskContext
-from gennaker.model import artifact_matching, foreign
+from gennaker.model import ancestry, artifact_matching, foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked
 from gennaker.model.execution import Execution
+from gennaker.model.permissions import Right
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.plugins.flow import others
 
 DEEPEST = 250
 """Children within children: more are pipelines that start each other without end."""
@@ -37,7 +39,7 @@ async def start(
         raise Refused(_unknown(config_id))
     if foreign.flag(definition.body.get("disabled")):
         raise Refused(_disabled(definition.body))
-    depth = _depth(context.execution)
+    head, depth = context.execution.head, _depth(context.execution)
     if depth > DEEPEST:
         raise Refused(_too_deep(definition.body))
     config: JsonObject = {**definition.body, "id": config_id}
@@ -52,17 +54,18 @@ async def start(
         Principal(
             name=context.sight.user,
             roles=context.sight.roles,
+            behind=head.behind or (head.authentication.user if head.authentication.user != context.sight.user else ""),
             via="pipeline",
-            headers=context.execution.head.additional_headers,
+            headers=head.additional_headers,
         ),
     )
     return Child(execution_id=child, name=foreign.text(definition.body.get("name")))
 
 
 async def cancel(context: TaskContext, child_id: str) -> None:
-    """Cancels a child that hasn't ended."""
+    """Cancels a child that hasn't ended; what only the pipeline's author calls one takes EXECUTE."""
     child = await context.services.executions.get(child_id)
-    if child is None or child.head.status.is_complete:
+    if child is None or child.head.status.is_complete or await others.refusal(context, child, Right.EXECUTE):
         return
     event = CancelAsked(at=context.at, by="parent pipeline", reason="The parent pipeline was cancelled.")
     await context.services.executions.tell(child_id, event, Principal(name="parent pipeline", via="engine"))
@@ -76,20 +79,13 @@ def _depth(execution: Execution) -> int:
     """How many executions above a child of this one are there: 1 for the child of one that nobody's stage has started."""
     parent = execution.head.trigger.get("parentExecution")
     before = parent.get("depth") if isinstance(parent, dict) else None
-    return before + 1 if isinstance(before, int) else 1
+    return max(before, 0) + 1 if isinstance(before, int) else 1
 
 
 def _trigger(context: TaskContext, config: JsonObject, *, depth: int) -> JsonObject:
     head = context.execution.head
     artifacts: list[Json] = list(context.sight.artifacts())
-    parent: JsonObject = {
-        "id": head.id,
-        "name": head.name,
-        "application": head.application,
-        "rootId": head.root_id,
-        "type": head.kind.value,
-        "depth": depth,
-    }
+    parent: JsonObject = {**ancestry.outline(head), "depth": depth}
     expected_ids: list[Json] = list(_expected_ids(config, head.pipeline_config_id or "", artifacts))
     return {
         "type": "pipeline",

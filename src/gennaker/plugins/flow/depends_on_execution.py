@@ -6,7 +6,7 @@ from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskTy
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.plugins.flow import children
+from gennaker.plugins.flow import children, others
 
 _LOOKS_AGAIN = timedelta(seconds=10)
 
@@ -25,6 +25,9 @@ async def look(context: TaskContext) -> TaskResult:
     found = await context.services.executions.get(wanted)
     if found is None or found.head.kind.value != kind:
         return Failed(problem=Problem(code="execution.unknown", message=f"Execution ({kind}) {wanted} not found."))
+    refused = await others.refusal(context, found)
+    if refused is not None:
+        return Failed(problem=refused)
     status = found.head.status
     if status.is_successful:
         return Done()

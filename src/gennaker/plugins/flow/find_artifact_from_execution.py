@@ -11,6 +11,7 @@ from gennaker.model.event import Done, Failed, TaskResult
 from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
+from gennaker.plugins.flow import others
 
 _LOOKED_AT = 50
 """So many of the newest runs; the one among them that began last counts."""
@@ -39,7 +40,7 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 
 
 async def find(context: TaskContext) -> TaskResult:
-    """Looks once; finding nothing that fits is a failure."""
+    """Looks once; finding nothing that fits is a failure, unless defaults do."""
     spec = _spec(context)
     wanted = Found(
         config_ids=(spec.pipeline,),
@@ -50,17 +51,19 @@ async def find(context: TaskContext) -> TaskResult:
     own = context.execution.head.id  # what this run has, the stage sees anyway
     found_runs = await context.services.executions.find(wanted)
     runs = [one for one in found_runs if one.head.start_time is not None and one.head.id != own]
-    if not runs:
-        return Failed(problem=_no_run(spec))
-    newest = max(runs, key=_began)
+    newest = max(runs, key=_began, default=None)
+    refused = await others.refusal(context, newest) if newest else None
+    if refused is not None:
+        return Failed(problem=refused)
     is_same = context.execution.head.pipeline_config_id == spec.pipeline
-    artifacts = context.sight.artifacts_of(newest, without_ref_id=context.stage.ref_id if is_same else "")
+    own_ref = context.stage.ref_id if is_same else ""
+    artifacts = context.sight.artifacts_of(newest, without_ref_id=own_ref) if newest else ()
     expected = foreign.mappings(context.lookup("expectedArtifacts"))
     alone = foreign.mapping(context.lookup("expectedArtifact"))
     found = produced_artifacts.resolved(expected or ([alone] if alone else []), artifacts)
     if isinstance(found, Problem):
-        return Failed(problem=found)
-    return Done(context={"foundInExecution": newest.head.id}, outputs=found)
+        return Failed(problem=found if newest else _no_run(spec))
+    return Done(context={"foundInExecution": newest.head.id} if newest else {}, outputs=found)
 
 
 def _spec(context: TaskContext) -> Spec:

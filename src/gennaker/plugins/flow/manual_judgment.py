@@ -115,8 +115,12 @@ def _not_independent(context: TaskContext, memory: Remembered) -> Remembered | N
     if not several and context.lookup("preventSelfApproval") is not True:
         return None
     who = context.stage.last_modified.user if context.stage.last_modified else ""
-    if not who or _is_same(who, context.execution.head.authentication.user):
+    head = context.execution.head
+    if not who or _is_same(who, head.authentication.user):
         return Remembered(user=who, reason=f"somebody else than {who or 'nobody known'}, who started the execution")
+    if _is_same(who, head.behind):
+        started = f"who started the execution as {head.authentication.user}, or has issued the token that did"
+        return Remembered(user=who, reason=f"somebody else than {who}, {started}")
     if several and any(_is_same(who, one.by) for one in memory.approvals):
         return Remembered(user=who, reason=f"somebody else than {who}, whose approval counts once")
     return None

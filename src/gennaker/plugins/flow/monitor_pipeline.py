@@ -12,7 +12,7 @@ from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.plugins.flow import children
+from gennaker.plugins.flow import children, others
 
 _LOOKS_AGAIN = timedelta(seconds=15)
 _FAIL_FAST = "FailFast"
@@ -45,6 +45,9 @@ async def monitor(context: TaskContext) -> TaskResult:
         execution = await context.services.executions.get(one)
         if execution is None:
             return Failed(problem=Problem(code="execution.unknown", message=f"There is no execution {one}."))
+        refused = await others.refusal(context, execution)
+        if refused is not None:
+            return Failed(problem=refused)
         found[one] = execution
     outputs = _outputs(context, found)
     statuses = [one.head.status for one in found.values()]

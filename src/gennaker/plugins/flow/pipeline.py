@@ -5,6 +5,8 @@ A pipeline that is made from a template is expanded when it is submitted, like a
 
 from datetime import timedelta
 
+import msgspec
+
 from gennaker.interfaces import produced
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
@@ -15,7 +17,7 @@ from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
-from gennaker.plugins.flow import child_starts, children
+from gennaker.plugins.flow import child_starts, children, others
 
 _LOOKS_AGAIN = timedelta(seconds=15)
 """The child's end wakes the task; this is for an end that was told while this execution was paused."""
@@ -38,12 +40,20 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     expected_artifacts: tuple[ExpectedArtifactKeys, ...] | None = None
 
 
+def warn(stage: JsonObject) -> tuple[Problem, ...]:
+    """Of a stage that names no pipeline: an output of a stage before it may, but hardly ever does."""
+    if stage.get("pipeline"):
+        return ()
+    message = "The stage names no pipeline to start: it fails unless an output `pipeline` of a stage before it does."
+    return (Problem(code="pipeline.none_named", message=message, remedy="Set its `pipeline` to a pipeline's id."),)
+
+
 async def plan(_: StageSpec, context: StageContext) -> Plan:
     """Start, monitor unless the stage doesn't wait, bind artifacts where some are expected."""
     own = context.stage.context
     waits = str(context.lookup("waitForCompletion")).lower() != "false"
     tasks = () if own.get("executionId") else (_START.planned(),)
-    binds = (produced.task.planned(),) if "expectedArtifacts" in own else ()
+    binds = (_BIND.planned(),) if _binds(own) else ()
     return Plan(tasks=(*tasks, *((_MONITOR.planned(),) if waits else ()), *binds))
 
 
@@ -66,21 +76,52 @@ async def monitor(context: TaskContext) -> TaskResult:
     child = await context.services.executions.get(child_id)
     if child is None:
         return Failed(problem=Problem(code="pipeline.lost", message=f"There is no execution {child_id}."))
+    refused = await others.refusal(context, child)
+    if refused is not None:
+        return Failed(problem=refused)
     status = child.head.status
     seen: JsonObject = {"status": status.value}
     if not status.is_complete:
         return Again(after=_LOOKS_AGAIN, waiting_for=children.wait(child), context=seen)
-    outputs = {} if foreign.flag(context.lookup("skipDownstreamOutput")) else context.sight.outputs_of(child)
+    outputs = context.sight.outputs_of(child)
     if status is Status.SUCCEEDED:
-        return Done(context=seen, outputs=outputs)
+        # What is bound afterwards is looked for among these.
+        is_over = not _binds(context.stage.context)
+        return Done(context=seen, outputs=_nothing(context) if is_over and _skips(context) else outputs)
     if status is not Status.CANCELED:
         seen["exception"] = _exception(child)
     return Failed(
         problem=_failed(child),
         status=Status.CANCELED if status is Status.CANCELED else Status.TERMINAL,
         context=seen,
-        outputs=outputs,
+        outputs=_nothing(context) if _skips(context) and _goes_on(context) else outputs,
     )
+
+
+async def bind(context: TaskContext) -> TaskResult:
+    """Binds what is expected; nothing stays put out where the stage says so, neither that nor what the child has put out."""
+    found = await produced.bind(context)
+    if not _skips(context) or (isinstance(found, Failed) and not _goes_on(context)):
+        return found
+    return msgspec.structs.replace(found, outputs=_nothing(context))
+
+
+def _binds(own: JsonObject) -> bool:
+    return "expectedArtifacts" in own
+
+
+def _skips(context: TaskContext) -> bool:
+    return foreign.flag(context.lookup("skipDownstreamOutput"))
+
+
+def _goes_on(context: TaskContext) -> bool:
+    """Whether the pipeline goes on with a failure of the stage. If it doesn't, what was put out stays, as in Orca."""
+    return context.stage.context.get("continuePipeline") is True
+
+
+def _nothing(context: TaskContext) -> JsonObject:
+    """No outputs, nor any that a run before a restart has left."""
+    return dict.fromkeys(context.stage.outputs)
 
 
 async def cancel_child(context: TaskContext) -> None:
@@ -124,14 +165,16 @@ def _failed(child: Execution) -> Problem:
 
 
 _START = TaskType(name="startPipeline", run=start, stop=cancel_unseen)
+_BIND = TaskType(name=produced.task.name, run=bind, is_calculation=True)
 _MONITOR = TaskType(name="monitorPipeline", run=monitor, stop=cancel_child, timeout=timedelta(hours=12))
 stage = StageType(
     name="pipeline",
     label="Pipeline",
     about=__doc__,
     spec=Spec,
-    tasks=(_START, _MONITOR, produced.task),
+    tasks=(_START, _MONITOR, _BIND),
     plan=plan,
+    warn=warn,
     runs_in_dry_run=True,
     is_skippable=True,
     restart_clears=("executionId", "executionName", "status"),

@@ -20,11 +20,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
-import yaml
 
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext, TaskType
-from gennaker.model import foreign, names
+from gennaker.model import foreign, names, plain_yaml
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.execution import Execution
@@ -153,8 +152,8 @@ def _entries(config: Json) -> tuple[list[tuple[str, JsonObject]], bool]:
     """The pipelines by name, and whether a failure rolls the others back. Raises Refused."""
     if isinstance(config, str):
         try:
-            config = to_json(yaml.safe_load(config))
-        except (yaml.YAMLError, TypeError, RecursionError) as error:
+            config = plain_yaml.read(config)
+        except plain_yaml.NotPlain as error:
             raise Refused(_wrong(f"it is no YAML: {error}")) from error
     found: list[tuple[str, JsonObject]] = []
     rolls_back = False

@@ -12,7 +12,7 @@ from gennaker.model.problems import Problem
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
 
-    wait_time: float = 30
+    wait_time: float = 0
     """Seconds; fractions are allowed."""
     skip_remaining_wait: bool = False
     """Set by whoever skips the rest."""
@@ -20,11 +20,12 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 
 async def until(context: TaskContext) -> TaskResult:
     """Done when the stage's start plus `waitTime` is past."""
-    if foreign.flag(context.lookup("skipRemainingWait")):
+    own = context.stage.context  # as Orca's: what ancestors have put out under these names isn't meant
+    if foreign.flag(own.get("skipRemainingWait")):
         return Done()
     began = context.stage.start_time or context.at
     try:
-        ends = began + _length(context.lookup("waitTime"))
+        ends = began + _length(own.get("waitTime"))
     except ValueError as error:
         return Failed(problem=_wrong(error))
     if ends <= context.at:
@@ -33,9 +34,9 @@ async def until(context: TaskContext) -> TaskResult:
 
 
 def _length(value: Json) -> timedelta:
-    """A number of seconds, also as text; half a minute where there is none. Raises ValueError."""
+    """A number of seconds, also as text; none where there is none. Raises ValueError."""
     if value is None:
-        return timedelta(seconds=30)
+        return timedelta()
     number = float(value) if isinstance(value, str) else value
     if isinstance(number, int | float) and not isinstance(number, bool):
         return lengths.of_seconds(number)

@@ -23,11 +23,11 @@ async def until(context: TaskContext) -> TaskResult:
     except (ValueError, OverflowError):
         problem = Problem(code="wait.no_instant", message=f"{wanted!r} is no instant in epoch milliseconds.")
         return Failed(problem=problem)
+    began = {"startTime": context.stage.context.get("startTime") or milliseconds(context.at)}
     if ends <= context.at:
-        return Done()
-    began = context.stage.context.get("startTime") or milliseconds(context.at)
+        return Done(context=began)
     waits = waiting.ForTime(reason=f"{ends:%Y-%m-%d %H:%M:%S} UTC", until=ends)
-    return Again(after=ends - context.at, waiting_for=waits, context={"startTime": began})
+    return Again(after=ends - context.at, waiting_for=waits, context=began)
 
 
 stage = StageType(

@@ -11,16 +11,28 @@ from urllib.parse import quote
 
 import msgspec
 
-from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CiMissing, CiUnanswered, Started
+from gennaker.interfaces.ci import (
+    MOST_BUILDS,
+    BuildRequest,
+    BuildResult,
+    BuildState,
+    CiMissing,
+    CiUnanswered,
+    Job,
+    JobNames,
+    JobParameter,
+    Started,
+)
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import CiSettings
-from gennaker.transport import build_files, ci_builds, ci_http
+from gennaker.transport import build_files, ci_builds, ci_http, ci_listing
 from gennaker.transport.ci_builds import Build
 from gennaker.transport.ci_http import CiHttp, token_of
+from gennaker.transport.ci_listing import Yaml
 
 _PUBLIC = "https://api.github.com"
 _RESULTS = {
@@ -30,6 +42,10 @@ _RESULTS = {
     "skipped": BuildResult.ABORTED,
 }
 _MOST_JOBS = 20
+_BY_HAND = "workflow_dispatch"
+_FOLDER = ".github/workflows/"
+_OF_AN_APP = "ghs_"
+"""How tokens of an app's installation begin: it isn't a user, and has repositories of its own."""
 
 
 class GitHubActions:
@@ -44,6 +60,39 @@ class GitHubActions:
         self._settings = settings
         self._secrets = secrets
         self._http = CiHttp(name=name, address=settings.address or _PUBLIC)
+
+    async def jobs(self) -> JobNames:
+        """The workflows of the hundred repositories that were pushed to last; of an app's installation, of the first hundred listed."""
+        headers = await self._headers()
+        is_app = headers.get("Authorization", "").startswith(f"Bearer {_OF_AN_APP}")
+        path, query = ("installation/repositories", {}) if is_app else ("user/repos", {"sort": "pushed"})
+        answer = await self._http.request("GET", path, query={**query, "per_page": "100"}, headers=headers)
+        listed = ci_http.decoded(answer, name=self.name)
+        repositories = foreign.mappings_at(listed, "repositories") if is_app else foreign.mappings(listed)
+        kept = [foreign.text_at(one, "full_name") for one in repositories if one.get("archived") is not True]
+        return await ci_listing.of_many(kept, self._workflows, is_cut='rel="next"' in answer.headers.get("link", ""))
+
+    async def job(self, name: str) -> Job:
+        """The workflow with the inputs that its file, on the branch of the settings, declares."""
+        repository, workflow = _parts(name)
+        found = foreign.mapping(await self._get(f"repos/{repository}/actions/workflows/{quote(workflow)}"))
+        asked_by_hand = await self._by_hand(repository, foreign.text_at(found, "path"))
+        inputs = ci_listing.entries(ci_listing.entries(asked_by_hand).get("inputs"))
+        declared = [_input(key, one) for key, one in inputs.items() if key != self._settings.key_parameter]
+        return Job(
+            name=name,
+            display_name=foreign.text_at(found, "name"),
+            url=foreign.text_at(found, "html_url"),
+            is_buildable=found.get("state") == "active" and asked_by_hand is not None,
+            parameters=(ci_builds.ref_parameter(self._settings), *declared),
+        )
+
+    async def builds(self, job: str) -> tuple[JsonObject, ...]:
+        """Its runs, whatever has started them."""
+        repository, workflow = _parts(job)
+        path = f"repos/{repository}/actions/workflows/{quote(workflow)}/runs"
+        runs = foreign.mappings_at(await self._get(path), "workflow_runs")
+        return tuple(_info(run, job, _result(run), artifacts=[]) for run in runs[:MOST_BUILDS])
 
     async def start(self, request: BuildRequest) -> Started:
         """Dispatches the workflow."""
@@ -81,7 +130,7 @@ class GitHubActions:
         )
         for run in foreign.mappings(found.get("workflow_runs")):
             if request.key in str(run.get("display_title") or ""):
-                return Started(queue_id=request.key, number=str(run["id"]))
+                return Started(queue_id=request.key, number=ci_builds.number_of(run, name=self.name))
         return None
 
     async def numbered(self, request: BuildRequest, started: Started) -> Started:
@@ -92,11 +141,9 @@ class GitHubActions:
         """The run in Igor's form."""
         repository, _ = _parts(job)
         run = foreign.mapping(await self._get(f"repos/{repository}/actions/runs/{number}"))
-        is_over = run.get("status") == "completed"
-        conclusion = str(run.get("conclusion") or "")
-        result = _RESULTS.get(conclusion, BuildResult.FAILURE) if is_over else BuildResult.BUILDING
+        result = _result(run)
         artifacts: list[Json] = []
-        if is_over:
+        if result is not BuildResult.BUILDING:
             artifacts = [
                 {
                     "type": "github/artifact",
@@ -110,14 +157,14 @@ class GitHubActions:
         return BuildState(
             result=result,
             url=str(run.get("html_url") or ""),
-            info=_info(run, job, result, conclusion=conclusion, artifacts=artifacts),
+            info=_info(run, job, result, artifacts=artifacts),
         )
 
     async def properties(self, job: str, number: str, file: str) -> JsonObject:
         """From the artifact that holds a file of this name."""
         repository, _ = _parts(job)
         for artifact in await self._artifacts(repository, number):
-            path = f"repos/{repository}/actions/artifacts/{artifact['id']}/zip"
+            path = f"repos/{repository}/actions/artifacts/{ci_builds.number_of(artifact, name=self.name)}/zip"
             answer = await self._http.request("GET", path, headers=await self._headers())
             content = build_files.in_zip(answer.body, file)
             if content is not None:
@@ -131,11 +178,12 @@ class GitHubActions:
         texts = []
         for one in (foreign.mappings(jobs.get("jobs")))[:_MOST_JOBS]:
             try:
-                path = f"repos/{repository}/actions/jobs/{one['id']}/logs"
+                number_of_job = ci_builds.number_of(one, name=self.name)
+                path = f"repos/{repository}/actions/jobs/{number_of_job}/logs"
                 answer = await self._http.request("GET", path, headers=await self._headers())
             except CiMissing:  # a job that hasn't begun has none
                 continue
-            texts.append((str(one.get("name")), answer.body.decode(errors="replace")))
+            texts.append((str(one.get("name")), ci_builds.end_of(answer.body)))
         return ci_builds.joined(texts)
 
     async def stop(self, job: str, started: Started) -> None:
@@ -149,6 +197,28 @@ class GitHubActions:
             return
         path = f"repos/{repository}/actions/runs/{number}/cancel"
         await self._http.request("POST", path, headers=await self._headers())
+
+    async def _workflows(self, repository: str) -> list[str]:
+        found = foreign.mappings_at(await self._get(f"repos/{quote(repository)}/actions/workflows"), "workflows")
+        paths = [foreign.text_at(one, "path") for one in found]
+        # Others are GitHub's own: they have no file in the repository and can't be started.
+        return [f"{repository}/{one.removeprefix(_FOLDER)}" for one in paths if one.startswith(_FOLDER)]
+
+    async def _by_hand(self, repository: str, path: str) -> Yaml:
+        """What the workflow's file says of starts by hand; None: it allows none, or isn't on that branch."""
+        headers = {**(await self._headers()), "Accept": "application/vnd.github.raw+json"}
+        query = {"ref": self._settings.ref}
+        try:
+            answer = await self._http.request(
+                "GET", f"repos/{repository}/contents/{quote(path)}", query=query, headers=headers
+            )
+        except CiMissing:
+            return None
+        triggers = ci_listing.entries(await ci_listing.document(answer.body)).get("on")
+        if triggers == _BY_HAND or (isinstance(triggers, list) and _BY_HAND in triggers):
+            return {}
+        listed = ci_listing.entries(triggers)
+        return (listed[_BY_HAND] or {}) if _BY_HAND in listed else None
 
     async def _artifacts(self, repository: str, number: str) -> list[JsonObject]:
         found = foreign.mapping(await self._get(f"repos/{repository}/actions/runs/{number}/artifacts"))
@@ -169,7 +239,25 @@ def systems(services: Services) -> tuple[GitHubActions, ...]:
     return tuple(GitHubActions(name, one, services.secrets) for name, one in given if one.type == "github")
 
 
-def _info(run: JsonObject, job: str, result: BuildResult, *, conclusion: str, artifacts: list[Json]) -> JsonObject:
+def _result(run: JsonObject) -> BuildResult:
+    if run.get("status") != "completed":
+        return BuildResult.BUILDING
+    return _RESULTS.get(foreign.text_at(run, "conclusion"), BuildResult.FAILURE)
+
+
+def _input(name: str, declared: Yaml) -> JobParameter:
+    found = ci_listing.entries(declared)
+    kind = ci_listing.scalar(found.get("type")) or "string"
+    return JobParameter(
+        name=name,
+        default=ci_listing.scalar(found.get("default")),
+        description=ci_listing.scalar(found.get("description")) or "",
+        type=kind,
+        choices=("true", "false") if kind == "boolean" else ci_listing.scalars(found.get("options")),
+    )
+
+
+def _info(run: JsonObject, job: str, result: BuildResult, *, artifacts: list[Json]) -> JsonObject:
     began, ended = ci_http.instant(run.get("run_started_at")), ci_http.instant(run.get("updated_at"))
     build = Build(
         job=job,
@@ -182,7 +270,7 @@ def _info(run: JsonObject, job: str, result: BuildResult, *, conclusion: str, ar
         artifacts=artifacts,
         scm=ci_builds.source(foreign.text(run.get("head_branch")), run.get("head_sha")),
     )
-    return {**ci_builds.igor_json(build), "conclusion": conclusion}
+    return {**ci_builds.igor_json(build), "conclusion": foreign.text_at(run, "conclusion")}
 
 
 def _run_id(body: bytes) -> str | None:
@@ -201,4 +289,4 @@ def _parts(job: str) -> tuple[str, str]:
         message = f"{job!r} names no workflow of GitHub Actions."
         raise Refused(Problem(code="ci.job", message=message, remedy="Write it as owner/repository/workflow.yml."))
     owner, repository, workflow = parts
-    return f"{quote(owner)}/{quote(repository)}", workflow.removeprefix(".github/workflows/")
+    return f"{quote(owner)}/{quote(repository)}", workflow.removeprefix(_FOLDER)

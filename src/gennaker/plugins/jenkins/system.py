@@ -6,12 +6,26 @@ found again if the job declares the parameter that `key-parameter` names.
 """
 
 import base64
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from urllib.parse import quote
 
-from gennaker.interfaces.ci import BuildRequest, BuildResult, BuildState, CannotTell, CiMissing, CiUnavailable, Started
+from gennaker.interfaces.ci import (
+    MOST_BUILDS,
+    MOST_JOBS,
+    BuildRequest,
+    BuildResult,
+    BuildState,
+    CannotTell,
+    CiMissing,
+    CiUnavailable,
+    Job,
+    JobNames,
+    JobParameter,
+    Started,
+)
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
@@ -23,12 +37,20 @@ from gennaker.transport.ci_builds import Build
 from gennaker.transport.ci_http import CiHttp, token_of
 
 _JOB = "buildable,property[parameterDefinitions[name,type,choices]]"
-_BUILD = (
-    "building,fullDisplayName,number,duration,timestamp,result,url,id,artifacts[fileName,displayPath,relativePath],"
+_SHOWN_JOB = (
+    "displayName,description,url,color,buildable,concurrentBuild,upstreamProjects[name],downstreamProjects[name],"
+    "property[parameterDefinitions[name,type,description,choices,defaultParameterValue[value]]]"
+)
+_SHOWN_BUILD = (
+    "building,fullDisplayName,number,duration,timestamp,result,url,id,"
     "actions[failCount,skipCount,totalCount,urlName,remoteUrls,lastBuiltRevision[SHA1,branch[name,SHA1]]]"
 )
+_BUILD = f"{_SHOWN_BUILD},artifacts[fileName,displayPath,relativePath]"
 _PARAMETERS = "actions[parameters[name,value]]"
-_SEARCHED_BUILDS = 100
+_LATEST_MILLISECONDS = 253_402_300_799_999
+"""The end of the year 9999."""
+_FOLDERS = 8
+"""Folders within folders that are looked into."""
 _QUEUE_ITEM = re.compile(r"/queue/item/(\d+)/?$")
 
 
@@ -45,13 +67,46 @@ class Jenkins:
         self._secrets = secrets
         self._http = CiHttp(name=name, address=settings.address)
 
+    async def jobs(self) -> JobNames:
+        """Those of all folders, by their paths; branches of a multibranch project are jobs as well."""
+        fields = "name,jobs[name]{0,1}"  # of the deepest: only whether it is a folder, and has something in it
+        for _ in range(_FOLDERS + 1):
+            fields = f"name,jobs[{fields}]{{0,{MOST_JOBS + 1}}}"
+        top = foreign.mapping(await self._http.json("api/json", query={"tree": fields}, headers=await self._headers()))
+        found = tuple(itertools.islice(_paths(top), MOST_JOBS + 1))
+        names = tuple(one for one in found if one.count("/job/") <= _FOLDERS)[:MOST_JOBS]
+        return JobNames(names=names, is_cut=len(names) < len(found))
+
+    async def job(self, name: str) -> Job:
+        """As Jenkins describes it."""
+        found = foreign.mapping(await self._get(_job(name), tree=_SHOWN_JOB))
+        return Job(
+            name=name,
+            display_name=foreign.text_at(found, "displayName"),
+            description=foreign.text_at(found, "description"),
+            url=foreign.text_at(found, "url"),
+            color=foreign.text_at(found, "color") or None,
+            is_buildable=found.get("buildable") is True,
+            is_concurrent=found.get("concurrentBuild") is True,
+            parameters=tuple(
+                _shown(one) for one in _definitions(found) if one.get("name") != self._settings.key_parameter
+            ),
+            upstream=tuple(foreign.text_at(one, "name") for one in foreign.mappings_at(found, "upstreamProjects")),
+            downstream=tuple(foreign.text_at(one, "name") for one in foreign.mappings_at(found, "downstreamProjects")),
+        )
+
+    async def builds(self, job: str) -> tuple[JsonObject, ...]:
+        """From the job's own list."""
+        found = await self._builds(job, _SHOWN_BUILD)
+        return tuple(_info(one, job, ci_builds.number_of(one, "number", name=self.name), _result(one)) for one in found)
+
     async def start(self, request: BuildRequest) -> Started:
         """Queues a build."""
         job = foreign.mapping(await self._get(_job(request.job), tree=_JOB))
         if job.get("buildable") is False:
             message = f"The job {request.job} of {self.name} is disabled or can't be built."
             raise Refused(Problem(code="ci.not_buildable", message=message, remedy="Enable it in Jenkins."))
-        definitions = {str(one["name"]): one for one in _definitions(job)}
+        definitions = {foreign.text_at(one, "name"): one for one in _definitions(job)}
         parameters = dict(request.parameters)
         _check_parameters(request.job, parameters, definitions)
         if self._settings.key_parameter in definitions:
@@ -72,15 +127,18 @@ class Jenkins:
         """By the key's parameter, in the queue and among the latest builds."""
         key = self._settings.key_parameter
         job = foreign.mapping(await self._get(_job(request.job), tree=_JOB)) if key else {}
-        if not key or key not in {one["name"] for one in _definitions(job)}:
+        if not key or key not in {foreign.text_at(one, "name") for one in _definitions(job)}:
             raise CannotTell(f"The job {request.job} of {self.name} has no parameter for the key of a start.")
         queue = foreign.mapping(await self._get("queue", tree=f"items[id,{_PARAMETERS}]"))
         for item in foreign.mappings(queue.get("items")):
             if _parameter(item, key) == request.key:
-                return Started(queue_id=str(item["id"]))
+                return Started(queue_id=ci_builds.number_of(item, name=self.name))
         for build in await self._builds(request.job, f"number,queueId,{_PARAMETERS}"):
             if _parameter(build, key) == request.key:
-                return Started(queue_id=str(build["queueId"]), number=str(build["number"]))
+                return Started(
+                    queue_id=ci_builds.number_of(build, "queueId", name=self.name),
+                    number=ci_builds.number_of(build, "number", name=self.name),
+                )
         return None
 
     async def numbered(self, request: BuildRequest, started: Started) -> Started:
@@ -92,7 +150,9 @@ class Jenkins:
         except CiMissing:
             for build in await self._builds(request.job, "number,queueId"):
                 if str(build.get("queueId")) == started.queue_id:
-                    return Started(queue_id=started.queue_id, number=str(build["number"]))
+                    return Started(
+                        queue_id=started.queue_id, number=ci_builds.number_of(build, "number", name=self.name)
+                    )
             raise
         if item.get("cancelled") is True:
             message = f"The build of {request.job} was taken out of the queue of {self.name}."
@@ -103,9 +163,7 @@ class Jenkins:
     async def build(self, job: str, number: str) -> BuildState:
         """In Igor's form."""
         found = foreign.mapping(await self._get(f"{_job(job)}/{number}", tree=_BUILD))
-        said = str(found.get("result") or "")
-        is_building = found.get("building") is True or not said
-        result = BuildResult.BUILDING if is_building else BuildResult(said)
+        result = _result(found)
         url = str(found.get("url") or "")
         return BuildState(result=result, url=url, info=_info(found, job, number, result))
 
@@ -114,7 +172,7 @@ class Jenkins:
         found = foreign.mapping(await self._get(f"{_job(job)}/{number}", tree="artifacts[fileName,relativePath]"))
         for artifact in foreign.mappings(found.get("artifacts")):
             if artifact.get("fileName") == file:
-                return build_files.parse(file, await self.file(job, number, str(artifact["relativePath"])))
+                return build_files.parse(file, await self.file(job, number, foreign.text_at(artifact, "relativePath")))
         raise CiMissing(f"Build {number} of {job} has archived no file {file!r}.")
 
     async def file(self, job: str, number: str, path: str) -> bytes:
@@ -125,7 +183,7 @@ class Jenkins:
     async def log(self, job: str, number: str) -> str:
         """The console's text."""
         answer = await self._http.request("GET", f"{_job(job)}/{number}/consoleText", headers=await self._headers())
-        return answer.body.decode(errors="replace")[-build_files.LOG_LIMIT :]
+        return ci_builds.end_of(answer.body)
 
     async def stop(self, job: str, started: Started) -> None:
         """The build, or the queue item."""
@@ -138,7 +196,7 @@ class Jenkins:
             return  # it has left the queue, or is gone altogether
 
     async def _builds(self, job: str, fields: str) -> list[JsonObject]:
-        tree = f"builds[{fields}]{{0,{_SEARCHED_BUILDS}}}"
+        tree = f"builds[{fields}]{{0,{MOST_BUILDS}}}"
         return foreign.mappings(foreign.mapping(await self._get(_job(job), tree=tree)).get("builds"))
 
     async def _get(self, path: str, *, tree: str) -> Json:
@@ -193,6 +251,38 @@ def _check_parameters(job: str, given: Mapping[str, str], definitions: Mapping[s
             )
 
 
+def _paths(folder: JsonObject, prefix: str = "") -> Iterator[str]:
+    """Of the jobs within; what has a list of jobs, even an empty one, is a folder."""
+    for one in foreign.mappings(folder.get("jobs")):
+        path = f"{prefix}{foreign.text_at(one, 'name')}"
+        if "jobs" in one:
+            yield from _paths(one, f"{path}/job/")
+        else:
+            yield path
+
+
+def _shown(definition: JsonObject) -> JobParameter:
+    kind = foreign.text_at(definition, "type")
+    default = foreign.mapping(definition.get("defaultParameterValue")).get("value")
+    return JobParameter(
+        name=foreign.text_at(definition, "name"),
+        default=None if default is None or "Password" in kind else foreign.written(default),
+        description=foreign.text_at(definition, "description"),
+        type=kind,
+        choices=tuple(map(foreign.written, foreign.items(definition.get("choices")))),
+    )
+
+
+def _result(build: JsonObject) -> BuildResult:
+    said = foreign.text_at(build, "result")
+    if build.get("building") is True or not said:
+        return BuildResult.BUILDING
+    try:
+        return BuildResult(said)
+    except ValueError as error:
+        raise CiUnavailable(f"Jenkins tells of a build with the result {said[:100]!r}, which is none.") from error
+
+
 def _info(found: JsonObject, job: str, number: str, result: BuildResult) -> JsonObject:
     artifacts: list[Json] = [
         {**one, "type": "jenkins/file", "name": job, "version": number, "reference": one.get("relativePath")}
@@ -204,20 +294,25 @@ def _info(found: JsonObject, job: str, number: str, result: BuildResult) -> Json
         for one in actions
         if "totalCount" in one
     ]
-    began, took = found.get("timestamp"), found.get("duration")
+    natural = foreign.natural(number)
+    began, took = _milliseconds(found.get("timestamp")), _milliseconds(found.get("duration"))
     build = Build(
         job=job,
-        number=int(number),
+        number=number if natural is None else natural,
         title=found.get("fullDisplayName"),
         result=result,
         url=found.get("url"),
-        began=from_milliseconds(began) if isinstance(began, int) else None,
-        took=timedelta(milliseconds=took) if isinstance(took, int) else None,
+        began=None if began is None else from_milliseconds(began),
+        took=None if took is None else timedelta(milliseconds=took),
         artifacts=artifacts,
         tests=tests,
         scm=_scm(actions),
     )
     return ci_builds.igor_json(build)
+
+
+def _milliseconds(value: Json) -> int | None:
+    return value if isinstance(value, int) and 0 <= value <= _LATEST_MILLISECONDS else None
 
 
 def _scm(actions: list[JsonObject]) -> list[Json]:
@@ -238,11 +333,11 @@ def _job(job: str) -> str:
 
 
 def _path(text: str) -> str:
-    """As a part of an address that leads nowhere else. Raises Refused."""
+    """As a part of an address. Raises Refused."""
     parts = text.strip("/").split("/")
-    if any(part in {"", ".", ".."} for part in parts):
+    if not all(parts):
         message = f"{text!r} names nothing of Jenkins."
-        raise Refused(Problem(code="ci.path", message=message, remedy="Write it without `.`, `..` and empty parts."))
+        raise Refused(Problem(code="ci.path", message=message, remedy="Write it without empty parts."))
     return quote("/".join(parts))
 
 

@@ -10,13 +10,13 @@ import msgspec
 
 from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.services import Services
+from gennaker.kubernetes_settings import CustomResourceSettings, KubernetesAccountSettings
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import kinds, manifests, questions
-from gennaker.plugins.kubernetes.kinds import CustomKinds, Kind, Properties
+from gennaker.plugins.kubernetes import kinds, leaving, manifests, questions
+from gennaker.plugins.kubernetes.kinds import CustomKinds, Kind, Properties, SpinnakerKind
 from gennaker.plugins.kubernetes.readiness import Rule
-from gennaker.settings import CustomResourceSettings, KubernetesAccountSettings
 from gennaker.transport.kubernetes import kubeconfig
 from gennaker.transport.kubernetes.kubeconfig import Access
 from gennaker.transport.kubernetes.server import HttpApiServer
@@ -110,6 +110,7 @@ def of_settings(services: Services) -> tuple[ApiServer, ...]:
             _access(settings),
             now=services.clock.now,
             timeout_seconds=settings.request_timeout_seconds,
+            changed=leaving.Watcher(services.departures, name, settings).see,
         )
         for name, settings in services.settings.kubernetes.items()
     )
@@ -135,7 +136,9 @@ def _custom(told: tuple[CustomResourceSettings, ...]) -> CustomKinds:
     for one in told:
         priority = kinds.priority(one.deploy_priority)
         known[kinds.parse(one.kind).key] = Properties(
-            priority=kinds.LAST if priority is None else priority, is_versioned=one.versioned
+            spinnaker_kind=SpinnakerKind(one.spinnaker_kind),
+            priority=kinds.LAST if priority is None else priority,
+            is_versioned=one.versioned,
         )
     return CustomKinds(known)
 
@@ -152,11 +155,10 @@ def _rules(account: str, told: tuple[CustomResourceSettings, ...]) -> dict[str, 
     return rules
 
 
-def problems_of(account: Account, given: Mapping[int, JsonObject]) -> list[Problem]:
-    """Everything for which manifests can't be deployed, each with the pointer of its manifest."""
-    found: list[Problem] = []
+def problems_of(account: Account, given: Mapping[int, JsonObject]) -> dict[int, list[Problem]]:
+    """Everything for which manifests can't be deployed, of each that has any, with pointers."""
+    found: dict[int, list[Problem]] = {}
     for place, one in given.items():
-        pointer = f"/manifests/{place}"
         own = [*_shape_problems(one)]
         if not own:
             kind = kinds.of(one)
@@ -165,7 +167,9 @@ def problems_of(account: Account, given: Mapping[int, JsonObject]) -> list[Probl
                 *([problem] if (problem := account.kind_problem(kind)) else []),
                 *([problem] if (problem := account.namespace_problem(manifests.namespace(one))) else []),
             ]
-        found += [msgspec.structs.replace(problem, pointer=pointer + problem.pointer) for problem in own]
+        if own:
+            pointer = f"/manifests/{place}"
+            found[place] = [msgspec.structs.replace(problem, pointer=pointer + problem.pointer) for problem in own]
     return found
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from gennaker.model import foreign
 from gennaker.model import moniker as monikers
 from gennaker.model.artifact import Artifact
 from gennaker.model.codec import Json, JsonObject, decode_json, encode
@@ -32,7 +33,6 @@ SERVER_SIDE_APPLY = "strategy.spinnaker.io/server-side-apply"
 USE_SOURCE_CAPACITY = "strategy.spinnaker.io/use-source-capacity"
 LOAD_BALANCERS = "traffic.spinnaker.io/load-balancers"
 IGNORE_CACHING = "caching.spinnaker.io/ignore"
-JOB_LOGS = "job.spinnaker.io/logs"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 APPLIED = "gennaker.io/applied"
 """The same of what isn't applied in kubectl's way: versions aren't compared by it, as Spinnaker doesn't either."""
@@ -69,13 +69,6 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     uses_source_capacity: bool = False
 
 
-class Caching(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said about keeping an object in lists."""
-
-    is_ignored: bool = False
-    application: str = ""
-
-
 def strategy(manifest: JsonObject) -> Strategy:
     """How its annotations want it deployed. What can't be read counts as not written."""
     own = manifests.annotations(manifest)
@@ -109,6 +102,17 @@ def check_history(manifest: JsonObject, *, keeps_previous: bool) -> None:
                 remedy=f"Set its annotation {MAX_VERSION_HISTORY} to 2 or more, or take it off.",
             )
         )
+
+
+def application(manifest: JsonObject) -> str | None:
+    """Whose an object is by its annotation; None: nothing says so."""
+    return _text(manifests.annotations(manifest), APPLICATION, None)
+
+
+def is_of(manifest: JsonObject, name: str) -> bool:
+    """Whether its annotation says that it is of the application, which is the same in upper and lower case."""
+    said = application(manifest)
+    return said is not None and said.lower() == name.lower()
 
 
 def moniker(manifest: JsonObject) -> Moniker:
@@ -172,10 +176,9 @@ def load_balancers(manifest: JsonObject) -> tuple[str, ...]:
     return tuple(one for one in found if isinstance(one, str))
 
 
-def caching(manifest: JsonObject) -> Caching:
-    """Whether it is to be left out of lists, and of which application it is."""
-    own = manifests.annotations(manifest)
-    return Caching(is_ignored=_is_true(own.get(IGNORE_CACHING, "")), application=_text(own, APPLICATION, "") or "")
+def is_listed(manifest: JsonObject) -> bool:
+    """Whether lists and searches show it: `caching.spinnaker.io/ignore` keeps it out of Spinnaker's cache, which they are made of."""
+    return not _is_true(manifests.annotations(manifest).get(IGNORE_CACHING, ""))
 
 
 def with_load_balancers(manifest: JsonObject, wanted: tuple[str, ...]) -> JsonObject:
@@ -260,7 +263,7 @@ def _store(annotations: JsonObject, written: JsonObject) -> None:
 def _read(own: dict[str, str], key: str) -> Json:
     try:
         return decode_json(own[key]) if key in own else None
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return None
 
 
@@ -279,5 +282,6 @@ def _is_true(value: str) -> bool:
 
 
 def _whole(value: str) -> int | None:
-    digits = value[1:] if value[:1] in ("-", "+") else value
-    return int(value) if digits.isascii() and digits.isdigit() else None
+    """As Guava reads it: without `+`."""
+    found = foreign.natural(value.removeprefix("-"))
+    return -found if found is not None and value[:1] == "-" else found

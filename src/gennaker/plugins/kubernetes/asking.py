@@ -1,4 +1,4 @@
-"""Tasks that ask an API server: one that doesn't answer now is asked again, for minutes; what it refuses is final."""
+"""Tasks that ask an API server: one that doesn't answer now is outlasted; what it refuses is final."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,13 +9,13 @@ from gennaker.interfaces.api_servers import ApiFailure
 from gennaker.interfaces.stages import StageContext, TaskContext, TaskType
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
-from gennaker.model.event import Failed, TaskResult
-from gennaker.model.problems import Problem
-from gennaker.plugins.kubernetes import accounts
+from gennaker.model.event import TaskResult
+from gennaker.model.problems import UNAVAILABLE, Refused
+from gennaker.plugins.kubernetes import accounts, patience
 from gennaker.plugins.kubernetes.objects import Objects
 
 _RETRIES = 12
-"""With pauses that double, some minutes: an API server may restart meanwhile."""
+"""Of what fails on the way to the API server, as an artifact that can't be fetched; with pauses that double, some minutes."""
 Found = TypeVar("Found")
 Run = Callable[[TaskContext], Awaitable[TaskResult]]
 
@@ -33,8 +33,7 @@ def task(
         try:
             return await run(context)
         except ApiFailure as failure:
-            problem = Problem(code="kubernetes.unavailable", message=str(failure), remedy="It is asked again.")
-            return Failed(problem=problem, retryable=True)
+            raise Refused(patience.unavailable(failure), status=UNAVAILABLE) from failure
 
     return TaskType(name=name, run=asking, stop=stop, timeout=timeout, retries=_RETRIES)
 
@@ -48,14 +47,27 @@ def objects(context: StageContext) -> Objects:
 
 async def several(work: Sequence[Callable[[], Awaitable[Found]]], *, at_a_time: int) -> list[Found]:
     """What comes of each, in order. If any fails, the first failure, once all have ended: none goes on unwatched."""
+    found: list[Found] = []
+    for outcome in await outcomes(work, at_a_time=at_a_time):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        found.append(outcome)
+    return found
+
+
+async def outcomes(
+    work: Sequence[Callable[[], Awaitable[Found]]], *, at_a_time: int
+) -> list[Found | Refused | ApiFailure]:
+    """As `several`, with what the API server has said to each that failed. Anything else that is raised is raised, once all have ended."""
     turns = asyncio.Semaphore(at_a_time)
 
     async def one(do: Callable[[], Awaitable[Found]]) -> Found:
         async with turns:
             return await do()
 
-    found = await asyncio.gather(*(one(do) for do in work), return_exceptions=True)
-    for outcome in found:
-        if isinstance(outcome, BaseException):
+    found: list[Found | Refused | ApiFailure] = []
+    for outcome in await asyncio.gather(*(one(do) for do in work), return_exceptions=True):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Refused | ApiFailure):
             raise outcome
-    return [outcome for outcome in found if not isinstance(outcome, BaseException)]
+        found.append(outcome)
+    return found

@@ -4,12 +4,14 @@ What is going to be sent is decided and kept before the first manifest is sent: 
 same once more, and no second version is made.
 """
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
 from gennaker.interfaces import produced
-from gennaker.interfaces.api_servers import ApiFailure
+from gennaker.interfaces.api_servers import ApiFailure, ApiUnavailable
 from gennaker.interfaces.artifacts import ArtifactUnavailable
 from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskContext
 from gennaker.model import foreign, half_applied, waiting
@@ -28,7 +30,9 @@ from gennaker.plugins.kubernetes import (
     kinds,
     manifests,
     pruning,
+    quotas,
     rehearsing,
+    reserving,
     selectors,
     sources,
     stability,
@@ -41,6 +45,8 @@ from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.objects import Objects
 from gennaker.plugins.kubernetes.replacing import Binding
 
+_AT_A_TIME = 8
+
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     """The stage's JSON."""
@@ -49,7 +55,8 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     cloud_provider: str = ""
     source: str = "text"
     """`text` or `artifact`."""
-    manifests: tuple[JsonObject | None, ...] | JsonObject | str | None = ()
+    manifests: tuple[JsonObject | list[Json] | None, ...] | JsonObject | str | None = ()
+    """What is itself a list is opened: an expression may give one."""
     manifest_artifact_id: str | None = ""
     manifest_artifact: JsonObject | None = None
     manifest_artifact_account: str | None = ""
@@ -84,20 +91,35 @@ async def resolve(context: TaskContext) -> TaskResult:
     given = deploying.expanded(written)
     objects = asking.objects(context)
     placed = [await _placed(objects, one, context) for one in given]
-    problems = accounts.problems_of(objects.account, dict(enumerate(placed)))
+    wrong = accounts.problems_of(objects.account, dict(enumerate(placed)))
+    problems = [one for found in wrong.values() for one in found]
     if not placed:
         problems = [Problem(code="manifest.none", message="There is no manifest to deploy.", pointer="/manifests")]
     if problems:
-        raise Refused(_together(problems))
+        well_formed = {place: one for place, one in enumerate(placed) if place not in wrong}
+        raise Refused(_together([*problems, *await _refused(context, objects, well_formed)]))
     sources.required(context)
-    return Done(context={"resolvedManifests": [*placed]})
+    shown: JsonObject = {"manifests": [confidential.without_secrets(one) for one in given]}
+    fetched = shown if context.stage.context.get("source") == "artifact" else {}
+    return Done(context={"resolvedManifests": [*placed], **fetched}, outputs={} if _is_quiet(context) else shown)
+
+
+async def _refused(context: TaskContext, objects: Objects, given: Mapping[int, JsonObject]) -> Sequence[Problem]:
+    """What the API server says against manifests that are beside malformed ones: all that is wrong is said at once."""
+    places = [*given]
+    try:
+        prepared = await _prepare(context, objects, reserving.Book(), [*given.values()])
+    except Refused:  # as for required artifacts: that may be for want of the others
+        return ()
+    ready = [msgspec.structs.replace(one, place=places[one.place]) for one in prepared.ready]
+    return (await rehearsing.rehearse(objects, ready)).problems
 
 
 async def _placed(objects: Objects, manifest: JsonObject, context: TaskContext) -> JsonObject:
     namespace = foreign.text_at(context.stage.context, "namespaceOverride")
     kind = kinds.of(manifest)
     is_namespaced = kinds.properties(kind).is_namespaced
-    if namespace and kind.group:
+    if namespace and not kinds.is_known(kind):
         resource = await objects.known(kind, foreign.text_at(manifest, "apiVersion"))
         is_namespaced = resource is None or resource.is_namespaced
     return deploying.in_namespace(manifest, namespace, is_namespaced=lambda _: is_namespaced)
@@ -108,33 +130,26 @@ async def deploy(context: TaskContext) -> TaskResult:
     objects = asking.objects(context)
     decided = context.task.memory.get("ready")
     if not isinstance(decided, list):
-        prepared = await _prepare(context, objects)
-        chosen = [one for one in prepared.ready if _is_chosen(context, one.manifest)]
-        rehearsal = await rehearsing.rehearse(objects, chosen)
-        if rehearsal.problems:
-            raise Refused(_together(list(rehearsal.problems)))
-        is_rehearsal = foreign.flag(context.stage.context.get("diffOnly"))
-        left = await pruning.left(context, objects, given=prepared.ready, sent=() if is_rehearsal else chosen)
-        shown: JsonObject = {"manifestDifferences": [*rehearsal.differences, *left.differences]}
-        if is_rehearsal:
-            return Done(context=shown, outputs=shown)
-        return Again(
-            after=timedelta(),
-            memory={"ready": to_json(prepared.ready), "bound": to_json(prepared.bound)},
-            context=shown | {pruning.TO_PRUNE: [*left.to_prune]},
-            waiting_for=waiting.ForWork(reason="the manifests to be sent", what="run"),
-        )
+        return await _decide(context, objects)
     ready = foreign.mappings(decided)
-    deployed: list[JsonObject | None] = []
-    for place, one in enumerate(ready):
-        try:
-            deployed.append(await _submit(context, objects, one, place))
-        except (Refused, ApiFailure) as failure:
-            meant = [one for one in ready if _is_chosen(context, foreign.mapping(one.get("manifest")))]
-            return cut_off.failed(context, meant, sum(one is not None for one in deployed), failure)
-    sent = [one for one in deployed if one is not None]
+    meant = [(place, one) for place, one in enumerate(ready) if _is_chosen(context, _manifest(one))]
+    sent: list[JsonObject] = []
+    for together in _turns(meant):
+        submits = [partial(_submit, context, objects, one, place) for place, one in together]
+        outcomes = await asking.outcomes(submits, at_a_time=_AT_A_TIME)
+        if failure := _decisive(outcomes):
+            ended = [(one, made) for (_, one), made in zip(together, outcomes, strict=True)]
+            applied = [one for one, made in ended if isinstance(made, dict)]
+            lost = [one for one, made in ended if isinstance(made, ApiUnavailable) and made.may_be_done]
+            before = [one for _, one in meant[: len(sent)]]
+            if isinstance(failure, Refused):
+                await reserving.release(context, objects)
+            everything = [one for _, one in meant]
+            return cut_off.failed(context, everything, [*before, *applied], failure=failure, unanswered=lost)
+        sent += [one for one in outcomes if isinstance(one, dict)]
+    await reserving.release(context, objects)
     _check_selected(context, sent)
-    created: list[Json] = [one["artifact"] for one, made in zip(ready, deployed, strict=True) if made is not None]
+    created: list[Json] = [one["artifact"] for _, one in meant]
     outputs: JsonObject = {
         "outputs.manifests": [confidential.without_secrets(one) for one in sent],
         stability.NAMES: stability.names_by_namespace(sent),
@@ -142,16 +157,54 @@ async def deploy(context: TaskContext) -> TaskResult:
         "outputs.createdArtifacts": created,
         "artifacts": created,
     }
-    return Done(context=outputs, outputs={} if foreign.flag(context.stage.context.get("noOutput")) else outputs)
+    return Done(context=outputs, outputs={} if _is_quiet(context) else outputs)
 
 
-async def _prepare(context: TaskContext, objects: Objects) -> Prepared:
+def _is_quiet(context: StageContext) -> bool:
+    return foreign.flag(context.stage.context.get("noOutput"))
+
+
+def _decisive(outcomes: Sequence[JsonObject | Refused | ApiFailure]) -> Refused | ApiFailure | None:
+    """Of some sent at once: what may have been applied although nobody has said so is sent again, whatever else was refused."""
+    failures = [one for one in outcomes if not isinstance(one, dict)]
+    return next((one for one in failures if isinstance(one, ApiFailure)), failures[0] if failures else None)
+
+
+async def _decide(context: TaskContext, objects: Objects) -> TaskResult:
+    """Tries everything without effect, and keeps what is to be sent."""
+    book = await reserving.read(context, objects)
     wanted = foreign.mappings_at(context.stage.context, "resolvedManifests")
+    prepared = await _prepare(context, objects, book, wanted)
+    chosen = [one for one in prepared.ready if _is_chosen(context, one.manifest)]
+    rehearsal = await rehearsing.rehearse(objects, chosen)
+    if rehearsal.problems:
+        raise Refused(_together(list(rehearsal.problems)))
+    is_rehearsal = foreign.flag(context.stage.context.get("diffOnly"))
+    left = await pruning.left(context, objects, given=prepared.ready, sent=() if is_rehearsal else chosen)
+    shown: JsonObject = {"manifestDifferences": [*rehearsal.differences, *left.differences]}
+    if is_rehearsal:
+        return Done(context=shown, outputs=shown)
+    await quotas.check(objects, strategies.beside(context.stage.context, chosen))
+    if not await reserving.hold(context, objects, book, chosen):
+        waits = waiting.ForWork(reason="numbers for its versions: another stage has just taken some", what="run")
+        return Again(after=timedelta(), waiting_for=waits)
+    return Again(
+        after=timedelta(),
+        memory={"ready": to_json(prepared.ready), "bound": to_json(prepared.bound)},
+        context=shown | {pruning.TO_PRUNE: [*left.to_prune]},
+        waiting_for=waiting.ForWork(reason="the manifests to be sent", what="run"),
+    )
+
+
+async def _prepare(
+    context: TaskContext, objects: Objects, book: reserving.Book, wanted: Sequence[JsonObject]
+) -> Prepared:
     request = msgspec.structs.replace(request_of(context, objects), applied_by=pruning.set_of(context))
     needed = deploying.needed(wanted, request)
     facts = Facts(
         lists={(kind.key, space): await _prior(objects, kind, space) for kind, space in needed.lists},
         objects={one.key: found for one in needed.objects if (found := await objects.get(one)) is not None},
+        taken=reserving.taken(context, objects, book),
     )
     return deploying.prepare(wanted, request, facts)
 
@@ -190,14 +243,29 @@ def request_of(context: StageContext, objects: Objects) -> Request:
     )
 
 
-async def _submit(context: TaskContext, objects: Objects, ready: JsonObject, place: int) -> JsonObject | None:
-    """None: the stage's label selectors don't mean it."""
-    manifest = foreign.mapping(ready.get("manifest"))
-    if not _is_chosen(context, manifest):
-        return None
-    return await submitting.submit(
-        objects, manifest, Way(foreign.text_at(ready, "way")), effect=cut_off.effect_of(context, place)
-    )
+def _turns(meant: Iterable[tuple[int, JsonObject]]) -> Iterator[list[tuple[int, JsonObject]]]:
+    """Some of one kind are sent at once, so that no more than that are tried beside one that fails; all else is in its order."""
+    turn: list[tuple[int, JsonObject]] = []
+    for place, one in meant:
+        own = manifests.coordinates(_manifest(one))
+        there = [manifests.coordinates(_manifest(other)) for _, other in turn]
+        is_same = own.name and own.key in {other.key for other in there}
+        if is_same or len(turn) == _AT_A_TIME or (there and there[0].kind != own.kind):
+            yield turn
+            turn = []
+        turn.append((place, one))
+    if turn:
+        yield turn
+
+
+def _manifest(ready: JsonObject) -> JsonObject:
+    return foreign.mapping(ready.get("manifest"))
+
+
+async def _submit(context: TaskContext, objects: Objects, ready: JsonObject, place: int) -> JsonObject:
+    way, effect = Way(foreign.text_at(ready, "way")), cut_off.effect_of(context, place)
+    is_absent = ready.get("is_absent") is True
+    return await submitting.submit(objects, _manifest(ready), way, effect=effect, is_absent=is_absent)
 
 
 def _is_chosen(context: StageContext, manifest: JsonObject) -> bool:
@@ -260,6 +328,7 @@ stage = stability.waiting_for_it(
             "resolvedManifests",
             "manifestDifferences",
             cut_off.APPLIED,
+            cut_off.UNANSWERED,
             half_applied.KEY,
             pruning.TO_PRUNE,
             "prunedManifests",

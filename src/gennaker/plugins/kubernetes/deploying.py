@@ -63,6 +63,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     lists: Mapping[ListKey, Sequence[JsonObject]] = {}
     objects: Mapping[ObjectKey, JsonObject] = {}
+    taken: Mapping[ObjectKey, int] = {}
+    """Greatest numbers of versions that other stages are about to deploy."""
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +73,12 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     manifest: JsonObject
     way: Way
     artifact: Artifact
+    new_version: int | None = None
+    """Its number, if nothing of this content was deployed before."""
+    place: int = 0
+    """Among the stage's manifests, as they are written."""
+    is_absent: bool = False
+    """The list of its kind, by which its version was chosen, has nothing of its name: nobody need ask for it."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,19 +139,24 @@ def needed(wanted: Sequence[JsonObject], request: Request) -> Needed:
 def prepare(wanted: Sequence[JsonObject], request: Request, facts: Facts) -> Prepared:
     """Decides everything. Raises Refused; then nothing may be sent."""
     ordered = kinds.in_deploy_order(list(wanted), request.custom)
+    places = {id(one): place for place, one in enumerate(wanted)}
     table = _artifact_table(request)
     given = {manifests.coordinates(one).key: one for one in ordered}
-    named = {key: versions.by_name(there) for key, there in facts.lists.items()}
+    lists = {key: tuple(there) for key, there in facts.lists.items()}
+    named = {key: versions.by_name(there) for key, there in lists.items()}
+    names = {key: {manifests.name(one) for one in there} for key, there in lists.items()}
     ready: list[Ready] = []
     bound: list[Artifact] = []
     for one in ordered:
         annotations.check_history(one, keeps_previous=request.strategy in KEEPS_PREVIOUS)
         replaced = replacing.replace(one, tuple(table.values()), account=request.account, binding=request.binding)
         bound += [artifact for artifact in replaced.bound if artifact not in bound]
-        prior = named.get((kinds.of(one).key, manifests.namespace(one)), {}).get(manifests.name(one), [])
+        listed = kinds.of(one).key, manifests.namespace(one)
+        prior = named.get(listed, {}).get(manifests.name(one), [])
         made = _ready(replaced.manifest, request, _Around(facts=facts, prior=prior, given=given))
         table[_table_key(made.artifact)] = made.artifact
-        ready.append(made)
+        is_absent = made.new_version is not None and listed in names and made.artifact.reference not in names[listed]
+        ready.append(replace(made, place=places[id(one)], is_absent=is_absent))
     check_required(request.required if request.binds_artifacts else (), bound)
     if request.has_selectors:
         _check_selectors(ready)
@@ -163,7 +176,8 @@ class _Around(msgspec.Struct, frozen=True, kw_only=True):
 def _ready(manifest: JsonObject, request: Request, around: _Around) -> Ready:
     kind, prior, version = kinds.of(manifest), around.prior, None
     if versions.is_versioned(manifest, requested=request.is_versioned, custom=request.custom):
-        version = versions.choose(manifest, prior)
+        taken = around.facts.taken.get(manifests.coordinates(manifest).key, -1)
+        version = versions.choose(manifest, prior, taken=taken)
     artifact = _artifact_of(manifest, request.account, version)
     moniker = replace(
         request.moniker,
@@ -184,7 +198,8 @@ def _ready(manifest: JsonObject, request: Request, around: _Around) -> Ready:
     )
     if version is not None:
         made = {**made, "metadata": {**manifests.metadata(made), "name": artifact.reference}}
-    return Ready(manifest=made, way=way, artifact=artifact)
+    new = version.number if version is not None and not version.is_reused else None
+    return Ready(manifest=made, way=way, artifact=artifact, new_version=new)
 
 
 def _artifact_of(manifest: JsonObject, account: str, version: versions.Version | None) -> Artifact:

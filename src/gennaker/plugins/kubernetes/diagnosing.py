@@ -4,6 +4,7 @@ Only pods that the present version of a workload has made are looked at: those o
 long as the new one isn't there.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -25,13 +26,20 @@ _UNREADY = "ContainersNotReady"
 CRASHES_UNTIL_HOPELESS = 3
 _REFUSED_FOR = timedelta(minutes=1)
 """So long pods may be refused by a quota or an admission rule."""
-_NOT_MADE_FOR = timedelta(minutes=1)
-"""So long what a pod needs may be missing: volumes are made, and Secrets come, a little later than pods."""
+_ABSENT_FOR = timedelta(minutes=1)
+"""So long what a pod mounts may be missing: Secrets come a little later than pods."""
+_NOT_PREPARED_FOR = timedelta(minutes=10)
+"""So long anything else may be in the way: a volume is given up by a node that has gone after six minutes."""
+_ABSENT = re.compile(
+    r'\b(?:secret|configmap|persistentvolumeclaim) "[^"]*" not found|references non-existent', re.IGNORECASE
+)
 _PREPARING = frozenset({"ContainerCreating", "PodInitializing"})
 _OF_PREPARING = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"})
 """Reasons of events: nothing but events says why a pod isn't made ready for its containers."""
+_OF_CONTAINERS = frozenset({"Pulling", "Pulled", "Created", "Started"})
+"""Reasons of events that come when a pod is ready for its containers: what was in the way before no longer is."""
 _UNSCHEDULED_FOR = timedelta(minutes=5)
-"""So long a pod may find no node: an autoscaler needs minutes for one."""
+"""So long a pod may find no node, unless the stage says how long: an autoscaler needs minutes for one."""
 _REVISION_HASH = "controller-revision-hash"
 
 
@@ -52,6 +60,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """The end of its log may say why: it has run."""
     passes_until: datetime | None = None
     """What may pass by itself (a quota that is freed, a node that comes) is final when it hasn't by then."""
+    is_unplaced: bool = False
+    """No node has room for it: whoever knows how long one takes to come may wait longer."""
 
     def is_hopeless(self, at: datetime) -> bool:
         """Whether to give up now."""
@@ -71,6 +81,11 @@ def troubles(
     for pod in own_pods(workload, pods, replica_sets):
         found += _of_pod(pod)
     return sorted(found, key=lambda one: not one.is_final)
+
+
+def with_patience(found: Iterable[Trouble]) -> list[Trouble]:
+    """As they are where the stage says how long it waits: a node may come at any time."""
+    return [msgspec.structs.replace(one, passes_until=None) if one.is_unplaced else one for one in found]
 
 
 def own_pods(
@@ -106,10 +121,12 @@ def is_preparing(pod: JsonObject) -> bool:
 def of_events(pods: Iterable[JsonObject], events: Iterable[JsonObject]) -> list[Trouble]:
     """What events say of pods that are being prepared, the newest of each pod."""
     uids = {manifests.metadata(one).get("uid"): one for one in pods if is_preparing(one)}
+    told = [(foreign.mapping(one.get("involvedObject")).get("uid"), one) for one in events] if uids else []
+    ready = {uid for uid, one in told if foreign.text_at(one, "reason") in _OF_CONTAINERS}
     found: dict[str, tuple[str, Trouble]] = {}
-    for one in events:
-        pod = uids.get(foreign.mapping(one.get("involvedObject")).get("uid"))
-        if pod is None or foreign.text_at(one, "reason") not in _OF_PREPARING:
+    for uid, one in told:
+        pod = uids.get(uid)
+        if pod is None or uid in ready or foreign.text_at(one, "reason") not in _OF_PREPARING:
             continue
         name, at = manifests.name(pod), foreign.text_at(one, "lastTimestamp")
         if name not in found or found[name][0] < at:
@@ -118,12 +135,14 @@ def of_events(pods: Iterable[JsonObject], events: Iterable[JsonObject]) -> list[
 
 
 def _of_event(pod: JsonObject, event: JsonObject) -> Trouble:
+    reason, message = foreign.text_at(event, "reason"), foreign.text_at(event, "message")
+    is_absent = reason == "FailedMount" and _ABSENT.search(message) is not None
     return Trouble(
         name=f"pod {manifests.name(pod)}",
-        reason=foreign.text_at(event, "reason"),
-        message=foreign.text_at(event, "message"),
+        reason=reason,
+        message=message,
         is_final=False,
-        passes_until=_after(foreign.text_at(event, "firstTimestamp"), _NOT_MADE_FOR),
+        passes_until=_after(foreign.text_at(event, "firstTimestamp"), _ABSENT_FOR if is_absent else _NOT_PREPARED_FOR),
     )
 
 
@@ -169,6 +188,7 @@ def _of_pod(pod: JsonObject) -> Iterable[Trouble]:
                 message=foreign.text_at(one, "message"),
                 is_final=False,
                 passes_until=_later(one, _UNSCHEDULED_FOR),
+                is_unplaced=True,
             )
     status = manifests.status(pod)
     for key in ("initContainerStatuses", "containerStatuses"):
@@ -202,6 +222,9 @@ def _of_container(name: str, pod: str, own: JsonObject) -> Trouble | None:
             is_final=restarts >= CRASHES_UNTIL_HOPELESS,
             has_log=True,
         )
+    if reason and reason not in _PREPARING:
+        said = foreign.text_at(waiting, "message") or "it waits"
+        return Trouble(name=name, container=container, pod=pod, reason=reason, message=said, is_final=False)
     if "running" in state and own.get("started") is not False and own.get("ready") is False:
         before = f" after it ended {restarts} times, last with exit code {code}" if restarts and last else ""
         said = f"it runs{before}, and its readiness probe has no success"

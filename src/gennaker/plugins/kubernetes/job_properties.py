@@ -1,6 +1,6 @@
 """What a job's log tells the pipeline: `SPINNAKER_PROPERTY_<KEY>=<value>` and `SPINNAKER_CONFIG_JSON={…}`. Pure."""
 
-import msgspec
+import json
 
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject, decode_json
@@ -25,9 +25,11 @@ def read(log: str) -> JsonObject:
 
 
 def _object(text: str) -> JsonObject:
+    """What stands after the value on the line isn't looked at, as Jackson doesn't."""
     try:
-        value = decode_json(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+        _, end = json.JSONDecoder().raw_decode(text.lstrip())
+        value = decode_json(text.lstrip()[:end])
+    except (ValueError, RecursionError) as error:
         raise Refused(_malformed(f"invalid JSON: {error}")) from error
     if not isinstance(value, dict):
         raise Refused(_malformed(f"invalid JSON: it must be an object, not {foreign.described(value)}"))

@@ -3,13 +3,18 @@
 import hashlib
 from collections.abc import Collection, Iterable
 
-from gennaker.interfaces.clouds import NewJob
+import msgspec
+
+from gennaker.interfaces.clouds import Health, Job, NewJob, Place
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.plugins.kubernetes import manifests, secret_variables, status
+from gennaker.plugins.kubernetes.diagnosing import Trouble
 from gennaker.plugins.kubernetes.submitting import EFFECT
 
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
+ENDED = ("jobStatus", "completionDetails", "propertyFileContents")
+"""Keys of a stage that tell of its job's end."""
 _KEPT_SECONDS = 24 * 3600
 
 
@@ -32,6 +37,17 @@ def made(new: NewJob, secret: Collection[str] = ()) -> JsonObject:
         "annotations": {EFFECT: new.key},
     }
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def under_way(job_id: str, place: Place, pods: Iterable[JsonObject], troubles: Iterable[Trouble]) -> Job:
+    """One that has neither ended nor failed for good, as the port tells of it."""
+    if any(foreign.text_at(manifests.status(one), "phase") == "Running" for one in pods):
+        return Job(id=job_id, place=place, state=Health.UP)
+    starting = Job(id=job_id, place=place, state=Health.STARTING)
+    unplaced = next((one for one in troubles if one.is_unplaced), None)
+    if unplaced is None:
+        return starting
+    return msgspec.structs.replace(starting, reason=str(unplaced), is_unplaced=True, fails_at=unplaced.passes_until)
 
 
 def state(job: JsonObject) -> str:
@@ -68,6 +84,7 @@ def described(job: JsonObject, pods: Iterable[JsonObject], account: str) -> Json
         },
         "message": message,
         "reason": reason,
+        "failureDetails": why_failed(job, listed) if state(job) == FAILED else None,
         "pods": shown,
         "mostRecentPodName": manifests.name(listed[-1]) if listed else "",
     }

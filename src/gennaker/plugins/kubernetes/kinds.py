@@ -192,7 +192,7 @@ class CustomKinds(msgspec.Struct, frozen=True):
 
     def of(self, kind: Kind) -> Properties:
         """What is known of a kind; of one that nobody has told of, that it goes last."""
-        if not kind.group and kind.name in _KNOWN:
+        if is_known(kind):
             return _KNOWN[kind.name]
         return self.known.get(kind.key, Properties())
 
@@ -226,6 +226,11 @@ def known() -> tuple[Kind, ...]:
     return tuple(Kind(name) for name in _KNOWN)
 
 
+def is_known(kind: Kind) -> bool:
+    """Whether Spinnaker knows it."""
+    return not kind.group and kind.name in _KNOWN
+
+
 def properties(kind: Kind) -> Properties:
     """What Spinnaker knows of a kind."""
     return NO_CUSTOM_KINDS.of(kind)
@@ -233,9 +238,8 @@ def properties(kind: Kind) -> Properties:
 
 def priority(text: str) -> int | None:
     """A configured priority: a number, or one of Spinnaker's names; None: neither."""
-    if text.strip().isdigit():
-        return int(text)
-    return PRIORITIES.get(text.strip().upper())
+    number = foreign.natural(text.strip())
+    return number if number is not None else PRIORITIES.get(text.strip().upper())
 
 
 def full_name(kind: Kind, name: str) -> str:

@@ -1,15 +1,27 @@
 """The port `LiveManifests` over Kubernetes' accounts: what objects are now, and where they are no longer what was applied.
 
-Drift is what applying the same again would change, as the API server itself says (dry run): its defaults are no drift, nor
-is what others have added beside it. Of a versioned manifest the newest version counts. Objects are found by the label of
-what manages them, in the kinds that Spinnaker knows and the account's custom ones; nothing is watched for it.
+Drift is what applying the same again would change: the API server's defaults are no drift, nor is what others have added
+beside it. Where an object's managed fields show that nothing would change, nobody is asked; else the API server says it (dry
+run). Of a versioned manifest the newest version counts. Objects are found by the label of what manages them, in the kinds that
+Spinnaker knows and the account's custom ones; nothing is watched for it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from gennaker.interfaces.manifests import Drift, Drifts, DriftState, LiveManifest, Located, ManifestCluster
+import structlog
+
+from gennaker.interfaces.api_servers import ApiFailure
+from gennaker.interfaces.manifests import (
+    Drift,
+    Drifts,
+    DriftState,
+    ListedManifest,
+    LiveManifest,
+    Located,
+    ManifestCluster,
+)
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
@@ -23,7 +35,6 @@ from gennaker.plugins.kubernetes import (
     kinds,
     managers,
     manifests,
-    patience,
     pruning,
     readiness,
     replacing,
@@ -35,9 +46,11 @@ from gennaker.plugins.kubernetes import (
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
-from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.objects import FIELD_MANAGER, Objects
 from gennaker.plugins.kubernetes.patience import patiently
 from gennaker.plugins.kubernetes.pruning import Item
+
+log = structlog.get_logger()
 
 Found = TypeVar("Found")
 Recorded = Callable[[str, str], Awaitable[Mapping[Item, str]]]
@@ -72,6 +85,11 @@ class KubernetesManifests:
         """Those of the settings."""
         return frozenset(self._known())
 
+    def spinnaker_kinds(self, account: str) -> Mapping[str, str]:
+        """Those that Spinnaker knows, and the account's custom ones."""
+        own = self._objects(account).account
+        return {str(one): str(own.custom.of(one).spinnaker_kind) for one in _kinds(own)}
+
     async def read(self, account: str, location: str, name: str, *, with_events: bool = False) -> LiveManifest:
         """Asks the API server."""
         objects = self._objects(account)
@@ -89,6 +107,13 @@ class KubernetesManifests:
             artifacts=tuple(replacing.find(live)),
             events=events,
         )
+
+    async def of_kind(self, kind: str, namespace: str, accounts: frozenset[str]) -> tuple[ListedManifest, ...]:
+        """Four accounts at a time; of kinds that an account doesn't know nothing is asked."""
+        meant = kinds.parse(kind)
+        looks = [partial(self._of_kind_in, name, meant, namespace) for name in sorted(accounts & self.accounts)]
+        found = await asking.several(looks, at_a_time=_ACCOUNTS_AT_A_TIME)
+        return tuple(one for listed in found for one in listed)
 
     async def of_cluster(self, cluster: ManifestCluster) -> tuple[Located, ...]:
         """By their annotations."""
@@ -140,6 +165,29 @@ class KubernetesManifests:
             if there[item] == []
         ]
 
+    async def _of_kind_in(self, account: str, kind: Kind, namespace: str) -> list[ListedManifest]:
+        objects = self._objects(account)
+        own = {one.key: one for one in _kinds(objects.account)}
+        if kind.key not in own or objects.account.namespace_problem(namespace) is not None:
+            return []
+        try:
+            found = await objects.list(own[kind.key], namespace)
+        except (Refused, ApiFailure) as error:  # it hides nothing of the others
+            log.info("kubernetes.unlisted", account=account, kind=str(kind), namespace=namespace, why=str(error))
+            return []
+        spinnaker_kind = str(objects.account.custom.of(own[kind.key]).spinnaker_kind)
+        return [
+            ListedManifest(
+                account=account,
+                where=_located(one),
+                spinnaker_kind=spinnaker_kind,
+                application=annotations.moniker(one).app or "",
+                cluster=annotations.moniker(one).cluster or "",
+            )
+            for one in found
+            if manifests.namespace(one) == namespace and annotations.is_listed(one)
+        ]
+
     async def _of_cluster(self, cluster: ManifestCluster) -> list[JsonObject]:
         objects = self._objects(cluster.account)
         there = await _look(partial(objects.list, kinds.parse(cluster.kind), cluster.location))
@@ -156,7 +204,7 @@ class KubernetesManifests:
 
 
 async def _look(ask: Callable[[], Awaitable[Found]]) -> Found:
-    return await patiently(ask, patience.PAUSES_OF_LOOKS)
+    return await patiently(ask)
 
 
 async def _events(objects: Objects, live: JsonObject) -> tuple[JsonObject, ...]:
@@ -177,6 +225,7 @@ async def _applied(objects: Objects, application: str) -> tuple[list[JsonObject]
     looks = [
         partial(_look, partial(_labelled, objects, kind, space))
         for kind in _kinds(objects.account)
+        if kind.name not in _NOBODY_APPLIES
         for space in (objects.account.settings.namespaces if _has_namespaces(kind) else ()) or ("",)
     ]
     listed = await asking.several(looks, at_a_time=_AT_A_TIME)
@@ -197,9 +246,8 @@ async def _labelled(objects: Objects, kind: Kind, namespace: str) -> list[JsonOb
 
 
 def _kinds(account: Account) -> list[Kind]:
-    known = [one for one in kinds.known() if one.name not in _NOBODY_APPLIES]
     custom = [kinds.parse(one.kind) for one in account.settings.custom_resources]
-    return [one for one in dict.fromkeys((*known, *custom)) if account.kind_problem(one) is None]
+    return [one for one in dict.fromkeys((*kinds.known(), *custom)) if account.kind_problem(one) is None]
 
 
 def _has_namespaces(kind: Kind) -> bool:
@@ -241,6 +289,8 @@ async def _drift(objects: Objects, live: JsonObject) -> Drift:
     desired = annotations.desired(live)
     if desired is None:
         return seen(state=DriftState.UNKNOWN, why="Nothing says what was applied last.")
+    if managers.is_as_applied(live, desired, manager=FIELD_MANAGER, but=annotations.COPIES):
+        return seen(state=DriftState.SAME)
     own = {**manifests.metadata(desired), "namespace": manifests.namespace(live)} if manifests.namespace(live) else {}
     try:
         after = await objects.apply({**desired, **({"metadata": own} if own else {})}, is_forced=True, is_dry=True)

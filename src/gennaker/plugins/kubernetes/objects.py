@@ -11,7 +11,7 @@ from gennaker.interfaces.api_servers import ApiRefusal, ApiUnavailable, Resource
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json, encode
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import manifests
+from gennaker.plugins.kubernetes import kinds, manifests
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
@@ -36,8 +36,9 @@ _GROUPS_OF = {
     "customResourceDefinition": "apiextensions.k8s.io",
     "apiService": "apiregistration.k8s.io",
 }
-"""Groups of the kinds that stages name without one; all others are of the core."""
-
+"""Groups of the kinds that Spinnaker knows; its others are of the core."""
+_OTHER_GROUPS = tuple(sorted(kinds.NATIVE_GROUPS - {"", "core", "extensions", "settings.k8s.io"}))
+"""Where a kind can be that it doesn't know, such as PriorityClass: names have no group of Kubernetes' own."""
 
 _LOG_REMOVED = "unable to retrieve container logs for"
 
@@ -66,21 +67,22 @@ class Objects:
 
     async def known(self, kind: Kind, api_version: str = "") -> Resource | None:
         """As `resource`; None: the cluster has no such kind. Raises ApiFailure."""
-        group = kind.group or _GROUPS_OF.get(kind.name, "")
         for is_anew in (False, True):
-            versions = (api_version,) if api_version else await self._server.versions(group, anew=is_anew)
-            for version in versions:
-                for one in await self._server.resources(version, anew=is_anew):
-                    if one.kind.lower() == kind.name.lower():
-                        return one
+            for group in _groups(kind):
+                versions = (api_version,) if api_version else await self._server.versions(group, anew=is_anew)
+                for version in versions:
+                    for one in await self._server.resources(version, anew=is_anew):
+                        if one.kind.lower() == kind.name.lower():
+                            return one
+                if api_version:
+                    break
         return None
 
-    async def get(self, where: Coordinates) -> JsonObject | None:
-        """A live object; None: there is none. Raises Refused, ApiFailure."""
-        self.account.check(where.kind, where.namespace)
-        resource = await self.resource(where.kind)
+    async def get(self, where: Coordinates, subresource: str = "") -> JsonObject | None:
+        """A live object, or a part of its own such as `scale`; None: there is none. Raises Refused, ApiFailure."""
+        resource = await self._allowed(where)
         try:
-            return _object(await self._server.request("GET", self._path(resource, where)))
+            return _object(await self._server.request("GET", self._path(resource, where, subresource)))
         except ApiRefusal as refusal:
             if refusal.status == _NOT_FOUND:
                 return None
@@ -116,8 +118,7 @@ class Objects:
 
     async def all_seen(self, kind: Kind, namespace: str) -> Mapping[tuple[str, str], JsonObject]:
         """The live objects of a kind in a namespace as the shared watch has them. Raises Refused, ApiFailure."""
-        self.account.check(kind, namespace)
-        resource = await self.resource(kind)
+        resource = await self._allowed(Coordinates(kind=kind, namespace=namespace, name=""))
         try:
             return await self._server.seen(resource.path(namespace or self._server.namespace))
         except ApiRefusal as refusal:
@@ -154,12 +155,13 @@ class Objects:
         metadata: JsonObject = {"resourceVersion": version, **manifests.metadata(manifest)}
         return await self._send("PUT", {**manifest, "metadata": metadata}, {"fieldManager": FIELD_MANAGER})
 
-    async def patch(self, where: Coordinates, patch: Json, *, merge: str, subresource: str = "") -> JsonObject:
+    async def patch(
+        self, where: Coordinates, patch: Json, *, merge: str, subresource: str = "", is_dry: bool = False
+    ) -> JsonObject:
         """Patches what is there. Raises Refused, ApiFailure."""
-        self.account.check(where.kind, where.namespace)
-        resource = await self.resource(where.kind)
+        resource = await self._allowed(where)
         path = self._path(resource, where, subresource)
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if is_dry else {})}
         try:
             answer = await self._server.request(
                 "PATCH", path, query=query, body=encode(patch), media=PATCH_MEDIA[merge]
@@ -172,8 +174,7 @@ class Objects:
         self, where: Coordinates, *, cascade: str = "background", grace_seconds: int | None = None
     ) -> bool:
         """Deletes; False: there was nothing. Raises Refused, ApiFailure."""
-        self.account.check(where.kind, where.namespace)
-        resource = await self.resource(where.kind)
+        resource = await self._allowed(where)
         options: JsonObject = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -193,7 +194,7 @@ class Objects:
         self, namespace: str, pod: str, container: str, *, lines: int | None = None, previous: bool = False
     ) -> str:
         """A container's log, or its end. Raises Refused, ApiFailure."""
-        resource = await self.resource(Kind("pod"))
+        resource = await self._allowed(Coordinates(kind=Kind("pod"), namespace=namespace, name=pod))
         query = {"container": container} if container else {}
         if lines is not None:
             query["tailLines"] = str(lines)
@@ -219,12 +220,22 @@ class Objects:
                 return found
         return ""
 
+    async def _allowed(self, where: Coordinates, api_version: str = "") -> Resource:
+        """As `resource`, where the account may touch this object. Raises Refused, ApiFailure.
+
+        What names no namespace goes to the server's own; a namespace is in itself.
+        """
+        self.account.check(where.kind, where.name if where.kind.name == "namespace" else where.namespace)
+        resource = await self.resource(where.kind, api_version)
+        if resource.is_namespaced and not where.namespace:
+            self.account.check(where.kind, self._server.namespace)
+        return resource
+
     async def _send(
         self, method: str, manifest: JsonObject, query: Mapping[str, str], *, media: str = "application/json"
     ) -> JsonObject:
         where = manifests.coordinates(manifest)
-        self.account.check(where.kind, where.namespace)
-        resource = await self.resource(where.kind, foreign.text_at(manifest, "apiVersion"))
+        resource = await self._allowed(where, foreign.text_at(manifest, "apiVersion"))
         namespace = where.namespace or self._server.namespace
         path = resource.path(namespace, "" if method == "POST" else where.name)
         try:
@@ -238,6 +249,13 @@ class Objects:
 
     def _refuse(self, refusal: ApiRefusal, what: str) -> NoReturn:
         raise Refused(_problem(refusal, what, self.account.name), status=refusal.status or 400) from refusal
+
+
+def _groups(kind: Kind) -> tuple[str, ...]:
+    """In which a kind is looked for."""
+    if kind.group or kinds.is_known(kind):
+        return (kind.group or _GROUPS_OF.get(kind.name, ""),)
+    return ("", *_OTHER_GROUPS)
 
 
 def is_conflict(refused: Refused) -> bool:

@@ -7,7 +7,8 @@ from gennaker.model.artifact import Artifact
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, deploying, replacing, resolving, sources, stability
+from gennaker.plugins.kubernetes import asking, changing, deploying, replacing, resolving, sources, stability
+from gennaker.plugins.kubernetes.changing import Change
 from gennaker.plugins.kubernetes.objects import PATCH_MEDIA, Objects
 from gennaker.plugins.kubernetes.replacing import Binding
 
@@ -27,7 +28,24 @@ class Spec(resolving.TargetSpec, frozen=True, kw_only=True, rename="camel"):
 
 async def patch(context: TaskContext) -> TaskResult:
     """Patches, with artifacts substituted unless it is a list of operations."""
-    objects, own = asking.objects(context), context.stage.context
+    objects = asking.objects(context)
+    change, bound = await _change(context, objects)
+    made = await change.make(objects)
+    outputs: JsonObject = {
+        "outputs.manifests": [made],
+        stability.NAMES: stability.names_by_namespace([made]),
+        "outputs.boundArtifacts": to_json(bound),
+    }
+    return Done(context=outputs, outputs=outputs)
+
+
+async def _changes(context: TaskContext, objects: Objects) -> list[Change]:
+    return [(await _change(context, objects))[0]]
+
+
+async def _change(context: TaskContext, objects: Objects) -> tuple[Change, tuple[Artifact, ...]]:
+    """And the artifacts that it binds."""
+    own = context.stage.context
     where = resolving.target(own)
     live = await resolving.live(objects, where)
     options = foreign.mapping(own.get("options"))
@@ -45,13 +63,8 @@ async def patch(context: TaskContext) -> TaskResult:
     bound: tuple[Artifact, ...] = ()
     if isinstance(body, dict):
         body, bound = _substituted(context, objects, body, live)
-    made = await objects.patch(where, _recorded(body, options), merge=merge)
-    outputs: JsonObject = {
-        "outputs.manifests": [made],
-        stability.NAMES: stability.names_by_namespace([made]),
-        "outputs.boundArtifacts": to_json(bound),
-    }
-    return Done(context=outputs, outputs=outputs)
+    change = Change(where=where, patch=_recorded(body, options), merge=merge, may_add_twice=merge == "json")
+    return change, bound
 
 
 async def _body(context: TaskContext, merge: str) -> Json:
@@ -109,7 +122,12 @@ stage = stability.waiting_for_it(
         label="Patch (Manifest)",
         about=__doc__,
         spec=Spec,
-        tasks=(resolving.task, asking.task("patchManifest", patch), stability.task, produced.task),
+        tasks=(
+            resolving.task,
+            asking.task("patchManifest", patch, stop=changing.stopped(_changes)),
+            stability.task,
+            produced.task,
+        ),
         restart_clears=(*resolving.RESTART_CLEARS, "outputs.manifests", stability.NAMES),
     )
 )

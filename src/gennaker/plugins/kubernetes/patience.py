@@ -1,29 +1,34 @@
-"""Patience: asking an API server again while it doesn't answer, and waiting until a watch shows what was done."""
+"""Patience: asking an API server again after a hiccup, and waiting until a watch shows what was done.
+
+Tasks outlast what is longer (`interfaces.outlasting`); who only looks is told.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from gennaker.interfaces.api_servers import ApiFailure, ApiUnavailable
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 
-UNAVAILABLE = 503
-_PAUSES = (0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
-"""Between tries of a change, in seconds: an API server may be gone for a minute."""
-PAUSES_OF_LOOKS = (0.5, 1, 2)
+PAUSES = (0.5, 1, 2)
+"""Seconds between tries."""
+_HICCUP = 5.0
+"""Seconds: there is no try after them, be it that each takes long or that the server wants to be asked later (Retry-After)."""
 _SEEN_WITHIN = 10.0
 Found = TypeVar("Found")
 
 
-async def patiently(ask: Callable[[], Awaitable[Found]], pauses: tuple[float, ...] = _PAUSES) -> Found:
-    """Asks again while the API server doesn't answer. Raises Refused."""
+async def patiently(ask: Callable[[], Awaitable[Found]], pauses: tuple[float, ...] = PAUSES) -> Found:
+    """Asks again if the API server doesn't answer. Raises Refused, with the status `UNAVAILABLE` where it still doesn't."""
+    ends = asyncio.get_running_loop().time() + _HICCUP
     for pause in (*pauses, None):
         try:
             return await ask()
         except ApiUnavailable as failure:
-            if pause is None:
-                raise Refused(_unavailable(failure), status=UNAVAILABLE) from failure
-            await asyncio.sleep(max(pause, failure.after_seconds))
+            wait = max(pause or 0.0, failure.after_seconds)
+            if pause is None or asyncio.get_running_loop().time() + wait > ends:
+                raise Refused(unavailable(failure), status=UNAVAILABLE) from failure
+            await asyncio.sleep(wait)
     raise AssertionError("the last try returns or raises")
 
 
@@ -37,5 +42,8 @@ async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
         return
 
 
-def _unavailable(failure: ApiUnavailable) -> Problem:
-    return Problem(code="kubernetes.unavailable", message=str(failure), remedy="Try again when it is back.")
+def unavailable(failure: ApiFailure) -> Problem:
+    """The API server doesn't answer."""
+    said = str(failure)
+    message = said if said.endswith((".", "!", "?")) else f"{said}."
+    return Problem(code="kubernetes.unavailable", message=message, remedy="See to the API server and the line to it.")

@@ -6,26 +6,30 @@ it is waited for until they show it, so that who has changed something sees it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from gennaker.interfaces import secrets as secrets_port
 from gennaker.interfaces.clouds import Capacity, Described, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.surroundings import Networking, Workloads
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 from gennaker.plugins.kubernetes import (
     accounts,
     annotations,
     asking,
+    describing,
     diagnosing,
     job_runs,
     manifests,
     patience,
+    quotas,
     secret_variables,
     server_group_manifests,
     traffic,
@@ -33,17 +37,22 @@ from gennaker.plugins.kubernetes import (
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
+from gennaker.plugins.kubernetes.namespaces import Namespaces
 from gennaker.plugins.kubernetes.objects import Objects
 from gennaker.plugins.kubernetes.patience import patiently, until
+from gennaker.plugins.kubernetes.pod_events import PodEvents
 from gennaker.plugins.kubernetes.server_group_manifests import Around
 from gennaker.plugins.kubernetes.submitting import EFFECT
 
-_POD, _SERVICE, _NAMESPACE, _JOB, _SECRET = map(Kind, ("pod", "service", "namespace", "job", "secret"))
+_POD, _SERVICE, _JOB, _SECRET = map(Kind, ("pod", "service", "job", "secret"))
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _STOPPED = "gennaker.io/stopped"
 _CONFLICT, _FORBIDDEN, _NOT_FOUND = 409, 403, 404
 _LOG_LINES = 20
 _AT_A_TIME = 8
+
+Found = TypeVar("Found")
+Look = Callable[[Objects], Awaitable[Found]]
 
 
 class KubernetesProvider:
@@ -63,6 +72,8 @@ class KubernetesProvider:
         self._secrets = secrets
         self._now = now
         self._unseen: set[str] = set()
+        self._namespaces = Namespaces()
+        self._events = PodEvents(now)
 
     @classmethod
     def of(cls, services: Services) -> "KubernetesProvider":
@@ -76,14 +87,14 @@ class KubernetesProvider:
         return "kubernetes"
 
     async def places(self) -> tuple[Place, ...]:
-        """Every namespace that an account may use."""
-        found: list[Place] = []
-        for account in self._known().values():
-            names = account.settings.namespaces or await patiently(
-                partial(_namespaces, account), patience.PAUSES_OF_LOOKS
-            )
-            found += [Place(account=account.name, region=one) for one in names]
-        return tuple(found)
+        """Every namespace that an account may use; of an account that doesn't answer those seen last. All are asked at once."""
+        known = [*self._known().values()]
+        listed = await asyncio.gather(*map(self._namespaces.of, known))
+        return tuple(
+            Place(account=account.name, region=one)
+            for account, names in zip(known, listed, strict=True)
+            for one in names
+        )
 
     async def create(self, new: NewServerGroup) -> ServerGroup:
         """Creates the workload, and the Secret that has its secret variables."""
@@ -97,7 +108,10 @@ class KubernetesProvider:
             for name in _names(new.provider_options.get("services"))
         ]
         manifest = server_group_manifests.made(new, objects.account, services, secret)
-        there = await self._find(objects, new.place, new.name) or await self._created(objects, new, manifest)
+        there = await self._find(objects, new.place, new.name)
+        if there is None:
+            await quotas.check(objects, [quotas.Wanted(manifest=manifest, count=new.needs_room_for)])
+            there = await self._created(objects, new, manifest)
         if manifests.annotations(there).get(EFFECT) != new.key or manifests.metadata(there).get("deletionTimestamp"):
             raise Refused(_taken(new.name), status=_CONFLICT)
         if secret:
@@ -152,19 +166,37 @@ class KubernetesProvider:
         """As the watches have them; an account that may not list workloads has none."""
         described = await self.describe_answering(application)
         if described.missing:
-            raise Refused(*described.missing.values(), status=patience.UNAVAILABLE)
+            raise Refused(*described.missing.values(), status=UNAVAILABLE)
         return described.groups
 
     async def describe_answering(self, application: str, *, account: str = "") -> Described:
         """Asks all accounts at once: one that doesn't answer keeps the others waiting for a few seconds only."""
-        names = [one for one in self._known() if account in ("", one)]
-        if not names:  # asked for each of all applications, also where nobody uses Kubernetes
-            return Described(groups=())
-        answers = await asyncio.gather(*(self._seen_in(one, application) for one in names))
-        groups = [group for answer in answers if not isinstance(answer, Problem) for group in answer]
-        missing = {name: one for name, one in zip(names, answers, strict=True) if isinstance(one, Problem)}
-        ordered = sorted(groups, key=lambda one: (one.created_at, one.name))
-        return Described(groups=tuple(ordered), missing=missing)
+        found, missing = await self._seen(self._server_groups(application), account)
+        return Described(groups=_in_order(found), missing=missing)
+
+    async def describe_all(self) -> tuple[ServerGroup, ...]:
+        """As `describe_answering`, of all applications. Offers the port AllAtOnce."""
+        return _in_order((await self._seen(self._server_groups(None)))[0])
+
+    async def networking(self, application: str | None = None) -> Networking:
+        """Services, Ingresses and NetworkPolicies. Offers the port Surrounded."""
+        found, missing = await self._seen(lambda objects: describing.networking(objects, application))
+        return Networking(
+            load_balancers=tuple(one for each in found for one in each.load_balancers),
+            firewalls=tuple(one for each in found for one in each.firewalls),
+            missing=missing,
+        )
+
+    async def workloads(self, application: str | None = None) -> Workloads:
+        """Deployments with their ReplicaSets, and DaemonSets. Offers the port Surrounded."""
+        found, missing = await self._seen(
+            lambda objects: describing.workloads(objects, application, self._events, self._now())
+        )
+        return Workloads(
+            managers=tuple(one for each in found for one in each.managers),
+            others=tuple(one for each in found for one in each.others),
+            missing=missing,
+        )
 
     async def logs(self, place: Place, name: str, instance_id: str, lines: int = 200) -> str:
         """The log of the pod's first container."""
@@ -174,9 +206,7 @@ class KubernetesProvider:
         if pod is None:
             raise Refused(_unknown(instance_id, place), status=_NOT_FOUND)
         first = next((foreign.text_at(one, "name") for one in manifests.containers(manifests.spec(pod))), "")
-        return await patiently(
-            partial(objects.log, place.region, instance_id, first, lines=lines), patience.PAUSES_OF_LOOKS
-        )
+        return await patiently(partial(objects.log, place.region, instance_id, first, lines=lines))
 
     async def run_job(self, new: NewJob) -> Job:
         """Creates a Job, unless this key has one; its pod waits for the Secret that has its secret variables."""
@@ -288,37 +318,29 @@ class KubernetesProvider:
         ]
         await asking.several(switches, at_a_time=_AT_A_TIME)
 
-    async def _seen_in(self, account: str, application: str) -> list[ServerGroup] | Problem:
-        """The server groups in an account, or why it can't be seen."""
+    def _server_groups(self, application: str | None) -> Look[list[ServerGroup]]:
+        return lambda objects: describing.server_groups(objects, application, self._events, self._now())
+
+    async def _seen(self, look: Look[Found], account: str = "") -> tuple[list[Found], dict[str, Problem]]:
+        """What is seen in each account that answers, and why others can't be seen; with `account` of no other."""
+        names = [one for one in self._known() if account in ("", one)]
+        if not names:  # asked for each of all applications, also where nobody uses Kubernetes
+            return [], {}
+        answers = await asyncio.gather(*(self._seen_in(one, look) for one in names))
+        found = [answer for answer in answers if not isinstance(answer, Problem)]
+        return found, {name: one for name, one in zip(names, answers, strict=True) if isinstance(one, Problem)}
+
+    async def _seen_in(self, account: str, look: Look[Found]) -> Found | Problem:
+        """What is seen in an account, or why it can't be."""
         objects = Objects(self._known()[account])
         # Whoever looks again and again shall not wait each time for one that is known to be gone.
-        pauses = () if account in self._unseen else patience.PAUSES_OF_LOOKS
+        pauses = () if account in self._unseen else patience.PAUSES
         try:
-            found = await patiently(partial(self._described, objects, application), pauses)
+            found = await patiently(partial(look, objects), pauses)
         except Refused as refused:
             self._unseen.add(account)
             return _unseen(account, refused)
         self._unseen.discard(account)
-        return found
-
-    async def _described(self, objects: Objects, application: str) -> list[ServerGroup]:
-        found: list[ServerGroup] = []
-        for namespace in objects.account.settings.namespaces or ("",):
-            try:
-                seen = {kind: await objects.everywhere(kind, namespace) for kind in server_group_manifests.KINDS}
-                live = [one for group in seen.values() for one in group.values() if _counts(objects, one, application)]
-                if not live:
-                    continue
-                pods = (await objects.everywhere(_POD, namespace)).values()
-                services = await objects.everywhere(_SERVICE, namespace)
-            except Refused as refused:
-                if refused.status == _FORBIDDEN:
-                    continue
-                raise
-            around = server_group_manifests.around(pods, seen[Kind("replicaSet")].values(), services)
-            found += [
-                server_group_manifests.group_of(one, objects.account.name, around, at=self._now()) for one in live
-            ]
         return found
 
     async def _job(self, objects: Objects, live: JsonObject, pods: list[JsonObject], place: Place) -> Job:
@@ -326,10 +348,11 @@ class KubernetesProvider:
         job_id = manifests.name(live)
         if state == job_runs.SUCCEEDED:
             return Job(id=job_id, place=place, state=Health.SUCCEEDED, exit_status=0)
-        stuck = next((one for one in diagnosing.troubles(live, pods) if one.is_hopeless(self._now())), None)
+        found = diagnosing.troubles(live, pods)
+        # Whether to wait for a node is for the stage to say.
+        stuck = next((one for one in found if one.is_hopeless(self._now()) and not one.is_unplaced), None)
         if state == job_runs.RUNNING and not is_stopped and stuck is None:
-            is_up = any(foreign.text_at(manifests.status(one), "phase") == "Running" for one in pods)
-            return Job(id=job_id, place=place, state=Health.UP if is_up else Health.STARTING)
+            return job_runs.under_way(job_id, place, pods, found)
         why = str(stuck) if stuck else job_runs.why_failed(live, pods)
         why = "It was stopped." if is_stopped else why
         log = [await objects.log_if_any(place.region, manifests.name(one), "", lines=_LOG_LINES) for one in pods[-1:]]
@@ -340,9 +363,14 @@ class KubernetesProvider:
             id=job_id,
             place=place,
             state=Health.FAILED,
-            exit_status=int(code) if code.isdigit() else None,
+            exit_status=foreign.natural(code),
             reason=f"{why}{said}",
         )
+
+
+def _in_order(found: Iterable[list[ServerGroup]]) -> tuple[ServerGroup, ...]:
+    """Of all accounts, oldest first."""
+    return tuple(sorted((one for each in found for one in each), key=lambda one: (one.created_at, one.name)))
 
 
 async def _give_secret(objects: Objects, owner: JsonObject, name: str, values: Mapping[str, str]) -> None:
@@ -358,22 +386,6 @@ async def _created_once(objects: Objects, manifest: JsonObject) -> None:
     except Refused as refused:
         if refused.status != _CONFLICT:  # made meanwhile, by a try whose answer was lost
             raise
-
-
-def _counts(objects: Objects, live: JsonObject, application: str) -> bool:
-    may = objects.account.namespace_problem(manifests.namespace(live)) is None
-    return may and server_group_manifests.is_of(live, application)
-
-
-async def _namespaces(account: Account) -> tuple[str, ...]:
-    try:
-        seen = await Objects(account).everywhere(_NAMESPACE, "")
-    except Refused as refused:
-        if refused.status != _FORBIDDEN:
-            raise
-        return (account.server.namespace,)
-    names = {account.server.namespace, *(name for _, name in seen)}
-    return tuple(sorted(one for one in names if account.namespace_problem(one) is None))
 
 
 async def _service(objects: Objects, name: str, namespace: str) -> JsonObject:
@@ -425,8 +437,7 @@ def _watched(objects: Objects, where: Coordinates) -> str:
 
 
 def _version(live: JsonObject) -> int:
-    text = foreign.text_at(manifests.metadata(live), "resourceVersion")
-    return int(text) if text.isdigit() else 0
+    return foreign.natural(foreign.text_at(manifests.metadata(live), "resourceVersion")) or 0
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -87,6 +87,15 @@ async def left(context: StageContext, objects: Objects, *, given: Sequence[Ready
     )
 
 
+def to_prune(context: StageContext) -> list[Coordinates]:
+    """What `left` has found."""
+    found = []
+    for one in foreign.mappings_at(context.stage.context, TO_PRUNE):
+        kind, name = kinds.parse_full_name(foreign.text_at(one, "name"))
+        found.append(Coordinates(kind=kind, namespace=foreign.text_at(one, "namespace"), name=name))
+    return found
+
+
 async def prune(context: StageContext, objects: Objects) -> list[Json]:
     """Deletes what `left` has found, where it is still the set's and no newer run contains it; names what was deleted."""
     wanted = foreign.mappings_at(context.stage.context, TO_PRUNE)
@@ -95,9 +104,7 @@ async def prune(context: StageContext, objects: Objects) -> list[Json]:
     own_set = set_of(context)
     book = _Book(context.services.documents(_DOCUMENTS), f"{objects.account.name}/{own_set}")
     gone: list[Json] = []
-    for one in wanted:
-        kind, name = kinds.parse_full_name(foreign.text_at(one, "name"))
-        where = Coordinates(kind=kind, namespace=foreign.text_at(one, "namespace"), name=name)
+    for one, where in zip(wanted, to_prune(context), strict=True):
         item = msgspec.convert(one["item"], Item)
         if (await book.read()).get(item) != foreign.text_at(one, "by"):
             continue

@@ -39,9 +39,9 @@ async def rehearse(objects: Objects, ready: Sequence[Ready]) -> Rehearsal:
     found = await asking.several(tries, at_a_time=_AT_A_TIME)
     return Rehearsal(
         problems=tuple(
-            msgspec.structs.replace(one, pointer=f"/manifests/{place}")
-            for place, one in enumerate(found)
-            if isinstance(one, Problem)
+            msgspec.structs.replace(problem, pointer=f"/manifests/{one.place}")
+            for problem, one in sorted(zip(found, ready, strict=True), key=lambda pair: pair[1].place)
+            if isinstance(problem, Problem)
         ),
         differences=tuple(one for one in found if isinstance(one, dict)),
     )
@@ -51,7 +51,7 @@ async def _tried(objects: Objects, one: Ready, *, brings_kinds: bool) -> Problem
     if one.way not in _APPLIED or manifests.has_generated_name(one.manifest):
         return None
     try:
-        live = await objects.get(manifests.coordinates(one.manifest))
+        live = None if one.is_absent else await objects.get(manifests.coordinates(one.manifest))
         after = await objects.apply(one.manifest, is_forced=one.way is not Way.SERVER_SIDE, is_dry=True)
     except Refused as refused:
         problem = refused.problems[0]

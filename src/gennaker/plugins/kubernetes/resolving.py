@@ -1,7 +1,7 @@
 """Which object a manifest stage means: by name, by criteria within a cluster, or all that labels select."""
 
 from gennaker.interfaces.stages import StageSpec, TaskContext
-from gennaker.model import foreign
+from gennaker.model import foreign, half_applied
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
@@ -21,7 +21,7 @@ class TargetSpec(StageSpec, frozen=True, kw_only=True, rename="camel"):
     location: str | None = ""
     """The namespace."""
     mode: str | None = ""
-    """`static`, `dynamic` or `label`; what is given counts."""
+    """`static`, `dynamic` or `label`; what is given counts, criteria before a name."""
     manifest_name: str | None = ""
     """`deployment web`"""
     kind: str | None = ""
@@ -51,7 +51,8 @@ async def resolve(context: TaskContext) -> TaskResult:
         _LOCATION: where.namespace,
         "manifest.account.name": objects.account.name,
     }
-    return Done(context=found, outputs=found)
+    # Under Orca's name for later stages only: in its own context the stage's author has it, or says criteria instead.
+    return Done(context=found, outputs={**found, "manifestName": where.full_name})
 
 
 def target(own: JsonObject) -> Coordinates:
@@ -70,7 +71,7 @@ def kinds_of(own: JsonObject) -> list[kinds.Kind]:
     return [kinds.parse(foreign.text(one)) for one in foreign.items(own.get("kinds"))]
 
 
-async def selected(objects: Objects, own: JsonObject) -> list[Coordinates]:
+async def selected(objects: Objects, own: JsonObject) -> list[JsonObject]:
     """All objects that the stage's kinds and labels select. Raises Refused, ApiFailure."""
     chosen = selectors.rendered(foreign.mappings_at(own.get("labelSelectors"), "selectors"))
     if not chosen:
@@ -83,14 +84,13 @@ async def selected(objects: Objects, own: JsonObject) -> list[Coordinates]:
             )
         )
     namespace = foreign.text_at(own, "location")
-    found = [one for kind in kinds_of(own) for one in await objects.list(kind, namespace, chosen)]
-    return [manifests.coordinates(one) for one in found]
+    return [one for kind in kinds_of(own) for one in await objects.list(kind, namespace, chosen)]
 
 
 async def _single(objects: Objects, own: JsonObject, namespace: str, application: str) -> Coordinates:
     criteria = foreign.text_at(own, "criteria")
-    named = foreign.text_at(own, "manifestName") or foreign.text_at(own, "manifest")
-    if not criteria or (named and foreign.text_at(own, "mode") != "dynamic"):
+    if not criteria:  # which counts before a name, as in Orca
+        named = foreign.text_at(own, "manifestName") or foreign.text_at(own, "manifest")
         if not named:
             raise Refused(
                 Problem(
@@ -124,4 +124,4 @@ async def live(objects: Objects, where: Coordinates) -> JsonObject:
 
 
 task = asking.task("resolveTargetManifest", resolve)
-RESTART_CLEARS = (_NAME, _LOCATION, "manifest.account.name", *stability.RESTART_CLEARS)
+RESTART_CLEARS = (half_applied.KEY, _NAME, _LOCATION, "manifest.account.name", *stability.RESTART_CLEARS)

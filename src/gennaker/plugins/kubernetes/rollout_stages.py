@@ -11,13 +11,16 @@ from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import annotations, asking, diagnosing, manifests, resolving, stability
+from gennaker.plugins.kubernetes import annotations, asking, changing, diagnosing, manifests, resolving, stability
+from gennaker.plugins.kubernetes.changing import Change
 from gennaker.plugins.kubernetes.kinds import Can, Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects
 
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _TEMPLATE_HASH = "pod-template-hash"
+_WAIT = frozenset({"undoRolloutManifest", "resumeRolloutManifest"})
+"""Stages that wait until all is stable."""
 
 
 class UndoSpec(resolving.TargetSpec, frozen=True, kw_only=True, rename="camel"):
@@ -42,13 +45,25 @@ async def undo(context: TaskContext) -> TaskResult:
         return Again(after=timedelta(), memory={"revision": chosen}, waiting_for=waits)
     if number not in revisions:
         return _done(where)  # it has become the newest, under a new number
-    patch: Json
-    if where.kind.name == "deployment":
-        patch = [{"op": "replace", "path": "/spec/template", "value": revisions[number]}]
-        await objects.patch(where, patch, merge="json")
-    else:
-        await objects.patch(where, revisions[number], merge="strategic")
+    await _back_to(where, revisions[number]).make(objects)
     return _done(where)
+
+
+def _back_to(where: Coordinates, revision: JsonObject) -> Change:
+    if where.kind.name == "deployment":
+        return Change(where=where, patch=[{"op": "replace", "path": "/spec/template", "value": revision}], merge="json")
+    return Change(where=where, patch=revision, merge="strategic")
+
+
+async def _undone(context: TaskContext, objects: Objects) -> list[Change]:
+    """For a task that was cancelled: how it is taken back; once it is, its revision has another number, if it still has one."""
+    where = resolving.target(context.stage.context)
+    revisions = await _revisions(objects, where, await resolving.live(objects, where))
+    number = context.task.memory.get("revision")
+    if not isinstance(number, int):
+        number = _chosen(context.stage.context, sorted(revisions))
+    newest = max(revisions, default=number)
+    return [_back_to(where, revisions[one]) for one in (number if number in revisions else newest,) if one in revisions]
 
 
 async def _revisions(objects: Objects, where: Coordinates, live: JsonObject) -> dict[int, JsonObject]:
@@ -58,8 +73,9 @@ async def _revisions(objects: Objects, where: Coordinates, live: JsonObject) -> 
     if where.kind.name == "deployment":
         for one in await objects.list(Kind("replicaSet"), where.namespace):
             revision = manifests.annotations(one).get(annotations.REVISION, "")
-            if diagnosing.owned_by(one, uid) and revision.isdigit():
-                found[int(revision)] = _template(one)
+            number = foreign.natural(revision)
+            if diagnosing.owned_by(one, uid) and number is not None:
+                found[number] = _template(one)
         return found
     for one in await objects.list(Kind("controllerRevision"), where.namespace):
         number = manifests.whole(one.get("revision"))
@@ -78,7 +94,7 @@ def _template(replica_set: JsonObject) -> JsonObject:
 
 def _chosen(own: JsonObject, numbers: list[int]) -> int:
     revision, back = own.get("revision"), own.get("numRevisionsBack")
-    if revision is not None and revision != "":
+    if back in (None, "") and revision not in (None, ""):
         number = _number(revision, "revision")
         if number in numbers:
             return number
@@ -101,21 +117,38 @@ async def resume(context: TaskContext) -> TaskResult:
 
 async def _set_paused(context: TaskContext, *, is_paused: bool) -> TaskResult:
     objects = asking.objects(context)
-    where = resolving.target(context.stage.context)
-    _check(objects, where, Can.PAUSE, "paused")
-    await objects.patch(where, {"spec": {"paused": is_paused}}, merge="merge")
-    return _done(where)
+    change = _to_pause(context, is_paused=is_paused)
+    _check(objects, change.where, Can.PAUSE, "paused")
+    await change.make(objects)
+    return _done(change.where)
+
+
+def _to_pause(context: TaskContext, *, is_paused: bool) -> Change:
+    patch: Json = {"spec": {"paused": is_paused}}
+    return Change(where=resolving.target(context.stage.context), patch=patch, merge="merge")
+
+
+async def _paused(context: TaskContext, _: Objects) -> list[Change]:
+    return [_to_pause(context, is_paused=True)]
+
+
+async def _resumed(context: TaskContext, _: Objects) -> list[Change]:
+    return [_to_pause(context, is_paused=False)]
 
 
 async def restart(context: TaskContext) -> TaskResult:
     """Replaces the pods by new ones of the same version."""
     objects = asking.objects(context)
-    where = resolving.target(context.stage.context)
-    _check(objects, where, Can.RESTART, "restarted")
+    (change,) = await _restarted(context, objects)
+    _check(objects, change.where, Can.RESTART, "restarted")
+    await change.make(objects)
+    return _done(change.where)
+
+
+async def _restarted(context: TaskContext, _: Objects) -> list[Change]:
     began = (context.stage.start_time or context.at).isoformat()  # the same in a repeat, which then changes nothing
     patch: Json = {"spec": {"template": {"metadata": {"annotations": {_RESTARTED: began}}}}}
-    await objects.patch(where, patch, merge="strategic")
-    return _done(where)
+    return [Change(where=resolving.target(context.stage.context), patch=patch, merge="strategic")]
 
 
 def _done(where: Coordinates) -> Done:
@@ -135,12 +168,12 @@ def _check(objects: Objects, where: Coordinates, can: Can, verb: str) -> None:
 
 
 def _number(value: Json, key: str) -> int:
-    text = foreign.written(value)
-    if not text.isdigit():
+    number = foreign.natural(foreign.written(value))
+    if number is None:
         raise Refused(
             Problem(code="manifest.revision", message=f"`{key}` is {value!r}, which is no number.", pointer=f"/{key}")
         )
-    return int(text)
+    return number
 
 
 def _no_revision(message: str, numbers: list[int]) -> Problem:
@@ -148,13 +181,15 @@ def _no_revision(message: str, numbers: list[int]) -> Problem:
     return Problem(code="manifest.revision", message=message, remedy=f"There are: {there}.")
 
 
-def _stage(name: str, label: str, about: str, run: asking.Run, *, waits: bool) -> StageType:
+def _stage(name: str, label: str, about: str, *, run: asking.Run, changes: changing.Find) -> StageType:
+    waits = name in _WAIT
+    task = asking.task(name, run, stop=changing.stopped(changes))
     made = StageType(
         name=name,
         label=label,
         about=about,
         spec=UndoSpec if name == "undoRolloutManifest" else resolving.TargetSpec,
-        tasks=(resolving.task, asking.task(name, run), *((stability.task,) if waits else ())),
+        tasks=(resolving.task, task, *((stability.task,) if waits else ())),
         restart_clears=resolving.RESTART_CLEARS,
     )
     return stability.waiting_for_it(made) if waits else made
@@ -164,19 +199,19 @@ undoing = _stage(
     "undoRolloutManifest",
     "Undo Rollout (Manifest)",
     "Goes back to an earlier revision of a Deployment, StatefulSet or DaemonSet.",
-    undo,
-    waits=True,
+    run=undo,
+    changes=_undone,
 )
 pausing = _stage(
-    "pauseRolloutManifest", "Pause Rollout (Manifest)", "Pauses a Deployment's rollout.", pause, waits=False
+    "pauseRolloutManifest", "Pause Rollout (Manifest)", "Pauses a Deployment's rollout.", run=pause, changes=_paused
 )
 resuming = _stage(
-    "resumeRolloutManifest", "Resume Rollout (Manifest)", "Goes on with a paused rollout.", resume, waits=True
+    "resumeRolloutManifest", "Resume Rollout (Manifest)", "Goes on with a paused rollout.", run=resume, changes=_resumed
 )
 restarting = _stage(
     "rollingRestartManifest",
     "Rolling Restart (Manifest)",
     "Replaces the pods of a workload by new ones of the same version; doesn't wait for them.",
-    restart,
-    waits=False,
+    run=restart,
+    changes=_restarted,
 )

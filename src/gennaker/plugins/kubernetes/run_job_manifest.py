@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gennaker.interfaces import produced
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext
-from gennaker.model import foreign, waiting
+from gennaker.model import foreign, time_limits, waiting
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.moniker import Moniker
@@ -38,6 +38,7 @@ from gennaker.plugins.kubernetes.objects import Objects
 _LOOKS_AGAIN = timedelta(milliseconds=500)
 _LOG_LINES = 10_000
 _SHOWN_LINES = 20
+_LASTS = "activeDeadlineSeconds"
 _PROPERTY_TRIES = 6
 """A log may come a little after the Job's end."""
 
@@ -47,6 +48,8 @@ class Spec(deploy_manifest.Spec, frozen=True, kw_only=True, rename="camel"):
 
     property_file: str | None = ""
     wait_for_completion: bool | str = True
+    namespace: str | None = ""
+    """Where the Job is run, whatever its manifest says."""
     consume_artifact_source: str | None = ""
 
 
@@ -58,8 +61,10 @@ async def plan(spec: StageSpec, _: StageContext) -> Plan:
 
 
 async def resolve(context: TaskContext) -> TaskResult:
-    """Exactly one Job."""
-    found = deploying.expanded(await sources.documents(context))
+    """Exactly one Job: `manifest` before a list of them, as in Orca."""
+    own = context.stage.context
+    is_given = own.get("manifest") and foreign.text_at(own, "source") != "artifact"
+    found = deploying.expanded([own["manifest"]] if is_given else await sources.documents(context))
     if len(found) != 1 or kinds.of(found[0]).name != "job":
         raise Refused(
             Problem(
@@ -70,11 +75,11 @@ async def resolve(context: TaskContext) -> TaskResult:
             )
         )
     objects = asking.objects(context)
-    namespace = foreign.text_at(context.stage.context, "namespaceOverride")
+    namespace = foreign.text_at(own, "namespaceOverride") or foreign.text_at(own, "namespace")
     placed = deploying.in_namespace(found[0], namespace, is_namespaced=lambda _: True)
     problems = accounts.problems_of(objects.account, {0: placed})
     if problems:
-        raise Refused(*problems)
+        raise Refused(*problems[0])
     return Done(context={"resolvedManifests": [placed]})
 
 
@@ -100,7 +105,7 @@ async def run(context: TaskContext) -> TaskResult:
         stability.NAMES: jobs,
         "outputs.createdArtifacts": [to_json(ready.artifact)],
     }
-    return Done(context=outputs, outputs=outputs)
+    return Done(context=outputs, outputs=_shown(context, outputs))
 
 
 async def _made_before(context: TaskContext, objects: Objects, where: Coordinates) -> JsonObject | None:
@@ -129,9 +134,11 @@ async def wait(context: TaskContext) -> TaskResult:
     pods = diagnosing.own_pods(job, (await objects.all_seen(Kind("pod"), where.namespace)).values())
     state = job_runs.state(job)
     found = diagnosing.troubles(job, pods)
+    if _says_how_long(context, job):
+        found = diagnosing.with_patience(found)
     stuck = next((one for one in found if one.is_hopeless(context.at) and not one.has_log), None)
     if state == job_runs.RUNNING and stuck is None:
-        said = f": {found[0]}" if found else ""
+        said = f": {str(found[0]).rstrip('.')}" if found else ""
         return Again(
             after=_LOOKS_AGAIN,
             waiting_for=waiting.ForObject(
@@ -140,22 +147,25 @@ async def wait(context: TaskContext) -> TaskResult:
                 name=where.full_name,
                 observed=f"{len(pods)} pods",
                 place=f"{objects.account.name}/{where.namespace}",
+                gives_up_at=found[0].passes_until if found and not found[0].has_log else None,
             ),
         )
     logs = await _logs(objects, pods)
     await _keep(context, where, logs)
-    outputs: JsonObject = {"jobStatus": job_runs.described(job, pods, objects.account.name)}
+    described = job_runs.described(job, pods, objects.account.name)
+    outputs: JsonObject = {"jobStatus": described, "completionDetails": described["completionDetails"]}
     if state == job_runs.SUCCEEDED:
         return await _succeeded(context, logs, outputs)
     why = str(stuck) if stuck is not None else job_runs.why_failed(job, pods)
     outputs |= _properties_if_any(context, logs)
-    return Failed(problem=_failed(where, why, logs), outputs=outputs, context=outputs)
+    problem = _unplaced(where, why) if stuck is not None and stuck.is_unplaced else _failed(where, why, logs)
+    return Failed(problem=problem, outputs=_shown(context, outputs), context=outputs)
 
 
 async def _succeeded(context: TaskContext, logs: dict[str, str], outputs: JsonObject) -> TaskResult:
     container = foreign.text_at(context.stage.context, "propertyFile")
     if not container:
-        return Done(context=outputs, outputs=outputs)
+        return Done(context=outputs, outputs=_shown(context, outputs))
     found = job_properties.read("\n".join(log for name, log in logs.items() if name.endswith(f"/{container}")))
     tries = manifests.count(context.task.memory.get("tries"))
     if not found and tries < _PROPERTY_TRIES:
@@ -171,7 +181,12 @@ async def _succeeded(context: TaskContext, logs: dict[str, str], outputs: JsonOb
             )
         )
     outputs = {**found, **outputs, "propertyFileContents": found}
-    return Done(context=outputs, outputs=outputs)
+    return Done(context=outputs, outputs=_shown(context, outputs))
+
+
+def _shown(context: TaskContext, outputs: JsonObject) -> JsonObject:
+    """What later stages see of it."""
+    return {} if foreign.flag(context.stage.context.get("noOutput")) else outputs
 
 
 def _properties_if_any(context: TaskContext, logs: dict[str, str]) -> JsonObject:
@@ -214,12 +229,29 @@ async def _keep(context: TaskContext, where: Coordinates, logs: dict[str, str]) 
         await context.services.evidence.put(item, content)
 
 
+def _says_how_long(context: TaskContext, job: JsonObject) -> bool:
+    """Its stage does, or it does itself."""
+    limit = time_limits.around(context.execution.stages, context.stage)
+    return limit is not None or manifests.spec(job).get(_LASTS) is not None
+
+
+def _unplaced(where: Coordinates, why: str) -> Problem:
+    return Problem(
+        code="job.failed",
+        message=f"{where.full_name} finds no room: {why}",
+        remedy=f"Make room, or let the stage wait for it: `stageTimeoutMs` of the stage or `{_LASTS}` of the Job says how long, "
+        "and neither is there.",
+    )
+
+
 def _failed(where: Coordinates, why: str, logs: dict[str, str]) -> Problem:
     shown = "\n".join("\n".join(logs.values()).strip().split("\n")[-_SHOWN_LINES:])
     return Problem(
         code="job.failed",
-        message=f"{where.full_name} failed: {why}." + (f" Last lines of its log: {shown}" if shown else ""),
-        remedy="Look at its log, which is kept with the stage.",
+        message=f"{where.full_name} failed: {why.rstrip('.')}." + (f" Last lines of its log: {shown}" if shown else ""),
+        remedy="Look at its log, which is kept with the stage."
+        if shown
+        else "Mend what it says and restart the stage.",
         details={"log": shown} if shown else {},
     )
 
@@ -245,5 +277,5 @@ stage = StageType(
     spec=Spec,
     tasks=(_RESOLVE, _RUN, _WAIT, _BIND),
     plan=plan,
-    restart_clears=("resolvedManifests", "deploy.jobs", "outputs.manifests", stability.NAMES, "propertyFileContents"),
+    restart_clears=("resolvedManifests", "deploy.jobs", "outputs.manifests", stability.NAMES, *job_runs.ENDED),
 )

@@ -6,8 +6,10 @@ from gennaker.model.artifact import Plain
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, resolving, stability
+from gennaker.plugins.kubernetes import asking, changing, resolving, stability
+from gennaker.plugins.kubernetes.changing import Change
 from gennaker.plugins.kubernetes.kinds import Can
+from gennaker.plugins.kubernetes.objects import Objects
 
 
 class Spec(resolving.TargetSpec, frozen=True, kw_only=True, rename="camel"):
@@ -18,7 +20,17 @@ class Spec(resolving.TargetSpec, frozen=True, kw_only=True, rename="camel"):
 
 async def scale(context: TaskContext) -> TaskResult:
     """Through the object's scale, as autoscalers do it: what else it says stays as it is."""
-    objects, own = asking.objects(context), context.stage.context
+    objects = asking.objects(context)
+    for change in await _changes(context, objects):
+        await resolving.live(objects, change.where)
+        await change.make(objects)
+    where = resolving.target(context.stage.context)
+    names: JsonObject = {stability.NAMES: {where.namespace: [where.full_name]}}
+    return Done(context=names, outputs=names)
+
+
+async def _changes(context: TaskContext, objects: Objects) -> list[Change]:
+    own = context.stage.context
     where = resolving.target(own)
     if Can.SCALE not in objects.account.custom.of(where.kind).can and not where.kind.group:
         raise Refused(
@@ -28,8 +40,8 @@ async def scale(context: TaskContext) -> TaskResult:
                 remedy="Deployments, ReplicaSets, StatefulSets and custom resources with a scale can.",
             )
         )
-    text = foreign.written(own.get("replicas"))
-    if not text.isdigit():
+    replicas = foreign.natural(foreign.written(own.get("replicas")))
+    if replicas is None:
         raise Refused(
             Problem(
                 code="manifest.replicas",
@@ -37,10 +49,7 @@ async def scale(context: TaskContext) -> TaskResult:
                 pointer="/replicas",
             )
         )
-    await resolving.live(objects, where)
-    await objects.patch(where, {"spec": {"replicas": int(text)}}, merge="merge", subresource="scale")
-    names: JsonObject = {stability.NAMES: {where.namespace: [where.full_name]}}
-    return Done(context=names, outputs=names)
+    return [Change(where=where, patch={"spec": {"replicas": replicas}}, merge="merge", subresource="scale")]
 
 
 stage = stability.waiting_for_it(
@@ -49,7 +58,7 @@ stage = stability.waiting_for_it(
         label="Scale (Manifest)",
         about=__doc__,
         spec=Spec,
-        tasks=(resolving.task, asking.task("scaleManifest", scale), stability.task),
+        tasks=(resolving.task, asking.task("scaleManifest", scale, stop=changing.stopped(_changes)), stability.task),
         restart_clears=resolving.RESTART_CLEARS,
     )
 )

@@ -5,11 +5,11 @@ Kubernetes has no field for stands in annotations: the effect that made it, capa
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from gennaker.interfaces.clouds import Capacity, Health, Instance, NewServerGroup, Place, ServerGroup
+from gennaker.interfaces.clouds import Capacity, Health, HealthSource, Instance, NewServerGroup, Place, ServerGroup
 from gennaker.model import foreign
 from gennaker.model.artifact import Artifact
 from gennaker.model.codec import Json, JsonObject, decode_json, encode
@@ -17,10 +17,12 @@ from gennaker.model.moniker import parse
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import annotations, diagnosing, kinds, manifests, secret_variables, traffic
 from gennaker.plugins.kubernetes.accounts import Account
+from gennaker.plugins.kubernetes.diagnosing import Trouble
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.submitting import EFFECT
 
-KINDS = (Kind("replicaSet"), Kind("deployment"), Kind("statefulSet"))
+REPLICA_SET = Kind("replicaSet")
+KINDS = (REPLICA_SET, Kind("deployment"), Kind("statefulSet"))
 DISABLED = "gennaker.io/disabled"
 CAPACITY = "gennaker.io/capacity"
 _VERSION = "gennaker.io/version"
@@ -30,6 +32,8 @@ _PORT = "gennaker.io/port"
 _SELECTOR = "gennaker.io/server-group"
 _DEFAULT_PORT = 8080
 _PROVIDER = "kubernetes"
+_PREPARED_WITHIN = timedelta(seconds=5)
+"""So long nobody asks why a pod has no containers yet: nearly all have them sooner."""
 
 
 def made(
@@ -42,7 +46,7 @@ def made(
     if kind not in KINDS:
         raise Refused(_no_server_group(kind))
     listed = tuple(services)
-    if listed and kind != KINDS[0]:
+    if listed and kind != REPLICA_SET:
         raise Refused(_only_replica_sets(kind))
     metadata = manifests.own_map(manifest, "metadata")
     metadata |= {"name": new.name, "namespace": new.place.region}
@@ -122,10 +126,13 @@ def _artifact(new: NewServerGroup, kind: Kind) -> Artifact:
 
 
 def is_of(live: JsonObject, application: str) -> bool:
-    """Whether a live workload is a server group of the application: deployed as one, and nobody else's part."""
-    own = manifests.annotations(live)
-    is_own = not foreign.items(manifests.metadata(live).get("ownerReferences"))
-    return is_own and annotations.APPLICATION in own and annotations.moniker(live).app == application
+    """Whether a live workload is a server group of the application: deployed as one, nobody else's part, and not to be left out of lists.
+
+    What `createServerGroup` has made always is, or its strategy would not find it.
+    """
+    if not annotations.is_of(live, application) or foreign.items(manifests.metadata(live).get("ownerReferences")):
+        return False
+    return annotations.is_listed(live) or CAPACITY in manifests.annotations(live)
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,9 +144,15 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     """Likewise."""
     services: Mapping[tuple[str, str], JsonObject] = {}
     """By namespace and name."""
+    selecting: Mapping[tuple[str, str, str], Sequence[JsonObject]] = {}
+    """The same by namespace and a label that they want pods to have."""
+    events: Mapping[str, Sequence[JsonObject]] = {}
+    """Of namespaces in which pods are prepared for long, by the uid of what they are about."""
 
     def pods_of(self, live: JsonObject) -> list[JsonObject]:
         """The pods of the present version of a workload."""
+        if kinds.of(live) == REPLICA_SET:
+            return [*self.pods.get(_uid(live), ())]
         sets = self.replica_sets.get(_uid(live), ())
         owners = (_uid(live), *map(_uid, sets))
         pods = (pod for owner in owners for pod in self.pods.get(owner, ()))
@@ -150,14 +163,20 @@ def around(
     pods: Iterable[JsonObject], replica_sets: Iterable[JsonObject], services: Mapping[tuple[str, str], JsonObject]
 ) -> Around:
     """Sorts what lives beside workloads by whose it is."""
-    return Around(pods=_by_owner(pods), replica_sets=_by_owner(replica_sets), services=services)
+    selecting: dict[tuple[str, str, str], list[JsonObject]] = {}
+    for (namespace, _), one in services.items():
+        for key, value in [*traffic.selector(one).items()][:1]:
+            selecting.setdefault((namespace, key, value), []).append(one)
+    return Around(pods=by_owner(pods), replica_sets=by_owner(replica_sets), services=services, selecting=selecting)
 
 
-def _by_owner(found: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
+def by_owner(found: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
+    """Objects by the uids of their owners."""
     owned: dict[str, list[JsonObject]] = {}
     for one in found:
         for owner in foreign.mappings_at(manifests.metadata(one), "ownerReferences"):
-            owned.setdefault(foreign.text_at(owner, "uid"), []).append(one)
+            if uid := foreign.text_at(owner, "uid"):
+                owned.setdefault(uid, []).append(one)
     return owned
 
 
@@ -168,11 +187,12 @@ def _uid(live: JsonObject) -> str:
 def group_of(live: JsonObject, account: str, around: Around, *, at: datetime) -> ServerGroup:
     """The server group that a live workload is."""
     own, replicas = manifests.annotations(live), manifests.replicas(live)
+    images = _images(next(manifests.pod_specs(live), {}))
     desired = 1 if replicas is None else replicas
     is_disabled = _is_disabled(live, around.services)
     mine = around.pods_of(live)
     instances = [
-        instance_of(one, _port_of(live), is_disabled=is_disabled)
+        instance_of(one, _port_of(live), is_disabled=is_disabled, at=at, events=around.events.get(_uid(one), ()))
         for one in sorted(mine, key=lambda one: (manifests.created(one), manifests.name(one)))
     ]
     place = Place(account=account, region=manifests.namespace(live))
@@ -181,7 +201,11 @@ def group_of(live: JsonObject, account: str, around: Around, *, at: datetime) ->
         health = Health.FAILED if refused.is_hopeless(at) else Health.STARTING
         instances.append(
             Instance(
-                id=f"{manifests.name(live)}-refused", health=health, health_reason=str(refused), launched_at=_at(live)
+                id=f"{manifests.name(live)}-refused",
+                health=health,
+                health_reason=str(refused),
+                launched_at=created_at(live),
+                fails_at=refused.passes_until,
             )
         )
     return ServerGroup(
@@ -189,44 +213,88 @@ def group_of(live: JsonObject, account: str, around: Around, *, at: datetime) ->
         place=place,
         cloud_provider=_PROVIDER,
         moniker=annotations.moniker(live),
-        created_at=_at(live),
+        created_at=created_at(live),
         capacity=_capacity(own.get(CAPACITY, ""), desired),
         is_disabled=is_disabled,
-        image=_image(live),
+        image=next(iter(images), ""),
         version=own.get(_VERSION, ""),
         load_balancers=tuple(str(one) for one in foreign.items(_json(own.get(_BALANCERS, "[]")))),
         instances=tuple(instances),
         labels={key: str(value) for key, value in foreign.mapping(_json(own.get(_LABELS, "{}"))).items()},
         created_by=own.get(EFFECT, ""),
+        kind=str(kinds.of(live)),
+        api_version=foreign.text_at(live, "apiVersion"),
+        images=images,
+        services=_services(live, around),
     )
 
 
-def instance_of(pod: JsonObject, port: int, *, is_disabled: bool) -> Instance:
+def prepared_for_long(pods: Iterable[JsonObject], at: datetime) -> frozenset[str]:
+    """Namespaces of pods whose containers a node hasn't made after a while: their events say why."""
+    return frozenset(
+        manifests.namespace(one)
+        for one in pods
+        if foreign.text_at(manifests.status(one), "phase") == "Pending"
+        and diagnosing.is_preparing(one)
+        and created_at(one) <= at - _PREPARED_WITHIN
+    )
+
+
+def instance_of(
+    pod: JsonObject, port: int, *, is_disabled: bool, at: datetime, events: Sequence[JsonObject] = ()
+) -> Instance:
     """The instance that a pod is."""
     status = manifests.status(pod)
     address = foreign.text_at(status, "podIP")
-    health, why = _health(pod)
+    trouble = None if _is_ready(pod) else _trouble(pod, events)
+    health, why = _health(pod, trouble, at)
     return Instance(
         id=manifests.name(pod),
         address=f"{f'[{address}]' if ':' in address else address}:{port}" if address else None,
         health=Health.OUT_OF_SERVICE if health is Health.UP and is_disabled else health,
         health_reason=why,
-        launched_at=_at(pod),
+        launched_at=created_at(pod),
+        uid=_uid(pod),
         restarts=sum(
             manifests.count(one.get("restartCount")) for one in foreign.mappings_at(status, "containerStatuses")
         ),
+        fails_at=trouble.passes_until if trouble and health is Health.STARTING else None,
+        is_unplaced=trouble is not None and trouble.is_unplaced and health is Health.STARTING,
+        sources=tuple(_sources(status)),
     )
 
 
-def _health(pod: JsonObject) -> tuple[Health, str]:
+_OF_PHASES = {"Pending": Health.DOWN, "Running": Health.UP}
+
+
+def _sources(status: JsonObject) -> Iterable[HealthSource]:
+    """As Clouddriver has them: one of the pod, and one of each container."""
+    phase = foreign.text_at(status, "phase")
+    yield HealthSource(type="kubernetes/pod", state=_OF_PHASES.get(phase, Health.UNKNOWN), reason=phase)
+    for one in foreign.mappings_at(status, "containerStatuses"):
+        state = Health.UP if one.get("ready") is True else Health.DOWN
+        yield HealthSource(type="kubernetes/container", state=state, reason=foreign.text_at(one, "name"))
+
+
+def _is_ready(pod: JsonObject) -> bool:
+    """Then no container of it has any trouble."""
+    is_running = foreign.text_at(manifests.status(pod), "phase") == "Running"
+    return is_running and any(
+        one.get("type") == "Ready" and one.get("status") == "True" for one in manifests.conditions(pod)
+    )
+
+
+def _trouble(pod: JsonObject, events: Sequence[JsonObject]) -> Trouble | None:
+    return next(iter(diagnosing.troubles(pod, ()) or diagnosing.of_events((pod,), events)), None)
+
+
+def _health(pod: JsonObject, found: Trouble | None, at: datetime) -> tuple[Health, str]:
     if manifests.metadata(pod).get("deletionTimestamp"):
         return Health.DRAINING, ""
     phase = foreign.text_at(manifests.status(pod), "phase")
-    found = next(iter(diagnosing.troubles(pod, ())), None)
-    if found is not None and found.is_final:
+    if found is not None and found.is_hopeless(at) and not found.is_unplaced:
         return Health.FAILED, str(found)
-    is_ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in manifests.conditions(pod))
-    if phase == "Running" and is_ready:
+    if _is_ready(pod):
         return Health.UP, ""
     if phase == "Succeeded":
         return Health.SUCCEEDED, "It has ended."
@@ -237,25 +305,44 @@ def _health(pod: JsonObject) -> tuple[Health, str]:
     return Health.STARTING, str(found) if found else ""
 
 
+def _services(live: JsonObject, around: Around) -> tuple[str, ...]:
+    """And those that select its pods."""
+    labels, namespace = manifests.template_labels(live) or {}, manifests.namespace(live)
+    selecting = [
+        f"service {manifests.name(one)}"
+        for label in labels.items()
+        for one in around.selecting.get((namespace, *label), ())
+        if traffic.selects(one, labels)
+    ]
+    return tuple(dict.fromkeys((*annotations.load_balancers(live), *selecting)))
+
+
 def _is_disabled(live: JsonObject, services: Mapping[tuple[str, str], JsonObject]) -> bool:
     if manifests.annotations(live).get(DISABLED) == "true":
         return True
-    declared = [traffic.coordinates(one, manifests.namespace(live)) for one in annotations.load_balancers(live)]
-    there = [services[one.namespace, one.name] for one in declared if (one.namespace, one.name) in services]
+    namespace = manifests.namespace(live)
+    # What isn't named as a Service is, anybody may have written: it is none that there is.
+    parts = [one.partition(" ") for one in annotations.load_balancers(live)]
+    names = [name for kind, _, name in parts if kinds.parse(kind).name == "service"]
+    there = [services[namespace, one] for one in names if (namespace, one) in services]
     labels = manifests.template_labels(live) or {}
     return bool(there) and not any(traffic.selects(one, labels) for one in there)
 
 
 def _capacity(text: str, desired: int) -> Capacity:
     low, _, high = text.partition("..")
-    least = min(int(low), desired) if low.isdigit() else desired
-    most = max(int(high), desired) if high.isdigit() else desired
-    return Capacity(min=least, max=most, desired=desired)
+    least, most = foreign.natural(low), foreign.natural(high)
+    return Capacity(
+        min=desired if least is None else min(least, desired),
+        max=desired if most is None else max(most, desired),
+        desired=desired,
+    )
 
 
-def _image(live: JsonObject) -> str:
-    pod = next(manifests.pod_specs(live), {})
-    return next((foreign.text_at(one, "image") for one in foreign.mappings_at(pod, "containers")), "")
+def _images(pod: JsonObject) -> tuple[str, ...]:
+    """Of all containers, each once, those that prepare the others last."""
+    found = (foreign.text_at(one, "image") for one in manifests.containers(pod))
+    return tuple(dict.fromkeys(one for one in found if one))
 
 
 def _port_of(live: JsonObject) -> int:
@@ -263,10 +350,11 @@ def _port_of(live: JsonObject) -> int:
     pod = next(manifests.pod_specs(live), {})
     named = [port for one in foreign.mappings_at(pod, "containers") for port in foreign.mappings_at(one, "ports")]
     found = manifests.whole(named[0].get("containerPort")) if named else None
-    return int(text) if text.isdigit() else found or _DEFAULT_PORT
+    return foreign.port(text) or found or _DEFAULT_PORT
 
 
-def _at(live: JsonObject) -> datetime:
+def created_at(live: JsonObject) -> datetime:
+    """When an object was made."""
     try:
         return datetime.fromisoformat(manifests.created(live))
     except ValueError:

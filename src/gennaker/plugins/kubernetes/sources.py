@@ -6,17 +6,13 @@ Text stands in the stage and its expressions are evaluated with it; an artifact 
 import asyncio
 
 import msgspec
-import yaml
 
 from gennaker.interfaces import artifacts
 from gennaker.interfaces.stages import StageContext
-from gennaker.model import artifact_matching, foreign
+from gennaker.model import artifact_matching, foreign, plain_yaml
 from gennaker.model.artifact import Artifact
-from gennaker.model.codec import Json, JsonObject, decode_json
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
-
-_LIMIT_VALUES = 3_000_000
-"""Values after aliases are expanded: a few aliases of aliases could stand for billions."""
 
 
 async def documents(context: StageContext) -> list[Json]:
@@ -26,9 +22,9 @@ async def documents(context: StageContext) -> list[Json]:
         given = own.get("manifests")
         if isinstance(given, dict):
             return [given]
-        return foreign.items(given) or ([own["manifest"]] if own.get("manifest") else [])
+        return _flat(foreign.items(given)) or ([own["manifest"]] if own.get("manifest") else [])
     artifact = _named(context, foreign.text_at(own, "manifestArtifactId"), own.get("manifestArtifact"))
-    if own.get("manifestArtifactAccount") and not artifact.get("artifactAccount"):
+    if own.get("manifestArtifactAccount"):  # wins over the artifact's own, as in Orca
         artifact = {**artifact, "artifactAccount": own["manifestArtifactAccount"]}
     content = await artifacts.content(context.services.artifacts, artifact)
     found = await asyncio.to_thread(read_yaml, content)
@@ -45,53 +41,25 @@ async def documents(context: StageContext) -> list[Json]:
     return foreign.items(evaluated.value)
 
 
-def read_yaml(content: bytes) -> list[Json]:
-    """The documents of a YAML or JSON text; documents that are lists are opened, empty ones left out. Raises Refused."""
-    try:
-        text = content.decode()
-        found: list[Json] = []
-        for one in _loaded(text):
-            found += one if isinstance(one, list) else [] if one is None else [one]
-        _check_size(found)
-        found = [foreign.of_yaml(one) for one in found]
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise Refused(
-            Problem(code="manifest.not_yaml", message=f"The manifest artifact isn't plain YAML: {said}.")
-        ) from error
+def _flat(given: list[Json]) -> list[Json]:
+    """An expression among the manifests may give a list of them."""
+    found: list[Json] = []
+    for one in given:
+        found += _flat(one) if isinstance(one, list) else [one]
     return found
 
 
-def _loaded(text: str) -> list[Json]:
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            return [decode_json(text)]
-        except msgspec.DecodeError:
-            pass  # flow style of YAML begins so too
-    return list(yaml.load_all(text, Loader=_Loader))
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # whichever there is
-    """Plain data; what looks like a date stays text, as the API server wants it."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _check_size(found: Json) -> None:
-    left, values = [found], 0
-    while left:
-        one = left.pop()
-        values += 1
-        if values > _LIMIT_VALUES:
-            raise ValueError(f"it has more than {_LIMIT_VALUES:,} values")
-        if isinstance(one, dict):
-            left += one.values()
-        elif isinstance(one, list):
-            left += one
+def read_yaml(content: bytes) -> list[Json]:
+    """The documents of a YAML or JSON text; documents that are lists are opened, empty ones left out. Raises Refused."""
+    found: list[Json] = []
+    try:
+        for one in plain_yaml.read_all(content):
+            found += one if isinstance(one, list) else [] if one is None else [one]
+    except plain_yaml.NotPlain as error:
+        raise Refused(
+            Problem(code="manifest.not_yaml", message=f"The manifest artifact isn't plain YAML: {error}.")
+        ) from error
+    return found
 
 
 def required(context: StageContext) -> tuple[Artifact, ...]:

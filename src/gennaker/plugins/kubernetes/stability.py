@@ -4,12 +4,12 @@ It looks at what the shared watches hold and asks nobody. An object that was sta
 has failed, or whose pods can't start for a reason that waiting doesn't mend, ends the stage at once: the sooner the better.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType, TaskContext
-from gennaker.model import foreign, waiting
+from gennaker.model import foreign, time_limits, waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem, Refused
@@ -18,11 +18,14 @@ from gennaker.plugins.kubernetes.diagnosing import Trouble
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.pod_events import PodEvents
 
 NAMES = "outputs.manifestNamesByNamespace"
+_TIMEOUT = "stableManifestTimeoutMinutes"
 _LOOKS_AGAIN = timedelta(milliseconds=500)
+_MOST_MINUTES = 525_600
 _LOG_LINES = 20
-_EVENT = Kind("event")
+_REFUSED = "eventsRefused"
 _WITH_PODS = frozenset({"deployment", "replicaSet", "statefulSet", "daemonSet", "job", "pod"})
 
 
@@ -42,7 +45,9 @@ async def wait(context: TaskContext) -> TaskResult:
     own = context.stage.context
     stable = {_remembered(one): one for one in foreign.items(own.get("stableManifests"))}
     left = [one for one in named(own.get(NAMES)) if _key(one) not in stable]
-    seen = [await look(objects, one, at=context.at) for one in left]
+    events = PodEvents(lambda: context.at, context.task.memory.get(_REFUSED))
+    looking = _Looking(at=context.at, events=events, says_how_long=_says_how_long(context))
+    seen = [await _look(objects, one, looking) for one in left]
     newly = {_key(one.where): _identified(one.where) for one in seen if one.is_stable}
     # Only what has changed is written: one of thousands that takes minutes would have all names written twice a second.
     remembered: JsonObject = {"stableManifests": [*(stable | newly).values()]} if newly else {}
@@ -53,21 +58,31 @@ async def wait(context: TaskContext) -> TaskResult:
         return Failed(problem=await _problem(objects, failed), context=remembered | told)
     if not open_:
         return Done(context=remembered | _told(objects.account.name, [], []))
-    first = next((one for one in open_ if one.trouble is not None), open_[0])
+    if newly or "messages" not in own:
+        remembered |= _waited_for(objects.account.name, open_)
+    first = min(open_, key=_urgency)
     said = f"{first.where.full_name} to become stable: {first.waits_for}"
     said += f"; {first.trouble}" if first.trouble else ""
     more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
     return Again(
         after=_LOOKS_AGAIN,
         context=remembered,
+        memory={_REFUSED: remembered_events} if (remembered_events := events.remembered) else {},
         waiting_for=waiting.ForObject(
             reason=f"{said}{more}",
             kind="manifest",
             name=first.where.full_name,
             observed=first.waits_for,
             place=f"{objects.account.name}/{first.where.namespace}",
+            gives_up_at=first.trouble.passes_until if first.trouble else None,
         ),
     )
+
+
+def _urgency(one: Seen) -> tuple[bool, datetime]:
+    """What has any trouble comes first, and of that what is given up first."""
+    until = one.trouble.passes_until if one.trouble else None
+    return one.trouble is None, until or datetime.max.replace(tzinfo=UTC)
 
 
 def _told(account: str, failed: list[Seen], open_: list[Seen]) -> JsonObject:
@@ -75,11 +90,23 @@ def _told(account: str, failed: list[Seen], open_: list[Seen]) -> JsonObject:
     return {
         "failedManifests": [_identified(one.where) for one in failed],
         "messages": [
-            f"'{one.where.full_name}' in '{one.where.namespace}' for account {account}: {said}"
+            f"{_located(one, account)}: {said}"
             for one in (*failed, *open_)
             for said in (one.failure or one.waits_for or "is not yet stable",)
         ],
     }
+
+
+def _waited_for(account: str, open_: list[Seen]) -> JsonObject:
+    """What Orca's task leaves there meanwhile, each once; what they wait for changes too often to be written."""
+    return {
+        "failedManifests": [],
+        "messages": [f"{_located(one, account)}: waiting for manifest to stabilize" for one in open_],
+    }
+
+
+def _located(one: Seen, account: str) -> str:
+    return f"'{one.where.full_name}' in '{one.where.namespace}' for account {account}"
 
 
 def _identified(where: Coordinates) -> JsonObject:
@@ -89,6 +116,11 @@ def _identified(where: Coordinates) -> JsonObject:
 def _remembered(one: Json) -> str:
     """A stage that began under an earlier version has remembered the bare text."""
     return one if isinstance(one, str) else f"{foreign.text_at(one, 'location')}/{foreign.text_at(one, 'manifestName')}"
+
+
+def _says_how_long(context: TaskContext) -> bool:
+    limit = time_limits.around(context.execution.stages, context.stage)
+    return bool(foreign.said_at(context.stage.context, _TIMEOUT)) or limit is not None
 
 
 def named(by_namespace: Json) -> list[Coordinates]:
@@ -101,7 +133,16 @@ def named(by_namespace: Json) -> list[Coordinates]:
     return found
 
 
-async def look(objects: Objects, where: Coordinates, *, at: datetime) -> Seen:
+class _Looking(msgspec.Struct, frozen=True, kw_only=True):
+    """How objects are looked at."""
+
+    at: datetime
+    events: PodEvents
+    says_how_long: bool
+    """The stage does: its pods wait for room as long as it says."""
+
+
+async def _look(objects: Objects, where: Coordinates, looking: _Looking) -> Seen:
     """An object as the shared watch has it. Raises Refused, ApiFailure."""
     live = await objects.seen(where)
     if live is None:
@@ -109,7 +150,7 @@ async def look(objects: Objects, where: Coordinates, *, at: datetime) -> Seen:
     found = readiness.of(live, objects.account.readiness)
     if found.stable.state and not found.failed.state:
         return Seen(where=where, is_stable=True)
-    trouble = await _trouble(objects, where, live)
+    trouble = await _trouble(objects, where, live, looking)
     if found.failed.state:
         said = (found.failed.message or "It has failed").rstrip(".")
         return Seen(where=where, failure=f"{said}: {trouble}" if trouble else f"{said}.", trouble=trouble)
@@ -117,11 +158,12 @@ async def look(objects: Objects, where: Coordinates, *, at: datetime) -> Seen:
         where=where,
         waits_for=found.stable.message or "",
         trouble=trouble,
-        failure=str(trouble) if trouble is not None and trouble.is_hopeless(at) else "",
+        failure=str(trouble) if trouble is not None and trouble.is_hopeless(looking.at) else "",
     )
 
 
-async def _trouble(objects: Objects, where: Coordinates, live: JsonObject) -> Trouble | None:
+async def _trouble(objects: Objects, where: Coordinates, live: JsonObject, looking: _Looking) -> Trouble | None:
+    """The one that is given up first."""
     if where.kind.group or where.kind.name not in _WITH_PODS:
         return None
     pods = [] if where.kind.name == "pod" else [*(await objects.all_seen(Kind("pod"), where.namespace)).values()]
@@ -131,20 +173,19 @@ async def _trouble(objects: Objects, where: Coordinates, live: JsonObject) -> Tr
     found = diagnosing.troubles(live, pods, sets)
     own = diagnosing.own_pods(live, pods, sets)
     if not found and any(diagnosing.is_preparing(one) for one in own):
-        found = diagnosing.of_events(own, await _events(objects, where.namespace))
-    return found[0] if found else None
+        told = await looking.events.of(objects, {where.namespace})
+        found = diagnosing.of_events(own, (one for each in told.values() for one in each))
+    if looking.says_how_long:
+        found = diagnosing.with_patience(found)
+    return min(found, key=_given_up, default=None)
 
 
-async def _events(objects: Objects, namespace: str) -> list[JsonObject]:
-    """None where the account may not see them: they would only say why something takes long."""
-    try:
-        return [*(await objects.all_seen(_EVENT, namespace)).values()]
-    except Refused:
-        return []
+def _given_up(trouble: Trouble) -> tuple[bool, datetime]:
+    return not trouble.is_final, trouble.passes_until or datetime.max.replace(tzinfo=UTC)
 
 
 async def _problem(objects: Objects, failed: list[Seen]) -> Problem:
-    said = " ".join(f"{one.where.full_name}: {one.failure}" for one in failed)
+    said = " ".join(_said(one) for one in failed)
     trouble = next((one.trouble for one in failed if one.trouble is not None and one.trouble.container), None)
     log = await _end_of_log(objects, failed[0].where.namespace, trouble) if trouble else ""
     details: JsonObject = {"manifests": [one.where.full_name for one in failed]}
@@ -158,6 +199,12 @@ async def _problem(objects: Objects, failed: list[Seen]) -> Problem:
         remedy="Mend what it says and deploy again; undoRolloutManifest takes a Deployment back to the revision before.",
         details=details,
     )
+
+
+def _said(failed: Seen) -> str:
+    """Trouble says itself whose it is, and it may be the object's own."""
+    name = f"{failed.where.full_name}: "
+    return failed.failure if failed.failure.startswith(name) else f"{name}{failed.failure}"
 
 
 async def _end_of_log(objects: Objects, namespace: str, trouble: Trouble) -> str:
@@ -182,19 +229,20 @@ def names_by_namespace(deployed: list[JsonObject]) -> JsonObject:
 
 def _planned(stage_type: StageType, context: StageContext) -> Plan:
     """All tasks of a stage in order, with the time that the stage gives its objects (`stableManifestTimeoutMinutes`)."""
-    minutes = foreign.said_at(context.stage.context, "stableManifestTimeoutMinutes")
+    minutes = foreign.said_at(context.stage.context, _TIMEOUT)
     planned = [one.planned() for one in stage_type.tasks]
     if not minutes:
         return Plan(tasks=tuple(planned))
-    if not minutes.isdigit() or int(minutes) == 0:
+    number = foreign.natural(minutes, most=_MOST_MINUTES)
+    if not number:
         raise Refused(
             Problem(
                 code="manifest.timeout",
-                message=f"`stableManifestTimeoutMinutes` is {minutes!r}, which is no number of minutes.",
+                message=f"`stableManifestTimeoutMinutes` is {minutes!r}, which is no number of minutes, 1 to {_MOST_MINUTES}.",
                 pointer="/stableManifestTimeoutMinutes",
             )
         )
-    timeout = timedelta(minutes=int(minutes))
+    timeout = timedelta(minutes=number)
     return Plan(
         tasks=tuple(msgspec.structs.replace(one, timeout=timeout) if one.name == _NAME else one for one in planned)
     )

@@ -4,6 +4,9 @@
 `highlander` deletes all of them.
 """
 
+from collections.abc import Sequence
+from functools import partial
+
 import msgspec
 
 from gennaker.interfaces.stages import StageContext
@@ -12,13 +15,17 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import PlannedStage
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import annotations, asking, kinds, manifests, status, targets
+from gennaker.plugins.kubernetes.deploying import Ready
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.patience import patiently
+from gennaker.plugins.kubernetes.quotas import Wanted
 
 _BLUE_GREEN = frozenset({"redblack", "bluegreen"})
 _HIGHLANDER = "highlander"
 _KNOWN = frozenset({"", "none", _HIGHLANDER, *_BLUE_GREEN})
 _REPLICA_SET = Kind("replicaSet")
+_QUOTA = Kind("resourceQuota").key
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +59,29 @@ def traffic_of(own: JsonObject) -> Traffic:
     )
 
 
+def beside(own: JsonObject, chosen: Sequence[Ready]) -> list[Wanted]:
+    """What will run beside the versions before, until it is stable: there must be room for both.
+
+    Left out are namespaces whose quotas the same stage brings, and those in which it changes what is there: that may make room.
+    """
+    if traffic_of(own).strategy not in (_HIGHLANDER, *_BLUE_GREEN):
+        return []
+    changing = {
+        manifests.namespace(one.manifest)
+        for one in chosen
+        if not one.is_absent and (kinds.of(one.manifest).key == _QUOTA or any(manifests.pod_specs(one.manifest)))
+    }
+    return [
+        Wanted(manifest=one.manifest, count=1 if (count := manifests.replicas(one.manifest)) is None else count)
+        for one in chosen
+        if one.is_absent
+        and kinds.of(one.manifest).key == _REPLICA_SET.key
+        and manifests.namespace(one.manifest) not in changing
+    ]
+
+
 async def stages_after(context: StageContext) -> tuple[PlannedStage, ...]:
-    """The stages that follow, one after the other. Raises Refused, ApiFailure."""
+    """The stages that follow, one after the other. Raises Refused."""
     strategy = traffic_of(context.stage.context).strategy
     if strategy not in (_HIGHLANDER, *_BLUE_GREEN):
         return ()
@@ -77,7 +105,7 @@ async def stages_after(context: StageContext) -> tuple[PlannedStage, ...]:
 
 async def _before(objects: Objects, new: JsonObject) -> list[JsonObject]:
     moniker = annotations.moniker(new)
-    there = await objects.list(_REPLICA_SET, manifests.namespace(new))
+    there = await patiently(partial(objects.list, _REPLICA_SET, manifests.namespace(new)))
     found = targets.of_cluster(there, moniker.app or "", moniker.cluster or "")
     return [one for one in found if manifests.name(one) != manifests.name(new)]
 

@@ -19,8 +19,10 @@ _LARGEST_COPY = 200_000
 _KUBECTL = "kubectl-client-side-apply"
 
 
-async def submit(objects: Objects, manifest: JsonObject, way: Way, *, effect: str) -> JsonObject:
-    """The object as the API server has it now. Raises Refused, ApiFailure."""
+async def submit(
+    objects: Objects, manifest: JsonObject, way: Way, *, effect: str, is_absent: bool = False
+) -> JsonObject:
+    """The object as the API server has it now; `is_absent`: nobody but ourselves can have made it. Raises Refused, ApiFailure."""
     if manifests.has_generated_name(manifest):
         return await _create_once(objects, manifest, effect)
     match way:
@@ -34,7 +36,7 @@ async def submit(objects: Objects, manifest: JsonObject, way: Way, *, effect: st
             kept = _remembered(manifest, annotations.APPLIED)
             return await objects.apply(kept, is_forced=way is Way.SERVER_SIDE_FORCED)
         case _:
-            return await _apply(objects, manifest)
+            return await _apply(objects, manifest, is_absent=is_absent)
 
 
 async def is_applied(objects: Objects, manifest: JsonObject, way: Way, *, effect: str) -> bool | None:
@@ -52,8 +54,8 @@ async def is_applied(objects: Objects, manifest: JsonObject, way: Way, *, effect
     return None if copy is None else manifests.annotations(there).get(annotation) == copy
 
 
-async def _apply(objects: Objects, manifest: JsonObject) -> JsonObject:
-    there = await objects.get(manifests.coordinates(manifest))
+async def _apply(objects: Objects, manifest: JsonObject, *, is_absent: bool = False) -> JsonObject:
+    there = None if is_absent else await objects.get(manifests.coordinates(manifest))
     if there is not None:
         await _take_over(objects, there)
     return await objects.apply(_remembered(manifest, annotations.LAST_APPLIED), is_forced=True)

@@ -12,7 +12,18 @@ from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import annotations, asking, diagnosing, manifests, resolving, stability, traffic
+from gennaker.plugins.kubernetes import (
+    annotations,
+    asking,
+    changing,
+    diagnosing,
+    kinds,
+    manifests,
+    resolving,
+    stability,
+    traffic,
+)
+from gennaker.plugins.kubernetes.changing import Change
 from gennaker.plugins.kubernetes.kinds import Can, Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects
@@ -49,44 +60,51 @@ async def _switch(context: TaskContext, patch: Patch) -> TaskResult:
                 remedy="Name a workload: `replicaSet web-v001`.",
             )
         )
-    workload = await resolving.live(objects, where)
-    given = tuple(foreign.text(one) for one in foreign.items(own.get("loadBalancers")))
-    for name in given or annotations.load_balancers(workload):
-        service = await resolving.live(objects, traffic.coordinates(name, where.namespace))
+    for service in await _services(objects, own, where):
         # Read again for each: what one adds another may replace.
-        await _patch(objects, where, await resolving.live(objects, where), service, patch)
-        if where.kind.name == "replicaSet":
-            await _patch_pods(objects, workload, service, patch)
+        workload = await resolving.live(objects, where)
+        await _change(workload, service, patch).make(objects)
+        pods = await _pods(objects, workload)
+        switches = [partial(_make_if_there, objects, _change(pod, service, patch)) for pod in pods]
+        await asking.several(switches, at_a_time=_AT_A_TIME)
     names: JsonObject = {stability.NAMES: {where.namespace: [where.full_name]}}
     return Done(context=names, outputs=names)
 
 
-async def _patch_pods(objects: Objects, workload: JsonObject, service: JsonObject, patch: Patch) -> None:
-    pods = await objects.list(Kind("pod"), manifests.namespace(workload))
-    own = diagnosing.own_pods(workload, pods)
-    switches = [
-        partial(_patch, objects, manifests.coordinates(pod), pod, service, patch, may_be_gone=True) for pod in own
-    ]
-    await asking.several(switches, at_a_time=_AT_A_TIME)
+async def _services(objects: Objects, own: JsonObject, where: Coordinates) -> list[JsonObject]:
+    given = tuple(foreign.text(one) for one in foreign.items(own.get("loadBalancers")))
+    named = given or annotations.load_balancers(await resolving.live(objects, where))
+    return [await resolving.live(objects, traffic.coordinates(name, where.namespace)) for name in named]
 
 
-async def _patch(  # noqa: PLR0917 - one call with all that it needs
-    objects: Objects,
-    where: Coordinates,
-    live: JsonObject,
-    service: JsonObject,
-    patch: Patch,
-    *,
-    may_be_gone: bool = False,
-) -> None:
-    operations = patch(live, service)
-    if not operations:
-        return
+async def _pods(objects: Objects, workload: JsonObject) -> list[JsonObject]:
+    """Those that take no more notice of the workload's template."""
+    if kinds.of(workload).name != "replicaSet":
+        return []
+    return diagnosing.own_pods(workload, await objects.list(Kind("pod"), manifests.namespace(workload)))
+
+
+def _change(live: JsonObject, service: JsonObject, patch: Patch) -> Change:
+    return Change(where=manifests.coordinates(live), patch=[*patch(live, service)], merge="json")
+
+
+async def _make_if_there(objects: Objects, change: Change) -> None:
     try:
-        await objects.patch(where, [*operations], merge="json")
+        await change.make(objects)
     except Refused:
-        if not may_be_gone or await objects.get(where) is not None:
+        if await objects.get(change.where) is not None:
             raise
+
+
+def _changes(patch: Patch) -> changing.Find:
+    async def find(context: TaskContext, objects: Objects) -> list[Change]:
+        where = resolving.target(context.stage.context)
+        workload = await resolving.live(objects, where)
+        meant = [workload, *await _pods(objects, workload)]
+        services = await _services(objects, context.stage.context, where)
+        return [_change(one, service, patch) for service in services for one in meant]
+
+    return find
 
 
 enabling = stability.waiting_for_it(
@@ -95,7 +113,11 @@ enabling = stability.waiting_for_it(
         label="Enable (Manifest)",
         about=__doc__,
         spec=Spec,
-        tasks=(resolving.task, asking.task("enableManifest", enable), stability.task),
+        tasks=(
+            resolving.task,
+            asking.task("enableManifest", enable, stop=changing.stopped(_changes(traffic.enabling))),
+            stability.task,
+        ),
         restart_clears=resolving.RESTART_CLEARS,
     )
 )
@@ -105,7 +127,11 @@ disabling = stability.waiting_for_it(
         label="Disable (Manifest)",
         about=__doc__,
         spec=Spec,
-        tasks=(resolving.task, asking.task("disableManifest", disable), stability.task),
+        tasks=(
+            resolving.task,
+            asking.task("disableManifest", disable, stop=changing.stopped(_changes(traffic.disabling))),
+            stability.task,
+        ),
         restart_clears=resolving.RESTART_CLEARS,
     )
 )

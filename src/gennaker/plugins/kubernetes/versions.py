@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import JsonObject, encode_sorted
 from gennaker.plugins.kubernetes import annotations, kinds, manifests
 from gennaker.plugins.kubernetes.kinds import NO_CUSTOM_KINDS, CustomKinds
 
-_VERSION = re.compile(r"v\+?([0-9]+)")
+_VERSION = re.compile(r"v\+?([0-9]{1,18})")
+_GREATEST = 2**31 - 1
+"""Greater ones are no versions, as in Spinnaker."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +39,17 @@ def is_versioned(manifest: JsonObject, *, requested: bool | None = None, custom:
     return custom.of(kinds.of(manifest)).is_versioned if requested is None else requested
 
 
-def choose(manifest: JsonObject, prior: Iterable[JsonObject]) -> Version:
-    """The version for a manifest after artifact substitution, among the live objects of its kind and namespace."""
-    versions = versions_of(manifests.name(manifest), prior)
+def choose(manifest: JsonObject, prior: Iterable[JsonObject], *, taken: int = -1) -> Version:
+    """The version for a manifest after artifact substitution, among the live objects of its kind and namespace.
+
+    `taken`: the greatest number that somebody else is about to use.
+    """
+    versions, content = versions_of(manifests.name(manifest), prior), _content(manifest)
     for number, one in versions:
         applied = annotations.last_applied(one)
-        if applied is not None and _content(applied) == _content(manifest):
+        if applied is not None and _content(applied) == content:
             return Version(number=number, is_reused=True)
-    return Version(number=max((number for number, _ in versions), default=-1) + 1)
+    return Version(number=max(taken, *(number for number, _ in versions), -1) + 1)
 
 
 def newest(name: str, prior: Iterable[JsonObject]) -> str | None:
@@ -83,10 +88,10 @@ def surplus(manifest: JsonObject, objects: Sequence[JsonObject]) -> tuple[JsonOb
     """What `max-version-history` lets go: the oldest of this manifest's artifact beyond so many."""
     keeps = annotations.strategy(manifest).max_version_history
     own = annotations.artifact(manifest)
-    if keeps is None or own is None:
+    if keeps is None or keeps < 0 or own is None:
         return ()
     fitting = [one for one in sorted(objects, key=manifests.created) if _is_of(one, own.name)]
-    return tuple(fitting[: max(0, len(fitting) - max(0, keeps))])
+    return tuple(fitting[: max(0, len(fitting) - keeps)])
 
 
 def _is_of(one: JsonObject, name: str | None) -> bool:
@@ -96,8 +101,10 @@ def _is_of(one: JsonObject, name: str | None) -> bool:
 
 def _number(version: str | None) -> int | None:
     found = _VERSION.fullmatch(version or "")
-    return int(found[1]) if found else None
+    number = int(found[1]) if found else None
+    return number if number is not None and number <= _GREATEST else None
 
 
-def _content(manifest: JsonObject) -> JsonObject:
-    return {key: value for key, value in manifest.items() if key != "metadata"}
+def _content(manifest: JsonObject) -> bytes:
+    """Encoded: for Python `true` is 1, and 1 is 1.0."""
+    return encode_sorted({key: value for key, value in manifest.items() if key != "metadata"})

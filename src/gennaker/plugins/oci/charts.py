@@ -7,7 +7,7 @@ from pathlib import Path
 from gennaker.interfaces.artifacts import ArtifactUnavailable
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.services import Services
-from gennaker.model import foreign
+from gennaker.model import foreign, semantic_versions
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport.images import layout as layouts
@@ -15,6 +15,7 @@ from gennaker.transport.images import manifests
 
 _LARGEST_BYTES = 20_000_000
 _TOO_MANY = 429
+_NAME_IT = "Name one of its repositories."
 
 
 class ChartImages:
@@ -34,10 +35,28 @@ class ChartImages:
             try:
                 digest = await self._registry.pull(repository, tag, layout)
             except Refused as refused:
-                if refused.status >= 500 or refused.status == _TOO_MANY:
-                    raise ArtifactUnavailable(str(refused)) from refused
-                raise Refused(*(_of_artifact(one) for one in refused.problems), status=refused.status) from refused
+                raise _as_artifacts(refused) from refused
             return await asyncio.to_thread(_first_layer, layout, digest, f"{repository}:{tag}")
+
+    async def artifact_names(self) -> tuple[str, ...]:
+        """Every repository that the registry lists, charts or not: it doesn't say which is one."""
+        try:
+            found = await self._registry.repositories()
+        except Refused as refused:
+            raise _as_artifacts(refused) from refused
+        return tuple(sorted(f"{self._registry.host}/{one}" for one in found))
+
+    async def artifact_versions(self, name: str) -> tuple[str, ...]:
+        """The repository's tags; the registry's host may be left out of the name."""
+        repository = name.removeprefix("oci://").removeprefix(f"{self._registry.host}/")
+        try:
+            found = await self._registry.tags(repository)
+        except Refused as refused:
+            raise _as_artifacts(refused) from refused
+        if not found:
+            message = f"The registry of {self.name} has no chart {name!r}."
+            raise Refused(Problem(code="artifact.no_chart", message=message, remedy=_NAME_IT), status=404)
+        return semantic_versions.newest_first(found)
 
     def _named(self, artifact: JsonObject) -> tuple[str, str]:
         name, version = foreign.text_at(artifact, "name"), foreign.text_at(artifact, "version")
@@ -66,6 +85,12 @@ def _first_layer(layout: Path, digest: str, name: str) -> bytes:
         said = f"its first layer is larger than {_LARGEST_BYTES:,} bytes" if layers else "it has no layer"
         raise Refused(Problem(code="artifact.no_chart", message=f"{name} is no chart: {said}."))
     return layouts.read_blob(layout, layers[0].digest)
+
+
+def _as_artifacts(refused: Refused) -> Refused | ArtifactUnavailable:
+    if refused.status >= 500 or refused.status == _TOO_MANY:
+        return ArtifactUnavailable(str(refused))
+    return Refused(*(_of_artifact(one) for one in refused.problems), status=refused.status)
 
 
 def _of_artifact(problem: Problem) -> Problem:

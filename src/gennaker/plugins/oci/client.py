@@ -28,7 +28,10 @@ _ACCEPT = {"accept": ", ".join(manifests.MEDIA_TYPES)}
 _CHUNK_BYTES = 1 << 20
 _PAGES = 10_000
 """More than any registry has; ends the listing of one that links in a circle."""
-_LINK = re.compile(r'<([^>]*)>\s*;[^,]*rel\s*=\s*"?next"?', re.IGNORECASE)
+_LIST_BYTES = 64 * (1 << 20)
+"""Of all pages of a list together: a million names."""
+_LINK = re.compile(r'<([^<>]*+)>\s*;[^,<]*rel\s*=\s*"?next"?', re.IGNORECASE)
+"""Without `<` in its parts: a registry's header of 30,000 of them would be looked through as often."""
 
 
 class _Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,13 +111,13 @@ class RegistryClient:
         """Uploads what the registry doesn't have yet, then the manifest under the tag; returns the digest."""
         if not manifests.is_tag(tag):
             raise refused("manifest_invalid", f"{tag!r} is no tag.", 400)
-        async with self._deadline("pushed"):
+        async with self._deadline("The image was not pushed"):
             await self._push(layout, digest, _checked(repository), tag)
         return digest
 
     async def pull(self, repository: str, reference: str, layout: Path) -> str:
         """Fetches an image for this machine's platform into a layout; returns its manifest's digest."""
-        async with self._deadline("pulled"):
+        async with self._deadline("The image was not pulled"):
             await asyncio.to_thread(layouts.prepare, layout)
             found = await self._manifest(repository, reference)
             if found is None:
@@ -128,7 +131,12 @@ class RegistryClient:
             return own.digest
 
     async def _pages(self, path: str, *, scope: str) -> tuple[_Listing, ...]:
+        async with self._deadline("The list was not read"):
+            return await self._all_pages(path, scope=scope)
+
+    async def _all_pages(self, path: str, *, scope: str) -> tuple[_Listing, ...]:
         pages: list[_Listing] = []
+        size = 0
         url = self._session.address(f"/v2/{path}").copy_merge_params({"n": str(self._account.page_size)})
         while len(pages) < _PAGES:
             response = await self._get(url, scope)
@@ -141,6 +149,9 @@ class RegistryClient:
             except msgspec.MsgspecError as error:
                 message = f"The registry {self.host} gave a list that can't be read: {error}."
                 raise refused("unsupported", message, 502) from error
+            size += len(response.body)
+            if size > _LIST_BYTES:
+                raise refused("unsupported", f"The list {path} of the registry {self.host} is too large.", 502)
             link = _LINK.search(response.headers.get("link", ""))
             if link is None:
                 return tuple(pages)
@@ -278,9 +289,9 @@ class RegistryClient:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
-            message = f"The image was not {what} within {seconds:g} s ({self.host})."
+            message = f"{what} within {seconds:g} s ({self.host})."
             raise refused(
-                "unreachable", message, 503, "Look at the line to the registry, or allow more time."
+                "unreachable", message, 504, "Look at the line to the registry, or allow more time."
             ) from error
 
 

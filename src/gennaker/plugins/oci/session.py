@@ -3,6 +3,7 @@
 Temporary      worth trying again in a moment; `retried` does, and raises the Refused inside when it gives up
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,8 +15,8 @@ import stamina
 
 from gennaker.model.codec import decode
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.oci.sign_in import Credentials, SignIn
-from gennaker.transport import tls
+from gennaker.plugins.oci.sign_in import Credentials, SignIn, bounded
+from gennaker.transport import handshakes, tls
 
 _TEMPORARY = frozenset({429, 500, 502, 503, 504})
 _ANSWER_LIMIT_BYTES = 16 * (1 << 20)
@@ -36,8 +37,10 @@ class RegistryAccount(msgspec.Struct, frozen=True, kw_only=True):
     page_size: int = 100
     read_timeout: timedelta = timedelta(seconds=60)
     """Between two pieces of an answer (Clouddriver's clientTimeoutMillis)."""
+    answer_timeout: timedelta = timedelta(minutes=2)
+    """For one page of a list, or one manifest, in all: one that comes byte by byte would keep whoever asked for hours."""
     transfer_timeout: timedelta = timedelta(minutes=15)
-    """For one push or pull in all."""
+    """For one push, one pull or all pages of one list."""
 
 
 class Temporary(Exception):
@@ -73,12 +76,18 @@ class Session:
     def __init__(self, account: RegistryAccount, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         """`transport` replaces the network in tests."""
         self.url = _base_url(account.address)
+        self._answer_seconds = account.answer_timeout.total_seconds()
         timeout = httpx2.Timeout(account.read_timeout.total_seconds(), connect=5.0)
         # No proxies or .netrc from the environment: who is called with which password is decided here. Blobs must come
         # as they are, or their digests would be of something else.
         headers = {"user-agent": "gennaker", "accept-encoding": "identity"}
         self._client = httpx2.AsyncClient(
-            trust_env=False, verify=tls.trusted(), timeout=timeout, transport=transport, headers=headers
+            trust_env=False,
+            verify=tls.trusted(),
+            timeout=timeout,
+            transport=transport,
+            headers=headers,
+            event_hooks=handshakes.HOOKS,
         )
         self._sign_in = SignIn(self._client, self.url, account.credentials)
 
@@ -106,8 +115,15 @@ class Session:
 
         Raises Temporary and Refused.
         """
-        async with self.stream(method, path, scope=scope, headers=headers, body=body) as response:
-            return await whole(response)
+        is_read = method in ("GET", "HEAD")  # what is sent may be large: whoever sends it says how long that may take
+        try:
+            async with (
+                asyncio.timeout(self._answer_seconds if is_read else None),
+                self.stream(method, path, scope=scope, headers=headers, body=body) as response,
+            ):
+                return await whole(response)
+        except TimeoutError as error:
+            raise Temporary(_too_slow(self.url, self._answer_seconds)) from error
 
     @asynccontextmanager
     async def stream(
@@ -188,12 +204,10 @@ def refused(code: str, message: str, status: int, remedy: str = "") -> Refused:
 
 async def whole(response: httpx2.Response) -> Answer:
     """Reads an answer that is small by its kind. Raises Refused where it isn't."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _ANSWER_LIMIT_BYTES:
-            raise refused("unsupported", f"The registry's answer to {response.url} is too large.", 502)
-    return Answer(status=response.status_code, headers=response.headers, body=bytes(body))
+    body = await bounded(response, _ANSWER_LIMIT_BYTES)
+    if body is None:
+        raise refused("unsupported", f"The registry's answer to {response.url} is too large.", 502)
+    return Answer(status=response.status_code, headers=response.headers, body=body)
 
 
 def unexpected(answer: Answer, what: str) -> Refused:
@@ -221,6 +235,11 @@ def _unreachable(url: httpx2.URL, error: httpx2.HTTPError) -> Refused:
     reason = str(error) or type(error).__name__
     message = f"The registry {url.netloc.decode('ascii')} can't be reached: {reason}."
     return refused("unreachable", message, 503, "Look whether it runs and whether the account's address is right.")
+
+
+def _too_slow(url: httpx2.URL, seconds: float) -> Refused:
+    message = f"The registry {url.netloc.decode('ascii')} gave no complete answer within {seconds:g} s."
+    return refused("unreachable", message, 503, "Look whether it runs and at the line to it.")
 
 
 def _base_url(address: str) -> httpx2.URL:

@@ -12,11 +12,13 @@ import httpx2
 import msgspec
 
 from gennaker.model.codec import JsonObject, decode
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 
-_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]++))')
+"""Begins nowhere within a name and takes nothing back: a header of 30,000 letters held everything up for 27 s."""
 _TOKEN_KEYS = ("bearer_token", "token", "access_token")
 _LIMIT_BYTES = 1_000_000
+_NOT_NOW = frozenset({429, 500, 502, 503, 504})
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,17 +75,18 @@ class SignIn:
         wanted = {"service": challenge.service, "scope": challenge.scope or scope}
         auth = httpx2.BasicAuth(self._credentials.username, self._credentials.password) if self._credentials else None
         try:
-            response = await self._client.get(
-                realm, params={key: value for key, value in wanted.items() if value}, auth=auth, follow_redirects=False
-            )
+            params = {key: value for key, value in wanted.items() if value}
+            async with self._client.stream("GET", realm, params=params, auth=auth, follow_redirects=False) as response:
+                content = await bounded(response, _LIMIT_BYTES)
         except httpx2.HTTPError as error:
             raise _refused(
-                f"the token service {realm.host} can't be reached: {str(error) or type(error).__name__}", 502
+                f"the token service {realm.host} can't be reached: {str(error) or type(error).__name__}", UNAVAILABLE
             ) from error
-        if response.status_code != 200 or len(response.content) > _LIMIT_BYTES:
-            raise _refused(f"the token service {realm.host} answered {response.status_code}", 401)
+        if response.status_code != 200 or content is None:
+            status = UNAVAILABLE if response.status_code in _NOT_NOW else 401
+            raise _refused(f"the token service {realm.host} answered {response.status_code}", status)
         try:
-            answer: JsonObject = decode(response.content, dict)
+            answer: JsonObject = decode(content, dict)
         except msgspec.DecodeError as error:
             raise _refused(f"the token service {realm.host} gave an answer that can't be read", 502) from error
         token = next((answer[key] for key in _TOKEN_KEYS if answer.get(key)), None)
@@ -101,6 +104,16 @@ class SignIn:
         if self._registry.scheme == "https" and realm.scheme == "http":
             raise _refused(f"it wants the password sent to {realm} without encryption", 502)
         return realm
+
+
+async def bounded(response: httpx2.Response, most: int) -> bytes | None:
+    """The whole body, once it is unpacked; None: it has more bytes."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > most:
+            return None
+    return bytes(body)
 
 
 def _challenge(headers: list[str]) -> _Challenge | None:

@@ -19,10 +19,11 @@ from pathlib import Path
 import httpx2
 import msgspec
 
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routing
 from gennaker.model.codec import Json, JsonObject, encode
 from gennaker.plugins.proxies import sockets
-from gennaker.plugins.proxies.program import Unanswered, Wanted
+from gennaker.plugins.proxies.program import Unanswered, Wanted, read
 from gennaker.plugins.proxies.records import ProxyRecord, resting
 
 _SOCKET = "admin.sock"
@@ -77,6 +78,8 @@ class _Address(msgspec.Struct, frozen=True):
 
 class _Health(msgspec.Struct, frozen=True):
     eds_health_status: str = ""
+    failed_active_health_check: bool = False
+    failed_outlier_check: bool = False
 
 
 class _Host(msgspec.Struct, frozen=True):
@@ -90,6 +93,11 @@ class _Host(msgspec.Struct, frozen=True):
         """`host:port`."""
         at = self.address.socket_address
         return f"[{at.address}]:{at.port_value}" if ":" in at.address else f"{at.address}:{at.port_value}"
+
+    @property
+    def is_put_out(self) -> bool:
+        """Whether Envoy itself has stopped sending requests there."""
+        return self.health_status.failed_active_health_check or self.health_status.failed_outlier_check
 
     @property
     def weighted(self) -> tuple[int, bool]:
@@ -197,6 +205,15 @@ class Envoy:
                 counts[host.name] += next((int(stat.value) for stat in host.stats if stat.name == "rq_active"), 0)
         return dict[str, int | None](counts)
 
+    async def states(self, folder: Path, record: ProxyRecord) -> Mapping[str, Health]:
+        """The endpoints that aren't draining, but those that only get copies; Down where a check of Envoy's has put one out."""
+        found: dict[str, Health] = {}
+        for cluster, hosts in (await _hosts(folder)).items():
+            for host in hosts if cluster != _MIRRORED else ():
+                if host.weighted[1]:
+                    found[host.name] = Health.DOWN if host.is_put_out else found.get(host.name, Health.UP)
+        return found
+
 
 def _wanted(record: ProxyRecord) -> dict[str, tuple[int, bool]]:
     """Weight of each endpoint that is split by weight, and whether it gets new requests."""
@@ -244,7 +261,7 @@ async def _bring_about(folder: Path, record: ProxyRecord, sides: _Sides) -> None
 
 async def _has_routes(folder: Path, record: ProxyRecord) -> bool:
     answer = await _asked(folder, "config_dump?resource=dynamic_route_configs")
-    configs = msgspec.json.decode(answer.content, type=_RouteConfigs).configs if answer.is_success else ()
+    configs = read(answer.content, _RouteConfigs).configs if answer.is_success else ()
     versions = {one.version_info for one in configs}
     # Nothing: it was started by a version that had none.
     return _routes(record)["version_info"] in versions or not (versions or any(_sides(record).values()))
@@ -253,7 +270,7 @@ async def _has_routes(folder: Path, record: ProxyRecord) -> bool:
 async def _hosts(folder: Path) -> dict[str, tuple[_Host, ...]]:
     """The endpoints as Envoy has them, by cluster. Raises Unanswered."""
     answer = await _asked(folder, "clusters?format=json")
-    clusters = msgspec.json.decode(answer.content, type=_Clusters).cluster_statuses
+    clusters = read(answer.content, _Clusters).cluster_statuses
     return {cluster.name: cluster.host_statuses for cluster in clusters}
 
 
@@ -265,7 +282,7 @@ async def _asked(folder: Path, question: str) -> httpx2.Response:
             transport = httpx2.AsyncHTTPTransport(uds=path, trust_env=False, verify=False)
             async with httpx2.AsyncClient(transport=transport, timeout=_TIMEOUT_SECONDS) as client:
                 return await client.get(f"http://envoy/{question}")
-    except httpx2.TransportError as error:
+    except (httpx2.TransportError, OSError) as error:
         raise Unanswered(str(error) or type(error).__name__) from error
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routing
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.proxies import problems, sockets
@@ -34,6 +35,8 @@ _LARGEST_WEIGHT = 256
 _TIMEOUT_SECONDS = 10.0
 _LINE_BYTES = 8_000
 """Of several commands together: HAProxy takes 16 kB."""
+_SHOWN = 100
+"""Of an answer that can't be read."""
 _OF_SERVERS = "pool-purge-delay 3s"
 """Shorter than servers keep idle connections (uvicorn 5 s, Node 5 s)."""
 
@@ -72,6 +75,8 @@ class _Server(msgspec.Struct, frozen=True, kw_only=True):
 
     weight: int
     is_ready: bool
+    is_down: bool
+    """By a check, or by whoever looks after HAProxy."""
     under_way: int
 
 
@@ -154,6 +159,16 @@ class HAProxy:
             for name, server in servers.items():
                 found[_address(name)] += server.under_way
         return dict[str, int | None](found)
+
+    async def states(self, folder: Path, record: ProxyRecord) -> Mapping[str, Health]:
+        """Those that the bank in use has; a server that is down anywhere is."""
+        used, backends = await _bank_in_use(folder), await _backends(folder)
+        found: dict[str, Health] = {}
+        for part in _PARTS:
+            for name, server in backends.get(_name(used, part), {}).items():
+                if server.is_ready and server.weight and found.get(_address(name)) is not Health.DOWN:
+                    found[_address(name)] = Health.DOWN if server.is_down else Health.UP
+        return found
 
 
 def _wanted(record: ProxyRecord) -> _Wanted:
@@ -254,14 +269,31 @@ def _address(name: str) -> str:
 
 
 async def _backends(folder: Path) -> dict[str, dict[str, _Server]]:
-    """The servers of each backend by name."""
+    """The servers of each backend by name. Raises Unanswered."""
     said = await _asked(folder, "show stat -1 4 -1")
+    rows = csv.reader(said.removeprefix("# ").splitlines())
     found: dict[str, dict[str, _Server]] = {}
-    for row in csv.DictReader(said.removeprefix("# ").splitlines()):
-        found.setdefault(row["pxname"], {})[row["svname"]] = _Server(
-            weight=int(row["weight"]), is_ready=row["status"] != "MAINT", under_way=int(row["scur"])
-        )
+    try:
+        header = next(rows, [])
+        for row in filter(None, rows):
+            backend, name, server = _server_of(dict(zip(header, row, strict=False)))
+            found.setdefault(backend, {})[name] = server
+    except (csv.Error, KeyError, ValueError) as error:
+        raise Unanswered(f"its statistics can't be read ({said[:_SHOWN]!r})") from error
+    if "pxname" not in header:
+        raise Unanswered(f"it gives no statistics ({said[:_SHOWN]!r})")
     return found
+
+
+def _server_of(row: Mapping[str, str]) -> tuple[str, str, _Server]:
+    """A server with the names of its backend and its own. Raises KeyError, ValueError."""
+    server = _Server(
+        weight=int(row["weight"]),
+        is_ready=row["status"] != "MAINT",
+        is_down=row["status"].startswith(("DOWN", "NOLB")),
+        under_way=int(row["scur"]),
+    )
+    return row["pxname"], row["svname"], server
 
 
 async def _bank_in_use(folder: Path) -> str:
@@ -289,7 +321,7 @@ async def _asked(folder: Path, command: str) -> str:
         raise Unanswered(str(error)) from error
     try:
         writer.write(f"{command}\n".encode())
-        return (await asyncio.wait_for(reader.read(-1), _TIMEOUT_SECONDS)).decode()
+        return (await asyncio.wait_for(reader.read(-1), _TIMEOUT_SECONDS)).decode(errors="replace")
     except (OSError, TimeoutError) as error:
         raise Unanswered(str(error) or type(error).__name__) from error
     finally:

@@ -33,12 +33,13 @@ from pathlib import Path
 import msgspec
 
 from gennaker.interfaces import traffic
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routing
 from gennaker.model.codec import encode
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.proxies import connections
 from gennaker.plugins.proxies.program import Unanswered, Wanted
-from gennaker.plugins.proxies.records import ProxyRecord
+from gennaker.plugins.proxies.records import ProxyRecord, in_traffic
 
 _DIGITS = 4
 _SLOTS = 10**_DIGITS
@@ -180,6 +181,10 @@ class Nginx:
     async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
         """Its open connections."""
         return await asyncio.to_thread(connections.by_address, (*record.addresses, *record.leaving), pid)
+
+    async def states(self, folder: Path, record: ProxyRecord) -> Mapping[str, Health]:
+        """It can't be asked: those that should get requests."""
+        return dict.fromkeys(in_traffic(record), Health.UNKNOWN)
 
 
 def _parts(record: ProxyRecord) -> _Parts:

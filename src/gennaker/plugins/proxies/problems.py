@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 
+from gennaker.model import foreign
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.proxies.program import Wanted
 
@@ -15,7 +16,7 @@ def refuse_names(addresses: Iterable[str]) -> None:
             ipaddress.ip_address(host.strip("[]"))
         except ValueError as error:
             raise Refused(_not_an_address(address)) from error
-        if not port.isdigit():
+        if not foreign.port(port):
             raise Refused(_not_an_address(address))
 
 

@@ -6,11 +6,13 @@ import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routing
+from gennaker.model.codec import decode
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.proxies.records import ProxyRecord
 from gennaker.transport import processes
@@ -19,8 +21,19 @@ _OF_ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin")
 """Where Debian puts servers, and where an ordinary user's PATH doesn't look."""
 
 
+_Answer = TypeVar("_Answer")
+
+
 class Unanswered(Exception):
     """The program doesn't answer, or not yet."""
+
+
+def read(answer: bytes, kind: type[_Answer]) -> _Answer:
+    """What a program has answered. Raises Unanswered for what can't be read so."""
+    try:
+        return decode(answer, kind)
+    except msgspec.DecodeError as error:
+        raise Unanswered(f"its answer can't be read: {error}") from error
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +77,10 @@ class ProxyProgram(Protocol):
 
     async def in_flight(self, folder: Path, record: ProxyRecord, pid: int) -> Mapping[str, int | None]:
         """Requests under way by address, also of those that are leaving; None: it can't be told. Raises Unanswered."""
+        ...
+
+    async def states(self, folder: Path, record: ProxyRecord) -> Mapping[str, Health]:
+        """As the port TellsHealth. Raises Unanswered."""
         ...
 
 

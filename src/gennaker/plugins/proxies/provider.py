@@ -16,10 +16,12 @@ import msgspec
 import structlog
 
 from gennaker.interfaces import load_balancer_problems, traffic
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
+from gennaker.model import foreign
 from gennaker.model.codec import to_json
 from gennaker.model.problems import Refused
 from gennaker.plugins.proxies import problems, program
@@ -76,7 +78,7 @@ class ProxyProvider:
         )
 
     async def ensure(self, load_balancer: str, address: str | None = None) -> LoadBalancer:
-        """Creates it if it isn't there, at the address given here or in the settings, or a free one."""
+        """Creates it if it isn't there, at the address given here or in the settings, or a free one; settings alone move one that is."""
         async with self._lock:
             record = await self._ensured(load_balancer, address)
             return (await self._bring_about(record)).as_seen()
@@ -110,6 +112,17 @@ class ProxyProvider:
             **listed,
             **{one: count for one, count in (await self._counts(record)).items() if count != 0 or one in listed},
         }
+
+    async def health(self, load_balancer: str) -> Mapping[str, Health]:
+        """Nobody where no process lives."""
+        record = await self._known(load_balancer)
+        status = await self._processes.status(_run_name(record))
+        if status is None or status.pid is None:
+            return {}
+        try:
+            return await self._program.states(self._folder(record), record)
+        except Unanswered as error:
+            raise Refused(problems.silent(self._program.wanted, str(error)), status=502) from error
 
     async def remove(self, load_balancer: str) -> None:
         """Removes it and ends its process; requests under way have a few seconds to end."""
@@ -156,14 +169,15 @@ class ProxyProvider:
         if not _NAME.fullmatch(name):
             raise Refused(load_balancer_problems.bad_name(name))
         record = await self._record(name)
-        wish = address or (self._configured[name].address if name in self._configured else "")
+        configured = self._configured[name].address if name in self._configured else ""
+        wish = (address if record is None else None) or configured
         if record is not None and wish in ("", record.address):
             return record
         chosen = wish or await self._free_address(name)
         host, _, port = chosen.rpartition(":")
-        if not port.isdigit() or not host:
+        if (number := foreign.port(port)) is None or not host:
             raise Refused(load_balancer_problems.bad_address(name, chosen))
-        await self._refuse_taken(name, host.strip("[]"), int(port))
+        await self._refuse_taken(name, host.strip("[]"), number)
         if record is None:
             return await self._keep(ProxyRecord(name=name, address=chosen))
         await self._processes.stop(_run_name(record))

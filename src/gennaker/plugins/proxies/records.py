@@ -55,6 +55,12 @@ class ProxyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return found if most <= largest else traffic.rounded(found, sum(found.values()) * largest // most)
 
 
+def in_traffic(record: ProxyRecord) -> frozenset[str]:
+    """Addresses that are to get new requests, by weight or by routes."""
+    routed = (address for _, share in record.routed for address in share.addresses)
+    return frozenset((*traffic.turns(record.shares), *routed))
+
+
 def resting(record: ProxyRecord) -> tuple[str, ...]:
     """Addresses that get no new requests and may still have some under way."""
     serving = traffic.turns(record.shares)

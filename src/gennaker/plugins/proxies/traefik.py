@@ -16,11 +16,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
+import msgspec
 
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routing
 from gennaker.model.codec import JsonObject, encode
 from gennaker.plugins.proxies import connections
-from gennaker.plugins.proxies.program import Unanswered, Wanted
+from gennaker.plugins.proxies.program import Unanswered, Wanted, read
 from gennaker.plugins.proxies.records import ProxyRecord
 from gennaker.transport import ports
 
@@ -35,6 +37,14 @@ _COPIES = "copies"
 _TRANSPORT = "once"
 _LARGEST_WEIGHT = 10_000
 _TIMEOUT_SECONDS = 10.0
+
+
+class _Service(msgspec.Struct, frozen=True, rename="camel"):
+    """As its interface tells it."""
+
+    name: str
+    server_status: dict[str, str] = {}
+    """`UP` or `DOWN` by URL."""
 
 
 class Traefik:
@@ -71,18 +81,36 @@ class Traefik:
         """Its open connections."""
         return await asyncio.to_thread(connections.by_address, (*record.addresses, *record.leaving), pid)
 
+    async def states(self, folder: Path, record: ProxyRecord) -> Mapping[str, Health]:
+        """The servers of all services but those that only get copies."""
+        answer = await _asked(folder, "services?per_page=1000")
+        if answer.status_code != httpx2.codes.OK:
+            raise Unanswered(f"it answers {answer.status_code} when it is asked for its services")
+        copies = f"{_COPIES}@file"
+        found: dict[str, Health] = {}
+        for service in read(answer.content, tuple[_Service, ...]):
+            for url, said in service.server_status.items() if service.name != copies else ():
+                address = url.removeprefix("http://")
+                found[address] = Health.DOWN if said == "DOWN" else found.get(address, Health.UP)
+        return found
+
 
 async def _refuse_old(folder: Path, record: ProxyRecord) -> None:
     """Raises Unanswered while Traefik has other routes than these."""
-    port = (folder / _PORT).read_text()
-    try:
-        # On loopback, without TLS: reading certificates would take longer than the answer.
-        async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=_TIMEOUT_SECONDS) as client:
-            answer = await client.get(f"http://127.0.0.1:{port}/api/http/routers/{_main_router(record)}@file")
-    except httpx2.TransportError as error:
-        raise Unanswered(str(error) or type(error).__name__) from error
+    answer = await _asked(folder, f"routers/{_main_router(record)}@file")
     if answer.status_code != httpx2.codes.OK:
         raise Unanswered("it has not taken its new routes yet")
+
+
+async def _asked(folder: Path, question: str) -> httpx2.Response:
+    """What its interface says. Raises Unanswered."""
+    try:
+        port = (folder / _PORT).read_text()
+        # On loopback, without TLS: reading certificates would take longer than the answer.
+        async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=_TIMEOUT_SECONDS) as client:
+            return await client.get(f"http://127.0.0.1:{port}/api/http/{question}")
+    except (httpx2.TransportError, OSError) as error:
+        raise Unanswered(str(error) or type(error).__name__) from error
 
 
 def _main_router(record: ProxyRecord) -> str:

@@ -19,14 +19,12 @@ from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.plugins import Service
 from gennaker.interfaces.services import Services
 from gennaker.model.problems import Problem
-from gennaker.plugins.scraper import exposition
 from gennaker.plugins.scraper.series import SeriesStore
 from gennaker.plugins.scraper.source import TYPE, EmbeddedSource
+from gennaker.transport import exposition, metrics_pages
 
 log = structlog.get_logger()
 
-_PATH = "/metrics"
-_PAGE_BYTES = 2_000_000
 _PAGE_SERIES = 500
 _LOOK_SECONDS = 1.0
 """Between two looks at which instances there are."""
@@ -78,28 +76,17 @@ class Scraper:
         seconds = min(self._store.slot_seconds * _PART_OF_INTERVAL, _LONGEST_FETCH_SECONDS)
         try:
             async with asyncio.timeout(seconds):
-                text = await self._page(target)
+                text = await metrics_pages.fetch(self._client, target.address)
         except (TimeoutError, httpx2.HTTPError) as error:
             self._failed(target, f"{type(error).__name__}: {error}")
             return
-        except _Unusable as error:
+        except metrics_pages.NotOffered as error:
             self._failed(target, str(error))
             self._quiet_until[target.key] = now() + timedelta(seconds=_NOT_OFFERED_SECONDS)
             return
         self._silent.discard(target.key)
         page = exposition.parse(text, most=_PAGE_SERIES)
         self._store.record(target.group, target.key, slot=slot, at=now(), page=page)
-
-    async def _page(self, target: Target) -> str:
-        async with self._client.stream("GET", f"http://{target.address}{_PATH}") as response:
-            if response.status_code != httpx2.codes.OK:
-                raise _Unusable(f"{_PATH} answers {response.status_code}")
-            body = bytearray()
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > _PAGE_BYTES:
-                    raise _Unusable(f"{_PATH} is larger than {_PAGE_BYTES} bytes")
-        return body.decode(errors="replace")
 
     def _failed(self, target: Target, why: str) -> None:
         """Says it once, until the instance answers again."""
@@ -161,13 +148,8 @@ async def run(services: Services) -> None:
     if not isinstance(embedded, EmbeddedSource):
         message = f"another plugin offers the metric source {TYPE!r}"
         raise TypeError(message)
-    # One connection for each request, so that no kept one holds up an instance that drains.
-    limits = httpx2.Limits(max_keepalive_connections=0)
-    headers = {"connection": "close", "accept": "text/plain;version=0.0.4"}
     async with (
-        httpx2.AsyncClient(
-            trust_env=False, verify=False, limits=limits, headers=headers, timeout=_LONGEST_FETCH_SECONDS
-        ) as client,
+        metrics_pages.client(_LONGEST_FETCH_SECONDS) as client,
         asyncio.TaskGroup() as group,
     ):
         scraper = Scraper(embedded.store, client)
@@ -186,11 +168,8 @@ async def _scrape(services: Services, scraper: Scraper, interval: float) -> None
     while True:
         tick = math.floor(services.clock.now().timestamp() / interval) + 1
         await services.clock.sleep_until(datetime.fromtimestamp(tick * interval, UTC))
-        await scraper.scrape(slot=tick - 1, at=services.clock.now(), now=services.clock.now)
-
-
-class _Unusable(Exception):
-    """The instance answers, but offers no metrics."""
+        if (at := services.clock.now()).timestamp() >= tick * interval:  # else the clock was put back
+            await scraper.scrape(slot=tick - 1, at=at, now=services.clock.now)
 
 
 service = Service(name="scraper", run=run, is_everywhere=True)

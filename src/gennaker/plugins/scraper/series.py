@@ -19,7 +19,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from gennaker.plugins.scraper.exposition import Labels, Page, SeriesKey
+from gennaker.transport.exposition import Labels, Page, SeriesKey
 
 log = structlog.get_logger()
 
@@ -111,6 +111,13 @@ class GroupSeries:
         """Some gauge has this name, whatever its labels."""
         return any(key[0] == name for key in self._gauges)
 
+    def shown_names(self) -> frozenset[str]:
+        """As queries name them: a histogram or summary once, without its parts."""
+        shown = {name for name, _ in (*self._rates, *self._gauges)}
+        wholes = {whole for name in shown if f"{(whole := name.removesuffix('_sum'))}_count" in shown and whole != name}
+        parts = {f"{whole}_{part}" for whole in wholes for part in ("sum", "count", "bucket")}
+        return frozenset(shown - parts | wholes)
+
     def _places(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         slots = np.arange(first, first + count, dtype=np.int64)
         places = slots % self._length
@@ -158,6 +165,10 @@ class SeriesStore:
     def names(self) -> tuple[str, ...]:
         """The server groups that have rings."""
         return tuple(self._groups)
+
+    def shown_names(self) -> frozenset[str]:
+        """Those of all server groups."""
+        return frozenset().union(*(one.shown_names() for one in self._groups.values()))
 
     def record(self, group: str, instance: str, *, slot: int, at: datetime, page: Page) -> None:
         """Adds a page that an instance has shown at this instant; the slot is the one that it ends."""

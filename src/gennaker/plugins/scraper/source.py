@@ -53,3 +53,7 @@ class EmbeddedSource:
             query=json.dumps({key: value for key, value in query.items() if key != "type"}),
         )
         return (found,)
+
+    async def metric_names(self) -> tuple[str, ...]:
+        """What any server group has shown of late."""
+        return tuple(sorted(self.store.shown_names()))

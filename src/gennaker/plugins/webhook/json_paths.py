@@ -4,17 +4,17 @@ A path may end in one of the functions that Orca's library (Jayway's JsonPath) h
 `concat("https://ci/api/builds/", $.id)`, `$.steps.length()`, `$.parts.max()`.
 """
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
-from typing import cast
 
-import jsonpath
+import msgspec
 
-from gennaker.model.codec import Json
+from gennaker.model.codec import Json, decode_json
 from gennaker.model.foreign import written
+from gennaker.triggers import json_paths
 
 _CONCAT = "$.concat("
+_SHOWN = 200
 
 
 class NotFound(Exception):
@@ -65,11 +65,11 @@ def _split(text: str) -> list[str]:
 
 def _read(whole: str, document: Json, path: str, missing: str) -> Json:
     try:
-        query = jsonpath.compile(whole)
-        values = cast("list[Json]", query.findall(cast("dict[str, object]", document)))  # the library knows object only
-    except jsonpath.JSONPathError as error:
-        raise NotFound(f"'{path}' is no JSONPath: {error}") from error
-    if isinstance(query, jsonpath.JSONPath) and query.singular_query():
+        query = json_paths.compiled(whole)
+        values = json_paths.found(query, document)
+    except json_paths.NoPath as error:
+        raise NotFound(f"'{path[:_SHOWN]}' is no JSONPath: {error}") from error
+    if json_paths.is_of_one(query):
         if not values:
             raise NotFound(missing)
         return values[0]
@@ -83,9 +83,9 @@ def _argument(text: str, document: Json) -> Json:
     if text.startswith("'"):
         return text[1:-1]
     try:
-        return cast("Json", json.loads(text))
-    except json.JSONDecodeError as error:
-        raise NotFound(f"{text!r} is neither a path nor a text in quotes nor a number") from error
+        return decode_json(text)
+    except msgspec.DecodeError as error:
+        raise NotFound(f"{text[:_SHOWN]!r} is neither a path nor a text in quotes nor a number") from error
 
 
 def _called(name: str, on: Json, arguments: Sequence[Json]) -> Json:

@@ -2,10 +2,11 @@
 
 Theory of operation. Commits that wait are written together by one call (lot.py), which is the whole transaction. That needs
 commits which don't touch the same rows; those that do wait for the next one. Where something isn't as a commit expects it the
-call has written nothing: whoever it concerns is refused and told why, and the others are sent again without it.
+call has written nothing: whoever it concerns is refused and told why, and the others are sent again without it. Where the
+failure is nobody's, or a fault of ours, each is sent by itself: it concerns no neighbour, and nobody whose lot was written before.
 
 The server's own row is locked first (servers.py says why), then always in the same order executions, queues, outbox and at
-last the end of the audit chain. Should PostgreSQL find a deadlock nevertheless, every commit of the lot is tried by itself.
+last the end of the audit chain. Should PostgreSQL find a deadlock nevertheless, that is such a failure.
 """
 
 from collections import Counter
@@ -29,6 +30,13 @@ _ATTEMPTS = 5
 """Tries of a change that PostgreSQL rolls back for somebody else's sake."""
 
 
+class ChangesJob(Job[int]):
+    """Wants to know how often what servers keep in memory was changed (kept.py)."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: 0)
+
+
 class CommitBatches:
     """Commits of one server."""
 
@@ -42,19 +50,42 @@ class CommitBatches:
     def commit(self, batch: list[Job[object]]) -> None:
         """Gives each job its result or its error."""
         waiting = [job for job in batch if isinstance(job, CommitJob)]
-        assert len(waiting) == len(batch)
+        self._changes: int | None = None
         while waiting:
             together, waiting = apart(waiting)
             self._commit_lot(together)
+        self._tell_changes([job for job in batch if isinstance(job, ChangesJob)])
+
+    def _tell_changes(self, asking: list[ChangesJob]) -> None:
+        """By what a commit of the same batch has brought along: it was written after they asked."""
+        for job in asking:
+            try:
+                job.result = self._changes if self._changes is not None else lot.changes(self._raw)
+            except psycopg.Error as error:
+                job.error = failures.translated(error, self._place)
 
     def _commit_lot(self, waiting: list[CommitJob]) -> None:
         while waiting:
             try:
-                lot.write(self._raw, [job.rows for job in waiting], waiting[0].fence)
+                self._changes = lot.write(self._raw, [job.rows for job in waiting], waiting[0].fence)
             except psycopg.Error as error:
-                waiting = self._after(error, waiting)
-            else:
+                waiting = self._answered(error, waiting)
+            except Exception as fault:  # noqa: BLE001 - whatever it is, somebody waits for the answer and gets it
+                self._one_by_one(waiting, fault)
                 return
+            else:
+                for job in waiting:
+                    job.is_durable = True
+                return
+
+    def _answered(self, error: psycopg.Error, tried: list[CommitJob]) -> list[CommitJob]:
+        """As `_after`, also where that fails: the connection is lost before it has said why somebody is refused."""
+        try:
+            return self._after(error, tried)
+        except Exception as failure:  # noqa: BLE001 - as above
+            for job in tried:
+                job.error = job.error or failures.translated(failure, self._place)
+            return []
 
     def _after(self, error: psycopg.Error, tried: list[CommitJob]) -> list[CommitJob]:
         """Answers those whom the error concerns; returns the others."""
@@ -70,8 +101,8 @@ class CommitBatches:
             self._one_by_one(tried, error)
         return []
 
-    def _one_by_one(self, tried: list[CommitJob], error: psycopg.Error) -> None:
-        """After a failure that PostgreSQL doesn't blame on one of them."""
+    def _one_by_one(self, tried: list[CommitJob], error: Exception) -> None:
+        """After a failure that isn't blamed on one of them."""
         if len(tried) > 1 and not self._raw.closed:
             for job in tried:
                 self._commit_lot([job])
@@ -121,6 +152,8 @@ class ChangeBatches:
                     job.error = failures.translated(error, self._place)
                 return
             else:
+                for job in batch:
+                    job.is_durable = job.error is None
                 return
 
     def _transaction(self, batch: Iterable[Job[object]]) -> None:

@@ -16,13 +16,15 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 import sqlalchemy
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection
 
 from gennaker.store import statements
 from gennaker.store.audit_head import Head, HeadKeeper
 from gennaker.store.commits import CommitJob
 from gennaker.store.postgres import failures, schema
-from gennaker.store.postgres.batches import ChangeBatches, CommitBatches
+from gennaker.store.postgres.batches import ChangeBatches, ChangesJob, CommitBatches
+from gennaker.store.postgres.kept import SharedKept
 from gennaker.store.rows import CommitRows
 from gennaker.store.transactions import PostgresDirect, direct
 from gennaker.store.writer import Writer
@@ -30,6 +32,14 @@ from gennaker.store.writer import Writer
 _READERS = 2
 _CONNECT_SECONDS = 10
 _STANDS_STILL_MILLISECONDS = 5000
+_NOTICES_A_DEAD_NETWORK = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""Seconds, and milliseconds: a connection whose other end is gone without a word is lost after half a minute. Linux alone waits for two
+hours and more, in which the server neither works nor ends. What `store.url` says goes first."""
 
 Result = TypeVar("Result")
 Raw = psycopg.Connection[tuple[Any, ...]]
@@ -38,7 +48,7 @@ Raw = psycopg.Connection[tuple[Any, ...]]
 class PostgresDatabase:
     """The open database."""
 
-    is_own: Final = False
+    reads_here: Final = False
 
     def __init__(self, url: str, *, folder: Path, own_folder: Path) -> None:
         """Use `open`."""
@@ -50,8 +60,6 @@ class PostgresDatabase:
         self._head = HeadKeeper(own_folder, PostgresChain(connect(url)), may_join=True)
         self._head_lock = threading.Lock()
         self._committing = connect(url, is_writer=True)
-        # Autovacuum's statistics are late for tables that grow quickly; every statement here is meant to use an index.
-        self._committing.execute("SET enable_seqscan = off")
         self._engine = sqlalchemy.create_engine(
             "postgresql+psycopg://",
             creator=lambda: connect(url),
@@ -61,6 +69,7 @@ class PostgresDatabase:
         )
         self._changing = self._engine.connect()
         direct(self._changing).execute(f"SET idle_in_transaction_session_timeout = {_STANDS_STILL_MILLISECONDS}")
+        self.kept = SharedKept(self._count_changes)
         self._commits = Writer(CommitBatches(self._committing, self.place, self.sql), self._keep_head)
         self._changes = Writer(ChangeBatches(self._changing, self.place), self._keep_head)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
@@ -89,12 +98,18 @@ class PostgresDatabase:
         """Writes a commit together with those that wait. Raises Conflict."""
         await self._commits.make_durable(CommitJob(rows, fence))
 
+    async def _count_changes(self) -> int:
+        return await self._commits.make_durable(ChangesJob())
+
     async def write(self, change: Callable[[Connection], Result]) -> Result:
         """Runs the change in a transaction that no other change of any server runs beside; returns when it is durable."""
         return await self._changes.write(change)
 
-    async def read(self, look: Callable[[Connection], Result], *, is_one_statement: bool = False) -> Result:
+    async def read(
+        self, look: Callable[[Connection], Result], *, is_one_statement: bool = False, is_small: bool = False
+    ) -> Result:
         """Runs the function with a reading connection that sees one moment, in a thread."""
+        del is_small  # the way to the server is long in any case
         see = partial(self._read, look, is_one_statement=is_one_statement)
         return await asyncio.get_running_loop().run_in_executor(self._readers, see)
 
@@ -174,10 +189,16 @@ def connect(url: str, *, is_writer: bool = False) -> Raw:
     A writer's is ended by PostgreSQL when a transaction on it stands still: a process that is stopped in the midst of a
     commit must not keep its locks from those who take over.
     """
+    own = {name: value for name, value in _NOTICES_A_DEAD_NETWORK.items() if name not in conninfo_to_dict(url)}
     connection = psycopg.connect(
-        url, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="gennaker", client_encoding="utf8"
+        make_conninfo(url, **own),
+        autocommit=True,
+        connect_timeout=_CONNECT_SECONDS,
+        application_name="gennaker",
+        client_encoding="utf8",
     )
-    connection.execute("SET synchronous_commit = on")
+    # Compiling a plan takes 50 ms; no statement here is worth it, but one that may not walk a table looks as if it were.
+    connection.execute("SET synchronous_commit = on; SET jit = off")
     if is_writer:
         connection.execute(f"SET idle_in_transaction_session_timeout = {_STANDS_STILL_MILLISECONDS}".encode())
     return connection

@@ -5,6 +5,9 @@ parameter. So all rows of a lot travel as one JSON document, and a function writ
 transaction, and the end of the audit chain is locked for no way at all. The function is the connection's own (`pg_temp`):
 nothing of it is stored, and servers of two versions don't share it. Where something isn't as a commit expects it the call
 fails, nothing is written, and `Found` says what was as expected.
+
+The call goes to libpq itself, which waits for the answer without Python's lock. psycopg's `execute` takes the lock several
+times on its way, and each time may wait for the loop, which is busy with the next steps just then.
 """
 
 from collections.abc import Sequence
@@ -13,9 +16,10 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
-from psycopg.types.json import Jsonb
+from psycopg import errors, pq
 
 from gennaker.model import codec
+from gennaker.store.postgres import blobs
 from gennaker.store.rows import CommitRows, ExecutionRows, Row
 from gennaker.store.statements import AUDIT_LOCK
 
@@ -23,7 +27,10 @@ LEASE_ENDED: Final = "GK001"
 """State of the error where the server's lease is no longer there."""
 NOT_AS_EXPECTED: Final = "GK002"
 """State of the error where an execution, event or queue isn't as expected."""
-_CALL: Final = b"SELECT pg_temp.commit_lot(%s::bigint, %s::jsonb, %s::text[], %b::bytea[], %s::bigint)"
+Raw = psycopg.Connection[tuple[Any, ...]]
+_NAME: Final = b"commit_lot"
+_CALL: Final = b"SELECT pg_temp.commit_lot($1::bigint, $2::jsonb, $3::bigint)"
+_CHANGES: Final = b"SELECT coalesce((SELECT number FROM changes WHERE name = 'kept'), 0)"
 _NUL: Final = b"\\u0000"
 
 
@@ -36,16 +43,40 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     queues: tuple[str, ...]
 
 
-def prepare(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+def prepare(connection: Raw) -> None:
     """Makes the function, which is this connection's alone."""
+    # Autovacuum's statistics are late for tables that grow quickly; every statement here is meant to use an index, and
+    # none is worth being planned anew.
+    connection.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
     connection.execute(resources.files(__package__).joinpath("commit_lot.sql").read_bytes())
+    _checked(connection, connection.pgconn.prepare(_NAME, _CALL))
 
 
-def write(connection: psycopg.Connection[tuple[Any, ...]], lot: Sequence[CommitRows], fence: int) -> None:
-    """Writes commits that touch no row in common, all or none. Raises psycopg.Error; see `found`."""
-    blobs = sorted({row[0]: row for rows in lot for row in rows.blobs}.values())
-    digests, contents = [row[0] for row in blobs], [row[1] for row in blobs]
-    connection.execute(_CALL, (fence, Jsonb(lot, dumps=_document), digests, contents, AUDIT_LOCK), prepare=True)
+def write(connection: Raw, lot: Sequence[CommitRows], fence: int) -> int:
+    """Writes commits that touch no row in common, all or none; returns what `changes` would have before.
+
+    Large values go before, in transactions of their own. Raises psycopg.Error; see `found`.
+    """
+    blobs.write(connection, [row for rows in lot for row in rows.blobs])
+    values = (b"%d" % fence, _document(lot), b"%d" % AUDIT_LOCK)
+    answer = _checked(connection, connection.pgconn.exec_prepared(_NAME, values)).get_value(0, 0)
+    assert answer is not None
+    return int(answer)
+
+
+def changes(connection: Raw) -> int:
+    """How often what servers keep in memory was changed (kept.py). Raises psycopg.Error."""
+    row = connection.execute(_CHANGES, prepare=True).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _checked(connection: Raw, result: pq.abc.PGresult) -> pq.abc.PGresult:
+    if result.status in {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK}:
+        return result
+    if connection.closed:  # what libpq says itself has no state, by which psycopg would find its class
+        raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
+    raise errors.error_from_result(result, encoding="utf-8")
 
 
 def found(error: psycopg.Error) -> Found:

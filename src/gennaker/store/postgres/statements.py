@@ -10,6 +10,8 @@ WAKE = "gennaker_work"
 """Channel on which a server tells the others that something is up for taking."""
 
 INSERT_BLOB = "INSERT INTO blobs (digest, content) VALUES (%s, %b) ON CONFLICT DO NOTHING"
+HAS_BLOB = "SELECT 1 FROM blobs WHERE digest = %s"
+COPY_BLOB = "COPY blobs (digest, content) FROM STDIN (FORMAT binary)"
 JOIN = f"INSERT INTO servers (name, expires) VALUES (%s, {NOW} + %s) RETURNING fence"  # noqa: S608 - a constant of ours
 EXTEND = f"UPDATE servers SET expires = {NOW} + %s WHERE fence = ANY(%s)"  # noqa: S608 - a constant of ours
 SHELL = "SELECT fence FROM servers WHERE name = %s FOR NO KEY UPDATE"

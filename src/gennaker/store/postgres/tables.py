@@ -21,5 +21,12 @@ leases = Table(
     Column("fence", LONG, nullable=False),
 )
 
+changes = Table(  # of what servers keep in memory; triggers count
+    "changes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", LONG, nullable=False),
+)
+
 FENCED = ("executions", "outbox")
 """Tables of store/tables.py that have a column `fence` here, as their last."""

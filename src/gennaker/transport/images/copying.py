@@ -13,7 +13,8 @@ import msgspec
 
 from gennaker.transport import archives
 from gennaker.transport.archives import Entry
-from gennaker.transport.images import ignore, trees
+from gennaker.transport.images import trees
+from gennaker.transport.images.globs import Glob
 from gennaker.transport.images.trees import Context, CopyRefused, FolderTree, StageTree, Tree
 
 _WILDCARDS = frozenset("*?[")
@@ -99,10 +100,10 @@ def _matches(source: Tree, pattern: str) -> list[str]:
             raise _missing(f"there is no {path!r}", source)
         return [path]
     try:
-        compiled = ignore.pattern(path)
+        glob = Glob(path)
     except ValueError as error:
         raise CopyRefused(str(error)) from error
-    found = [child for child, _ in trees.walk(source, "") if compiled.match(child)]
+    found = [child for child, _ in trees.walk(source, "") if glob.matches(child)]
     if not found:
         raise _missing(f"nothing matches {path!r}", source)
     return found

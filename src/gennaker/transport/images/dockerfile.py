@@ -26,7 +26,7 @@ _FLAGS = {
     "ADD": frozenset({"chown", "chmod", "link"}),
     "HEALTHCHECK": frozenset({"interval", "timeout", "start-period", "start-interval", "retries"}),
 }
-_DIRECTIVE = re.compile(r"#\s*([A-Za-z]+)\s*=\s*(.+?)\s*\Z")
+_DIRECTIVE = re.compile(r"#\s*([A-Za-z]+)\s*=\s*(.+)")
 _HERE_DOCUMENT = re.compile(r"(?<![<\w])<<-?\s*([\"']?)([A-Za-z_][A-Za-z0-9_]*)\1")
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*\Z", re.IGNORECASE)
 

@@ -142,8 +142,6 @@ def read_manifest(body: bytes, media_type: str) -> Manifest:
         manifest = msgspec.convert(_without_nulls(codec.decode_json(body)), Manifest)
     except msgspec.MsgspecError as error:
         raise _invalid(f"The manifest can't be read: {error}.") from error
-    except RecursionError as error:
-        raise _invalid("The manifest can't be read: it is nested too deeply.") from error
     if manifest.schema_version != 2:
         raise _invalid(f"The manifest has schema version {manifest.schema_version}; only 2 is supported.")
     declared = media_type or manifest.media_type or (OCI_INDEX if manifest.is_index else OCI_MANIFEST)
@@ -168,8 +166,6 @@ def read_configuration(body: bytes) -> Configuration:
         return msgspec.convert(_without_nulls(codec.decode_json(body)), Configuration)
     except msgspec.MsgspecError as error:
         raise _invalid(f"The image's configuration can't be read: {error}.") from error
-    except RecursionError as error:
-        raise _invalid("The image's configuration can't be read: it is nested too deeply.") from error
 
 
 def run_config(configuration: Configuration) -> RunConfig:

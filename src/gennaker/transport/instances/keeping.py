@@ -12,7 +12,7 @@ from gennaker.interfaces.clouds import Health, HealthProbe, Instance, ServerGrou
 from gennaker.interfaces.documents import Documents, VersionMismatch
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.problems import Refused
-from gennaker.transport import ports
+from gennaker.transport import cancellation, ports
 from gennaker.transport.instances import probing, settling
 from gennaker.transport.instances.probing import AttemptKey, Prober
 from gennaker.transport.instances.records import GroupRecord, InstanceRecord, run_name
@@ -175,16 +175,18 @@ class Instances:
             are_strays_removed = False
             while True:
                 self._nudged.clear()
+                why = ""
                 try:
                     if not are_strays_removed:
                         await self._remove_strays()
                         are_strays_removed = True
                     await self.settle_all()
                 except* RunsUnknown as unknown:
-                    self._tell_unknown(str(_first(unknown)))
+                    why = str(_first(unknown))
+                cancellation.pass_on()
+                self._tell_unknown(why)
+                if why:
                     await asyncio.sleep(_PAUSE_SECONDS)
-                else:
-                    self._tell_unknown("")
                 try:
                     async with asyncio.timeout(_TICK_SECONDS):
                         await self._nudged.wait()
@@ -295,7 +297,8 @@ class Instances:
         found = probing.instance(record, one, status=status, probed=probed, log=output, host=self._host)
         if found.health is Health.STARTING and record.name in self._unstartable:
             return msgspec.structs.replace(found, health=Health.FAILED, health_reason=self._unstartable[record.name])
-        return found
+        sources = probing.sources(self._provider, record, one, status=status, probed=probed)
+        return msgspec.structs.replace(found, sources=sources)
 
     async def _statuses(self, record: GroupRecord) -> Statuses:
         names = {one.number: run_name(record.name, one.number, one.attempt) for one in record.instances}

@@ -5,7 +5,7 @@ import asyncio
 import httpx2
 import msgspec
 
-from gennaker.interfaces.clouds import Health, HealthProbe, Instance
+from gennaker.interfaces.clouds import Health, HealthProbe, HealthSource, Instance
 from gennaker.transport.instances.records import GroupRecord, InstanceRecord, instance_id
 from gennaker.transport.instances.settling import CRASH_LOOP, Seen
 from gennaker.transport.processes import ProcessState, ProcessStatus
@@ -14,6 +14,8 @@ _EAGER_SECONDS = 0.1
 """Between probes of an instance that hasn't been up yet."""
 _STABLE_SECONDS = 30.0
 _SHOWN_LOG_LINES = 5
+PROBE = "Probe"
+"""Type of what probes say of an instance's health."""
 
 AttemptKey = tuple[str, int, int]
 """Server group, instance number, attempt."""
@@ -99,7 +101,8 @@ def instance(
 ) -> Instance:
     """The instance as the port shows it. `log`: the end of the last attempt's output; `host`: where it listens."""
     health, reason = _health(record, one, status=status, probed=probed or Probed())
-    if health in (Health.FAILED, Health.DOWN):
+    is_told = bool(log.strip()) and reason.endswith(f"could not be started: {log.strip()}")
+    if health in (Health.FAILED, Health.DOWN) and not is_told:
         reason = f"{reason}; {_output(log)}"
     return Instance(
         id=instance_id(record.name, one.number),
@@ -109,6 +112,25 @@ def instance(
         launched_at=one.launched_at,
         restarts=one.attempt,
     )
+
+
+def sources(
+    provider: str, record: GroupRecord, one: InstanceRecord, *, status: ProcessStatus | None, probed: Probed | None
+) -> tuple[HealthSource, ...]:
+    """The provider says whether its process runs, which isn't yet that it can serve; the probe whether it can."""
+    known = probed or Probed()
+    is_running = status is not None and status.state is ProcessState.RUNNING
+    if one.is_leaving:
+        said = Health.DRAINING
+    elif one.crashes >= CRASH_LOOP and not (is_running and known.is_up):
+        said = Health.FAILED
+    elif status is not None and (status.is_final or (is_running and status.complaint)):
+        said = Health.DOWN
+    else:
+        said = Health.UNKNOWN if is_running else Health.STARTING
+    platform = HealthSource(type=provider, state=said, is_platform=True)
+    probe = HealthSource(type=PROBE, state=_probed(record, known), reason=known.reason)
+    return (platform, probe) if is_running else (platform,)
 
 
 def unknown(record: GroupRecord, one: InstanceRecord, *, host: str, why: str) -> Instance:
@@ -137,10 +159,16 @@ def _health(
         return Health.FAILED, f"it crashed {one.crashes} times in a row" + (one.ended and f", at last {one.ended}")
     if status is not None and status.is_final:
         return Health.DOWN, _ending(status)
-    if is_running and (probed.has_been_up or probed.has_answered):
-        is_given_up = probed.failures >= record.new.probe.failures_until_down
-        return Health.DOWN if is_given_up else Health.STARTING, probed.reason
-    return Health.STARTING, probed.reason if is_running else "its process is being started"
+    if is_running:
+        return _probed(record, probed), probed.reason
+    return Health.STARTING, "its process is being started"
+
+
+def _probed(record: GroupRecord, probed: Probed) -> Health:
+    if probed.is_up:
+        return Health.UP
+    is_given_up = probed.failures >= record.new.probe.failures_until_down
+    return Health.DOWN if is_given_up and (probed.has_been_up or probed.has_answered) else Health.STARTING
 
 
 def _ending(status: ProcessStatus) -> str:

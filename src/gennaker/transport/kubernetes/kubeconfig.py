@@ -10,10 +10,9 @@ import os
 from pathlib import Path
 
 import msgspec
-import yaml
 
-from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model import foreign, plain_yaml
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -73,11 +72,9 @@ def from_file(path: Path, context: str = "") -> Access:
 def from_text(text: str, context: str = "", *, folder: Path | None = None) -> Access:
     """What a context of a kubeconfig means. Raises Refused."""
     try:
-        document: Json = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark is not None else ""
-        raise _wrong(f"The kubeconfig isn't YAML{where}.") from error
+        document = plain_yaml.read(text)
+    except plain_yaml.NotPlain as error:
+        raise _wrong(f"The kubeconfig isn't YAML (line {error.line}).") from error
     whole = foreign.mapping(document)
     name = context or foreign.text_at(whole, "current-context")
     if not name:

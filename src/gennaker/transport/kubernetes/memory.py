@@ -10,7 +10,7 @@ stale objects is told that the server can't be reached, as soon as that is more 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gennaker.interfaces.api_servers import GONE, ApiFailure, ApiRefusal, ApiServer, ApiUnavailable
 from gennaker.model import foreign
@@ -28,6 +28,8 @@ _UNWATCHED_PAUSE = 2.0
 
 Key = tuple[str, str]
 """Namespace and name."""
+Changed = Callable[[JsonObject | None, JsonObject | None], None]
+"""Told of an object before and after an event; None: there was or is none."""
 
 
 class _List:
@@ -43,17 +45,20 @@ class _List:
         self.stale: tuple[float, ApiUnavailable] | None = None
         self.is_followed = False
 
-    def take(self, event: JsonObject) -> None:
+    def take(self, event: JsonObject, changed: Changed) -> None:
         """Moves on by one event."""
         found = foreign.mapping(event.get("object"))
         metadata = foreign.mapping(found.get("metadata"))
         self.version = foreign.text_at(metadata, "resourceVersion") or self.version
         key = _key(found)
+        before = self.objects.get(key)
         match event.get("type"):
             case "ADDED" | "MODIFIED":
                 self.objects[key] = found
+                changed(before, found)
             case "DELETED":
                 self.objects.pop(key, None)
+                changed(before, None)
             case _:  # BOOKMARK: only the version
                 pass
 
@@ -61,9 +66,10 @@ class _List:
 class Memory:
     """The lists of one API server."""
 
-    def __init__(self, server: ApiServer) -> None:
-        """Asks nothing yet."""
+    def __init__(self, server: ApiServer, changed: Changed) -> None:
+        """Asks nothing yet. `changed`: called for each event of a watch, not for what a list anew shows."""
         self._server = server
+        self._changed = changed
         self._lists: dict[str, _List] = {}
         self._news = asyncio.Event()
         self._is_kept = False
@@ -138,7 +144,7 @@ class Memory:
             async for event in self._server.watch(one.path, query=query):
                 one.stale = None
                 if event:
-                    one.take(event)
+                    one.take(event, self._changed)
         except Refused as refusal:
             one.refusal = refusal
         except ApiRefusal as refusal:

@@ -38,7 +38,7 @@ def read(content: bytes) -> ComponentsReport:
     """Reads a bill of materials. Raises BrokenReport."""
     try:
         document = decode_json(content)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise BrokenReport(f"it is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("bomFormat") != "CycloneDX":
         raise BrokenReport("it is no CycloneDX in JSON: `bomFormat` is not `CycloneDX`")

@@ -53,6 +53,8 @@ def read(content: bytes) -> TestReport:
         parser.Parse(content, *_WHOLE)
     except expat.ExpatError as error:
         raise BrokenReport(f"it is not well-formed XML: {error}") from error
+    except (LookupError, ValueError) as error:  # of the encoding that its first line names
+        raise BrokenReport(f"its encoding can't be read ({error}); write UTF-8") from error
     return reader.report()
 
 

@@ -60,7 +60,7 @@ def read(content: bytes) -> FindingsReport:
     """Reads a report. Raises BrokenReport."""
     try:
         document = decode_json(content)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise BrokenReport(f"it is not JSON: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("runs"), list):
         raise BrokenReport("it is no SARIF: it has no list of runs")

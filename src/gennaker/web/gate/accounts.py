@@ -55,12 +55,25 @@ async def _accounts(ports: WebPorts) -> list[JsonObject]:
     for provider in ports.services.clouds.values():
         for place in await provider.places():
             regions.setdefault((place.account, provider.name), []).append(place.region)
+    for one in ports.services.manifests.values():  # also those whose API server doesn't answer
+        for account in sorted(one.accounts):
+            regions.setdefault((account, one.name), [])
     registries = [(name, _REGISTRY) for name in ports.services.registries]
     settings = ports.services.settings.accounts
     return [
         _account(name, kind, regions.get((name, kind), []), settings.get(name, AccountSettings()))
+        | _of_manifests(ports, name, regions.get((name, kind), []))
         for name, kind in (*regions, *registries)
     ]
+
+
+def _of_manifests(ports: WebPorts, name: str, namespaces: list[str]) -> JsonObject:
+    """What editors of manifest stages choose from: Deck empties a stage's namespace that isn't among the account's."""
+    for one in ports.services.manifests.values():
+        if name in one.accounts:
+            listed: list[Json] = [*namespaces]
+            return {"namespaces": listed, "spinnakerKindMap": {**one.spinnaker_kinds(name)}, "dockerRegistries": []}
+    return {}
 
 
 def _account(name: str, kind: str, regions: list[str], settings: AccountSettings) -> JsonObject:

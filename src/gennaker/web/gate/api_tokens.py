@@ -8,10 +8,11 @@ from litestar.params import FromPath, JSONBody
 
 from gennaker.access import credentials, signing_in
 from gennaker.access.credentials import Token
-from gennaker.model.codec import Json, JsonObject, milliseconds
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.permissions import ADMINISTRATION
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
+from gennaker.web import shapes, visible
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _SERVICE_ACCOUNT, _USER = "SERVICE_ACCOUNT", "USER"
@@ -21,8 +22,8 @@ class NewToken(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST /auth/apiTokens`."""
 
     name: str
-    expires_at: int | datetime
-    """Epoch milliseconds, or RFC 3339."""
+    expires_at: int | datetime | None = None
+    """Epoch milliseconds, or RFC 3339; left out: as late as may be."""
     principal_type: str = _USER
     principal_id: str = ""
     """Empty: whoever asks."""
@@ -42,7 +43,20 @@ class GateTokensController(Controller):
         found = await ports.sign_in.tokens()
         return [_shown(one) for one in found if is_admin or principal.name in (one.holder, one.made_by)]
 
-    @post("/", status_code=200)
+    @get("/serviceAccounts")
+    async def service_accounts(self, ports: Ports, principal: Asking) -> list[JsonObject]:
+        """Those that one may make tokens of; Spinnaker lets administrators alone do so."""
+        await _is_admin(ports, principal)
+        found = await visible.service_accounts(ports, principal)
+        return [{"name": one.name, "memberOf": list[Json](one.roles)} for one in found]
+
+    @get("/admin/users")
+    async def of_people(self, ports: Ports, principal: Asking) -> list[JsonObject]:
+        """Those of all people; the rules let in nobody but administrators."""
+        await _is_admin(ports, principal)
+        return [_shown(one) for one in await ports.sign_in.tokens() if not one.is_service_account]
+
+    @post("/", status_code=201)
     async def make(self, ports: Ports, principal: Asking, data: JSONBody[NewToken]) -> JsonObject:
         """A new one; `token` is in this answer and nowhere else."""
         await _is_admin(ports, principal)
@@ -50,7 +64,7 @@ class GateTokensController(Controller):
         secret = await ports.sign_in.new_token(wanted, by=principal)
         return {**_shown(wanted), "id": credentials.id_of(secret), "token": secret}
 
-    @delete("/{token_id:str}", status_code=200)
+    @delete("/{token_id:str}", status_code=204)
     async def revoke(self, ports: Ports, principal: Asking, token_id: FromPath[str]) -> None:
         """Ends it at once."""
         is_admin = await _is_admin(ports, principal)
@@ -76,8 +90,11 @@ async def _wanted(ports: WebPorts, principal: Principal, data: NewToken) -> Toke
     problem = await (_service_problem if is_service else _person_problem)(ports, principal, holder)
     if problem is not None:
         raise Refused(problem, status=403)
+    now = ports.services.clock.now()
     until = data.expires_at
-    if not isinstance(until, datetime):
+    if until is None:
+        until = now + ports.sign_in.longest_token(is_service_account=is_service)
+    elif not isinstance(until, datetime):
         until = _instant(until)
     return Token(
         id="",
@@ -86,7 +103,7 @@ async def _wanted(ports: WebPorts, principal: Principal, data: NewToken) -> Toke
         is_service_account=is_service,
         scopes=None if data.scopes is None else signing_in.scopes_of(data.scopes),
         made_by=principal.name,
-        made_at=ports.services.clock.now(),
+        made_at=now,
         until=until if until.tzinfo else until.replace(tzinfo=UTC),
     )
 
@@ -148,7 +165,7 @@ def _shown(one: Token) -> JsonObject:
         "principalType": _SERVICE_ACCOUNT if one.is_service_account else _USER,
         "principalId": one.holder,
         "scopes": None if one.scopes is None else list[Json](map(str, one.scopes)),
-        "createdBy": one.made_by,
-        "createdAt": milliseconds(one.made_at),
-        "expiresAt": milliseconds(one.until),
+        "createdByUserId": one.made_by,
+        "createdAt": shapes.instant(one.made_at),
+        "expiresAt": shapes.instant(one.until),
     }

@@ -12,8 +12,8 @@ from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.saved_pipelines import PIPELINE
 from gennaker.web import visible
-from gennaker.web.gate import live
-from gennaker.web.gate.definitions import HistoryLimit
+from gennaker.web.gate import amounts, live
+from gennaker.web.gate.amounts import Amount
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 KIND = "application"
@@ -38,8 +38,8 @@ class GateApplicationsController(Controller):
     ) -> JsonObject:
         """One application; its clusters unless `expand` is false."""
         name, record = await existing(ports, application)
-        described = await visible.described(ports, application) if expand else Described(groups=())
-        groups = [*described.groups]
+        described = await live.described(ports, application) if expand else Described(groups=())
+        groups = await visible.accounts(ports, principal, described.groups, lambda one: one.place.account)
         attributes = _with_live(_attributes(name, record), groups)
         shown: JsonObject = {"name": name, "attributes": attributes}
         unseen = await visible.accounts(ports, principal, described.missing, str)
@@ -49,10 +49,10 @@ class GateApplicationsController(Controller):
 
     @get("/applications/{application:str}/history")
     async def history(
-        self, ports: Ports, principal: Asking, application: FromPath[str], limit: HistoryLimit = 20
+        self, ports: Ports, principal: Asking, application: FromPath[str], limit: Amount = 20
     ) -> list[JsonObject]:
         """Revisions of the attributes, newest first."""
-        found = await ports.services.definitions.history(KIND, application.lower(), limit)
+        found = await ports.services.definitions.history(KIND, application.lower(), min(limit, amounts.REVISIONS))
         return [{**_attributes(one.id, one), **({"isDeleted": True} if one.is_deleted else {})} for one in found]
 
 
@@ -111,5 +111,5 @@ def _clusters(groups: list[ServerGroup]) -> JsonObject:
     for (account, name), members in live.clusters(groups).items():
         listed = found.setdefault(account, [])
         assert isinstance(listed, list)
-        listed.append(live.cluster(account, name, members, expands=False))
+        listed.append(live.cluster(account, name, members, listed=[live.name_of(one) for one in members]))
     return found

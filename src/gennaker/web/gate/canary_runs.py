@@ -4,15 +4,16 @@ A run is an orchestration of one `runCanary` stage. A judgement of a pipeline is
 evidence is kept (`canaryPipelineExecutionId` of the stage's outputs).
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Request, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.canary import escaping
 from gennaker.canary.config import JUDGE_NAME
 from gennaker.interfaces.executions import Found
+from gennaker.interfaces.metrics import MetricCatalogue, MetricSource, MetricsUnavailable
 from gennaker.model import foreign, needs
 from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
 from gennaker.model.execution import Execution, Stage
@@ -20,13 +21,16 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.web import orchestrations, shapes, visible
-from gennaker.web.gate import canary_configs
+from gennaker.web.gate import amounts, canary_configs
+from gennaker.web.gate.amounts import Amount
 from gennaker.web.ports import Asking, Ports, WebPorts
+from gennaker.web.sign_in import address_of
 
 _RUN = "runCanary"
 _LOOKED_AT = 200
 Parent = Annotated[str, QueryParameter(name="parentPipelineExecutionId")]
-Most = Annotated[int, QueryParameter(ge=1, le=_LOOKED_AT)]
+MetricsAccount = Annotated[str, QueryParameter(name="metricsAccountName")]
+Wanted = Annotated[str, QueryParameter(name="filter", description="What the names must hold, in whatever case")]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -74,24 +78,33 @@ class GateCanariesController(Controller):
         return await _started(ports, principal, config, data, application, told)
 
     @get("/canary/{run_id:str}")
-    async def result(self, ports: Ports, principal: Asking, run_id: FromPath[str]) -> JsonObject:
+    async def result(
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any], run_id: FromPath[str]
+    ) -> JsonObject:
         """How a run stands, and what was judged."""
-        return await _result(ports, principal, run_id)
+        return await _result(ports, principal, run_id, address_of(request))
 
     @get("/canary/{config_id:str}/{run_id:str}")
     async def result_of_config(
-        self, ports: Ports, principal: Asking, config_id: FromPath[str], run_id: FromPath[str]
+        self,
+        ports: Ports,
+        principal: Asking,
+        request: Request[Any, Any, Any],
+        config_id: FromPath[str],
+        run_id: FromPath[str],
     ) -> JsonObject:
         """The same; a run is known without its config."""
-        return await _result(ports, principal, run_id)
+        return await _result(ports, principal, run_id, address_of(request))
 
     @get("/{application:str}/executions")
     async def of_application(
         self,
+        *,
         ports: Ports,
         principal: Asking,
+        request: Request[Any, Any, Any],
         application: FromPath[str],
-        limit: Most = 20,
+        limit: Amount = 20,
         statuses: FromQuery[str] = "",
     ) -> list[JsonObject]:
         """The newest judgements of an application: runs, and those of its pipelines' canary stages."""
@@ -101,14 +114,16 @@ class GateCanariesController(Controller):
         for execution in newest:
             for stage in execution.in_order():
                 if stage.type == _RUN and stage.start_time is not None and len(found) < limit:
-                    shown = await _shown(ports, principal, execution, stage)
+                    shown = await _shown(ports, principal, execution, stage, address_of(request))
                     found += [shown] if not wanted or shown["status"] in wanted else []
         return found
 
     @get("/metricSetPairList/{digest:str}")
-    async def pairs(self, ports: Ports, principal: Asking, digest: FromPath[str]) -> list[Json]:
+    async def pairs(
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any], digest: FromPath[str]
+    ) -> list[Json]:
         """The samples of a judgement."""
-        content = await visible.evidence(ports, principal, digest)
+        content = await visible.evidence(ports, principal, digest, address=address_of(request))
         found = decode_json(content) if content is not None else None
         if not isinstance(found, list):
             raise Refused(
@@ -135,6 +150,31 @@ class GateCanariesController(Controller):
             "supportedTypes": ["CONFIGURATION_STORE", "OBJECT_STORE"],
         }
         return [*sources, store]
+
+    @get("/metadata/metricsService")
+    async def metrics(
+        self, ports: Ports, principal: Asking, account: MetricsAccount = "", wanted: Wanted = ""
+    ) -> list[JsonObject]:
+        """Names of the metrics that an account's queries can ask for; without `metricsAccountName` of the first one."""
+        source = _source(ports, account)
+        if source is None or not isinstance(source, MetricCatalogue):
+            return []  # as Kayenta answers for what can't say it
+        try:
+            names = await source.metric_names()
+        except MetricsUnavailable as error:
+            raise Refused(Problem(code="canary.source_unavailable", message=str(error)), status=503) from error
+        found: list[JsonObject] = [{"name": one} for one in names if wanted.casefold() in one.casefold()]
+        return found[: amounts.RESULTS]
+
+
+def _source(ports: WebPorts, name: str) -> MetricSource | None:
+    """Raises Refused for an account that isn't there; None: there is no source at all."""
+    sources = ports.services.metrics
+    if name and name not in sources:
+        known = ", ".join(sorted(sources)) or "none"
+        message = f"There is no account {name!r} of a metric source. There are: {known}."
+        raise Refused(Problem(code="canary.no_source", message=message))
+    return sources[name] if name else next(iter(sources.values()), None)
 
 
 async def _started(
@@ -210,22 +250,24 @@ def _scopes(request: JsonObject) -> JsonObject:
     )
 
 
-async def _result(ports: WebPorts, principal: Principal, run_id: str) -> JsonObject:
-    execution = await visible.execution(ports, principal, run_id)
+async def _result(ports: WebPorts, principal: Principal, run_id: str, address: str) -> JsonObject:
+    execution = await visible.execution(ports, principal, run_id, address=address)
     if execution is not None:
         for stage in execution.in_order():
             if stage.type == _RUN:
-                return await _shown(ports, principal, execution, stage)
-    kept = await _document(ports, principal, f"sha256:{run_id}")
+                shown = await _shown(ports, principal, execution, stage, address)
+                # `spin` reads the classification of whatever is complete, and breaks off where there is none.
+                return {"result": _unjudged(execution, stage), **shown} if shown["complete"] else shown
+    kept = await _document(ports, principal, f"sha256:{run_id}", address)
     if kept is None:
         raise Refused(Problem(code="canary.unknown", message=f"There is no canary run {run_id!r}."), status=404)
     return {"complete": True, "status": "succeeded", "pipelineId": run_id, **_kept(kept)}
 
 
-async def _shown(ports: WebPorts, principal: Principal, execution: Execution, stage: Stage) -> JsonObject:
+async def _shown(ports: WebPorts, principal: Principal, execution: Execution, stage: Stage, address: str) -> JsonObject:
     context = stage.context
     judged = foreign.text_at(context.get("canaryInterval"), "evidence")
-    kept = await _document(ports, principal, judged) if judged else None
+    kept = await _document(ports, principal, judged, address) if judged else None
     # A low score ends the stage TERMINAL; for Kayenta a run that was judged has succeeded, whatever the score.
     status = Status.SUCCEEDED if kept is not None else stage.status
     head = execution.head
@@ -252,13 +294,21 @@ async def _shown(ports: WebPorts, principal: Principal, execution: Execution, st
     }
 
 
+def _unjudged(execution: Execution, stage: Stage) -> JsonObject:
+    """What is shown of a run that has ended without a judgement: Kayenta's classification of what couldn't be judged."""
+    said = [foreign.text_at(one, "message") for one in shapes.stage_problems(stage)]
+    why = " ".join(filter(None, said)) or execution.head.cancellation_reason or f"The run ended {stage.status}."
+    score: JsonObject = {"score": 0, "classification": "Error", "classificationReason": why}
+    return {"judgeResult": {"score": score, "results": [], "groupScores": []}}
+
+
 def _kept(document: JsonObject) -> JsonObject:
     return {"result": document.get("result"), "config": document.get("canaryConfig")}
 
 
-async def _document(ports: WebPorts, principal: Principal, digest: str) -> JsonObject | None:
+async def _document(ports: WebPorts, principal: Principal, digest: str, address: str) -> JsonObject | None:
     """What is kept of a judgement; None: nothing, or something else."""
-    content = await visible.evidence(ports, principal, digest)
+    content = await visible.evidence(ports, principal, digest, address=address)
     if content is None:
         return None
     try:

@@ -13,13 +13,13 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.saved_pipelines import PIPELINE, STRATEGY
 from gennaker.web import orchestrations, pipeline_saves, visible
-from gennaker.web.gate import jobs
+from gennaker.web.gate import amounts, jobs
+from gennaker.web.gate.amounts import Amount
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 StaleCheck = Annotated[bool, QueryParameter(name="staleCheck")]
 NameFilter = Annotated[str, QueryParameter(name="pipelineNameFilter")]
 Most = Annotated[int | None, QueryParameter(name="pipelineLimit", ge=1)]
-HistoryLimit = Annotated[int, QueryParameter(ge=1, le=500)]
 
 
 class GatePipelineConfigsController(Controller):
@@ -85,7 +85,7 @@ class GatePipelineConfigsController(Controller):
 
     @get("/pipelineConfigs/{pipeline_id:str}/history")
     async def history(
-        self, ports: Ports, principal: Asking, pipeline_id: FromPath[str], limit: HistoryLimit = 20
+        self, ports: Ports, principal: Asking, pipeline_id: FromPath[str], limit: Amount = 20
     ) -> list[JsonObject]:
         """Revisions of a pipeline, newest first."""
         return await _history(ports, PIPELINE, pipeline_id, limit)
@@ -145,7 +145,7 @@ class GateStrategyConfigsController(Controller):
 
     @get("/strategyConfigs/{strategy_id:str}/history")
     async def history(
-        self, ports: Ports, principal: Asking, strategy_id: FromPath[str], limit: HistoryLimit = 20
+        self, ports: Ports, principal: Asking, strategy_id: FromPath[str], limit: Amount = 20
     ) -> list[JsonObject]:
         """Revisions of a strategy, newest first."""
         return await _history(ports, STRATEGY, strategy_id, limit)
@@ -168,11 +168,13 @@ class GateStrategyConfigsController(Controller):
 
 
 class Renaming(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /pipelines/move`."""
+    """`POST /pipelines/move`: clients of Front50 name the old and the new name, those that know the id give it."""
 
     application: str
-    id: str
-    name: str
+    old: str = msgspec.field(default="", name="from")
+    new: str = msgspec.field(default="", name="to")
+    id: str = ""
+    name: str = ""
 
 
 async def _updated(
@@ -221,10 +223,21 @@ async def _saved_many(ports: WebPorts, principal: Principal, given: list[JsonObj
 
 
 async def _renamed(ports: WebPorts, principal: Principal, kind: str, wanted: Renaming) -> None:
-    found = await ports.services.definitions.get(kind, wanted.id)
+    name = wanted.name or wanted.new
+    if not name:
+        raise Refused(
+            Problem(
+                code=f"{kind}.no_new_name",
+                message="It isn't said how it is called from now on.",
+                remedy="Give application, from and to; or application, id and name.",
+                pointer="/to",
+            )
+        )
+    old = wanted.id or foreign.text((await _one(ports, kind, wanted.application, wanted.old))["id"])
+    found = await ports.services.definitions.get(kind, old)
     if found is None:
-        raise pipeline_saves.unknown(kind, wanted.id, wanted.application)
-    await pipeline_saves.save(ports, principal, {**found.body, "id": found.id, "name": wanted.name}, kind=kind)
+        raise pipeline_saves.unknown(kind, old, wanted.application)
+    await pipeline_saves.save(ports, principal, {**found.body, "id": found.id, "name": name}, kind=kind)
 
 
 async def _removed(ports: WebPorts, principal: Principal, kind: str, application: str, name: str) -> None:
@@ -248,7 +261,7 @@ async def _one(ports: WebPorts, kind: str, application: str, name_or_id: str) ->
 
 
 async def _history(ports: WebPorts, kind: str, wanted: str, limit: int) -> list[JsonObject]:
-    found = await ports.services.definitions.history(kind, wanted, limit)
+    found = await ports.services.definitions.history(kind, wanted, min(limit, amounts.REVISIONS))
     return [{**_shown(one), **({"isDeleted": True} if one.is_deleted else {})} for one in found]
 
 

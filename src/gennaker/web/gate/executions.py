@@ -1,23 +1,23 @@
 """Gate's and Orca's routes by which executions are found: by id or pipeline, by trigger, by what failed in them."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get
+from litestar import Controller, Request, Response, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from gennaker.interfaces.executions import Found
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.web import visible
-from gennaker.web.gate import failed_stages, listing, projects, search
-from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
+from gennaker.web.gate import amounts, failed_stages, listing, projects, search
+from gennaker.web.gate.amounts import Amount
+from gennaker.web.gate.listing import ConfigIds, ExecutionIds, shown, statuses_of
 from gennaker.web.ports import Asking, Ports
+from gennaker.web.sign_in import address_of
 
-AtMost = Annotated[int, QueryParameter(ge=1, le=100)]
 Start = Annotated[int, QueryParameter(name="startIndex", ge=0, le=10_000)]
-Size = Annotated[int, QueryParameter(ge=1, le=200)]
 Types = Annotated[str, QueryParameter(name="triggerTypes")]
 PipelineName = Annotated[str, QueryParameter(name="pipelineName")]
 EventId = Annotated[str, QueryParameter(name="eventId")]
@@ -40,7 +40,7 @@ class GateExecutionsController(Controller):
         principal: Asking,
         config_ids: ConfigIds = None,
         execution_ids: ExecutionIds = None,
-        limit: PerPipeline = 1,
+        limit: Amount = 1,
         statuses: FromQuery[str] = "",
         expand: FromQuery[bool] = True,
     ) -> list[msgspec.Raw]:
@@ -54,7 +54,7 @@ class GateExecutionsController(Controller):
         ports: Ports,
         principal: Asking,
         project: FromPath[str],
-        limit: PerPipeline = 5,
+        limit: Amount = 5,
         statuses: FromQuery[str] = "",
         expand: FromQuery[bool] = True,
     ) -> list[msgspec.Raw]:
@@ -81,11 +81,14 @@ class GateExecutionsController(Controller):
         end: To = search.FOREVER,
         statuses: FromQuery[str] = "",
         first: Start = 0,
-        size: Size = 10,
+        size: Amount = 10,
         reverse: FromQuery[bool] = False,
         expand: FromQuery[bool] = False,
-    ) -> list[msgspec.Raw]:
-        """Executions by what their triggers hold, newest first; the application `*` means all."""
+    ) -> Response[list[msgspec.Raw]]:
+        """Executions by what their triggers hold, newest first; the application `*` means all.
+
+        Where older ones were not looked at, the answer has a `Warning`.
+        """
         wanted = search.Wanted(
             application=None if application == "*" else application,
             name=name or None,
@@ -97,8 +100,8 @@ class GateExecutionsController(Controller):
             statuses=statuses_of(statuses),
             is_oldest_first=reverse,
         )
-        found = await search.find(ports.services.executions, wanted, most=first + size)
-        return await shown(ports, principal, found[first:], expand=expand)
+        found = await search.find(ports.services.executions, wanted, most=first + min(size, amounts.EXECUTIONS))
+        return Response(await shown(ports, principal, found.found[first:], expand=expand), headers=found.headers)
 
     @get(["/executions/failedStages", "/pipelines/failedStages"])
     async def failed(
@@ -106,13 +109,14 @@ class GateExecutionsController(Controller):
         *,
         ports: Ports,
         principal: Asking,
+        request: Request[Any, Any, Any],
         execution_id: ExecutionId,
         origin: Origin = "",
-        limit: AtMost = 1,
+        limit: Amount = 1,
     ) -> list[JsonObject]:
         """The stages that have failed, of child pipelines where it was a child that failed."""
-        look = partial(visible.execution, ports, principal)
-        return await failed_stages.find(look, execution_id, origin=origin, limit=limit)
+        look = partial(visible.execution, ports, principal, address=address_of(request))
+        return await failed_stages.find(look, execution_id, origin=origin, limit=min(limit, amounts.FAILED_STAGES))
 
     @get("/executions/correlated/{correlation_id:str}")
     async def correlated(self, ports: Ports, principal: Asking, correlation_id: FromPath[str]) -> list[str]:

@@ -96,9 +96,15 @@ class GateExpressionsController(Controller):
         ]
         return {"functions": functions, "spelEvaluators": evaluators}
 
-    @get(["/capabilities/deploymentMonitors", "/jobs/preconfigured"])
-    async def nothing(self, ports: Ports, principal: Asking) -> list[JsonObject]:
-        """There are none: the strategy `monitored` isn't there, and jobs are `runJob` stages."""
+    @get("/capabilities/deploymentMonitors")
+    async def deployment_monitors(self, ports: Ports, principal: Asking) -> list[JsonObject]:
+        """Those that the strategy `monitored` may name."""
+        configured = ports.services.settings.deployment_monitors
+        return [{"id": key, "name": one.name or key, "isStable": True} for key, one in sorted(configured.items())]
+
+    @get("/jobs/preconfigured")
+    async def preconfigured_jobs(self, ports: Ports, principal: Asking) -> list[JsonObject]:
+        """There are none: jobs are `runJob` stages."""
         return []
 
 

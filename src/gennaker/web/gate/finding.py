@@ -1,4 +1,4 @@
-"""Gate's search box: applications, clusters, server groups, instances, load balancers and projects whose names hold a text."""
+"""Gate's search box: applications, clusters, server groups, instances, load balancers, firewalls and projects whose names hold a text."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -7,15 +7,20 @@ from litestar import Controller, get
 from litestar.params import FromQuery, QueryParameter
 
 from gennaker.interfaces.clouds import ServerGroup
+from gennaker.interfaces.manifests import ListedManifest
+from gennaker.interfaces.surroundings import Resource
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.principal import Principal
+from gennaker.model.problems import Problem, Refused
 from gennaker.web import visible
-from gennaker.web.gate import applications, clusters, live
+from gennaker.web.gate import amounts, applications, clusters, live, surroundings
 from gennaker.web.ports import Asking, Ports, WebPorts
 
-PageSize = Annotated[int, QueryParameter(name="pageSize", ge=1, le=1000)]
+PageSize = Annotated[int, QueryParameter(name="pageSize", ge=1)]
 _INFRASTRUCTURE = frozenset({"clusters", "serverGroups", "instances", "loadBalancers"})
 _TYPES = ("applications", "projects", "clusters", "serverGroups", "instances", "loadBalancers", "securityGroups")
+_MOST_KINDS = 20
+"""Of other types than these in one search. Deck asks for one."""
 
 
 class GateSearchController(Controller):
@@ -34,12 +39,15 @@ class GateSearchController(Controller):
         size: PageSize = 10,
     ) -> list[JsonObject]:
         """One set of results; types that nothing is of give none."""
+        size = min(size, amounts.RESULTS)
+        kinds = _kinds(types or [])
         wanted = [one for one in _TYPES if not types or one in types]
         found = [
             one
             for one in await _results(ports, principal, wanted)
             if text.casefold() in _named(one).casefold() and platform in ("", one.get("provider"))
         ]
+        found += [one for one in await _of_kinds(ports, principal, kinds, text) if platform in ("", one["provider"])]
         shown: list[Json] = list(found[(page - 1) * size : page * size])
         result: JsonObject = {
             "pageNumber": page,
@@ -72,7 +80,60 @@ async def _results(ports: WebPorts, principal: Principal, types: list[str]) -> l
             "loadBalancers": _load_balancers,
         }
         found += [one for kind, listed in by_type.items() if kind in types for one in listed(groups)]
+    if "loadBalancers" in types:
+        balancers = (await surroundings.networking(ports, principal)).load_balancers
+        found += [_resource(one, "loadBalancers") | {"loadBalancer": one.full_name} for one in balancers]
+    if "securityGroups" in types:
+        firewalls = (await surroundings.networking(ports, principal)).firewalls
+        found += [_resource(one.resource, "securityGroups") | {"id": one.resource.full_name} for one in firewalls]
     return found
+
+
+async def _of_kinds(ports: WebPorts, principal: Principal, kinds: list[str], namespace: str) -> list[JsonObject]:
+    """Objects of a kind in the namespace that is the text looked for: Deck's editor asks so for the names to choose from.
+
+    Accounts are asked only for whoever may read them: a search is nobody's means to load the clusters of others.
+    """
+    if not namespace or not kinds:
+        return []
+    found: list[JsonObject] = []
+    for provider in ports.services.manifests.values():
+        accounts = frozenset(await visible.accounts(ports, principal, provider.accounts, str))
+        for kind in kinds:
+            listed = await provider.of_kind(kind, namespace, accounts)
+            shown = await visible.of(ports, principal, listed, lambda one: one.application)
+            found += [_manifest(provider.name, one) for one in shown]
+    return found
+
+
+def _kinds(types: list[str]) -> list[str]:
+    """Those of the types that are a provider's own. Raises Refused(400)."""
+    kinds = [one for one in dict.fromkeys(types) if one not in _TYPES]
+    if len(kinds) > _MOST_KINDS:
+        problem = Problem(
+            code="search.too_many_types",
+            message=f"The search names {len(kinds)} kinds; each is asked of every account.",
+            remedy=f"Name at most {_MOST_KINDS} at once.",
+        )
+        raise Refused(problem)
+    return kinds
+
+
+def _manifest(provider: str, one: ListedManifest) -> JsonObject:
+    where = one.where
+    name = f"{where.kind} {where.name}"
+    return {
+        "type": one.spinnaker_kind,
+        "provider": provider,
+        "application": one.application,
+        "account": one.account,
+        "region": where.namespace,
+        "namespace": where.namespace,
+        "name": name,
+        "kubernetesKind": where.kind,
+        "cluster": one.cluster,
+        "url": f"/manifests/{one.account}/{where.namespace}/{name}",
+    }
 
 
 def _application(name: str) -> JsonObject:
@@ -100,12 +161,12 @@ def _server_groups(groups: list[ServerGroup]) -> Iterable[JsonObject]:
         place = one.place
         yield {
             **_place(one, "serverGroups"),
-            "serverGroup": one.name,
+            "serverGroup": live.name_of(one),
             "cluster": one.moniker.cluster,
             "stack": one.moniker.stack,
             "detail": one.moniker.detail,
             "sequence": one.moniker.sequence,
-            "url": f"/applications/{one.moniker.app}/serverGroups/{place.account}/{place.region}/{one.name}",
+            "url": f"/applications/{one.moniker.app}/serverGroups/{place.account}/{place.region}/{live.name_of(one)}",
         }
 
 
@@ -115,7 +176,7 @@ def _instances(groups: list[ServerGroup]) -> Iterable[JsonObject]:
             yield {
                 **_place(group, "instances"),
                 "instanceId": one.id,
-                "serverGroup": group.name,
+                "serverGroup": live.name_of(group),
                 "cluster": group.moniker.cluster,
                 "url": f"/instances/{group.place.account}/{group.place.region}/{one.id}",
             }
@@ -130,6 +191,21 @@ def _load_balancers(groups: list[ServerGroup]) -> Iterable[JsonObject]:
             "loadBalancer": name,
             "url": f"/loadBalancers/{place.account}/{place.region}/{name}",
         }
+
+
+def _resource(one: Resource, kind: str) -> JsonObject:
+    place = one.place
+    return {
+        "type": kind,
+        "provider": one.cloud_provider,
+        "application": one.moniker.app,
+        "cluster": one.moniker.cluster,
+        "account": place.account,
+        "region": place.region,
+        "namespace": place.region,
+        "name": one.full_name,
+        "url": f"/{kind}/{place.account}/{place.region}/{one.full_name}",
+    }
 
 
 def _place(group: ServerGroup, kind: str) -> JsonObject:

@@ -2,18 +2,18 @@
 
 import fnmatch
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 from litestar import Controller, get
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import FromQuery
 
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
+from gennaker.web.gate import amounts
+from gennaker.web.gate.amounts import Amount
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 _PROVIDERS = ("", "dockerRegistry")
-Most = Annotated[int, QueryParameter(ge=1, le=1000)]
 
 
 class GateImagesController(Controller):
@@ -27,7 +27,7 @@ class GateImagesController(Controller):
         provider: FromQuery[str] = "",
         account: FromQuery[str] = "",
         q: FromQuery[str] = "",
-        count: Most = 100,
+        count: Amount = 100,
     ) -> list[JsonObject]:
         """Images whose `repository:tag` holds the text; `*` in it stands for anything."""
         found: list[JsonObject] = []
@@ -37,7 +37,7 @@ class GateImagesController(Controller):
             if account in ("", name):
                 async for one in _images(name, registry, f"*{q.casefold()}*"):
                     found.append(one)
-                    if len(found) == count:
+                    if len(found) == min(count, amounts.RESULTS):
                         return found
         return found
 

@@ -13,9 +13,9 @@ from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
 from gennaker.web import visible
+from gennaker.web.gate import amounts
 from gennaker.web.ports import WebPorts
 
-PerPipeline = Annotated[int, QueryParameter(ge=1, le=200)]
 ConfigIds = Annotated[list[str] | None, QueryParameter(name="pipelineConfigIds")]
 ExecutionIds = Annotated[list[str] | None, QueryParameter(name="executionIds")]
 _MOST_IDS = 200
@@ -92,7 +92,7 @@ async def newest(
         config_ids=tuple(config_ids),
         kind=ExecutionKind.PIPELINE,
         statuses=statuses,
-        limit=limit,
+        limit=min(limit, amounts.EXECUTIONS),
         is_per_config=True,
     )
     return [*await ports.services.executions.listed(wanted)]

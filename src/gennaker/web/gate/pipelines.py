@@ -12,9 +12,10 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.event import PauseAsked, RestartAsked, ResumeAsked, StagePatched
 from gennaker.model.execution import ExecutionKind
 from gennaker.web import judging, orchestrations, pipeline_saves
-from gennaker.web.gate import applications, cancelling, listing
+from gennaker.web.gate import amounts, applications, cancelling, listing
+from gennaker.web.gate.amounts import Amount
 from gennaker.web.gate.definitions import StaleCheck
-from gennaker.web.gate.listing import ConfigIds, ExecutionIds, PerPipeline, shown, statuses_of
+from gennaker.web.gate.listing import ConfigIds, ExecutionIds, shown, statuses_of
 from gennaker.web.native.executions import existing, existing_stage, refuse_unknown_choice
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -58,7 +59,7 @@ class GatePipelinesController(Controller):
         principal: Asking,
         config_ids: ConfigIds = None,
         execution_ids: ExecutionIds = None,
-        limit: PerPipeline = 1,
+        limit: Amount = 1,
         statuses: FromQuery[str] = "",
         expand: FromQuery[bool] = True,
     ) -> list[msgspec.Raw]:
@@ -92,7 +93,7 @@ class GatePipelinesController(Controller):
         ports: Ports,
         principal: Asking,
         application: FromPath[str],
-        limit: Annotated[int, QueryParameter(ge=1, le=200)] = 10,
+        limit: Amount = 10,
         statuses: FromQuery[str] = "",
         expand: FromQuery[bool] = True,
         name_filter: NameFilter = "",
@@ -106,6 +107,7 @@ class GatePipelinesController(Controller):
         wanted = statuses_of(statuses)
         await applications.existing(ports, application)
         config_ids = await _filtered(ports, application, name_filter, most_pipelines)
+        limit = min(limit, amounts.EXECUTIONS)
         found = await listing.newest(ports, config_ids, wanted, limit, application=application)
         if not name_filter and not most_pipelines:
             kind = ExecutionKind.PIPELINE

@@ -37,7 +37,7 @@ class GateProjectsController(Controller):
         config = foreign.mapping(found.body.get("config"))
         names = [str(one) for one in foreign.items(config.get("applications"))]
         readable = await visible.of(ports, principal, names, str)
-        groups = [one for name in readable for one in await live.server_groups(ports, name)]
+        groups = [one for name in readable for one in await live.server_groups(ports, principal, name)]
         return [_matrix(cluster, names, groups) for cluster in foreign.mappings(config.get("clusters"))]
 
 

@@ -1,6 +1,7 @@
 """Searching executions by what their triggers hold, as Orca does it.
 
-Types, events and times are in columns; what else a trigger holds is looked for in the executions themselves, and in so many at most.
+Types, events and times are in columns; what else a trigger holds is looked for in the triggers themselves, in so many at
+most. Where there are more the answer says so.
 """
 
 import base64
@@ -21,8 +22,8 @@ from gennaker.triggers import patterns
 FOREVER = 2**63 - 1
 """Later than any time that is asked for."""
 _PAGE = 1_000
-_MOST_READ = 5_000
-_READ_TOGETHER = 100
+_MOST_READ = 20_000
+_READ_TOGETHER = 200
 _WORD = re.compile(r"[a-z]\w*")
 """A type of a trigger that is no pattern and has no upper case: these are found by the index."""
 
@@ -43,11 +44,25 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     is_oldest_first: bool
 
 
-async def find(executions: Executions, wanted: Wanted, *, most: int) -> list[Listed]:
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found."""
+
+    found: Sequence[Listed] = ()
+    is_cut: bool = False
+    """There are older executions that nobody has looked at, and so there may be more that fit."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What an answer with a part of it says beside."""
+        said = f"Only the newest {_MOST_READ} executions of this application, status and these types were looked at"
+        return {"warning": f'299 gennaker "{said}"'} if self.is_cut else {}
+
+
+async def find(executions: Executions, wanted: Wanted, *, most: int) -> Search:
     """The first so many that fit."""
     types = _types(wanted)
     if types == ():
-        return []
+        return Search()
     asked = Found(
         application=wanted.application,
         name=wanted.name,
@@ -59,12 +74,16 @@ async def find(executions: Executions, wanted: Wanted, *, most: int) -> list[Lis
     )
     needed = None if wanted.is_oldest_first else most
     found: list[Listed] = []
+    read, is_whole = 0, False
     async for page in _pages(executions, asked, wanted.start, needed if _is_by_columns(wanted) else None):
+        read += len(page)
         timely = [one for one in page if wanted.start <= (milliseconds(one.build_time) or 0) <= wanted.end]
         found += timely if not wanted.trigger else await _fitting(executions, timely, wanted, needed, len(found))
         if needed is not None and len(found) >= needed:
+            is_whole = True
             break
-    return found[::-1][:most] if wanted.is_oldest_first else found[:most]
+    shown = found[::-1] if wanted.is_oldest_first else found
+    return Search(found=shown[:most], is_cut=read >= _MOST_READ and not is_whole)
 
 
 def _is_by_columns(wanted: Wanted) -> bool:
@@ -92,9 +111,8 @@ async def _fitting(
     found: list[Listed] = []
     for first in range(0, len(listed), _READ_TOGETHER):
         together = listed[first : first + _READ_TOGETHER]
-        read = await executions.several([one.id for one in together])
-        fitting = {one.head.id for one in read if holds(one.head.trigger, wanted.trigger)}
-        found += [one for one in together if one.id in fitting]
+        triggers = await executions.triggers([one.id for one in together])
+        found += [one for one in together if holds(triggers.get(one.id), wanted.trigger)]
         if needed is not None and have + len(found) >= needed:
             break
     return found

@@ -1,7 +1,7 @@
 """Gate's routes about who is asking, signing in and out, and its version. Whoever hasn't signed in is `anonymous`."""
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery
@@ -12,8 +12,9 @@ from gennaker.model.codec import Json, JsonObject
 from gennaker.model.permissions import ADMINISTRATION
 from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import host_names, signing_in
+from gennaker.web import signing_in, visible
 from gennaker.web.ports import Asking, Ports, WebPorts
+from gennaker.web.sign_in import GUARD, Guard
 
 
 class GateSessionController(Controller):
@@ -34,9 +35,7 @@ class GateSessionController(Controller):
     @get("/auth/user/serviceAccounts")
     async def service_accounts(self, ports: Ports, principal: Asking) -> list[str]:
         """As whom triggers that the user saves may run."""
-        authoriser = ports.services.authoriser
-        names = [one.name for one in await ports.sign_in.identities.service_accounts() if not one.is_disabled]
-        return [name for name in names if await authoriser.refusal_to_act_as(principal, name) is None]
+        return [one.name for one in await visible.service_accounts(ports, principal)]
 
     @get("/login")
     async def sign_in_by_token(
@@ -62,16 +61,19 @@ class GateSessionController(Controller):
         return await signing_in.by_form(ports, request, shown=lambda found: _user(ports, found))
 
     @get("/auth/redirect")
-    async def redirect(self, ports: Ports, principal: Asking, to: FromQuery[str] = "/") -> Redirect:
-        """Back to the page that wanted somebody to sign in, if it is one of this machine's; before that the form."""
-        parts = urlsplit(to)
-        is_ours = to.startswith("/") and not to.startswith(("//", "/\\"))
-        if not is_ours and not (parts.scheme in ("http", "https") and host_names.is_this_machine(parts.netloc)):
+    async def redirect(
+        self, ports: Ports, principal: Asking, request: Request[Any, Any, Any], to: FromQuery[str] = "/"
+    ) -> Redirect:
+        """Back to the page that wanted somebody to sign in, if it is this server's or may use it; before that the form."""
+        guard = request.scope["state"][GUARD]
+        assert isinstance(guard, Guard)
+        if signing_in.own_path(to) != to and not guard.knows_page(to):
             raise Refused(
                 Problem(
                     code="redirect.foreign",
-                    message=f"{to!r} is no page of this machine.",
-                    remedy="Give the address of a page on 127.0.0.1 or localhost.",
+                    message=f"{to!r} is no page of this server, nor of an origin that may use it.",
+                    remedy="Give a page on 127.0.0.1, localhost or a name of the settings `server.names` and `server.base-url`, "
+                    "or add its origin to `server.allowed-origins`.",
                 )
             )
         if ports.sign_in.settings.required and principal.name == ANONYMOUS.name:
@@ -126,5 +128,5 @@ async def _user(ports: WebPorts, principal: Principal) -> JsonObject:
         "isAdmin": is_admin,
         "canMintApiTokens": ports.sign_in.settings.required and not principal.is_operator,
         "maxUserTokenLifetimeDays": ports.sign_in.settings.token_days,
-        "maxServiceAccountTokenLifetimeDays": 365,
+        "maxServiceAccountTokenLifetimeDays": ports.sign_in.longest_token(is_service_account=True).days,
     }

@@ -15,7 +15,8 @@ from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.permissions import Right
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import orchestrations, visible
-from gennaker.web.gate import cancelling, jobs
+from gennaker.web.gate import amounts, cancelling, jobs
+from gennaker.web.gate.amounts import Amount
 from gennaker.web.gate.listing import statuses_of
 from gennaker.web.ports import Asking, Ports, WebPorts
 
@@ -47,10 +48,11 @@ class GateTasksController(Controller):
         principal: Asking,
         application: FromPath[str],
         page: Annotated[int, QueryParameter(ge=1, le=100)] = 1,
-        limit: Annotated[int, QueryParameter(ge=1, le=200)] = 20,
+        limit: Amount = 20,
         statuses: FromQuery[str] = "",
     ) -> list[msgspec.Raw]:
         """Those of an application, newest first."""
+        limit = min(limit, amounts.EXECUTIONS)
         kind, wanted = ExecutionKind.ORCHESTRATION, statuses_of(statuses)
         found = await ports.services.executions.listed(
             Found(application=application, kind=kind, statuses=wanted, limit=page * limit)
@@ -62,11 +64,12 @@ class GateTasksController(Controller):
         self,
         ports: Ports,
         principal: Asking,
-        limit: Annotated[int, QueryParameter(ge=1, le=200)] = 100,
+        limit: Amount = 100,
         statuses: FromQuery[str] = "",
     ) -> list[msgspec.Raw]:
         """Those of all applications, newest first."""
-        wanted = Found(kind=ExecutionKind.ORCHESTRATION, statuses=statuses_of(statuses), limit=limit)
+        most = min(limit, amounts.EXECUTIONS)
+        wanted = Found(kind=ExecutionKind.ORCHESTRATION, statuses=statuses_of(statuses), limit=most)
         found = await ports.services.executions.listed(wanted)
         return await _shown(ports, await visible.listed(ports, principal, found))
 

@@ -1,6 +1,5 @@
 """Gate's routes to pipeline templates (v2). They are written by jobs, which the answer shows as they have ended."""
 
-import re
 from base64 import b64encode
 from typing import Annotated
 
@@ -139,9 +138,24 @@ def _is_in_scope(template: JsonObject, wanted: list[str]) -> bool:
 
 
 def _is_like(stored: str, scope: str) -> bool:
-    """Stored scopes are names; `.*` in them stands for anything."""
-    pattern = ".*".join(re.escape(part) for part in stored.split(".*"))
-    return re.fullmatch(pattern, scope, re.IGNORECASE) is not None
+    """Stored scopes are names; `.*` in them stands for anything.
+
+    No regular expression: of several `.*` it would try all ways. The first place of each part is as good as any other.
+    """
+    first, *parts = stored.lower().split(".*")
+    name = scope.lower()
+    if not parts:
+        return name == first
+    *inner, last = parts
+    if not (name.startswith(first) and name.endswith(last) and len(name) >= len(first) + len(last)):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in inner:
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
 
 
 def _encoded(template: JsonObject) -> str:

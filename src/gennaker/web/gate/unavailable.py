@@ -4,7 +4,9 @@ from typing import Any
 
 from litestar import Controller, Request, delete, get, patch, post, put
 
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
+from gennaker.web import absent
 from gennaker.web.ports import Asking
 
 _ANYTHING = (
@@ -29,32 +31,26 @@ _ANYTHING = (
 )
 """With everything below them."""
 _READ = (
-    "/artifactory/names",
-    "/artifacts/account/{account:str}/names",
-    "/artifacts/account/{account:str}/versions",
     "/artifacts/{provider:str}/{package:str}",
     "/artifacts/{provider:str}/{package:str}/{version:str}",
     "/artifacts/content-address/{application:str}/{hash:str}",
     "/canaries/{canary:str}",
     "/canaryConfigs",
-    "/charts/find",
+    "/applications/{application:str}/snapshots",
+    "/applications/{application:str}/snapshots/{account:str}",
+    "/applications/{application:str}/snapshots/{account:str}/history",
     "/ci/builds",
+    "/ci/builds/{build:str}/output",
     "/credentials/type/{kind:str}",
     "/history/{name:str}",
-    "/nexus/names",
     "/plugins/info",
     "/plugins/installed",
-    "/securityGroups/{account:str}/{region:str}/{name:str}",
-    "/firewalls/{account:str}/{region:str}/{name:str}",
-    "/v2/canaries/metadata/metricsService",
-    "/v3/builds/{master:str}/jobs",
-    "/v3/builds/{master:str}/job",
-    "/v3/builds/{master:str}/builds",
-    "/applications/{application:str}/snapshots/{account:str}",
     "/applications/{application:str}/tasks/{task_id:str}/details/{detail_id:str}",
     "/tasks/{task_id:str}/details/{detail_id:str}",
     "/pipelineConfigs/{pipeline_id:str}/convertToTemplate",
     "/pipelineTemplate",
+    "/swagger-ui.html",
+    "/v3/api-docs",
 )
 _WRITTEN = (
     "/plugins/publish/{plugin:str}/{version:str}",
@@ -62,18 +58,25 @@ _WRITTEN = (
     "/notifications/callbacks/{source:str}",
     "/convertPipelineToTemplate",
 )
+_NOTIFICATIONS = "/notifications/{kind:str}/{name:str}"
+"""Of anything but applications."""
 _EVERYTHING = [path for one in _ANYTHING for path in (one, f"{one}/{{rest:path}}")]
 
 
 class GateUnavailableController(Controller):
     """Routes of many names."""
 
-    @get([*_EVERYTHING, *_READ])
+    @get(absent.OLD_TEMPLATES)
+    async def no_templates(self, principal: Asking) -> list[JsonObject]:
+        """There is none of schema v1. Deck asks for them before it makes a pipeline."""
+        return []
+
+    @get([*(path for path in _EVERYTHING if path != absent.OLD_TEMPLATES), *_READ, _NOTIFICATIONS])
     async def read(self, request: Request[Any, Any, Any], principal: Asking) -> None:
         """Nothing to be read."""
         raise refusal(request)
 
-    @post([*_EVERYTHING, *_WRITTEN])
+    @post([*_EVERYTHING, *_WRITTEN, _NOTIFICATIONS])
     async def written(self, request: Request[Any, Any, Any], principal: Asking) -> None:
         """Nothing is done."""
         raise refusal(request)
@@ -88,7 +91,7 @@ class GateUnavailableController(Controller):
         """Nothing is done."""
         raise refusal(request)
 
-    @delete([*_EVERYTHING])
+    @delete([*_EVERYTHING, _NOTIFICATIONS])
     async def deleted(self, request: Request[Any, Any, Any], principal: Asking) -> None:
         """Nothing is done."""
         raise refusal(request)

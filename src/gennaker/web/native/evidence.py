@@ -20,6 +20,7 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.web import paging, shapes, visible
 from gennaker.web.native.executions import existing
 from gennaker.web.ports import Asking, Ports, WebPorts
+from gennaker.web.sign_in import address_of
 from gennaker.web.staying import Staying
 
 _READ_BYTES = 64_000
@@ -59,9 +60,11 @@ class EvidenceController(Controller):
         return paging.page(request, "evidence", found, key=_of_item, show=shapes.record, after=after, limit=limit)
 
     @get("/evidence/{digest:str}")
-    async def content(self, ports: Ports, principal: Asking, digest: FromPath[str]) -> Response[bytes]:
+    async def content(
+        self, ports: Ports, principal: Asking, request: paging.Asked, digest: FromPath[str]
+    ) -> Response[bytes]:
         """One report, as it was left; pictures and videos may be shown in a page of ours, nothing as a page of ours."""
-        content = await visible.evidence(ports, principal, digest)
+        content = await visible.evidence(ports, principal, digest, address=address_of(request))
         if content is None:
             raise Refused(Problem(code="evidence.unknown", message=f"There is no evidence {digest}."), status=404)
         headers = {"content-disposition": "attachment"}

@@ -1,5 +1,6 @@
 """Executions in the native API: reading and commanding them."""
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -30,6 +31,9 @@ from gennaker.web.ports import Asking, Ports, WebPorts
 Before = Annotated[
     str | None, QueryParameter(max_length=200, description="The last answer's `next`: older executions than this")
 ]
+
+_GIVEN_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+"""An id that this server has given (a ULID). It says when its execution was, so that it is a cursor after that one is deleted, too."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -65,6 +69,8 @@ class ExecutionsController(Controller):
         before: Before = None,
     ) -> Response[JsonObject]:
         """Executions, newest first."""
+        if before:
+            await _refuse_no_cursor(ports, before)
         wanted = Found(application=application, statuses=tuple(status or ()), name=name, limit=limit, before_id=before)
         found = await ports.services.executions.listed(wanted)
         cursor = found[-1].id if len(found) == limit else None
@@ -200,6 +206,20 @@ def _rules(ports: WebPorts) -> rules.Rules:
     return rules.from_stage_types(types.values(), ports.services.settings)
 
 
+async def _refuse_no_cursor(ports: WebPorts, before: str) -> None:
+    """Behind a text that is no execution's there is nothing to be listed, or everything: neither is an answer."""
+    if _GIVEN_ID.fullmatch(before) or await ports.services.executions.listed(Found(ids=(before,), limit=1)):
+        return
+    raise Refused(
+        Problem(
+            code="execution.no_cursor",
+            message=f"`before` names no execution: there is none {before!r}.",
+            remedy="Give the `next` of the answer before, or an execution's id.",
+        ),
+        status=400,
+    )
+
+
 async def existing(ports: WebPorts, execution_id: str) -> Execution:
     """The execution. Raises Refused(404)."""
     found = await ports.services.executions.get(execution_id)
@@ -232,7 +252,7 @@ async def waiting_judgment(
             ),
             status=422,
         )
-    if stage.type != "manualJudgment" or stage.status is not Status.RUNNING:
+    if not judging.is_judgment(stage) or stage.status is not Status.RUNNING:
         raise Refused(
             Problem(
                 code="judgment.not_waiting",
@@ -247,7 +267,7 @@ async def waiting_judgment(
 def refuse_unknown_choice(stage: Stage, given: Json) -> None:
     """Raises Refused where a manual judgment is answered with a choice that it doesn't offer."""
     problem = judgments.refused(stage.context.get("judgmentInputs"), given)
-    if stage.type == "manualJudgment" and problem is not None:
+    if judging.is_judgment(stage) and problem is not None:
         raise Refused(problem, status=422)
 
 

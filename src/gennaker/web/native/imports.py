@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.foreign import mapping
-from gennaker.web import cutting_over, importing, paging
+from gennaker.web import cutting_over, importing, paging, preconditions
 from gennaker.web.cutting_over import CutOver
 from gennaker.web.importing import Importing
 from gennaker.web.ports import Asking, Ports
@@ -33,12 +33,27 @@ class ImportsController(Controller):
         """Imported applications and their phases, by name."""
         found = await ports.phases.all()
         return paging.page(
-            request, "applications", found, key=lambda one: one.application, show=to_json, after=after, limit=limit
+            request,
+            "applications",
+            found,
+            key=lambda one: one.application,
+            show=cutting_over.shown,
+            after=after,
+            limit=limit,
         )
 
-    @post("/{application:str}/cut-over", status_code=200)
+    @post("/{application:str}/cut-over", status_code=200, dependencies=preconditions.CONDITIONS)
     async def cut_over(
-        self, ports: Ports, principal: Asking, application: FromPath[str], data: JSONBody[CutOver]
+        self,
+        *,
+        ports: Ports,
+        principal: Asking,
+        application: FromPath[str],
+        data: JSONBody[CutOver],
+        conditions: preconditions.Given,
     ) -> JsonObject:
-        """Records that Gennaker runs the application from now on: its triggers fire, and its runs act."""
-        return await cutting_over.cut_over(ports, principal, application, data)
+        """Records that Gennaker runs the application from now on: its triggers fire, and its runs act.
+
+        With If-Match, the `etag` of the list, only if it still stands as it did then.
+        """
+        return await cutting_over.cut_over(ports, principal, application, data, conditions)

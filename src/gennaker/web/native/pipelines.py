@@ -10,6 +10,7 @@ from gennaker.canary import lint
 from gennaker.canary.findings import Severity
 from gennaker.interfaces.definitions import Definition
 from gennaker.interfaces.executions import Submission
+from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
@@ -70,7 +71,7 @@ class PipelinesController(Controller):
         key = await submission_key(ports, principal, request, idempotency_key)
         answer = await idempotency.answered(ports, principal, idempotency_key)
         if answer is None:
-            answer = await _run(ports, principal, {"application": "adhoc", **data}, conditions, key)
+            answer = await _run(ports, principal, {"application": "adhoc", **data}, conditions, (idempotency_key, key))
             await idempotency.keep(ports, principal, idempotency_key, answer)
         return answer
 
@@ -126,12 +127,31 @@ class PipelinesController(Controller):
 
 
 async def _run(
-    ports: WebPorts, principal: Principal, given: JsonObject, conditions: preconditions.Conditions, key: str
+    ports: WebPorts,
+    principal: Principal,
+    given: JsonObject,
+    conditions: preconditions.Conditions,
+    keys: tuple[str | None, str],
 ) -> JsonObject:
-    saved, warnings = await pipeline_saves.save(ports, principal, given, adopts_name=True, conditions=conditions)
+    """`keys`: the caller's, and what the engine knows the submission by."""
+    theirs, ours = keys
+
+    async def intent() -> JsonObject:
+        return foreign.mapping(to_json(await pipeline_saves.intent(ports, given)))
+
+    intended = await idempotency.intent(ports, principal, theirs, intent)
+    once = msgspec.convert(intended, pipeline_saves.Intent) if intended else None
+    try:
+        saved, warnings = await pipeline_saves.save(
+            ports, principal, given, adopts_name=True, conditions=conditions, once=once
+        )
+    except Refused as error:
+        if pipeline_saves.is_changed(error):
+            await idempotency.give_up(ports, principal, theirs)
+        raise
     trigger: JsonObject = {"type": "manual", "user": principal.name}
     execution_id = await ports.services.executions.submit(
-        Submission(config={**saved.body, "id": saved.id}, trigger=trigger, key=key), principal
+        Submission(config={**saved.body, "id": saved.id}, trigger=trigger, key=ours), principal
     )
     return {"executionId": execution_id, "pipelineId": saved.id, "revision": saved.revision, "warnings": warnings}
 

@@ -5,13 +5,14 @@ again after they have; so they are made to find out what is done already. `perfo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from gennaker.engine import limits
 from gennaker.interfaces.executions import Update
 from gennaker.interfaces.inspection import Work
 from gennaker.interfaces.journal import Commit, OwnedElsewhere
@@ -20,6 +21,7 @@ from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.effect import Announce, Deliver, PendingEffect, StartTimer, StopTask
 from gennaker.model.event import Event, TimerRang
 from gennaker.model.problems import Refused
+from gennaker.model.statuses import Status
 from gennaker.worker import faults, repeating
 from gennaker.worker.performing import Run
 from gennaker.worker.shells import ShellParts
@@ -66,12 +68,14 @@ class Activities:
     async def step(self, answer: Answer) -> Found:
         """Records the answer to an effect and returns what follows; what was recorded already is only looked at."""
         async with self._watching():
-            pending = await self._store.find(answer.key)
+            pending, done_key = await self._store.find(answer.key), answer.key
+            if pending is None:
+                pending, done_key = await self._carried(answer), ""
             if pending is None:
                 return await self._look(answer.execution_id)
             event = await self._event(pending, answer)
             try:
-                applied = await self._apply(pending, event)
+                applied = await self._apply(pending, event, done_key)
             except AlreadyAnswered:
                 return await self._look(answer.execution_id)
             except Refused as refused:
@@ -82,7 +86,7 @@ class Activities:
                 deliver = Deliver(key=answer.key, execution_id=answer.execution_id, event=event)
                 await self._parts.servers.hand_over(PendingEffect(effect=deliver, execution_id=answer.execution_id))
                 return _OVER
-            return self._found(applied)
+            return self._found(applied, answer.key)
 
     @activity.defn(name=PERFORM)
     async def perform(self, wanted: Wanted) -> Performed:
@@ -111,7 +115,25 @@ class Activities:
 
     async def _look(self, execution_id: str) -> Found:
         found = await self._store.look(execution_id)
-        return Found(asked=tuple(_asked(one) for one in found.pending), is_whole=True, is_over=found.is_over)
+        carried = _carried_by(found.pending)
+        now = self._parts.clock.now()
+        if any(one.due is not None and one.due <= now for one in carried) and not await self._is_running(execution_id):
+            # They have rung, and each would be an event of its own again; when it goes on it asks for later ones.
+            carried = [one for one in carried if one.due is not None and one.due > now]
+        asked = tuple(map(_asked, (*found.pending, *carried)))
+        return Found(asked=asked, is_whole=True, is_over=found.is_over)
+
+    async def _is_running(self, execution_id: str) -> bool:
+        execution = await self._parts.stepper.load(execution_id)
+        return execution is not None and execution.head.status is Status.RUNNING
+
+    async def _carried(self, answer: Answer) -> PendingEffect | None:
+        """The limit that has rung, if what carries it is still wanted."""
+        if not answer.key.endswith("/deadline"):
+            return None
+        found = await self._store.look(answer.execution_id)
+        carried = filter(None, map(limits.carried, found.pending))
+        return next((one for one in carried if one.effect.key == answer.key), None)
 
     async def _event(self, pending: PendingEffect, answer: Answer) -> Event:
         match pending.effect:
@@ -123,25 +145,28 @@ class Activities:
                 assert answer.event is not None, "what is performed is answered by what came of it"
                 return await self._store.unpack(answer.event)
 
-    async def _apply(self, pending: PendingEffect, event: Event) -> Applied:
+    async def _apply(self, pending: PendingEffect, event: Event, done_key: str) -> Applied:
         effect = pending.effect
         audit = effect.audit if isinstance(effect, Deliver) else ()
         apply = self._parts.stepper.apply
         try:
-            return await apply(pending.execution_id, event, done_key=effect.key, audit=audit)
+            return await apply(pending.execution_id, event, done_key=done_key, audit=audit)
         except faults.FAULTS as fault:
             log.exception("engine.fault", key=effect.key, execution=pending.execution_id)
             ending = faults.cancellation(fault, at=self._parts.clock.now())
-            return await apply(pending.execution_id, ending, done_key=effect.key)
+            return await apply(pending.execution_id, ending, done_key=done_key)
 
-    def _found(self, applied: Applied) -> Found:
+    def _found(self, applied: Applied, answered: str) -> Found:
         head = applied.execution.head
         update = Update(topic="execution", id=head.id, application=head.application, version=head.version)
         self._parts.updates.publish(update)
         own = [one for one in applied.effects if not isinstance(one.effect, Deliver)]
         if len(own) < len(applied.effects):
             self._nudge()
-        return Found(asked=tuple(_asked(one) for one in own), dropped=applied.dropped, is_over=head.status.is_complete)
+        asked = tuple(map(_asked, (*own, *_carried_by(own))))
+        gone = limits.gone_with((answered, *applied.dropped), applied.execution)
+        dropped = (*applied.dropped, *sorted(gone.difference(one.key for one in asked)))
+        return Found(asked=asked, dropped=dropped, is_over=head.status.is_complete)
 
     @asynccontextmanager
     async def _watching(self) -> AsyncIterator[None]:
@@ -183,6 +208,12 @@ async def _beating() -> AsyncIterator[None]:
         beating = group.create_task(beat())
         yield
         beating.cancel()
+
+
+def _carried_by(pending: Sequence[PendingEffect]) -> list[PendingEffect]:
+    """The limits that ride on effects, but for those that have moved and have rows of their own by now."""
+    apart = {one.effect.key for one in pending}
+    return [one for one in map(limits.carried, pending) if one is not None and one.effect.key not in apart]
 
 
 def _asked(pending: PendingEffect) -> Asked:

@@ -1,7 +1,8 @@
 """A small web server as a user's image would hold it: keep-alive, slow answers, a WebSocket echo, a soft stop.
 
 / says which version and port answered, /healthz is 200 or what HEALTH says, /slow streams a line every 0.1 s for the
-given number of tenths, /environment gives the environment, /crash exits. TERM: no new connections, finish, exit.
+given number of tenths, /environment gives the environment, /metrics a gauge of all other requests under way, /crash exits.
+TERM: no new connections, finish, exit.
 """
 
 # It stands for a program of a user, with nothing of ours in it:
@@ -64,6 +65,9 @@ async def answer(head, reader, writer):
         reply(writer, int(os.environ.get("HEALTH", "200")), "health")
     elif path == "/environment":
         reply(writer, 200, json.dumps({"environment": dict(os.environ), "folder": os.getcwd(), "argv": sys.argv}))
+    elif path == "/metrics":
+        gauge = "http_requests_in_flight"
+        reply(writer, 200, f"# TYPE {gauge} gauge\n{gauge} {len(busy) - 1}\n")
     elif path == "/crash":
         os._exit(3)
     elif path.startswith("/slow/"):

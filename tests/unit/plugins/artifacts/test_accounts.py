@@ -163,8 +163,8 @@ def test_an_archived_file_of_a_jenkins_is_read_by_job_build_and_path(tmp_path: P
         assert content(harness, artifact) == b"jar"
         for wrong, said in (
             ({"reference": "target/other.jar"}, "answered 404"),
-            ({"reference": "../../api/json"}, "names nothing of Jenkins"),
-            ({"name": "../team"}, "names nothing of Jenkins"),
+            ({"reference": "../../api/json"}, "names nothing of main"),
+            ({"name": "../team"}, "names nothing of main"),
         ):
             with pytest.raises(Refused, match=said):
                 content(harness, {**artifact, **wrong})

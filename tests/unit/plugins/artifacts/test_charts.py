@@ -1,4 +1,4 @@
-"""Chart repositories: which version is meant, and where its file is read with which credentials."""
+"""Chart repositories: where a chart is, and its file is read with which credentials."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 from tests.fakes.http_target import Answer, Asked, Target, running
 
-from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
-from gennaker.plugins.artifacts.charts import ChartAccount, chosen
+from gennaker.plugins.artifacts.charts import ChartAccount
 from gennaker.settings import ArtifactAccountSettings
-
-VERSIONS = ("1.2.0", "1.10.0", "2.0.0-rc.1", "2.0.0-beta.11", "2.0.0-beta.2", "nonsense", "v0.9")
 
 
 @pytest.fixture
@@ -25,24 +22,6 @@ def account(target: Target, folder: Path, *allowed: str) -> ChartAccount:
     (folder / "token").write_text("t0ken")
     settings = ArtifactAccountSettings(type="helm", address=f"{target.url}/stable", token_file=str(folder / "token"))
     return ChartAccount("charts", settings, allowed=allowed)
-
-
-@pytest.mark.parametrize(
-    ("there", "highest"),
-    [
-        (VERSIONS, "2.0.0-rc.1"),
-        (VERSIONS[:2], "1.10.0"),
-        (("2.0.0", "2.0.0-rc.1"), "2.0.0"),
-        (VERSIONS[3:5], "2.0.0-beta.11"),
-        (("nonsense", "v0.9"), "v0.9"),
-    ],
-)
-def test_without_a_version_the_highest_is_meant(there: tuple[str, ...], highest: str) -> None:
-    entries: list[JsonObject] = [{"version": one} for one in there]
-
-    assert chosen(entries, "") == {"version": highest}
-    assert chosen(entries, there[0]) == {"version": there[0]}
-    assert chosen(entries, "7") is None
 
 
 def test_a_chart_elsewhere_is_read_without_the_repositorys_credentials(elsewhere: Target, tmp_path: Path) -> None:

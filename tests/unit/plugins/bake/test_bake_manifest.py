@@ -250,6 +250,13 @@ def test_what_is_missing_is_said_when_the_pipeline_is_saved() -> None:
     assert found[0].message == "There is no renderer 'HELM'."
 
 
+def test_renderers_are_known_in_any_case(tmp_path: Path) -> None:
+    assert "is no chart" in problem_of(run(tmp_path, text("a: 1"), templateRenderer="helm3"))
+    assert "kustomization.yaml has the key 'a'" in problem_of(
+        run(tmp_path, text("a: 1"), templateRenderer="Kustomize4")
+    )
+
+
 def test_a_renderer_of_spinnaker_that_is_not_here_is_warned_of_and_refused_when_it_runs(tmp_path: Path) -> None:
     stage = make.stage_json("a", type="bakeManifest", templateRenderer="HELMFILE", expectedArtifacts=EXPECTED)
     config = make.config({**stage, "inputArtifacts": [embedded("")]})

@@ -10,6 +10,7 @@ from tests.building import BUILD_FILE, FILES, SERVICE, FreshClients, harness, no
 from tests.git_repositories import GitRepository
 from tests.harness import TESTER, Harness, ended, problem_of, reached
 from tests.registry_servers import own_registry
+from tests.waiting import until_found
 
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.services import Services
@@ -260,8 +261,11 @@ def test_cancelling_ends_the_running_step_and_removes_the_workspace(tmp_path: Pa
     async def cancel(services: Services, execution_id: str) -> None:
         await reached(services, execution_id, "build", task="runSteps")
         processes = Processes(place.data / "logs")
-        while "02-tests" not in "".join([run.name for run in await processes.list()]):  # noqa: ASYNC110 - files
-            await asyncio.sleep(0.02)
+
+        async def has_begun() -> bool:
+            return any("02-tests" in run.name for run in await processes.list())
+
+        await until_found(has_begun, "the second step")
         await services.executions.tell(execution_id, CancelAsked(at=datetime.now(UTC), by="ada"), TESTER)  # noqa: TID251 - real processes run in real time
 
     execution = place.run(pipeline(repository.folder, commit), meanwhile=cancel, afterwards=timedelta(seconds=1))
@@ -284,7 +288,10 @@ def test_workspaces_stay_where_the_settings_say_so(tmp_path: Path, repository: G
 
 
 def test_builds_wait_for_a_free_builder_and_say_so(tmp_path: Path, repository: GitRepository) -> None:
-    slow = "service: shop\nsteps: [{name: Slow, run: sleep 2}]\n"
+    may_end = tmp_path / "may-end"
+    slow = (
+        f"service: shop\nsteps: [{{name: Slow, timeout: 600, run: 'until test -e {may_end}; do sleep 0.02; done'}}]\n"
+    )
     commit = repository.commit("Begin", {**FILES, f"{SERVICE}/build.yaml": slow})
     place = harness(tmp_path / "data", concurrent=1)
     said: list[str] = []
@@ -295,13 +302,16 @@ def test_builds_wait_for_a_free_builder_and_say_so(tmp_path: Path, repository: G
         first = await services.executions.submit(Submission(config=config, key="first"), TESTER)
         await reached(services, first, "build", task="runSteps")
         second = await services.executions.submit(Submission(config=config, key="second"), TESTER)
-        await reached(services, second, "build", task="checkoutWorkspace")
-        while not said:
+
+        async def is_told() -> bool:
             found = await services.executions.get(second)
             assert found is not None
             waits = [waiting.said(task.waiting_for) for task in the_stage(found).tasks]
             said.extend(one for one in waits if "builder" in one)
-            await asyncio.sleep(0.02)
+            return bool(said)
+
+        await until_found(is_told, "the second to wait for a builder")
+        may_end.touch()
         ends.extend([await ended(services, one) for one in (first, second)])
 
     place.do(both)

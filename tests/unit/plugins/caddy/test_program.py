@@ -9,7 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests import waiting
 from tests.fakes.documents import MemoryStore
+from tests.fakes.hiccups import Hiccup, answering
 
 from gennaker.model.problems import Refused
 from gennaker.plugins.caddy.program import CaddyProgram
@@ -69,7 +71,7 @@ def taken(port: int = 0) -> Iterator[tuple[int, list[bytes]]]:
             yield listening.getsockname()[1], asked
         finally:
             listening.shutdown(socket.SHUT_RDWR)
-            thread.join()
+            waiting.joined(thread)
 
 
 def test_an_admin_port_of_the_settings_that_is_taken_is_named_and_its_owner_left_alone(tmp_path: Path) -> None:
@@ -147,3 +149,17 @@ def test_a_load_balancers_port_that_is_taken_when_caddy_starts_is_named(tmp_path
         assert "address already in use" in str(problem.details["log"])
 
     place.do(work)
+
+
+@pytest.mark.parametrize(("hiccup", "said"), [(Hiccup.RESET, "doesn't answer"), (Hiccup.NONSENSE, "can't be read")])
+def test_a_hiccup_is_a_refusal_that_says_so(hiccup: Hiccup, said: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with await asyncio.start_server(answering(hiccup), "127.0.0.1", 0) as server:
+            settings = CaddySettings(admin_port=server.sockets[0].getsockname()[1])
+            program = CaddyProgram(tmp_path, MemoryStore()("caddy.program"), settings)
+            with pytest.raises(Refused, match=said):
+                await program.failures()
+            with pytest.raises(Refused, match=said):
+                await program.requests_under_way()
+
+    asyncio.run(story())

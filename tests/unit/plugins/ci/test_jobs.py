@@ -14,9 +14,11 @@ from tests.fakes.http_target import Answer
 from tests.harness import TESTER, Harness, ended, problem_of, reached
 
 from gennaker.interfaces.services import Services
+from gennaker.model import foreign
 from gennaker.model.event import CancelAsked, RestartAsked
 from gennaker.model.execution import Execution, Stage
 from gennaker.model.statuses import Status
+from gennaker.model.waiting import ForObject
 from gennaker.plugins.azure_devops import plugin as azure_devops
 from gennaker.plugins.ci import plugin as ci
 from gennaker.plugins.github import plugin as github
@@ -121,21 +123,46 @@ def test_packages_of_a_build_are_artifacts_by_their_names(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "keys", "status"),
+    ("result", "keys", "status", "said"),
     [
-        ("failure", {}, Status.TERMINAL),
-        ("aborted", {}, Status.CANCELED),
-        ("unstable", {}, Status.TERMINAL),
-        ("unstable", {"markUnstableAsSuccessful": "true"}, Status.SUCCEEDED),
+        ("failure", {}, Status.TERMINAL, ["Job failed (see Jenkins)"]),
+        ("aborted", {}, Status.CANCELED, ["Job was aborted (see Jenkins)"]),
+        ("unstable", {}, Status.TERMINAL, ["Job is unstable"]),
+        ("unstable", {"markUnstableAsSuccessful": "true"}, Status.SUCCEEDED, []),
     ],
 )
-def test_the_build_s_result_decides(place: Place, result: str, keys: dict[str, Any], status: Status) -> None:
+def test_the_build_s_result_decides_and_is_told_in_orcas_words(
+    place: Place, result: str, keys: dict[str, Any], status: Status, said: list[str]
+) -> None:
     execution = place.run(meanwhile=place.ended_by(result), **keys)
 
     assert execution.head.status is status
-    assert stage_of(execution).context["buildInfo"]["result"] == result.upper()  # type: ignore[index, call-overload]  # JSON
-    if status is Status.TERMINAL:
-        assert "(see Jenkins)" in problem_of(execution)
+    context: Any = stage_of(execution).context
+    assert context["buildInfo"]["result"] == result.upper()
+    assert context.get("exception", {"details": {"errors": []}})["details"]["errors"] == said
+    if said:
+        assert f"build 1 of {place.world.job} in main" in context["problems"][0]["remedy"]
+
+
+def test_what_waits_for_a_build_names_its_number_and_where_to_look_at_it(place: Place) -> None:
+    seen: list[ForObject] = []
+
+    async def look(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "jenkins", task="monitorJenkinsJob")
+        while not seen:
+            found = await services.executions.get(execution_id)
+            assert found is not None
+            waits = [task.waiting_for for task in stage_of(found).tasks]
+            seen.extend(one for one in waits if isinstance(one, ForObject) and one.url)
+            await asyncio.sleep(0.01)
+        place.world.finish("failure")
+
+    execution = place.run(meanwhile=look)
+
+    [problem] = foreign.mappings(stage_of(execution).context["problems"])
+    assert (seen[0].name, seen[0].place, seen[0].observed) == (f"1 of {place.world.job}", "main", "BUILDING")
+    assert seen[0].url.endswith(f"/job/{place.world.job}/1/")
+    assert foreign.mapping(problem["details"])["url"] == seen[0].url
 
 
 def test_a_failed_build_s_properties_are_looked_at_all_the_same(place: Place) -> None:

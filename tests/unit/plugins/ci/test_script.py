@@ -11,6 +11,8 @@ from tests.fakes.virtual_time import RealTime
 from tests.git_repositories import GitRepository
 from tests.harness import Harness, problem_of, reached
 
+from gennaker.engine import rules, why
+from gennaker.engine.answers import Answer
 from gennaker.interfaces.services import Services
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
@@ -110,13 +112,14 @@ class Scripts:
         self._data = folder / "data"
         self.logs: list[str] = []
 
-    def run(self, **keys: Any) -> Execution:
+    def run(self, meanwhile: Any = None, **keys: Any) -> Execution:
         base = building.harness(self._data)
         # Between two looks at the builder ten seconds pass.
         time = RealTime(rate=20)
         harness = Harness(*base.plugins, ci.plugin, data=base.data, time=time, settings=base.settings)
         stage = make.stage_json("s", type="script", **{"scriptPath": "ops", "propertyFile": "out.json", **keys})
-        execution = harness.run(make.config(stage))
+        self.rules = rules.from_stage_types([one for plugin in harness.plugins for one in plugin.stages])
+        execution = harness.run(make.config(stage), meanwhile=meanwhile)
         kept = asyncio.run(harness.logs.list(execution.head.id))
         self.logs = [(base.data / one.path).read_text() for one in kept]
         return execution
@@ -140,6 +143,29 @@ def test_where_no_job_is_set_the_builder_runs_the_command(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_why_follows_a_script_into_the_build_that_runs_it(tmp_path: Path) -> None:
+    scripts, go = Scripts(tmp_path), tmp_path / "go"
+    found: list[Answer] = []
+
+    async def ask(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "script", task="monitorScript")
+        while not (found and found[0].about.startswith("build step")):
+            facts = await services.executions.facts(execution_id)
+            found[:] = why.explain(facts, scripts.rules).answers
+            await asyncio.sleep(0.01)
+        go.touch()
+
+    execution = scripts.run(
+        ask, command=f"while [ ! -e {go} ]; do sleep 0.05; done", repoUrl=str(scripts.repository.folder)
+    )
+
+    build_id = next(execution.top_level()).context["buildNumber"]
+    (link,) = found[0].chain
+    assert (found[0].execution_id, link.execution_id) == (build_id, execution.head.id)
+    assert link.sentence == f"Stage s waits for build {build_id} of script in builder to end."
+
+
+@pytest.mark.slow
 def test_a_command_that_fails_fails_the_stage_and_what_it_has_left_is_taken(tmp_path: Path) -> None:
     scripts = Scripts(tmp_path)
 
@@ -147,7 +173,7 @@ def test_a_command_that_fails_fails_the_stage_and_what_it_has_left_is_taken(tmp_
 
     stage = next(execution.top_level())
     assert execution.head.status is Status.TERMINAL
-    assert "script ended FAILURE" in problem_of(execution)
+    assert "Job failed (see Gennaker)" in problem_of(execution)
     assert [one.outputs["cleaned"] for one in execution.children(stage.id)] == [3]
 
 
@@ -157,7 +183,7 @@ def test_a_command_that_fails_fails_the_stage_and_what_it_has_left_is_taken(tmp_
     [
         ({"command": "true"}, "The script has no repository"),
         ({"repoUrl": "x"}, "The script has no command"),
-        ({"command": "true", "master": "builder", "repoUrl": "/nowhere"}, "script ended FAILURE"),
+        ({"command": "true", "master": "builder", "repoUrl": "/nowhere"}, "Job failed (see Gennaker)"),
     ],
 )
 def test_a_script_that_the_builder_cannot_run_says_why(tmp_path: Path, keys: dict[str, Any], said: str) -> None:

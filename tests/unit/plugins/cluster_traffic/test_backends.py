@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.traffic import Share
+from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.cluster_traffic import backends
 from gennaker.plugins.cluster_traffic.backends import Backend
@@ -88,3 +90,19 @@ def listed(one: dict[str, object]) -> list[dict[str, object]]:
     found = one["endpoints"]
     assert isinstance(found, list)
     return found
+
+
+def test_conditions_say_who_gets_requests() -> None:
+    ready: JsonObject = {"addresses": ["10.0.0.1"], "conditions": {"ready": True}}
+    unsaid: JsonObject = {"addresses": ["fd00::1"]}
+    unready: JsonObject = {"addresses": ["10.0.0.2"], "conditions": {"ready": False, "serving": False}}
+    leaving: JsonObject = {"addresses": ["10.0.0.3"], "conditions": {"ready": False, "terminating": True}}
+
+    found = backends.states({"ports": [{"port": 8080}], "endpoints": [ready, unsaid, unready, leaving]})
+
+    assert found == {
+        "10.0.0.1:8080": Health.UP,
+        "[fd00::1]:8080": Health.UP,
+        "10.0.0.2:8080": Health.DOWN,
+        "10.0.0.3:8080": Health.DRAINING,
+    }

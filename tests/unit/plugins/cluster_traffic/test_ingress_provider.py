@@ -8,11 +8,11 @@ import pytest
 from tests.fakes.kubernetes_api import KubernetesApi, Object
 
 from gennaker.interfaces.traffic import Share
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.model.problems import Refused
 from gennaker.plugins.cluster_traffic import backends
 from gennaker.plugins.cluster_traffic.ingress_provider import IngressProvider
 from gennaker.plugins.cluster_traffic.places import Places
-from gennaker.settings import KubernetesAccountSettings
 from gennaker.traffic_settings import LoadBalancerSettings
 from gennaker.transport.kubernetes.kubeconfig import Access, User
 from gennaker.transport.kubernetes.server import HttpApiServer
@@ -118,7 +118,7 @@ def test_in_no_moment_do_requests_go_to_whom_has_no_share_before_or_after() -> N
             main, canary, weight, _ = cluster.state()
             assert main | canary == has
             assert bool(weight) == bool(canary)
-            described = await provider.describe("shop")
+            described = await cluster.provider().describe("shop")
             assert described is not None
             assert described.shares == step
             had = has
@@ -176,6 +176,48 @@ def test_what_is_so_already_writes_nothing() -> None:
     assert {one.partition(" ")[0] for one in cluster.api.asked} == {"GET"}
 
 
+def test_a_slice_whose_port_somebody_changed_is_seen_to_be_other_and_made_again() -> None:
+    cluster = Cluster()
+
+    async def story() -> None:
+        provider = cluster.provider()
+        await provider.ensure("shop")
+        await provider.set_weights("shop", shares(90, 10))
+        for name in cluster.api.names("endpointslices"):
+            found = cluster.api.object("endpointslices", name)
+            cluster.api.put({**found, "ports": [{**found["ports"][0], "port": 81}]})
+        described = await provider.describe("shop")
+        assert described is not None
+        assert described.shares == {}
+        await provider.set_weights("shop", shares(90, 10))
+        described = await provider.describe("shop")
+        assert described is not None
+        assert described.shares == shares(90, 10)
+
+    asyncio.run(story())
+    slices = [cluster.api.object("endpointslices", name) for name in cluster.api.names("endpointslices")]
+    assert 81 not in [one["ports"][0]["port"] for one in slices]
+
+
+def test_what_was_removed_and_made_again_is_looked_at_anew() -> None:
+    cluster = Cluster()
+
+    async def story() -> None:
+        provider = cluster.provider()
+        await provider.ensure("shop")
+        await provider.set_weights("shop", shares(90, 10))
+        await provider.describe("shop")
+        await provider.remove("shop")
+        await provider.ensure("shop")
+        await provider.set_weights("shop", shares(90, 10))
+        cluster.api.remove("services", cluster.api.names("services")[0])
+        described = await provider.describe("shop")
+        assert described is not None
+        assert described.shares == {}
+
+    asyncio.run(story())
+
+
 def test_removing_leaves_the_ingress_and_nothing_else() -> None:
     cluster = Cluster()
 
@@ -199,6 +241,37 @@ def test_a_service_or_canary_of_somebody_else_is_not_touched(kind: str, version:
     with pytest.raises(Refused, match=f"the {kind} {name} for itself"):
         asyncio.run(cluster.provider().ensure("shop"))
     assert len(cluster.api.objects) == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/namespaces/shop/services/shop",
+        f"/api/v1/namespaces/shop/services/{CANARY}",
+        "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/shop-80",
+        f"/apis/{API}/namespaces/shop/ingresses/shop-canary",
+    ],
+)
+def test_what_somebody_took_away_is_seen_to_be_gone_and_made_again(path: str) -> None:
+    cluster = Cluster()
+
+    async def story() -> None:
+        await cluster.provider().ensure("shop")
+        await cluster.provider().set_weights("shop", shares(90, 10))
+        before = cluster.state()
+        await cluster.answer(httpx2.Request("DELETE", f"http://cluster{path}"))
+        described = await cluster.provider().describe("shop")
+        assert described is not None
+        assert described.shares == {}
+
+        await cluster.provider().set_weights("shop", shares(90, 10))
+
+        assert cluster.state() == before
+        described = await cluster.provider().describe("shop")
+        assert described is not None
+        assert described.shares == shares(90, 10)
+
+    asyncio.run(story())
 
 
 def test_three_different_weights_are_refused_and_nothing_changes() -> None:

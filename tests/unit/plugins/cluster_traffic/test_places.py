@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from gennaker.interfaces.api_servers import ApiServer
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.model.problems import Refused
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
 from gennaker.plugins.cluster_traffic.places import Places
-from gennaker.settings import KubernetesAccountSettings
 from gennaker.traffic_settings import LoadBalancerSettings
 
 ALL = ("Service", "EndpointSlice.discovery.k8s.io", "HTTPRoute.gateway.networking.k8s.io")

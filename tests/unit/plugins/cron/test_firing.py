@@ -297,3 +297,40 @@ def test_a_trigger_of_a_template_counts_from_when_the_template_has_it() -> None:
 
     assert [one[:8] for one in site.times] == ["05 09:11"]
     assert [line for line in logs if line["event"] == "cron.missed"] == []
+
+
+@pytest.mark.parametrize("is_started_again", [False, True])
+def test_a_clock_that_was_a_year_ahead_and_is_put_back_silences_nothing(is_started_again: bool) -> None:
+    site = Site()
+    site.save(EVERY_MINUTE)
+
+    async def story(services: Services) -> None:
+        clock = Ahead(services)
+        zone = firing.zone_of(services)
+        watch = firing.Watch(replace(services, clock=clock), zone)
+        await watch.look()
+        clock.ahead = timedelta(days=365)
+        await watch.look()
+        clock.ahead = timedelta()
+        if is_started_again:
+            watch = firing.Watch(replace(services, clock=clock), zone)
+        assert await watch.look() <= clock.now() + timedelta(seconds=10)
+        await asyncio.sleep(60)
+        await watch.look()
+
+    site.runs(meanwhile=story)
+    assert site.times == ["05 09:00:00", "05 09:01:00"]  # the first by the wrong clock
+
+
+class Ahead:
+    """A clock that may be wrong."""
+
+    def __init__(self, services: Services) -> None:
+        self._right = services.clock
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return self._right.now() + self.ahead
+
+    async def sleep_until(self, at: datetime) -> None:
+        await self._right.sleep_until(at - self.ahead)

@@ -3,14 +3,19 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.http_target import Answer, running
 from tests.harness import problem_of
 from tests.jobs import Installation, encoded
 from tests.make import config, stage_json
 
+from gennaker.interfaces.plugins import Plugin
+from gennaker.interfaces.stages import TaskContext
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import Done, TaskResult
 from gennaker.model.statuses import Status
 from gennaker.plugins.artifacts import plugin as files
+from gennaker.plugins.definitions.save_pipelines_from_artifact import stage
 from gennaker.settings import Settings
 
 ONE: JsonObject = {"name": "one", "stages": []}
@@ -29,14 +34,14 @@ def test_each_is_created_or_updated_by_its_name() -> None:
     installed = Installation()
     installed.save("pipeline", "p1", {**ONE, "application": "shop", "index": 3})
 
-    stage = installed.done("savePipelinesFromArtifact", pipelinesArtifact=artifact({"shop": [ONE, TWO], "cart": [ONE]}))
+    saved = installed.done("savePipelinesFromArtifact", pipelinesArtifact=artifact({"shop": [ONE, TWO], "cart": [ONE]}))
 
-    assert names(stage.outputs["pipelinesCreated"]) == ["two", "one"]
-    assert stage.outputs["pipelinesUpdated"] == [{"application": "shop", "name": "one", "id": "p1"}]
-    assert stage.outputs["pipelinesFailedToSave"] == []
+    assert names(saved.outputs["pipelinesCreated"]) == ["two", "one"]
+    assert saved.outputs["pipelinesUpdated"] == [{"application": "shop", "name": "one", "id": "p1"}]
+    assert saved.outputs["pipelinesFailedToSave"] == []
     stored = {(one.body["application"], one.body["name"]) for one in installed.list("pipeline")}
     assert stored == {("shop", "one"), ("shop", "two"), ("cart", "one")}
-    assert [task.name for task in stage.tasks] == [
+    assert [task.name for task in saved.tasks] == [
         "getPipelinesFromArtifact",
         "savePipeline",
         "checkForRemainingPipelines",
@@ -50,10 +55,10 @@ def test_one_that_fails_keeps_no_other_from_being_saved_but_fails_the_stage() ->
 
     execution = installed.job("savePipelinesFromArtifact", pipelinesArtifact=artifact({"shop": [broken, TWO]}))
 
-    stage: Any = next(execution.top_level())
+    saved: Any = next(execution.top_level())
     assert execution.head.status is Status.TERMINAL
     assert "Failed to save pipelines: shop: broken: Stages require each other in a circle" in problem_of(execution)
-    assert names(stage.outputs["pipelinesFailedToSave"]) == ["broken"]
+    assert names(saved.outputs["pipelinesFailedToSave"]) == ["broken"]
     assert [one.body["name"] for one in installed.list("pipeline")] == ["two"]
 
 
@@ -97,9 +102,9 @@ def test_an_artifact_that_lies_elsewhere_is_fetched_and_asked_for_again_if_that_
         installed = Installation(files.plugin, settings=settings)
         lying_there: JsonObject = {"type": "http/file", "reference": f"{target.url}/pipelines.json"}
 
-        stage = installed.done("savePipelinesFromArtifact", pipelinesArtifact=lying_there)
+        saved = installed.done("savePipelinesFromArtifact", pipelinesArtifact=lying_there)
 
-    assert names(stage.outputs["pipelinesCreated"]) == ["one"]
+    assert names(saved.outputs["pipelinesCreated"]) == ["one"]
     assert target.paths() == ["GET /pipelines.json"] * 2
 
 
@@ -112,7 +117,34 @@ def test_a_crash_between_two_saves_loses_none_and_doubles_none() -> None:
         kill_at=("effect.after:RunTask:savePipelinesFromArtifact.savePipeline#2",),
     )
 
-    stage: Any = next(execution.top_level())
+    saved: Any = next(execution.top_level())
     assert execution.head.status is Status.SUCCEEDED
-    assert names(stage.outputs["pipelinesCreated"]) == ["one", "two"]
+    assert names(saved.outputs["pipelinesCreated"]) == ["one", "two"]
+    assert len(installed.list("pipeline")) == 2
+
+
+def test_expressions_of_what_is_saved_stay_as_they_are() -> None:
+    installed = Installation()
+    later = [stage_json("a", type="wait", waitTime="${ 1 + 1 }", name="${ execution.id } ${ nowhere }")]
+    written: list[JsonObject] = [{"name": f"p{number}", "stages": [*later]} for number in range(3)]
+
+    installed.done("savePipelinesFromArtifact", pipelinesArtifact=artifact({"shop": [*written]}))
+
+    assert [one.body["stages"] for one in installed.list("pipeline")] == [later, later, later]
+
+
+def test_what_was_begun_before_pipelines_were_encoded_is_saved_to_its_end() -> None:
+    lists: JsonObject = {"pipelinesCreated": [], "pipelinesUpdated": [], "pipelinesFailedToSave": []}
+    listed: list[Json] = [{**ONE, "application": "shop"}, {**TWO, "application": "shop"}]
+
+    async def as_before(_: TaskContext) -> TaskResult:
+        return Done(context={**lists, "pipelinesToSave": listed})
+
+    first, *others = stage.tasks
+    begun_before = replace(stage, name="before", tasks=(replace(first, run=as_before), *others))
+    installed = Installation(Plugin(name="before", stages=(begun_before,)))
+
+    done = installed.done("before")
+
+    assert names(done.outputs["pipelinesCreated"]) == ["one", "two"]
     assert len(installed.list("pipeline")) == 2

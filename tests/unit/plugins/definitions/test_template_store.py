@@ -123,6 +123,38 @@ def test_an_update_that_breaks_a_pipeline_is_refused_unless_that_is_wanted() -> 
     assert installed.done("updateV2PipelineTemplate", pipelineTemplate=breaking, skipPlanDependents=True)
 
 
+def test_an_update_of_a_tag_breaks_no_pipeline_whose_bare_id_means_the_latest() -> None:
+    installed = created("stable")
+    installed.save("pipeline", "p", use(variables={"seconds": 7}))
+    breaking = encoded({**TEMPLATE, "variables": [{"name": "who", "type": "string"}]})
+
+    said = installed.refused("updateV2PipelineTemplate", pipelineTemplate=breaking, tag="stable")
+
+    assert "Pipeline shop: deliver shop would break: Missing variable values for: who." in said
+
+
+@pytest.mark.parametrize(("tag", "reference"), [("test", ""), ("test", ":latest"), ("", "")])
+def test_a_new_tag_breaks_no_pipeline_that_gets_the_latest(tag: str, reference: str) -> None:
+    installed = created("stable")
+    installed.save("pipeline", "p", use(f"spinnaker://deliver{reference}", variables={"seconds": 7}))
+    breaking = encoded({**TEMPLATE, "variables": [{"name": "who", "type": "string"}]})
+
+    said = installed.refused("createV2PipelineTemplate", pipelineTemplate=breaking, tag=tag)
+
+    assert "Pipeline shop: deliver shop would break: Missing variable values for: who." in said
+    assert installed.revisions("template", "deliver:latest") == 1
+
+
+def test_a_new_tag_is_created_whatever_pipelines_of_other_copies_would_say() -> None:
+    installed = created("stable")
+    installed.save("pipeline", "p", use("spinnaker://deliver:stable", variables={"seconds": 7}))
+    installed.save("pipeline", "q", use("spinnaker://deliver:test", name="broken until now"))
+
+    create(installed, "test", variables=[{"name": "who", "type": "string"}])
+
+    assert "deliver:test" in keys(installed)
+
+
 def test_a_pipeline_made_from_a_stored_template_is_saved_and_runs() -> None:
     installed = created("stable")
     config = use("spinnaker://deliver:stable", variables={"seconds": 7})
@@ -156,6 +188,8 @@ def test_a_tag_a_digest_or_all_of_it_is_deleted(fields: JsonObject, left: set[st
     ("reference", "fields", "is_refused"),
     [
         ("spinnaker://deliver", {}, True),
+        ("spinnaker://deliver", {"tag": "latest"}, True),
+        ("spinnaker://deliver", {"tag": "stable"}, False),
         ("spinnaker://deliver:stable", {}, True),
         ("spinnaker://deliver:stable", {"tag": "stable"}, True),
         ("spinnaker://deliver:latest", {"tag": "stable"}, False),

@@ -1,12 +1,14 @@
 """Sizes: pinned, remembered, given back, and taken from elsewhere."""
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.rollouts import NEW, OLD, FakePlace, deploy, stage
 from tests.harness import problem_of
 
-from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.clouds import Capacity, Health
 from gennaker.model.codec import JsonObject
 from gennaker.model.statuses import Status
+from gennaker.plugins.deploy import clusters
 
 WIDE: JsonObject = {"min": 1, "max": 6, "desired": 3}
 BLUE = "shop-prod-v000"
@@ -29,9 +31,19 @@ def test_a_pinned_minimum_is_the_desired_size_and_comes_back() -> None:
     assert (was, size(place)) == ((3, 3, 6), (1, 3, 6))
 
 
-def test_a_remembered_minimum_is_given_to_another_server_group() -> None:
-    place = FakePlace().deployed(capacity=WIDE)
-    place.run(deploy(NEW, strategy="none", capacity={"min": 2, "max": 2, "desired": 2}))
+@pytest.mark.parametrize(
+    ("before", "other", "expected"),
+    [
+        ((1, 3, 6), (2, 2, 2), (1, 2, 2)),
+        ((2, 3, 6), (1, 3, 6), (1, 3, 6)),  # a minimum only becomes smaller
+    ],
+)
+def test_a_remembered_minimum_is_given_to_another_server_group(
+    before: tuple[int, int, int], other: tuple[int, int, int], expected: tuple[int, int, int]
+) -> None:
+    keys = ("min", "desired", "max")
+    place = FakePlace().deployed(capacity=dict(zip(keys, before, strict=True)))
+    place.run(deploy(NEW, strategy="none", capacity=dict(zip(keys, other, strict=True))))
     kinds: list[JsonObject] = [
         {"type": "captureSourceServerGroupCapacity", "source": SOURCE},
         {"type": "applySourceServerGroupCapacity", "target": {**SOURCE, "serverGroupName": "shop-prod-v001"}},
@@ -45,8 +57,8 @@ def test_a_remembered_minimum_is_given_to_another_server_group() -> None:
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     first = next(execution.in_order())
-    assert first.outputs["sourceServerGroupCapacitySnapshot"] == {"min": 1, "max": 6, "desired": 3}
-    assert size(place, "shop-prod-v001") == (1, 2, 2)
+    assert first.outputs["sourceServerGroupCapacitySnapshot"] == dict(zip(keys, before, strict=True))
+    assert size(place, "shop-prod-v001") == expected
 
 
 def test_without_anything_remembered_it_says_so() -> None:
@@ -141,3 +153,36 @@ def test_a_rollback_to_a_previous_image_clones_with_it() -> None:
     made = place.group("shop-prod-v002")
     assert (made.image, place.weights()) == (OLD, {"shop-prod-v002": 1})
     assert made.capacity.desired == 2
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "percentage", "expected"),
+    [(10, 10, 90, 9), (10, 10, 0, 0), (10, 10, 100, 10), (3, 3, 50, 2), (1, 6, 50, 0), (5, 6, 75, 4), (4, 6, 100, 4)],
+)
+def test_a_desired_percentage_counts_against_the_largest_and_the_smallest_size(
+    least: int, most: int, percentage: float, expected: int
+) -> None:
+    capacity = Capacity(min=least, max=most, desired=most)
+
+    assert clusters.required_of_part(capacity, percentage) == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "status"),
+    [
+        ({}, Status.TERMINAL),
+        ({"desiredPercentage": 50}, Status.SUCCEEDED),
+        ({"desiredPercentage": 100}, Status.TERMINAL),
+        ({"desiredPercentage": 101}, Status.TERMINAL),
+        ({"desiredPercentage": 50, "targetHealthyDeployPercentage": 100}, Status.TERMINAL),
+    ],
+)
+def test_so_many_instances_have_to_be_up_where_a_stage_waits_for_them(keys: JsonObject, status: Status) -> None:
+    place = FakePlace().deployed()
+    group = place.group(BLUE)
+    down = replace(group.instances[0], health=Health.DOWN)
+    place.cloud.groups[BLUE] = replace(group, instances=(down, *group.instances[1:]))
+
+    execution = place.run(stage("enableServerGroup", serverGroupName=BLUE, upTimeout="PT1S", **keys))
+
+    assert execution.head.status is status, problem_of(execution)

@@ -10,7 +10,7 @@ from gennaker.plugins.deploy.cluster_selection import Selection
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def group(number: int, *, is_disabled: bool = False, instances: int = 1, by: str = "") -> ServerGroup:
+def group(number: int, *, is_disabled: bool = False, instances: int = 1) -> ServerGroup:
     name = f"shop-prod-v{number:03d}"
     health = Health.OUT_OF_SERVICE if is_disabled else Health.UP
     return ServerGroup(
@@ -23,7 +23,6 @@ def group(number: int, *, is_disabled: bool = False, instances: int = 1, by: str
         is_disabled=is_disabled,
         image="shop",
         instances=tuple(Instance(id=f"{name}-{i}", health=health, launched_at=AT) for i in range(instances)),
-        created_by=by,
     )
 
 
@@ -31,9 +30,10 @@ def numbers(groups: tuple[ServerGroup, ...]) -> list[int | None]:
     return [one.moniker.sequence for one in groups]
 
 
-def chosen(groups: list[ServerGroup], **fields: object) -> list[int | None]:
+def chosen(groups: list[ServerGroup], own: tuple[int, ...] = (), **fields: object) -> list[int | None]:
     selection = Selection(**fields)  # type: ignore[arg-type]  # the record checks nothing, the test names its fields
-    return numbers(cluster_selection.chosen(groups, selection, execution_id="run"))
+    names = [f"shop-prod-v{number:03d}" for number in own]
+    return numbers(cluster_selection.chosen(groups, selection, own=names))
 
 
 def test_active_ones_are_left_alone_unless_allowed() -> None:
@@ -43,16 +43,19 @@ def test_active_ones_are_left_alone_unless_allowed() -> None:
     assert chosen(groups, keeps=1, may_touch_active=True) == [1, 0]
 
 
-def test_what_this_run_has_made_remains_and_counts() -> None:
-    groups = [group(0), group(1), group(2, by="run/1")]
+def test_what_this_run_has_deployed_and_whatever_is_newer_remains_and_counts() -> None:
+    groups = [group(0), group(1), group(2), group(3)]
 
-    assert chosen(groups, keeps=1, may_touch_active=True) == [1, 0]
-    assert chosen(groups, keeps=2, may_touch_active=True) == [0]
+    assert chosen(groups, (3,), keeps=1, may_touch_active=True) == [2, 1, 0]
+    assert chosen(groups, (2,), keeps=1, may_touch_active=True) == [1, 0]
+    assert chosen(groups, (2,), keeps=3, may_touch_active=True) == [0]
 
 
-def test_keeping_none_means_all_even_what_this_run_has_made() -> None:
-    groups = [group(0), group(1, by="run/1")]
+def test_what_this_run_has_deployed_stays_even_where_nothing_is_to_remain() -> None:
+    groups = [group(0), group(1)]
 
+    assert chosen(groups, (1,), keeps=0, may_touch_active=True) == [0]
+    assert chosen(groups, (1,), keeps=0, only_active=True) == [0]
     assert chosen(groups, keeps=0, may_touch_active=True) == [1, 0]
 
 
@@ -63,7 +66,8 @@ def test_larger_ones_stay_where_they_are_preferred() -> None:
     assert chosen(groups, keeps=1, may_touch_active=True) == [0]
 
 
-def test_disabling_counts_only_enabled_ones() -> None:
+def test_disabling_acts_on_enabled_ones_and_lets_what_was_deployed_count_even_if_disabled() -> None:
     groups = [group(0, is_disabled=True), group(1), group(2)]
 
-    assert chosen(groups, keeps=1, only_enabled=True) == [1]
+    assert chosen(groups, keeps=1, only_active=True) == [1]
+    assert chosen([*groups, group(3, is_disabled=True)], (3,), keeps=1, only_active=True) == [2, 1]

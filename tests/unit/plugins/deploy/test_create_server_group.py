@@ -1,5 +1,6 @@
 """Creating server groups: plans, names, canaries' exact parts, reasons, draining."""
 
+import asyncio
 import re
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from tests.harness import problem_of, reached
 from gennaker.interfaces.clouds import NewServerGroup
 from gennaker.interfaces.routes import Routes, Routing
 from gennaker.interfaces.services import Services
+from gennaker.model import waiting
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.foreign import mappings
 from gennaker.model.statuses import Status
@@ -72,6 +74,32 @@ def test_a_version_that_cannot_come_up_is_told_with_the_end_of_its_log() -> None
     said = problem_of(execution)
     assert "shop-prod-v001 can't come up" in said
     assert re.search(r"Last lines of the log of shop-prod-v001-\S+: listening", said), said
+    assert said.count("no module named shop") == 1, "what both instances have in common is said once"
+    assert re.search(r"So is shop-prod-v001-\S+\.", said), said
+
+
+def test_what_fails_before_the_time_for_coming_up_is_over_says_when() -> None:
+    place = FakePlace().deployed()
+    place.faults.fails_after = timedelta(minutes=1)
+    said: list[waiting.Waiting | None] = []
+
+    async def later(services: Services, execution_id: str) -> None:
+        began = services.clock.now()
+        await reached(services, execution_id, "createServerGroup", task="waitForUpInstances")
+        await asyncio.sleep(20)
+        found = await services.executions.get(execution_id)
+        assert found is not None
+        creating = next(one for one in found.in_order() if one.type == "createServerGroup")
+        wait = next(one for one in creating.tasks if one.status is Status.RUNNING).waiting_for
+        assert isinstance(wait, waiting.ForObject)
+        assert wait.gives_up_at is not None
+        assert timedelta(minutes=1) <= wait.gives_up_at - began < timedelta(minutes=2)
+        said.append(wait)
+
+    execution = place.run(deploy(SICK, strategy="redblack", upTimeout="PT10M"), meanwhile=later)
+
+    assert len(said) == 1
+    assert "shop-prod-v001 can't come up" in problem_of(execution)
 
 
 def test_a_condition_of_the_settings_holds_a_deploy_back_before_anything_is_done() -> None:
@@ -276,9 +304,11 @@ def test_two_clusters_are_deployed_side_by_side_and_one_failure_takes_both_back(
         ({"account": ""}, "account missing"),
         ({"account": "local/eu"}, "local/eu"),
         ({"region": "eu/west"}, "eu/west"),
-        ({"application": "shop/x"}, "shop/x-prod"),
-        ({"stack": "../../x"}, "shop-../../x"),
-        ({"freeFormDetails": "a/b"}, "shop-prod-a/b"),
+        ({"application": "shop/x"}, "'shop/x' can't be the application of a cluster"),
+        ({"application": "my-shop"}, "'my-shop' can't be the application of a cluster"),
+        ({"stack": "../../x"}, "'../../x' can't be the stack of a cluster"),
+        ({"stack": "eu-west"}, "'eu-west' can't be the stack of a cluster"),
+        ({"freeFormDetails": "a/b"}, "'a/b' can't be the detail of a cluster"),
         ({"cloudProvider": "mars"}, "no cloud provider 'mars'"),
         ({"verify": {"a": 1, "b": 2}}, "each check"),
         ({"rollback": {"onPipelineFailure": True}, "strategy": "none"}, "nothing to roll back to"),

@@ -1,18 +1,20 @@
 """Traffic guards: what would leave a guarded cluster without traffic is refused before anything is done."""
 
 import pytest
-from tests.fakes.rollouts import NEW, OLD, FakePlace, deploy, stage
+from tests.fakes.rollouts import NEW, NEWER, OLD, FakePlace, deploy, stage
 from tests.harness import problem_of
 
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.statuses import Status
+from gennaker.settings import Settings
+from gennaker.traffic_settings import TrafficGuardSettings
 
 RULE: JsonObject = {"account": "local", "location": "*", "stack": "prod", "detail": "*", "enabled": True}
 
 
-def guarded(*rules: JsonObject) -> FakePlace:
-    place = FakePlace().deployed()
+def guarded(*rules: JsonObject, settings: Settings | None = None) -> FakePlace:
+    place = FakePlace(settings=settings).deployed()
 
     async def save(services: Services) -> None:
         listed: list[Json] = [*rules]
@@ -96,3 +98,30 @@ def test_enabling_gives_all_instances_their_traffic_again() -> None:
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert len(place.share("shop-prod-v000").addresses) == 2
+
+
+@pytest.mark.parametrize(("ratio", "is_refused"), [(0.0, False), (0.3, False), (0.4, True)])
+def test_more_than_one_instance_may_have_to_stay(ratio: float, *, is_refused: bool) -> None:
+    """Of three in traffic two would go."""
+    settings = Settings(traffic_guards=TrafficGuardSettings(min_capacity_ratio=ratio))
+    place = guarded(RULE, settings=settings)
+    capacity: JsonObject = {"min": 1, "max": 1, "desired": 1}
+    place.run(deploy(NEW, strategy="none", capacity=capacity))
+
+    execution = place.run(stage("disableServerGroup", serverGroupName="shop-prod-v000"))
+
+    assert (execution.head.status is Status.TERMINAL) is is_refused
+    if is_refused:
+        assert "without shop-prod-v000 only 1 of its 3 instances in traffic would stay." in problem_of(execution)
+
+
+def test_several_of_one_pinned_size_may_go_where_something_stays() -> None:
+    settings = Settings(traffic_guards=TrafficGuardSettings(min_capacity_ratio=0.4))
+    place = guarded(RULE, settings=settings)
+    for image in (NEW, NEWER):
+        place.run(deploy(image, strategy="none"))
+
+    execution = place.run(stage("disableCluster", remainingEnabledServerGroups=1))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert [one.image for one in place.cloud.groups.values() if not one.is_disabled] == [NEWER]

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from msgspec.structs import replace
+from tests import waiting
 from tests.fakes.rollouts import NEW, FakePlace, deploy
 from tests.harness import problem_of
 
@@ -36,7 +37,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
     thread.start()
     yield server
     server.shutdown()
-    thread.join()
+    waiting.joined(thread)
     server.server_close()
 
 

@@ -19,10 +19,12 @@ NOW = Capacity(min=2, max=6, desired=4)
         ({"action": "scale_exact", "capacity": {"min": 5}}, (5, 6, 5)),
         ({"action": "scale_exact", "capacity": {"desired": "3"}}, (2, 6, 3)),
         ({"action": "scale_exact"}, (2, 6, 4)),
-        ({"action": "scale_up", "scalePct": 10}, (2, 6, 5)),
-        ({"action": "scale_up", "scaleNum": 4}, (2, 8, 8)),
-        ({"action": "scale_down", "scalePct": 50}, (2, 6, 2)),
-        ({"action": "scale_down", "scaleNum": 9}, (0, 6, 0)),
+        ({"action": "scale_up", "scalePct": 10}, (3, 7, 5)),
+        ({"action": "scale_up", "scaleNum": 4}, (6, 10, 8)),
+        ({"action": "scale_up", "scalePct": 0, "scaleNum": 1}, (3, 7, 5)),
+        ({"action": "scale_down", "scalePct": 50}, (1, 3, 2)),
+        ({"action": "scale_down", "scaleNum": 3}, (0, 3, 1)),
+        ({"action": "scale_down", "scaleNum": 9}, (0, 0, 0)),
         ({"action": "scale_exact", "capacity": {"min": 3, "max": 3, "desired": 3}, "scalePct": 50}, (2, 3, 2)),
     ],
 )
@@ -40,6 +42,11 @@ def test_the_target_follows_from_the_action(stage: JsonObject, expected: tuple[i
         ({"capacity": {"min": 3, "desired": 2}}, "resize.order"),
         ({"capacity": {"desired": "many"}}, "resize.number"),
         ({"capacity": {"desired": 1.5}}, "resize.number"),
+        ({"capacity": {"desired": "inf"}}, "resize.number"),
+        ({"capacity": {"desired": "nan"}}, "resize.number"),
+        ({"capacity": {"desired": 10**400}}, "resize.number"),
+        ({"capacity": {"desired": "9" * 10_000}}, "resize.number"),
+        ({"action": "scale_up", "scalePct": "1e999"}, "resize.number"),
     ],
 )
 def test_what_makes_no_sense_is_refused(stage: JsonObject, code: str) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from tests.fakes.rollouts import LOAD_BALANCER, NEW, OLD, FakePlace, deploy, stage
 from tests.harness import problem_of
 
+from gennaker.interfaces.clouds import Capacity
 from gennaker.interfaces.traffic import Share, name_of
 from gennaker.model.codec import JsonObject
 from gennaker.model.statuses import Status
@@ -122,4 +123,7 @@ def test_rollback_cluster_restores_size_traffic_and_flags() -> None:
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert place.weights() == {BLUE: 1}
-    assert (place.group(BLUE).capacity.desired, place.group(BLUE).is_disabled) == (2, False)
+    assert (place.group(BLUE).capacity, place.group(BLUE).is_disabled) == (Capacity(min=2, max=2, desired=2), False)
+    assert next(execution.top_level()).context["imagesToRestore"] == [
+        {"region": "local", "image": OLD, "rollbackMethod": "EXPLICIT"}
+    ]

@@ -1,18 +1,22 @@
 """Rollouts that meet others: one at a time in a cluster, and none goes on against a rollback."""
 
-from datetime import timedelta
-
 import pytest
+from msgspec.structs import replace
+from tests import waiting
 from tests.fakes.rollouts import LOAD_BALANCER, NEW, NEWER, OLD, SICK, FakePlace, deploy
 from tests.harness import TESTER, Meanwhile, ended, problem_of, reached
 
+from gennaker.engine.sight import StageSight
 from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.clusters import ClusterSpec
 from gennaker.interfaces.executions import Submission
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import StageContext
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import CancelAsked
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.statuses import Status
+from gennaker.plugins.deploy import create_server_group
 
 BLUE, GREEN, THIRD = "shop-prod-v000", "shop-prod-v001", "shop-prod-v002"
 LONG: JsonObject = {"verify": {"type": "wait", "waitTime": 30}}
@@ -108,8 +112,7 @@ def test_a_rolling_update_that_has_traffic_already_gives_in_to_a_rollback() -> N
     seen: list[dict[str, int]] = []
 
     async def at_half(services: Services, _: str) -> None:
-        while THIRD not in place.weights():
-            await services.clock.sleep_until(services.clock.now() + timedelta(seconds=1))
+        await waiting.until(lambda: THIRD in place.weights(), "the third version to get traffic", pause_seconds=1)
         seen.append(place.weights())
         await roll_back(services)
 
@@ -154,3 +157,57 @@ def test_a_release_replaces_what_served_and_not_what_merely_runs() -> None:
     place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"))
 
     assert place.releases()[-1].replaced == BLUE
+
+
+def test_a_stage_that_names_another_runs_rollout_changes_nothing() -> None:
+    place = FakePlace().deployed()
+    later: list[str] = []
+
+    async def meddle(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "wait")
+        [rollout] = await services.documents("deploy.rollouts").list()
+        undo: JsonObject = {"refId": "1", "requisiteStageRefIds": [], "type": "undoRollout", "rollout": rollout.key}
+        later.append(await submit(services, {"application": "tools", "name": "Meddle", "stages": [undo]}))
+        await ended(services, later[0])
+
+    place.run(deploy(NEW, strategy="redblack", **LONG), meanwhile=meddle)
+
+    executions = place.harness.executions()
+    assert {one.head.status for one in executions if one.head.id not in later} == {Status.SUCCEEDED}
+    assert later
+
+
+@pytest.mark.parametrize(
+    ("strategy", "stack", "planned"),
+    [
+        ("redblack", "prod", ["undoRollout"]),
+        ("redblack", "with-hyphen", ["undoRollout"]),
+        ("monitored", "prod", ["undoRollout", "notifyDeployCompleted"]),
+        ("monitored", "with-hyphen", ["undoRollout"]),
+    ],
+)
+def test_the_way_back_is_planned_also_where_the_cluster_can_be_read_no_more(
+    strategy: str, stack: str, planned: list[str]
+) -> None:
+    place = FakePlace()
+    execution = place.run(deploy(NEW, strategy="redblack"))
+    creating = next(one for one in execution.in_order() if one.type == "createServerGroup")
+    keys: JsonObject = {"strategy": strategy, "stack": stack, "deploymentMonitor": {"id": "log"}}
+    changed = replace(creating, context={**creating.context, **keys})
+    found: list[str] = []
+
+    async def plan(services: Services) -> None:
+        context = StageContext(
+            execution=execution,
+            stage=changed,
+            lookup=changed.context.get,
+            sight=StageSight(execution, changed, at=execution.head.build_time),
+            services=services,
+            at=execution.head.build_time,
+        )
+        assert create_server_group.stage.plan_on_failure is not None
+        found.extend(one.type for one in await create_server_group.stage.plan_on_failure(ClusterSpec(), context))
+
+    place.harness.do(plan)
+
+    assert found == planned

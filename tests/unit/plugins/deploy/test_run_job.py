@@ -129,7 +129,8 @@ def test_the_values_of_an_artifact_become_outputs() -> None:
 )
 def test_a_job_of_kubernetes_is_run_by_the_stage_for_manifests(keys: JsonObject) -> None:
     async def take(context: TaskContext) -> TaskResult:
-        return Done(outputs={"ran": context.stage.context.get("source", "text")})
+        found: JsonObject = {"ran": context.stage.context.get("source", "text")}
+        return Done(context={"jobStatus": {"jobState": "Succeeded"}}, outputs=found)
 
     tasks = (TaskType(name="take", run=take),)
     kind = StageType(name="runJobManifest", label="", about="", spec=StageSpec, tasks=tasks)
@@ -139,7 +140,9 @@ def test_a_job_of_kubernetes_is_run_by_the_stage_for_manifests(keys: JsonObject)
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     (child,) = (one for one in execution.in_order() if one.parent_id is not None)
     assert (child.type, child.name, child.outputs) == ("runJobManifest", "Tests", {"ran": keys.get("source", "text")})
-    assert next(execution.top_level()).outputs == child.outputs
+    stage = next(execution.top_level())
+    assert stage.outputs == child.outputs
+    assert stage.context["jobStatus"] == {"jobState": "Succeeded"}, "whether it puts anything out or not"
 
 
 def test_a_job_that_fails_says_how_many_tests_failed() -> None:
@@ -173,3 +176,40 @@ def test_a_kill_never_starts_a_second_job() -> None:
 
 def test_a_report_without_suites_counts_nothing() -> None:
     assert run_job.junit_summary(b"not xml") == {"tests": 0, "passed": 0, "failed": 0, "skipped": 0}
+
+
+@pytest.mark.parametrize("again", [b"<testsuite ", b"<testsuite \"'", b"<testsuites><"])
+def test_a_report_of_unfinished_tags_is_looked_through_once(again: bytes) -> None:
+    report = again * 100_000 + b'<testsuite tests="00004" failures="1" errors="9999999999999999999999">'
+
+    assert run_job.junit_summary(report) == {"tests": 4, "passed": 3, "failed": 1, "skipped": 0}
+
+
+@pytest.mark.parametrize(
+    ("keys", "minutes", "said"),
+    [
+        ({}, 5, "The job of Tests finds no room: 0/3 nodes. Make room"),
+        ({"jobTimeout": "PT7M"}, 7, "its time was over"),
+        ({"stageTimeoutMs": 6 * 60_000}, 6, "timed out after 6 minutes"),
+    ],
+)
+def test_a_job_without_room_is_waited_for_as_long_as_the_stage_says(keys: JsonObject, minutes: int, said: str) -> None:
+    place = FakePlace()
+
+    async def no_room(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "runJob", task="waitOnJobCompletion")
+        began = services.clock.now()
+        job_id, job = next(iter(place.cloud.jobs.items()))
+        late = began + timedelta(minutes=5)
+        place.cloud.jobs[job_id] = replace(job, reason="0/3 nodes.", is_unplaced=True, fails_at=late)
+        if "jobTimeout" in keys:
+            await services.clock.sleep_until(began + timedelta(minutes=7))
+            place.cloud.jobs[job_id] = replace(job, state=Health.FAILED, reason="its time was over")
+
+    execution = place.harness.run(pipeline(**keys), meanwhile=no_room)
+
+    assert said in problem_of(execution)
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert round((execution.head.end_time - execution.head.start_time).total_seconds() / 60) == minutes
+    assert [name for name, _ in place.faults.calls] == ["run_job", *([] if "jobTimeout" in keys else ["stop_job"])]

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from tests.fakes.rollouts import LOAD_BALANCER, NEW, PLACE, FakePlace, deploy
 from tests.fakes.traffic import FakeTraffic
 
-from gennaker.interfaces.clouds import Health, Instance
+from gennaker.interfaces.clouds import Health, Instance, Place
+from gennaker.interfaces.departures import Departure
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Share, key
@@ -28,6 +29,16 @@ def change(place: FakePlace, number: int, **fields: object) -> Instance:
     instances = tuple(changed if index == number else one for index, one in enumerate(group.instances))
     place.cloud.groups[GROUP] = replace(group, instances=instances)
     return changed
+
+
+def left(**differently: str) -> Departure:
+    """What is told when an instance of the server group leaves, or one that isn't its own."""
+    account, region = differently.get("account", PLACE.account), differently.get("region", PLACE.region)
+    return Departure(
+        cloud_provider=differently.get("cloud_provider", "fake"),
+        place=Place(account=account, region=region),
+        application=differently.get("application", "shop"),
+    )
 
 
 def addresses(place: FakePlace) -> tuple[str, ...]:
@@ -55,6 +66,43 @@ def test_an_instance_that_is_down_gets_nothing_until_it_is_up() -> None:
     place.harness.do(a_moment)
 
     assert (during, addresses(place)) == (before[1:], before)
+
+
+def test_it_looks_at_once_when_an_instance_has_left_and_again_a_second_later() -> None:
+    place = FakePlace().deployed()
+    before = addresses(place)
+
+    async def story(services: Services) -> None:
+        await services.clock.sleep_until(services.clock.now() + timedelta(seconds=10.5))
+        at = services.clock.now()
+        looked: list[tuple[str, ...]] = []
+        for number, seconds, application in ((0, 0.0, "shop"), (1, 0.25, "Shop")):
+            await services.clock.sleep_until(at + timedelta(seconds=seconds))
+            change(place, number, health=Health.DOWN if number == 0 else Health.FAILED)
+            services.departures.tell(left(application=application))
+            await services.clock.sleep_until(at + timedelta(seconds=seconds + 0.21))
+            looked.append(addresses(place))
+        assert looked == [before[1:], ()]
+
+    place.harness.do(story)
+
+
+@pytest.mark.parametrize("key", ["cloud_provider", "application", "account", "region"])
+def test_it_does_not_look_sooner_for_an_instance_that_no_load_balancer_had(key: str) -> None:
+    place = FakePlace().deployed()
+    before = addresses(place)
+
+    async def story(services: Services) -> None:
+        await services.clock.sleep_until(services.clock.now() + timedelta(seconds=10.5))
+        at = services.clock.now()
+        change(place, 0, health=Health.DOWN)
+        services.departures.tell(left(**{key: "other"}))
+        await services.clock.sleep_until(at + timedelta(seconds=0.21))
+        assert addresses(place) == before
+        await services.clock.sleep_until(at + timedelta(seconds=1))
+        assert addresses(place) == before[1:]
+
+    place.harness.do(story)
 
 
 def test_where_all_are_said_to_be_down_they_are_still_asked() -> None:
@@ -102,12 +150,12 @@ class Slow(FakeTraffic):
         return await super().describe(load_balancer)
 
 
+SLOW = Settings(load_balancers={"a-slow-one": LoadBalancerSettings(provider="slow")})
+
+
 def test_a_slow_load_balancer_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    wish = LoadBalancerSettings(provider="slow")
     slow = Plugin(name="slow", traffic=(Slow,))
-    place = FakePlace(slow, settings=Settings(load_balancers={"a-slow-one": wish})).deployed(
-        loadBalancers=["a-slow-one", LOAD_BALANCER]
-    )
+    place = FakePlace(slow, settings=SLOW).deployed(loadBalancers=["a-slow-one", LOAD_BALANCER])
     monkeypatch.setattr(Slow, "wait", timedelta(hours=1))
     place.harness.do(a_moment)
     change(place, 0, address="127.0.0.1:39999")
@@ -115,3 +163,27 @@ def test_a_slow_load_balancer_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
     place.harness.do(a_moment)
 
     assert addresses(place)[0] == "127.0.0.1:39999"
+
+
+def test_an_instance_that_leaves_during_a_look_is_looked_for_when_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = FakePlace(Plugin(name="slow", traffic=(Slow,)), settings=SLOW).deployed(loadBalancers=["a-slow-one"])
+    looked: list[float] = []
+
+    async def story(services: Services) -> None:
+        began = services.clock.now()
+
+        async def describe(slow: Slow, load_balancer: str) -> LoadBalancer | None:
+            looked.append((services.clock.now() - began).total_seconds())
+            found = await FakeTraffic.describe(slow, load_balancer)
+            await services.clock.sleep_until(services.clock.now() + timedelta(seconds=0.7))
+            return found
+
+        monkeypatch.setattr(Slow, "describe", describe)
+        await services.clock.sleep_until(began + timedelta(seconds=10))
+        first = looked[-1]
+        await services.clock.sleep_until(began + timedelta(seconds=first + 1.3))
+        services.departures.tell(left())
+        await services.clock.sleep_until(began + timedelta(seconds=first + 2.5))
+        assert [round(at - first, 1) for at in looked if at > first] == [1.0, 1.7]
+
+    place.harness.do(story)

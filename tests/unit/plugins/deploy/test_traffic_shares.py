@@ -1,9 +1,15 @@
 """Which traffic provider serves a load balancer, and whose shares they are."""
 
+from collections.abc import Mapping
+
 import pytest
+from structlog.testing import capture_logs
+from tests import waiting
+from tests.fakes.rollouts import FakePlace
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
 from tests.harness import Harness
 
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
 from gennaker.model.problems import Refused
@@ -67,3 +73,55 @@ def test_a_provider_that_there_is_not_is_said_with_those_that_there_are() -> Non
             await traffic_shares.ensure(services, "shop-prod", "lost")
 
     harness.do(story)
+
+
+class Meeting(FakeTraffic):
+    """Answers for a load balancer once all are asked."""
+
+    name = "meeting"
+
+    def __init__(self, state: dict[str, FakeBalancer], asked: set[str]) -> None:
+        super().__init__(state)
+        self._asked = asked
+
+    async def health(self, load_balancer: str) -> Mapping[str, Health]:
+        self._asked.add(load_balancer)
+        await waiting.until(lambda: len(self._asked) == 2, "both to be asked", pause_seconds=0.1)
+        return {}
+
+
+def test_load_balancers_are_asked_at_the_same_time() -> None:
+    names, asked, state = ("shop-api", "shop-web"), set[str](), dict[str, FakeBalancer]()
+    meeting = Plugin(name="meeting", traffic=(lambda _: Meeting(state, asked),))
+    configured = {name: LoadBalancerSettings(provider="meeting") for name in names}
+    place = FakePlace(meeting, settings=Settings(load_balancers=configured)).deployed(loadBalancers=[*names])
+    asked.clear()
+    found: list[str] = []
+
+    async def story(services: Services) -> None:
+        known = await traffic_shares.pools_of(services, place.group("shop-prod-v000"))
+        found.extend(name for name, pool in known.items() if pool.states is not None)
+
+    place.harness.do(story)
+
+    assert sorted(found) == [*names]
+
+
+def test_a_silence_is_logged_once_and_the_next_one_again() -> None:
+    state: dict[str, FakeBalancer] = {}
+    asked = {"shop-api", "shop-web"}
+    meeting = Plugin(name="meeting", traffic=(lambda _: Meeting(state, asked),))
+    configured = {"shop-api": LoadBalancerSettings(provider="meeting")}
+    place = FakePlace(meeting, settings=Settings(load_balancers=configured)).deployed(loadBalancers=["shop-api"])
+
+    async def story(services: Services) -> None:
+        for others in ((), (), ("shop-web",), ()):
+            asked.clear()
+            asked.update(others)
+            await traffic_shares.pools_of(services, place.group("shop-prod-v000"))
+
+    with capture_logs() as lines:
+        place.harness.do(story)
+
+    told = [one["load_balancer"] for one in lines if one["event"] == "load_balancer.silent"]
+    assert told == ["shop-api"] * 2

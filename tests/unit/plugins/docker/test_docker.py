@@ -1,13 +1,25 @@
 """What the docker provider makes of an engine's words, and of a pipeline's."""
 
-import pytest
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+from tests.fakes.documents import MemoryStore
+
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import ResolvedSecrets
+from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Refused
 from gennaker.plugins.docker import engine, options, problems, runs
 from gennaker.plugins.docker.images import EngineImage
 from gennaker.plugins.docker.options import Options
+from gennaker.plugins.docker.provider import Account, Parts
 from gennaker.settings import DockerSettings
+from gennaker.worker.clock import SystemClock, SystemIds
 
 
 @pytest.mark.parametrize(
@@ -89,3 +101,63 @@ def test_the_machines_network_is_named_alone() -> None:
 def test_what_only_instances_have_is_refused_of_jobs(container: JsonObject) -> None:
     with pytest.raises(Refused, match="Jobs have no"):
         options.of_job({"container": container}, DockerSettings())
+
+
+@contextlib.asynccontextmanager
+async def an_engine_that(folder: Path, answers: bytes) -> AsyncIterator[DockerSettings]:
+    """Says this to everything, and is silent then."""
+
+    async def let_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answers)
+        await reader.read()
+        writer.close()
+
+    socket = folder / "engine.sock"
+    async with await asyncio.start_unix_server(let_in, socket):
+        yield DockerSettings(address=f"unix://{socket}", pull_timeout_seconds=0.05, request_timeout_seconds=0.05)
+
+
+def test_a_pull_that_has_had_its_time_is_not_begun_anew_and_a_silent_engine_is_waited_for(tmp_path: Path) -> None:
+    async def story() -> tuple[Refused, Refused]:
+        async with an_engine_that(tmp_path, b"") as settings:
+            asked = engine.Engine("prod", settings)
+            with pytest.raises(problems.EngineUnreachable, match=r"no answer within 0\.05 s") as pulled:
+                await asked.pull("registry.example/shop:1")
+            with pytest.raises(problems.EngineUnreachable) as looked:
+                await asked.memory_bytes()
+            return pulled.value, looked.value
+
+    pulled, looked = asyncio.run(story())
+
+    assert pulled.status == 504
+    assert "pull-timeout-seconds" in pulled.problems[0].remedy
+    assert looked.is_unavailable
+
+
+def test_an_engine_that_does_not_say_how_much_memory_it_has_refuses_nothing(tmp_path: Path) -> None:
+    new = NewServerGroup(
+        key="k",
+        name="shop-prod-v000",
+        application="shop",
+        place=Place(account="prod", region="local"),
+        image="shop",
+        capacity=Capacity(min=1, desired=1, max=1),
+    )
+
+    async def story() -> None:
+        said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+        async with an_engine_that(tmp_path, said) as settings:
+            parts = Parts(
+                data=tmp_path,
+                documents=MemoryStore(),
+                registries={},
+                secrets=ResolvedSecrets(Masker()),
+                clock=SystemClock(),
+                ids=SystemIds(),
+            )
+            await Account("prod", replace(settings, request_timeout_seconds=30.0), parts).check_memory(
+                new, Options(memory="1g")
+            )
+
+    asyncio.run(story())

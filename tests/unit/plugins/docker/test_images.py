@@ -66,3 +66,16 @@ def test_a_password_that_is_nowhere_is_said() -> None:
         signed_in(DockerRegistrySettings(host="registry.example", username="ada"), secrets())
 
     assert refused.value.problems[0].code == "docker.registry_password"
+
+
+def test_only_what_is_a_port_is_one() -> None:
+    written = ("8080", "80", "web", "8000-8010", "²", "70000", "9" * 5_000)
+    exposed: JsonObject = {f"{one}/tcp": {} for one in written}
+
+    class Exposing(Engine):
+        async def ask(self, *_: object, **__: object) -> Answer | None:  # type: ignore[override]  # whatever is asked
+            return Answer(status=200, body=encode({**FOUND, "Config": {"ExposedPorts": exposed}}))
+
+    images = Images(Exposing("prod", DockerSettings()), DockerSettings(), {}, secrets())
+
+    assert asyncio.run(images.ready(IMAGE)).ports == (80, 8080)

@@ -1,17 +1,23 @@
 """Jobs in containers: how one that was stopped is told, whoever looks meanwhile."""
 
 import asyncio
+import io
+import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+import pytest
 from tests.fakes.documents import MemoryStore
 
 from gennaker.interfaces.clouds import Health, NewJob, Place
 from gennaker.model.codec import to_json
-from gennaker.plugins.docker.containers import Container
+from gennaker.plugins.docker import problems
+from gennaker.plugins.docker.containers import Container, Containers
+from gennaker.plugins.docker.engine import Answer
 from gennaker.plugins.docker.jobs import PREFIX, JobRecord, Jobs
+from gennaker.plugins.docker.problems import EngineUnreachable
 from gennaker.transport.processes import ProcessState, ProcessStatus
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,7 +40,7 @@ def test_a_job_that_ends_well_when_it_is_stopped_while_one_looks_has_not_succeed
     class Meanwhile:
         """Containers of which one is stopped, and ends in order, while its state is asked for."""
 
-        async def list(self, _: str) -> dict[str, Container]:
+        async def seen(self, _: str) -> dict[str, Container]:
             return {f"{PREFIX}j": Container(id="c", key="j", state="running", stop_signal="SIGTERM")}
 
         async def status(self, _: Container) -> ProcessStatus:
@@ -70,3 +76,41 @@ def test_a_job_that_ends_well_when_it_is_stopped_while_one_looks_has_not_succeed
         assert (found.state, found.reason) == (Health.FAILED, "It was stopped.")
 
     asyncio.run(story())
+
+
+class BreaksOff:
+    """An engine whose first archives end before they hold anything."""
+
+    def __init__(self, breaks: int) -> None:
+        self._breaks = breaks
+
+    async def ask(self, *_: object, **__: object) -> Answer:
+        self._breaks -= 1
+        return Answer(status=200, body=b"" if self._breaks >= 0 else archive())
+
+    def broke_off(self, error: Exception) -> EngineUnreachable:
+        return problems.unreachable("local", "unix:/engine.sock", why=f"broke off ({error})", remedy="Look.")
+
+
+def archive() -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        entry = tarfile.TarInfo("report.xml")
+        entry.size = 4
+        tar.addfile(entry, io.BytesIO(b"<a/>"))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("breaks", [0, 3])
+def test_a_report_is_asked_for_again_when_the_engine_breaks_off(breaks: int) -> None:
+    unused = cast("Any", None)
+    made = Containers(cast("Any", BreaksOff(breaks)), unused, unused, pauses=(0.0, 0.0, 0.0))
+    read = made.reports("c", "junit", "/out/report.xml")
+    assert asyncio.run(read).reports == {"junit": b"<a/>"}
+
+
+def test_an_engine_that_breaks_off_every_time_is_told_of_not_the_report() -> None:
+    unused = cast("Any", None)
+    made = Containers(cast("Any", BreaksOff(2)), unused, unused, pauses=(0.0,))
+    with pytest.raises(EngineUnreachable, match="broke off"):
+        asyncio.run(made.reports("c", "junit", "/out/report.xml"))

@@ -46,6 +46,9 @@ def test_one_that_may_not_listen_yet_is_told_again(looks: tuple[float, ...], sig
         async def list(self, _: str) -> dict[str, Container]:
             return {f"{PREFIX}{NAME}": Container(id="c", key=NAME, state="running", stop_signal="SIGTERM")}
 
+        async def seen(self, owner: str) -> dict[str, Container]:
+            return await self.list(owner)
+
         async def start(self, *_: object) -> None: ...
 
         async def signal(self, _: str, name: str) -> None:

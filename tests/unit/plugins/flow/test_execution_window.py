@@ -56,7 +56,7 @@ def test_a_stage_begins_when_its_window_opens() -> None:
 
     window = held(execution)
     assert execution.head.status is Status.SUCCEEDED
-    assert window.ref_id == "w<0"
+    assert window.ref_id == "w<1"
     assert [one.name for one in window.tasks] == ["suspendExecutionDuringTimeWindow"]
     assert timedelta(minutes=58) < lasted(execution) <= timedelta(minutes=60, seconds=1)
     assert window.scheduled_time is not None

@@ -96,6 +96,17 @@ def test_a_pipeline_without_runs_or_a_run_without_the_artifact_is_said() -> None
     assert "Unmatched expected artifact the cart could not be resolved" in problem_of(execution)
 
 
+def test_a_default_artifact_is_taken_where_there_is_no_run() -> None:
+    default: JsonObject = {"type": "docker/image", "name": "shop", "version": "first"}
+    fitting: JsonObject = {"type": "docker/image", "name": "shop"}
+    expected: JsonObject = {"id": "e", "matchArtifact": fitting, "defaultArtifact": default, "useDefaultArtifact": True}
+
+    execution = Installation().found(expectedArtifacts=[expected])
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert version(execution) == "first"
+
+
 def test_of_runs_of_the_same_pipeline_the_same_stage_is_left_out() -> None:
     installed = Installation()
     installed.built("1")

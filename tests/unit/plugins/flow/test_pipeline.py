@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests import make
+from tests import make, waiting
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
 from tests.harness import TESTER, Harness, problem_of, reached
 
+from gennaker.engine import validation
 from gennaker.interfaces.executions import Found
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import TaskContext
@@ -17,7 +18,7 @@ from gennaker.model.codec import JsonObject, milliseconds
 from gennaker.model.event import CancelAsked, Done, SkipAsked, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
-from gennaker.plugins.flow import child_starts
+from gennaker.plugins.flow import child_starts, pipeline
 from gennaker.plugins.flow import plugin as flow
 
 
@@ -128,6 +129,9 @@ def test_a_child_that_can_not_start_is_said(context: JsonObject, child: JsonObje
 
 def test_downstream_outputs_can_be_left_out() -> None:
     assert Family(MAKE, skipDownstreamOutput=True).stage.outputs == {}
+    failing = make.stage_json("f", "m", type="fail")
+    assert Family(MAKE, failing, skipDownstreamOutput=True).stage.outputs != {}
+    assert Family(MAKE, failing, skipDownstreamOutput=True, continuePipeline=True).stage.outputs == {}
 
 
 async def produce(_: TaskContext) -> TaskResult:
@@ -189,6 +193,30 @@ def test_what_the_stage_expects_is_bound_to_what_the_child_has_made() -> None:
     stage: Any = next(parent.top_level())
     assert [task.name for task in stage.tasks] == ["startPipeline", "monitorPipeline", "bindProducedArtifacts"]
     assert stage.outputs["resolvedExpectedArtifacts"][0]["boundArtifact"]["version"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "keys", "status", "put_out"),
+    [
+        ("shop", {}, Status.SUCCEEDED, set()),
+        ("another", {"continuePipeline": True}, Status.FAILED_CONTINUE, set()),
+        ("another", {}, Status.TERMINAL, {"artifacts"}),
+    ],
+)
+def test_what_is_bound_can_be_left_out_too_when_it_has_been_found_among_the_childs_outputs(
+    wanted: str, keys: JsonObject, status: Status, put_out: set[str]
+) -> None:
+    harness = Harness(flow.plugin, scripted.plugin(Target(), scripted.stage("produce", produce)))
+    body: JsonObject = {"application": "shop", "name": "the child", "stages": [make.stage_json("a", type="produce")]}
+    asyncio.run(harness.definitions.save("pipeline", "child", body, author="ada"))
+    expected = {**IMAGE, "matchArtifact": {"type": "docker/image", "name": wanted}}
+    own: JsonObject = {"pipeline": "child", "expectedArtifacts": [expected], "skipDownstreamOutput": True, **keys}
+
+    parent = harness.run(make.config(make.stage_json("p", type="pipeline", **own)))
+
+    stage = next(parent.top_level())
+    assert (stage.status, set(stage.outputs)) == (status, put_out)
+    assert ("resolvedExpectedArtifacts" in stage.context) == (wanted == "shop")
 
 
 def test_a_skippable_stage_can_be_skipped_while_it_waits() -> None:
@@ -272,8 +300,10 @@ def test_a_child_that_was_started_unseen_ends_with_a_parent_that_is_cancelled_th
     asyncio.run(harness.definitions.save("pipeline", "child", child, author="ada"))
 
     async def cancel(services: Services, execution_id: str) -> None:
-        while not await services.executions.find(Found(name="the child")):  # noqa: ASYNC110 - its instant is what counts
-            await asyncio.sleep(0)
+        # Its instant is what counts.
+        await waiting.until_found(
+            lambda: services.executions.find(Found(name="the child")), "the child", pause_seconds=0
+        )
         await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
 
     parent = harness.run(
@@ -286,3 +316,14 @@ def test_a_child_that_was_started_unseen_ends_with_a_parent_that_is_cancelled_th
     assert parent.head.status is Status.CANCELED
     assert "executionId" not in next(parent.top_level()).context
     assert (found.head.status, found.head.canceled_by) == (Status.CANCELED, "parent pipeline")
+
+
+def test_a_stage_that_names_no_pipeline_is_told_of_and_no_reason_to_refuse() -> None:
+    def found(**keys: Any) -> validation.Validated:
+        stage = make.stage_json("p", type="pipeline", application="shop", **keys)
+        return validation.validate(
+            {"application": "shop", "name": "parent", "stages": [stage]}, {"pipeline": pipeline.stage}
+        )
+
+    assert [(one.code, one.pointer) for one in found().warnings] == [("pipeline.none_named", "/stages/0")]
+    assert found().problems == found(pipeline="${ trigger.child }").warnings == ()

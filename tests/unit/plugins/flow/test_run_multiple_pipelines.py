@@ -161,6 +161,18 @@ def test_those_that_had_succeeded_are_rolled_back_to_their_success_before(where:
     assert [app.get("rollbackStatus") for app in stage_of(execution).context["apps"]] == ["SUCCEEDED", "SKIPPED", None]
 
 
+def test_where_all_succeed_nothing_is_rolled_back() -> None:
+    bundle = Bundle(a=1, b=1)
+
+    for _ in range(2):
+        execution = bundle.run([{"app": "a", "child": "deploy a"}, {"app": "b", "child": "deploy b"}], rollback=True)
+
+        assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+        assert [app.get("rollbackStatus") for app in stage_of(execution).context["apps"]] == [None, None]
+
+    assert len(bundle.children()) == 4
+
+
 def test_one_that_cannot_be_started_hides_none_that_was() -> None:
     bundle = Bundle(a=1)
     bundle.save("b", disabled=True)

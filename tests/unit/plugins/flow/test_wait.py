@@ -27,7 +27,7 @@ def lasted(execution: Execution) -> timedelta:
 
 
 @pytest.mark.parametrize(
-    ("given", "seconds"), [({}, 30), ({"waitTime": 90}, 90), ({"waitTime": 1.5}, 1.5), ({"waitTime": "60"}, 60)]
+    ("given", "seconds"), [({}, 0), ({"waitTime": 90}, 90), ({"waitTime": 1.5}, 1.5), ({"waitTime": "60"}, 60)]
 )
 def test_it_waits_as_long_as_it_says(given: dict[str, Any], seconds: float) -> None:
     execution = run(**given)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import waiting
 from tests.git_repositories import GitRepository
 
 from gennaker.plugins.git import post_receive
@@ -19,6 +20,7 @@ from gennaker.triggers import scm, signatures
 
 pytestmark = pytest.mark.slow
 SECRET = "s3cret"
+_SECONDS = 120.0
 NO_HASH = "0" * 40
 
 
@@ -58,7 +60,7 @@ def receiver() -> Iterator[Receiver]:
     thread.start()
     yield made
     made.server.shutdown()
-    thread.join()
+    waiting.joined(thread)
     made.server.server_close()
 
 
@@ -83,7 +85,12 @@ def work(tmp_path: Path, receiver: Receiver) -> GitRepository:
 def push(work: GitRepository, *words: str) -> str:
     """Pushes; returns what the pusher sees."""
     done = subprocess.run(
-        ["git", "push", *(words or ("origin", "main"))], cwd=work.folder, capture_output=True, text=True, check=True
+        ["git", "push", *(words or ("origin", "main"))],
+        cwd=work.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_SECONDS,
     )
     return done.stderr
 
@@ -225,7 +232,7 @@ def test_a_wrong_secret_is_said_on_the_terminal_and_the_push_stands(work: GitRep
     assert "Gennaker was not told of this push: 401 said the server" in seen
     assert len(receiver.deliveries) == 1
     again = next(line for line in seen.splitlines() if "To tell it again: " in line).partition("To tell it again: ")[2]
-    subprocess.run(again, shell=True, check=True, capture_output=True)  # noqa: S602 - what a person is told to paste
+    subprocess.run(again, shell=True, check=True, capture_output=True, timeout=_SECONDS)  # noqa: S602 - what a person is told to paste
     assert receiver.bodies[0] == receiver.bodies[1]
     assert work.git("ls-remote", "origin", "main").split()[0] == work.git("rev-parse", "HEAD").strip()
 

@@ -4,13 +4,15 @@ import asyncio
 
 import pytest
 from msgspec.structs import replace
+from tests.harness import problem_of
 from tests.kubernetes_cluster import Cluster
 
 from gennaker.interfaces.services import Services
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.model.problems import Refused
+from gennaker.model.statuses import Status
 from gennaker.plugins.kubernetes import accounts
 from gennaker.plugins.kubernetes.kinds import Kind
-from gennaker.settings import KubernetesAccountSettings
 
 
 def allowed(kind: Kind, namespace: str, **settings: tuple[str, ...]) -> bool:
@@ -39,6 +41,46 @@ def test_namespaces_and_kinds_are_named_or_left_out() -> None:
     assert allowed(deployment, "shop", kinds=("deploy",))
     assert not allowed(rollout, "shop", kinds=("deploy",))
     assert not allowed(rollout, "shop", omit_kinds=("rollout.argoproj.io",))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("configMap ../../cart/configmaps/cfg", "can't be the name"),
+        ("configMap ..", "can't be the name"),
+        ("configMap %2e%2e", "can't be the name"),
+        ("configMap cfg?x=y", ""),
+        ("configMap.x/../../api/v1 cfg", "has no kind"),
+        ("deployment.x/../apps web", "has no kind"),
+        ("deployment.apps web", "may not use objects of the kind deployment"),
+        ("namespace cart", "may not use the namespace 'cart'"),
+    ],
+)
+def test_no_name_leads_out_of_what_an_account_may_touch(name: str, said: str) -> None:
+    cluster = Cluster(namespaces=("shop",), omit_kinds=("deployment",))
+    for space in ("shop", "cart"):
+        cluster.api.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cfg"}}, space)
+    cluster.api.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}})
+    cluster.api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cart"}}, "")
+    before = set(cluster.api.objects)
+
+    execution = cluster.run("deleteManifest", manifestName=name, location="shop")
+
+    assert said in problem_of(execution) if said else execution.head.status is Status.SUCCEEDED
+    assert set(cluster.api.objects) == before
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Deployment"])
+def test_what_names_no_namespace_is_held_to_the_one_it_goes_to(kind: str) -> None:
+    cluster = Cluster(namespaces=("cart",))
+    version = "v1" if kind == "ConfigMap" else "apps/v1"
+
+    deployed = cluster.deploy({"apiVersion": version, "kind": kind, "metadata": {"name": "cfg"}})
+    deleted = cluster.run("deleteManifest", manifestName=f"{kind} cfg")
+
+    for execution in (deployed, deleted):
+        assert "may not use the namespace 'shop'" in problem_of(execution)
+    assert cluster.api.objects == {}
 
 
 @pytest.mark.parametrize(

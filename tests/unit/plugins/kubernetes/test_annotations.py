@@ -109,6 +109,7 @@ def test_a_revision_counts_for_replica_sets_alone() -> None:
         ({annotations.VERSIONED: "True"}, Strategy(is_versioned=True)),
         ({annotations.MAX_VERSION_HISTORY: "3"}, Strategy(max_version_history=3)),
         ({annotations.MAX_VERSION_HISTORY: "3.5"}, Strategy()),
+        ({annotations.MAX_VERSION_HISTORY: "+3"}, Strategy()),
         ({annotations.MAX_VERSION_HISTORY: "\u0663"}, Strategy()),
         ({annotations.USE_SOURCE_CAPACITY: "true"}, Strategy(uses_source_capacity=True)),
     ],
@@ -155,8 +156,7 @@ def test_labels_name_the_application_and_who_manages_it() -> None:
     assert manifests.template_labels(skipped) == {"app.kubernetes.io/name": "own"}
 
 
-def test_what_is_to_be_left_out_of_lists_says_so() -> None:
-    found = annotations.caching(manifest({annotations.IGNORE_CACHING: "true", annotations.APPLICATION: "shop"}))
-
-    assert (found.is_ignored, found.application) == (True, "shop")
-    assert annotations.caching(manifest()).is_ignored is False
+@pytest.mark.parametrize(("written", "expected"), [("true", False), ("TRUE", False), ("no", True)])
+def test_what_is_to_be_left_out_of_lists_says_so(written: str, expected: bool) -> None:
+    assert annotations.is_listed(manifest({annotations.IGNORE_CACHING: written})) is expected
+    assert annotations.is_listed(manifest())

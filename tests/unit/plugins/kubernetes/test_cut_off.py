@@ -1,11 +1,12 @@
 """A cluster that goes while manifests are sent: what is applied is said, nothing is taken back, and a restart is safe."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
+from tests import waiting
 from tests.fakes.kubernetes_api import KubernetesApi, Object
 from tests.harness import TESTER, problem_of
 from tests.kubernetes_cluster import Cluster, config_map, first, never, service, settle, workload
@@ -98,6 +99,64 @@ def test_what_is_refused_in_the_middle_says_what_was_applied_before(status: int,
     assert cluster.api.names("services") == []
 
 
+def test_what_is_refused_does_not_hide_that_another_sent_with_it_may_be_applied() -> None:
+    cluster = Cluster()
+    lost: list[str] = []
+
+    def behaviour(api: KubernetesApi, what: str, found: Object) -> None:
+        settle(api, what, found)
+        name = found["metadata"]["name"]
+        if name == "cfg-v000":
+            api.invalid |= {"bad": "field is immutable"}
+        if name == "good" and not lost:
+            lost.append(name)
+            raise httpx2.ReadError("connection reset")
+
+    cluster.api.behaviour = behaviour
+
+    execution = cluster.deploy(config_map(mode="fast"), service("bad"), service("good"))
+
+    assert lost
+    said = problem_of(execution)
+    assert "field is immutable" in said
+    assert "Applied before it: configMap cfg-v000, service good. Not applied: service bad." in said
+
+
+@pytest.mark.parametrize(
+    "instead", [httpx2.ReadError("connection reset"), httpx2.Response(500, json={"message": "etcd is slow"})]
+)
+def test_what_may_be_applied_although_no_answer_came_is_not_called_missing(
+    instead: httpx2.Response | httpx2.TransportError,
+) -> None:
+    cluster = Cluster()
+    cluster.api.instead["lb"] = instead
+
+    execution = cluster.deploy(config_map(mode="fast"), service(), workload())
+
+    assert cluster.api.names("services") == ["lb"]
+    said = problem_of(execution)
+    assert "Applied before it: configMap cfg-v000. Not known, as no answer came: service lb; look" in said
+    assert "Not applied: deployment web." in said
+
+
+def test_what_no_answer_came_of_and_is_applied_later_counts_as_applied() -> None:
+    cluster = Cluster()
+    lost: list[str] = []
+
+    def behaviour(api: KubernetesApi, what: str, found: Object) -> None:
+        settle(api, what, found)
+        if found["metadata"]["name"] == "lb" and not lost:
+            lost.append("lb")
+            api.invalid |= {"web": "field is immutable"}
+            raise httpx2.ReadError("connection reset")
+
+    cluster.api.behaviour = behaviour
+
+    execution = cluster.deploy(service(), workload())
+
+    assert "Applied before it: service lb. Not applied: deployment web." in problem_of(execution)
+
+
 def test_what_finalizers_keep_from_being_made_anew_is_said_with_their_names() -> None:
     cluster = Cluster()
     recreated = service()
@@ -116,8 +175,7 @@ def test_what_finalizers_keep_from_being_made_anew_is_said_with_their_names() ->
 
 def cancelled(cluster: Cluster, when: Callable[[], bool], *manifests: dict[str, Any]) -> Execution:
     async def meanwhile(services: Services, execution_id: str) -> None:
-        while not when():  # noqa: ASYNC110 - virtual time
-            await asyncio.sleep(0.01)
+        await waiting.until(when, "the moment to cancel it")
         await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
 
     execution = cluster.deploy(*manifests, meanwhile=meanwhile, afterwards=timedelta(seconds=5))

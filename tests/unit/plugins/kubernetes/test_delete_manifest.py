@@ -24,6 +24,7 @@ def cluster() -> Cluster:
         ({"mode": "dynamic", "criteria": "newest", "kind": "replicaSet", "cluster": "replicaSet web"}, "web-v002"),
         ({"criteria": "second_newest", "kind": "replicaSet", "cluster": "replicaSet web"}, "web-v001"),
         ({"criteria": "oldest", "cluster": "replicaSet web"}, "web-v000"),
+        ({"criteria": "oldest", "cluster": "replicaSet web", "manifestName": "replicaSet web-v001"}, "web-v000"),
         ({"criteria": "smallest", "cluster": "replicaSet web"}, "web-v002"),
     ],
 )

@@ -1,13 +1,12 @@
 """Deploy Manifest against an API server in memory: what is sent, what is waited for, and what goes wrong."""
 
 import asyncio
-import base64
 import json
 from typing import Any
 
 import httpx2
 import pytest
-from tests.fakes.kubernetes_api import KubernetesApi
+from tests.fakes.kubernetes_api import KubernetesApi, Object
 from tests.harness import problem_of, reached
 from tests.kubernetes_cluster import Cluster, config_map, first, never, service, settle, workload
 
@@ -21,6 +20,21 @@ TRAFFIC = {"enabled": True, "options": {**OPTIONS, "strategy": "redblack"}}
 
 def images(found: dict[str, Any]) -> list[str]:
     return [one["image"] for one in found["spec"]["template"]["spec"]["containers"]]
+
+
+def test_what_the_list_of_its_kind_does_not_have_is_not_asked_for_one_by_one() -> None:
+    cluster = Cluster()
+    cluster.api.put({**config_map("cfg-1-v000"), "metadata": {"name": "cfg-1-v000", "namespace": "shop"}})
+
+    execution = cluster.deploy(*(config_map(f"cfg-{number}", mode="fast") for number in range(3)))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    path = "/api/v1/namespaces/shop/configmaps"
+    asked = [one for one in cluster.api.asked if one.startswith(f"GET {path}/")]
+    assert asked == [f"GET {path}/cfg-1-v000"] * 2, (
+        "somebody else has made that one: once to compare, once to take it over"
+    )
+    assert sum(one.startswith(f"PATCH {path}/") for one in cluster.api.asked) == 6
 
 
 def test_manifests_become_objects_that_know_where_they_come_from() -> None:
@@ -151,26 +165,6 @@ def test_artifacts_that_the_run_carries_are_bound_where_they_fit() -> None:
     assert images(cluster.api.object("deployments", "web")) == ["acme/web:7"]
 
 
-def test_an_embedded_artifact_is_read_as_yaml_and_its_expressions_evaluated() -> None:
-    cluster = Cluster()
-    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 'cfg-${ 1 + 1 }'}\ndata: {since: 2026-01-01}\n---\n---\n"
-    artifact = {"type": "embedded/base64", "reference": base64.b64encode(text.encode()).decode()}
-
-    execution = cluster.run("deployManifest", source="artifact", manifestArtifact=artifact)
-
-    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
-    assert cluster.api.object("configmaps", "cfg-2-v000")["data"] == {"since": "2026-01-01"}
-
-
-@pytest.mark.parametrize(("skips", "value"), [(True, "${ 1 + 1 }"), (False, "2")])
-def test_manifests_in_the_stage_stay_as_written_where_that_is_wanted(skips: bool, value: str) -> None:
-    cluster = Cluster()
-
-    cluster.deploy(config_map(sum="${ 1 + 1 }"), skipExpressionEvaluation=skips)
-
-    assert str(cluster.api.object("configmaps", "cfg-v000")["data"]["sum"]) == value
-
-
 def test_blue_green_takes_the_version_before_out_of_traffic() -> None:
     cluster = Cluster()
     cluster.api.put(service())
@@ -224,6 +218,31 @@ def test_only_so_many_versions_are_kept() -> None:
     assert cluster.api.names("configmaps") == ["cfg-v002", "cfg-v003"]
 
 
+def test_a_version_that_is_used_again_is_not_cleaned_up_for_its_age() -> None:
+    cluster = Cluster()
+    for mode in ("fast", "slow"):
+        assert cluster.deploy(config_map(mode=mode)).head.status is Status.SUCCEEDED
+    again = config_map(mode="fast")
+    again["metadata"]["annotations"] = {"strategy.spinnaker.io/max-version-history": "1"}
+
+    execution = cluster.deploy(again, workload())
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert "configMap cfg-v000" in str(first(execution).outputs["outputs.manifestNamesByNamespace"])
+    assert cluster.api.names("configmaps") == ["cfg-v000", "cfg-v001"]
+
+
+def test_a_kind_that_spinnaker_doesnt_know_is_found_in_kubernetes_own_groups_and_has_no_namespace_put_into_it() -> None:
+    cluster = Cluster()
+    unknown = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 10}
+
+    execution = cluster.deploy(unknown, config_map(mode="fast"), namespaceOverride="shop")
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert cluster.api.names("priorityclasses", "") == ["high"]
+    assert "namespace" not in cluster.api.object("priorityclasses", "high", "")["metadata"]
+
+
 def test_a_conflict_on_the_server_names_field_and_manager() -> None:
     cluster = Cluster()
     own = {"strategy.spinnaker.io/server-side-apply": "true"}
@@ -243,11 +262,29 @@ def test_nothing_is_applied_if_the_server_refuses_anything_and_all_of_it_is_said
     cluster = Cluster()
     cluster.api.invalid = {"web": "no such port", "db": "no such field"}
 
-    execution = cluster.deploy(config_map(), workload(), workload("StatefulSet", "db"))
+    execution = cluster.deploy(workload(), config_map(), workload("StatefulSet", "db"))
 
     assert execution.head.status is Status.TERMINAL
-    for piece in ("no such port", "no such field"):
-        assert piece in problem_of(execution)
+    said = problem_of(execution)
+    for piece in ("no such port (/manifests/0)", "no such field (/manifests/2)"):
+        assert piece in said
+    assert cluster.api.objects == {}
+
+
+def test_what_the_server_refuses_is_said_beside_what_is_malformed() -> None:
+    cluster = Cluster()
+    cluster.api.invalid = {"web": "no such port"}
+    required = [{"type": "docker/image", "name": "nowhere", "reference": "nowhere:1"}]
+
+    malformed: Any = {"apiVersion": "v1", "kind": "Service"}
+    execution = cluster.deploy(malformed, workload(), config_map())
+    other = cluster.deploy(malformed, workload(), requiredArtifacts=required)
+
+    said = problem_of(execution)
+    assert "neither `metadata.name` nor `metadata.generateName`. (/manifests/0/metadata)" in said
+    assert "no such port (/manifests/1)" in said
+    assert "(at /manifests/0/metadata)" in problem_of(other)
+    assert "could not be bound" not in problem_of(other)
     assert cluster.api.objects == {}
 
 
@@ -382,3 +419,32 @@ def test_without_watches_it_looks_itself() -> None:
     cluster = Cluster(runs_services=False)
 
     assert cluster.deploy(workload()).head.status is Status.SUCCEEDED
+
+
+def test_a_few_of_one_kind_are_sent_at_once_and_no_more_are_tried_beside_one_that_is_refused() -> None:
+    cluster = Cluster()
+    quotas = {"cfg-9": "exceeded quota"}
+
+    def behaviour(api: KubernetesApi, what: str, found: Object) -> None:
+        settle(api, what, found)
+        if found["metadata"]["name"] == "cfg-0":
+            api.invalid |= quotas
+
+    cluster.api.behaviour = behaviour
+    settings = [config_map(f"cfg-{place}", mode="fast") for place in range(24)]
+
+    execution = cluster.deploy(service(), workload(), *settings, versioned=False)
+
+    names = cluster.api.names("configmaps")
+    assert "exceeded quota" in problem_of(execution)
+    assert {f"cfg-{place}" for place in range(16)} - {"cfg-9"} == {*names}
+    assert cluster.api.names("deployments") == []
+
+
+def test_of_two_manifests_of_one_object_the_later_one_counts() -> None:
+    cluster = Cluster()
+
+    execution = cluster.deploy(*(config_map("cfg", mode=mode) for mode in ("fast", "slow", "slower")), versioned=False)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert cluster.api.object("configmaps", "cfg")["data"] == {"mode": "slower"}

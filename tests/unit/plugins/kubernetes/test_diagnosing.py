@@ -40,6 +40,8 @@ REPLICA_SET = owned("ReplicaSet", "rs", "d")
 @pytest.mark.parametrize(
     ("reason", "restarts", "is_final"),
     [
+        ("ErrImagePull", 0, False),
+        ("CreateContainerError", 0, False),
         ("ImagePullBackOff", 0, True),
         ("InvalidImageName", 0, True),
         ("CreateContainerConfigError", 0, True),
@@ -53,7 +55,7 @@ def test_reasons_are_told_apart_by_whether_waiting_helps(reason: str, restarts: 
     assert (found.reason, found.is_final, found.container) == (reason, is_final, "c")
 
 
-@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing", "ErrImagePull"])
+@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing"])
 def test_what_is_on_its_way_is_no_trouble(reason: str) -> None:
     assert diagnosing.troubles(REPLICA_SET, [pod("p", "rs", **waiting(reason))]) == []
 
@@ -152,3 +154,31 @@ def test_of_a_pod_that_is_being_prepared_its_newest_event_says_why() -> None:
 
     assert str(found) == 'pod p: secret "tls" not found (FailedMount).'
     assert [found.is_hopeless(at(minute)) for minute in (1.5, 2)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "minutes"),
+    [
+        ("FailedMount", 'MountVolume.SetUp failed for volume "tls" : secret "tls" not found', 1),
+        ("FailedMount", 'MountVolume.SetUp failed for volume "c" : configmap "cfg" not found', 1),
+        ("FailedMount", "MountVolume.SetUp failed: configmap references non-existent config key: a", 1),
+        ("FailedMount", "driver name ebs.csi.aws.com not found in the list of registered CSI drivers", 10),
+        ("FailedMount", "Unable to attach or mount volumes: timed out waiting for the condition", 10),
+        ("FailedAttachVolume", "Multi-Attach error for volume: it is already exclusively attached", 10),
+        ("FailedCreatePodSandBox", "failed to set up the network: plugin isn't ready", 10),
+    ],
+)
+def test_what_is_absent_is_given_up_soon_and_what_passes_by_itself_late(
+    reason: str, message: str, minutes: int
+) -> None:
+    event = {
+        "involvedObject": {"uid": "p"},
+        "reason": reason,
+        "message": message,
+        "firstTimestamp": "2026-01-01T00:00:00Z",
+        "lastTimestamp": "2026-01-01T00:00:00Z",
+    }
+
+    [found] = diagnosing.of_events([pod("p", "rs", **waiting("ContainerCreating"))], [event])
+
+    assert [found.is_hopeless(at(minute)) for minute in (minutes - 0.1, minutes)] == [False, True]

@@ -6,15 +6,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 from tests.kubernetes_cluster import ACCOUNT, Cluster, Object, config_map, service, with_groups, workload
 
 from gennaker.interfaces.manifests import Drift, Drifts, DriftState, LiveManifests, Located, ManifestCluster
 from gennaker.interfaces.services import Services
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.model.problems import Refused
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import NO_CUSTOM_KINDS
 from gennaker.plugins.kubernetes.live import KubernetesManifests
-from gennaker.settings import KubernetesAccountSettings
 from gennaker.transport.kubernetes.kubeconfig import Access, User
 from gennaker.transport.kubernetes.server import HttpApiServer
 from gennaker.worker.clock import SystemClock
@@ -305,3 +306,17 @@ def test_the_accounts_are_those_of_the_settings() -> None:
     Cluster().run("resolveTargetManifest", manifestName="deployment web", location="shop", meanwhile=look)
 
     assert found == [frozenset({ACCOUNT})]
+
+
+def test_a_list_of_a_kind_that_is_refused_is_empty_and_says_why_in_the_log() -> None:
+    cluster = Cluster()
+    cluster.api.forbidden["GET pods"] = "not yours"
+    accounts = known(cluster)
+
+    with capture_logs() as lines:
+        found = asyncio.run(KubernetesManifests(lambda: accounts).of_kind("pod", "shop", frozenset({ACCOUNT})))
+
+    assert found == ()
+    (line,) = [one for one in lines if one["event"] == "kubernetes.unlisted"]
+    assert (line["account"], line["kind"], line["namespace"]) == (ACCOUNT, "pod", "shop")
+    assert "not yours" in line["why"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.fakes.secrets import store
 from tests.fakes.visiting import visit
 from tests.fakes.website import Website
 from tests.harness import TESTER, Harness
+from tests.kubernetes_cluster import never
 
 from gennaker.access.masking import Masker
 from gennaker.access.secrets import ResolvedSecrets
@@ -21,11 +23,11 @@ from gennaker.access.stored_secrets import SecretRules
 from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import Capacity, NewJob, NewServerGroup, Place
 from gennaker.interfaces.plugins import Plugin
+from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.model.problems import Refused
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import NO_CUSTOM_KINDS
 from gennaker.plugins.kubernetes.provider import KubernetesProvider
-from gennaker.settings import KubernetesAccountSettings
 from gennaker.transport.kubernetes.kubeconfig import Access, User
 from gennaker.transport.kubernetes.server import HttpApiServer
 from gennaker.worker.clock import SystemClock
@@ -98,6 +100,7 @@ def test_a_list_shows_what_can_be_seen_and_says_what_can_t() -> None:
         compared = await site.get("/api/v1/applications/shop/comparison?left=east&right=west")
         assert compared.status == 503
         assert UNSEEN in compared.json["detail"]
+        assert compared.json["title"] == "What is needed for it doesn't answer now"  # the store does
 
     visit(look, harness=harness)
 
@@ -208,5 +211,28 @@ def test_a_job_that_was_made_just_before_a_kill_gets_its_secret_afterwards(tmp_p
         world.api.remove("secrets", job.id, "shop")
         await world.provider().run_job(new)
         assert world.api.names("secrets") == [job.id]
+
+    asyncio.run(story())
+
+
+def test_a_job_without_a_node_is_not_called_failed_but_tells_until_when_it_is_usually_waited_for() -> None:
+    place = Place(account="shop", region="shop")
+    world = KubernetesWorld(place, "shop", MemoryRegistry())
+    world.api.behaviour = never
+    began = "2020-01-01T00:00:00+00:00"
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+
+    async def story() -> None:
+        begun = await world.provider().run_job(NewJob(key="tests", place=place, image="shop"))
+        owner = {"kind": "Job", "name": begun.id, "uid": world.api.object("jobs", begun.id)["metadata"]["uid"]}
+        metadata = {"name": "tests-x", "namespace": "shop", "ownerReferences": [owner]}
+        status = {"phase": "Pending", "conditions": [{**condition, "lastTransitionTime": began}]}
+        world.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}, "shop")
+
+        job = await world.provider().job(place, begun.id)
+
+        late = datetime.fromisoformat(began) + timedelta(minutes=5)
+        said = "pod tests-x: 0/3 nodes (Unschedulable)."
+        assert job == msgspec.structs.replace(begun, reason=said, is_unplaced=True, fails_at=late)
 
     asyncio.run(story())

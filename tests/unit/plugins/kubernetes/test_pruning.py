@@ -1,14 +1,18 @@
 """Pruning over an API server in memory: what is left is shown, and only a stage's own goes."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.harness import problem_of, reached
+from tests import waiting
+from tests.harness import TESTER, problem_of, reached
 from tests.kubernetes_cluster import ACCOUNT, Cluster, Object, config_map, first, never, service, settle, workload
 
 from gennaker.interfaces.manifests import DriftState
 from gennaker.interfaces.services import Services
+from gennaker.model import half_applied
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.event import CancelAsked
 from gennaker.model.execution import Execution
 from gennaker.model.statuses import Status
 
@@ -235,3 +239,24 @@ def test_what_a_stage_has_deleted_or_pruned_is_not_missed() -> None:
 
     assert cluster.api.names("services") == ["stays"]
     assert missing(cluster) == []
+
+
+def test_a_stage_that_is_cancelled_while_it_prunes_says_what_is_applied_and_what_is_gone() -> None:
+    cluster = Cluster()
+    deployed(cluster, workload(), service(), config_map(mode="fast"))
+    cluster.api.unanswered = "cfg-v000"
+
+    async def meanwhile(services: Services, execution_id: str) -> None:
+        await waiting.until(lambda: cluster.api.waits_at, "the cluster to be asked")
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    execution = deployed(cluster, workload(), meanwhile=meanwhile, afterwards=timedelta(seconds=5))
+
+    context = first(execution).context
+    assert execution.head.status is Status.CANCELED
+    assert half_applied.sentences("Deploy", context) == (
+        (
+            "When stage Deploy was stopped: applied are deployment web; deleted are service lb; not deleted is "
+            "configMap cfg-v000. Nothing is taken back; running the stage again is safe."
+        ),
+    )

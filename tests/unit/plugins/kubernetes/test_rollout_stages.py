@@ -27,7 +27,13 @@ def rolled_out(cluster: Cluster, revisions: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("keys", "image"), [({"revision": 1}, "acme/web:1"), ({"numRevisionsBack": "2"}, "acme/web:2"), ({}, "acme/web:3")]
+    ("keys", "image"),
+    [
+        ({"revision": 1}, "acme/web:1"),
+        ({"numRevisionsBack": "2"}, "acme/web:2"),
+        ({"numRevisionsBack": "2", "revision": 1}, "acme/web:2"),
+        ({}, "acme/web:3"),
+    ],
 )
 @pytest.mark.parametrize("kill_at", [(), ("effect.after:RunTask:undoRolloutManifest.undoRolloutManifest#2",)])
 def test_a_rollout_goes_back_to_the_revision_that_is_meant(

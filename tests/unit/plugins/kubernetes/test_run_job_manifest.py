@@ -69,6 +69,33 @@ def test_properties_of_the_log_become_outputs() -> None:
     assert outputs["propertyFileContents"] == {"version": "1.2", "a": [1]}
 
 
+def test_how_a_job_ended_is_in_the_context_though_nothing_is_put_out() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending({"succeeded": 1}, log="SPINNAKER_PROPERTY_VERSION=1.2")
+
+    execution = cluster.run("runJobManifest", manifest=job(), propertyFile="main", noOutput=True)
+
+    stage = first(execution)
+    assert stage.outputs == {}
+    details: Any = stage.context["completionDetails"]
+    assert (details["exitCode"], stage.context["version"]) == ("0", "1.2")
+
+
+def test_the_one_manifest_counts_before_a_list() -> None:
+    execution = Cluster().run("runJobManifest", manifest=job("one"), manifests=[job("two"), job("three")])
+
+    assert first(execution).outputs["deploy.jobs"] == {"shop": ["job one"]}, problem_of(execution)
+
+
+def test_the_stage_says_in_which_namespace_the_job_is_run() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    execution = cluster.run("runJobManifest", manifest=job(), namespace="elsewhere", waitForCompletion=False)
+
+    assert first(execution).outputs["deploy.jobs"] == {"elsewhere": ["job migrate"]}, problem_of(execution)
+
+
 def test_a_succeeded_job_without_its_properties_fails() -> None:
     cluster = Cluster()
     cluster.api.behaviour = ending({"succeeded": 1}, log="nothing")
@@ -97,7 +124,51 @@ def test_a_job_whose_image_cannot_be_pulled_is_not_waited_for() -> None:
 
     execution = cluster.run("runJobManifest", manifest=job())
 
-    assert "its image can't be pulled" in problem_of(execution)
+    assert "its image can't be pulled (ImagePullBackOff). Mend what it says" in problem_of(execution)
+
+
+UNPLACED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "lasts", "minutes", "said"),
+    [
+        ({}, None, 5, "job migrate finds no room: pod migrate-x: 0/3 nodes (Unschedulable). Make room"),
+        (
+            {"stageTimeoutMs": 6 * 60_000},
+            None,
+            6,
+            "timed out after 6 minutes. It waited for job migrate to end: pod migrate-x: 0/3",
+        ),
+        ({}, 420, 7, "job migrate failed: Job has reached the specified backoff limit. Mend"),
+    ],
+)
+def test_a_job_without_a_node_is_waited_for_as_long_as_it_or_its_stage_says(
+    keys: dict[str, Any], lasts: int | None, minutes: int, said: str
+) -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    manifest = job()
+    manifest["spec"] |= {"activeDeadlineSeconds": lasts} if lasts else {}
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "runJobManifest", task="waitOnJobCompletion")
+        owner = {"kind": "Job", "name": "migrate", "uid": cluster.api.object("jobs", "migrate")["metadata"]["uid"]}
+        condition = {**UNPLACED, "lastTransitionTime": services.clock.now().isoformat()}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "migrate-x", "ownerReferences": [owner]}}
+        cluster.api.put({**pod, "spec": {"containers": [{"name": "main"}]}, "status": {"conditions": [condition]}})
+        if lasts:
+            await services.clock.sleep_until(services.clock.now() + timedelta(seconds=lasts))
+            cluster.api.set_status("jobs", "migrate", FAILED)
+
+    execution = cluster.run("runJobManifest", manifest=manifest, meanwhile=later, **keys)
+
+    assert said in problem_of(execution)
+    assert ".." not in problem_of(execution)
+    assert "its log" not in problem_of(execution).lower()
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert round((execution.head.end_time - execution.head.start_time).total_seconds() / 60) == minutes
 
 
 def test_a_job_of_the_same_name_is_replaced() -> None:

@@ -1,6 +1,7 @@
 """What is waited for: the objects in the stage's own context, whatever later stages get to see; and what ends the wait."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from tests.harness import problem_of, reached
 from tests.kubernetes_cluster import Cluster, config_map, first, never, workload
 
 from gennaker.interfaces.services import Services
-from gennaker.model import foreign
+from gennaker.model import foreign, waiting
 from gennaker.model.codec import Json
 from gennaker.model.event import TaskReported
 from gennaker.model.statuses import Status
@@ -56,6 +57,7 @@ def test_what_is_stable_is_written_once_however_long_the_rest_takes() -> None:
     cluster = Cluster()
     cluster.api.behaviour = never
     written: list[Json] = []
+    told: list[Json] = []
 
     async def later(services: Services, execution_id: str) -> None:
         await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
@@ -65,11 +67,13 @@ def test_what_is_stable_is_written_once_however_long_the_rest_takes() -> None:
         results = [one.event.result for one in events if isinstance(one.event, TaskReported)]
         assert len(results) > 30
         written.extend(one.context["stableManifests"] for one in results if "stableManifests" in one.context)
+        told.extend(one.context["messages"] for one in results if "messages" in one.context)
 
     execution = cluster.deploy(workload(), config_map(mode="fast"), meanwhile=later)
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert written == [[{"manifestName": "configMap cfg-v000", "location": "shop"}]]
+    assert told == [["'deployment web' in 'shop' for account prod: waiting for manifest to stabilize"]]
 
 
 def crashing(reason: str, *, restarts: int = 3, owner: str = "web-v000") -> dict[str, Any]:
@@ -82,6 +86,56 @@ def crashing(reason: str, *, restarts: int = 3, owner: str = "web-v000") -> dict
         "spec": {"containers": [{"name": "web"}]},
         "status": {"phase": "Pending", "containerStatuses": [container]},
     }
+
+
+@pytest.mark.parametrize(
+    ("keys", "minutes"), [({}, 5), ({"stableManifestTimeoutMinutes": 6}, 6), ({"stageTimeoutMs": 7 * 60_000}, 7)]
+)
+def test_pods_without_a_node_wait_as_long_as_the_stage_says(keys: dict[str, Any], minutes: int) -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        began = services.clock.now().isoformat()
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+        pod = crashing("")
+        uid = cluster.api.object("replicasets", "web-v000")["metadata"]["uid"]
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-v000", "uid": uid}]
+        pod["status"] = {"phase": "Pending", "conditions": [{**condition, "lastTransitionTime": began}]}
+        cluster.api.set_status("replicasets", "web-v000", {"replicas": 2})
+        cluster.api.put(pod)
+
+    execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later, **keys)
+
+    assert execution.head.status is Status.TERMINAL
+    assert "0/3 nodes" in problem_of(execution)
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert round((execution.head.end_time - execution.head.start_time).total_seconds() / 60) == minutes
+
+
+def test_events_that_may_not_be_seen_are_not_asked_for_at_each_look() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    cluster.api.forbidden["GET events"] = "not yours"
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        uid = cluster.api.object("replicasets", "web-v000")["metadata"]["uid"]
+        pod = crashing("ContainerCreating", restarts=0)
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-v000", "uid": uid}]
+        cluster.api.set_status("replicasets", "web-v000", {"replicas": 2})
+        cluster.api.put(pod)
+        await asyncio.sleep(130)
+        cluster.api.set_status(
+            "replicasets", "web-v000", dict.fromkeys(("replicas", "fullyLabeledReplicas", *READY), 2)
+        )
+
+    execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert sum(one.endswith("/events") for one in cluster.api.asked) == 3
 
 
 def failing(reason: str, log: str) -> str:
@@ -160,6 +214,46 @@ def test_a_volume_that_is_not_there_is_named_by_its_event_and_ends_the_stage_aft
     assert execution.head.end_time is not None
     assert execution.head.start_time is not None
     assert 60 < (execution.head.end_time - execution.head.start_time).total_seconds() < 65
+
+
+def test_a_workload_whose_pods_are_refused_is_named_once() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+    refused["lastTransitionTime"] = "2020-01-01T00:00:00Z"
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        cluster.api.set_status("replicasets", "web-v000", {"replicas": 0, "conditions": [refused]})
+
+    execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
+
+    assert problem_of(execution).startswith("m: replicaSet web-v000: exceeded quota (FailedCreate).")
+
+
+def test_what_may_pass_by_itself_says_until_when_it_is_waited_for() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    waits: list[waiting.Waiting | None] = []
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
+        began = services.clock.now()
+        refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+        refused["lastTransitionTime"] = began.isoformat()
+        cluster.api.set_status("replicasets", "web-v000", {"replicas": 0, "conditions": [refused]})
+        await asyncio.sleep(20)
+        found = await services.executions.get(execution_id)
+        assert found is not None
+        task = next(one for one in first(found).tasks if one.status is Status.RUNNING)
+        waits.append(task.waiting_for)
+        assert isinstance(task.waiting_for, waiting.ForObject)
+        assert task.waiting_for.gives_up_at == began + timedelta(minutes=1)
+
+    execution = cluster.run("deployManifest", manifests=[workload("ReplicaSet")], meanwhile=later)
+
+    assert len(waits) == 1
+    assert "exceeded quota" in problem_of(execution)
 
 
 def test_pods_of_somebody_else_do_not_matter() -> None:

@@ -65,7 +65,8 @@ def test_the_newest_is_the_one_of_the_greatest_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("history", "gone"), [("2", ["cfg-v000"]), ("1", ["cfg-v000", "cfg-v001"]), ("3", []), ("x", [])]
+    ("history", "gone"),
+    [("2", ["cfg-v000"]), ("1", ["cfg-v000", "cfg-v001"]), ("3", []), ("x", []), ("-1", []), ("+1", [])],
 )
 def test_the_oldest_versions_beyond_the_history_go(history: str, gone: list[str]) -> None:
     objects = [live("v002", at=3), live("v000", at=1), live("v001", at=2), live("v000", at=0, name="other")]

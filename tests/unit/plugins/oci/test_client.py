@@ -163,6 +163,23 @@ def test_says_why_signing_in_failed(headers: dict[str, str], reason: str) -> Non
     assert "secret" not in repr(credentials)
 
 
+@pytest.mark.parametrize(("answer", "said"), [(None, "can't be reached: no route"), (503, "answered 503")])
+def test_a_token_service_that_is_away_is_waited_for(answer: int | None, said: str) -> None:
+    def answering(request: httpx2.Request) -> httpx2.Response:
+        if request.url.host != "token.example":
+            return httpx2.Response(401, headers={"www-authenticate": 'Bearer realm="https://token.example/"'})
+        if answer is None:
+            raise httpx2.ConnectError("no route")
+        return httpx2.Response(answer)
+
+    async def work(client: RegistryClient) -> None:
+        with pytest.raises(Refused, match=said) as refused:
+            await client.tags("shop")
+        assert refused.value.is_unavailable
+
+    with_client("registry.example", work, answering)
+
+
 def test_the_password_does_not_follow_redirects() -> None:
     blob = b'{"architecture":"amd64","os":"linux"}'
     body = json.dumps(
@@ -261,8 +278,9 @@ def test_a_transfer_has_a_time_limit(tmp_path: Path) -> None:
         return httpx2.Response(200)
 
     async def work(client: RegistryClient) -> None:
-        with pytest.raises(Refused, match=r"not pulled within 0\.05 s"):
+        with pytest.raises(Refused, match=r"not pulled within 0\.05 s") as refused:
             await client.pull("shop", "1.0", tmp_path / "pulled")
+        assert refused.value.status == 504, "with 503 it would be pulled again and again"
 
     with_client("registry.example", work, slowly, transfer_timeout=timedelta(seconds=0.05))  # type: ignore[arg-type]  # MockTransport takes both kinds
 
@@ -276,3 +294,20 @@ def test_refuses_names_that_are_none(repository: str, tag: str, tmp_path: Path) 
             await client.resolve(repository, tag)
 
     with_client("registry.example", work, lambda request: httpx2.Response(500))
+
+
+@pytest.mark.parametrize("link", ["<" * 60_000, "<>;" * 20_000, "<x>;" + "rel =" * 12_000])
+@pytest.mark.parametrize("challenge", ["a" * 60_000, 'a="\\' * 15_000])
+def test_endless_headers_of_a_registry_are_looked_through_once(link: str, challenge: str) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if "authorization" in request.headers:
+            return httpx2.Response(200, json={"tags": ["1.0"]}, headers={"link": link})
+        if request.url.path == "/token":
+            return httpx2.Response(200, json={"token": "t"})
+        said = f'Bearer realm="https://registry.example/token",{challenge}'
+        return httpx2.Response(401, headers={"www-authenticate": said})
+
+    async def work(client: RegistryClient) -> None:
+        assert await client.tags("shop") == ("1.0",)
+
+    with_client("registry.example", work, answer)

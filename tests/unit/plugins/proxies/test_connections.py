@@ -57,8 +57,8 @@ def test_a_childs_are_its_parents_and_a_strangers_are_nobodys() -> None:
             of_us = connections.by_address((address,), os.getpid())
             of_the_child = connections.by_address((address,), child.pid)
             of_the_stranger = connections.by_address((address,), stranger.pid)
-            child.communicate()
-            stranger.communicate()
+            child.communicate(timeout=60)
+            stranger.communicate(timeout=60)
 
     assert of_us == of_the_child == {address: 1}
     assert of_the_stranger == {address: 0}

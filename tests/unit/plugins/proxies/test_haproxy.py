@@ -1,14 +1,21 @@
 """HAProxy: patterns of routes, and how many there may be."""
 
+import asyncio
+import contextlib
 import re
 from pathlib import Path
 
 import pytest
+from tests.fakes.traffic_worlds import real
 
+from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.routes import Routes
 from gennaker.interfaces.traffic import Share
 from gennaker.model.problems import Refused
+from gennaker.plugins.proxies import sockets
 from gennaker.plugins.proxies.haproxy import HAProxy
+from gennaker.plugins.proxies.program import Unanswered
+from gennaker.plugins.proxies.provider import ProxyProvider
 from gennaker.plugins.proxies.records import ProxyRecord
 
 
@@ -49,3 +56,60 @@ def test_more_routed_server_groups_than_there_is_room_for_are_refused(tmp_path: 
 
     with pytest.raises(Refused, match="At shop 9 server groups have routes; HAProxy has room for 8"):
         HAProxy().write(tmp_path, record(*many))
+
+
+_HEADER = "# pxname,svname,scur,status,weight"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (f"{_HEADER}\nbank0,i-127.0.0.1:1,many,UP,1\n".encode(), "its statistics can't be read"),
+        (f"{_HEADER}\nbank0,i-127.0.0.1:1\n".encode(), "its statistics can't be read"),
+        (b"\xff\xfe,\x00", "it gives no statistics"),
+        (b"Permission denied\n", "it gives no statistics ('Permission denied"),
+        (b"", "it gives no statistics"),
+        (f"{_HEADER}\nbank0,i-127.0.0.1:1,3,UP,1\n".encode(), ""),
+    ],
+)
+def test_statistics_that_cannot_be_read_are_no_answer(answer: bytes, said: str, tmp_path: Path) -> None:
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async def story() -> None:
+        with sockets.short(tmp_path / "admin.sock") as path:
+            server = await asyncio.start_unix_server(answers, path)
+        async with server:
+            expected = pytest.raises(Unanswered, match=re.escape(said)) if said else contextlib.nullcontext()
+            with expected:
+                assert await HAProxy().in_flight(tmp_path, record(), 0) == {"127.0.0.1:1": 3}
+
+    asyncio.run(story())
+
+
+@pytest.mark.slow
+@pytest.mark.debian
+def test_a_server_that_somebody_has_called_down_is_told_as_such_and_gets_no_requests(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with real("haproxy", tmp_path) as here:
+            provider = here.provider()
+            well, ill = await here.programs(2)
+            balancer = await provider.ensure("shop")
+            await provider.set_weights("shop", {"a": Share(weight=1, addresses=(well, ill))})
+            (socket,) = await asyncio.to_thread(lambda: [*tmp_path.rglob("admin.sock")])
+            assert isinstance(provider, ProxyProvider)
+
+            with sockets.short(socket) as path:
+                reader, writer = await asyncio.open_unix_connection(path)
+            commands = "; ".join(f"set server {bank}/i-{ill} health down" for bank in ("bank0", "bank1"))
+            writer.write(f"{commands}\n".encode())
+            await reader.read()
+            writer.close()
+
+            assert await provider.health("shop") == {well: Health.UP, ill: Health.DOWN}
+            assert {await here.get(balancer) for _ in range(4)} == {well}
+
+    asyncio.run(story())

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.fakes.hiccups import Hiccup, answering
 from tests.fakes.traffic_worlds import ProxyWorld
 from tests.fakes.web_client import WebClient
 from tests.free_ports import free_port
 
 from gennaker.interfaces.traffic import Share
+from gennaker.plugins.proxies.program import Unanswered
 from gennaker.plugins.proxies.records import ProxyRecord
 from gennaker.plugins.proxies.traefik import Traefik
 
@@ -65,3 +67,19 @@ def test_instances_are_listed_with_weights_of_at_most_ten_thousand(tmp_path: Pat
         {"url": "http://127.0.0.1:1", "weight": 9999},
         {"url": "http://[::1]:2", "weight": 1},
     ]
+
+
+@pytest.mark.parametrize("hiccup", Hiccup)
+def test_a_hiccup_is_no_answer(hiccup: Hiccup, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with await asyncio.start_server(answering(hiccup), "127.0.0.1", 0) as server:
+            (tmp_path / "port").write_text(str(server.sockets[0].getsockname()[1]))
+            with pytest.raises(Unanswered):
+                await Traefik().states(tmp_path, ProxyRecord(name="shop", address="127.0.0.1:80"))
+
+    asyncio.run(story())
+
+
+def test_before_it_has_a_port_there_is_no_answer(tmp_path: Path) -> None:
+    with pytest.raises(Unanswered):
+        asyncio.run(Traefik().states(tmp_path, ProxyRecord(name="shop", address="127.0.0.1:80")))

@@ -9,9 +9,9 @@ import pytest
 from gennaker.interfaces.metrics import MetricScope
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Refused
-from gennaker.plugins.scraper import exposition
 from gennaker.plugins.scraper.series import SeriesStore
 from gennaker.plugins.scraper.source import EmbeddedSource
+from gennaker.transport import exposition
 
 AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 GROUP = "shop-canary-v000"
@@ -271,3 +271,26 @@ def test_what_a_group_without_room_has_counted_for_others_is_credited() -> None:
         world.shows(second, f'orders_total{{server_group="live-v000"}} {total}', group="no-room")
 
     assert same(world.asks({"metric": "orders_total"}, group="live-v000", seconds=2), [7, 7])
+
+
+def test_metrics_are_named_as_queries_ask_for_them() -> None:
+    world = World()
+    for second in range(2):
+        page = [
+            f'hits_total{{path="/a"}} {second}',
+            f'hits_total{{path="/b"}} {second}',
+            "# TYPE wait_seconds histogram",
+            f'wait_seconds_bucket{{le="1"}} {second}',
+            f'wait_seconds_bucket{{le="+Inf"}} {second}',
+            f"wait_seconds_sum {second}",
+            f"wait_seconds_count {second}",
+            "# TYPE carts_count gauge",
+            "carts_count 3",
+        ]
+        world.shows(second, "\n".join(page))
+        world.shows(second, "up 1", group="other-v000")
+
+    names = asyncio.run(world.source.metric_names())
+
+    assert names == ("carts_count", "hits_total", "up", "wait_seconds")
+    assert not any(math.isnan(world.asks({"metric": name}, seconds=1)[0]) for name in ("hits_total", "wait_seconds"))

@@ -41,3 +41,11 @@ def test_a_path_may_end_in_a_function(path: str, found: Json) -> None:
 def test_a_function_of_nothing_finds_nothing(path: str) -> None:
     with pytest.raises(json_paths.NotFound):
         json_paths.find(path, ANSWER)
+
+
+@pytest.mark.parametrize("path", [f"$.concat({'[' * 100_000})", f"$.concat({'9' * 10_000})", "$" + ".a" * 20_000])
+def test_paths_without_end_are_told_shortly(path: str) -> None:
+    with pytest.raises(json_paths.NotFound) as told:
+        json_paths.find(path, {"a": 1})
+
+    assert len(str(told.value)) < 400

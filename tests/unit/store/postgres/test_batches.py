@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.abc import Query
 
 from gennaker.interfaces.documents import VersionMismatch
 from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, OwnedElsewhere, RecordedEvent
@@ -19,11 +21,17 @@ from gennaker.model.event import Started
 from gennaker.model.execution import Authentication, Head, Stage
 from gennaker.model.queue import Queue
 from gennaker.model.statuses import Status
-from gennaker.store import audit
+from gennaker.store import audit, rows
+from gennaker.store.commits import CommitJob
 from gennaker.store.documents import DatabaseDocuments
+from gennaker.store.packing import Packer
+from gennaker.store.postgres import statements
+from gennaker.store.postgres.batches import CommitBatches
 from gennaker.store.postgres.database import PostgresDatabase, connect
 from gennaker.store.postgres.journal import PostgresJournal
 from gennaker.store.postgres.servers import PostgresServers, Terms
+from gennaker.store.rows import CommitRows, Row
+from gennaker.store.statements import POSTGRES, compiled
 
 pytestmark = pytest.mark.debian
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -123,6 +131,68 @@ def test_a_server_whose_lease_has_ended_commits_nothing(two: tuple[Server, Serve
 
         assert caught.value.problem.code == "store.lease_lost"
         assert (await other.journal.load("e")).head.version == 1  # type: ignore[union-attr]  # it is there
+
+    run(check())
+
+
+class Cut(psycopg.Connection[tuple[Any, ...]]):
+    """Is lost when it asks whose an execution is."""
+
+    def execute(self, query: Query, *values: Any, **named: Any) -> psycopg.Cursor[tuple[Any, ...]]:
+        if query == statements.OWNER:
+            return super().execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return super().execute(query, *values, **named)
+
+
+def committed(connection: psycopg.Connection[tuple[Any, ...]], *commits: CommitRows, fence: int) -> list[CommitJob]:
+    """One batch of them, with their answers."""
+    jobs = [CommitJob(one, fence) for one in commits]
+    CommitBatches(connection, "here", compiled(POSTGRES)).commit([*jobs])
+    return jobs
+
+
+def test_a_connection_that_is_lost_before_it_says_why_a_step_is_refused_keeps_nobody_waiting(
+    two: tuple[Server, Server], postgres_url: str
+) -> None:
+    mine, other = two
+
+    async def check() -> None:
+        await mine.journal.commit(step("e", 1))
+        refused = rows.of(step("e", 2), await Packer().packed(step("e", 2)), "1")
+
+        with Cut.connect(postgres_url, autocommit=True) as cut:
+            answers = committed(cut, refused, refused, fence=other.servers.fence)
+
+        errors = [one.error for one in answers]
+        assert [isinstance(one, StoreUnusable) and one.problem.code for one in errors] == ["store.unreachable"] * 2
+
+    run(check())
+
+
+def outbox(key: str, body: object = "{}") -> CommitRows:
+    """A commit of one effect."""
+    effects: list[Row] = [(key, "e", None, 0, body, None)]
+    return CommitRows(blobs=[], executions=[], queues=[], dropped=[], effects=effects, handed_over=[], audit=())
+
+
+def test_a_fault_in_a_commit_costs_no_neighbour_and_nobody_whose_lot_was_written(
+    two: tuple[Server, Server], postgres_url: str
+) -> None:
+    async def check() -> None:
+        unwritable = outbox("b", object())
+
+        with connect(postgres_url) as connection:
+            answers = committed(
+                connection,
+                *(outbox("first"), outbox("a"), unwritable, outbox("c")),
+                *(outbox("a", "later"), outbox("b")),
+                fence=two[0].servers.fence,
+            )
+            written = connection.execute("SELECT key, effect FROM outbox ORDER BY key").fetchall()
+
+        assert [type(one.error) for one in answers] == [*[type(None)] * 2, TypeError, *[type(None)] * 3]
+        assert [one.is_durable for one in answers] == [True, True, False, True, True, True]
+        assert written == [("a", "later"), ("b", "{}"), ("c", "{}"), ("first", "{}")]
 
     run(check())
 

@@ -1,6 +1,8 @@
 """Failures of PostgreSQL: sentences, without the password."""
 
 import asyncio
+import os
+import socket
 from pathlib import Path
 
 import psycopg
@@ -11,7 +13,7 @@ from sqlalchemy import text
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.problems import Refused
 from gennaker.store.postgres import failures
-from gennaker.store.postgres.database import PostgresDatabase
+from gennaker.store.postgres.database import PostgresDatabase, connect
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,19 @@ def test_connections_that_were_lost_are_closed_without_another_error(postgres_ur
     assert caught.value.problem.code == "store.unreachable"
 
     database.close()
+
+
+@pytest.mark.parametrize(("said", "idle", "unheard"), [("", 10, 30_000), ("?keepalives_idle=7", 7, 30_000)])
+def test_a_network_that_is_dead_is_noticed_within_half_a_minute(
+    postgres_url: str, said: str, idle: int, unheard: int
+) -> None:
+    with (
+        connect(postgres_url + said) as connection,
+        socket.socket(fileno=os.dup(connection.fileno())) as opened,
+    ):
+        assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == idle
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == unheard
 
 
 def read_one(database: PostgresDatabase) -> None:

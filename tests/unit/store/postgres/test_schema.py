@@ -134,6 +134,7 @@ def test_executions_of_before_are_found_by_their_triggers_also_with_nul_in_a_tex
 ) -> None:
     PostgresDatabase.open(postgres_url, folder=tmp_path).close()
     with connect(postgres_url) as connection:
+        connection.execute("DROP TABLE changes; DROP FUNCTION count_change CASCADE")
         connection.execute("DROP TABLE triggers; DROP INDEX executions_by_kind; DROP INDEX executions_unfinished")
         connection.execute("DELETE FROM migrations WHERE number >= 6")
         for name, outline in (

@@ -75,3 +75,9 @@ def test_reports_everything_at_once_with_its_line() -> None:
 )
 def test_says_what_is_wrong(text: str, message: str) -> None:
     assert messages(text) == ([message] if message else [])
+
+
+def test_a_directive_of_many_spaces_is_looked_through_once() -> None:
+    found = dockerfile.parse("# syntax=x" + " " * 100_000 + "y\n# escape = `\nFROM scratch\nRUN a `\n b\n")
+
+    assert [one.line for one in found.stages[0].instructions] == [4]

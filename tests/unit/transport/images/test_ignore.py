@@ -2,7 +2,7 @@
 
 import pytest
 
-from gennaker.transport.images.ignore import IgnoreRules, pattern
+from gennaker.transport.images.ignore import IgnoreRules
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,3 @@ from gennaker.transport.images.ignore import IgnoreRules, pattern
 )
 def test_decides_by_the_last_rule_that_matches(rules: str, path: str, is_ignored: bool) -> None:
     assert IgnoreRules(rules).ignores(path) is is_ignored
-
-
-def test_says_that_a_pattern_is_broken() -> None:
-    with pytest.raises(ValueError, match="not closed"):
-        pattern("[ab")

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from tests import make
 
+from gennaker.interfaces import health
 from gennaker.interfaces.clouds import Capacity, Health, HealthProbe, NewServerGroup, Place
 from gennaker.transport.instances import probing
-from gennaker.transport.instances.probing import Prober
+from gennaker.transport.instances.probing import Probed, Prober
 from gennaker.transport.instances.records import GroupRecord, InstanceRecord
 from gennaker.transport.processes import EndReason, ProcessState, ProcessStatus
 
@@ -62,3 +63,44 @@ def test_what_a_program_has_written_is_told_only_if_it_has(log: str, told: str) 
     found = probing.instance(record, one, status=ended, probed=None, log=log)
 
     assert (found.health, found.health_reason) == (Health.DOWN, told)
+
+
+def test_why_it_could_not_be_started_is_told_once() -> None:
+    new = NewServerGroup(key="k", name="shop-v000", place=PLACE, image="i", capacity=Capacity(min=1, max=1, desired=1))
+    one = InstanceRecord(number=0, port=1000, launched_at=make.AT)
+    record = GroupRecord(new=new, created_at=make.AT, capacity=new.capacity, instances=(one,))
+    why = "The engine refuses it."
+    ended = ProcessStatus(name="r", state=ProcessState.ENDED, reason=EndReason.UNSTARTABLE, message=why)
+
+    found = probing.instance(record, one, status=ended, probed=None, log=f"{why}\n")
+
+    assert found.health_reason == f"its process could not be started: {why}"
+
+
+RUNNING = ProcessStatus(name="r", state=ProcessState.RUNNING)
+ENDED = ProcessStatus(name="r", state=ProcessState.ENDED, exit_status=3, reason=EndReason.EXITED)
+
+
+@pytest.mark.parametrize(
+    ("status", "probed", "said"),
+    [
+        (None, None, {"local": Health.STARTING}),
+        (RUNNING, None, {"local": Health.UNKNOWN, "Probe": Health.STARTING}),
+        (RUNNING, Probed(failures=9), {"local": Health.UNKNOWN, "Probe": Health.STARTING}),
+        (RUNNING, Probed(has_answered=True, failures=9), {"local": Health.UNKNOWN, "Probe": Health.DOWN}),
+        (RUNNING, Probed(is_up=True), {"local": Health.UNKNOWN, "Probe": Health.UP}),
+        (ENDED, Probed(has_been_up=True, failures=9), {"local": Health.DOWN}),
+    ],
+)
+def test_the_provider_and_the_probe_say_their_own_and_together_what_the_instance_is(
+    status: ProcessStatus | None, probed: Probed | None, said: dict[str, Health]
+) -> None:
+    new = NewServerGroup(key="k", name="shop-v000", place=PLACE, image="i", capacity=Capacity(min=1, max=1, desired=1))
+    one = InstanceRecord(number=0, port=1000, launched_at=make.AT)
+    record = GroupRecord(new=new, created_at=make.AT, capacity=new.capacity, instances=(one,))
+
+    sources = probing.sources("local", record, one, status=status, probed=probed)
+    whole = probing.instance(record, one, status=status, probed=probed, log="")
+
+    assert {each.type: each.state for each in sources} == said
+    assert health.is_up(sources) == (whole.health is Health.UP)

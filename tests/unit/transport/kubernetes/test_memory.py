@@ -21,14 +21,26 @@ def config_map(name: str, **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
-def watched(check: Callable[[KubernetesApi, HttpApiServer], Awaitable[None]]) -> KubernetesApi:
-    """Runs a check in virtual time, with an API server whose watches are kept."""
+Event = tuple[Any, Any]
+"""An object before and after it."""
+
+
+def watched(
+    check: Callable[[KubernetesApi, HttpApiServer], Awaitable[None]], told: list[Event] | None = None
+) -> KubernetesApi:
+    """Runs a check in virtual time, with an API server whose watches are kept. `told`: filled with what changes."""
     time = VirtualTime()
     api = KubernetesApi()
 
     async def main() -> None:
         access = Access(server="http://cluster")
-        server = HttpApiServer("prod", lambda: access, now=lambda: datetime(2026, 1, 1, tzinfo=UTC), transport=api)
+        server = HttpApiServer(
+            "prod",
+            lambda: access,
+            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+            transport=api,
+            changed=lambda before, after: None if told is None else told.append((before, after)),
+        )
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(server.keep())
             await asyncio.sleep(0)
@@ -41,6 +53,22 @@ def watched(check: Callable[[KubernetesApi, HttpApiServer], Awaitable[None]]) ->
 
 def names(found: Any) -> list[str]:
     return sorted(name for _, name in found)
+
+
+def test_each_change_is_told_with_what_was_there_before() -> None:
+    async def check(api: KubernetesApi, server: HttpApiServer) -> None:
+        api.put(config_map("a", x="1"))
+        await server.seen(PATH)
+        api.put(config_map("a", x="2"))
+        api.put(config_map("b"))
+        api.remove("configmaps", "a")
+        await asyncio.sleep(0.01)
+
+    told: list[Event] = []
+    watched(check, told)
+
+    content = [tuple(one and one.get("data", {}) for one in event) for event in told]
+    assert content == [({"x": "1"}, {"x": "2"}), (None, {}), ({"x": "2"}, None)]
 
 
 def test_changes_are_seen_without_being_asked_for() -> None:

@@ -1,6 +1,7 @@
 """The client of API servers: what it makes of answers, and how it signs in again."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,45 @@ def test_what_may_pass_is_told_from_what_is_final(status: int) -> None:
         asyncio.run(answering(refusal(status, message="busy")).request("GET", "/api/v1/pods"))
 
     assert failed.value.after_seconds == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "outcome", "may_be_done"),
+    [
+        ("PATCH", {}, 500, True),
+        ("PATCH", {}, 504, True),
+        ("PATCH", {}, 429, False),
+        ("PATCH", {}, 503, False),
+        ("GET", {}, 500, False),
+        ("PATCH", {"dryRun": "All"}, 500, False),
+        ("DELETE", {}, httpx2.ReadError("connection reset"), True),
+        ("DELETE", {}, httpx2.ConnectError("connection refused"), False),
+        ("GET", {}, httpx2.ReadError("connection reset"), False),
+    ],
+)
+def test_of_a_change_without_a_good_answer_is_said_whether_it_may_be_made(
+    method: str, query: dict[str, str], outcome: int | httpx2.TransportError, may_be_done: bool
+) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if isinstance(outcome, int):
+            return refusal(outcome)(request)
+        raise outcome
+
+    with pytest.raises(ApiUnavailable) as failed:
+        asyncio.run(answering(answer).request(method, "/api/v1/pods/x", query=query))
+
+    assert failed.value.may_be_done is may_be_done
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_an_answer_that_cannot_be_unpacked_is_none(method: str) -> None:
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-encoding": "gzip"}, stream=httpx2.ByteStream(b"plain"))
+
+    with pytest.raises(ApiUnavailable, match="broke off") as failed:
+        asyncio.run(answering(answer).request(method, "/api/v1/pods/x"))
+
+    assert failed.value.may_be_done is (method == "PATCH")
 
 
 def test_a_refusal_keeps_the_apis_own_words() -> None:
@@ -105,6 +145,34 @@ def test_kinds_are_asked_for_once_and_again_when_wanted() -> None:
     assert deployment.path("shop", "web", "scale") == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
 
 
+def test_what_many_want_to_know_at_once_is_asked_once_whatever_comes_of_it() -> None:
+    asked: list[str] = []
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.path)
+        await asyncio.sleep(0.01)
+        if len(asked) == 1:
+            return refusal(503, message="busy")(request)
+        return httpx2.Response(200, json={"versions": [{"groupVersion": "apps/v1"}]})
+
+    async def story() -> None:
+        here = answering(answer)  # type: ignore[arg-type]  # the transport takes both kinds
+
+        failed = await asyncio.gather(*(here.versions("apps") for _ in range(3)), return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(here.versions("apps"))
+            others = [group.create_task(here.versions("apps")) for _ in range(3)]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            first.cancel()
+
+        assert [str(one) for one in failed] == [str(failed[0])] * 3
+        assert [one.result() for one in others] == [("apps/v1",)] * 3
+        assert len(asked) == 3, "once in vain, once for one that was cancelled, once for all"
+
+    asyncio.run(story())
+
+
 def test_a_cluster_scoped_kind_has_no_namespace_in_its_path() -> None:
     namespace = Resource(api_version="v1", kind="Namespace", plural="namespaces", is_namespaced=False)
 
@@ -131,3 +199,35 @@ def test_fields_that_no_schema_knows_are_refused_for_good_whatever_the_status_sa
         asyncio.run(answering(refusal(500, message=said)).request("PATCH", "/x"))
 
     assert refused.value.status == 422
+
+
+def test_however_many_watches_stand_a_request_has_its_turn() -> None:
+    """Over real connections: each watch holds one."""
+    watches = 60
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        is_watch = b"watch=true" in head.splitlines()[0]
+        writer.write(b"HTTP/1.1 200 OK\r\n" + (b"\r\n" if is_watch else b"content-length: 2\r\n\r\n{}"))
+        await writer.drain()
+        if is_watch:
+            await reader.read()
+        writer.close()
+
+    async def story() -> bytes:
+        async with asyncio.timeout(100), await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+            port = listener.sockets[0].getsockname()[1]
+            access = Access(server=f"http://127.0.0.1:{port}", user=User(token="t"))
+            one = HttpApiServer("prod", lambda: access, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+            standing = [one.watch(f"/api/v1/namespaces/n{place}/pods", query={}) for place in range(watches)]
+            for watch in standing:
+                assert await anext(watch) == {}
+            try:
+                return await one.request("GET", "/api/v1/pods")
+            finally:
+                await one.close()
+                for watch in standing:
+                    with contextlib.suppress(ApiUnavailable, StopAsyncIteration):
+                        await anext(watch)
+
+    assert asyncio.run(story()) == b"{}"

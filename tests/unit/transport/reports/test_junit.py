@@ -58,3 +58,9 @@ def test_many_failures_are_counted_but_not_all_listed() -> None:
 def test_a_broken_or_hostile_report_is_refused(content: bytes, said: str) -> None:
     with pytest.raises(BrokenReport, match=said):
         junit.read(content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-7", "nope", "idna", "hex"])
+def test_an_encoding_that_cannot_be_read_is_told(encoding: str) -> None:
+    with pytest.raises(BrokenReport, match="write UTF-8"):
+        junit.read(f'<?xml version="1.0" encoding="{encoding}"?><testsuite/>'.encode())

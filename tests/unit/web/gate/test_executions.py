@@ -14,6 +14,7 @@ from tests.fakes.website import Website
 from tests.harness import Harness
 
 from gennaker.plugins.flow import plugin as flow
+from gennaker.web.gate import search
 
 
 def pipeline(name: str, *stages: Any, application: str = "shop") -> dict[str, Any]:
@@ -119,6 +120,23 @@ def test_executions_are_found_by_what_their_triggers_hold(path: str) -> None:
         built = (await call(site, "GET", f"/pipelines/{manual}"))["buildTime"]
         assert await ids(f"triggerTimeStartBoundary={built}") == [manual]
         assert await ids(f"triggerTimeEndBoundary={built - 1}") == [git]
+
+    visited(work)
+
+
+def test_a_search_says_when_it_has_not_looked_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_PAGE", 1)
+    monkeypatch.setattr(search, "_MOST_READ", 2)
+
+    async def work(site: Website) -> None:
+        old = [await run(site, pipeline(name), payload={"at": name}) for name in ("a", "b", "c")]
+
+        async def found(at: str) -> tuple[list[str], bool]:
+            path = f"/applications/shop/executions/search?size=1&trigger={encoded({'payload': {'at': at}})}"
+            answer = await site.get(path)
+            return [one["id"] for one in answer.json], "newest 2 executions" in answer.headers.get("warning", "")
+
+        assert [await found(at) for at in ("c", "b", "a")] == [([old[2]], False), ([old[1]], False), ([], True)]
 
     visited(work)
 

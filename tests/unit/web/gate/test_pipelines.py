@@ -48,6 +48,19 @@ async def started(site: Website) -> str:
     return ref.removeprefix("/pipelines/")
 
 
+def test_renaming_needs_a_pipeline_of_the_old_name_and_a_new_name() -> None:
+    async def work(site: Website) -> None:
+        await call(site, "POST", "/pipelines", WAIT)
+        unknown = {"application": "shop", "from": "nobody", "to": "x"}
+        answer = await site.call("POST", "/pipelines/move", token=None, json=unknown)
+        assert (answer.status, "nobody" in answer.json["message"]) == (404, True)
+        answer = await site.call("POST", "/pipelines/move", token=None, json={"application": "shop", "from": "w"})
+        assert (answer.status, answer.json["problems"][0]["pointer"]) == (400, "/to")
+        assert [one["name"] for one in await call(site, "GET", "/applications/shop/pipelineConfigs")] == ["w"]
+
+    visit(work)
+
+
 def test_a_pipeline_is_saved_listed_found_and_deleted() -> None:
     async def work(site: Website) -> None:
         assert await call(site, "POST", "/pipelines", WAIT) is None

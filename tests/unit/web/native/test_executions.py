@@ -94,6 +94,18 @@ def test_what_went_wrong_below_a_stage_is_a_problem_of_the_execution() -> None:
     visit(work, whole)
 
 
+def test_a_pipeline_without_stages_says_that_it_has_none() -> None:
+    async def work(site: Website) -> None:
+        found = await state(site, await started(site, {"name": "none", "stages": []}))
+
+        assert (found["status"], [one["message"] for one in found["problems"]]) == (
+            "TERMINAL",
+            ["The pipeline has no stages."],
+        )
+
+    visit(work)
+
+
 def test_an_unknown_stage_type_is_saved_with_a_warning_and_fails_when_it_is_run() -> None:
     async def work(site: Website) -> None:
         odd = {"name": "odd", "stages": [{"refId": "1", "type": "teleport", "name": "t"}]}
@@ -122,6 +134,20 @@ def test_executions_are_listed_newest_first_page_by_page() -> None:
         assert running[0]["waitingFor"].startswith("a: ")
         assert running[0]["currentStage"] == "a"
         assert "stages" not in running[0]
+
+    visit(work)
+
+
+def test_a_cursor_that_is_no_execution_is_refused_and_one_that_was_goes_on() -> None:
+    async def work(site: Website) -> None:
+        only = await started(site, MAKE)
+
+        refused = await site.get("/api/v1/executions?before=nonsense")
+        behind = await site.get("/api/v1/executions?before=7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
+
+        assert (refused.status, refused.json["code"]) == (400, "execution.no_cursor")
+        assert "'nonsense'" in refused.json["detail"]
+        assert [one["id"] for one in behind.json["executions"]] == [only]
 
     visit(work)
 

@@ -1,6 +1,5 @@
 """Imports in the native API: what shadow keeps from being done, whoever asks for it, and what the cut-over ends."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -13,9 +12,7 @@ from tests.fakes.website import Website
 from tests.harness import Harness, ended
 
 from gennaker.interfaces.executions import Found
-from gennaker.interfaces.stages import TaskContext
 from gennaker.migration.phases import Phase
-from gennaker.model.event import Done, TaskResult
 from gennaker.model.execution import Execution
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
@@ -128,11 +125,12 @@ def test_in_shadow_jobs_change_definitions_only() -> None:
 
     async def work(site: Website) -> None:
         await imported(site, DELIVER, is_shadow=True)
-        job = {"application": "Shop", "description": "Make", "job": [{"type": "make"}]}
+        for one in ({"type": "make"}, {"type": "updateApplication", "alias": "make", "application": SHOP}):
+            job = {"application": "Shop", "description": "Make", "job": [one]}
 
-        refused = await call(site, "POST", "/tasks", job, status=409)
+            refused = await call(site, "POST", "/tasks", job, status=409)
 
-        assert refused["code"] == "application.in_shadow"
+            assert refused["code"] == "application.in_shadow"
         update = {"type": "updateApplication", "application": {"name": "shop", "email": "bob@example.org"}}
         await call(site, "POST", "/tasks", {**job, "job": [update]})
         await all_ended(site)
@@ -169,58 +167,6 @@ def test_in_shadow_pipelines_of_other_applications_leave_its_server_groups_alone
     assert len(installed.target.made) == 1
 
 
-def test_the_cut_over_ends_the_shadow_and_is_recorded() -> None:
-    installed = Installed()
-
-    async def work(site: Website) -> None:
-        await imported(site, DELIVER, is_shadow=True)
-        left = ["The pipeline Deliver isn't disabled: people can start it."]
-
-        answer = await call(site, "POST", "/api/v1/imports/Shop/cut-over", {"leftThere": left})
-
-        assert (answer["phase"], answer["by"], answer["pipelinesArmed"]) == ("live", "operator", 0)
-        await call(site, "POST", "/webhooks/webhook/ci", {"version": "1"})
-        await all_ended(site)
-        (record,) = [
-            one for one in await site.ports.services.audit.records() if one.entry.action == "application.cut_over"
-        ]
-        assert record.entry.actor == "operator"
-        assert record.entry.details == {
-            "before": "shadow",
-            "after": "live",
-            "source": "https://gate.example.org",
-            "leftThere": left,
-        }
-        refused = await call(site, "POST", "/api/v1/imports/shop/cut-over", {}, status=409)
-        assert refused["code"] == "cut_over.done"
-
-    visit(work, harness=installed.harness)
-
-    assert len(installed.target.made) == 1
-    assert installed.target.inbox.messages
-
-
-def test_the_cut_over_turns_on_the_triggers_that_were_on_before() -> None:
-    installed = Installed()
-    off = {**HOOK, "source": "old", "enabled": False}
-
-    async def work(site: Website) -> None:
-        await imported(site, {**DELIVER, "triggers": [HOOK, off]}, is_shadow=False)
-        await call(site, "POST", "/webhooks/webhook/ci", {"version": "1"})
-        assert await all_ended(site) == []
-
-        assert (await call(site, "POST", "/api/v1/imports/shop/cut-over", {}))["pipelinesArmed"] == 1
-
-        stored = await call(site, "GET", "/applications/shop/pipelineConfigs/Deliver")
-        assert stored["triggers"] == [HOOK, off]
-        await call(site, "POST", "/webhooks/webhook/ci", {"version": "1"})
-        assert len(await all_ended(site)) == 1
-
-    visit(work, harness=installed.harness)
-
-    assert len(installed.target.made) == 1
-
-
 def test_a_live_application_is_not_imported_again() -> None:
     async def work(site: Website) -> None:
         await imported(site, DELIVER, is_shadow=False)
@@ -232,14 +178,6 @@ def test_a_live_application_is_not_imported_again() -> None:
         assert report["counts"]["pipeline"] == {"stored": 0, "unchanged": 1, "refused": 0}
         stored = await call(site, "GET", "/applications/shop/pipelineConfigs/Deliver")
         assert len(stored["stages"]) == 1
-
-    visit(work, harness=Installed().harness)
-
-
-def test_what_was_not_imported_cannot_be_cut_over() -> None:
-    async def work(site: Website) -> None:
-        refused = await call(site, "POST", "/api/v1/imports/shop/cut-over", {}, status=404)
-        assert refused["code"] == "cut_over.not_imported"
 
     visit(work, harness=Installed().harness)
 
@@ -373,25 +311,56 @@ def test_what_was_deleted_here_can_come_anew_without_shadow_and_with_it() -> Non
     visit(work, harness=Installed().harness)
 
 
-def test_the_cut_over_waits_for_plans_that_are_under_way() -> None:
-    async def hang(_: TaskContext) -> TaskResult:
-        await asyncio.sleep(600)
-        return Done()
+def test_nothing_of_an_application_whose_name_cannot_be_kept_is_stored() -> None:
+    async def work(site: Website) -> None:
+        named = {"application": "my shop"}
+        bundle = {
+            "applications": [{**SHOP, "name": "my shop"}],
+            "pipelines": [{**DELIVER, **named}, {**AFTER, **named}],
+        }
+        report = await call(site, "POST", "/api/v1/imports", {"bundle": bundle, "source": "files"})
 
-    looking = msgspec.structs.replace(scripted.stage("look", hang), runs_in_dry_run=True)
-    harness = Harness(flow.plugin, scripted.plugin(Target(), looking))
+        assert report["applications"] == {}
+        assert {kind: one["refused"] for kind, one in report["counts"].items()} == {"application": 1, "pipeline": 2}
+        (gap,) = report["gaps"]
+        assert (gap["weight"], gap["application"], gap["pointer"]) == ("refused", "my shop", "/application")
+        assert await site.ports.services.definitions.list("pipeline") == ()
+
+    visit(work, harness=Installed().harness)
+
+
+def test_a_pipeline_without_an_id_is_the_one_of_its_name() -> None:
+    without = {key: value for key, value in DELIVER.items() if key != "id"}
 
     async def work(site: Website) -> None:
-        await imported(site, {**DELIVER, "stages": [make.stage_json("1", type="look")]}, is_shadow=True)
-        await call(site, "POST", "/pipelines/shop/Deliver", {"type": "manual"}, status=202)
+        await imported(site, without, is_shadow=False)
+        (first,) = await site.ports.services.definitions.list("pipeline")
 
-        refused = await call(site, "POST", "/api/v1/imports/shop/cut-over", {}, status=409)
+        await imported(site, {**without, "description": "Newer."}, is_shadow=False)
 
-        assert refused["code"] == "cut_over.planning"
-        await all_ended(site)
-        await call(site, "POST", "/api/v1/imports/shop/cut-over", {})
+        (second,) = await site.ports.services.definitions.list("pipeline")
+        assert (second.id, second.revision, second.body["description"]) == (first.id, 2, "Newer.")
 
-    visit(work, harness=harness)
+    visit(work, harness=Installed().harness)
+
+
+@pytest.mark.parametrize("wrong", ["a/b", " x", ".."])
+def test_an_id_that_is_none_is_refused(wrong: str) -> None:
+    async def work(site: Website) -> None:
+        report = await imported(site, {**DELIVER, "id": wrong}, is_shadow=False)
+
+        assert [one["pointer"] for one in report["gaps"] if one["weight"] == "refused"] == ["/id"]
+
+    visit(work, harness=Installed().harness)
+
+
+def test_what_was_not_imported_is_not_cut_over() -> None:
+    async def work(site: Website) -> None:
+        answer = await call(site, "POST", "/api/v1/imports/nowhere/cut-over", {"leftThere": []}, status=404)
+
+        assert answer["problems"][0]["code"] == "cut_over.not_imported"
+
+    visit(work, harness=Installed().harness)
 
 
 def test_a_name_that_another_pipeline_has_is_not_taken_twice() -> None:
@@ -412,6 +381,12 @@ def test_an_import_is_recorded_with_what_it_brought() -> None:
         (record,) = [one for one in await site.ports.services.audit.records() if one.entry.action == "import.taken"]
         assert (record.entry.actor, record.entry.subject) == ("operator", "import:https://gate.example.org")
         assert record.entry.details["applications"] == ["shop: shadow"]
+        placed = [
+            one for one in await site.ports.services.audit.records() if one.entry.action == "application.imported"
+        ]
+        assert [(one.entry.actor, one.entry.details["before"], one.entry.details["after"]) for one in placed] == [
+            ("operator", None, "shadow")
+        ]
 
     visit(work, harness=Installed().harness)
 
@@ -472,3 +447,26 @@ def test_shared_definitions_that_were_made_here_are_left_alone() -> None:
         assert (await call(site, "GET", "/projects/p1"))["email"] == "own@example.org"
 
     visit(work, harness=Installed().harness)
+
+
+def test_what_still_runs_of_a_deleted_application_is_not_let_on_under_the_import() -> None:
+    installed = Installed()
+    stages = [
+        make.stage_json("1", type="manualJudgment", name="Go?"),
+        make.stage_json("2", "1", type="make", name="Make"),
+    ]
+
+    async def work(site: Website) -> None:
+        await call(site, "POST", "/orchestrate", {**DELIVER, "stages": stages, "executionId": "old"})
+
+        report = await imported(site, DELIVER, is_shadow=False)
+
+        assert [(one["code"], one["weight"]) for one in report["gaps"]] == [("import.running", "refused")]
+        assert report["applications"] == {}
+        await call(site, "PUT", "/pipelines/old/cancel")
+        await all_ended(site)
+        assert (await imported(site, DELIVER, is_shadow=False))["applications"] == {"shop": "imported"}
+
+    visit(work, harness=installed.harness)
+
+    assert not installed.target.made

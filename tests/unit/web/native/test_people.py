@@ -71,7 +71,7 @@ def test_one_makes_lists_and_revokes_ones_own_tokens() -> None:
         assert others.status == 403
         late = await site.post("/auth/apiTokens", {**wanted, "expiresAt": in_days(site, 91)}, token=None, headers=ada)
         assert late.json["code"] == "token.lifetime"
-        assert (await site.call("DELETE", f"/auth/apiTokens/{made['id']}", token=None, headers=ada)).status == 200
+        assert (await site.call("DELETE", f"/auth/apiTokens/{made['id']}", token=None, headers=ada)).status == 204
         assert await status(site, token) == 401
 
     visit(work)
@@ -97,6 +97,66 @@ def test_a_token_of_a_service_account_takes_all_its_roles_and_ends_with_it() -> 
         assert (await site.call("PUT", "/api/v1/service-accounts/ada", json={"roles": []})).status == 409, (
             "a person's name"
         )
+
+    visit(work)
+
+
+def test_tokens_are_told_as_gate_tells_them() -> None:
+    async def work(site: Website) -> None:
+        now = site.ports.services.clock.now()
+        until = (now + timedelta(days=90)).isoformat().replace("+00:00", "Z")
+        made = await site.post("/auth/apiTokens", {"name": "laptop"}, token=None, headers=basic("ada", PASSWORD))
+
+        told = {**made.json, "token": "", "createdAt": ""}
+        assert made.status == 201
+        assert told == {
+            "id": told["id"],
+            "name": "laptop",
+            "principalType": "USER",
+            "principalId": "ada",
+            "scopes": None,
+            "createdByUserId": "ada",
+            "createdAt": "",
+            "expiresAt": told["expiresAt"],
+            "token": "",
+        }
+        assert told["expiresAt"][:16] == until[:16], "as late as may be"
+        assert made.json["createdAt"][:16] == now.isoformat()[:16]
+
+    visit(work)
+
+
+def test_one_sees_the_service_accounts_that_one_may_make_tokens_of() -> None:
+    async def work(site: Website) -> None:
+        for name, roles in (("robot", ["ops"]), ("root", ["ops", "deploy"]), ("gone", ["ops"])):
+            await site.call("PUT", f"/api/v1/service-accounts/{name}", json={"roles": roles})
+        await site.call("PUT", "/api/v1/service-accounts/gone", json={"roles": ["ops"], "isDisabled": True})
+        path = "/auth/apiTokens/serviceAccounts"
+
+        own = (await site.get(path, token=None, headers=basic("ada", PASSWORD))).json
+        every = (await site.get(path)).json
+
+        assert own == [{"name": "robot", "memberOf": ["ops"]}]
+        assert [one["name"] for one in every] == ["robot", "root"]
+        made = {"name": "ci", "principalType": "SERVICE_ACCOUNT", "principalId": own[0]["name"]}
+        assert (await site.post("/auth/apiTokens", made, token=None, headers=basic("ada", PASSWORD))).status == 201
+
+    visit(work)
+
+
+def test_administrators_see_the_tokens_of_all_people_and_nobody_else_does() -> None:
+    async def work(site: Website) -> None:
+        ada = basic("ada", PASSWORD)
+        await site.call("PUT", "/api/v1/service-accounts/robot", json={"roles": ["ops"]})
+        await site.post("/auth/apiTokens", {"name": "laptop"}, token=None, headers=ada)
+        of_robot = {"name": "ci", "principalType": "SERVICE_ACCOUNT", "principalId": "robot"}
+        await site.post("/auth/apiTokens", of_robot, token=None, headers=ada)
+        path = "/auth/apiTokens/admin/users"
+
+        seen = (await site.get(path)).json
+
+        assert [(one["name"], one["principalId"], "token" in one) for one in seen] == [("laptop", "ada", False)]
+        assert (await site.get(path, token=None, headers=ada)).status == 403
 
     visit(work)
 

@@ -10,7 +10,7 @@ import pytest
 from temporalio.activity import ActivityCancellationDetails
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
-from tests import make, shells
+from tests import make, shells, waiting
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
 from tests.harness import KillingProbe
@@ -21,9 +21,9 @@ from gennaker.interfaces.journal import OwnedElsewhere
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.shells import ShellStore
 from gennaker.model.audit import AuditEntry
-from gennaker.model.codec import JsonObject
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.effect import Deliver, PendingEffect
-from gennaker.model.event import CancelAsked, Event, Failed, TaskReported
+from gennaker.model.event import CancelAsked, Event, Failed, PauseAsked, ResumeAsked, TaskReported, TimerRang
 from gennaker.model.execution import Execution
 from gennaker.model.principal import Principal
 from gennaker.model.statuses import Status
@@ -83,8 +83,8 @@ class Lab:
         self.running = running
         self.target = target
 
-    async def submit(self, kind: str) -> str:
-        config: JsonObject = {"application": "shop", "name": "p", "stages": [make.stage_json("a", type=kind)]}
+    async def submit(self, kind: str, **keys: Json) -> str:
+        config: JsonObject = {"application": "shop", "name": "p", "stages": [make.stage_json("a", type=kind, **keys)]}
         return await self.running.core.services.executions.submit(Submission(config=config), ADA)
 
     async def look(self, execution_id: str) -> Found:
@@ -96,18 +96,18 @@ class Lab:
     async def perform(self, wanted: Wanted, attempt: int = 1) -> Performed:
         return await environment(attempt).run(self.shell.activities.perform, wanted)
 
-    async def begun(self, kind: str) -> tuple[str, str]:
+    async def begun(self, kind: str, **keys: Json) -> tuple[str, str]:
         """An execution whose task is asked for, and that effect's key."""
-        execution_id = await self.submit(kind)
+        execution_id = await self.submit(kind, **keys)
         (submission,) = (await self.look(execution_id)).asked
         performed = await self.perform(Wanted(execution_id=execution_id, key=submission.key))
         found = await self.step(Answer(execution_id=execution_id, key=submission.key, event=performed.event))
         (key,) = [one.key for one in found.asked if one.is_performed]
         return execution_id, key
 
-    async def told(self, execution_id: str, event: Event) -> str:
+    async def told(self, execution_id: str, event: Event, number: int = 1) -> str:
         """Puts a command into the outbox; returns its key."""
-        deliver = Deliver(key=f"{execution_id}/command/1", execution_id=execution_id, event=event)
+        deliver = Deliver(key=f"{execution_id}/command/{number}", execution_id=execution_id, event=event)
         await self.shell.parts.servers.hand_over(PendingEffect(effect=deliver, execution_id=execution_id))
         return deliver.key
 
@@ -195,6 +195,31 @@ def test_a_command_that_two_workers_have_at_the_same_time_is_applied_once(run: R
     run(check)
 
 
+def test_a_limit_that_a_run_carries_rings_once_while_the_execution_is_paused(run: Run) -> None:
+    async def check(lab: Lab) -> None:
+        execution_id, key = await lab.begun("hang", stageTimeoutMs=1)
+        limit = f"{key.rpartition('/')[0]}/deadline"
+        now = lab.running.core.services.clock.now
+        paused = await lab.told(execution_id, PauseAsked(at=now(), by="ada"), 1)
+        assert limit in asked(await lab.look(execution_id))
+        await lab.step(Answer(execution_id=execution_id, key=paused))
+
+        await lab.step(Answer(execution_id=execution_id, key=limit))
+        looks = [asked(await lab.look(execution_id)) for _ in range(2)]
+
+        assert looks == [[key], [key]]
+        assert await lab.count(execution_id, TimerRang) == 1
+        resumed = await lab.told(execution_id, ResumeAsked(at=now(), by="ada"), 2)
+        assert limit in asked(await lab.step(Answer(execution_id=execution_id, key=resumed)))
+        assert asked(await lab.look(execution_id)).count(limit) == 1
+
+    run(check)
+
+
+def asked(found: Found) -> list[str]:
+    return [one.key for one in found.asked]
+
+
 def test_a_cancelled_task_is_stopped_after_its_runs(run: Run) -> None:
     async def check(lab: Lab) -> None:
         execution_id, key = await lab.begun("hang")
@@ -270,8 +295,7 @@ def test_a_task_is_cut_off_when_it_is_no_longer_wanted_and_given_back_when_the_s
             performing = group.create_task(
                 _caught(inside.run(lab.shell.activities.perform, Wanted(execution_id=execution_id, key=key)))
             )
-            while "began" not in lab.target.order:  # noqa: ASYNC110 - a list of the tests' own tells nobody
-                await asyncio.sleep(0.01)
+            await waiting.until(lambda: "began" in lab.target.order, "the task to begin")
             assert list(lab.shell.activities.at_work) == [key]
             inside.cancel(details)
 

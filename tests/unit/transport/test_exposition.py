@@ -2,8 +2,8 @@
 
 import math
 
-from gennaker.plugins.scraper import exposition
-from gennaker.plugins.scraper.exposition import Page
+from gennaker.transport import exposition
+from gennaker.transport.exposition import Page
 
 PAGE = """\
 # HELP http_requests_total Requests.

@@ -1,0 +1,34 @@
+"""Addresses: where the API has what a command names. People type anything: what can be no name is refused, the rest is quoted."""
+
+from urllib.parse import quote
+
+from gennaker.model.problems import Problem, Refused
+
+
+def execution(execution_id: str) -> str:
+    """Of an execution. Raises Refused (404)."""
+    return f"/api/v1/executions/{_part(execution_id, 'execution')}"
+
+
+def application(name: str) -> str:
+    """Of an application. Raises Refused (404)."""
+    return f"/api/v1/applications/{_part(name, 'application')}"
+
+
+def gate_execution(execution_id: str) -> str:
+    """Of an execution in Gate's form. Raises Refused (404)."""
+    return f"/pipelines/{_part(execution_id, 'execution')}"
+
+
+def _part(name: str, what: str) -> str:
+    """As one part of a path: of a slash in it the server would make two, of `..` the part above."""
+    if name in ("", ".", "..") or "/" in name:
+        raise Refused(
+            Problem(
+                code=f"{what}.unknown",
+                message=f"There is no {what} {name!r}.",
+                remedy=f"`gennaker list {what}s` names them.",
+            ),
+            status=404,
+        )
+    return quote(name, safe="")

@@ -1,0 +1,24 @@
+"""Asking load balancers for their pools: nobody waits long for one, and each silence is logged once."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import structlog
+
+from gennaker.interfaces.pools import WITHIN_SECONDS, Pool, Silences
+from gennaker.model.problems import Refused
+
+log = structlog.get_logger()
+
+
+async def or_silence(silences: Silences, load_balancer: str, asked: Awaitable[Pool | None]) -> Pool | None:
+    """What was asked for; None, too, where the load balancer doesn't answer within WITHIN_SECONDS."""
+    try:
+        async with asyncio.timeout(WITHIN_SECONDS):
+            found = await asked
+    except (Refused, TimeoutError) as error:
+        if silences.begins(load_balancer):
+            log.warning("load_balancer.silent", load_balancer=load_balancer, why=str(error) or type(error).__name__)
+        return None
+    silences.ends(load_balancer)
+    return found

@@ -1,0 +1,25 @@
+"""Kinds that the API server in memory knows: version, kind, plural, whether its objects are in namespaces."""
+
+KINDS = [
+    ("v1", "Pod", "pods", True),
+    ("v1", "Service", "services", True),
+    ("v1", "ConfigMap", "configmaps", True),
+    ("v1", "Secret", "secrets", True),
+    ("v1", "Namespace", "namespaces", False),
+    ("v1", "Event", "events", True),
+    ("v1", "ResourceQuota", "resourcequotas", True),
+    ("apps/v1", "Deployment", "deployments", True),
+    ("apps/v1", "ReplicaSet", "replicasets", True),
+    ("apps/v1", "StatefulSet", "statefulsets", True),
+    ("apps/v1", "DaemonSet", "daemonsets", True),
+    ("apps/v1", "ControllerRevision", "controllerrevisions", True),
+    ("batch/v1", "Job", "jobs", True),
+    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", True),
+    ("networking.k8s.io/v1", "Ingress", "ingresses", True),
+    ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", True),
+    ("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", False),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", True),
+    ("gateway.networking.k8s.io/v1", "Gateway", "gateways", True),
+    ("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", False),
+    ("acme.io/v1", "Widget", "widgets", True),
+]

@@ -1,0 +1,48 @@
+"""Instances that come up: how long they, and room for them, are waited for."""
+
+from datetime import timedelta
+
+import pytest
+from tests.fakes.rollouts import SICK, FakePlace, deploy
+from tests.harness import problem_of
+
+from gennaker.model.codec import Json
+from gennaker.model.foreign import mappings
+
+LATE, OVER = "shop-prod-v001 isn't up after 360 s", "Stage Deploy timed out after 11 minutes"
+LONG: dict[str, Json] = {"stageTimeoutMs": 11 * 60_000}
+
+
+@pytest.mark.parametrize(
+    ("keys", "of_stage", "minutes", "said"),
+    [
+        ({}, {}, 5, "shop-prod-v001 finds no room: 0 of 2 instances are up"),
+        ({"upTimeout": "PT6M"}, {}, 6, LATE),
+        ({"strategy": "rollingredblack", "upTimeout": "PT6M"}, {}, 6, LATE),
+        ({"upTimeout": "PT6M"}, LONG, 6, LATE),
+        ({}, LONG, 11, OVER),
+        ({"strategy": "rollingredblack"}, LONG, 11, OVER),
+        ({}, {"stageTimeoutMs": 6 * 60_000}, 6, "Stage Deploy timed out after 6 minutes"),
+    ],
+)
+def test_room_is_waited_for_as_long_as_the_stage_says(
+    keys: dict[str, Json], of_stage: dict[str, Json], minutes: int, said: str
+) -> None:
+    place = FakePlace().deployed()
+    place.faults.has_no_room, place.faults.fails_after = True, timedelta(minutes=5)
+
+    pipeline = deploy(SICK, **{"strategy": "redblack", **keys})
+    [stage] = mappings(pipeline["stages"])
+    stage |= of_stage
+    if "upTimeout" not in keys:
+        [cluster] = mappings(stage["clusters"])
+        del cluster["upTimeout"]
+
+    execution = place.run(pipeline)
+
+    assert said in problem_of(execution)
+    assert "0/3 nodes" in problem_of(execution)
+    assert ("upTimeout" in problem_of(execution)) == (not keys and not of_stage)
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    assert round((execution.head.end_time - execution.head.start_time).total_seconds() / 60) == minutes

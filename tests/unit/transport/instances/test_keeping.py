@@ -1,0 +1,52 @@
+"""Keeping ends when it is told to, whatever goes wrong at that moment."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from tests import waiting
+from tests.fakes.virtual_time import RealTime
+
+from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
+from gennaker.testing.documents import MemoryDocuments
+from gennaker.transport.instances.keeping import Instances, RunsUnknown
+from gennaker.transport.instances.records import GroupRecord
+from gennaker.transport.processes import ProcessStatus
+
+
+class GoesAway:
+    """An engine that breaks off just when whoever asks is told to end."""
+
+    def __init__(self) -> None:
+        self.is_asked = asyncio.Event()
+        self.breaks = asyncio.Event()
+
+    async def groups(self) -> frozenset[str]:
+        return frozenset()
+
+    async def statuses(self, _: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
+        self.is_asked.set()
+        await self.breaks.wait()
+        raise RunsUnknown("it has gone away")
+
+
+@pytest.mark.parametrize("breaks_first", [True, False])
+def test_an_engine_that_goes_away_while_keeping_ends_does_not_keep_it_going(*, breaks_first: bool) -> None:
+    async def main() -> None:
+        engine = GoesAway()
+        place, capacity = Place(account="a", region="r"), Capacity(min=0, max=0, desired=0)
+        instances = Instances(provider="p", key="k", documents=MemoryDocuments(), runs=engine, clock=RealTime())  # type: ignore[arg-type]  # what isn't asked for isn't there
+        for name in ("shop-v000", "shop-v001"):
+            new = NewServerGroup(key=name, name=name, place=place, image="i", capacity=capacity)
+            await instances.add(GroupRecord(new=new, created_at=datetime(2026, 1, 1, tzinfo=UTC), capacity=capacity))
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(instances.keep())
+            await engine.is_asked.wait()
+            if breaks_first:
+                engine.breaks.set()
+                await asyncio.sleep(0)
+            keeping.cancel()
+            engine.breaks.set()
+        assert keeping.cancelled()
+
+    asyncio.run(waiting.with_an_end(main(), seconds=30))
