@@ -247,13 +247,18 @@ class ControlPlane:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         headers = {"authorization": f"Bearer {ADMIN_TOKEN}", "content-type": media}
         request = urllib.request.Request(f"https://127.0.0.1:{self._api}{path}", data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, context=context, timeout=10) as answer:  # noqa: S310 - loopback
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise RuntimeError(f"{method} {path}: {error.read().decode()[:500]}") from error
+        ends = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(request, context=context, timeout=10) as answer:  # noqa: S310 - loopback
+                    return json.loads(answer.read())
+            except urllib.error.HTTPError as error:
+                if error.code == 404:
+                    return None
+                if error.code != 429 or time.monotonic() > ends:
+                    raise RuntimeError(f"{method} {path}: {error.read().decode()[:500]}") from error
+                # Nothing was done: an API server asks to be asked again while it sets up the storage of a new kind.
+                time.sleep(0.5)
 
     @contextlib.contextmanager
     def without_api_server(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from tests.kubernetes_cluster import config_map, first, service, workload
 from tests.kubernetes_stages import REPLICA_SETS, Stages, behind, deployed, groups, serving, version
 from tests.rollout_faults import keys_of
 from tests.rollout_kills import KILLED
+from tests.waiting import until_found
 
 from gennaker.access.stored_secrets import SecretRules
 from gennaker.interfaces.clouds import Capacity, Job, NewJob, NewServerGroup, Place
@@ -235,16 +236,16 @@ def test_an_api_server_that_goes_away_in_the_middle_delays_stages_and_fails_noth
         await reached(services, execution_id, "deployManifest", task="waitForManifestToStabilize")
         with stages.plane.without_api_server():
             await asyncio.sleep(2)
-        # A controller whose answer was cut off has made a second pod, and takes it away again.
-        for _ in range(120):
-            pods = stages.live(f"{path}?labelSelector=app%3Dk")["items"]
-            if len(pods) == 1:
-                break
-            await asyncio.sleep(0.5)
-        (pod,) = pods
-        ungated = {"spec": {"schedulingGates": None}}
-        media = "application/merge-patch+json"
-        stages.plane.request("PATCH", f"{path}/{pod['metadata']['name']}", ungated, media=media)
+        await until_found(ungated, "the ReplicaSet's pod is ready")
+
+    async def ungated() -> bool:
+        """A controller whose answer was cut off makes a second pod, and takes either of them away again."""
+        for pod in stages.live(f"{path}?labelSelector=app%3Dk")["items"]:
+            body = {"spec": {"schedulingGates": None}}
+            stages.plane.request(
+                "PATCH", f"{path}/{pod['metadata']['name']}", body, media="application/merge-patch+json"
+            )
+        return stages.live(f"{REPLICA_SETS}/k")["status"].get("readyReplicas") == 1
 
     keys = {"account": "prod", "moniker": {"app": "shop"}}
     several = (
@@ -255,12 +256,13 @@ def test_an_api_server_that_goes_away_in_the_middle_delays_stages_and_fails_noth
     execution = stages.harness.run(make.config(*several), meanwhile=meanwhile)
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
-    assert stages.live(f"{REPLICA_SETS}/k")["status"]["readyReplicas"] == 1
     assert (groups(stages, "away"), behind(stages, "away")) == (
         {"shop-away-v000": 2, "shop-away-v001": 2},
         {"acme/web:2"},
     )
-    assert stages.live("/apis/batch/v1/namespaces/default/jobs/away")["status"]["succeeded"] == 1
+    # The Job's controller may have made two pods, too; that both of them end is its own affair.
+    conditions = stages.live("/apis/batch/v1/namespaces/default/jobs/away")["status"]["conditions"]
+    assert {"Complete"} <= {one["type"] for one in conditions if one["status"] == "True"}
 
 
 @pytest.mark.parametrize("strategy", ["highlander", "redblack", "rollingredblack"])
