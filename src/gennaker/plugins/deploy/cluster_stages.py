@@ -51,7 +51,7 @@ async def _choose(context: TaskContext, selection: Selection) -> TaskResult:
     cluster = targets.cluster_name(own)
     if not cluster:
         raise Refused(Problem(code="target.unnamed", message="The stage names no cluster.", remedy="Give `cluster`."))
-    location = targets.location_of(own, context.services, named=cluster, application=context.execution.head.application)
+    location = targets.location_of_cluster(context, own, cluster)
     groups = await server_groups.of_cluster(context.services, location, cluster)
     if not groups and not selection.may_be_missing and not await _is_elsewhere(context, location, cluster):
         raise Refused(_empty(cluster))

@@ -58,7 +58,7 @@ async def find(context: TaskContext) -> TaskResult:
 
 async def _candidates(context: TaskContext, cluster: str, region: str) -> tuple[ServerGroup, ...]:
     own: JsonObject = {**context.stage.context, **({"region": region} if region else {})}
-    location = targets.location_of(own, context.services, named=cluster, application=context.execution.head.application)
+    location = targets.location_of_cluster(context, own, cluster)
     groups = await server_groups.of_cluster(context.services, location, cluster)
     if own.get("onlyEnabled") is None or foreign.flag(own.get("onlyEnabled")):
         groups = tuple(one for one in groups if not one.is_disabled)

@@ -47,19 +47,14 @@ class Spec(TargetSpec, frozen=True, kw_only=True, rename="camel"):
 async def determine(context: TaskContext) -> TaskResult:
     """Chooses in each region what is rolled back and what is restored."""
     own = context.stage.context
-    cluster = targets.cluster_name(own)
+    cluster = targets.named_by_moniker(own)
     if not cluster:
         raise Refused(Problem(code="target.unnamed", message="The stage names no cluster.", remedy="Give `cluster`."))
     kinds: JsonObject = {}
     chosen: JsonObject = {}
     images: list[Json] = []
     for region in clusters.regions_of(own):
-        location = targets.location_of(
-            {**own, "region": region},
-            context.services,
-            named=cluster,
-            application=context.execution.head.application,
-        )
+        location = targets.location_of_cluster(context, {**own, "region": region}, cluster)
         groups = await server_groups.of_cluster(context.services, location, cluster)
         pair = _pair(groups, own)
         if pair is not None:

@@ -71,16 +71,32 @@ def location_of(context: Mapping[str, Json], services: Services, *, named: str, 
     )
 
 
+def location_of_cluster(context: StageContext, own: JsonObject, cluster: str) -> Location:
+    """Where the server groups of the cluster that `own` names are: whose it is says `moniker` before the cluster's name, as in Orca."""
+    given = own.get("moniker")
+    app = given.get("app") if isinstance(given, dict) else None
+    return location_of(
+        {**own, "application": own.get("application") or app},
+        context.services,
+        named=cluster,
+        application=context.execution.head.application,
+    )
+
+
 def cluster_name(context: Mapping[str, Json]) -> str:
-    """The cluster that the stage names: `cluster`, or the one of `moniker`."""
+    """The cluster that the stage names: `cluster`, or the one of `moniker`, as Orca's cluster-wide stages read them."""
     cluster = context.get("cluster")
-    if isinstance(cluster, str) and cluster:
-        return cluster
+    return cluster if isinstance(cluster, str) and cluster else named_by_moniker(context)
+
+
+def named_by_moniker(context: Mapping[str, Json]) -> str:
+    """The same, but `moniker` counts first: so Orca's stages read it that choose among a cluster's server groups."""
     for key in ("moniker", "cluster"):
         value = context.get(key)
-        if isinstance(value, dict) and isinstance(value.get("cluster"), str):
+        if isinstance(value, dict) and isinstance(value.get("cluster"), str) and value["cluster"]:
             return str(value["cluster"])
-    return ""
+    cluster = context.get("cluster")
+    return cluster if isinstance(cluster, str) else ""
 
 
 async def resolve(context: StageContext, own: JsonObject | None = None) -> Target:
@@ -90,18 +106,18 @@ async def resolve(context: StageContext, own: JsonObject | None = None) -> Targe
     """
     own = context.stage.context if own is None else own
     wanted = str(own.get("target") or "").lower().removesuffix("_dynamic").removesuffix("_asg")
-    cluster = cluster_name(own)
+    cluster = named_by_moniker(own)
     is_dynamic = wanted in _BY_AGE and bool(cluster)
     name = str(own.get("resolvedServerGroup") or "")
     name = name or ("" if is_dynamic else str(own.get("serverGroupName") or own.get("asgName") or ""))
-    application = context.execution.head.application
     if name:
+        application = context.execution.head.application
         location = location_of(own, context.services, named=name, application=application)
         bare = name.rpartition(" ")[2]  # Spinnaker's `replicaSet web-v001` names no application: the run's own is meant
         return Target(location=await _whose(context, location, bare), name=bare)
     if not is_dynamic:
         raise Refused(_unnamed())
-    location = location_of(own, context.services, named=cluster, application=application)
+    location = location_of_cluster(context, own, cluster)
     groups = await server_groups.of_cluster(context.services, location, cluster)
     place, least = _BY_AGE[wanted]
     if len(groups) < least:

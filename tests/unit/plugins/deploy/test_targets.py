@@ -18,6 +18,7 @@ BLUE, GREEN = "shop-prod-v000", "shop-prod-v001"
         ({"target": "oldest_asg_dynamic"}, BLUE),
         ({"target": "oldest_asg_dynamic", "serverGroupName": GREEN}, BLUE),
         ({"serverGroupName": GREEN}, GREEN),
+        ({"target": "current_asg_dynamic", "cluster": "shop-test", "moniker": {"cluster": "shop-prod"}}, GREEN),
     ],
 )
 def test_a_target_is_found_by_its_age_or_else_by_its_name(keys: dict[str, Json], gone: str) -> None:
@@ -38,3 +39,22 @@ def test_the_only_server_group_is_neither_the_previous_nor_the_oldest(target: st
 
     assert f"has no {target.partition('_')[0]} server group" in problem_of(execution)
     assert [*place.cloud.groups] == [BLUE]
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_found"),
+    [
+        ({"moniker": {"app": "shop", "cluster": "shop-test"}}, True),
+        ({"moniker": {"app": "cart", "cluster": "shop-test"}, "continueIfClusterNotFound": True}, False),
+    ],
+)
+def test_of_a_whole_cluster_its_name_counts_before_the_monikers_and_the_monikers_application_before_the_names(
+    keys: dict[str, Json], is_found: bool
+) -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, strategy="none"))
+
+    execution = place.run(stage("shrinkCluster", shrinkToSize=1, allowDeleteActive=True, **keys))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert [*place.cloud.groups] == ([GREEN] if is_found else [BLUE, GREEN])
