@@ -46,6 +46,7 @@ from gennaker.plugins.kubernetes.objects import Objects
 from gennaker.plugins.kubernetes.replacing import Binding
 
 _AT_A_TIME = 8
+_OPTIONAL = "optionalArtifacts"
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
@@ -98,10 +99,14 @@ async def resolve(context: TaskContext) -> TaskResult:
     if problems:
         well_formed = {place: one for place, one in enumerate(placed) if place not in wrong}
         raise Refused(_together([*problems, *await _refused(context, objects, well_formed)]))
-    sources.required(context)
+    # `requiredArtifacts` in the context is what was written: a restart reads it, and binds anew.
+    told = sources.told(context)
     shown: JsonObject = {"manifests": [confidential.without_secrets(one) for one in given]}
+    kept = {key: value for key, value in told.items() if key == _OPTIONAL}
     fetched = shown if context.stage.context.get("source") == "artifact" else {}
-    return Done(context={"resolvedManifests": [*placed], **fetched}, outputs={} if _is_quiet(context) else shown)
+    return Done(
+        context={"resolvedManifests": [*placed], **kept, **fetched}, outputs={} if _is_quiet(context) else shown | told
+    )
 
 
 async def _refused(context: TaskContext, objects: Objects, given: Mapping[int, JsonObject]) -> Sequence[Problem]:
@@ -326,6 +331,7 @@ stage = stability.waiting_for_it(
         plans_without_io=False,
         restart_clears=(
             "resolvedManifests",
+            _OPTIONAL,
             "manifestDifferences",
             cut_off.APPLIED,
             cut_off.UNANSWERED,

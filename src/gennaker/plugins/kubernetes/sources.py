@@ -11,7 +11,7 @@ from gennaker.interfaces import artifacts
 from gennaker.interfaces.stages import StageContext
 from gennaker.model import artifact_matching, foreign, plain_yaml
 from gennaker.model.artifact import Artifact
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 
 
@@ -75,6 +75,19 @@ def required(context: StageContext) -> tuple[Artifact, ...]:
 def optional(context: StageContext) -> tuple[Artifact, ...]:
     """The artifacts that may be bound: all that the stage sees."""
     return tuple(_read(context.sight.artifacts()))
+
+
+def told(context: StageContext) -> JsonObject:
+    """Both, as Orca's stages put them out. Raises Refused.
+
+    What an artifact holds itself isn't said once more: each stage would have a copy of all that was baked before it.
+    """
+    both = {"requiredArtifacts": required(context), "optionalArtifacts": optional(context)}
+    return {key: [to_json(_without_content(one)) for one in found] for key, found in both.items()}
+
+
+def _without_content(artifact: Artifact) -> Artifact:
+    return msgspec.structs.replace(artifact, reference=None) if artifact.type in artifacts.INLINE else artifact
 
 
 def _read(raw: list[JsonObject]) -> list[Artifact]:

@@ -165,6 +165,25 @@ def test_artifacts_that_the_run_carries_are_bound_where_they_fit() -> None:
     assert images(cluster.api.object("deployments", "web")) == ["acme/web:7"]
 
 
+def test_the_artifacts_that_it_must_and_may_bind_are_put_out_without_what_they_hold() -> None:
+    cluster = Cluster()
+    image = {"type": "docker/image", "name": "acme/web", "reference": "acme/web:7"}
+    baked = {"type": "embedded/base64", "name": "shop", "reference": "YTogMQ=="}
+
+    execution = cluster.run(
+        "deployManifest",
+        manifests=[workload()],
+        requiredArtifacts=[{"artifact": image}],
+        trigger={"artifacts": [image, baked]},
+    )
+
+    stage = first(execution)
+    assert stage.outputs["requiredArtifacts"] == [image]
+    held = {"type": "embedded/base64", "name": "shop"}
+    assert stage.outputs["optionalArtifacts"] == stage.context["optionalArtifacts"] == [image, held]
+    assert stage.context["requiredArtifacts"] == [{"artifact": image}]
+
+
 def test_blue_green_takes_the_version_before_out_of_traffic() -> None:
     cluster = Cluster()
     cluster.api.put(service())
