@@ -31,7 +31,7 @@ _SUITE = re.compile(rb"<testsuite\b[^<>]*>")
 _COUNT = re.compile(rb'\b(tests|failures|errors|skipped)="0*(\d{1,15})"')
 _PROPERTIES = "spinnaker.properties"
 """Name under which the provider hands the property file over."""
-_OF_JOB = ("deploy.jobs", "jobStatus", "completionDetails", "propertyFileContents")
+_OF_JOB = ("deploy.jobs", "execution", "jobStatus", "completionDetails", "propertyFileContents")
 """Keys that a stage has of its job, whether it puts anything out or not."""
 _KINDS = {"junit": ".xml", "sarif": "", "sbom": ""}
 """Names of reports that say what the file is, and how those in a folder end; other files of it are files."""

@@ -1,11 +1,13 @@
 """Run Job (Manifest): runs a Kubernetes Job to its end, keeps its log, and hands on what the log tells.
 
-`propertyFile` names the container whose log is read, as in Spinnaker. A cancelled stage deletes its Job.
+`propertyFile` names the container whose log is read, as in Spinnaker. A Job that its stage no longer waits for, as that was
+cancelled, had no more time or has given it up, is deleted: it could run after all, unseen.
 """
 
 import hashlib
 from datetime import timedelta
 
+import msgspec
 from msgspec.structs import replace
 
 from gennaker.interfaces import produced
@@ -39,6 +41,9 @@ _LOOKS_AGAIN = timedelta(milliseconds=500)
 _LOG_LINES = 10_000
 _SHOWN_LINES = 20
 _LASTS = "activeDeadlineSeconds"
+_LOGS = "job.spinnaker.io/logs"
+"""Annotation: where a person finds the Job's logs; what stands in {{ }} is filled in by whoever shows the link."""
+_GIVEN_UP = "givenUp"
 _PROPERTY_TRIES = 6
 """A log may come a little after the Job's end."""
 
@@ -105,7 +110,9 @@ async def run(context: TaskContext) -> TaskResult:
         stability.NAMES: jobs,
         "outputs.createdArtifacts": [to_json(ready.artifact)],
     }
-    return Done(context=outputs, outputs=_shown(context, outputs))
+    link = manifests.annotations(ready.manifest).get(_LOGS)
+    linked: JsonObject = {"execution": {"logs": link}} if link else {}
+    return Done(context=outputs | linked, outputs=_shown(context, outputs))
 
 
 async def _made_before(context: TaskContext, objects: Objects, where: Coordinates) -> JsonObject | None:
@@ -123,6 +130,8 @@ async def wait(context: TaskContext) -> TaskResult:
     """Ends as the Job ends."""
     objects = asking.objects(context)
     where = _job_of(context.stage.context)
+    if _GIVEN_UP in context.task.memory:
+        return await _leave(context, objects, where)
     job = await objects.seen(where)
     if job is None:
         # The watch may not have seen it yet: ask before saying that it is gone.
@@ -156,10 +165,31 @@ async def wait(context: TaskContext) -> TaskResult:
     outputs: JsonObject = {"jobStatus": described, "completionDetails": described["completionDetails"]}
     if state == job_runs.SUCCEEDED:
         return await _succeeded(context, logs, outputs)
-    why = str(stuck) if stuck is not None else job_runs.why_failed(job, pods)
     outputs |= _properties_if_any(context, logs)
-    problem = _unplaced(where, why) if stuck is not None and stuck.is_unplaced else _failed(where, why, logs)
-    return Failed(problem=problem, outputs=_shown(context, outputs), context=outputs)
+    if state == job_runs.RUNNING and stuck is not None:
+        problem = _unplaced(where, str(stuck)) if stuck.is_unplaced else _failed(where, str(stuck), logs)
+        # Kept first: whoever goes on after a crash finds no Job, and must not take that for somebody else's doing.
+        return Again(
+            after=timedelta(),
+            context=outputs,
+            memory={_GIVEN_UP: {"problem": to_json(problem), "outputs": outputs}},
+            waiting_for=waiting.ForWork(reason=f"{where.full_name} to be deleted", what="run"),
+        )
+    failed = _failed(where, job_runs.why_failed(job, pods), logs)
+    return Failed(problem=failed, outputs=_shown(context, outputs), context=outputs)
+
+
+async def _leave(context: TaskContext, objects: Objects, where: Coordinates) -> TaskResult:
+    """Fails with what was said when the Job was given up."""
+    said = foreign.mapping(context.task.memory[_GIVEN_UP])
+    problem = msgspec.convert(said["problem"], Problem)
+    try:
+        await objects.delete(where)
+        became = "The Job was deleted, so that it doesn't run after all."
+    except Refused as refused:
+        became = f"The Job is still there and may run after all: {refused.problems[0].message}"
+    problem = replace(problem, message=f"{problem.message} {became}")
+    return Failed(problem=problem, outputs=_shown(context, foreign.mapping(said["outputs"])))
 
 
 async def _succeeded(context: TaskContext, logs: dict[str, str], outputs: JsonObject) -> TaskResult:
@@ -277,5 +307,12 @@ stage = StageType(
     spec=Spec,
     tasks=(_RESOLVE, _RUN, _WAIT, _BIND),
     plan=plan,
-    restart_clears=("resolvedManifests", "deploy.jobs", "outputs.manifests", stability.NAMES, *job_runs.ENDED),
+    restart_clears=(
+        "resolvedManifests",
+        "deploy.jobs",
+        "execution",
+        "outputs.manifests",
+        stability.NAMES,
+        *job_runs.ENDED,
+    ),
 )

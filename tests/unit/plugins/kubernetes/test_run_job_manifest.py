@@ -56,6 +56,17 @@ def test_a_job_runs_to_its_end_and_its_log_is_kept() -> None:
     assert [item.name for item in kept] == ["migrate-x.main.log"]
 
 
+def test_where_its_logs_are_is_told_as_its_annotation_says_it() -> None:
+    manifest = job()
+    link = "https://logs.example.org/?pod={{ podName }}"
+    manifest["metadata"]["annotations"] = {"job.spinnaker.io/logs": link}
+
+    stage = first(Cluster().run("runJobManifest", manifest=manifest))
+
+    assert stage.context["execution"] == {"logs": link}
+    assert "execution" not in stage.outputs
+
+
 def test_properties_of_the_log_become_outputs() -> None:
     cluster = Cluster()
     cluster.api.behaviour = ending(
@@ -124,7 +135,31 @@ def test_a_job_whose_image_cannot_be_pulled_is_not_waited_for() -> None:
 
     execution = cluster.run("runJobManifest", manifest=job())
 
-    assert "its image can't be pulled (ImagePullBackOff). Mend what it says" in problem_of(execution)
+    assert "its image can't be pulled (ImagePullBackOff). The Job was deleted" in problem_of(execution)
+    status: Any = first(execution).outputs["jobStatus"]
+    assert status["jobState"] == "Running"
+    assert cluster.api.names("jobs") == []
+
+
+def test_a_crash_while_a_job_is_given_up_still_says_why() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending({"active": 1}, state={"waiting": {"reason": "ImagePullBackOff"}})
+
+    point = "effect.after:RunTask:runJobManifest.waitOnJobCompletion"
+    execution = cluster.run("runJobManifest", manifest=job(), kill_at=(point, f"{point}#3"))
+
+    assert "its image can't be pulled" in problem_of(execution)
+    assert cluster.api.names("jobs") == []
+
+
+def test_a_job_that_was_given_up_and_may_not_be_deleted_may_run_after_all() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = ending({"active": 1}, state={"waiting": {"reason": "ImagePullBackOff"}})
+    cluster.api.forbidden["DELETE jobs"] = "jobs is forbidden"
+
+    execution = cluster.run("runJobManifest", manifest=job())
+
+    assert "its image can't be pulled (ImagePullBackOff). The Job is still there" in problem_of(execution)
 
 
 UNPLACED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
@@ -133,7 +168,7 @@ UNPLACED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"
 @pytest.mark.parametrize(
     ("keys", "lasts", "minutes", "said"),
     [
-        ({}, None, 5, "job migrate finds no room: pod migrate-x: 0/3 nodes (Unschedulable). Make room"),
+        ({}, None, 5, "job migrate finds no room: pod migrate-x: 0/3 nodes (Unschedulable). The Job was deleted"),
         (
             {"stageTimeoutMs": 6 * 60_000},
             None,
