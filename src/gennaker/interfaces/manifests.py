@@ -62,6 +62,23 @@ class LiveManifest(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[JsonObject, ...] = ()
 
 
+class ContainerLog(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container has written."""
+
+    name: str
+    output: str
+    """The end of its log, or why there is none."""
+
+
+class PodLogs(msgspec.Struct, frozen=True, kw_only=True):
+    """What the containers of a pod have written."""
+
+    application: str
+    """Whose it is; empty: nothing says so."""
+    containers: tuple[ContainerLog, ...]
+    """Those first that run before the others."""
+
+
 class DriftState(StrEnum):
     """How a live object stands to what was applied last."""
 
@@ -113,6 +130,10 @@ class LiveManifests(Protocol):
 
     async def read(self, account: str, location: str, name: str, *, with_events: bool = False) -> LiveManifest:
         """The object `KIND NAME`. Raises Refused, with 404 where there is none."""
+        ...
+
+    async def logs(self, account: str, location: str, pod: str, *, lines: int) -> PodLogs | None:
+        """Of the pod of that name; None: there is none. Raises Refused."""
         ...
 
     async def of_kind(self, kind: str, namespace: str, accounts: frozenset[str]) -> tuple[ListedManifest, ...]:

@@ -21,6 +21,7 @@ from gennaker.interfaces.manifests import (
     LiveManifest,
     Located,
     ManifestCluster,
+    PodLogs,
 )
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign
@@ -35,6 +36,7 @@ from gennaker.plugins.kubernetes import (
     kinds,
     managers,
     manifests,
+    pod_logs,
     pruning,
     readiness,
     replacing,
@@ -107,6 +109,10 @@ class KubernetesManifests:
             artifacts=tuple(replacing.find(live)),
             events=events,
         )
+
+    async def logs(self, account: str, location: str, pod: str, *, lines: int) -> PodLogs | None:
+        """Asks the API server."""
+        return await _look(partial(pod_logs.read, self._objects(account), location, pod, lines=lines))
 
     async def of_kind(self, kind: str, namespace: str, accounts: frozenset[str]) -> tuple[ListedManifest, ...]:
         """Four accounts at a time; of kinds that an account doesn't know nothing is asked."""

@@ -9,18 +9,22 @@ from msgspec.structs import replace
 
 from gennaker.interfaces import traffic
 from gennaker.interfaces.clouds import Described, Instance, Place, ServerGroup
+from gennaker.interfaces.manifests import LiveManifests
 from gennaker.interfaces.traffic import LoadBalancer
 from gennaker.model import moniker
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.permissions import Right
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import visible
-from gennaker.web.gate import applications, live, surroundings
+from gennaker.web.gate import applications, live, manifests, surroundings
 from gennaker.web.ports import Asking, Ports, WebPorts
 
 OnlyEnabled = Annotated[bool, QueryParameter(name="onlyEnabled")]
 ValidateOldest = Annotated[bool, QueryParameter(name="validateOldest")]
 _CONSOLE_LINES = 500
+_POD = "pod "
+"""With which Clouddriver's names of instances on Kubernetes begin."""
 _NOTHING: Mapping[str, Problem] = {}
 _ALIASES = {"newest": "current", "ancestor": "previous"}
 
@@ -223,8 +227,14 @@ class GateInstancesController(Controller):
     async def console(
         self, ports: Ports, principal: Asking, account: FromPath[str], region: FromPath[str], instance_id: FromPath[str]
     ) -> JsonObject:
-        """The end of an instance's log."""
-        group, one = await _instance(ports, principal, Place(account=account, region=region), instance_id)
+        """The end of an instance's log; of a pod, which may be a job's, that of each of its containers."""
+        place = Place(account=account, region=region)
+        objects = manifests.of_account(ports, account)
+        if objects is not None and instance_id.startswith(_POD):
+            return {"output": await _of_pod(ports, principal, objects, place, instance_id.removeprefix(_POD))}
+        group, one = await _instance(ports, principal, place, instance_id)
+        if objects is not None:
+            return {"output": await _of_pod(ports, principal, objects, place, one.id)}
         provider = ports.services.clouds[group.cloud_provider]
         return {"output": await provider.logs(group.place, group.name, one.id, _CONSOLE_LINES)}
 
@@ -329,6 +339,16 @@ async def _instance(
         ),
         status=404,
     )
+
+
+async def _of_pod(ports: WebPorts, principal: Principal, objects: LiveManifests, place: Place, name: str) -> list[Json]:
+    """As Deck's job and instance pages want it; that there is no such pod is said as Clouddriver says it."""
+    found = await objects.logs(place.account, place.region, name, lines=_CONSOLE_LINES)
+    if found is None:
+        return [{"name": "Error", "output": "Failed to retrieve pod data; pod may have been deleted."}]
+    if found.application:
+        await visible.refuse(ports, principal, Right.READ, found.application)
+    return [{"name": one.name, "output": one.output} for one in found.containers]
 
 
 def _only(

@@ -73,10 +73,15 @@ class GateManifestsController(Controller):
         return _coordinates(await _of(ports, account).target(wanted, criteria))
 
 
+def of_account(ports: WebPorts, account: str) -> LiveManifests | None:
+    """Who knows an account's objects; None: it has none that are manifests."""
+    return next((one for one in ports.services.manifests.values() if account in one.accounts), None)
+
+
 def _of(ports: WebPorts, account: str) -> LiveManifests:
-    for one in ports.services.manifests.values():
-        if account in one.accounts:
-            return one
+    found = of_account(ports, account)
+    if found is not None:
+        return found
     raise Refused(
         Problem(code="account.unknown", message=f"There is no account {account!r} of manifests."),
         status=404,

@@ -25,6 +25,7 @@ def answers(*paths: str) -> list[Any]:
     owner = cluster.api.object("replicasets", "web-v000")
     reference = {"kind": "ReplicaSet", "name": "web-v000", "uid": owner["metadata"]["uid"], "controller": True}
     cluster.api.put({**POD, "metadata": {**POD["metadata"], "namespace": "shop", "ownerReferences": [reference]}})
+    cluster.api.logs["web-v000-a", "web"] = "listening"
     cluster.deploy(workload("ReplicaSet", "hidden", annotations={"caching.spinnaker.io/ignore": "true"}))
 
     async def work(site: Website) -> None:
@@ -70,6 +71,19 @@ def test_a_pod_is_found_by_uid_and_names(named: str) -> None:
     (found,) = answers(f"/instances/{ACCOUNT}/shop/{named}")
 
     assert (found["name"], found["serverGroup"], found["application"]) == ("pod web-v000-a", NAME, "shop")
+
+
+@pytest.mark.parametrize("named", ["uid-3", "web-v000-a", "pod%20web-v000-a"])
+def test_a_pods_log_is_that_of_each_of_its_containers(named: str) -> None:
+    (found,) = answers(f"/instances/{ACCOUNT}/shop/{named}/console?provider=kubernetes")
+
+    assert found == {"output": [{"name": "web", "output": "listening"}]}
+
+
+def test_of_a_pod_that_is_gone_clouddrivers_words_are_the_log() -> None:
+    (found,) = answers(f"/instances/{ACCOUNT}/shop/pod%20gone/console")
+
+    assert [one["name"] for one in found["output"]] == ["Error"]
 
 
 def test_a_service_is_shown_with_the_workloads_behind_it() -> None:

@@ -77,7 +77,14 @@ def test_whoever_may_not_read_an_application_doesn_t_see_its_objects() -> None:
     cluster = Cluster(must_sign_in=True)
     cluster.api.put(workload(annotations={"moniker.spinnaker.io/application": "shop"}))
     cluster.api.put(config_map("open", mode="fast"))
-    paths = (f"/manifests/{ACCOUNT}/shop/deployment%20web", f"/manifests/{ACCOUNT}/shop/configMap%20open")
+    cluster.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop-a"}, "spec": {"containers": []}})
+    cluster.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "open-a"}, "spec": {"containers": []}})
+    paths = (
+        f"/manifests/{ACCOUNT}/shop/deployment%20web",
+        f"/instances/{ACCOUNT}/shop/pod%20shop-a/console",
+        f"/manifests/{ACCOUNT}/shop/configMap%20open",
+        f"/instances/{ACCOUNT}/shop/pod%20open-a/console",
+    )
     found: list[int] = []
 
     async def work(site: Website) -> None:
@@ -97,4 +104,4 @@ def test_whoever_may_not_read_an_application_doesn_t_see_its_objects() -> None:
 
     visit(work, harness=cluster.harness)
 
-    assert found == [403, 200]
+    assert found == [403, 403, 200, 200]
