@@ -238,6 +238,8 @@ def _one(kind: str, value: Value) -> Value:
         case "UUID" if isinstance(value, str):
             return clock_text.uuid_of(value)
         case "Charset" | "Locale" | "ZoneId" | "ZoneOffset" if isinstance(value, str):
+            if boxed == "Locale" and not all(letter.isalnum() or letter in " _-#" for letter in value):
+                raise ExpressionError(Kind.CONVERSION, f"The text {value[:60]!r} names no locale.")
             return value or None
     return _moment(kind, value)
 

@@ -187,7 +187,7 @@ def date_text(value: Date) -> str:
     """`Thu Jan 01 00:00:00 UTC 1970`."""
     at = moment(value.milliseconds // 1000)
     day, month = DAYS[at.weekday()].title()[:3], MONTHS[at.month - 1][:3]
-    return f"{day} {month} {at.day:02d} {at.hour:02d}:{at.minute:02d}:{at.second:02d} UTC {at.year:04d}"
+    return f"{day} {month} {at.day:02d} {at.hour:02d}:{at.minute:02d}:{at.second:02d} UTC {at.year}"
 
 
 def iso_date_text(value: Date) -> str:

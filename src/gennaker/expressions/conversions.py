@@ -304,6 +304,9 @@ class _Writer:
                 return {self._key(value.key): self.json(value.value)}
             case NotEvaluable():
                 return {"expression": self.json(value.expression)}
+            case Instant() | LocalDate() | LocalDateTime() if self._is_bean:
+                message = "#toJson can't write days, times and instants. Add .toString()."
+                raise ExpressionError(Kind.CONVERSION, message)
         return _object_json(value)
 
     def _array(self, value: Array) -> Json:

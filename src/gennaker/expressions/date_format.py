@@ -21,13 +21,15 @@ def _pieces(pattern: str) -> list[tuple[str, int]]:
             if len(part) < 2 or not part.endswith("'"):
                 raise _bad(f"The date pattern {pattern[:60]!r} has a quote without end.")
             found.append((part[1:-1].replace("''", "'") or "'", 0))
-        elif part[0].isalpha():
+        elif part[0].isalpha() and part[0].isascii():
             found += [(letter, len(list(run))) for letter, run in groupby(part)]
         else:
             found.append((part, 0))
     for letter, count in found:
         if count and letter not in _LETTERS:
             raise _bad(f"The date pattern has the unknown letter {letter}.")
+        if letter == "X" and count > 3:
+            raise _bad(f"The date pattern has {count} letters X; three are the most.")
     return found
 
 

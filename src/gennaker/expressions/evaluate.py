@@ -196,6 +196,10 @@ def _chain(node: tree.Chain, scope: Scope) -> Value:
             if error.start < 0:
                 error.start, error.end = link.start, link.end
             raise
+    if type(node.links[-1]) is tree.Function:
+        # A step after a dot is asked for the place of its value, which a function doesn't have; `.#f().g` works.
+        message = f"Nothing can be read by `.#{node.links[-1].name}(…)`. The function stands alone."
+        raise ExpressionError(Kind.FUNCTION_FAILED, message, start=node.start, end=node.end)
     return value
 
 

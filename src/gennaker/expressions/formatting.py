@@ -32,6 +32,8 @@ def java_format(pattern: str, arguments: list[Value]) -> str:
         conversion = match[7]
         _check(match)
         if conversion in "%n" and not match[6]:
+            if match[2]:
+                raise _bad(f"the flags of {match[0]!r} don't suit it")
             made.append(_padded("%" if conversion == "%" else "\n", match))
             continue
         if match[2] is not None and not had_argument:

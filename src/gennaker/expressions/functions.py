@@ -28,9 +28,6 @@ from gennaker.expressions.values import (
     INT_MIN,
     MISSING,
     Float,
-    Instant,
-    LocalDate,
-    LocalDateTime,
     NotEvaluable,
     Objects,
     Record,
@@ -167,8 +164,6 @@ def _from_base64(_call: Call, text: str | None) -> str:
 
 
 def _to_json(_call: Call, value: Value) -> str:
-    if isinstance(value, (Instant, LocalDate, LocalDateTime)):
-        raise _failed("#toJson can't write days, times and instants. Add .toString().")
     is_marked = isinstance(value, NotEvaluable)
     pieces: list[str] = []
     _write_json(to_json(value.expression if isinstance(value, NotEvaluable) else value, is_bean=True), pieces)

@@ -376,4 +376,9 @@ def is_between(value: Value, limits: Value) -> bool:
     """`value between {low, high}`, both included."""
     if not isinstance(limits, list) or len(limits) != 2:
         raise ExpressionError(Kind.BETWEEN_OPERAND, "`between` needs a list of two elements, e.g. {1, 5}.")
-    return compare(value, limits[0]) >= 0 and compare(value, limits[1]) <= 0
+    low, high = limits
+    _check_status(value, low)
+    if compare(value, low) < 0:
+        return False
+    _check_status(value, high)
+    return compare(value, high) <= 0

@@ -359,12 +359,15 @@ class _Parser:
         return tree.NewArray(name=name, sizes=tuple(sizes), initial=initial, **self._span(start))
 
     def _qualified(self) -> str:
+        """Spring joins all words by dots, and doesn't look where dots are: `java time..Instant` is `java.time.Instant`."""
         words = []
-        while self._next.type is Type.NAME:
-            words.append(self._take().word)
-            if not self._accept("."):
-                return ".".join(words)
-        raise _unexpected(self._next, "the name of a type")
+        while self._next.type is Type.NAME or self._next.is_symbol("."):
+            token = self._take()
+            if token.type is Type.NAME:
+                words.append(token.word)
+        if not words:
+            raise _unexpected(self._next, "the name of a type")
+        return ".".join(words)
 
 
 def _unexpected(token: Token, wanted: str) -> ExpressionError:

@@ -91,9 +91,13 @@ def _nanos(value: Value) -> int:
 
 def between(unit: EnumValue, start: Value, end: Value) -> Long:
     """Whole units from start to end. Raises JAVA_EXCEPTION where the unit can't measure them."""
+    if isinstance(start, LocalDate) and isinstance(end, LocalDateTime):
+        end = LocalDate(end.at.date())
     if type_name(start) != type_name(end):
         raise bad(f"There is no span between {type_name(start)} and {type_name(end)}.")
-    if unit.name in SIZES and not (isinstance(start, LocalDate) and unit.name not in ("DAYS", "WEEKS")):
+    has_days_only = isinstance(start, LocalDate) and unit.name not in ("DAYS", "WEEKS")
+    has_no_weeks = isinstance(start, Instant) and unit.name == "WEEKS"
+    if unit.name in SIZES and not has_days_only and not has_no_weeks:
         difference = _nanos(end) - _nanos(start)
         whole = abs(difference) // SIZES[unit.name]
         return Long(whole if difference >= 0 else -whole)
@@ -103,6 +107,8 @@ def between(unit: EnumValue, start: Value, end: Value) -> Long:
         and isinstance(end, (LocalDate, LocalDateTime))
     ):
         return Long(int(_months(start, end) / MONTHS[unit.name]))
+    if unit.name == "ERAS" and isinstance(start, (LocalDate, LocalDateTime)):
+        return Long(0)  # all years that are held are of one era
     raise bad(f"{unit.name} can't measure values of type {type_name(start)}.")
 
 

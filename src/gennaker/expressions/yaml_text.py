@@ -1,14 +1,18 @@
 """YAML 1.1 for `#readYaml` and `#readAllYaml`: plain data only, custom tags refused, aliases and numbers bounded."""
 
+import base64
 import re
+from collections.abc import Hashable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import yaml
 
+from gennaker.expressions.conversions import java_text
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.values import Array, Byte, Date, Group, Value
 from gennaker.model import codec
-from gennaker.model.plain_yaml import BoundedMerges, bound_numbers
+from gennaker.model.plain_yaml import BoundedMerges, NotPlain, bound_numbers
 
 MAX_NODES = 200_000
 """Values after aliases are expanded: a few aliases of aliases could stand for billions."""
@@ -34,7 +38,8 @@ def read_all(text: str) -> list[Value]:
         return [reader.value(document, 0) for document in yaml.load_all(text, Loader=_Loader)]
     except yaml.YAMLError as cause:
         raise _failed(f"The text isn't plain YAML: {' '.join(str(cause).split())[:200]}.") from cause
-    except (ValueError, TypeError, RecursionError, OverflowError) as cause:
+    # PyYAML lets what is wrong with a date, a number or a tag through as it came.
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as cause:
         raise _failed(f"The YAML can't be read: {str(cause)[:200]}.") from cause
 
 
@@ -43,25 +48,75 @@ def _failed(message: str) -> ExpressionError:
 
 
 class _Loader(BoundedMerges, yaml.SafeLoader):
-    """PyYAML's safe loader, which also takes tabs between the words of plain text, as SnakeYAML does."""
+    """PyYAML's safe loader with SnakeYAML's ways: tabs in plain text, anchors given twice, the order of merged keys."""
 
     most_merged = MAX_NODES
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """As in PyYAML, which refuses an anchor that was given before."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs say nothing
+        if not isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors:
+            del self.anchors[event.anchor]
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  # PyYAML's
+        """As in PyYAML, but 1, 1.0 and true, which are one key to Python, stay three: those beside 1 as text."""
+        made = super().construct_mapping(node, deep)
+        if len(made) == len(node.value):
+            return made
+        parted: dict[Hashable, Any] = {}
+        for key_node, value_node in node.value:
+            key, value = (self.construct_object(each, deep=True) for each in (key_node, value_node))
+            parted[java_text(key) if isinstance(key, bool | float) else key] = value
+        return parted
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """A key given twice stands where it stood last; merged ones stand where they were merged, unless given before."""
+        last = {_identity(key): place for place, (key, _) in enumerate(node.value)}
+        given = [entry for place, entry in enumerate(node.value) if last[_identity(entry[0])] == place]
+        node.value = [entry for entry in given if entry[0].tag != _MERGE]
+        if len(node.value) == len(given):
+            return
+        found: dict[object, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in given:
+            if key.tag != _MERGE:
+                found[_identity(key)] = key, value
+                continue
+            for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(merged, yaml.MappingNode):
+                    raise NotPlain("a merge key stands for what is no map")
+                self.flatten_mapping(merged)
+                self.count_merged(merged)
+                for entry in merged.value:
+                    found.setdefault(_identity(entry[0]), entry)
+        node.value = list(found.values())
 
     def scan_plain_spaces(self, indent: int, start_mark: object) -> list[str]:
         length = 0
         while self.peek(length) in " \t":
             length += 1
         blanks: str = self.prefix(length)
-        if "\t" not in blanks or self.peek(length) in "\0\r\n\x85\u2028\u2029":
+        if "\t" not in blanks:
             return super().scan_plain_spaces(indent, start_mark) or []
         self.forward(length)
+        if self.peek() in "\0\r\n\x85\u2028\u2029":
+            return super().scan_plain_spaces(indent, start_mark) or []
         return [blanks]
 
 
-# Numbers such as 1e3 are text to PyYAML and numbers to SnakeYAML; a lone = is text to it.
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def _identity(key: yaml.Node) -> object:
+    """The same for two keys that are the same scalar."""
+    return (key.tag, key.value) if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE else id(key)
+
+
+# Numbers such as 1e3 and -.5 are text to PyYAML and numbers to SnakeYAML; a lone = is text to it.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\.[0-9_]+([eE][-+]?[0-9]+)?$"), list("-+."))
 bound_numbers(_Loader)
 
 
@@ -83,7 +138,30 @@ def _timestamp(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         return loader.construct_yaml_timestamp(first)
 
 
+def _bool(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
+    """Null for what is neither true nor false, as SnakeYAML has it."""
+    return loader.bool_values.get(str(loader.construct_scalar(node)).lower())
+
+
+def _binary(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
+    return base64.b64decode("".join(str(loader.construct_scalar(node)).split()), validate=True)
+
+
+def _pairs(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> Iterator[object]:
+    """Lists of two."""
+    made: list[object] = []
+    yield made
+    steps = loader.construct_yaml_pairs(node)
+    found = next(steps)
+    for _ in steps:
+        pass
+    made.extend(list(pair) for pair in found)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:value", _scalar)
+_Loader.add_constructor("tag:yaml.org,2002:bool", _bool)
+_Loader.add_constructor("tag:yaml.org,2002:binary", _binary)
+_Loader.add_constructor("tag:yaml.org,2002:pairs", _pairs)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
 
 

@@ -88,10 +88,14 @@ class BoundedMerges:
         """As in PyYAML, which would spread maps merged into maps without end."""
         for merged in _merged_into(node):
             self.flatten_mapping(merged)
-            self._merged += len(merged.value)
-            if self._merged > self.most_merged:
-                raise NotPlain(f"its merge keys stand for more than {self.most_merged:,} entries")
+            self.count_merged(merged)
         super().flatten_mapping(node)  # type: ignore[misc]  # the loader's
+
+    def count_merged(self, merged: yaml.MappingNode) -> None:
+        """Adds the entries of a map that is merged; raises NotPlain where they are too many."""
+        self._merged += len(merged.value)
+        if self._merged > self.most_merged:
+            raise NotPlain(f"its merge keys stand for more than {self.most_merged:,} entries")
 
 
 def bound_numbers(loader: type[yaml.SafeLoader]) -> None:

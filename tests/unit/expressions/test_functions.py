@@ -126,13 +126,21 @@ def test_questions_to_the_outside_fail_clearly_without_a_lookup() -> None:
     assert (failure.kind, "isn't possible here" in failure.message) == (Kind.FUNCTION_FAILED, True)
 
 
-def test_yaml_merges_that_would_explode_are_refused() -> None:
-    bomb = "a0: &a0 {x: 1}\n" + "".join(
-        f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12)
-    )
+def test_yaml_merges_that_stand_for_too_much_are_refused() -> None:
+    keys = ", ".join(f"k{number}: 1" for number in range(1_000))
+    bomb = f"a: &a {{{keys}}}\n" + "".join(f"b{number}: {{<<: *a}}\n" for number in range(201))
     (failure,) = template.evaluate("${#readYaml(bomb)}", root.plain({"bomb": bomb})).failures
 
     assert "merge keys" in failure.message
+
+
+def test_yaml_that_merges_the_same_map_again_and_again_holds_its_keys_once() -> None:
+    text = "a0: &a0 {x: 1}\n" + "".join(
+        f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12)
+    )
+    evaluated = template.evaluate("${#readYaml(text)}", root.plain({"text": text}))
+
+    assert evaluated.value == {f"a{i}": {"x": 1} for i in range(12)}
 
 
 def test_yaml_aliases_that_would_explode_are_refused() -> None:
