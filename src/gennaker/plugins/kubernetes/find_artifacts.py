@@ -4,14 +4,14 @@ from gennaker.interfaces import produced
 from gennaker.interfaces.stages import StageType, TaskContext
 from gennaker.model.codec import JsonObject, to_json
 from gennaker.model.event import Done, TaskResult
-from gennaker.plugins.kubernetes import asking, replacing, resolving
+from gennaker.plugins.kubernetes import asking, confidential, replacing, resolving
 
 
 async def find(context: TaskContext) -> TaskResult:
     """Reads the object once."""
     objects = asking.objects(context)
     live = await resolving.live(objects, resolving.target(context.stage.context))
-    found: JsonObject = {"artifacts": to_json(replacing.find(live)), "manifest": live}
+    found: JsonObject = {"artifacts": to_json(replacing.find(live)), "manifest": confidential.without_secrets(live)}
     return Done(context=found, outputs=found)
 
 

@@ -7,7 +7,16 @@ from gennaker.model.artifact import Artifact
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, changing, deploying, replacing, resolving, sources, stability
+from gennaker.plugins.kubernetes import (
+    asking,
+    changing,
+    confidential,
+    deploying,
+    replacing,
+    resolving,
+    sources,
+    stability,
+)
 from gennaker.plugins.kubernetes.changing import Change
 from gennaker.plugins.kubernetes.objects import PATCH_MEDIA, Objects
 from gennaker.plugins.kubernetes.replacing import Binding
@@ -32,7 +41,7 @@ async def patch(context: TaskContext) -> TaskResult:
     change, bound = await _change(context, objects)
     made = await change.make(objects)
     outputs: JsonObject = {
-        "outputs.manifests": [made],
+        "outputs.manifests": [confidential.without_secrets(made)],
         stability.NAMES: stability.names_by_namespace([made]),
         "outputs.boundArtifacts": to_json(bound),
     }
