@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
 import msgspec
 
 from gennaker.interfaces.clouds import Health, Job, NewJob, Place
 from gennaker.model import foreign
-from gennaker.model.codec import Json, JsonObject
+from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.plugins.kubernetes import manifests, secret_variables, status
 from gennaker.plugins.kubernetes.diagnosing import Trouble
 from gennaker.plugins.kubernetes.submitting import EFFECT
@@ -73,8 +74,8 @@ def described(job: JsonObject, pods: Iterable[JsonObject], account: str) -> Json
         "location": manifests.namespace(job),
         "account": account,
         "provider": "kubernetes",
-        "createdTime": manifests.created(job),
-        "completedTime": foreign.text_at(manifests.status(job), "completionTime"),
+        "createdTime": _milliseconds(manifests.created(job)),
+        "completedTime": _milliseconds(foreign.text_at(manifests.status(job), "completionTime")),
         "jobState": state(job),
         "completionDetails": {
             "exitCode": foreign.said_at(ended, "exitCode"),
@@ -88,6 +89,11 @@ def described(job: JsonObject, pods: Iterable[JsonObject], account: str) -> Json
         "pods": shown,
         "mostRecentPodName": manifests.name(listed[-1]) if listed else "",
     }
+
+
+def _milliseconds(instant: str) -> int | None:
+    """Of what the API server writes, as all of Clouddriver's times are; None: it has written nothing yet."""
+    return milliseconds(datetime.fromisoformat(instant)) if instant else None
 
 
 def why_failed(job: JsonObject, pods: Iterable[JsonObject]) -> str:

@@ -52,6 +52,7 @@ def test_a_job_runs_to_its_end_and_its_log_is_kept() -> None:
     assert stage.outputs["deploy.jobs"] == {"shop": ["job migrate"]}
     status: Any = stage.outputs["jobStatus"]
     assert (status["jobState"], status["mostRecentPodName"]) == ("Succeeded", "migrate-x")
+    assert status["createdTime"] > 1_000_000_000_000, "in milliseconds, as all of Clouddriver's times"
     kept = cluster.harness.time.run(cluster.harness.evidence.list(execution.head.id))
     assert [item.name for item in kept] == ["migrate-x.main.log"]
 
