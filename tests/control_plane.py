@@ -32,7 +32,13 @@ _STAGES = ("node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-hea
 _MADE_OF = "build"
 """4 GB that nobody needs once it is linked."""
 ADMIN_TOKEN = "admin-token"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 900.0
+"""Of a machine ten times as slow, on which much else runs: a part that has ended is noticed at once."""
+_ANSWERS_SECONDS = 120.0
+_NOT_NOW = frozenset({429, 503})
+"""Nothing was done: an API server asks to be asked again, as while it sets up the storage of a new kind."""
+_UNKNOWN = frozenset({500, 504})
+"""Something may have been done: its storage didn't answer in time. Once more does no harm, but for what is made without a name."""
 _COMMAND_SECONDS = 120.0
 _FETCHED_SECONDS, _TRIES = 600.0, 3
 _BUILD_SECONDS = 3600.0
@@ -250,14 +256,14 @@ class ControlPlane:
         ends = time.monotonic() + _READY_SECONDS
         while True:
             try:
-                with urllib.request.urlopen(request, context=context, timeout=10) as answer:  # noqa: S310 - loopback
+                with urllib.request.urlopen(request, context=context, timeout=_ANSWERS_SECONDS) as answer:  # noqa: S310 - loopback
                     return json.loads(answer.read())
             except urllib.error.HTTPError as error:
                 if error.code == 404:
                     return None
-                if error.code != 429 or time.monotonic() > ends:
-                    raise RuntimeError(f"{method} {path}: {error.read().decode()[:500]}") from error
-                # Nothing was done: an API server asks to be asked again while it sets up the storage of a new kind.
+                said = error.read().decode()[:500]
+                if time.monotonic() > ends or not _passes(method, error.code, said):
+                    raise RuntimeError(f"{method} {path}: {said}") from error
                 time.sleep(0.5)
 
     @contextlib.contextmanager
@@ -317,7 +323,7 @@ class ControlPlane:
 
         def is_ready() -> bool:
             try:
-                urllib.request.urlopen(f"https://127.0.0.1:{self._api}/readyz", context=context, timeout=2).close()
+                urllib.request.urlopen(f"https://127.0.0.1:{self._api}/readyz", context=context, timeout=10).close()
             except OSError:
                 return False
             return True
@@ -343,6 +349,15 @@ class ControlPlane:
             "contexts": contexts,
         }
         self.kubeconfig.write_text(json.dumps(whole))
+
+
+def _passes(method: str, code: int, said: str) -> bool:
+    """Whether it may be asked again."""
+    is_of_storage = code in _UNKNOWN and ("etcdserver" in said or "timed out" in said)
+    is_overtaken = (
+        code == 409 and "the object has been modified" in said
+    )  # by a controller, between two steps of the server's
+    return code in _NOT_NOW or (method != "POST" and is_of_storage) or (method == "PATCH" and is_overtaken)
 
 
 def _name(process: "subprocess.Popen[bytes]") -> str:

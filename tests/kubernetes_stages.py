@@ -9,6 +9,8 @@ from tests.control_plane import ControlPlane
 from tests.fakes.traffic import FakeBalancer, FakeTraffic
 from tests.fakes.virtual_time import RealTime
 from tests.harness import Harness, Meanwhile, problem_of
+from tests.kubernetes_cluster import workload
+from tests.waiting import until_equal, until_seen
 
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.traffic import name_of
@@ -20,6 +22,7 @@ from gennaker.plugins.flow import plugin as flow
 from gennaker.plugins.kubernetes import plugin as kubernetes
 from gennaker.settings import Settings
 
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 REPLICA_SETS = "/apis/apps/v1/namespaces/default/replicasets"
 WIDGET = CustomResourceSettings(
     kind="Widget.acme.io", ready="object.status.up == object.spec.size", failed="has(object.status.error)"
@@ -106,6 +109,43 @@ def groups(stages: Stages, stack: str) -> dict[str, int]:
     listed = stages.live(REPLICA_SETS)["items"]
     own = [one for one in listed if one["metadata"]["name"].startswith(f"shop-{stack}-")]
     return {one["metadata"]["name"]: one["spec"]["replicas"] for one in own}
+
+
+def plain(kind: str = "Deployment", name: str = "web", **spec: Any) -> dict[str, Any]:
+    """Labels of its own, so that tests don't meet."""
+    made = workload(kind, name, **spec)
+    made["spec"]["selector"] = {"matchLabels": {"app": name}}
+    made["spec"]["template"]["metadata"]["labels"] = {"app": name}
+    return made
+
+
+def until_pods_are_refused_by(plane: ControlPlane, namespace: str, quota: str) -> None:
+    """By a new namespace's new quota: before it counts they are refused for other reasons, of which a ReplicaSet keeps the first."""
+    pod = {"metadata": {"name": "refused"}, "spec": {"containers": [{"name": "main", "image": "acme/web"}]}}
+
+    def is_refused() -> bool:
+        try:
+            plane.request("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
+        except RuntimeError as refusal:
+            return f"exceeded quota: {quota}" in str(refusal)
+        raise AssertionError(f"the quota {quota} lets pods in")
+
+    until_seen(is_refused, f"the quota {quota} to count", pause_seconds=0.1)
+
+
+def until_job_is_complete(stages: Stages, name: str) -> None:
+    """Its controller may have made two pods, where its API server went away; that both end, and when it says so, is its own affair."""
+
+    def is_complete() -> bool:
+        conditions = stages.live(f"/apis/batch/v1/namespaces/default/jobs/{name}")["status"].get("conditions", [])
+        return "Complete" in {one["type"] for one in conditions if one["status"] == "True"}
+
+    until_seen(is_complete, f"the Job {name} to be complete")
+
+
+def come_to_serve(stages: Stages, kind: str, stack: str, wanted: tuple[list[str], dict[str, int]]) -> None:
+    """Counts of ready pods come from controllers, a little later than the pods' own word, by which Gennaker goes."""
+    until_equal(lambda: serving(stages, kind, stack), wanted)
 
 
 def serving(stages: Stages, kind: str, stack: str) -> tuple[list[str], dict[str, int]]:

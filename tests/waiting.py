@@ -44,6 +44,14 @@ def until_seen(holds: Callable[[], object], what: str, *, pause_seconds: float =
         time.sleep(pause_seconds)  # noqa: TID251 - what is waited for is done by another thread or process
 
 
+def until_equal(look: Callable[[], Returned], wanted: Returned, *, pause_seconds: float = _PAUSE_SECONDS) -> None:
+    """For what others (a cluster's controllers) make so a little later, or make otherwise for a moment."""
+    ends = time.monotonic() + IN_VAIN_SECONDS
+    while (found := look()) != wanted:
+        assert time.monotonic() < ends, f"waited in vain for {wanted}: it is {found}"
+        time.sleep(pause_seconds)  # noqa: TID251 - as above
+
+
 def joined(thread: threading.Thread) -> None:
     """Returns when the thread has ended."""
     thread.join(IN_VAIN_SECONDS)

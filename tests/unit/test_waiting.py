@@ -56,6 +56,8 @@ def test_what_never_comes_is_named() -> None:
         asyncio.run(waiting.until(lambda: False, "a miracle", pause_seconds=0))
     with pytest.raises(AssertionError, match="waited in vain: a miracle"):
         waiting.until_seen(lambda: False, "a miracle", pause_seconds=0)
+    with pytest.raises(AssertionError, match="waited in vain for 2: it is 1"):
+        waiting.until_equal(lambda: 1, 2, pause_seconds=0)
 
 
 @pytest.mark.usefixtures("_soon_in_vain")
@@ -77,3 +79,11 @@ def test_what_comes_is_returned() -> None:
         return next(answers)
 
     assert asyncio.run(waiting.until_found(look, "an answer", pause_seconds=0)) == "here"
+
+
+def test_what_becomes_as_it_is_wanted_is_waited_for() -> None:
+    sizes = iter([3, 1, 2, 4])
+
+    waiting.until_equal(lambda: next(sizes), 2, pause_seconds=0)
+
+    assert next(sizes) == 4
