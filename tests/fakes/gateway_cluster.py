@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx2
-from tests import control_plane
+from tests import control_plane, waiting
 from tests.control_plane import ADMIN_TOKEN, ControlPlane
 from tests.fakes.traffic_worlds import RealWorld
 from tests.free_ports import free_port
@@ -50,7 +50,7 @@ _KINDS = (
     "referencegrants",
     "backendtlspolicies",
 )
-_COMMAND_SECONDS = 60.0
+_COMMAND_SECONDS = 300.0
 _SETTLE_SECONDS = 0.05
 """Stands for the time that a controller needs; what is waited for is that Traefik has done it (`GatewayWorld.settle`)."""
 NAMES = ("shop-prod", "shop")
@@ -60,7 +60,6 @@ NAMES = ("shop-prod", "shop")
 INGRESS = "networking.k8s.io/v1"
 INGRESSES = f"/apis/{INGRESS}/namespaces/default/ingresses"
 _NGINX = "nginx.ingress.kubernetes.io"
-_TRAEFIK_SECONDS = 60.0
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 Served: TypeAlias = tuple[dict[str, int], dict[str, set[str]]]
 """Weights and instances of Services."""
@@ -136,7 +135,7 @@ class ClusterWorld(RealWorld):
         self._cluster = cluster
         self._servers: list[Server] = []
         self.account = account(cluster)
-        self._traefik = httpx2.AsyncClient(trust_env=False, verify=False)
+        self._traefik = httpx2.AsyncClient(trust_env=False, verify=False, timeout=_COMMAND_SECONDS)
 
     def places(self, provider: str, address: str = "") -> Places:
         wish = LoadBalancerSettings(
@@ -158,20 +157,22 @@ class ClusterWorld(RealWorld):
 
     async def settle(self, seconds: float) -> None:
         """However slow the machine is: until Traefik serves by the routes and slices that there are."""
-        await asyncio.sleep(seconds)
         if self.settle_seconds is None and seconds == _SETTLE_SECONDS:
-            loop = asyncio.get_running_loop()
-            until = loop.time() + _TRAEFIK_SECONDS
-            while await self.wanted() != (found := await self._served()):
-                assert loop.time() < until, f"Traefik serves {found}"
-                await asyncio.sleep(0.1)
+
+            async def is_served() -> bool:
+                return await self.wanted() == await self._served()
+
+            await waiting.until_found(is_served, "Traefik to serve what there is", pause_seconds=0.1)
+        await asyncio.sleep(seconds)  # what it tells may be a moment ahead of what it does at another port
 
     async def served_by(self, urls: set[str]) -> None:
         """Until Traefik has just these behind a Service, whatever the slices hold."""
-        until = asyncio.get_running_loop().time() + _TRAEFIK_SECONDS
-        while urls not in (found := await self._served())[1].values():
-            assert asyncio.get_running_loop().time() < until, f"Traefik serves {found}"
-            await asyncio.sleep(0.1)
+
+        async def is_served() -> bool:
+            return urls in (await self._served())[1].values()
+
+        await waiting.until_found(is_served, f"Traefik to serve {urls}", pause_seconds=0.1)
+        await asyncio.sleep(_SETTLE_SECONDS)
 
     async def addresses(self) -> dict[str, set[str]]:
         """What is behind Services by their slices."""
@@ -189,7 +190,8 @@ class ClusterWorld(RealWorld):
         )
         weights: dict[str, int] = {}
         addresses: dict[str, set[str]] = {}
-        for one in answer.json():
+        # It listens before it has anything to tell.
+        for one in answer.json() if answer.is_success else ():
             for named in one.get("weighted", {}).get("services", ()):
                 if name := self.name_of(named["name"]):
                     weights[name] = named["weight"]
@@ -418,4 +420,8 @@ def _traefik(folder: Path, cluster: GatewayCluster, throttle: str) -> Iterator[N
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(_COMMAND_SECONDS)

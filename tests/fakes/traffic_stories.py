@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import websockets
+from tests import waiting
 from tests.fakes.traffic_worlds import RealWorld, answers
 from tests.fakes.web_client import Load, WebClient
 
@@ -27,6 +28,7 @@ async def switches_and_a_kill(here: RealWorld, noticed: Callable[[str], Awaitabl
 
     async with asyncio.TaskGroup() as group:
         group.create_task(load.run())
+        await waiting.until(lambda: load.bodies[first] or load.broken, "users to be served")
         for number in range(switches):
             await asyncio.sleep(0.02)
             await provider.set_weights(
@@ -36,11 +38,12 @@ async def switches_and_a_kill(here: RealWorld, noticed: Callable[[str], Awaitabl
                     "b": Share(weight=(number + 1) % 4 + 1, addresses=(second,)),
                 },
             )
+        await waiting.until(lambda: load.bodies[second] or load.broken, "users to be served by the other one, too")
         unbroken = (list(load.broken), set(load.statuses), set(load.bodies))
         both_serve = {"a": Share(weight=1, addresses=(first,)), "b": Share(weight=4, addresses=(second,))}
         await provider.set_weights("shop", both_serve)
         await here.processes.stop(second.rpartition(":")[2], is_immediate=True)
-        assert await here.processes.wait(second.rpartition(":")[2], timedelta(seconds=30)) is not None
+        assert await here.processes.wait(second.rpartition(":")[2], timedelta(minutes=5)) is not None
         await noticed(first)
         failed_before = _failed(load)
         afterwards = await answers(here, balancer, 20)
@@ -70,8 +73,13 @@ async def streams_and_sockets_outlive_a_switch(here: RealWorld, *, another: str 
             await provider.set_weights("shop", {"new": Share(weight=1, addresses=(new,))})
             if another:
                 await provider.ensure(another)
-            counted = (await provider.in_flight("shop"))[old]
-            assert counted == 2 or (slow.done() and counted == 1)
+
+            async def is_counted() -> bool:
+                """Beside them nothing, once what users had under way at the switch is over."""
+                count = (await provider.in_flight("shop"))[old]
+                return count == 2 or (slow.done() and count == 1)
+
+            await waiting.until_found(is_counted, "stream and socket to be counted")
             await here.processes.stop(old.rpartition(":")[2])
             await socket.send("after")
             assert await socket.recv() == "after"
@@ -79,13 +87,17 @@ async def streams_and_sockets_outlive_a_switch(here: RealWorld, *, another: str 
         load.stop()
     stream.close()
 
-    ended = await here.processes.wait(old.rpartition(":")[2], timedelta(seconds=60))
+    ended = await here.processes.wait(old.rpartition(":")[2], timedelta(minutes=5))
     assert ended is not None
     assert ended.exit_status == 0
     assert set(load.statuses) == {_OK}
-    left = await provider.in_flight("shop")
-    # Of who has ended nothing is left to be known.
-    assert {address: count for address, count in left.items() if count is not None} == {new: 0}
+
+    async def is_over() -> bool:
+        """Of who has ended nothing is left to be known."""
+        left = await provider.in_flight("shop")
+        return {address: count for address, count in left.items() if count is not None} == {new: 0}
+
+    await waiting.until_found(is_over, "nothing to be counted any more")
 
 
 def _failed(load: Load) -> int:

@@ -18,7 +18,7 @@ class Broken(Exception):
 class WebClient:
     """One connection to one address, opened when needed."""
 
-    def __init__(self, address: str, timeout_seconds: float = 30) -> None:
+    def __init__(self, address: str, timeout_seconds: float = 300) -> None:
         self._timeout = timeout_seconds
         host, _, port = address.rpartition(":")
         self._host, self._port = host, int(port)
