@@ -101,7 +101,7 @@ class RealPlace:
             "image": self.image,
             "version": version,
             "environment": environment,
-            "upTimeout": "PT30S",
+            "upTimeout": "PT15M",
             "gracePeriod": "PT0S",
             **keys,
         }

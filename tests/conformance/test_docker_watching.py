@@ -17,7 +17,7 @@ from gennaker.interfaces.clouds import Health, NewJob
 pytestmark = [pytest.mark.slow, pytest.mark.root, pytest.mark.debian, pytest.mark.xdist_group("containers")]
 
 _EVENTS = "/v1.41/events"
-_QUIET_SECONDS, _QUIET_LOOKS = 1.5, 60
+_QUIET_SECONDS = 1.5
 
 
 class Door:
@@ -60,7 +60,7 @@ class Door:
             await asyncio.sleep(_QUIET_SECONDS)
             return before if self.streams and len(self.asked) == before else None
 
-        return await until(look, looks=_QUIET_LOOKS)
+        return await until(look)
 
     async def looks(self) -> None:
         """Waits until somebody looks again and again."""

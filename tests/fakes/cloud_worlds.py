@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import pytest
+import websockets
+from tests import waiting
 from tests.fakes.clouds import CloudState, FakeCloud
 from tests.fakes.documents import MemoryStore
 from tests.fakes.engines import EngineInTests
@@ -25,6 +26,7 @@ from gennaker.interfaces.clouds import (
     CloudProvider,
     Health,
     HealthProbe,
+    Instance,
     Job,
     NewServerGroup,
     Place,
@@ -39,7 +41,8 @@ from gennaker.worker.clock import SystemClock, SystemIds
 IMAGE = Path(__file__).parents[1] / "fakes" / "image"
 CONFIG: JsonObject = {"Cmd": ["python3", "/app/server.py"], "WorkingDir": "/app", "Env": ["COLOUR=blue"]}
 PLACE = Place(account="local", region="local")
-PROBE = HealthProbe(interval=timedelta(seconds=0.1), timeout=timedelta(seconds=1))
+PROBE = HealthProbe(interval=timedelta(seconds=0.1), timeout=timedelta(minutes=1))
+"""Who is slow to answer, as everybody is on a busy machine, isn't down."""
 LEAVE_REPORTS = (
     "echo '<x/>' > report.xml; mkdir -p out/deep/er out/none; echo 1 > out/one.txt; echo 2 > out/deep/er/two.png;"
     " ln -s /etc/passwd out/link; ln -s one.txt out/same"
@@ -232,19 +235,22 @@ def wanted(image: str, name: str = "shop-prod-v000", *, count: int = 1, **enviro
         load_balancers=("shop-prod",),
         environment=environment,
         probe=PROBE,
-        drain_timeout=timedelta(seconds=5),
+        drain_timeout=timedelta(hours=1),
         labels={"team": "shop"},
     )
 
 
-async def until(look: Callable[[], Awaitable[Value | None]], *, looks: int = 500) -> Value:
-    """The first answer that isn't None; a look and a fiftieth of a second after it, so many times."""
-    for _ in range(looks):
-        found = await look()
-        if found is not None:
-            return found
-        await asyncio.sleep(0.02)
-    pytest.fail(f"it did not happen within {looks} looks")
+async def until(look: Callable[[], Awaitable[Value | None]]) -> Value:
+    """The first answer that isn't None."""
+    found: list[Value] = []
+
+    async def is_there() -> bool:
+        answer = await look()
+        found.extend([] if answer is None else [answer])
+        return bool(found)
+
+    await waiting.until_found(is_there, "it to happen", pause_seconds=0.02)
+    return found[0]
 
 
 async def group_with(here: World, healths: tuple[Health, ...], name: str = "shop-prod-v000") -> ServerGroup:
@@ -257,6 +263,23 @@ async def group_with(here: World, healths: tuple[Health, ...], name: str = "shop
         return None
 
     return await until(look)
+
+
+async def drains_until_it_is_left(here: World, one: Instance) -> None:
+    """What an instance has under way when its server group is destroyed goes on for as long as somebody wants it."""
+    assert one.address is not None
+    async with websockets.connect(f"ws://{one.address}/socket", compression=None) as socket:
+        await socket.send("before")
+        assert await socket.recv() == "before"
+        await here.provider().destroy(PLACE, one.id.rpartition("-")[0])
+        await group_with(here, (Health.DRAINING,))
+        await socket.send("after")
+        assert await socket.recv() == "after"
+
+    async def look() -> bool | None:
+        return True if await here.provider().describe("shop") == () else None
+
+    await until(look)
 
 
 async def ended(here: World, job: Job) -> Job:

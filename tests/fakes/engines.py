@@ -5,12 +5,12 @@ import contextlib
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+from tests import waiting
 from tests.fakes.registry import MemoryRegistry
 from tests.registry_servers import own_registry
 
@@ -54,7 +54,7 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
 
     def run(self, *words: str) -> str:
         """What a command of the engine's own prints."""
-        done = subprocess.run([*self.podman, *words], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([*self.podman, *words], capture_output=True, text=True, timeout=300, check=True)
         return done.stdout
 
     def remove_all(self) -> None:
@@ -107,13 +107,13 @@ def service(root: Path, host: str) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"unix://{run / 's.sock'}", words
         finally:
             serving.terminate()
-            serving.wait(timeout=20)
+            serving.wait(timeout=300)
             subprocess.run(
-                [*words, "rm", "--all", "--force", "--time=0"], capture_output=True, timeout=120, check=False
+                [*words, "rm", "--all", "--force", "--time=0"], capture_output=True, timeout=600, check=False
             )
-            subprocess.run(["umount", str(root / "overlay")], capture_output=True, timeout=20, check=False)
+            subprocess.run(["umount", str(root / "overlay")], capture_output=True, timeout=300, check=False)
             if not was_there and _BRIDGE.exists() and not any((_BRIDGE / "brif").iterdir()):
-                subprocess.run(["ip", "link", "delete", _BRIDGE.name], capture_output=True, timeout=20, check=False)
+                subprocess.run(["ip", "link", "delete", _BRIDGE.name], capture_output=True, timeout=300, check=False)
 
 
 async def push(folder: Path, host: str, name: str, config: dict[str, object]) -> str:
@@ -140,9 +140,9 @@ def files(root: Path) -> Path:
     """The web server, Debian's Python with what the server imports, and a shell."""
     (root / "app").mkdir(parents=True)
     shutil.copy(APP, root / "app" / "server.py")
-    listed = subprocess.run([PYTHON, "-I", "-B", "-c", _LIST], capture_output=True, text=True, timeout=30, check=True)
+    listed = subprocess.run([PYTHON, "-I", "-B", "-c", _LIST], capture_output=True, text=True, timeout=300, check=True)
     asked = ["ldd", PYTHON, *_extensions(listed.stdout)]
-    libraries = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True)
+    libraries = subprocess.run(asked, capture_output=True, text=True, timeout=300, check=True)
     found = {word for line in libraries.stdout.splitlines() for word in line.split() if word.startswith("/lib")}
     for file in sorted({PYTHON, *listed.stdout.split(), *found}):
         target = root / file.lstrip("/").rstrip(":")
@@ -161,9 +161,8 @@ def _extensions(listed: str) -> list[str]:
 
 
 def _wait_for(socket: Path, service: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if socket.exists():
-            return
+    def is_there() -> bool:
         assert service.poll() is None, "the engine ended at once"
-        time.sleep(0.05)  # noqa: TID251 - a foreign process says nothing when it is ready
-    raise TimeoutError("the engine did not start")
+        return socket.exists()
+
+    waiting.until_seen(is_there, "the engine to start", pause_seconds=0.05)
