@@ -24,8 +24,8 @@ from tests.free_ports import free_port
 
 _PROGRAMS = Path("/usr/lib/postgresql")
 _USER = "postgres"
-_READY_SECONDS = 30
-_MADE_SECONDS = 300
+_READY_SECONDS = 900
+_MADE_SECONDS = 900
 _ORDER = "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
 _numbers = itertools.count(1)
 _END_OTHERS = """
@@ -78,7 +78,7 @@ class PostgresServer:
         until = time.monotonic() + _READY_SECONDS
         while True:
             try:
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+                psycopg.connect(self.url("postgres"), connect_timeout=60).close()
             except psycopg.OperationalError:
                 assert self._process.poll() is None, (self._folder / "log").read_text()
                 assert time.monotonic() < until, (self._folder / "log").read_text()

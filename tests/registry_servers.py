@@ -5,13 +5,14 @@ import itertools
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 from tests import waiting
+from tests.free_ports import free_port
 
 from gennaker.access.refusals import Refusals
 from gennaker.interfaces.audit import AuditTrail
@@ -125,8 +126,7 @@ def own_registry(folder: Path, url: str = "", *, life: int = 1) -> Iterator[str]
 @contextlib.contextmanager
 def debian_registry(folder: Path) -> Iterator[str]:
     """Debian's docker-registry, against which the suite itself is checked."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     configuration = folder / "registry.yml"
     configuration.write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/storage}}\n"
@@ -136,16 +136,17 @@ def debian_registry(folder: Path) -> Iterator[str]:
         ["docker-registry", "serve", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _wait_for(port)
+        waiting.until_seen(partial(_listens, process, port), f"a registry at port {port}", pause_seconds=0.05)
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=300)
 
 
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)  # noqa: TID251 - a foreign process says nothing when it is ready
-    raise TimeoutError(f"nothing listens on port {port}")
+def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
+    assert process.poll() is None, "the registry ended at once"
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except OSError:
+        return False
+    return True

@@ -110,7 +110,7 @@ class BuilderWorld(World):
         self.core: Core
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._live(),))
         self._thread.start()
-        assert self._ready.wait(30)
+        assert self._ready.wait(300)
 
     async def _live(self) -> None:
         self._over = asyncio.Event()
@@ -120,11 +120,11 @@ class BuilderWorld(World):
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(30)
+        self._thread.join(300)
         self._loop.close()
 
     def do(self, work: Coroutine[Any, Any, Value]) -> Value:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(600)
 
     def finish(self, result: str = "success", *, files: dict[str, bytes] | None = None, log: str = "") -> None:
         executions = self.core.services.executions

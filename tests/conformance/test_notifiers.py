@@ -106,7 +106,7 @@ class SwallowingController(Controller):
 @contextlib.contextmanager
 def email() -> Iterator[Bench]:
     def to(port: int) -> To:
-        settings = MailSettings(host="127.0.0.1", port=port, sender="gennaker@example.org", timeout_seconds=2)
+        settings = MailSettings(host="127.0.0.1", port=port, sender="gennaker@example.org", timeout_seconds=60)
         return EmailNotifier(settings), "team@example.org"
 
     letters, port, silent_port = Letters(), free_port(), free_port()
@@ -114,7 +114,7 @@ def email() -> Iterator[Bench]:
     bench.nowhere, bench.silent = to(free_port()), to(silent_port)
     with contextlib.ExitStack() as stack:
         for kind, number in ((Controller, port), (SwallowingController, silent_port)):
-            controller = kind(letters, hostname="127.0.0.1", port=number)
+            controller = kind(letters, hostname="127.0.0.1", port=number, ready_timeout=300)
             controller.start()
             stack.callback(controller.stop)
         yield bench

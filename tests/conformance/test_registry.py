@@ -46,7 +46,7 @@ def http(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[httpx2.Clie
         else:
             host = stack.enter_context(_SERVERS[request.param](tmp_path))
         yield stack.enter_context(
-            httpx2.Client(base_url=f"http://{host}", timeout=10, trust_env=False, verify=tls.trusted())
+            httpx2.Client(base_url=f"http://{host}", timeout=300, trust_env=False, verify=tls.trusted())
         )
 
 

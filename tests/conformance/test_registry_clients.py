@@ -62,7 +62,7 @@ def run(*words: str) -> str:
     environment = {"PATH": os.defpath + ":/usr/sbin:/sbin", "HOME": "/root"}
     with TemporaryDirectory() as elsewhere:  # a container's monitor leaves an empty file where it was started
         done = subprocess.run(
-            words, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=elsewhere
+            words, capture_output=True, text=True, timeout=600, check=False, env=environment, cwd=elsewhere
         )
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
@@ -102,7 +102,7 @@ def test_skopeo_is_told_why_an_immutable_tag_is_refused(host: str, tmp_path: Pat
         ["skopeo", "copy", "--dest-tls-verify=false", "--format=v2s2", layout, name],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import stores
+from tests import stores, waiting
 from tests.conformance import subjects
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.servers import SharedServers, the_only_server
@@ -104,7 +104,7 @@ def test_a_lease_can_be_held_again_by_its_holder(run: Run) -> None:
 
 def test_a_server_that_has_just_begun_may_begin_effects(run: Run) -> None:
     async def check(servers: Servers, _: Journal) -> None:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(waiting.IN_VAIN_SECONDS):
             await servers.may_begin()
 
     run(check)

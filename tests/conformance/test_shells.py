@@ -33,7 +33,7 @@ from gennaker.settings import Settings
 pytestmark = [pytest.mark.debian, pytest.mark.slow, pytest.mark.xdist_group("shells")]
 
 OTHERS = ["embedded on PostgreSQL", "Temporal on PostgreSQL"]
-_QUIET_SECONDS = 30
+_QUIET_SECONDS = 600
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\b\d\d:\d\d:\d\d\b|\bPT[\d.]+S\b|\b\d+ seconds?\b")
 """An instant, a time of day, a length of time."""
 _LOOKS = re.compile(r"(/\d+\.\d+/(?:prepare/)?|/ended/|/notify/pipeline\.\w+/)\d+")

@@ -18,7 +18,7 @@ from tests.harness import Harness
 from gennaker.interfaces.plugins import Plugin
 
 Returned = TypeVar("Returned")
-_LONGEST_SECONDS = 60
+_LONGEST_SECONDS = 600
 
 
 class Site:
