@@ -55,7 +55,9 @@ def audit_entries(story: ShopStory) -> list[Json]:
 def registry(story: ShopStory) -> dict[str, dict[str, str]]:
     """Digests by tag by repository, asked of the registry itself. Not normalised: the same commit has the same digest."""
     found: dict[str, dict[str, str]] = {}
-    with httpx2.Client(base_url=f"http://{story.registry_host}/v2", trust_env=False, verify=tls.trusted()) as http:
+    with httpx2.Client(
+        base_url=f"http://{story.registry_host}/v2", trust_env=False, verify=tls.trusted(), timeout=300
+    ) as http:
         for name in http.get("/_catalog").json()["repositories"]:
             tags = http.get(f"/{quote(name)}/tags/list").json()["tags"]
             found[name] = {tag: _digest(http, name, tag) for tag in tags}

@@ -22,7 +22,7 @@ from gennaker.transport.client import Client
 
 Value = TypeVar("Value")
 _UNANSWERED = frozenset({"server.unreachable", "server.not_running"})
-_ANSWERS_WITHIN_SECONDS = 120.0
+_ANSWERS_WITHIN_SECONDS = waiting.IN_VAIN_SECONDS
 
 
 class Supervisor:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
+from tests import waiting
 from tests.e2e.forked_server import ForkedServer
 
 from gennaker.model.codec import JsonObject
@@ -20,6 +21,7 @@ from gennaker.transport.client import Client
 LEASE_SECONDS = 6.0
 """Longer than a busy machine keeps a process from running: a living server must not lose its lease."""
 POLL_SECONDS = 0.5
+_LOOKS_EVERY_SECONDS = 0.05
 MOVED_WITHIN_SECONDS = LEASE_SECONDS * 4 / 3 + POLL_SECONDS + 2
 """What docs/guarantees.md promises, and two seconds for this machine."""
 
@@ -82,7 +84,7 @@ class Several:
     def kill(self, number: int) -> None:
         server = self.servers[number]
         os.kill(server.pid, signal.SIGKILL)
-        assert server.wait_for_end(10) == -signal.SIGKILL
+        assert server.wait_for_end(waiting.IN_VAIN_SECONDS) == -signal.SIGKILL
         (server.data / "server.json").unlink()
 
     def start(self, number: int) -> None:
@@ -150,14 +152,19 @@ def running(folder: Path, url: str, count: int, flags: Sequence[str] = ()) -> It
         receiver.close()
 
 
-def eventually(is_so: Callable[[], bool], seconds: float) -> bool:
-    """Whether it came to be so in time."""
-    until = time.monotonic() + seconds
+def eventually(is_so: Callable[[], bool], what: Callable[[], object] = str) -> float:
+    """Returns once it is so; `what` is shown where it never comes to be.
+
+    How long that took, by counting looks: on a machine that is busy or slow there are fewer in a second, as there is less of
+    everything else.
+    """
+    ends = time.monotonic() + waiting.IN_VAIN_SECONDS
+    looks = 0
     while not is_so():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
+        assert time.monotonic() < ends, f"waited in vain: {what()}"
+        looks += 1
+        time.sleep(_LOOKS_EVERY_SECONDS)
+    return looks * _LOOKS_EVERY_SECONDS
 
 
 def pipeline(name: str, receiver: Receiver, *stages: JsonObject, **more: object) -> JsonObject:

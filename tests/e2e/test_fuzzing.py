@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("bad-in
 
 SEED, EXAMPLES = 20, 1
 PROBLEM = {"type": "x", "title": "x", "status": 400, "detail": "x", "code": "x", "problems": [{"message": "x"}]}
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 600
 MEGABYTE = 2**20
 
 

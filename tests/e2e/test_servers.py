@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests import postgres_server
+from tests import postgres_server, waiting
 from tests.e2e.several import (
     LEASE_SECONDS,
     MOVED_WITHIN_SECONDS,
@@ -54,10 +54,12 @@ def test_what_a_killed_server_was_doing_is_done_by_another_and_nothing_twice(
                     run(client, pipeline(f"root-{next(numbers)}", receiver, WAIT, start, WAIT, WAIT)) for _ in range(5)
                 ]
             time.sleep(0.3 + 0.7 * kill)
+            # On a slow machine all others may have ended by now.
+            roots.append(run(several.clients[0], pipeline(f"root-{next(numbers)}", receiver, WAIT, start, WAIT, WAIT)))
             moved.append(seconds_until_moved(several, 0))
             several.start(0)
 
-        assert eventually(lambda: not several.unfinished(), 60), several.unfinished()
+        eventually(lambda: not several.unfinished(), several.unfinished)
         assert_nothing_twice(several, receiver, roots)
         verified = several.clients[1].get("/api/v1/audit/verify")
         assert isinstance(verified, dict)
@@ -71,7 +73,6 @@ def seconds_until_moved(several: Several, number: int) -> float:
     left = several.owned(fence)
     assert left, "the killed server was doing something"
     several.kill(number)
-    began = time.monotonic()
 
     def is_moved() -> bool:
         taken = several.all(
@@ -79,20 +80,19 @@ def seconds_until_moved(several: Several, number: int) -> float:
         )
         return not several.owned(fence) and len(taken) == len(left)
 
-    assert eventually(is_moved, MOVED_WITHIN_SECONDS + 5)
-    return time.monotonic() - began
+    return eventually(is_moved)
 
 
 def test_commands_reach_the_owner_by_way_of_any_server(new_postgres_url: str, tmp_path: Path) -> None:
     with running(tmp_path, new_postgres_url, 2) as (several, receiver):
         execution_id = run(several.clients[0], pipeline("judged", receiver, JUDGE, WAIT))
         other = several.clients[1]
-        assert eventually(lambda: waits_for_a_person(other, execution_id), 10)
+        eventually(lambda: waits_for_a_person(other, execution_id))
         assert several.owned(several.fence(0)) == {execution_id}
 
         judge(other, execution_id)
 
-        assert eventually(lambda: status(other, execution_id) == "SUCCEEDED", 10)
+        eventually(lambda: status(other, execution_id) == "SUCCEEDED")
         with pytest.raises(Refused) as caught:
             other.post(f"/api/v1/executions/{execution_id}/cancel")
         assert caught.value.status == 409
@@ -106,13 +106,13 @@ def test_commands_reach_the_owner_by_way_of_any_server(new_postgres_url: str, tm
 def test_a_command_waits_for_whoever_takes_over_from_a_killed_owner(new_postgres_url: str, tmp_path: Path) -> None:
     with running(tmp_path, new_postgres_url, 2) as (several, receiver):
         execution_id = run(several.clients[0], pipeline("judged", receiver, JUDGE))
-        assert eventually(lambda: waits_for_a_person(several.clients[1], execution_id), 10)
+        eventually(lambda: waits_for_a_person(several.clients[1], execution_id))
 
         several.kill(0)
         judge(several.clients[1], execution_id)
 
-        assert eventually(lambda: status(several.clients[1], execution_id) == "SUCCEEDED", 20)
-        assert eventually(lambda: len(receiver.deliveries) == 1, 20)
+        eventually(lambda: status(several.clients[1], execution_id) == "SUCCEEDED")
+        eventually(lambda: len(receiver.deliveries) == 1)
 
 
 def test_a_due_time_starts_one_execution_whichever_server_dies(new_postgres_url: str, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_due_time_starts_one_execution_whichever_server_dies(new_postgres_url:
     }
     with running(tmp_path, new_postgres_url, 2) as (several, _):
         several.clients[0].post("/pipelines", body)
-        assert eventually(lambda: len(event_ids(several)) >= 3, 60)
+        eventually(lambda: len(event_ids(several)) >= 3)
         (fence,) = several.one("SELECT fence FROM leases WHERE name = 'service:cron'")
         holder = next(number for number in (0, 1) if several.fence(number) == fence)
         (stored,) = several.one("SELECT body FROM definitions WHERE kind = 'pipeline' AND id = 'id-tick'")
@@ -135,11 +135,11 @@ def test_a_due_time_starts_one_execution_whichever_server_dies(new_postgres_url:
 
         several.kill(holder)
         before = len(event_ids(several))
-        assert eventually(lambda: len(event_ids(several)) >= before + 8, 60)
+        eventually(lambda: len(event_ids(several)) >= before + 8)
 
         found = event_ids(several)
         now = datetime.now(UTC).replace(microsecond=0)
-        dues = {event_id_of(configured, now - timedelta(seconds=ago)): ago for ago in range(-5, 300)}
+        dues = {event_id_of(configured, now - timedelta(seconds=ago)): ago for ago in range(-5, 3_000)}
         started = sorted(dues[one] for one in found)
         assert started == [*range(started[0], started[0] + len(found))]
 
@@ -156,15 +156,15 @@ def event_id_of(configured: JsonObject, due: datetime) -> str:
 
 def test_a_server_that_ends_gives_everything_back_at_once(new_postgres_url: str, tmp_path: Path) -> None:
     with running(tmp_path, new_postgres_url, 2) as (several, receiver):
-        execution_id = run(several.clients[0], pipeline("long", receiver, {**WAIT, "waitTime": 3}, WAIT))
-        assert eventually(lambda: several.owned(several.fence(0)) == {execution_id}, 5)
+        execution_id = run(several.clients[0], pipeline("long", receiver, JUDGE, WAIT))
+        eventually(lambda: waits_for_a_person(several.clients[0], execution_id))
+        assert several.owned(several.fence(0)) == {execution_id}
 
         several.servers[0].stop()
 
-        assert several.owned(several.fence(1)) == {execution_id} or eventually(
-            lambda: several.owned(several.fence(1)) == {execution_id}, LEASE_SECONDS / 2
-        )
-        assert eventually(lambda: status(several.clients[1], execution_id) == "SUCCEEDED", 10)
+        assert eventually(lambda: several.owned(several.fence(1)) == {execution_id}) < LEASE_SECONDS / 2
+        judge(several.clients[1], execution_id)
+        eventually(lambda: status(several.clients[1], execution_id) == "SUCCEEDED")
 
 
 def test_a_server_that_slept_over_its_lease_does_nothing_more(new_postgres_url: str, tmp_path: Path) -> None:
@@ -173,13 +173,13 @@ def test_a_server_that_slept_over_its_lease_does_nothing_more(new_postgres_url: 
         sleeper = several.servers[0]
         fence = several.fence(0)
         os.kill(sleeper.pid, signal.SIGSTOP)
-        assert eventually(lambda: not several.owned(fence), MOVED_WITHIN_SECONDS)
+        eventually(lambda: not several.owned(fence))
 
         os.kill(sleeper.pid, signal.SIGCONT)
 
-        assert sleeper.wait_for_end(10) == 1
+        assert sleeper.wait_for_end(waiting.IN_VAIN_SECONDS) == 1
         assert "store.lease_lost" in sleeper.log_tail() or "lease" in sleeper.log_tail()
-        assert eventually(lambda: not several.unfinished(), 20)
+        eventually(lambda: not several.unfinished())
         rows = several.all("SELECT id FROM executions WHERE status = 'SUCCEEDED'")
         assert {str(name) for (name,) in rows} == set(roots)
         assert len(receiver.deliveries) >= len(roots)
@@ -199,14 +199,14 @@ def test_a_database_that_crashes_ends_the_server_and_loses_nothing(tmp_path: Pat
 
         postgres.crash()
 
-        assert server.wait_for_end(20) == 1
+        assert server.wait_for_end(waiting.IN_VAIN_SECONDS) == 1
         assert "PostgreSQL" in server.log_tail()
         postgres.start()
         several.reconnect()
         before = several.versions(set(roots))
         several.start(0)
         assert set(before) == set(roots), "all that was answered is there"
-        assert eventually(lambda: not several.unfinished(), 30), several.unfinished()
+        eventually(lambda: not several.unfinished(), several.unfinished)
         assert {str(row[0]) for row in several.all("SELECT status FROM executions")} == {"SUCCEEDED"}
         unmarked = Counter(delivery for delivery, is_repeat in receiver.deliveries if not is_repeat)
         assert len(unmarked) == len(roots)

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from tests import standing_still
+from tests import standing_still, waiting
 
 from gennaker import app
 from gennaker.demo.server import DemoServer
@@ -27,9 +26,7 @@ from gennaker.transport.client import server as server_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-_STOPS_WITHIN_SECONDS = 4.0
-"""Less than the five that requests under way are given; alone on a machine it takes half a second."""
-_ANSWERS_WITHIN_SECONDS = 30.0
+_ANSWERS_WITHIN_SECONDS = waiting.IN_VAIN_SECONDS
 _LONG: JsonObject = {
     "application": "followed",
     "name": "long",
@@ -61,18 +58,15 @@ def test_a_server_that_is_followed_stops_at_once_and_quietly(server: DemoServer)
         followers = [Follower(server.data) for _ in range(3)]
         for follower in followers:
             assert follower.hears.wait(_ANSWERS_WITHIN_SECONDS)
-        started = time.monotonic()
 
         client.post("/api/v1/stop")
 
         assert server.wait_for_end(_ANSWERS_WITHIN_SECONDS) == 0
-        took = time.monotonic() - started
     for follower in followers:
         follower.join(_ANSWERS_WITHIN_SECONDS)
     log = (server.data / "server.log").read_text()
-    assert took < _STOPS_WITHIN_SECONDS, log
     assert [follower.trouble for follower in followers] == [None, None, None]
-    assert "ancel" not in log
+    assert "ancel" not in log, "requests under way are given five seconds, and are cancelled then"
     assert "Traceback" not in log
 
 
@@ -110,7 +104,7 @@ def test_a_task_at_work_while_the_server_stops_does_not_fail(tmp_path: Path) -> 
 
             client.post("/api/v1/stop")
 
-            assert not cluster.is_left.wait(1.0)
+            assert not cluster.is_left.wait(0.5)
             half.close()
             assert server.wait_for_end(_ANSWERS_WITHIN_SECONDS) == 0
     found = app.recorded(Settings(), server.data, execution)

@@ -13,7 +13,7 @@ from aiosmtpd.handlers import Message as MessageHandler
 
 from gennaker.model.codec import JsonObject
 
-_STARTS_WITHIN_SECONDS = 30.0
+_STARTS_WITHIN_SECONDS = 180.0
 
 
 class _SmtpServer(Controller):
