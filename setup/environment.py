@@ -90,7 +90,8 @@ def run(command: list[str | Path]) -> None:
 
 def environment() -> dict[str, str]:
     """Ours, with the package index that pip is set to use: uv reads no pip.conf."""
-    variables = dict(os.environ)
+    # An index may break off or be slow for a moment: half of a set-up is none.
+    variables = {"UV_HTTP_RETRIES": "6", "UV_HTTP_TIMEOUT": "120", **os.environ}
     asking: list[str | Path] = [PYTHON, "-m", "pip", "config", "get", "global.index-url"]
     index = subprocess.run(asking, check=False, capture_output=True, text=True)
     if index.returncode == 0 and index.stdout.strip():

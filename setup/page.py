@@ -31,7 +31,7 @@ INSTALLED = UI / "node_modules" / ".installed"
 """Goes with what it stands for: npm removes the whole folder before it installs."""
 OLDEST_NODE = (20, 19)
 """What Vite 8 asks for."""
-STEP_SECONDS = 300.0
+STEP_SECONDS = 900.0
 """Without network npm would go on trying for the better part of an hour."""
 INSTALL = ["ci", "--no-audit", "--no-fund", "--loglevel", "error", "--fetch-retries", "2", "--fetch-timeout", "60000"]
 BUILD = ["run", "--silent", "build"]

@@ -32,7 +32,7 @@ WITHOUT_PAGES = {"stageTypes", "deliveries", "others", "warnings", "stages"}
 """Lists that aren't cut: as long as the plugins, an execution or a body that was sent make them (decision 35)."""
 _MOST_OF_A_PAGE = 1_000
 _MOST_BYTES = 5_000_000
-_SECONDS = 60.0
+_SECONDS = 600.0
 _PIPELINE = {
     "id": "known",
     "application": "known",

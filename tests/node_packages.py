@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-_INSTALLS_WITHIN_SECONDS = 300.0
+_INSTALLS_WITHIN_SECONDS = 900.0
 _LOCK, _MARK = "package-lock.json", "node_modules/.installed"
 
 
@@ -27,7 +27,7 @@ def install(folder: Path) -> None:
     if mark.exists() and mark.read_text() == lock.read_text():
         return
     subprocess.run(
-        [*_npm(), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error", "--fetch-retries", "2"],
+        [*_npm(), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error", "--fetch-retries", "5"],
         check=True,
         cwd=folder,
         env={**os.environ, "PATH": f"{node().parent}{os.pathsep}{os.environ['PATH']}"},

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def checkout(tmp_path: Path) -> Path:
     """The project's files as they are now, without anything that Git ignores."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, check=True, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout.split("\0")
+    names = subprocess.run(listed, check=True, cwd=ROOT, capture_output=True, text=True, timeout=600).stdout.split("\0")
     copy = tmp_path / "gennaker"
     for name in filter(None, names):
         # A file that was removed and not committed yet is still listed.

@@ -27,7 +27,8 @@ CLIENT_SETTINGS = (
 )
 USER_SETTINGS = (".npmrc", ".config/pip/pip.conf", ".pip/pip.conf", ".config/uv/uv.toml")
 CLIENT_VARIABLES = ("PIP_", "UV_", "NPM_", "NODE_EXTRA_CA_CERTS", "SSL_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-SECONDS = 600
+SECONDS = 2400
+_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +118,11 @@ def kept_tree() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         fresh = cache / f"{kept.name}.{os.getpid()}"
         bootstrap = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, f"{fresh}.tree", mirror()]
-        made = subprocess.run(bootstrap, check=False, capture_output=True, text=True, timeout=SECONDS)
+        for _ in range(_TRIES):  # a mirror may break off
+            made = subprocess.run(bootstrap, check=False, capture_output=True, text=True, timeout=SECONDS)
+            if made.returncode == 0:
+                break
+            shutil.rmtree(f"{fresh}.tree", ignore_errors=True)
         assert made.returncode == 0, made.stdout[-2000:] + made.stderr
         without_archives = ["--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*"]
         pack = ["tar", "--create", "--one-file-system", *without_archives, "--file", str(fresh)]

@@ -32,7 +32,7 @@ class Machine:
             capture_output=True,
             text=True,
             env={"PATH": str(self.folder / "bin")},
-            timeout=20,
+            timeout=600,
         )
 
 

@@ -48,7 +48,7 @@ class Page:
             capture_output=True,
             text=True,
             env={**os.environ, "PATH": path, **variables},
-            timeout=120,
+            timeout=900,
         )
 
     def asked(self) -> list[str]:
@@ -216,11 +216,11 @@ def test_make_fails_with_the_page(checkout: Path, command: str, task: str) -> No
     words = ["make", f"PYTHON={programs / 'python'}", command]
 
     failed = subprocess.run(
-        words, check=False, cwd=checkout, env=environment, capture_output=True, text=True, timeout=60
+        words, check=False, cwd=checkout, env=environment, capture_output=True, text=True, timeout=900
     )
     (programs / "python").write_text("#!/bin/sh\n")
     passed = subprocess.run(
-        words, check=False, cwd=checkout, env=environment, capture_output=True, text=True, timeout=60
+        words, check=False, cwd=checkout, env=environment, capture_output=True, text=True, timeout=900
     )
 
     assert failed.returncode != 0

@@ -34,7 +34,7 @@ def run(
     environment |= {"PYTHONPATH": str(project)} | ({"CI": "true"} if ci else {}) | variables
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments]
     return subprocess.run(
-        command, check=False, cwd=project, env=environment, capture_output=True, text=True, timeout=300
+        command, check=False, cwd=project, env=environment, capture_output=True, text=True, timeout=1200
     )
 
 
