@@ -4,6 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from tests import steady_examples
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    steady_examples.use(config)
 
 
 @pytest.fixture
