@@ -55,7 +55,7 @@ def test_git_ignores_no_source() -> None:
     names = "\n".join(named(path) for path in SOURCES)
     asked = ["git", "check-ignore", "--no-index", "--stdin"]
 
-    done = subprocess.run(asked, check=False, cwd=ROOT, input=names, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(asked, check=False, cwd=ROOT, input=names, capture_output=True, text=True, timeout=600)
 
     assert (done.returncode, done.stdout) == (1, ""), "1: none is ignored; 128: not a Git checkout"
 

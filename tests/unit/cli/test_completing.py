@@ -24,7 +24,7 @@ def test_bash_completes_commands_options_and_values(tmp_path: Path, words: tuple
     asked = '. "$0"; COMP_WORDS=(gennaker "$@"); COMP_CWORD=$#; _gennaker; printf "%s\\n" "${COMPREPLY[@]}"'
 
     done = subprocess.run(
-        ["bash", "-c", asked, str(script), *words], capture_output=True, text=True, check=True, timeout=60
+        ["bash", "-c", asked, str(script), *words], capture_output=True, text=True, check=True, timeout=600
     )
 
     assert {line.strip() for line in done.stdout.splitlines()} == offered

@@ -172,7 +172,7 @@ def test_the_verifier_is_one_file_that_needs_nothing(
     assert "2 reports, 1 approvals, 1 audit records" in capsys.readouterr().out
 
     done = subprocess.run(
-        [sys.executable, "-I", "-S", verifier, file, KEY], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-I", "-S", verifier, file, KEY], capture_output=True, text=True, check=False, timeout=600
     )
 
     assert (done.returncode, done.stderr) == (0, "")

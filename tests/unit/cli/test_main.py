@@ -25,7 +25,7 @@ def gennaker(*arguments: str, **environment: str) -> "subprocess.CompletedProces
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
 
 

@@ -264,14 +264,14 @@ def test_stopping_ends_the_server_that_holds_the_folder_and_waits_for_it(
         assert running.stop(data, everything=False) == 0
 
         DataFolder(data).close()
-        assert server.wait(10) == 0
+        assert server.wait(600) == 0
     assert "The server has stopped" in capsys.readouterr().out
 
 
 def test_an_announcement_that_a_killed_server_left_harms_no_other_process(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(6000)"])
     try:
         DataFolder(data).close()
         announced = {"pid": bystander.pid, "api": "http://127.0.0.1:1", "registry": "x"}
@@ -284,7 +284,7 @@ def test_an_announcement_that_a_killed_server_left_harms_no_other_process(
         assert "No Gennaker runs on" in capsys.readouterr().out
     finally:
         bystander.send_signal(signal.SIGKILL)
-        bystander.wait(10)
+        bystander.wait(600)
 
 
 @pytest.mark.slow

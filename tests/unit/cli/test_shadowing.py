@@ -71,7 +71,7 @@ def ended(site: Site, count: int) -> None:
     """Returns once so many executions are there and over."""
 
     async def waited() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(600):
             while True:
                 found = (await site.website.get("/applications/shop/pipelines?limit=20")).json
                 if len(found) == count and all(one["endTime"] for one in found):

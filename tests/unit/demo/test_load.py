@@ -72,7 +72,7 @@ def run(
 ) -> Lines:
     async def whole() -> str:
         log = io.StringIO()
-        async with asyncio.timeout(10), served(serve) as port:
+        async with asyncio.timeout(600), served(serve) as port:
             tally = load.Tally(log)
             await scenario(port, tally)
             tally.end()

@@ -18,7 +18,7 @@ from gennaker.demo.telling import Teller
 
 pytestmark = pytest.mark.slow
 
-WAITS_SECONDS = 30
+WAITS_SECONDS = 600
 
 
 class Said(io.StringIO):

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import sqlite3
-import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests import waiting
 
 from gennaker.interfaces.storage import StoreUnusable
 from gennaker.model.audit import AuditEntry
@@ -47,11 +47,8 @@ def test_the_head_follows_without_further_commits(tmp_path: Path) -> None:
     record(database)
     record(database)
 
-    limit = time.monotonic() + 5
-    while head(tmp_path) != 2 and time.monotonic() < limit:
-        asyncio.run(asyncio.sleep(0.05))
+    waiting.until_equal(lambda: head(tmp_path), 2)
 
-    assert head(tmp_path) == 2
     database.close()
 
 

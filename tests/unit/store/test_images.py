@@ -249,14 +249,14 @@ def server_process(folder: Path, life: int) -> Iterator[tuple[subprocess.Popen[s
         yield process, host
     finally:
         process.stdin.close()
-        process.wait(timeout=20)
+        process.wait(timeout=600)
         process.stdout.close()
 
 
 def push_over_http(host: str, number: int) -> str:
     """Pushes image number so-and-so; gives its tag. Raises httpx2.HTTPError when the server dies."""
     layer = f"layer {number} ".encode() * 20_000
-    with httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted(), timeout=10) as http:
+    with httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted(), timeout=600) as http:
         for blob in (CONFIG, layer):
             begun = http.post("/v2/shop/blobs/uploads/")
             half = http.patch(begun.headers["location"], content=blob[: len(blob) // 2])
@@ -269,7 +269,7 @@ def push_over_http(host: str, number: int) -> str:
 
 def check_all(host: str, acknowledged: list[str], folder: Path) -> None:
     """Whatever is visible is whole, and whatever was acknowledged is visible."""
-    with httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted(), timeout=10) as http:
+    with httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted(), timeout=600) as http:
         answer = http.get("/v2/shop/tags/list")
         tags = answer.json()["tags"] if answer.status_code == 200 else []
         assert set(acknowledged) <= set(tags)

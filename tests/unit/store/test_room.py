@@ -15,9 +15,9 @@ from gennaker.store.room import NEEDED_BYTES, Room
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MB."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)], check=True, timeout=10)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)], check=True, timeout=600)
     yield tmp_path
-    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True, timeout=10)
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True, timeout=600)
 
 
 @pytest.mark.root

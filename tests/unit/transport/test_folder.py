@@ -190,12 +190,12 @@ def test_a_folder_that_can_not_be_used_is_said_with_what_to_do(tmp_path: Path) -
 @pytest.mark.slow
 def test_a_disk_without_a_byte_left_is_said_with_what_to_do(tmp_path: Path) -> None:
     """Closing what couldn't be written tries to write it once more."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=True, timeout=60)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=True, timeout=600)
     try:
         subprocess.run(
-            ["dd", "if=/dev/zero", f"of={tmp_path / 'fill'}", "bs=1k"], check=False, capture_output=True, timeout=60
+            ["dd", "if=/dev/zero", f"of={tmp_path / 'fill'}", "bs=1k"], check=False, capture_output=True, timeout=600
         )
         with pytest.raises(Refused, match=r"can't be used: No space left on device.* --data"):
             DataFolder(tmp_path)
     finally:
-        subprocess.run(["umount", "--lazy", tmp_path], check=True, timeout=60)
+        subprocess.run(["umount", "--lazy", tmp_path], check=True, timeout=600)

@@ -34,7 +34,7 @@ def test_lines_go_to_standard_error_with_traces_but_without_values(is_terminal: 
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
 
     assert done.stdout == ""
@@ -78,7 +78,7 @@ warnings.warn("old", DeprecationWarning, stacklevel=1)
 @pytest.mark.slow
 def test_what_libraries_log_is_structured_too() -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", _LIBRARIES], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-W", "default", "-c", _LIBRARIES], capture_output=True, text=True, check=True, timeout=600
     )
 
     lines = [json.loads(line) for line in done.stderr.splitlines()]

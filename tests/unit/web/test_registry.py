@@ -20,7 +20,7 @@ def http(tmp_path: Path) -> Iterator[httpx2.Client]:
     """A client of Gennaker's registry."""
     with (
         own_registry(tmp_path) as host,
-        httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted()) as client,
+        httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted(), timeout=600) as client,
     ):
         yield client
 

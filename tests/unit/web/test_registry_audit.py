@@ -40,7 +40,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[h
 
         with (
             served(images_of(database), trail) as host,
-            httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted()) as http,
+            httpx2.Client(base_url=f"http://{host}", trust_env=False, verify=tls.trusted(), timeout=600) as http,
         ):
             yield http, records
 

@@ -38,7 +38,7 @@ def test_all_streams_tell_of_everything_in_order_and_end_with_the_server() -> No
             site.ports.ending.set()
             for events in (first, second):
                 with pytest.raises(StopAsyncIteration):
-                    await asyncio.wait_for(anext(events), 60)
+                    await asyncio.wait_for(anext(events), 600)
 
         assert told[0] == told[1]
         assert [event.splitlines()[0] for event in told[0]] == ["id: 1", "id: 2", "id: 3"]

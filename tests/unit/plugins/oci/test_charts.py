@@ -34,7 +34,7 @@ def test_a_chart_that_helm_has_pushed_is_read(host: str, tmp_path: Path) -> None
     (chart / "Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.2.0\n")
     environment = {"HOME": str(tmp_path), "PATH": ""}
     for words in (("package", "shop"), ("push", "--plain-http", "shop-1.2.0.tgz", f"oci://{host}/charts")):
-        subprocess.run([HELM, *words], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+        subprocess.run([HELM, *words], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=600)
 
     by_reference = asyncio.run(account(host).fetch({"reference": f"{host}/charts/shop:1.2.0"}))
     by_name = asyncio.run(account(host).fetch({"name": f"oci://{host}/charts/shop", "version": "1.2.0"}))

@@ -65,7 +65,7 @@ async def scraped(*answers: Answer, rounds: int = 1) -> tuple[SeriesStore, float
     store = SeriesStore(slot_seconds=0.4, keep_seconds=60)
     slowest = 0.0
     loop = asyncio.get_running_loop()
-    async with httpx2.AsyncClient(trust_env=False, verify=False) as client, AsyncExitStack() as servers:
+    async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=600) as client, AsyncExitStack() as servers:
         scraper = Scraper(store, client)
         addresses = [await servers.enter_async_context(instance(answer)) for answer in answers]
         scraper.targets = tuple(
@@ -110,7 +110,7 @@ def test_one_without_metrics_is_left_in_peace() -> None:
 def test_one_that_is_gone_is_no_error() -> None:
     async def main() -> SeriesStore:
         store = SeriesStore(slot_seconds=1, keep_seconds=60)
-        async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+        async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=600) as client:
             scraper = Scraper(store, client)
             scraper.targets = (Target(group="shop-v000", instance="0", address="127.0.0.1:1"),)
             await scraper.scrape(slot=0, at=AT, now=lambda: AT)
@@ -144,7 +144,7 @@ def test_the_service_finds_instances_by_their_application_and_fills_the_source()
             here = msgspec.structs.replace(group.instances[0], address=address)
             state.groups["shop-v000"] = msgspec.structs.replace(group, instances=(here,))
             start = services.clock.now()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(600):
                 while total < 12:  # noqa: ASYNC110 - the server counts and tells nobody
                     await asyncio.sleep(0.05)
             scope = MetricScope(scope="shop-v000", start=start, end=services.clock.now(), step_seconds=1)

@@ -84,7 +84,7 @@ def command(key: str, name: str = "e") -> PendingEffect:
 
 def run(check: Coroutine[Any, Any, None]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(600):
             await check
 
     asyncio.run(limited())

@@ -140,7 +140,7 @@ def test_what_docker_saves_becomes_a_layout(tmp_path: Path) -> None:
         ["skopeo", "copy", f"oci:{base.layout}:x", f"docker-archive:{saved}"],
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=600,
     )
 
     digest = external.from_docker_archive(saved, tmp_path / "layout")

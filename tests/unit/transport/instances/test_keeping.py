@@ -49,4 +49,4 @@ def test_an_engine_that_goes_away_while_keeping_ends_does_not_keep_it_going(*, b
             engine.breaks.set()
         assert keeping.cancelled()
 
-    asyncio.run(waiting.with_an_end(main(), seconds=30))
+    asyncio.run(waiting.with_an_end(main()))

@@ -48,7 +48,7 @@ class Log:
 
     async def read(self, events: AsyncIterator[str], until: str) -> str:
         found = ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(600):
             while not found.endswith(until):
                 event = await anext(events)
                 assert event.startswith("event: log\n"), event
@@ -61,7 +61,7 @@ def follow(tmp_path: Path, work: Work) -> None:
 
     async def go(site: Website) -> None:
         execution_id = (await site.post("/api/v1/run", WAIT)).json["executionId"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(600):
             await reached(site.ports.services, execution_id, "wait")
         found = await site.ports.services.executions.get(execution_id)
         assert found is not None
@@ -151,7 +151,7 @@ def test_a_log_is_followed_no_longer_than_the_server_runs(tmp_path: Path) -> Non
 
             log.site.ports.ending.set()
 
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(600):
                 assert await anext(events, "over") == "over"
 
     follow(tmp_path, work)

@@ -154,7 +154,7 @@ def run(postgres_url: str, tmp_path: Path) -> Run:
         plugins = (flow.plugin, scripted.plugin(target))
         choice = ShellChoice(lease="temporal:test", type=type_of)
         async with (
-            asyncio.timeout(60),
+            asyncio.timeout(600),
             shells.running(settings, tmp_path, plugins, probe=probe, choice=choice) as running,
         ):
             await check(Lab(running, target))

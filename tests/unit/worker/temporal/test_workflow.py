@@ -101,7 +101,7 @@ def run(temporal_server: TemporalServer) -> Run:
             workflow_failure_exception_types=[Exception],
             max_heartbeat_throttle_interval=timedelta(milliseconds=100),
         )
-        async with asyncio.timeout(60), worker:
+        async with asyncio.timeout(600), worker:
             handle = await client.start_workflow(EXECUTION, begin, id=f"{queue}/e", task_queue=queue)
             if meanwhile is not None:
                 await meanwhile(script, handle)
