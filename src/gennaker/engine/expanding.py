@@ -10,9 +10,9 @@ from gennaker.engine import templates
 from gennaker.engine.contexts import has_expressions
 from gennaker.engine.templates import Expanded
 from gennaker.expressions import template as texts
-from gennaker.expressions.root import plain
+from gennaker.expressions.root import Root, plain
 from gennaker.interfaces.definitions import Definitions
-from gennaker.model import template_references
+from gennaker.model import foreign, template_references
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.problems import Problem
 
@@ -33,14 +33,40 @@ async def expanded(
     reference = templates.reference(config)
     if isinstance(reference, Problem):
         return Expanded(config=config, problems=(reference,))
-    reference = _evaluated(reference, trigger, at)
+    seen: JsonObject = {"application": config.get("application"), "trigger": trigger}
+    reference = _evaluated(reference, seen, at)
     key = template_references.key_of(reference)
     if not key:
         return Expanded(config=config, problems=(_unsupported(reference),))
     template = (instead or {}).get(key) or await find(key, definitions)
     if template is None:
         return Expanded(config=config, problems=(await _unknown(key, definitions),))
-    return templates.expand(config, template)
+    return templates.expand(config, _with_defaults(template, config, seen, at))
+
+
+def _with_defaults(template: JsonObject, config: JsonObject, seen: JsonObject, at: datetime) -> JsonObject:
+    """The template with the expressions in its variables' defaults evaluated, as Orca does before it looks at their types.
+
+    They see the application, the trigger, and by their names the other defaults and the configuration's values.
+    """
+    declared = foreign.mappings(template.get("variables"))
+    if not any(has_expressions(one.get("defaultValue")) for one in declared):
+        return template
+    defaults: JsonObject = {str(one.get("name")): one["defaultValue"] for one in declared if "defaultValue" in one}
+    root = plain({**seen, **defaults, **foreign.mapping(config.get("variables"))})
+    variables: list[Json] = [_with_default(one, root, at, is_started=bool(seen["trigger"])) for one in declared]
+    return {**template, "variables": variables}
+
+
+def _with_default(declared: JsonObject, root: Root, at: datetime, *, is_started: bool) -> JsonObject:
+    if not has_expressions(declared.get("defaultValue")):
+        return declared
+    made = texts.evaluate({"value": declared["defaultValue"]}, root, at_ms=milliseconds(at) or 0).value
+    assert isinstance(made, dict)
+    if has_expressions(made["value"]) and not is_started:
+        # Of what type it will be isn't known before a trigger is there.
+        return {**declared, "type": "object", "defaultValue": made["value"]}
+    return {**declared, "defaultValue": made["value"]}
 
 
 async def plan(config: JsonObject, definitions: Definitions, *, at: datetime) -> Expanded:
@@ -65,10 +91,10 @@ async def find(key: str, definitions: Definitions) -> JsonObject | None:
     return found.body if found else None
 
 
-def _evaluated(reference: str, trigger: JsonObject, at: datetime) -> str:
+def _evaluated(reference: str, seen: JsonObject, at: datetime) -> str:
     if "${" not in reference:
         return reference
-    value = texts.evaluate(reference, plain({"trigger": trigger}), at_ms=milliseconds(at) or 0).value
+    value = texts.evaluate(reference, plain(seen), at_ms=milliseconds(at) or 0).value
     return str(value)
 
 

@@ -6,16 +6,17 @@ from gennaker.model import foreign, pointers
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem
 
-_WORDS = {
-    "integer": "int",
-    "long": "int",
-    "double": "float",
-    "boolean": "bool",
-    "arraylist": "list",
-    "linkedhashmap": "map",
-    "hashmap": "map",
+_CLASSES = {
+    "string": "String",
+    "bool": "Boolean",
+    "int": "Integer",
+    "long": "Long",
+    "number": "BigInteger",
+    "float": "Double",
+    "list": "ArrayList",
+    "map": "LinkedHashMap",
 }
-"""Names of Java's classes count as well as the five words."""
+"""Words for types, and Java's classes, whose names count as well."""
 
 
 def assigned(declared: Sequence[JsonObject], given: JsonObject) -> tuple[JsonObject, tuple[Problem, ...]]:
@@ -44,7 +45,7 @@ def _wrong(declared: JsonObject, name: str, value: Json) -> list[Problem]:
         message = f"Variable {name!r}: the supplied value is null but the variable is not nullable."
         return [Problem(code="template.variable_null", message=message, pointer=f"/variables/{pointers.escaped(name)}")]
     wanted = str(declared.get("type") or "object").lower()
-    if _fits(_WORDS.get(wanted, wanted), value):
+    if _fits(wanted, value):
         return []
     return [
         Problem(
@@ -58,10 +59,10 @@ def _wrong(declared: JsonObject, name: str, value: Json) -> list[Problem]:
 
 
 def _fits(wanted: str, value: Json) -> bool:
-    found = _type_of(value)
     if wanted == "int" and isinstance(value, float):
         return value.is_integer()
-    return wanted in ("object", found)
+    found = _type_of(value)
+    return wanted in ("object", found, _CLASSES[found].lower())
 
 
 def _type_of(value: Json) -> str:
@@ -69,7 +70,7 @@ def _type_of(value: Json) -> str:
         case bool():
             return "bool"
         case int():
-            return "int"
+            return "int" if -(2**31) <= value < 2**31 else "long" if -(2**63) <= value < 2**63 else "number"
         case float():
             return "float"
         case str():

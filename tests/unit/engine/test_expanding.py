@@ -75,6 +75,46 @@ def test_a_reference_to_nothing_is_said_with_what_there_is(reference: str, code:
     assert code != "template.unknown" or problem.remedy == "Templates are deliver."
 
 
+def with_default(default: Any, trigger: JsonObject, variables: JsonObject | None = None) -> Expanded:
+    """A use whose variable `seconds` has the default, beside one called `half`."""
+    declared: list[Any] = [
+        {"name": "half", "type": "int", "defaultValue": 3},
+        {"name": "seconds", "type": "int", "defaultValue": default},
+    ]
+    template: JsonObject = {**TEMPLATE, "variables": declared}
+    config = use(template={"reference": "spinnaker://deliver"}, variables=variables or {})
+    return asyncio.run(expanding.expanded(config, trigger, stored(), at=AT, instead={"deliver": template}))
+
+
+@pytest.mark.parametrize(
+    ("default", "variables", "expected"),
+    [
+        ("${ trigger.payload.n }", {}, 5),
+        ("${ half + half }", {}, 6),
+        ("${ half + half }", {"half": 4}, 8),
+        ("${ application.length() }", {}, 4),
+    ],
+)
+def test_a_default_is_evaluated_before_its_type_is_looked_at(
+    default: str, variables: JsonObject, expected: int
+) -> None:
+    found = with_default(default, {"payload": {"n": 5}}, variables)
+
+    assert (found.problems, seconds(found)) == ((), expected)
+
+
+def test_a_default_that_the_trigger_does_not_fill_is_of_the_wrong_type() -> None:
+    (problem,) = with_default("${ trigger.payload.n }", {"payload": {}}).problems
+
+    assert problem.code == "template.variable_type"
+
+
+def test_a_default_that_waits_for_a_trigger_is_no_problem_before_there_is_one() -> None:
+    found = with_default("${ trigger.payload.n }", {})
+
+    assert (found.problems, seconds(found)) == ((), "${ trigger.payload.n }")
+
+
 def test_a_template_that_is_not_stored_yet_can_stand_in() -> None:
     changed = {**TEMPLATE, "variables": [{"name": "seconds", "type": "int", "defaultValue": 99}]}
 

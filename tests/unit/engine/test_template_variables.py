@@ -47,6 +47,7 @@ def test_all_that_are_missing_are_named_at_once() -> None:
         ("object", 1),
         ("object", {"a": 1}),
         ("map", {"a": 1}),
+        ("long", 2**31),
         (None, 7),
     ],
 )
@@ -61,6 +62,8 @@ def test_values_of_the_right_type_are_taken(kind: str | None, value: Any) -> Non
         ("int", True, "bool"),
         ("int", "1", "string"),
         ("float", 1, "int"),
+        ("int", 2**31, "long"),
+        ("long", 1, "int"),
         ("bool", "true", "string"),
         ("list", {"a": 1}, "map"),
         ("string", 1, "int"),
