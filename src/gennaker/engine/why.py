@@ -144,6 +144,8 @@ class _Search:
         open_ones = [
             one for one in graph.requisites(relations, execution.stages, stage) if not one.status.satisfies_downstream
         ]
+        # One that has ended badly keeps the stage from starting whatever the others do.
+        open_ones = [one for one in open_ones if one.status.is_complete] or open_ones
         if not open_ones and stage.parent_id is not None:
             open_ones = [execution.stages[stage.parent_id]]
         if not open_ones:
@@ -166,7 +168,8 @@ class _Search:
         if started is not None:
             yield self._of_effect(known, started.effect.key, wait or _SUBMISSION, chain)
         elif isinstance(wait, ForTurn):
-            yield from self._turn(known, wait, chain)
+            for answer in self._turn(known, wait, chain):
+                yield why_waiting.expiring(answer, head.start_time_expiry)
         else:
             yield why_waiting.lost(known.execution, None, "has neither begun nor been queued", chain)
 

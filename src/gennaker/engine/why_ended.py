@@ -17,6 +17,7 @@ _SUPERSEDED = "newer queued execution"
 _EXPIRED = "start time expiry"
 _SHOWN = 3
 """Failed expressions of a stage that are named."""
+_BY_PARENT = "parent pipeline"
 _LOG_LINES = 15
 """Of what has failed."""
 _LONGEST = 200
@@ -28,7 +29,7 @@ def of_execution(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Iterato
     execution = known.execution
     head = execution.head
     if head.status is Status.CANCELED:
-        yield _canceled(facts, known, chain)
+        yield from _canceled(facts, known, chain)
     elif head.status is Status.TERMINAL:
         causes = list(_failed_leaves(execution))
         if not causes:
@@ -50,7 +51,7 @@ def of_stage(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) 
         case Status.SKIPPED:
             yield _skipped(known, stage, chain)
         case Status.CANCELED if execution.head.is_canceled:
-            yield _canceled(facts, known, chain)
+            yield from _canceled(facts, known, chain)
         case Status.SUCCEEDED:
             said, notes = f"Stage {stage.name} has succeeded.", undrained.sentences(stage.context)
             yield _answer(execution, stage, "succeeded", said, chain, notes=notes)
@@ -92,9 +93,8 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
     problem = _problem(stage)
     code, message = str(problem.get("code", "")), str(problem.get("message", ""))
     said = f"{named(execution, stage)} failed: {message or stage.status.value}"
-    child = facts.known.get(str(stage.context.get("executionId") or ""))
-    inside = any(link.execution_id == head.id for link in chain)
-    if code == "pipeline.child_failed" and child is not None and child.execution.head.status.is_complete and not inside:
+    child = _child(facts, stage, chain, head.id)
+    if child is not None and (code == "pipeline.child_failed" or stage.status is Status.CANCELED):
         link = Link(code="execution", sentence=said, execution_id=head.id, stage_id=stage.id, since=stage.end_time)
         yield from of_execution(facts, child, (*chain, link))
         return
@@ -113,6 +113,15 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
     )
 
 
+def _child(facts: Facts, stage: Stage, chain: tuple[Link, ...], execution_id: str) -> Known | None:
+    """The stage's child that has ended by itself; None where following it would come back."""
+    found = facts.known.get(str(stage.context.get("executionId") or ""))
+    if found is None or any(link.execution_id == execution_id for link in chain):
+        return None
+    child = found.execution.head
+    return found if child.status.is_complete and child.canceled_by != _BY_PARENT else None
+
+
 def _last_lines(log: str) -> str:
     return "\n".join(log.splitlines()[-_LOG_LINES:])
 
@@ -127,7 +136,7 @@ def _kind(code: str, stage: Stage) -> str:
     return "failed"
 
 
-def _canceled(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Answer:
+def _canceled(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Iterator[Answer]:
     execution = known.execution
     head = execution.head
     reason = head.cancellation_reason or ""
@@ -136,24 +145,45 @@ def _canceled(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Answer:
     if _SUPERSEDED in reason:
         newer = reason.rpartition(": ")[2]
         said = f"It waited in its pipeline's queue and the newer execution {newer} took its place."
-        return _answer(execution, None, "canceled.superseded", said, chain, about=f"execution {newer}")
-    if _EXPIRED in reason:
-        return _answer(execution, None, "canceled.expired", f"Its start time had expired: {reason}.", chain)
-    if head.canceled_by == "parent pipeline" and parent_id in facts.known:
-        other = facts.known[parent_id].execution.head
-        said = f"The execution {parent_id} of {other.name}, which had started it, was cancelled"
-        by = f" by {other.canceled_by}: {other.cancellation_reason or 'no reason given'}." if other.canceled_by else "."
-        return _answer(execution, None, "canceled.parent", said + by, chain, about=f"execution {parent_id}")
+        yield _answer(execution, None, "canceled.superseded", said, chain, about=f"execution {newer}")
+    elif _EXPIRED in reason:
+        yield _answer(execution, None, "canceled.expired", f"Its start time had expired: {reason}.", chain)
+    elif head.canceled_by == _BY_PARENT and parent_id in facts.known:
+        said = f"The execution {parent_id} of {_ended_parent(facts.known[parent_id])}"
+        yield _answer(execution, None, "canceled.parent", said, chain, about=f"execution {parent_id}")
+    elif head.is_canceled:
+        by = head.canceled_by or "someone"
+        notes = tuple(said for one in execution.in_order() for said in half_applied.sentences(one.name, one.context))
+        said = f"Cancelled by {by}: {reason or 'no reason given'}."
+        yield _answer(execution, None, "canceled", said, chain, notes=notes)
+    else:
+        yield from _canceled_parts(facts, known, chain)
+
+
+def _ended_parent(parent: Known) -> str:
+    """What became of an execution that has ended its child."""
+    head = parent.execution.head
     if not head.is_canceled:
-        stages = [one for one in execution.in_order() if one.status is Status.CANCELED]
+        what = (
+            f"has ended {head.status.value}" if head.status.is_complete else "has given up the stage that waited for it"
+        )
+        return f"{head.name}, which had started it, {what}: gennaker why {head.id}."
+    by = f" by {head.canceled_by}: {head.cancellation_reason or 'no reason given'}" if head.canceled_by else ""
+    return f"{head.name}, which had started it, was cancelled{by}."
+
+
+def _canceled_parts(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Iterator[Answer]:
+    """An execution that nobody cancelled, but stages of it, or executions that they had started."""
+    execution = known.execution
+    stages = [one for one in execution.in_order() if one.status is Status.CANCELED]
+    children = [one for one in stages if _child(facts, one, chain, execution.head.id) is not None]
+    for stage in children:
+        yield from _failed(facts, known, stage, chain)
+    if not children:
         named = ", ".join(one.name for one in stages[:3])
         said = f"What it consists of was cancelled: {named}."
         ways = _after_failure(execution, stages[0], "")[:1] if stages else ()
-        return _answer(execution, None, "canceled.stage", said, chain, ways=ways)
-    by = head.canceled_by or "someone"
-    notes = tuple(said for one in execution.in_order() for said in half_applied.sentences(one.name, one.context))
-    said = f"Cancelled by {by}: {reason or 'no reason given'}."
-    return _answer(execution, None, "canceled", said, chain, notes=notes)
+        yield _answer(execution, None, "canceled.stage", said, chain, ways=ways)
 
 
 def _skipped(known: Known, stage: Stage, chain: tuple[Link, ...]) -> Answer:

@@ -170,6 +170,14 @@ def deadlock(execution: Execution, chain: tuple[Link, ...]) -> Answer:
     )
 
 
+def expiring(answer: Answer, expiry: datetime | None) -> Answer:
+    """The answer for an execution in a queue that is cancelled when its turn comes after its `startTimeExpiry`."""
+    if expiry is None or (answer.times_out_at is not None and answer.times_out_at <= expiry):
+        return answer
+    then = "When its turn comes later than that, the execution is cancelled: its start time has expired."
+    return replace(answer, times_out_at=expiry, then=then)
+
+
 def too_late(answer: Answer) -> Answer:
     """An answer that goes on by itself: but not if its time limit, or that of whoever waits for it, comes first."""
     if answer.goes_on_at is None or answer.times_out_at is None or answer.goes_on_at < answer.times_out_at:

@@ -1,7 +1,9 @@
 """Why: more ends, found by trying them against a running server; the corpus is in test_why.py."""
 
+from datetime import timedelta
+
 import pytest
-from tests.stalls import Case, Site, running, stage
+from tests.stalls import WAIT, Case, Site, child, running, stage
 
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import SkipAsked
@@ -25,7 +27,44 @@ async def skipped_condition(site: Site) -> str:
     return found
 
 
+async def after(site: Site, seconds: int) -> None:
+    await site.services.clock.sleep_until(site.services.clock.now() + timedelta(seconds=seconds))
+
+
+async def whose_child_was_cancelled(site: Site) -> str:
+    found = await child(WAIT)(site)
+    await site.cancel(await site.child_of(found), "wrong version")
+    await after(site, 60)
+    return found
+
+
+async def cut_off_with_its_parents_stage(site: Site) -> str:
+    await site.save("c", WAIT)
+    late = stage("t", type="wait", waitTime=5)
+    found = await site.run(stage("call", type="pipeline", pipeline="c"), late, stage("bad", "t", type="fail"))
+    below = await site.child_of(found)
+    await after(site, 60)
+    return below
+
+
+async def whose_child_took_too_long(site: Site) -> str:
+    await site.save("c", WAIT)
+    found = await site.run(stage("call", type="pipeline", pipeline="c", stageTimeoutMs=5_000))
+    await after(site, 60)
+    return found
+
+
 CASES = (
+    Case(
+        name="a child that was cancelled", drive=whose_child_was_cancelled, path="execution>canceled", says="bob: wrong"
+    ),
+    Case(
+        name="a child whose parent failed elsewhere",
+        drive=cut_off_with_its_parents_stage,
+        path="canceled.parent",
+        says="has ended TERMINAL",
+    ),
+    Case(name="a child that took too long", drive=whose_child_took_too_long, path="timed-out", says="Stage call"),
     Case(name="a freeze that was skipped", drive=skipped_condition, settings=FREEZE, path="succeeded"),
     Case(
         name="a window that never opens",

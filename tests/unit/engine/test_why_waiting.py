@@ -24,7 +24,48 @@ async def depends_on_a_paused_one(site: Site) -> str:
     return await site.run(stage("a", type="dependsOnExecution", executionId=other))
 
 
+async def expires_in_its_queue(site: Site) -> str:
+    config = await site.save("p", WAIT, limitConcurrent=True)
+    await site.start(config)
+    soon = site.services.clock.now() + timedelta(minutes=5)
+    return await site.start({**config, "startTimeExpiry": int(soon.timestamp() * 1000)})
+
+
+async def circle_of_two_queues(site: Site) -> str:
+    first, second = [
+        await site.save(one, SHORT, stage("call", "a", type="pipeline", pipeline=other), limitConcurrent=True)
+        for one, other in (("p", "q"), ("q", "p"))
+    ]
+    found = await site.start(first)
+    await site.start(second)
+    await site.services.clock.sleep_until(site.services.clock.now() + timedelta(minutes=1))
+    return found
+
+
+STOPS = stage("s", type="fail", failPipeline=False)
+SHORT = stage("a", type="wait", waitTime=5)
 CASES = (
+    Case(
+        name="a turn that comes too late",
+        drive=expires_in_its_queue,
+        path="turn>time",
+        says="Its time limit comes before it would go on by itself.",
+        times_out=True,
+    ),
+    Case(
+        name="a circle through two queues",
+        drive=circle_of_two_queues,
+        path="execution>turn>execution>turn>deadlock",
+        command="gennaker cancel",
+    ),
+    Case(
+        name="a stage behind a branch that has stopped, and one that goes on",
+        drive=running(WAIT, STOPS, stage("b", "a", "s")),
+        stage="b",
+        path="requisite>failed",
+        says="Stage s failed",
+        command="gennaker restart",
+    ),
     Case(
         name="a freeze",
         drive=running(HELD),
