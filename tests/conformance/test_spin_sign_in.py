@@ -13,6 +13,7 @@ from tests.harness import Harness
 
 from gennaker.access.credentials import Token
 from gennaker.model.codec import JsonObject
+from gennaker.model.permissions import Right
 from gennaker.model.principal import Principal
 from gennaker.plugins.definitions import plugin as definitions
 from gennaker.plugins.flow import plugin as flow
@@ -105,5 +106,35 @@ def test_whoever_signs_in_by_nothing_or_by_something_wrong_gets_nothing() -> Non
         await wrong.sign_in("ada", "wrong horse")
         for spin in (Spin(site), wrong, Spin(site, {"authorization": "Bearer ya29.foreign"})):
             assert await spin.refused("GET", "/applications") == 401
+
+    run(work)
+
+
+def test_whoever_submits_a_job_may_follow_it_where_nobody_may_read_its_application() -> None:
+    """One that deletes the application, and one of projects, which names an application that nobody saves."""
+
+    async def work(site: Website) -> None:
+        ada, eve = await basic(site, "ada"), await basic(site, "eve")
+        await ada.do("shop", "Create Application: shop", {"type": "createApplication", "application": SHOP})
+        project: JsonObject = {"name": "web", "email": "ada@example.org"}
+        job: JsonObject = {"type": "upsertProject", "project": project, "user": "ada@example.org"}
+        saved = await ada.do("spinnaker", "Create Project: web", job, project="web")
+
+        gone = {"type": "deleteApplication", "application": {"name": "shop"}}
+        deleted = await ada.do("shop", "Delete Application: shop", gone)
+
+        for task in (saved, deleted):
+            assert await eve.refused("GET", f"/tasks/{task['id']}") == 403
+        narrow = Token(
+            id="",
+            name="starts",
+            holder="ada",
+            made_by="ada",
+            made_at=site.ports.services.clock.now(),
+            until=site.ports.services.clock.now() + timedelta(days=1),
+            scopes=(Right.EXECUTE,),
+        )
+        spin = Spin(site, {"x-spinnaker-token": await site.sign_in.new_token(narrow, by=OPERATOR)})
+        assert await spin.refused("GET", f"/tasks/{saved['id']}") == 403
 
     run(work)

@@ -13,6 +13,7 @@ from gennaker.interfaces import artifacts
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign, needs
 from gennaker.model.codec import JsonObject
+from gennaker.model.execution import ExecutionKind
 from gennaker.model.permissions import ADMINISTRATION, Need, Right
 from gennaker.web import absent, access_asking, access_builds, access_definitions
 from gennaker.web.access_asking import Asked, Rule
@@ -141,10 +142,22 @@ def _stored(right: Right) -> Rule:
     return access_definitions.stored("pipeline", right, "config_id")
 
 
+async def _reading_task(request: Asked, services: Services) -> tuple[Need, ...]:
+    """READ, but for whoever has submitted it: clients follow their jobs to the end, also those that delete the
+    application, and those of projects, which run under an application that nobody saves."""
+    found = await services.executions.get(str(request.path_params["task_id"]))
+    if found is None:
+        return ()
+    head, principal = found.head, request.scope["state"]["principal"]
+    may_read = principal.scopes is None or Right.READ in principal.scopes
+    is_own = head.kind is ExecutionKind.ORCHESTRATION and head.authentication.user == principal.name
+    return () if may_read and is_own else (Need(right=Right.READ, application=head.application),)
+
+
 _READS, _WRITES, _STARTS = _application(Right.READ), _application(Right.WRITE), _application(Right.EXECUTE)
 _READS_EXECUTION, _STEERS = _execution(Right.READ), _execution(Right.EXECUTE)
 _FORGETS = _execution(Right.WRITE)
-_READS_TASK, _CANCELS_TASK = _execution(Right.READ, "task_id"), _execution(Right.EXECUTE, "task_id")
+_CANCELS_TASK = _execution(Right.EXECUTE, "task_id")
 
 RULES: dict[str, Rule] = {
     "GET /": open_to_all,
@@ -303,7 +316,7 @@ RULES: dict[str, Rule] = {
     # Gate: tasks.
     "DELETE /tasks/{task_id}": _execution(Right.WRITE, "task_id"),
     "GET /tasks": signed_in,
-    "GET /tasks/{task_id}": _READS_TASK,
+    "GET /tasks/{task_id}": _reading_task,
     "POST /ops": _jobs,
     "POST /tasks": _jobs,
     "PUT /tasks/cancel": signed_in,
