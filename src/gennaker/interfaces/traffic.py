@@ -117,6 +117,11 @@ def name_of(key: str) -> str:
     return key.rpartition(":")[2]
 
 
+def account_of(key: str) -> str:
+    """The server group's account; empty where the key names none."""
+    return key.partition(":")[0] if ":" in key else ""
+
+
 def refuse_unroutable(provider: TrafficProvider, load_balancer: str, wanted: Iterable[Routes]) -> None:
     """Raises Refused where the provider can't do what these routes need."""
     needed = frozenset[Routing]().union(*(one.needs for one in wanted))

@@ -1,11 +1,11 @@
 """Releases and traffic as they are now, read for pages and terminals."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.traffic import name_of
+from gennaker.interfaces.traffic import account_of, name_of
 from gennaker.model.codec import Json
 from gennaker.model.release import Release
 
@@ -17,8 +17,12 @@ async def of_application(services: Services, application: str) -> list[Release]:
     return sorted(found, key=lambda release: release.released_at, reverse=True)
 
 
-async def traffic(services: Services) -> list[Json]:
-    """Every load balancer that a cluster of a release uses, with shares and requests under way."""
+async def traffic(services: Services, hidden: Collection[str]) -> list[Json]:
+    """Every load balancer that a cluster of a release uses, with shares and requests under way.
+
+    Without those shares whose server group is in one of the accounts `hidden`, and without the load balancers that have
+    no others.
+    """
     names: dict[str, None] = dict.fromkeys(services.settings.load_balancers)
     for document in await services.documents("releases").list():
         names.update(dict.fromkeys(msgspec.convert(document.body, Release).load_balancers))
@@ -27,6 +31,9 @@ async def traffic(services: Services) -> list[Json]:
         for name in names:
             balancer = await provider.describe(name)
             if balancer is None:
+                continue
+            seen = {key: share for key, share in balancer.shares.items() if account_of(key) not in hidden}
+            if balancer.shares and not seen:
                 continue
             flight = await provider.in_flight(name)
             shares: list[Json] = [
@@ -37,7 +44,7 @@ async def traffic(services: Services) -> list[Json]:
                     "routes": list[Json](share.routes.sayings()),
                     "inFlight": _sum(flight.get(address, 0) for address in share.addresses),
                 }
-                for key, share in balancer.shares.items()
+                for key, share in seen.items()
             ]
             found.append({"name": name, "provider": provider.name, "address": balancer.address, "shares": shares})
     return found

@@ -16,12 +16,14 @@ from tests.fakes.website import Website
 from tests.harness import ended
 from tests.unit.web.test_access import PERMISSIONS, SETTINGS, token_of, visit
 
-from gennaker.interfaces.clouds import Capacity, CloudProvider, ServerGroup
+from gennaker.interfaces.clouds import Capacity, CloudProvider, Place, ServerGroup
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.interfaces.plugins import Plugin
-from gennaker.interfaces.traffic import Share
-from gennaker.model import moniker
-from gennaker.model.codec import Json, JsonObject, encode
+from gennaker.interfaces.traffic import Share, key
+from gennaker.model import foreign, moniker
+from gennaker.model.codec import Json, JsonObject, encode, to_json
+from gennaker.model.release import Release
+from gennaker.settings import AccountSettings
 from gennaker.traffic_settings import LoadBalancerSettings
 from gennaker.web import visible
 
@@ -181,6 +183,58 @@ def test_load_balancers_that_serve_only_what_cannot_be_read_are_not_shown() -> N
 
     settings = msgspec.structs.replace(SETTINGS, load_balancers=balancers)
     visit(work, settings, Plugin(name="traffic", traffic=(lambda _: provider,)))
+
+
+def test_releases_and_traffic_name_only_accounts_that_may_be_read() -> None:
+    provider = FakeTraffic({})
+
+    async def work(site: Website) -> None:
+        documents = site.ports.services.documents("releases")
+        for number, account in enumerate(("open", "prod")):
+            found = Release(
+                id=f"rel_{number}",
+                application="shop",
+                account=account,
+                region="here",
+                cluster="shop-main",
+                cloud_provider="fake",
+                load_balancers=("shop-both", f"shop-{account}"),
+                server_group=f"shop-main-v00{number}",
+                image="x",
+                execution_id="e1",
+                released_at=site.ports.services.clock.now(),
+            )
+            await documents.put(f"shop/{found.id}", foreign.mapping(to_json(found)))
+            await provider.ensure(f"shop-{account}", "127.0.0.1:80")
+            group = key(Place(account=account, region="here"), found.server_group)
+            await provider.set_weights(f"shop-{account}", {group: Share(weight=1, addresses=())})
+        await provider.ensure("shop-both", "127.0.0.1:80")
+        groups = [
+            key(Place(account=account, region="here"), f"shop-main-v00{number}")
+            for number, account in enumerate(("open", "prod"))
+        ]
+        await provider.set_weights("shop-both", {group: Share(weight=1, addresses=()) for group in groups})
+
+        async def told(name: str) -> tuple[list[str], dict[str, list[str]]]:
+            token = await token_of(site, name)
+            releases = (await site.get("/api/v1/applications/shop/releases", token=token)).json["releases"]
+            traffic = (await site.get("/api/v1/traffic", token=token)).json["loadBalancers"]
+            return (
+                sorted(one["account"] for one in releases),
+                {one["name"]: [share["serverGroup"] for share in one["shares"]] for one in traffic},
+            )
+
+        first, second = "shop-main-v000", "shop-main-v001"
+        every = {"shop-both": [first, second], "shop-open": [first], "shop-prod": [second]}
+        assert await told("admin") == (["open", "prod"], every)
+        assert await told("reader") == (["open"], {"shop-both": [first], "shop-open": [first]})
+        wanted, writer = {"cluster": "shop-main"}, await token_of(site, "writer")
+        back = await site.post("/api/v1/applications/shop/rollback", wanted, token=writer)
+        assert back.status == 409
+        assert "(open/here: x, others that you may not read)" in back.json["detail"]
+
+    accounts = {"prod": AccountSettings(permissions={"READ": ("auditor",)})}
+    visit(work, msgspec.structs.replace(SETTINGS, accounts=accounts), Plugin(name="t", traffic=(lambda _: provider,)))
 
 
 def test_server_groups_are_those_of_the_applications_however_the_provider_tells_them() -> None:

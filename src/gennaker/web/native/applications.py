@@ -10,10 +10,11 @@ from gennaker.model import comparison, foreign, moniker
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.comparison import Side
 from gennaker.model.execution import ExecutionKind
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState, first
 from gennaker.web import delivered, paging, releases, shapes, visible
-from gennaker.web.ports import Asking, Ports
+from gennaker.web.ports import Asking, Ports, WebPorts
 
 
 class Rollback(msgspec.Struct, frozen=True):
@@ -69,8 +70,9 @@ class ApplicationsController(Controller):
         after: paging.After = "",
         limit: paging.Limit = 100,
     ) -> Response[JsonObject]:
-        """Releases, newest first."""
-        found = await releases.of_application(ports.services, application)
+        """Releases in accounts that may be read, newest first."""
+        every = await releases.of_application(ports.services, application)
+        found = await visible.accounts(ports, principal, every, lambda one: one.account)
         return paging.page(
             request,
             "releases",
@@ -115,7 +117,9 @@ class ApplicationsController(Controller):
         self, ports: Ports, principal: Asking, application: FromPath[str], data: JSONBody[Rollback]
     ) -> JsonObject:
         """Puts what the current release replaced back into traffic; ambiguous, or the first: says so and does nothing."""
-        release = _only(await releases.of_application(ports.services, application), application, data)
+        every = await releases.of_application(ports.services, application)
+        named = await visible.accounts(ports, principal, {one.account for one in every}, str)
+        release = _only(every, application, data, named)
         if release.replaced is None:
             raise Refused(first(release), status=409)
         stage: JsonObject = {
@@ -144,9 +148,16 @@ class ApplicationsController(Controller):
         after: paging.After = "",
         limit: paging.Limit = 100,
     ) -> Response[JsonObject]:
-        """Load balancers with their shares and requests under way."""
-        found = await visible.of(ports, principal, await releases.traffic(ports.services), _whose)
+        """Load balancers with their shares in accounts that may be read, and requests under way."""
+        every = await releases.traffic(ports.services, await _hidden(ports, principal))
+        found = await visible.of(ports, principal, every, _whose)
         return paging.page(request, "loadBalancers", found, key=_named, show=lambda one: one, after=after, limit=limit)
+
+
+async def _hidden(ports: WebPorts, principal: Principal) -> frozenset[str]:
+    """Accounts that may not be read; those without settings may be."""
+    names = frozenset(ports.services.settings.accounts)
+    return names - frozenset(await visible.accounts(ports, principal, names, str))
 
 
 def _side(side: Side) -> JsonObject:
@@ -175,7 +186,8 @@ def _whose(balancer: Json) -> str:
     return next((moniker.parse(foreign.text_at(one, "serverGroup")).app for one in shares), "") or ""
 
 
-def _only(found: list[Release], application: str, wanted: Rollback) -> Release:
+def _only(found: list[Release], application: str, wanted: Rollback, named: list[str]) -> Release:
+    """Raises Refused, which tells of the accounts in `named` alone."""
     current = [
         one
         for one in found
@@ -197,7 +209,9 @@ def _only(found: list[Release], application: str, wanted: Rollback) -> Release:
             ),
             status=404,
         )
-    listed = ", ".join(f"{one.account}/{one.region}: {one.shown_version}" for one in places.values())
+    shown = [one for one in places.values() if one.account in named]
+    told = [f"{one.account}/{one.region}: {one.shown_version}" for one in shown]
+    listed = ", ".join([*told, "others that you may not read"] if len(told) < len(places) else told)
     raise Refused(
         Problem(
             code="rollback.ambiguous",
