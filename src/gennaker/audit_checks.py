@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from gennaker.model.problems import Refused
+from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.oci import audit_heads as registry_heads
 from gennaker.settings import AuditSettings, Settings
 from gennaker.store import audit_heads, opening
@@ -12,6 +12,12 @@ from gennaker.store.audit_heads import Exported
 from gennaker.store.failures import StoreUnusable
 from gennaker.worker.clock import SystemIds
 
+_NO_HEADS = Problem(
+    code="audit.no_heads",
+    message="There are no exported heads that this key could check, so nothing was checked.",
+    remedy="Name them with --heads, set audit.file or audit.registry, or leave --key out.",
+)
+
 
 def verify_audit(settings: Settings, data: Path, *, heads: Path | None = None, key: str = "") -> Verdict:
     """Checks the audit chain of a store, whether a server runs on it or not. Raises Refused.
@@ -19,7 +25,9 @@ def verify_audit(settings: Settings, data: Path, *, heads: Path | None = None, k
     `heads`: exported ones (else those of the settings), signed with the public `key` (else the data folder's).
     """
     file = heads or (audit_heads.file_of(settings.audit) if settings.audit.file else None)
-    public = audit_key(settings, data, key) if file or settings.audit.registry else b""
+    public = audit_key(settings, data, key) if key or file or settings.audit.registry else b""
+    if key and not (file or settings.audit.registry):
+        raise Refused(_NO_HEADS)
     exported = audit_heads.read(file, public) if file else None
     if heads is None and settings.audit.registry:
         kept = asyncio.run(_newest_head_in_registry(settings.audit, public))

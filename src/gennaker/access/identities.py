@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gennaker.access.refusals import SEVERAL
 from gennaker.interfaces.documents import Document, Documents, VersionMismatch
 from gennaker.model.audit import AuditEntry
 from gennaker.model.codec import JsonObject, to_json
@@ -15,7 +16,7 @@ from gennaker.model.principal import ANONYMOUS, SYSTEM
 from gennaker.model.problems import Problem, Refused
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
-_RESERVED = frozenset({ANONYMOUS.name, SYSTEM.name, "operator"})
+_RESERVED = frozenset({ANONYMOUS.name, SYSTEM.name, "operator", SEVERAL})
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

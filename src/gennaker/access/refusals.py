@@ -45,7 +45,8 @@ _LONGEST_ESCAPE = 6
 """Bytes that JSON makes of one character."""
 _PERSON = "person:"
 _SIX = 6
-_SEVERAL = "several"
+SEVERAL = "several"
+"""Who is named where many senders are counted together; nobody is called so."""
 
 
 class _Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,9 +133,9 @@ class Refusals:
 
     def _counting(self, entry: AuditEntry, sender: str, now: datetime) -> _Window:
         """The window of a sender who has nothing left to spend, or of all such senders together."""
-        key = _Key(sender=sender, action=entry.action, code="", actor=_SEVERAL, subject=_SEVERAL)
+        key = _Key(sender=sender, action=entry.action, code="", actor=SEVERAL, subject=SEVERAL)
         if key not in self._together and len(self._together) >= _MOST_COUNTED_APART:
-            key = msgspec.structs.replace(key, sender=_SEVERAL)
+            key = msgspec.structs.replace(key, sender=SEVERAL)
         window = self._together.get(key)
         if window is None:
             details: JsonObject = {"why": "Too many different refusals to record each.", "sender": key.sender}

@@ -50,7 +50,14 @@ differing.add_to(app)
 
 
 _NO_SERVER = ("server.not_running", "server.unreachable", "server.no_token", "server.unreadable")
-_WRONG_USAGE = ("validate.nothing", "evidence.nothing", "eval.nothing", "import.nothing", "context.two")
+_WRONG_USAGE = (
+    "validate.nothing",
+    "evidence.nothing",
+    "eval.nothing",
+    "import.nothing",
+    "context.two",
+    "flag.unreadable",
+)
 _Output = Annotated[Form, Parameter(help="How it is printed.")]
 _Detach = Annotated[bool, Parameter(help="Print the execution's id, and don't wait for its end.", negative="")]
 _Json = Annotated[bool, Parameter(help="The same as --output json.", negative="")]
@@ -445,9 +452,11 @@ def _check_demo_packages() -> None:
 
 
 def _read(file: Path) -> str:
+    from gennaker.cli import documents
+
     try:
-        return file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        return documents.content(file).decode()
+    except UnicodeDecodeError as error:
         raise Refused(
             Problem(code="file.unreadable", message=f"{file} can't be read: {error}.", remedy="Name a readable file.")
         ) from error

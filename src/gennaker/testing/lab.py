@@ -68,7 +68,8 @@ def load(file: Path) -> JsonObject:
     try:
         found = plain_yaml.read(file.read_bytes())
     except (OSError, plain_yaml.NotPlain) as error:
-        raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {error}.")) from error
+        said = error.strerror if isinstance(error, OSError) else error
+        raise Refused(Problem(code="file.unreadable", message=f"{file} can't be read: {said}.")) from error
     if not isinstance(found, dict) or not ("stages" in found or "job" in found):
         raise Refused(
             Problem(code="file.not_pipeline", message=f"{file} holds no pipeline.", remedy="It needs `stages`.")

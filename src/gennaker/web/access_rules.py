@@ -143,8 +143,11 @@ def _stored(right: Right) -> Rule:
 
 
 async def _reading_task(request: Asked, services: Services) -> tuple[Need, ...]:
-    """READ, but for whoever has submitted it: clients follow their jobs to the end, also those that delete the
-    application, and those of projects, which run under an application that nobody saves."""
+    """READ, but for whoever has submitted it.
+
+    Clients follow their jobs to the end: those that delete the application, too, and those of projects, which name an
+    application that nobody saves.
+    """
     found = await services.executions.get(str(request.path_params["task_id"]))
     if found is None:
         return ()

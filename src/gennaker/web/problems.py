@@ -100,16 +100,18 @@ def _of_body(error: HTTPException) -> Problem | None:
 def _of_fields(request: Request[Any, Any, Any], error: HTTPException) -> list[Problem]:
     """What the framework found in parameters and body, one problem a field."""
     listed = error.extra if isinstance(error, ValidationException) and isinstance(error.extra, list) else []
-    return [
-        Problem(
-            code="request.invalid",
-            message=f"{_named(found)}: {found.get('message', '')}",
-            remedy=_remedy(request, found),
-            pointer=_pointer(found),
-        )
-        for found in listed
-        if isinstance(found, dict)
-    ]
+    return [_of_field(request, found) for found in listed if isinstance(found, dict)]
+
+
+def _of_field(request: Request[Any, Any, Any], found: dict[str, Any]) -> Problem:
+    if found.get("message") == repr(_WHOLE_BODY):
+        return Problem(code="request.invalid", message="The request has no body.", remedy="Send JSON.")
+    return Problem(
+        code="request.invalid",
+        message=f"{_named(found)}: {found.get('message', '')}",
+        remedy=_remedy(request, found),
+        pointer=_pointer(found),
+    )
 
 
 def _remedy(request: Request[Any, Any, Any], found: dict[str, Any]) -> str:

@@ -59,6 +59,11 @@ def test_a_pipeline_is_read_from_json_or_yaml(tmp_path: Path) -> None:
     assert Lab().run(file).statuses() == {"w": "SUCCEEDED"}
 
 
+def test_a_file_that_is_not_there_is_said_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"none\.yaml can't be read: No such file or directory\.$"):
+        lab.load(tmp_path / "none.yaml")
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", ":"])
 def test_what_is_no_pipeline_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "p.yaml"

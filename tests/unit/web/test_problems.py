@@ -130,6 +130,15 @@ def test_a_body_that_is_no_json_is_said_with_line_and_column() -> None:
     visit(work)
 
 
+def test_a_body_that_is_missing_is_said_to_be_missing() -> None:
+    async def work(site: Website) -> None:
+        for path in ("/tasks", "/api/v1/people"):
+            [problem] = (await site.call("POST", path, raw=b"")).json["problems"]
+            assert problem == {"code": "request.invalid", "message": "The request has no body.", "remedy": "Send JSON."}
+
+    visit(work)
+
+
 def test_a_body_that_is_no_object_is_wrong_as_a_whole() -> None:
     async def work(site: Website) -> None:
         [problem] = (await site.call("POST", "/api/v1/people", raw=b"[]")).json["problems"]

@@ -23,7 +23,7 @@ def test_an_administrator_adds_changes_and_disables_people() -> None:
         added = await site.post("/api/v1/people", eve)
         assert (added.status, added.json["roles"]) == (201, ["dev"])
         assert (await site.post("/api/v1/people", eve)).status == 409
-        for name in ("operator", "anonymous", "a b", "../x", ""):
+        for name in ("operator", "anonymous", "several", "a b", "../x", ""):
             assert (await site.post("/api/v1/people", {**eve, "name": name})).json["code"] == "identity.name"
         assert await status(site, basic("eve", PASSWORD)) == 200
         changed = await site.call("PATCH", "/api/v1/people/eve", json={"roles": ["ops"]})
