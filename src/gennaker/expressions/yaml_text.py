@@ -4,21 +4,27 @@ import base64
 import re
 from collections.abc import Hashable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from gennaker.expressions.conversions import java_text
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.values import Array, Byte, Date, Group, Value
-from gennaker.model import codec
-from gennaker.model.plain_yaml import BoundedMerges, NotPlain, bound_numbers
+from gennaker.model import codec, plain_yaml
+from gennaker.model.plain_yaml import NotPlain
 
 MAX_NODES = 200_000
 """Values after aliases are expanded: a few aliases of aliases could stand for billions."""
 MAX_DEPTH = 100
 MAX_CHARACTERS = 250_000
-"""A second of reading."""
+"""Half a second of reading by LibYAML."""
+MAX_UNUSUAL = 125_000
+"""Characters of a text that PyYAML has to read: a second of reading."""
+_SHORT = 10_000
+"""So many characters PyYAML reads fast enough."""
+_UNUSUAL = re.compile(r"[\x00-\x09\x0b-\x1f!\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+"""Where LibYAML and SnakeYAML differ: tabs, control characters, a lone `!`."""
 
 
 def read(text: str) -> Value:
@@ -33,9 +39,16 @@ def read_all(text: str) -> list[Value]:
     """All documents of a text. Raises FUNCTION_FAILED."""
     if len(text) > MAX_CHARACTERS:
         raise _failed(f"The YAML is longer than {MAX_CHARACTERS:,} characters.")
-    reader = _Reader()
+    if len(text) > _SHORT and _UNUSUAL.search(text) is None:
+        try:
+            plain_yaml.refuse_depth(text)
+            return _loaded(text, _FastLoader)
+        except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError, OverflowError):
+            pass  # SnakeYAML may read it all the same; what is wrong with it PyYAML says, too
+    if len(text) > MAX_UNUSUAL:
+        raise _failed(f"YAML of more than {MAX_UNUSUAL:,} characters may have no tabs, tags or mistakes.")
     try:
-        return [reader.value(document, 0) for document in yaml.load_all(text, Loader=_Loader)]
+        return _loaded(text, _Loader)
     except yaml.YAMLError as cause:
         raise _failed(f"The text isn't plain YAML: {' '.join(str(cause).split())[:200]}.") from cause
     # PyYAML lets what is wrong with a date, a number or a tag through as it came.
@@ -43,30 +56,29 @@ def read_all(text: str) -> list[Value]:
         raise _failed(f"The YAML can't be read: {str(cause)[:200]}.") from cause
 
 
+def _loaded(text: str, loader: type[yaml.SafeLoader]) -> list[Value]:
+    reader = _Reader()
+    return [reader.value(document, 0) for document in yaml.load_all(text, Loader=loader)]
+
+
 def _failed(message: str) -> ExpressionError:
     return ExpressionError(Kind.FUNCTION_FAILED, message)
 
 
-class _Loader(BoundedMerges, yaml.SafeLoader):
-    """PyYAML's safe loader with SnakeYAML's ways: tabs in plain text, anchors given twice, the order of merged keys."""
+class _JavaMaps(plain_yaml.BoundedMerges):
+    """Maps as SnakeYAML makes them: the order of merged keys and of those given twice, 1 beside true."""
 
     most_merged = MAX_NODES
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """As in PyYAML, which refuses an anchor that was given before."""
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs say nothing
-        if not isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors:
-            del self.anchors[event.anchor]
-        return super().compose_node(parent, index)
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  # PyYAML's
         """As in PyYAML, but 1, 1.0 and true, which are one key to Python, stay three: those beside 1 as text."""
-        made = super().construct_mapping(node, deep)
+        loader = cast("yaml.SafeLoader", super())  # what it is mixed into
+        made = loader.construct_mapping(node, deep)
         if len(made) == len(node.value):
             return made
         parted: dict[Hashable, Any] = {}
         for key_node, value_node in node.value:
-            key, value = (self.construct_object(each, deep=True) for each in (key_node, value_node))
+            key, value = (loader.construct_object(each, deep=True) for each in (key_node, value_node))
             parted[java_text(key) if isinstance(key, bool | float) else key] = value
         return parted
 
@@ -91,6 +103,17 @@ class _Loader(BoundedMerges, yaml.SafeLoader):
                     found.setdefault(_identity(entry[0]), entry)
         node.value = list(found.values())
 
+
+class _Loader(_JavaMaps, yaml.SafeLoader):
+    """PyYAML's safe loader, which also takes anchors given twice, and tabs in plain text."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """As in PyYAML, which refuses an anchor that was given before."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs say nothing
+        if not isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors:
+            del self.anchors[event.anchor]
+        return super().compose_node(parent, index)
+
     def scan_plain_spaces(self, indent: int, start_mark: object) -> list[str]:
         length = 0
         while self.peek(length) in " \t":
@@ -104,6 +127,10 @@ class _Loader(BoundedMerges, yaml.SafeLoader):
         return [blanks]
 
 
+class _FastLoader(_JavaMaps, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # whichever there is
+    """LibYAML's, for texts that it reads as SnakeYAML does."""
+
+
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -113,11 +140,12 @@ def _identity(key: yaml.Node) -> object:
 
 
 # Numbers such as 1e3 and -.5 are text to PyYAML and numbers to SnakeYAML; a lone = is text to it.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\.[0-9_]+([eE][-+]?[0-9]+)?$"), list("-+."))
-bound_numbers(_Loader)
+_REAL = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+_FRACTION = re.compile(r"[-+]?\.[0-9_]+([eE][-+]?[0-9]+)?$"), list("-+.")
+for _each in (_Loader, _FastLoader):
+    for _pattern, _first in (_REAL, _FRACTION):
+        _each.add_implicit_resolver("tag:yaml.org,2002:float", _pattern, _first)
+    plain_yaml.bound_numbers(_each)
 
 
 def _scalar(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
@@ -158,11 +186,12 @@ def _pairs(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> Iterator[object]
     made.extend(list(pair) for pair in found)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", _scalar)
-_Loader.add_constructor("tag:yaml.org,2002:bool", _bool)
-_Loader.add_constructor("tag:yaml.org,2002:binary", _binary)
-_Loader.add_constructor("tag:yaml.org,2002:pairs", _pairs)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
+for _each in (_Loader, _FastLoader):
+    _each.add_constructor("tag:yaml.org,2002:value", _scalar)
+    _each.add_constructor("tag:yaml.org,2002:bool", _bool)
+    _each.add_constructor("tag:yaml.org,2002:binary", _binary)
+    _each.add_constructor("tag:yaml.org,2002:pairs", _pairs)
+    _each.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
 
 
 class _Reader:

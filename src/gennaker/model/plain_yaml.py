@@ -164,7 +164,7 @@ def _flat(found: list[Json]) -> list[Json]:
 
 
 def _loaded(text: str, loader: type[yaml.SafeLoader]) -> list[Json]:
-    _refuse_depth(text)
+    refuse_depth(text)
     loaded = list(yaml.load_all(text, Loader=loader))
     _refuse_size(loaded)
     return [as_json(one) for one in loaded]
@@ -191,8 +191,11 @@ def _key(key: object) -> str:
     return written(key) if isinstance(key, str | int | float | None) else str(as_json(key))
 
 
-def _refuse_depth(text: str) -> None:
-    """Looks at the events only where the text could be deep at all: each level takes a bracket, or half a column."""
+def refuse_depth(text: str) -> None:
+    """Raises NotPlain where a text is nested so deeply that LibYAML could harm the process.
+
+    Looks at the events only where the text could be deep at all: each level takes a bracket, or half a column.
+    """
     longest = max(map(len, text.splitlines()), default=0)
     if 2 * longest + text.count("[") + text.count("{") <= _SURELY_FLAT:
         return

@@ -4,7 +4,7 @@ import pytest
 
 from gennaker.expressions.failures import ExpressionError, Kind
 from gennaker.expressions.values import Date, Value
-from gennaker.expressions.yaml_text import MAX_CHARACTERS, read, read_all
+from gennaker.expressions.yaml_text import MAX_CHARACTERS, MAX_UNUSUAL, read, read_all
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,38 @@ def test_what_is_not_plain_data_of_bounded_size_is_refused(text: str) -> None:
         read(text)
 
     assert caught.value.kind is Kind.FUNCTION_FAILED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 010\nb: on\nc: 2024-13-01\nd: [-.5, 1e3, =, ~]",
+        "b: 1\n<<: {c: 2, b: 3}\na: 4",
+        "x: &x {a: 1}\ny: {<<: *x, b: 2}",
+        "1: a\nyes: b\n1.0: c",
+        "a: 1\nb: 2\na: 3",
+        "a: &k 1\nb: &k 2\nc: *k",
+        "a: on\t\nb: 1",
+        "- !!bool maybe\n- !!pairs [a: 1]\n- !!binary aGk=",
+        "a: |\n  x\n   y\nb: >-\n  folded\n  text",
+        """a: "\\u00e9\\x41\\n"\nb: 'it''s'""",
+        "1\n---\na: 2",
+    ],
+)
+def test_a_long_text_is_read_as_a_short_one(text: str) -> None:
+    long = "# a line that only makes it longer\n" * 400 + text
+
+    assert [str(each) for each in read_all(long)] == [str(each) for each in read_all(text)]
+
+
+@pytest.mark.parametrize("levels", [150, 60_000])
+def test_a_long_text_that_is_nested_too_deeply_is_refused(levels: int) -> None:
+    with pytest.raises(ExpressionError):
+        read("[" * levels + " " * 10_000 + "]" * levels)
+
+
+def test_a_text_with_tabs_may_not_be_as_long_as_others() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        read("a: b\tc\n" + "#" * MAX_UNUSUAL)
+
+    assert "tabs" in caught.value.message
