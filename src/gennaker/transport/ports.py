@@ -4,8 +4,12 @@ Free ones are taken from below the range out of which the kernel gives outgoing 
 be in use by a client's connection at the very moment at which its server wants to bind again.
 """
 
+import errno
+import os
 import resource
 import socket
+import sys
+import threading
 import zlib
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -15,6 +19,11 @@ from gennaker.model.problems import Problem, Refused
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST = 16384
 _USUAL_END = 32768
+_CLAIMS = 64
+"""More than are chosen between choosing one and listening there."""
+_claimed: dict[int, int] = {}
+"""Descriptors of the sockets that claim ports, oldest first. Of the process, as the ports are: whoever chooses in it knows them."""
+_claiming = threading.Lock()
 _FILES = 8192
 """More than anybody needs, and few enough for programs that look at each number below their limit."""
 
@@ -24,15 +33,37 @@ class NoFreePort(Exception):
 
 
 def free(key: str, taken: AbstractSet[int] = frozenset()) -> int:
-    """A port that nobody listens on and that isn't in `taken`; the search starts at a place that the key decides."""
+    """A port that nobody listens on and that isn't in `taken`; the search starts at a place that the key decides.
+
+    Another Gennaker on this machine that chooses before anybody listens there chooses another.
+    """
     end = _end()
     count = end - _FIRST
     start = zlib.crc32(key.encode()) % count
     for step in range(count):
         port = _FIRST + (start + step) % count
-        if port not in taken and is_free("127.0.0.1", port):
+        if port not in taken and is_free("127.0.0.1", port) and _claim(port):
             return port
     raise NoFreePort(f"All ports from {_FIRST} to {end - 1} are in use.")
+
+
+def _claim(port: int) -> bool:
+    """Whether no other process has just chosen it; it is this one's until it has chosen many others, or ends.
+
+    A name that the kernel gives once, among those of Linux' that are no files; elsewhere nobody is kept off.
+    """
+    with _claiming:
+        if port in _claimed or sys.platform != "linux":
+            return True
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                claim.bind(f"\0gennaker/port-{port}")
+            except OSError as error:
+                return error.errno != errno.EADDRINUSE
+            _claimed[port] = claim.detach()
+        if len(_claimed) > _CLAIMS:
+            os.close(_claimed.pop(next(iter(_claimed))))
+        return True
 
 
 def is_free(host: str, port: int) -> bool:

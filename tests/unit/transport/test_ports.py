@@ -4,7 +4,9 @@ import resource
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
 from gennaker.model.problems import Refused
@@ -29,6 +31,31 @@ def test_ports_that_are_taken_or_in_use_are_passed_over() -> None:
         assert not ports.is_free("127.0.0.1", first)
         assert ports.free("another key") != first
         assert ports.free("another key", {second}) not in {first, second}
+
+
+def test_two_processes_that_choose_before_anybody_listens_choose_different_ones(tmp_path: Path) -> None:
+    key = str(tmp_path)
+    chooses = "import sys; from gennaker.transport import ports; print(ports.free(sys.argv[1]), flush=True); input()"
+    command = [sys.executable, "-c", chooses, key]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        theirs = int(other.stdout.readline())
+
+        ours = ports.free(key)
+        other.stdin.write("\n")
+
+    assert ours != theirs
+    assert ports.free(key, {ours}) == theirs, "it has ended"
+
+
+def test_of_many_ports_only_the_newest_are_kept_from_others() -> None:
+    before = psutil.Process().num_fds()
+
+    for number in range(300):
+        ports.free(f"key {number}")
+
+    assert psutil.Process().num_fds() - before <= 64
 
 
 def test_of_two_that_want_a_port_the_later_is_refused_at_once() -> None:
