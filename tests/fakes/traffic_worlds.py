@@ -211,7 +211,7 @@ class CaddyWorld(RealWorld):
         return CaddyProvider(documents=self._store("caddy.load-balancers"), program=self._program(), configured={})
 
     async def kill(self) -> None:
-        await self._program().kill(timedelta(seconds=5))
+        await self._program().kill(timedelta(minutes=5))
 
     def _program(self) -> CaddyProgram:
         return CaddyProgram(self._folder / "caddy", self._store("caddy.program"), CaddySettings())
