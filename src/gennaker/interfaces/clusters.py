@@ -3,6 +3,8 @@
 Read by `deploy` and its children, and by the canary stage for the clusters of its two sides.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from gennaker.interfaces.clouds import Capacity
@@ -16,13 +18,15 @@ from gennaker.model.lengths import Duration
 Places = str | tuple[str, ...] | dict[str, Json]
 """One, several, or those that are the keys of a map."""
 
+_Instances = Annotated[int, msgspec.Meta(ge=0)]
+
 
 class CapacitySpec(msgspec.Struct, frozen=True, kw_only=True):
     """How many instances; what is absent follows from the others."""
 
-    min: int | None = None
-    max: int | None = None
-    desired: int | None = None
+    min: _Instances | None = None
+    max: _Instances | None = None
+    desired: _Instances | None = None
 
     def filled(self) -> Capacity:
         """All three, in order."""

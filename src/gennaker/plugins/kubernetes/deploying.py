@@ -88,8 +88,11 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     bound: tuple[Artifact, ...] = ()
 
 
-def expanded(documents: Sequence[Json]) -> list[JsonObject]:
-    """The manifests of a stage: lists are opened, what is empty is left out. Raises Refused for what isn't an object."""
+def expanded(documents: Sequence[Json], at: str = "/manifests") -> list[JsonObject]:
+    """The manifests of a stage: lists are opened, what is empty is left out. Raises Refused for what isn't an object.
+
+    `at`: where they stand, as a JSON pointer.
+    """
     found: list[JsonObject] = []
     for place, one in enumerate(documents):
         if one is None:
@@ -100,11 +103,11 @@ def expanded(documents: Sequence[Json]) -> list[JsonObject]:
                     code="manifest.not_an_object",
                     message=f"A manifest must be an object, not {foreign.described(one)}.",
                     remedy="Write each manifest as a map with apiVersion, kind and metadata.",
-                    pointer=f"/manifests/{place}",
+                    pointer=f"{at}/{place}",
                 )
             )
         if one.get("kind") == "List":
-            found.extend(expanded(foreign.items(one.get("items"))))
+            found.extend(expanded(foreign.items(one.get("items")), f"{at}/{place}/items"))
         else:
             found.append(one)
     return found
@@ -248,7 +251,7 @@ def _behind(manifest: JsonObject, around: _Around) -> JsonObject:
                 Problem(
                     code="traffic.no_load_balancer",
                     message=f"The load balancer {where.full_name} of {manifests.full_name(manifest)} doesn't exist in "
-                    f"namespace {where.namespace!r}.",
+                    + (f"namespace {where.namespace!r}." if where.namespace else "the account's own namespace."),
                     remedy="Deploy it before, or in the same stage.",
                 )
             )

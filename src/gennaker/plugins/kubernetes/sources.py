@@ -14,6 +14,14 @@ from gennaker.model.artifact import Artifact
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.problems import Problem, Refused
 
+_TEXT = Problem(
+    code="manifest.text",
+    message="`manifests` is a text, and must be a list of manifests.",
+    remedy="Write each manifest as a map; an expression makes a list of YAML with #readAllYaml(…).",
+    pointer="/manifests",
+)
+"""Without what it says: that may be a Secret."""
+
 
 async def documents(context: StageContext) -> list[Json]:
     """The stage's manifests as they are written. Raises Refused, artifacts.ArtifactUnavailable."""
@@ -22,6 +30,8 @@ async def documents(context: StageContext) -> list[Json]:
         given = own.get("manifests")
         if isinstance(given, dict):
             return [given]
+        if isinstance(given, str) and given.strip():
+            raise Refused(_TEXT)
         return _flat(foreign.items(given)) or ([own["manifest"]] if own.get("manifest") else [])
     artifact = _named(context, foreign.text_at(own, "manifestArtifactId"), own.get("manifestArtifact"))
     if own.get("manifestArtifactAccount"):  # wins over the artifact's own, as in Orca

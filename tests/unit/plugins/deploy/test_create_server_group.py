@@ -301,6 +301,7 @@ def test_two_clusters_are_deployed_side_by_side_and_one_failure_takes_both_back(
         ({"routes": {"mirrorPercent": "much"}}, "mirrorPercent"),
         ({"gracePeriod": "a week"}, "must be a duration"),
         ({"capacity": {"desired": "many"}}, "capacity"),
+        ({"capacity": {"desired": -2}}, "capacity.desired` of stage Deploy must be a whole number from 0"),
         ({"account": ""}, "account missing"),
         ({"account": "local/eu"}, "local/eu"),
         ({"region": "eu/west"}, "eu/west"),

@@ -126,6 +126,12 @@ def test_everything_that_is_wrong_is_said_before_anything_is_sent() -> None:
         ({"account": "nobody"}, "no Kubernetes account 'nobody'"),
         ({"manifests": []}, "no manifest"),
         ({"manifests": ["text"]}, "must be an object"),
+        ({"manifests": "kind: ConfigMap"}, "`manifests` is a text, and must be a list"),
+        ({"manifests": [{"kind": "List", "items": [config_map(), 5]}]}, "the number 5. (at /manifests/0/items/1)"),
+        (
+            {"manifests": [workload()], "trafficManagement": {"enabled": True, "options": OPTIONS}},
+            "service lb of deployment web doesn't exist in the account's own namespace",
+        ),
         ({"requiredArtifactIds": ["missing"]}, "No artifact is bound"),
         ({"trafficManagement": {"enabled": True, "options": {"strategy": "canary"}}}, "no strategy 'canary'"),
         ({"manifests": [{"apiVersion": "nope/v1", "kind": "Nope", "metadata": {"name": "x"}}]}, "has no kind Nope"),
