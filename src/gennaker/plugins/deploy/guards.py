@@ -24,7 +24,7 @@ async def check(context: StageContext, going: Iterable[ServerGroup]) -> None:
     parent = context.execution.stages.get(context.stage.parent_id or "")
     if parent is not None and parent.type == _CLEANUP:
         return
-    by_cluster: dict[tuple[Location, str], set[str]] = {}
+    by_cluster: dict[tuple[Location, str], list[ServerGroup]] = {}
     for one in going:
         application = one.moniker.app or server_groups.application_of(one.name)
         place = Location(
@@ -33,10 +33,11 @@ async def check(context: StageContext, going: Iterable[ServerGroup]) -> None:
             region=one.place.region,
             cloud_provider=one.cloud_provider,
         )
-        by_cluster.setdefault((place, server_groups.cluster_of(one)), set()).add(one.name)
-    for (location, cluster), names in by_cluster.items():
-        if not await _is_guarded(context, location, cluster):
+        by_cluster.setdefault((place, server_groups.cluster_of(one)), []).append(one)
+    for (location, cluster), of_cluster in by_cluster.items():
+        if not await _is_guarded(context, location, of_cluster[0]):
             continue
+        names = {one.name for one in of_cluster}
         groups = await server_groups.of_cluster(context.services, location, cluster)
         leaving = [one for one in groups if one.name in names]
         gone, left = _up(leaving), _up(one for one in groups if one.name not in names)
@@ -55,11 +56,13 @@ def _up(groups: Iterable[ServerGroup]) -> int:
     return sum(one.health is Health.UP and not group.is_disabled for group in groups for one in group.instances)
 
 
-async def _is_guarded(context: StageContext, location: Location, cluster: str) -> bool:
+async def _is_guarded(context: StageContext, location: Location, group: ServerGroup) -> bool:
+    """By stack and detail of a server group's moniker: on Kubernetes a cluster needn't be named by them."""
     found = await context.services.definitions.get("application", location.application.lower())
     rules = foreign.mappings(found.body.get("trafficGuards")) if found else []
-    named = moniker.parse(cluster)
-    return any(_matches(rule, location, named.stack or "", named.detail or "") for rule in rules)
+    named = moniker.parse(server_groups.cluster_of(group))
+    stack, detail = group.moniker.stack or named.stack or "", group.moniker.detail or named.detail or ""
+    return any(_matches(rule, location, stack, detail) for rule in rules)
 
 
 def _matches(rule: JsonObject, location: Location, stack: str, detail: str) -> bool:

@@ -1,6 +1,7 @@
 """Traffic guards: what would leave a guarded cluster without traffic is refused before anything is done."""
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.rollouts import NEW, NEWER, OLD, FakePlace, deploy, stage
 from tests.harness import problem_of
 
@@ -68,6 +69,16 @@ def test_a_rule_for_something_else_guards_nothing(rule: JsonObject) -> None:
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert not place.cloud.groups
+
+
+def test_a_rule_is_about_the_stack_of_the_server_groups_moniker() -> None:
+    place = guarded({**RULE, "stack": "eu"})
+    group = place.group("shop-prod-v000")
+    place.cloud.groups[group.name] = replace(group, moniker=replace(group.moniker, stack="eu"))
+
+    execution = place.run(stage("destroyServerGroup", serverGroupName="shop-prod-v000"))
+
+    assert "shop-prod in local/local has a traffic guard" in problem_of(execution)
 
 
 def test_what_takes_no_traffic_may_go_and_so_may_one_of_two() -> None:
