@@ -72,6 +72,8 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         """Names of objects that finalizers hold."""
         self.invalid: dict[str, str] = {}
         """What is wrong with objects of these names."""
+        self.absent: set[str] = set()
+        """Namespaces that aren't there until somebody makes them."""
         self.forbidden: dict[str, str] = {}
         """What is answered with 403, by method and plural."""
         self.behaviour: Callable[[KubernetesApi, str, Object], None] | None = None
@@ -167,6 +169,10 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
             return self._log(name, query)
         if not name and request.method == "GET":
             return httpx2.Response(200, json=self._page(version, plural, namespace, query))
+        if plural == "namespaces" and request.method != "GET" and "dryRun" not in query:
+            self.absent.discard(name)
+        if namespace in self.absent and request.method != "GET":
+            raise Refusal(404, "NotFound", f'namespaces "{namespace}" not found')
         media = request.headers.get("content-type", "")
         answer = self._changed_by(request.method, (plural, namespace, name), query, json.loads(body or b"null"), media)
         return httpx2.Response(201 if request.method == "POST" else 200, json=answer)

@@ -55,7 +55,7 @@ def http(request: Request[Any, Any, Any], error: HTTPException) -> "Response[Jso
     """The answer where the framework has refused: unknown route, wrong method, unreadable body."""
     detail = error.detail or _TITLES.get(error.status_code, "Refused")
     problems = _of_fields(request, error) or [
-        _of_body(error) or Problem(code=f"http.{error.status_code}", message=detail)
+        _of_body(error) or _of_size(request, error) or Problem(code=f"http.{error.status_code}", message=detail)
     ]
     answered = answer(request, error.status_code, problems)
     answered.headers.update(error.headers or {})
@@ -95,6 +95,18 @@ def _of_body(error: HTTPException) -> Problem | None:
         return None
     message = f"The body is not JSON: {error.__cause__}."
     return Problem(code="request.not_json", message=message, remedy="Send JSON.")
+
+
+def _of_size(request: Request[Any, Any, Any], error: HTTPException) -> Problem | None:
+    if error.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return None
+    limit = request.app.request_max_body_size
+    return Problem(
+        code=f"http.{error.status_code}",
+        message=f"The body has more than {limit:,} bytes, and no request may." if limit else _TITLES[error.status_code],
+        remedy="Leave out of it what is large: manifests can be artifacts, which stages read where they lie. "
+        "The setting is server.webhook-body-limit-bytes.",
+    )
 
 
 def _of_fields(request: Request[Any, Any, Any], error: HTTPException) -> list[Problem]:

@@ -78,6 +78,15 @@ def test_what_can_not_be_answered_is_said_as_a_problem(method: str, path: str, s
     visit(work)
 
 
+def test_a_body_that_is_too_large_is_told_the_limit() -> None:
+    async def work(site: Website) -> None:
+        answer = await site.call("POST", "/pipelines", json={"name": "x" * 200_000})
+        assert_problem(answer, 413, "http.413", is_gates=True)
+        assert "more than 100,000 bytes" in answer.json["message"]
+
+    visit(work)
+
+
 def test_wrong_parameters_are_named_each_in_plain_words() -> None:
     async def work(site: Website) -> None:
         answer = await site.call("GET", "/api/v1/executions?limit=0&status=ODD")

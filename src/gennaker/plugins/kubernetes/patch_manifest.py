@@ -1,5 +1,7 @@
 """Patch Manifest: changes a part of an object, by a strategic merge, a JSON merge or JSON operations."""
 
+import msgspec
+
 from gennaker.interfaces import produced
 from gennaker.interfaces.stages import StageType, TaskContext
 from gennaker.model import foreign
@@ -39,13 +41,25 @@ async def patch(context: TaskContext) -> TaskResult:
     """Patches, with artifacts substituted unless it is a list of operations."""
     objects = asking.objects(context)
     change, bound = await _change(context, objects)
-    made = await change.make(objects)
+    try:
+        made = await change.make(objects)
+    except Refused as refused:
+        raise _explained(refused, change) from refused
     outputs: JsonObject = {
         "outputs.manifests": [confidential.without_secrets(made)],
         stability.NAMES: stability.names_by_namespace([made]),
         "outputs.boundArtifacts": to_json(bound),
     }
     return Done(context=outputs, outputs=outputs)
+
+
+def _explained(refused: Refused, change: Change) -> Refused:
+    """Of operations the API server says only that there was "an error in our request"."""
+    problem = refused.problems[0]
+    if change.merge != "json" or problem.code != "kubernetes.invalid" or problem.remedy:
+        return refused
+    remedy = "One of the operations' paths may not be in the object as it is now, or a `test` among them has failed."
+    return Refused(msgspec.structs.replace(problem, remedy=remedy), status=refused.status)
 
 
 async def _changes(context: TaskContext, objects: Objects) -> list[Change]:

@@ -4,6 +4,7 @@ The API server validates, admits and counts as it would in earnest (dry run). Wh
 manifest: objects in a namespace, or of a kind, that comes with the same request.
 """
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -19,6 +20,7 @@ from gennaker.plugins.kubernetes.objects import Objects
 _AT_A_TIME = 8
 _APPLIED = frozenset({Way.APPLY, Way.SERVER_SIDE, Way.SERVER_SIDE_FORCED})
 _NOT_FOUND = 404
+_NO_NAMESPACE = re.compile(r'namespaces "([^"]+)" not found')
 _NO_DRY_RUN = "dry run"
 """What the API server says where an admission webhook can't be tried."""
 
@@ -34,8 +36,13 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
 
 async def rehearse(objects: Objects, ready: Sequence[Ready]) -> Rehearsal:
     """Tries them all. Raises ApiFailure."""
-    brings_kinds = any(kinds.of(one.manifest).name == "customResourceDefinition" for one in ready)
-    tries = [partial(_tried, objects, one, brings_kinds=brings_kinds) for one in ready]
+    brings = _Brought(
+        kinds=any(kinds.of(one.manifest).name == "customResourceDefinition" for one in ready),
+        namespaces=frozenset(
+            manifests.name(one.manifest) for one in ready if kinds.of(one.manifest).name == "namespace"
+        ),
+    )
+    tries = [partial(_tried, objects, one, brings) for one in ready]
     found = await asking.several(tries, at_a_time=_AT_A_TIME)
     return Rehearsal(
         problems=tuple(
@@ -47,7 +54,23 @@ async def rehearse(objects: Objects, ready: Sequence[Ready]) -> Rehearsal:
     )
 
 
-async def _tried(objects: Objects, one: Ready, *, brings_kinds: bool) -> Problem | JsonObject | None:
+class _Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes with the request."""
+
+    kinds: bool
+    """It may be any: a definition is asked for none of what it defines."""
+    namespaces: frozenset[str]
+
+    def may_mend(self, refused: Refused) -> bool:
+        """Whether the API server wouldn't say it once all before is applied."""
+        problem = refused.problems[0]
+        if problem.code == "kubernetes.unknown_kind":
+            return self.kinds
+        missing = _NO_NAMESPACE.search(problem.message)
+        return refused.status == _NOT_FOUND and (missing is None or missing[1] in self.namespaces)
+
+
+async def _tried(objects: Objects, one: Ready, brings: _Brought) -> Problem | JsonObject | None:
     if one.way not in _APPLIED or manifests.has_generated_name(one.manifest):
         return None
     try:
@@ -55,8 +78,9 @@ async def _tried(objects: Objects, one: Ready, *, brings_kinds: bool) -> Problem
         after = await objects.apply(one.manifest, is_forced=one.way is not Way.SERVER_SIDE, is_dry=True)
     except Refused as refused:
         problem = refused.problems[0]
-        is_unknown = problem.code == "kubernetes.unknown_kind" and brings_kinds
-        if refused.status == _NOT_FOUND or is_unknown or _NO_DRY_RUN in problem.message.lower():
+        if brings.may_mend(refused) or _NO_DRY_RUN in problem.message.lower():
             return None
+        if _NO_NAMESPACE.search(problem.message):
+            return msgspec.structs.replace(problem, remedy="Correct it, or deploy the Namespace in the same stage.")
         return problem
     return differences.between(live, after)

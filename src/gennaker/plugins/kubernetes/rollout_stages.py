@@ -99,9 +99,10 @@ def _chosen(own: JsonObject, numbers: list[int]) -> int:
         if number in numbers:
             return number
         raise Refused(_no_revision(f"There is no revision {number}.", numbers))
-    place = len(numbers) - _number(1 if back in (None, "") else back, "numRevisionsBack") - 1
+    steps = _number(1 if back in (None, "") else back, "numRevisionsBack")
+    place = len(numbers) - steps - 1
     if place < 0:
-        raise Refused(_no_revision(f"There are not so many revisions: {len(numbers)}.", numbers))
+        raise Refused(_no_revision(f"There are too few revisions to go back {steps}.", numbers))
     return numbers[place]
 
 

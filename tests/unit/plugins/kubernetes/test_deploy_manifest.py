@@ -120,6 +120,23 @@ def test_everything_that_is_wrong_is_said_before_anything_is_sent() -> None:
     assert cluster.api.objects == {}
 
 
+@pytest.mark.parametrize("comes_along", [False, True])
+def test_a_namespace_that_is_not_there_must_come_along(*, comes_along: bool) -> None:
+    cluster = Cluster()
+    cluster.api.absent = {"fresh"}
+    inside = {**config_map("b"), "metadata": {"name": "b", "namespace": "fresh"}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}}
+
+    execution = cluster.deploy(config_map("a"), inside, *([namespace] if comes_along else []))
+
+    made = (cluster.api.names("configmaps"), cluster.api.names("configmaps", "fresh"))
+    if comes_along:
+        assert made == (["a-v000"], ["b-v000"]), problem_of(execution)
+    else:
+        assert 'namespaces "fresh" not found' in problem_of(execution)
+        assert made == ([], []), "nothing is half-applied"
+
+
 @pytest.mark.parametrize(
     ("keys", "piece"),
     [

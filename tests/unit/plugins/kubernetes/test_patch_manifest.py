@@ -61,6 +61,13 @@ def test_other_patches_do_what_they_say(cluster: Cluster, merge: str, body: Any)
         ({"patchBody": {"a": 1}, "options": {"mergeStrategy": "json"}}, "A patch by json can't be an object"),
         ({}, "A patch by strategic can't be null"),
         (
+            {
+                "patchBody": [{"op": "replace", "path": "/nothing/x", "value": 1}],
+                "options": {"mergeStrategy": "json"},
+            },
+            "paths may not be in the object as it is now",
+        ),
+        (
             {"patchBody": {"spec": {}}, "requiredArtifacts": [{"type": "docker/image", "name": "x"}]},
             "could not be bound",
         ),

@@ -56,7 +56,7 @@ def test_a_rollout_goes_back_to_the_revision_that_is_meant(
     ("keys", "piece"),
     [
         ({"revision": 9}, "no revision 9"),
-        ({"numRevisionsBack": 4}, "not so many revisions: 4"),
+        ({"numRevisionsBack": 4}, "too few revisions to go back 4. There are: 1, 2, 3, 4"),
         ({"revision": "x"}, "no number"),
     ],
 )
