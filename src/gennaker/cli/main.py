@@ -37,6 +37,7 @@ from gennaker.model.problems import Problem, Refused
 app = App(
     name="gennaker", help="Continuous delivery with Spinnaker's model, in one process.", result_action="return_value"
 )
+app.default_parameter = Parameter(show_default=terminal.shown_default)
 _config = App(name="config", help="Settings.")
 _canary = App(name="canary", help="Canary analysis.")
 app.command(_config)

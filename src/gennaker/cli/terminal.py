@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 import yaml
 from rich.cells import cell_len
@@ -35,6 +35,13 @@ _ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
 """The controls that JSON allows in a text as they are."""
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def shown_default(value: object) -> str | None:
+    """What help says of a default; None for one that means that nothing was given."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    return None if value is False or value in (None, "", (), []) else str(value)
 
 
 def plain(text: str) -> str:

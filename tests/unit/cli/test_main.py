@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from inspect import signature
@@ -91,6 +92,12 @@ def test_what_goes_wrong_is_a_sentence_and_a_status(
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_help_says_only_defaults_that_say_something() -> None:
+    listed = gennaker("list", "executions", "--help").stdout
+
+    assert re.findall(r"\[default: [^]]*\]", listed) == ["[default: 20]", "[default: table]"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "nonsense", "3"])

@@ -40,8 +40,9 @@ class GateSearchController(Controller):
     ) -> list[JsonObject]:
         """One set of results; types that nothing is of give none."""
         size = min(size, amounts.RESULTS)
-        kinds = _kinds(types or [])
-        wanted = [one for one in _TYPES if not types or one in types]
+        named = [one for several in types or () for one in several.split(",") if one]
+        kinds = _kinds(named)
+        wanted = [one for one in _TYPES if not named or one in named]
         found = [
             one
             for one in await _results(ports, principal, wanted)

@@ -85,6 +85,25 @@ def test_a_search_asks_for_so_many_kinds_at_most() -> None:
         answer = await site.get(f"/search?q=shop{named}")
         assert (answer.status, answer.json["code"]) == (400, "search.too_many_types")
         assert "at most 20" in answer.json["message"]
+        together = ",".join(f"kind{number}" for number in range(21))
+        assert (await site.get(f"/search?q=shop&type={together}")).status == 400
 
     cluster = Cluster()
     visit(work, harness=cluster.harness)
+
+
+def test_several_types_can_be_named_at_once_with_commas() -> None:
+    async def work(site: Website) -> None:
+        save = site.ports.services.definitions.save
+        await save("application", "shop", {"name": "shop"}, author="test")
+        await save("project", "p1", {"name": "shopping"}, author="test")
+
+        async def found(types: str) -> list[str]:
+            [answer] = (await site.get(f"/search?q=shop&type={types}")).json
+            return [one["type"] for one in answer["results"]]
+
+        assert await found("applications,projects") == ["applications", "projects"]
+        assert await found("projects,") == ["projects"]
+        assert await found("") == ["applications", "projects"]
+
+    visit(work, harness=Cluster().harness)
