@@ -46,7 +46,6 @@ from gennaker.plugins.kubernetes.objects import Objects
 from gennaker.plugins.kubernetes.replacing import Binding
 
 _AT_A_TIME = 8
-_OPTIONAL = "optionalArtifacts"
 
 
 class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
@@ -99,14 +98,12 @@ async def resolve(context: TaskContext) -> TaskResult:
     if problems:
         well_formed = {place: one for place, one in enumerate(placed) if place not in wrong}
         raise Refused(_together([*problems, *await _refused(context, objects, well_formed)]))
-    # `requiredArtifacts` in the context is what was written: a restart reads it, and binds anew.
+    # Not in the context: `requiredArtifacts` is what was written there, and binds anew in a restart; and what others have sent
+    # along would be evaluated there with all that the stage sees.
     told = sources.told(context)
     shown: JsonObject = {"manifests": [confidential.without_secrets(one) for one in given]}
-    kept = {key: value for key, value in told.items() if key == _OPTIONAL}
     fetched = shown if context.stage.context.get("source") == "artifact" else {}
-    return Done(
-        context={"resolvedManifests": [*placed], **kept, **fetched}, outputs={} if _is_quiet(context) else shown | told
-    )
+    return Done(context={"resolvedManifests": [*placed], **fetched}, outputs={} if _is_quiet(context) else shown | told)
 
 
 async def _refused(context: TaskContext, objects: Objects, given: Mapping[int, JsonObject]) -> Sequence[Problem]:
@@ -331,7 +328,7 @@ stage = stability.waiting_for_it(
         plans_without_io=False,
         restart_clears=(
             "resolvedManifests",
-            _OPTIONAL,
+            "optionalArtifacts",
             "manifestDifferences",
             cut_off.APPLIED,
             cut_off.UNANSWERED,

@@ -192,19 +192,21 @@ def test_the_artifacts_that_it_must_and_may_bind_are_put_out_without_what_they_h
     cluster = Cluster()
     image = {"type": "docker/image", "name": "acme/web", "reference": "acme/web:7"}
     baked = {"type": "embedded/base64", "name": "shop", "reference": "YTogMQ=="}
+    sent = {"type": "docker/image", "name": "acme/other", "reference": "${ account }"}
 
     execution = cluster.run(
         "deployManifest",
         manifests=[workload()],
         requiredArtifacts=[{"artifact": image}],
-        trigger={"artifacts": [image, baked]},
+        trigger={"artifacts": [image, baked, sent]},
     )
 
     stage = first(execution)
     assert stage.outputs["requiredArtifacts"] == [image]
     held = {"type": "embedded/base64", "name": "shop"}
-    assert stage.outputs["optionalArtifacts"] == stage.context["optionalArtifacts"] == [image, held]
+    assert stage.outputs["optionalArtifacts"] == [image, held, sent], "what others have sent stays text"
     assert stage.context["requiredArtifacts"] == [{"artifact": image}]
+    assert "optionalArtifacts" not in stage.context
 
 
 def test_blue_green_takes_the_version_before_out_of_traffic() -> None:
