@@ -40,7 +40,7 @@ _NOT_NOW = frozenset({429, 503})
 _UNKNOWN = frozenset({500, 504})
 """Something may have been done: its storage didn't answer in time. Once more does no harm, but for what is made without a name."""
 _COMMAND_SECONDS = 120.0
-_FETCHED_SECONDS, _TRIES = 600.0, 3
+_FETCHED_SECONDS, _TRIES, _PAUSE_SECONDS = 600.0, 3, 5.0
 _BUILD_SECONDS = 3600.0
 """Of one core, at low priority beside all the tests."""
 
@@ -138,18 +138,20 @@ def _build_one(kept: Path, name: str, package: str) -> None:
 
 
 def fetching(*words: str, folder: Path, environment: Mapping[str, str] | None = None) -> bytes:
-    """What a command of Go's that may fetch modules prints. Raises CalledProcessError; TimeoutExpired when no try comes to its end.
+    """What a command of Go's that may fetch modules prints. Raises CalledProcessError or TimeoutExpired when no try succeeds.
 
-    Go waits for ever for a server that has taken its request and doesn't answer; what has come until then it keeps.
+    Go waits for ever for a server that has taken its request and doesn't answer, and gives up at one that breaks off; what has
+    come until then it keeps.
     """
     for left in reversed(range(_TRIES)):
         try:
             done = subprocess.run(
                 ["go", *words], cwd=folder, env=environment, check=True, capture_output=True, timeout=_FETCHED_SECONDS
             )
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
             if not left:
                 raise
+            time.sleep(_PAUSE_SECONDS)
         else:
             return done.stdout
     raise AssertionError("the last try returns or raises")

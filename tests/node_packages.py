@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 _INSTALLS_WITHIN_SECONDS = 900.0
+_TRIES = 3
 _LOCK, _MARK = "package-lock.json", "node_modules/.installed"
 
 
@@ -26,13 +27,16 @@ def install(folder: Path) -> None:
     lock, mark = folder / _LOCK, folder / _MARK
     if mark.exists() and mark.read_text() == lock.read_text():
         return
-    subprocess.run(
-        [*_npm(), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error", "--fetch-retries", "5"],
-        check=True,
-        cwd=folder,
-        env={**os.environ, "PATH": f"{node().parent}{os.pathsep}{os.environ['PATH']}"},
-        timeout=_INSTALLS_WITHIN_SECONDS,
-    )
+    for left in reversed(range(_TRIES)):
+        done = subprocess.run(
+            [*_npm(), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"],
+            check=not left,
+            cwd=folder,
+            env={**os.environ, "PATH": f"{node().parent}{os.pathsep}{os.environ['PATH']}"},
+            timeout=_INSTALLS_WITHIN_SECONDS,
+        )
+        if done.returncode == 0:  # else a registry may have broken off
+            break
     mark.write_text(lock.read_text())
 
 
