@@ -117,15 +117,20 @@ async def _refusal(ports: WebPorts, principal: Principal, found: Execution) -> P
 
 
 async def accounts(
-    ports: WebPorts, principal: Principal, items: Iterable[Item], name: Callable[[Item], str]
+    ports: WebPorts,
+    principal: Principal,
+    items: Iterable[Item],
+    name: Callable[[Item], str],
+    *,
+    right: Right = Right.READ,
 ) -> list[Item]:
-    """Those whose account may be read."""
+    """Those whose account may be read, or on which somebody has another right."""
     authoriser = ports.services.authoriser
     listed = list(items)
     refused = {
         account
         for account in {name(one) for one in listed}
-        if await authoriser.refusal(principal, Need(right=Right.READ, account=account))
+        if await authoriser.refusal(principal, Need(right=right, account=account))
     }
     return [one for one in listed if name(one) not in refused]
 

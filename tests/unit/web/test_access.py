@@ -18,6 +18,7 @@ from gennaker.model.permissions import Right
 from gennaker.model.principal import Principal
 from gennaker.plugins.definitions.plugin import plugin as definition_jobs
 from gennaker.plugins.flow.plugin import plugin as flow
+from gennaker.plugins.local.plugin import plugin as local
 from gennaker.settings import AccountSettings, Settings, SignInSettings
 from gennaker.web import access_rules, heads
 
@@ -304,6 +305,14 @@ def test_jobs_ask_for_the_application_that_they_change_not_for_the_one_they_name
         assert (await site.post("/tasks", wanted, token=token)).status == 200
 
     visit(work)
+
+
+def test_people_are_told_the_accounts_that_they_may_change() -> None:
+    async def work(site: Website) -> None:
+        told = [(await site.get("/auth/user", token=await token_of(site, one))).json for one in ("reader", "writer")]
+        assert [one["allowedAccounts"] for one in told] == [[], ["local"]]
+
+    visit(work, msgspec.structs.replace(SETTINGS, accounts={"local": SETTINGS.accounts["prod"]}), local)
 
 
 def test_who_saves_a_trigger_must_have_all_roles_of_whom_it_runs_as() -> None:

@@ -6,6 +6,8 @@ from litestar import Controller, Request, delete, get, post, put
 from litestar.params import FromPath, FromQuery
 
 from gennaker.model.codec import Json, JsonObject
+from gennaker.model.permissions import Right
+from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.settings import AccountSettings
 from gennaker.web import visible
@@ -48,6 +50,16 @@ class GateAccountsController(Controller):
     async def remove(self, principal: Asking, request: Request[Any, Any, Any], name: FromPath[str]) -> None:
         """Accounts stand in the settings."""
         raise unavailable.refusal(request)
+
+
+async def writable(ports: WebPorts, principal: Principal) -> list[str]:
+    """Names of those in which somebody may change something, as Fiat tells them; no cluster is asked for what it has."""
+    services = ports.services
+    names = {*services.registries}.union(*(one.accounts for one in services.manifests.values()))
+    for provider in services.clouds.values():
+        if provider.name not in services.manifests:
+            names.update(place.account for place in await provider.places())
+    return await visible.accounts(ports, principal, sorted(names), str, right=Right.WRITE)
 
 
 async def _accounts(ports: WebPorts) -> list[JsonObject]:

@@ -13,6 +13,7 @@ from gennaker.model.permissions import ADMINISTRATION
 from gennaker.model.principal import ANONYMOUS, Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.web import signing_in, visible
+from gennaker.web.gate import accounts
 from gennaker.web.ports import Asking, Ports, WebPorts
 from gennaker.web.sign_in import GUARD, Guard
 
@@ -113,13 +114,14 @@ async def _user(ports: WebPorts, principal: Principal) -> JsonObject:
         ports.sign_in.settings.required and await ports.services.authoriser.refusal(principal, ADMINISTRATION) is None
     )
     roles: list[Json] = [*sorted(principal.roles)]
+    allowed: list[Json] = [*await accounts.writable(ports, principal)]
     return {
         "username": principal.name,
         "email": principal.name,
         "firstName": None,
         "lastName": None,
         "roles": roles,
-        "allowedAccounts": [],
+        "allowedAccounts": allowed,
         "authorities": [{"authority": role} for role in roles],
         "enabled": True,
         "accountNonExpired": True,

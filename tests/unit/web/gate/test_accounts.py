@@ -34,3 +34,15 @@ def test_an_account_of_manifests_says_from_what_editors_choose_also_while_it_doe
         assert kinds["replicaSet"] == "serverGroups"
         assert kinds["configMap"] == "configs"
         assert kinds["Widget.acme.io"] == "serverGroups"
+
+
+def test_who_asks_is_told_of_the_accounts_also_while_one_doesnt_answer() -> None:
+    cluster, told = Cluster(), []
+
+    async def work(site: Website) -> None:
+        cluster.api.is_down = True
+        told.append((await site.get("/auth/user")).json["allowedAccounts"])
+
+    visit(work, harness=cluster.harness)
+
+    assert ACCOUNT in told[0]
