@@ -20,13 +20,17 @@ class CommitJob(Job[None]):
         self.fence = fence
 
     def keys(self) -> set[str]:
-        """Names of the rows that it changes."""
+        """Keys of the rows that it changes, of whichever table: two that only seem to be the same make a commit wait, no more."""
         rows = self.rows
-        found = {f"execution:{execution.id}" for execution in rows.executions}
-        found.update(f"submission:{one.submission_key}" for one in rows.executions if one.submission_key)
-        found.update(f"queue:{key}" for key, _, _ in rows.queues)
-        found.update(f"effect:{row[0]}" for row in rows.outbox)
-        found.update(f"effect:{row[0]}" for row in rows.dropped)
+        found: set[str] = set()
+        for execution in rows.executions:
+            found.add(execution.id)
+            if execution.submission_key:
+                found.add(execution.submission_key)
+        for key, _, _ in rows.queues:
+            found.add(key)
+        for row in (*rows.effects, *rows.handed_over, *rows.dropped):
+            found.add(str(row[0]))
         return found
 
 

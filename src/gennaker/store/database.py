@@ -9,7 +9,7 @@ before anything else; whatever is wrong with it is one `StoreUnusable` and leave
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ class Writing(Protocol):
         """Returns when the change is durable."""
         ...
 
-    async def make_durable(self, job: Job[Result]) -> Result:
+    def make_durable(self, job: Job[Result]) -> Awaitable[Result]:
         """As `write`, for a job that the batches know."""
         ...
 
@@ -95,9 +95,9 @@ class Database:
         except (sqlite3.Error, sqlalchemy.exc.DBAPIError, OSError) as error:
             raise failures.translated(error, path) from error
 
-    async def commit(self, rows: CommitRows) -> None:
+    def commit(self, rows: CommitRows) -> Awaitable[None]:
         """Writes a commit together with those that wait. Raises Conflict."""
-        await self._writer.make_durable(CommitJob(rows))
+        return self._writer.make_durable(CommitJob(rows))
 
     async def write(self, change: Callable[[Connection], Result]) -> Result:
         """Runs the change in the writer's transaction and returns when it is durable (writer.py says the rules)."""

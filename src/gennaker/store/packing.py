@@ -48,7 +48,7 @@ class Packer:
         if not packing.looked_into:
             return
         keys = packing.keys()
-        looked_into = [(keys[place], packing.records[place], packing.packed[place]) for place in packing.looked_into]
+        looked_into = [(keys[place], packing.records[place], packing.apart[place]) for place in packing.looked_into]
         self._large.remember((record, packed) for _, record, packed in looked_into)
         for key, _, packed in looked_into:
             if key and (packed.references or len(packed.body) > LARGE_BYTES):
@@ -67,9 +67,14 @@ class Packing:
         self.records: list[msgspec.Struct] = []
         self.outlined: set[str] = set()
         """Executions whose outline is written, too; its record comes behind the head's."""
-        self.packed: list[Packed] = []
+        self.bodies: list[str] = []
+        """JSON of each record."""
+        self.references: list[str | None] = []
+        """Of each record to its large values (values.py)."""
         self.looked_into: list[int] = []
         """Places of the records that are large, or were when last written."""
+        self.apart: dict[int, Packed] = {}
+        """These records by their places."""
         self._commit = commit
         for change in commit.executions:
             self.records.append(outlines.moving(change.head))
@@ -77,13 +82,16 @@ class Packing:
                 self.records.append(outlines.outline(change.head))
                 self.outlined.add(change.head.id)
             self.records.extend(change.stages)
-            self.records.extend([recorded.event for recorded in change.events])
-        self.records.extend([pending.effect for pending in commit.effects])
-        self.records.extend([pending.effect for pending in commit.handed_over])
+            for recorded in change.events:
+                self.records.append(recorded.event)
+        for pending in commit.effects:
+            self.records.append(pending.effect)
+        for pending in commit.handed_over:
+            self.records.append(pending.effect)
 
     def blobs(self) -> list[tuple[str, bytes]]:
         """Large values by their digests."""
-        return [item for place in self.looked_into for item in self.packed[place].blobs.items()]
+        return [item for place in self.looked_into for item in self.apart[place].blobs.items()] if self.apart else []
 
     def keys(self) -> list[str]:
         """For each record what tells it when it is written again; empty: it is written once."""
@@ -111,14 +119,15 @@ class Packing:
             for place in large:
                 split[place] = b""  # not decoded: it may be one of many megabytes
             lines = b"\n".join(split)
-        bodies = lines.decode().split("\n")
-        bodies.pop()  # what follows the last line's end
-        self.packed = [Packed(body=body) for body in bodies]
+        self.bodies = lines.decode().split("\n")
+        self.bodies.pop()  # what follows the last line's end
+        self.references = [None] * len(self.bodies)
         return large
 
     def pack(self, places: list[int], large: Large, budget: float = math.inf) -> None:
         """The thorough way, for these: in a thread, or with a budget for each record. Raises TooMuch."""
         beside: dict[int, tuple[object, str]] = {}
         for place in places:
-            self.packed[place] = large.pack(self.records[place], budget, beside)
+            packed = self.apart[place] = large.pack(self.records[place], budget, beside)
+            self.bodies[place], self.references[place] = packed.body, packed.references
         self.looked_into = places

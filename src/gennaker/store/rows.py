@@ -1,6 +1,6 @@
 """Rows of a commit: plain values in the order of the statements' columns, whichever database they are for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -10,9 +10,10 @@ from gennaker.model.effect import PendingEffect
 from gennaker.model.execution import ExecutionKind, Head
 from gennaker.store import chain
 from gennaker.store.packing import Packing
-from gennaker.store.values import Packed
 
 Row = tuple[object, ...]
+Packed = tuple[str, str | None]
+"""Body and blobs: the last two values of most rows."""
 HUGE_BYTES = 1_000_000
 """Values above it go to the database piece by piece."""
 
@@ -79,38 +80,34 @@ class CommitRows(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 def of(commit: Commit, packing: Packing, engine_version: str) -> CommitRows:
     """Everything that can be done before the writer's turn is done."""
-    packed = iter(packing.packed)
+    packed = zip(packing.bodies, packing.references, strict=True)
     return CommitRows(
         blobs=packing.blobs(),
         executions=[_execution(change, packed, packing.outlined, engine_version) for change in commit.executions],
         queues=[(queue.key, queue.version, codec.encode(queue).decode()) for queue in commit.queues],
-        dropped=[(key,) for key in commit.dropped_effects],
-        effects=[_effect_row(pending, next(packed)) for pending in commit.effects],
-        handed_over=[_effect_row(pending, next(packed)) for pending in commit.handed_over],
+        dropped=[*zip(commit.dropped_effects)],
+        effects=_effects(commit.effects, packed),
+        handed_over=_effects(commit.handed_over, packed),
         audit=chain.encoded_entries(commit.audit),
     )
 
 
 def _execution(
-    change: ExecutionChange, packed: Iterable[Packed], outlined: set[str], engine_version: str
+    change: ExecutionChange, packed: Iterator[Packed], outlined: set[str], engine_version: str
 ) -> ExecutionRows:
-    following = iter(packed)
     head = change.head
-    moving = next(following)
     return ExecutionRows(
         id=head.id,
         expected=change.expected_version,
         submission_key=change.submission_key or None,
-        head=(head.version, head.status.value, moving.body, moving.references),
-        outline=_outline(head, next(following)) if head.id in outlined else None,
+        head=(head.version, head.status.value, *next(packed)),
+        outline=_outline(head, next(packed)) if head.id in outlined else None,
         is_complete=head.status.is_complete,
-        stages=[
-            (head.id, stage.id, one.body, one.references) for stage, one in zip(change.stages, following, strict=False)
-        ],
+        stages=[(head.id, stage.id, body, blobs) for stage, (body, blobs) in zip(change.stages, packed, strict=False)],
         removed=[(head.id, stage_id) for stage_id in change.removed_stages],
         events=[
-            (head.id, recorded.number, engine_version, recorded.ignored, one.body, one.references)
-            for recorded, one in zip(change.events, following, strict=False)
+            (head.id, recorded.number, engine_version, recorded.ignored, body, blobs)
+            for recorded, (body, blobs) in zip(change.events, packed, strict=False)
         ],
     )
 
@@ -126,7 +123,7 @@ def _outline(head: Head, packed: Packed) -> OutlineRows:
             correlation_id if isinstance(correlation_id, str) else None,
             codec.microseconds(head.build_time),
         ),
-        row=(head.id, packed.body, packed.references),
+        row=(head.id, *packed),
         trigger=_trigger(head) if head.kind is ExecutionKind.PIPELINE else None,
     )
 
@@ -142,6 +139,9 @@ def _trigger(head: Head) -> Row:
     )
 
 
-def _effect_row(pending: PendingEffect, packed: Packed) -> tuple[object, ...]:
-    due = None if pending.due is None else codec.microseconds(pending.due)
-    return (pending.effect.key, pending.execution_id, due, pending.tries, packed.body, packed.references)
+def _effects(pending: Sequence[PendingEffect], packed: Iterator[Packed]) -> list[Row]:
+    rows: list[Row] = []
+    for one, (body, blobs) in zip(pending, packed, strict=False):
+        due = None if one.due is None else codec.microseconds(one.due)
+        rows.append((one.effect.key, one.execution_id, due, one.tries, body, blobs))
+    return rows

@@ -85,12 +85,12 @@ class Writer:
         """
         return await self.make_durable(Job(change))
 
-    async def make_durable(self, job: Job[Result]) -> Result:
-        """As `write`, for a job that the database's batches know."""
+    def make_durable(self, job: Job[Result]) -> "asyncio.Future[Result]":
+        """As `write`, for a job that the database's batches know. No coroutine of its own: each costs every commit."""
         if self._is_closed:
             raise RuntimeError("the store is closed")
         self._jobs.put(job)  # type: ignore[arg-type] # a queue of jobs of all kinds; each keeps its own result type
-        return await job.future
+        return job.future
 
     def close(self) -> None:
         """Finishes what was handed over and ends the thread. The connection is the caller's again."""

@@ -26,10 +26,10 @@ def change(**contexts: str) -> Commit:
 def test_only_what_is_large_is_looked_into() -> None:
     packing = packed(Packer(), change(a="small", b=LARGE, c="small"))
 
-    assert [len(packing.packed[place].body) > len(LARGE) for place in range(5)] == [False] * 5
+    assert [len(packing.bodies[place]) > len(LARGE) for place in range(5)] == [False] * 5
     assert packing.looked_into == [3]
     assert len(packing.blobs()) == 1
-    assert all(isinstance(decode_json(one.body), dict) for one in packing.packed)
+    assert all(isinstance(decode_json(one), dict) for one in packing.bodies)
 
 
 def test_what_was_large_is_looked_into_at_once_until_it_no_longer_is() -> None:
@@ -42,7 +42,7 @@ def test_what_was_large_is_looked_into_at_once_until_it_no_longer_is() -> None:
 
     assert shrunk.looked_into == [3]
     assert again.looked_into == []
-    assert [one.body for one in shrunk.packed] == [one.body for one in again.packed]
+    assert shrunk.bodies == again.bodies
 
 
 def test_bytes_count_not_characters() -> None:

@@ -8,7 +8,7 @@ server's own configuration says.
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -94,9 +94,9 @@ class PostgresDatabase:
         except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
             raise failures.translated(error, place) from error
 
-    async def commit(self, rows: CommitRows, fence: int) -> None:
+    def commit(self, rows: CommitRows, fence: int) -> Awaitable[None]:
         """Writes a commit together with those that wait. Raises Conflict."""
-        await self._commits.make_durable(CommitJob(rows, fence))
+        return self._commits.make_durable(CommitJob(rows, fence))
 
     async def _count_changes(self) -> int:
         return await self._commits.make_durable(ChangesJob())
