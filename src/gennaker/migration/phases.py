@@ -72,6 +72,11 @@ class Phases:
         found = await self.of(application)
         return found is not None and found.phase is not Phase.LIVE
 
+    @property
+    def hold_nothing(self) -> bool:
+        """True: it is known without asking that no application came from elsewhere. False says nothing."""
+        return self._is_alone and self._kept is not None and not self._kept
+
     async def may_hold(self) -> bool:
         """False: no application is held. Asks no database, and says True where it would have to."""
         if not self._is_alone:

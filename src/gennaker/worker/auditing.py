@@ -74,17 +74,12 @@ def _of_event(before: Execution, event: Event) -> list[AuditEntry]:
 def _of_task(before: Execution, event: TaskReported) -> list[AuditEntry]:
     stage = before.stages[event.stage_id]
     match event.result:
-        case Again(waiting_for=ForJudgment() as waits, context=cleared):
-            # The answer itself is the record of a command; that it didn't count is decided here, and said again at each look.
-            return [_refused(event.at, before, stage, waits)] if waits.refused and cleared else []
-        case Again():
-            return []
         case Done() | Failed() as result:
-            task = next(task for task in stage.tasks if task.id == event.task_id)
+            [task] = [task.name for task in stage.tasks if task.id == event.task_id]
             details: JsonObject = {
                 "stage": stage.name,
                 "stageType": stage.type,
-                "task": task.name,
+                "task": task,
                 "key": event.key,
                 "status": str(result.status),
             }
@@ -94,6 +89,11 @@ def _of_task(before: Execution, event: TaskReported) -> list[AuditEntry]:
             if event.is_repeat:
                 details["repeat"] = True
             return [_entry(event, "effect.performed", before, details)]
+        case Again(waiting_for=ForJudgment() as waits, context=cleared):
+            # The answer itself is the record of a command; that it didn't count is decided here, and said again at each look.
+            return [_refused(event.at, before, stage, waits)] if waits.refused and cleared else []
+        case Again():
+            return []
 
 
 def _refused(at: datetime, execution: Execution, stage: Stage, waits: ForJudgment) -> AuditEntry:

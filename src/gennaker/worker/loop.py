@@ -23,7 +23,7 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Generic
+from typing import Final, Generic
 
 import msgspec
 import structlog
@@ -46,6 +46,8 @@ from gennaker.worker.stepping import Applied
 log = structlog.get_logger()
 
 _NAME = "this server"
+_LIMITED: Final = (RunTask, PrepareTask)
+"""Not `RunTask | PrepareTask`, which would be made anew for each effect."""
 _STALE_AT_MOST = 1000
 """Forgotten timers that may stay in the heap, besides as many as there are live ones."""
 
@@ -362,7 +364,8 @@ class Worker:
             case Announce():
                 await self._announcer.announce(effect, execution)
             case _:
-                await self._wait_for_the_stopped(effect)
+                if isinstance(effect, StopTask):
+                    await self._wait_for_the_stopped(effect)
                 event = await self._performer.perform(effect, execution, run)
                 try:
                     await self._record(pending.execution_id, event, effect.key)
@@ -400,10 +403,8 @@ class Worker:
         """To the server that owns the execution; the outbox keeps it until that one has applied the event."""
         await self._servers.hand_over(PendingEffect(effect=deliver, execution_id=deliver.execution_id))
 
-    async def _wait_for_the_stopped(self, effect: object) -> None:
+    async def _wait_for_the_stopped(self, effect: StopTask) -> None:
         """A task is stopped only after its cancelled run has really ended."""
-        if not isinstance(effect, StopTask):
-            return
         runs = [
             performing.task
             for performing in self._performing.values()
@@ -418,7 +419,7 @@ class Worker:
 
 def _until(pending: PendingEffect) -> datetime | None:
     effect = pending.effect
-    return effect.until if isinstance(effect, RunTask | PrepareTask) else None
+    return effect.until if isinstance(effect, _LIMITED) else None
 
 
 class _Outcome(Generic[Result]):

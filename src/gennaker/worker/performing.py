@@ -109,11 +109,11 @@ class Performer:
         """Performs and returns the event with the result; never raises for what the performed code does."""
         name = _name(effect, execution) if self._is_watched else ""
         self._reached("before", name)
-        match effect:
-            case PrepareSubmission() | PrepareStage() | PrepareAfterStages() | PrepareTask():
-                event = await self._prepare(effect, execution)
+        match effect:  # what comes most often first: classes are compared one after the other
             case RunTask():
                 event = await self._run_task(effect, execution, run)
+            case PrepareSubmission() | PrepareStage() | PrepareAfterStages() | PrepareTask():
+                event = await self._prepare(effect, execution)
             case StopTask():
                 event = await self._stop_task(effect, execution)
             case StartTimer(key=key):
@@ -128,8 +128,8 @@ class Performer:
     def _now(self) -> datetime:
         return self._services.clock.now()
 
-    async def _prepare(self, effect: Effect, execution: Execution) -> Event:
-        return await preparing.prepare(
+    def _prepare(self, effect: Effect, execution: Execution) -> Awaitable[Event]:
+        return preparing.prepare(
             effect, execution, stage_types=self._stage_types, services=self._services, at=self._now()
         )
 
@@ -156,9 +156,10 @@ class Performer:
         task_type = self._task_type(stage, task)
         if task_type is None:
             return Failed(problem=_unknown_task(stage, task))
-        not_allowed = await self._refusal(execution, stage) or await self._kept_back(execution, stage)
-        if not_allowed is not None:
-            return Failed(problem=not_allowed)
+        if self._services.settings.sign_in.required or not self._phases.hold_nothing:  # spares most tasks the asking
+            not_allowed = await self._refusal(execution, stage) or await self._kept_back(execution, stage)
+            if not_allowed is not None:
+                return Failed(problem=not_allowed)
         if parents.are_asked_for(execution.head.trigger, stage.context):
             execution = await parents.seen(execution, stage.context, self._services.executions)
         try:

@@ -258,12 +258,17 @@ class Stepper:
             for one in asked:
                 if one.done_key and not await self._is_pending(one.done_key):
                     raise AlreadyAnswered(one.done_key)
-        fold = _Fold(before, rules=self._rules, prepare_now=self._prepare_now)
         locks: list[asyncio.Lock] = []
+        fold = _Fold(
+            before,
+            rules=self._rules,
+            prepare_now=self._prepare_now,
+            queue_of=lambda key: self._queue(key, locks),
+        )
         try:
-            ignored = [
-                await fold.run(one.event, one.done_key, one.audit, lambda key: self._queue(key, locks)) for one in asked
-            ]
+            ignored: list[str] = []
+            for one in asked:  # no comprehension, which would be a coroutine more
+                ignored.append(await fold.run(one.event, one.done_key, one.audit))  # noqa: PERF401 - as said
             commit = fold.commit()
             self._reached("before", asked)
             await self._journal.commit(commit)
@@ -272,10 +277,12 @@ class Stepper:
             for lock in locks:
                 lock.release()
         self._remember(fold.execution)
-        dropped = tuple(key for key in commit.dropped_effects if key not in fold.done)
+        dropped = tuple([key for key in commit.dropped_effects if key not in fold.done])
         # What follows is the first one's to take, of all of them: taking belongs to the commit.
-        first = Applied(execution=fold.execution, effects=commit.effects, dropped=dropped, ignored=ignored[0])
-        return [first, *(Applied(execution=fold.execution, ignored=why) for why in ignored[1:])]
+        applied = [Applied(execution=fold.execution, effects=commit.effects, dropped=dropped, ignored=ignored[0])]
+        if len(ignored) > 1:
+            applied += [Applied(execution=fold.execution, ignored=why) for why in ignored[1:]]
+        return applied
 
     def _reached(self, moment: str, asked: "list[_Asked]") -> None:
         if self._is_watched:
@@ -328,13 +335,21 @@ class Stepper:
 class _Fold:
     """One transaction in the making."""
 
-    def __init__(self, before: Execution, *, rules: Rules, prepare_now: PrepareNow) -> None:
+    def __init__(
+        self,
+        before: Execution,
+        *,
+        rules: Rules,
+        prepare_now: PrepareNow,
+        queue_of: Callable[[str], Awaitable[Queue]],
+    ) -> None:
         self.execution = before
         self.done: set[str] = set()
         """Effects that are answered by it."""
         self._before = before.head
         self._rules = rules
         self._prepare_now = prepare_now
+        self._queue_of = queue_of
         self._draft: Draft | None = None
         self._events: list[RecordedEvent] = []
         self._following: deque[Event] = deque()
@@ -343,18 +358,12 @@ class _Fold:
         self._clock = asyncio.get_running_loop().time
         self._until = self._clock() + _FOLDED_SECONDS
 
-    async def run(
-        self,
-        event: Event,
-        done_key: str,
-        audit: tuple[AuditEntry, ...],
-        queue_of: Callable[[str], Awaitable[Queue]],
-    ) -> str:
+    async def run(self, event: Event, done_key: str, audit: tuple[AuditEntry, ...]) -> str:
         """The event and what follows from it at once; returns why the event itself was ignored, or nothing."""
         place = len(self._audit)
-        draft, ignored = await self._run_one(event, queue_of)
+        draft, ignored = await self._run_one(event)
         while self._following:
-            await self._run_one(self._following.popleft(), queue_of)
+            await self._run_one(self._following.popleft())
         if audit:
             self._audit[place:place] = _with_refusal(audit, ignored)
         if done_key:
@@ -363,12 +372,12 @@ class _Fold:
                 draft.drop(done_key)
         return ignored
 
-    async def _run_one(self, event: Event, queue_of: Callable[[str], Awaitable[Queue]]) -> tuple[Draft, str]:
+    async def _run_one(self, event: Event) -> tuple[Draft, str]:
         draft, ignored = self._advance(event)
         for pending in draft.emitted():
             effect = pending.effect
             if isinstance(effect, TellQueue):
-                followed = await self._tell(effect, draft, queue_of)
+                followed = await self._tell(effect, draft)
             elif pending.due is not None or self._is_full():
                 continue
             else:
@@ -396,8 +405,8 @@ class _Fold:
         self._audit += auditing.entries(before, event, after, is_ignored=bool(ignored))
         return draft, ignored
 
-    async def _tell(self, tell: TellQueue, draft: Draft, queue_of: Callable[[str], Awaitable[Queue]]) -> list[Event]:
-        queue = self._queues.get(tell.queue) or await queue_of(tell.queue)
+    async def _tell(self, tell: TellQueue, draft: Draft) -> list[Event]:
+        queue = self._queues.get(tell.queue) or await self._queue_of(tell.queue)
         step = admit.admit(queue, tell.event)
         version = queue.version if tell.queue in self._queues else queue.version + 1
         self._queues[tell.queue] = msgspec.structs.replace(step.queue, version=version)
