@@ -130,21 +130,21 @@ def _apply(draft: Draft, event: Event) -> str:  # noqa: C901, PLR0912 - one line
 
 
 def _move(draft: Draft, move: moves.Move) -> None:
-    match move:
+    match move:  # as above: what comes most often first
         case moves.StartStage():
             starting.start_stage(draft, move)
         case moves.BeginWork():
             starting.begin_work(draft, move)
         case moves.StartTask():
             tasks.start(draft, move)
-        case moves.SkipByHand():
-            commands.skip_by_hand(draft, move)
-        case moves.ContinueParent():
-            finishing.continue_parent(draft, move)
         case moves.CompleteStage():
             finishing.complete_stage(draft, move)
         case moves.Ended():
             finishing.ended(draft, move)
+        case moves.SkipByHand():
+            commands.skip_by_hand(draft, move)
+        case moves.ContinueParent():
+            finishing.continue_parent(draft, move)
         case moves.CheckExecution():
             finishing.check_execution(draft)
         case _:

@@ -30,7 +30,8 @@ _ASKING = (
 
 def asks(value: Json) -> bool:
     """Some expression in it calls a function that asks outside."""
-    return any(part in text for text in expressions(value) for part in _ASKING)
+    found = expressions(value)
+    return bool(found) and any(part in text for text in found for part in _ASKING)
 
 
 class Answers:

@@ -71,7 +71,7 @@ class Draft:
     def put_task(self, stage_id: str, task: Task) -> Stage:
         """Sets the new state of a task that exists."""
         stage = self.stages[stage_id]
-        tasks = tuple(task if one.id == task.id else one for one in stage.tasks)
+        tasks = tuple([task if one.id == task.id else one for one in stage.tasks])
         return self.put(replace(stage, tasks=tasks))
 
     def put_context(self, stage_id: str, context: JsonObject) -> Stage:
@@ -119,9 +119,10 @@ class Draft:
 
     def plant(self, stages: list[Stage]) -> None:
         """Sets the pipeline's own stages; there were none before."""
-        for stage in stages:
-            self.put(stage)
-        self.head = replace(self.head, stage_order=tuple(stage.id for stage in stages))
+        by_id = {stage.id: stage for stage in stages}
+        self.stages = self.stages.update(by_id)
+        self._changed.update(dict.fromkeys(by_id))
+        self.head = replace(self.head, stage_order=tuple([stage.id for stage in stages]))
         self.graph = graph.of(Execution(head=self.head, stages=self.stages))
 
     def emit(self, effect: Effect, *, due: datetime | None = None) -> None:

@@ -79,7 +79,7 @@ def _build(order: tuple[str, ...], stages: StageMap) -> Graph:
         id_of_ref=id_of_ref,
         downstream={key: tuple(value) for key, value in downstream.items()},
         required={
-            stage_id: tuple(id_of_ref.get(ref, "") for ref in stages[stage_id].requisite_ref_ids) for stage_id in top
+            stage_id: tuple([id_of_ref.get(ref, "") for ref in stages[stage_id].requisite_ref_ids]) for stage_id in top
         },
         children=immutables.Map(children),
         looked={},
@@ -88,7 +88,7 @@ def _build(order: tuple[str, ...], stages: StageMap) -> Graph:
 
 def children(graph: Graph, stages: StageMap, parent_id: str) -> list[Stage]:
     """Direct synthetic stages of a stage, in order."""
-    return [stages[child_id] for child_id in graph.children.get(parent_id, ())]
+    return list(map(stages.__getitem__, graph.children.get(parent_id, ())))
 
 
 def descendants(graph: Graph, stages: StageMap, parent_id: str) -> list[Stage]:
@@ -124,7 +124,7 @@ def requisites(graph: Graph, stages: StageMap, stage: Stage) -> list[Stage]:
 def downstream(graph: Graph, stages: StageMap, stage: Stage) -> list[Stage]:
     """The stages that require a stage directly."""
     if stage.parent_id is None:
-        return [stages[found] for found in graph.downstream.get(stage.id, ())]
+        return list(map(stages.__getitem__, graph.downstream.get(stage.id, ())))
     siblings = children(graph, stages, stage.parent_id)
     return [sibling for sibling in siblings if stage.ref_id in sibling.requisite_ref_ids]
 

@@ -78,10 +78,6 @@ async def prepare(
 ) -> Event:
     """Performs a Prepare effect; what goes wrong is a problem in the event, never an exception."""
     match effect:
-        case PrepareSubmission():
-            return await submission.prepare(
-                execution, key=effect.key, stage_types=stage_types, services=services, at=at
-            )
         case PrepareStage():
             stage = execution.stages.get(effect.stage_id)
             if stage is None:
@@ -89,6 +85,10 @@ async def prepare(
             if parents.are_asked_for(execution.head.trigger, stage.context):
                 execution = await parents.seen(execution, stage.context, services.executions)
             return await _Stage(execution, stage, stage_types=stage_types, services=services, at=at).prepare(effect.key)
+        case PrepareSubmission():
+            return await submission.prepare(
+                execution, key=effect.key, stage_types=stage_types, services=services, at=at
+            )
         case PrepareAfterStages():
             stage = execution.stages.get(effect.stage_id)
             if stage is None:
@@ -177,9 +177,7 @@ class _Stage:
         skip = conditions.why_disabled(self._execution, stage, at=self._at)
         if skip:
             return replace(answer, context=written, skip=skip)
-        plan, problem, is_retryable = await self._planned(
-            lambda of, spec: _plan(of, spec, self._context()), specs.check_keys(stage)
-        )
+        plan, problem, is_retryable = await self._planned(self._plan, specs.check_keys(stage))
         if plan is None:
             return replace(answer, problem=problem, is_retryable=is_retryable)
         if not _is_acyclic(plan.before):
@@ -239,8 +237,14 @@ class _Stage:
         except Exception as error:  # noqa: BLE001 - a plugin's fault fails its stage, not the worker
             return None, _fault(stage_type, error), False
 
-    async def _context_of(self, stage: Stage) -> evaluating.Evaluated:
-        return await _evaluated(self._execution, stage, self._stage_types, services=self._services, at=self._at)
+    async def _plan(self, stage_type: StageType, spec: StageSpec) -> Plan:
+        if stage_type.plan is None:
+            return Plan(tasks=tuple([task.planned() for task in stage_type.tasks]))
+        plan = await stage_type.plan(spec, self._context())
+        return replace(plan, before=_plain(plan.before), context=plain(plan.context))
+
+    def _context_of(self, stage: Stage) -> Awaitable[evaluating.Evaluated]:
+        return _evaluated(self._execution, stage, self._stage_types, services=self._services, at=self._at)
 
     async def _evaluated(self, planned: Sequence[PlannedStage]) -> tuple[tuple[PlannedStage, ...], Problem | None]:
         """The before-stages with their contexts evaluated as they will see their ancestors."""
@@ -282,13 +286,6 @@ class _Stage:
         self._stage = stage
         self._execution = replace(self._execution, stages=self._execution.stages.set(stage.id, stage))
         return stage
-
-
-async def _plan(stage_type: StageType, spec: StageSpec, context: StageContext) -> Plan:
-    if stage_type.plan is None:
-        return Plan(tasks=tuple(task.planned() for task in stage_type.tasks))
-    plan = await stage_type.plan(spec, context)
-    return replace(plan, before=_plain(plan.before), context=plain(plan.context))
 
 
 async def _plan_late(

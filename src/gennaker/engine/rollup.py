@@ -54,7 +54,9 @@ def cut_status(stage: Stage, children: Sequence[Stage]) -> Status:
 
 
 def _statuses(stage: Stage, children: Sequence[Stage]) -> set[Status]:
-    statuses = {child.status for child in children} | {task.status for task in stage.tasks}
+    statuses = {task.status for task in stage.tasks}
+    for child in children:
+        statuses.add(child.status)
     if stage.context.get("beforeStagePlanningFailed") is True:
         statuses.add(failure_status(stage.context))
     return statuses

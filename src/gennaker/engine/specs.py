@@ -18,6 +18,7 @@ from gennaker.model.stage_keys import StageKeys
 _COMMON = tuple(
     field.encode_name for field in msgspec.structs.fields(StageKeys) if field.encode_name != "restrictedExecutionWindow"
 )
+_IS_COMMON = frozenset(_COMMON)
 
 
 def find(stage_types: Mapping[str, StageType], name: str) -> StageType | None:
@@ -94,9 +95,9 @@ def check_keys(stage: Stage) -> tuple[Problem, ...]:
 
     But for its execution window: what is wrong with that ends the stage that waits for it.
     """
-    given: JsonObject = {key: stage.context[key] for key in _COMMON if key in stage.context}
-    if not given:
+    if _IS_COMMON.isdisjoint(stage.context):
         return ()
+    given: JsonObject = {key: stage.context[key] for key in _COMMON if key in stage.context}
     outcome = records.quickly(given, StageKeys)
     return tuple(_problem(one, stage.name) for one in outcome) if isinstance(outcome, tuple) else ()
 

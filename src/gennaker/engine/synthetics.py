@@ -19,6 +19,8 @@ _MARK = {Side.BEFORE: "<", Side.AFTER: ">"}
 _WINDOW_KEYS = frozenset({"restrictExecutionDuringTimeWindow", "restrictedExecutionWindow"})
 _OWN_KEYS = frozenset({"type", "name", "refId", "requisiteStageRefIds", "startTimeExpiry"})
 _PLAIN_PROVIDERS = frozenset({"aws", "titus"})
+_INSTANTS = (str, int)
+"""Not `str | int`, which would be made anew for each stage."""
 
 
 def tasks_of(planned: Sequence[PlannedTask]) -> tuple[Task, ...]:
@@ -26,21 +28,23 @@ def tasks_of(planned: Sequence[PlannedTask]) -> tuple[Task, ...]:
     in_loop = _loop_places(planned)
     last = len(planned) - 1
     return tuple(
-        Task(
-            id=str(place + 1),
-            name=one.name,
-            implementing_class=one.implementing_class,
-            is_stage_start=place == 0 and place not in in_loop,
-            is_stage_end=place == last and place not in in_loop,
-            is_loop_start=one.is_loop_start,
-            is_loop_end=one.is_loop_end,
-            timeout=one.timeout,
-            is_timeout_overridable=one.is_timeout_overridable,
-            retries=one.retries,
-            retry_after=one.retry_after,
-            effect_class=one.effect_class,
-        )
-        for place, one in enumerate(planned)
+        [
+            Task(
+                id=str(place + 1),
+                name=one.name,
+                implementing_class=one.implementing_class,
+                is_stage_start=place == 0 and place not in in_loop,
+                is_stage_end=place == last and place not in in_loop,
+                is_loop_start=one.is_loop_start,
+                is_loop_end=one.is_loop_end,
+                timeout=one.timeout,
+                is_timeout_overridable=one.is_timeout_overridable,
+                retries=one.retries,
+                retry_after=one.retry_after,
+                effect_class=one.effect_class,
+            )
+            for place, one in enumerate(planned)
+        ]
     )
 
 
@@ -133,7 +137,7 @@ def _own(execution_id: str, place: int, config: JsonObject, left_out: frozenset[
         ref_id=ref,
         type=kind,
         name=name or kind,
-        requisite_ref_ids=tuple(dict.fromkeys(str(one) for one in required)) if isinstance(required, list) else (),
+        requisite_ref_ids=tuple(dict.fromkeys(map(str, required))) if isinstance(required, list) else (),
         start_time_expiry=expiry(config.get("startTimeExpiry")),
         context={key: value for key, value in config.items() if key not in left_out},
     )
@@ -142,6 +146,6 @@ def _own(execution_id: str, place: int, config: JsonObject, left_out: frozenset[
 def expiry(value: Json) -> datetime | None:
     """A `startTimeExpiry`: epoch milliseconds, as a number or as text; None for anything else."""
     try:
-        return from_milliseconds(int(value)) if isinstance(value, str | int) and value else None
+        return from_milliseconds(int(value)) if isinstance(value, _INSTANTS) and value else None
     except (ValueError, OverflowError):
         return None

@@ -161,12 +161,12 @@ def reported(draft: Draft, event: TaskReported) -> str:
         return ""
     _closed(draft, stage, task)
     match result:
+        case Done():
+            _done(draft, stage, task, result.status)
         case Again():
             _poll_again(draft, stage, task, result)
         case Failed():
             fail(draft, stage, task, result)
-        case Done():
-            _done(draft, stage, task, result.status)
     return ""
 
 

@@ -20,10 +20,10 @@ def is_too_deep(value: Json) -> bool:
         below: list[Json] = []
         for one in level:
             if isinstance(one, dict):
-                below += [inner for inner in one.values() if isinstance(inner, _NESTED)]
+                below += one.values()
             elif isinstance(one, list):
-                below += [inner for inner in one if isinstance(inner, _NESTED)]
-        level = below
+                below += one
+        level = [inner for inner in below if isinstance(inner, _NESTED)]
         if not level:
             return False
     return True
