@@ -13,6 +13,8 @@ from tests import asked, control_plane, grouping
 from tests.postgres_server import new_postgres_url, postgres_server, postgres_url, shared_postgres
 from tests.temporal_server import temporal_server
 
+from gennaker.model import first_use
+
 __all__ = ["new_postgres_url", "postgres_server", "postgres_url", "shared_postgres", "temporal_server"]
 
 _NEEDS_MORE = ("root", "debian")
@@ -84,7 +86,8 @@ def _turn(item: pytest.Item, is_one_of_several: bool) -> int:
 
 
 def pytest_collection_finish() -> None:
-    """What collecting has made stays: looking for garbage in it again and again takes a twentieth of the time."""
+    """Readies all records for threads; what collecting has made stays: looking for garbage in it takes a twentieth of the time."""
+    first_use.learn()
     gc.freeze()
 
 

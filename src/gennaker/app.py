@@ -30,6 +30,7 @@ from gennaker.interfaces.inspection import Facts, Workforce
 from gennaker.interfaces.plugins import Plugin, Service
 from gennaker.interfaces.probes import Probe
 from gennaker.interfaces.services import Services
+from gennaker.model import first_use
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.server_file import ServerFile
@@ -216,11 +217,13 @@ async def _serve(
     settings: Settings, folder: DataFolder, environment: Mapping[str, str], output: LossyOutput, *, ending: Ending
 ) -> None:
     choice = await _shell(settings)
+    plugins = installed_plugins()
+    first_use.learn()  # the store has the first threads
     store = opening.open_store(
         settings.store, folder.path, engine_version=version("gennaker"), server=_own_name(), shell=choice.lease
     )
     try:
-        server = _Server(settings, folder, store, environment, shell=choice.type(store.shell))
+        server = _Server(settings, folder, store, environment, plugins=plugins, shell=choice.type(store.shell))
         output.masked = server.masked
         await server.run(ending)
     finally:
@@ -268,6 +271,7 @@ class _Server:
         store: OpenStore,
         environment: Mapping[str, str],
         *,
+        plugins: tuple[Plugin, ...],
         shell: ShellType,
     ) -> None:
         clock, ids = SystemClock(), SystemIds()
@@ -298,7 +302,7 @@ class _Server:
             ids=ids,
             settings=settings,
             data=database.folder,
-            plugins=installed_plugins(),
+            plugins=plugins,
             registries={settings.registry.account: self._registry},
             probe=_probe(environment),
             servers=store.servers,

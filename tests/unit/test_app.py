@@ -1,6 +1,9 @@
 """What is refused before the server starts: listening where anyone could use it, twice on one port; and what plugins offer."""
 
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +97,37 @@ def test_no_two_stage_types_have_a_name_in_common() -> None:
     )
 
     assert {name: count for name, count in names.items() if count > 1} == {}
+
+
+_BEGINNING = """
+import sys
+from pathlib import Path
+from gennaker import app
+from gennaker.model import first_use
+from gennaker.model.problems import Problem, Refused
+from gennaker.settings import Settings
+
+told = []
+first_use.learn = lambda: told.append("learned")
+
+
+def open_store(*args, **keys):
+    told.append("opened")
+    raise Refused(Problem(code="x", message="no further"))
+
+
+app.opening.open_store = open_store
+try:
+    app.serve(Settings(), Path(sys.argv[1]), {})
+except Refused:
+    print(*told)
+"""
+
+
+@pytest.mark.slow
+def test_records_are_made_ready_before_the_store_has_threads(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _BEGINNING, str(tmp_path / "data")]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+
+    assert done.stdout.split() == ["learned", "opened"]
