@@ -57,7 +57,7 @@ _WRONG_USAGE = (
     "eval.nothing",
     "import.nothing",
     "context.two",
-    "flag.unreadable",
+    *("flag.unreadable", "settings.flag"),
 )
 _Output = Annotated[Form, Parameter(help="How it is printed.")]
 _Detach = Annotated[bool, Parameter(help="Print the execution's id, and don't wait for its end.", negative="")]

@@ -19,8 +19,8 @@ from gennaker.model.problems import Problem, Refused
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST = 16384
 _USUAL_END = 32768
-_CLAIMS = 64
-"""More than are chosen between choosing one and listening there."""
+_CLAIMS = 512
+"""More than are chosen between choosing one and listening there: those of a whole server group's instances are."""
 _claimed: dict[int, int] = {}
 """Descriptors of the sockets that claim ports, oldest first. Of the process, as the ports are: whoever chooses in it knows them."""
 _claiming = threading.Lock()
@@ -53,7 +53,10 @@ def _claim(port: int) -> bool:
     A name that the kernel gives once, among those of Linux' that are no files; elsewhere nobody is kept off.
     """
     with _claiming:
-        if port in _claimed or sys.platform != "linux":
+        if sys.platform != "linux":
+            return True
+        if port in _claimed:
+            _claimed[port] = _claimed.pop(port)  # the newest again
             return True
         with socket.socket(socket.AF_UNIX) as claim:
             try:

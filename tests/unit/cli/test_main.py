@@ -76,6 +76,7 @@ def test_settings_are_shown_as_a_table(tmp_path: Path) -> None:
         (("audit", "verify", "--key", "ab" * 32), 1, "gennaker: There are no exported heads that this key could check"),
         (("canary", "judge", "nothing.json"), 1, "gennaker: nothing.json can't be read: No such file or directory."),
         (("serve", "--set", "server.host=0.0.0.0"), 1, "gennaker: Gennaker would listen on 0.0.0.0"),
+        (("config", "show", "--set", "server.port"), 2, "gennaker: --set server.port has no value."),
         (("dance",), 2, "dance"),
         (("validate",), 2, "gennaker: No file is named."),
         (("eval",), 2, "gennaker: There is nothing to evaluate."),
