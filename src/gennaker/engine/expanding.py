@@ -10,7 +10,7 @@ from gennaker.engine import templates
 from gennaker.engine.contexts import has_expressions
 from gennaker.engine.templates import Expanded
 from gennaker.expressions import template as texts
-from gennaker.expressions.root import Root, plain
+from gennaker.expressions.root import plain
 from gennaker.interfaces.definitions import Definitions
 from gennaker.model import foreign, template_references
 from gennaker.model.codec import Json, JsonObject, milliseconds
@@ -49,24 +49,35 @@ def _with_defaults(template: JsonObject, config: JsonObject, seen: JsonObject, a
 
     They see the application, the trigger, and by their names the other defaults and the configuration's values.
     """
-    declared = foreign.mappings(template.get("variables"))
-    if not any(has_expressions(one.get("defaultValue")) for one in declared):
+    listed = template.get("variables")
+    if not isinstance(listed, list):
+        return template
+    declared = foreign.mappings(listed)
+    places = [
+        place for place, one in enumerate(listed) if isinstance(one, dict) and has_expressions(one.get("defaultValue"))
+    ]
+    if not places:
         return template
     defaults: JsonObject = {str(one.get("name")): one["defaultValue"] for one in declared if "defaultValue" in one}
     root = plain({**seen, **defaults, **foreign.mapping(config.get("variables"))})
-    variables: list[Json] = [_with_default(one, root, at, is_started=bool(seen["trigger"])) for one in declared]
+    # All in one pass: what they may cost is bounded together.
+    given = [foreign.mapping(listed[place])["defaultValue"] for place in places]
+    made = texts.evaluate(given, root, at_ms=milliseconds(at) or 0).value
+    assert isinstance(made, list)
+    variables = [*listed]
+    for place, value in zip(places, made, strict=True):
+        variables[place] = _with_default(foreign.mapping(listed[place]), value, is_started=bool(seen["trigger"]))
     return {**template, "variables": variables}
 
 
-def _with_default(declared: JsonObject, root: Root, at: datetime, *, is_started: bool) -> JsonObject:
-    if not has_expressions(declared.get("defaultValue")):
-        return declared
-    made = texts.evaluate({"value": declared["defaultValue"]}, root, at_ms=milliseconds(at) or 0).value
-    assert isinstance(made, dict)
-    if has_expressions(made["value"]) and not is_started:
+def _with_default(declared: JsonObject, value: Json, *, is_started: bool) -> JsonObject:
+    if has_expressions(value) and not is_started:
         # Of what type it will be isn't known before a trigger is there.
-        return {**declared, "type": "object", "defaultValue": made["value"]}
-    return {**declared, "defaultValue": made["value"]}
+        return {**declared, "type": "object", "defaultValue": value}
+    if str(declared.get("type")).lower() == "long" and type(value) is int:
+        # A small one that an expression gives as a long isn't told from an int here.
+        return {**declared, "type": "object", "defaultValue": value}
+    return {**declared, "defaultValue": value}
 
 
 async def plan(config: JsonObject, definitions: Definitions, *, at: datetime) -> Expanded:

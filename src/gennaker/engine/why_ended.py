@@ -6,10 +6,10 @@ from gennaker.engine import evaluating, graph
 from gennaker.engine.answers import Answer, Link, Way, named
 from gennaker.expressions.failures import placed, question
 from gennaker.interfaces.inspection import Facts, Known
-from gennaker.model import foreign, half_applied, problems, undrained
+from gennaker.model import ancestry, foreign, half_applied, problems, undrained
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import NotificationReported, Outcome, StagePrepared
-from gennaker.model.execution import Execution, Stage
+from gennaker.model.execution import Execution, Head, Stage
 from gennaker.model.statuses import Status
 
 _CAUSES = frozenset({Status.TERMINAL, Status.STOPPED, Status.FAILED_CONTINUE})
@@ -93,7 +93,7 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
     problem = _problem(stage)
     code, message = str(problem.get("code", "")), str(problem.get("message", ""))
     said = f"{named(execution, stage)} failed: {message or stage.status.value}"
-    child = _child(facts, stage, chain, head.id)
+    child = _child(facts, stage, chain, head)
     if child is not None and (code == "pipeline.child_failed" or stage.status is Status.CANCELED):
         link = Link(code="execution", sentence=said, execution_id=head.id, stage_id=stage.id, since=stage.end_time)
         yield from of_execution(facts, child, (*chain, link))
@@ -113,12 +113,19 @@ def _failed(facts: Facts, known: Known, stage: Stage, chain: tuple[Link, ...]) -
     )
 
 
-def _child(facts: Facts, stage: Stage, chain: tuple[Link, ...], execution_id: str) -> Known | None:
-    """The stage's child that has ended by itself; None where following it would come back."""
+def _child(facts: Facts, stage: Stage, chain: tuple[Link, ...], parent: Head) -> Known | None:
+    """The stage's child that has ended by itself; None where following it would come back.
+
+    Its context may name any execution. Of others than its own child, or one of the same application, nothing is told: who may
+    read the one needn't have the right to read the other.
+    """
     found = facts.known.get(str(stage.context.get("executionId") or ""))
-    if found is None or any(link.execution_id == execution_id for link in chain):
+    if found is None or any(link.execution_id == parent.id for link in chain):
         return None
     child = found.execution.head
+    starter = foreign.text_at(child.trigger.get(ancestry.KEY), "id")
+    if starter != parent.id and child.application.lower() != parent.application.lower():
+        return None
     return found if child.status.is_complete and child.canceled_by != _BY_PARENT else None
 
 
@@ -176,7 +183,7 @@ def _canceled_parts(facts: Facts, known: Known, chain: tuple[Link, ...]) -> Iter
     """An execution that nobody cancelled, but stages of it, or executions that they had started."""
     execution = known.execution
     stages = [one for one in execution.in_order() if one.status is Status.CANCELED]
-    children = [one for one in stages if _child(facts, one, chain, execution.head.id) is not None]
+    children = [one for one in stages if _child(facts, one, chain, execution.head) is not None]
     for stage in children:
         yield from _failed(facts, known, stage, chain)
     if not children:

@@ -75,11 +75,13 @@ def test_a_reference_to_nothing_is_said_with_what_there_is(reference: str, code:
     assert code != "template.unknown" or problem.remedy == "Templates are deliver."
 
 
-def with_default(default: Any, trigger: JsonObject, variables: JsonObject | None = None) -> Expanded:
-    """A use whose variable `seconds` has the default, beside one called `half`."""
+def with_default(
+    default: Any, trigger: JsonObject, variables: JsonObject | None = None, *, kind: str = "int", beside: Any = None
+) -> Expanded:
+    """A use whose variable `seconds` has the default, beside one called `half`, or what else is beside it."""
     declared: list[Any] = [
-        {"name": "half", "type": "int", "defaultValue": 3},
-        {"name": "seconds", "type": "int", "defaultValue": default},
+        beside or {"name": "half", "type": "int", "defaultValue": 3},
+        {"name": "seconds", "type": kind, "defaultValue": default},
     ]
     template: JsonObject = {**TEMPLATE, "variables": declared}
     config = use(template={"reference": "spinnaker://deliver"}, variables=variables or {})
@@ -101,6 +103,19 @@ def test_a_default_is_evaluated_before_its_type_is_looked_at(
     found = with_default(default, {"payload": {"n": 5}}, variables)
 
     assert (found.problems, seconds(found)) == ((), expected)
+
+
+@pytest.mark.parametrize("default", ["${ 5L }", "${ trigger.payload.n.longValue() }"])
+def test_a_small_long_that_an_expression_gives_is_one(default: str) -> None:
+    found = with_default(default, {"payload": {"n": 5}}, kind="long")
+
+    assert (found.problems, seconds(found)) == ((), 5)
+
+
+def test_what_declares_no_variable_is_told_beside_defaults_with_expressions_too() -> None:
+    (problem,) = with_default("${ 1 + 1 }", {}, beside="nonsense").problems
+
+    assert (problem.pointer, problem.message) == ("/variables/0", "Each variable has a name.")
 
 
 def test_a_default_that_the_trigger_does_not_fill_is_of_the_wrong_type() -> None:

@@ -54,7 +54,25 @@ async def whose_child_took_too_long(site: Site) -> str:
     return found
 
 
+async def that_names_somebody_elses_execution(site: Site) -> str:
+    failing = stage("s", type="checkPreconditions", preconditions=[{"type": "expression", "context": FALSE}])
+    theirs = await site.start({"application": "theirs", "name": "p", "stages": [failing]})
+    late = stage("t", type="wait", waitTime=5)
+    found = await site.run({**WAIT, "executionId": theirs}, late, stage("bad", "t", type="fail"))
+    await after(site, 60)
+    return found
+
+
+FALSE: JsonObject = {"expression": "false", "failureMessage": "What nobody else may read."}
+
 CASES = (
+    Case(
+        name="a wait that names another application's execution",
+        drive=that_names_somebody_elses_execution,
+        stage=str(WAIT["refId"]),
+        path="failed",
+        says="CANCELED.",
+    ),
     Case(
         name="a child that was cancelled", drive=whose_child_was_cancelled, path="execution>canceled", says="bob: wrong"
     ),
