@@ -20,12 +20,14 @@ async def of_application(services: Services, application: str) -> list[Release]:
 async def traffic(services: Services, hidden: Collection[str]) -> list[Json]:
     """Every load balancer that a cluster of a release uses, with shares and requests under way.
 
-    Without those shares whose server group is in one of the accounts `hidden`, and without the load balancers that have
-    no others.
+    Without what is in one of the accounts `hidden`: releases that name load balancers, and shares by their server
+    group. A load balancer that has no other shares isn't told of.
     """
     names: dict[str, None] = dict.fromkeys(services.settings.load_balancers)
     for document in await services.documents("releases").list():
-        names.update(dict.fromkeys(msgspec.convert(document.body, Release).load_balancers))
+        release = msgspec.convert(document.body, Release)
+        if release.account not in hidden:
+            names.update(dict.fromkeys(release.load_balancers))
     found: list[Json] = []
     for provider in services.traffic.values():
         for name in names:

@@ -185,27 +185,36 @@ def test_load_balancers_that_serve_only_what_cannot_be_read_are_not_shown() -> N
     visit(work, settings, Plugin(name="traffic", traffic=(lambda _: provider,)))
 
 
+HIDING = msgspec.structs.replace(SETTINGS, accounts={"prod": AccountSettings(permissions={"READ": ("auditor",)})})
+
+
+async def release(site: Website, number: int, account: str, **fields: Any) -> Release:
+    given: dict[str, Any] = {
+        "id": f"rel_{number}",
+        "application": "shop",
+        "account": account,
+        "region": "here",
+        "cluster": "shop-main",
+        "cloud_provider": "fake",
+        "server_group": f"shop-main-v00{number}",
+        "image": "x",
+        "execution_id": "e1",
+        "released_at": site.ports.services.clock.now(),
+    }
+    found = Release(**{**given, **fields})
+    await site.ports.services.documents("releases").put(f"shop/{found.id}", foreign.mapping(to_json(found)))
+    return found
+
+
 def test_releases_and_traffic_name_only_accounts_that_may_be_read() -> None:
     provider = FakeTraffic({})
 
     async def work(site: Website) -> None:
-        documents = site.ports.services.documents("releases")
         for number, account in enumerate(("open", "prod")):
-            found = Release(
-                id=f"rel_{number}",
-                application="shop",
-                account=account,
-                region="here",
-                cluster="shop-main",
-                cloud_provider="fake",
-                load_balancers=("shop-both", f"shop-{account}"),
-                server_group=f"shop-main-v00{number}",
-                image="x",
-                execution_id="e1",
-                released_at=site.ports.services.clock.now(),
-            )
-            await documents.put(f"shop/{found.id}", foreign.mapping(to_json(found)))
-            await provider.ensure(f"shop-{account}", "127.0.0.1:80")
+            balancers = ("shop-both", f"shop-{account}", f"idle-{account}")
+            found = await release(site, number, account, load_balancers=balancers)
+            for name in balancers[1:]:
+                await provider.ensure(name, "127.0.0.1:80")
             group = key(Place(account=account, region="here"), found.server_group)
             await provider.set_weights(f"shop-{account}", {group: Share(weight=1, addresses=())})
         await provider.ensure("shop-both", "127.0.0.1:80")
@@ -225,16 +234,57 @@ def test_releases_and_traffic_name_only_accounts_that_may_be_read() -> None:
             )
 
         first, second = "shop-main-v000", "shop-main-v001"
-        every = {"shop-both": [first, second], "shop-open": [first], "shop-prod": [second]}
+        seen: dict[str, list[str]] = {"shop-both": [first], "shop-open": [first], "idle-open": []}
+        every = {**seen, "shop-both": [first, second], "shop-prod": [second], "idle-prod": []}
         assert await told("admin") == (["open", "prod"], every)
-        assert await told("reader") == (["open"], {"shop-both": [first], "shop-open": [first]})
+        assert await told("reader") == (["open"], seen)
         wanted, writer = {"cluster": "shop-main"}, await token_of(site, "writer")
         back = await site.post("/api/v1/applications/shop/rollback", wanted, token=writer)
         assert back.status == 409
         assert "(open/here: x, others that you may not read)" in back.json["detail"]
 
-    accounts = {"prod": AccountSettings(permissions={"READ": ("auditor",)})}
-    visit(work, msgspec.structs.replace(SETTINGS, accounts=accounts), Plugin(name="t", traffic=(lambda _: provider,)))
+    visit(work, HIDING, Plugin(name="t", traffic=(lambda _: provider,)))
+
+
+def test_a_rollback_tells_nothing_of_accounts_that_may_not_be_read() -> None:
+    async def work(site: Website) -> None:
+        await release(site, 0, "open")
+        await release(site, 1, "prod", cluster="shop-hidden")
+
+        async def told(name: str, cluster: str) -> tuple[int, str]:
+            path, token = "/api/v1/applications/shop/rollback", await token_of(site, name)
+            answer = await site.post(path, {"cluster": cluster}, token=token)
+            return answer.status, answer.json["detail"]
+
+        unknown = "shop has no release of a cluster 'x'. Clusters with releases: {}."
+        assert await told("writer", "x") == (404, unknown.format("shop-main"))
+        assert await told("admin", "x") == (404, unknown.format("shop-hidden, shop-main"))
+        status, detail = await told("writer", "shop-hidden")
+        assert (status, detail.partition(".")[0]) == (403, "writer has no WRITE permission on the account prod")
+        assert [(await told("admin", "shop-hidden"))[0], (await told("writer", "shop-main"))[0]] == [409, 409]
+
+    visit(work, HIDING)
+
+
+def test_an_approval_shows_what_runs_in_accounts_that_may_be_read_and_its_tag_is_one_for_all() -> None:
+    async def work(site: Website) -> None:
+        for number, account in enumerate(("open", "prod")):
+            await release(site, number, account)
+        path = "/api/v1/executions/e1/stages/1"
+
+        async def shown(name: str) -> tuple[list[str], str]:
+            answer = await site.get(f"{path}/approval", token=await token_of(site, name))
+            assert answer.json["etag"] == answer.headers["etag"]
+            return sorted(one["account"] for one in answer.json["running"]), answer.headers["etag"]
+
+        every, tag = await shown("admin")
+        assert every == ["open", "prod"]
+        assert await shown("reader") == await shown("executor") == (["open"], tag)
+        token = await token_of(site, "executor")
+        given = await site.post(f"{path}/judgment", {"judgment": "continue"}, headers={"if-match": tag}, token=token)
+        assert given.status == 200, given.body
+
+    visit(work, HIDING)
 
 
 def test_server_groups_are_those_of_the_applications_however_the_provider_tells_them() -> None:

@@ -10,6 +10,7 @@ from gennaker.model import comparison, foreign, moniker
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.comparison import Side
 from gennaker.model.execution import ExecutionKind
+from gennaker.model.permissions import Need, Right
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.release import Release, ReleaseState, first
@@ -120,6 +121,8 @@ class ApplicationsController(Controller):
         every = await releases.of_application(ports.services, application)
         named = await visible.accounts(ports, principal, {one.account for one in every}, str)
         release = _only(every, application, data, named)
+        # The submission would be refused for it, too, but only after its release was told of.
+        await _refuse_account(ports, principal, release.account)
         if release.replaced is None:
             raise Refused(first(release), status=409)
         stage: JsonObject = {
@@ -158,6 +161,13 @@ async def _hidden(ports: WebPorts, principal: Principal) -> frozenset[str]:
     """Accounts that may not be read; those without settings may be."""
     names = frozenset(ports.services.settings.accounts)
     return names - frozenset(await visible.accounts(ports, principal, names, str))
+
+
+async def _refuse_account(ports: WebPorts, principal: Principal, account: str) -> None:
+    """Raises Refused (403) to whoever may not change what runs there."""
+    problem = await ports.services.authoriser.refusal(principal, Need(right=Right.WRITE, account=account))
+    if problem is not None:
+        raise Refused(problem, status=403)
 
 
 def _side(side: Side) -> JsonObject:
@@ -200,7 +210,7 @@ def _only(found: list[Release], application: str, wanted: Rollback, named: list[
     if len(places) == 1:
         return next(iter(places.values()))
     if not places:
-        known = ", ".join(sorted({one.cluster for one in found})) or "none"
+        known = ", ".join(sorted({one.cluster for one in found if one.account in named})) or "none"
         raise Refused(
             Problem(
                 code="rollback.no_release",

@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from gennaker.engine import recording, rules, why
 from gennaker.interfaces.executions import Found
-from gennaker.model import judgments
+from gennaker.model import foreign, judgments
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.event import (
     CancelAsked,
@@ -160,11 +160,14 @@ class ExecutionsController(Controller):
         stage_id: FromPath[str],
         conditions: preconditions.Given,
     ) -> Response[JsonObject]:
-        """All that an approver needs to decide."""
+        """All that an approver needs to decide; of what runs, what is in accounts that may be read."""
         execution = await existing(ports, execution_id)
         facts = await approval.facts(ports.services, execution, existing_stage(execution, stage_id))
+        # Of everything, whoever asks: the answer to the judgment is held against it.
         tag = judging.tag_of(facts)
-        return conditions.answer({**facts, "etag": tag}, tag)
+        running = foreign.mappings_at(facts, "running")
+        shown = await visible.accounts(ports, principal, running, lambda one: foreign.text_at(one, "account"))
+        return conditions.answer({**facts, "running": list[Json](shown), "etag": tag}, tag)
 
     @post("/{execution_id:str}/stages/{stage_id:str}/skip", status_code=200)
     async def skip(
