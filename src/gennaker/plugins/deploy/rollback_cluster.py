@@ -78,7 +78,9 @@ async def plan_after(spec: StageSpec, context: StageContext) -> tuple[PlannedSta
     """One region after another."""
     assert isinstance(spec, Spec)
     own = context.stage.context
-    shared: JsonObject = {key: own[key] for key in _SHARED if key in own}
+    # What was found by `moniker.app` is found again by it only: the server groups' names may say another application.
+    application = targets.location_of_cluster(context, own, targets.named_by_moniker(own)).application
+    shared: JsonObject = {**{key: own[key] for key in _SHARED if key in own}, "application": application}
     stages: list[PlannedStage] = []
     for region, wanted in foreign.mapping(context.stage.outputs.get("rollbackContexts")).items():
         if stages and spec.wait_time_between_regions > 0:

@@ -1,6 +1,7 @@
 """Stages that name several regions: each of them, one after another."""
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.rollouts import LOAD_BALANCER, NEW, OLD, PLACE, FakePlace, deploy, stage
 from tests.harness import problem_of
 
@@ -129,6 +130,22 @@ def test_regions_are_rolled_back_one_after_another_with_a_wait_between() -> None
         "shop-prod-v007": False,
     }
     assert place.weights() == {"shop-prod-v000": 1}
+
+
+def test_what_was_found_by_the_monikers_application_is_rolled_back_whatever_its_name_says() -> None:
+    place = FakePlace().deployed()
+    place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"))
+    for group in tuple(place.cloud.groups.values()):
+        own = replace(group.moniker, app="cart", cluster="replicaSet web")
+        place.cloud.groups[group.name] = replace(group, moniker=own)
+
+    execution = place.run(stage("rollbackCluster", moniker={"app": "cart", "cluster": "replicaSet web"}))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert {name: one.is_disabled for name, one in place.cloud.groups.items()} == {
+        "shop-prod-v000": False,
+        "shop-prod-v001": True,
+    }
 
 
 def test_a_region_with_nothing_to_go_back_to_is_left_out() -> None:
