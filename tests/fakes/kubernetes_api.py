@@ -211,14 +211,21 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
                 if body["metadata"].get("resourceVersion") not in (None, there["metadata"]["resourceVersion"]):
                     raise Refusal(409, "Conflict", "the object has been modified")
                 return self._store(key, {**body, "metadata": {**there["metadata"], **body["metadata"]}}, manager)
-            case "DELETE" if key[2] in self.held:
-                return there
             case "DELETE":
-                self._delete(key, orphans=(body or {}).get("propagationPolicy") == "Orphan")
-                return {"kind": "Status", "status": "Success"}
+                return self._deleted(key, body or {})
             case _:
                 patched = _patched(there, body, media)
                 return patched if query.get("dryRun") else self._store(key, patched, manager)
+
+    def _deleted(self, key: Key, options: Object) -> Object:
+        there = self.objects[key]
+        uid = there["metadata"]["uid"]
+        if options.get("preconditions", {}).get("uid", uid) != uid:
+            raise Refusal(409, "Conflict", f"Precondition failed: UID in object meta: {uid}")
+        if key[2] in self.held:
+            return there
+        self._delete(key, orphans=options.get("propagationPolicy") == "Orphan")
+        return {"kind": "Status", "status": "Success"}
 
     # ------------------------------------------------------------------ objects
 

@@ -171,9 +171,9 @@ class Objects:
         return _object(answer)
 
     async def delete(
-        self, where: Coordinates, *, cascade: str = "background", grace_seconds: int | None = None
+        self, where: Coordinates, *, cascade: str = "background", grace_seconds: int | None = None, uid: str = ""
     ) -> bool:
-        """Deletes; False: there was nothing. Raises Refused, ApiFailure."""
+        """Deletes; False: there was nothing. With `uid` only that object: another of its name is a conflict. Raises Refused, ApiFailure."""
         resource = await self._allowed(where)
         options: JsonObject = {
             "apiVersion": "v1",
@@ -182,6 +182,8 @@ class Objects:
         }
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
+        if uid:
+            options["preconditions"] = {"uid": uid}
         try:
             await self._server.request("DELETE", self._path(resource, where), body=encode(options))
         except ApiRefusal as refusal:

@@ -35,7 +35,7 @@ from gennaker.plugins.kubernetes import (
 from gennaker.plugins.kubernetes.annotations import Way
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
-from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.objects import Objects, is_conflict
 
 _LOOKS_AGAIN = timedelta(milliseconds=500)
 _LOG_LINES = 10_000
@@ -184,12 +184,24 @@ async def _leave(context: TaskContext, objects: Objects, where: Coordinates) -> 
     said = foreign.mapping(context.task.memory[_GIVEN_UP])
     problem = msgspec.convert(said["problem"], Problem)
     try:
-        await objects.delete(where)
-        became = "The Job was deleted, so that it doesn't run after all."
+        became = await _delete(context, objects, where)
     except Refused as refused:
         became = f"The Job is still there and may run after all: {refused.problems[0].message}"
     problem = replace(problem, message=f"{problem.message} {became}")
     return Failed(problem=problem, outputs=_shown(context, foreign.mapping(said["outputs"])))
+
+
+async def _delete(context: TaskContext, objects: Objects, where: Coordinates) -> str:
+    """Deletes the Job that the stage has made, not one by which another run has replaced it. Raises Refused, ApiFailure."""
+    made = foreign.mappings_at(context.stage.context, "outputs.manifests")
+    uid = foreign.text_at(manifests.metadata(made[0]), "uid") if made else ""
+    try:
+        was_there = await objects.delete(where, uid=uid)
+    except Refused as refused:
+        if not is_conflict(refused):
+            raise
+        return "The Job is gone: the one that has its name now is another's, and stays."
+    return "The Job was deleted, so that it doesn't run after all." if was_there else "The Job is gone already."
 
 
 async def _succeeded(context: TaskContext, logs: dict[str, str], outputs: JsonObject) -> TaskResult:
@@ -289,7 +301,7 @@ def _failed(where: Coordinates, why: str, logs: dict[str, str]) -> Problem:
 async def stop(context: TaskContext) -> None:
     """A cancelled stage's Job goes, and its pods with it."""
     if isinstance(context.stage.context.get("deploy.jobs"), dict):
-        await asking.objects(context).delete(_job_of(context.stage.context))
+        await _delete(context, asking.objects(context), _job_of(context.stage.context))
 
 
 def _job_of(own: JsonObject) -> Coordinates:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from tests.fakes.kubernetes_api import KubernetesApi
 from tests.harness import TESTER, problem_of, reached
@@ -163,6 +164,41 @@ def test_a_job_that_was_given_up_and_may_not_be_deleted_may_run_after_all() -> N
     assert "its image can't be pulled (ImagePullBackOff). The Job is still there" in problem_of(execution)
 
 
+class Overtaken(KubernetesApi):
+    """Its Job `migrate` is taken away, and perhaps another put in its place, once the log was read that says why it failed."""
+
+    def __init__(self, *, by_another: bool) -> None:
+        super().__init__()
+        self.by_another = by_another
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await super().handle_async_request(request)
+        if request.url.path.endswith("/log") and "migrate" in self.names("jobs"):
+            self.behaviour = never
+            self.remove("jobs", "migrate")
+            if self.by_another:
+                self.put(job())
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("by_another", "said", "left"),
+    [
+        (True, "The Job is gone: the one that has its name now is another's, and stays.", ["migrate"]),
+        (False, "The Job is gone already.", []),
+    ],
+)
+def test_a_job_that_has_replaced_the_one_that_was_given_up_stays(by_another: bool, said: str, left: list[str]) -> None:
+    cluster = Cluster()
+    cluster.api = Overtaken(by_another=by_another)
+    cluster.api.behaviour = ending({"active": 1}, state={"waiting": {"reason": "ImagePullBackOff"}})
+
+    execution = cluster.run("runJobManifest", manifest=job())
+
+    assert f"its image can't be pulled (ImagePullBackOff). {said}" in problem_of(execution)
+    assert cluster.api.names("jobs") == left
+
+
 UNPLACED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
 
 
@@ -248,6 +284,22 @@ def test_a_cancelled_stage_deletes_its_job() -> None:
 
     assert execution.head.status is Status.CANCELED
     assert cluster.api.names("jobs") == []
+
+
+def test_a_cancelled_stage_leaves_the_job_that_has_replaced_its_own() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "runJobManifest", task="waitOnJobCompletion")
+        cluster.api.remove("jobs", "migrate")
+        cluster.api.put(job())
+        await services.executions.tell(execution_id, CancelAsked(at=services.clock.now(), by="ada"), TESTER)
+
+    execution = cluster.run("runJobManifest", manifest=job(), meanwhile=later, afterwards=timedelta(seconds=1))
+
+    assert execution.head.status is Status.CANCELED
+    assert cluster.api.names("jobs") == ["migrate"]
 
 
 def test_without_waiting_it_ends_when_the_job_has_begun() -> None:
