@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.abc import Query
+from tests.waiting import until
 
 from gennaker.interfaces.documents import VersionMismatch
 from gennaker.interfaces.journal import Commit, Conflict, ExecutionChange, OwnedElsewhere, RecordedEvent
@@ -121,9 +122,8 @@ def test_a_server_whose_lease_has_ended_commits_nothing(two: tuple[Server, Serve
         await mine.journal.commit(step("e", 1, status=Status.SUCCEEDED))
         with connect(postgres_url) as connection:
             connection.execute("UPDATE servers SET expires = 0 WHERE fence = %s", (mine.servers.fence,))
-        async with asyncio.timeout(600):
             keeping = asyncio.ensure_future(other.servers.keep())  # noqa: TID251 - cancelled below
-            await asyncio.sleep(0.5)
+            await until(lambda: not _stands(connection, mine.servers.fence), "the lease that is over to be ended")
             keeping.cancel()
 
         with pytest.raises(StoreUnusable) as caught:
@@ -133,6 +133,10 @@ def test_a_server_whose_lease_has_ended_commits_nothing(two: tuple[Server, Serve
         assert (await other.journal.load("e")).head.version == 1  # type: ignore[union-attr]  # it is there
 
     run(check())
+
+
+def _stands(connection: psycopg.Connection[tuple[Any, ...]], fence: int) -> bool:
+    return connection.execute("SELECT 1 FROM servers WHERE fence = %s", (fence,)).fetchone() is not None
 
 
 class Cut(psycopg.Connection[tuple[Any, ...]]):
