@@ -23,8 +23,11 @@ MAX_UNUSUAL = 125_000
 """Characters of a text that PyYAML has to read: a second of reading."""
 _SHORT = 10_000
 """So many characters PyYAML reads fast enough."""
-_UNUSUAL = re.compile(r"[\x00-\x09\x0b-\x1f!\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
-"""Where LibYAML and SnakeYAML differ: tabs, control characters, a lone `!`."""
+_UNUSUAL = re.compile(
+    r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]|\r(?!\n)|(?<![^\s\[\]{},:?\"'])!"
+)
+"""Where LibYAML and SnakeYAML differ: tabs, control characters, a lone `!`. It is also found in texts and comments, but only where a
+tag could begin."""
 
 
 def read(text: str) -> Value:
@@ -46,7 +49,9 @@ def read_all(text: str) -> list[Value]:
         except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError, OverflowError):
             pass  # SnakeYAML may read it all the same; what is wrong with it PyYAML says, too
     if len(text) > MAX_UNUSUAL:
-        raise _failed(f"YAML of more than {MAX_UNUSUAL:,} characters may have no tabs, tags or mistakes.")
+        raise _failed(
+            f"YAML of more than {MAX_UNUSUAL:,} characters may have no tabs, no words that begin with '!' and no mistakes."
+        )
     try:
         return _loaded(text, _Loader)
     except yaml.YAMLError as cause:
@@ -128,7 +133,11 @@ class _Loader(_JavaMaps, yaml.SafeLoader):
 
 
 class _FastLoader(_JavaMaps, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # whichever there is
-    """LibYAML's, for texts that it reads as SnakeYAML does."""
+    """LibYAML's, for texts that it reads as SnakeYAML does.
+
+    But for two things that SnakeYAML 1.31 refuses, and `_Loader` with it: a question mark within a word in flow style, `{a: b?c}` and
+    `{a?: b}`, which this one takes as a part of the word, and a comment right behind what begins a block, `a: |#`.
+    """
 
 
 _MERGE = "tag:yaml.org,2002:merge"

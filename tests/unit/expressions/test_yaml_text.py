@@ -62,6 +62,10 @@ def test_what_is_not_plain_data_of_bounded_size_is_refused(text: str) -> None:
         "a: |\n  x\n   y\nb: >-\n  folded\n  text",
         """a: "\\u00e9\\x41\\n"\nb: 'it''s'""",
         "1\n---\na: 2",
+        "a: b\r\nc: |\r\n  x\r\n   y\r\n\r\nd: >-\r\n  folded\r\n  text\r\n\r\n  z\r\n",
+        "a: 'x\r\n  y\r\n\r\n  z'\r\nb: \"x\\\r\n  y\r\n  z\"\r\nc: plain\r\n  text # it is\r\n",
+        "- Hello!\n- \"it's!!\" # so!\n- a!b\n- {c!: 'd!'}\n- |\n  #!/bin/sh\n",
+        "- !!str 1\n- ! 2\n- {\"a\":!!str 3}\n- '! b'\n",
     ],
 )
 def test_a_long_text_is_read_as_a_short_one(text: str) -> None:
@@ -81,3 +85,16 @@ def test_a_text_with_tabs_may_not_be_as_long_as_others() -> None:
         read("a: b\tc\n" + "#" * MAX_UNUSUAL)
 
     assert "tabs" in caught.value.message
+
+
+@pytest.mark.parametrize("line", ["k1: b\r\n", '- "Hello!"\n'], ids=["CRLF", "!"])
+def test_a_text_with_carriage_returns_or_exclamation_marks_may_be_as_long_as_others(line: str) -> None:
+    read(line + "#" * (MAX_UNUSUAL + 1))
+
+
+@pytest.mark.parametrize("line", ["- !!str a\n", "- [!!str a]\n", '- {"a":!!str b}\n', "a: b\rc: d\n"])
+def test_a_text_with_tags_or_lone_carriage_returns_may_not(line: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        read(line + "#" * MAX_UNUSUAL)
+
+    assert "words that begin with '!'" in caught.value.message
