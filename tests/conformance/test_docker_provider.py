@@ -94,7 +94,7 @@ def test_docker_gives_an_instance_what_the_image_the_request_and_the_options_say
             _, body = await client.get("/environment")
             client.close()
             seen = json.loads(body)
-            (name,) = here.engine.run("ps", "--format", "{{.Names}}").split()
+            (name,) = here.engine.names(here.folder)
             inside = here.engine.run("exec", name, "/bin/busybox", "cat", "/run/secrets/database", "/pages/page")
             facts = json.loads(here.engine.run("inspect", name))[0]
 
@@ -172,7 +172,7 @@ def test_docker_believes_an_images_own_health_check_that_fails(containers: Engin
         image = await push(containers.files, containers.registry, "checked", config)
         async with docker_world(tmp_path, containers) as here:
             await one_up(here, wanted(image))
-            (name,) = here.engine.run("ps", "--format", "{{.Names}}").split()
+            (name,) = here.engine.names(here.folder)
             with pytest.raises(subprocess.CalledProcessError):
                 here.engine.run("healthcheck", "run", name)
             (one,) = (await group_with(here, (Health.DOWN,))).instances
@@ -320,7 +320,7 @@ def test_docker_gives_a_job_what_its_options_say(containers: EngineInTests, tmp_
                 provider_options={"container": container},
             )
             job = await ended(here, await here.provider().run_job(new))
-            (name,) = here.engine.run("ps", "--all", "--format", "{{.Names}}").split()
+            (name,) = here.engine.names(here.folder, "--all")
             facts = json.loads(here.engine.run("inspect", name))[0]
 
             assert (job.state, (tmp_path / job.log).read_text()) == (Health.SUCCEEDED, "HTTP/1.1 hunter2 1000\n")

@@ -91,7 +91,7 @@ async def world_behind_a_door(folder: Path, engine: EngineInTests) -> AsyncItera
 
 
 async def crashes_are_seen(here: DockerWorld, restarts: int) -> None:
-    (name,) = here.engine.run("ps", "--format", "{{.Names}}").split()
+    (name,) = here.engine.names(here.folder)
     await asyncio.to_thread(here.engine.run, "kill", name)
 
     async def look() -> bool | None:

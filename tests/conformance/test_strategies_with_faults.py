@@ -114,12 +114,8 @@ async def _seen(services: Services, place: RealPlace) -> JsonObject:
     balancer = await services.traffic["caddy"].describe("shop-prod")
     shares = balancer.shares if balancer else {}
     traffic: list[Json] = [*sorted(name_of(key) for key, one in shares.items() if one.weight)]
-    listed = (
-        ""
-        if place.engine is None
-        else await asyncio.to_thread(place.engine.run, "ps", "--all", "--format", "{{.Names}}")
-    )
-    containers: list[Json] = [*sorted({name.split(".")[1] for name in listed.split()})]
+    listed = [] if place.engine is None else await asyncio.to_thread(place.engine.names, place.folder, "--all")
+    containers: list[Json] = [*sorted({name.split(".")[1] for name in listed})]
     return {
         "groups": {one.name: [instance.health.value for instance in one.instances] for one in groups},
         "traffic": traffic,

@@ -14,6 +14,8 @@ from tests import waiting
 from tests.fakes.registry import MemoryRegistry
 from tests.registry_servers import own_registry
 
+from gennaker.plugins.docker import owners
+from gennaker.plugins.docker.containers import OWNER
 from gennaker.plugins.oci.client import RegistryClient
 from gennaker.plugins.oci.session import RegistryAccount
 from gennaker.settings import DockerSettings
@@ -56,6 +58,14 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
         """What a command of the engine's own prints."""
         done = subprocess.run([*self.podman, *words], capture_output=True, text=True, timeout=300, check=True)
         return done.stdout
+
+    def names(self, folder: Path, *words: str) -> list[str]:
+        """Names of the running containers of a data folder; with `--all` of the others, too.
+
+        The engine is shared: a test that was over before its last request was answered may leave a container in it.
+        """
+        filtered = ("--filter", f"label={OWNER}={owners.read(folder)}", "--format", "{{.Names}}")
+        return self.run("ps", *words, *filtered).split()
 
     def remove_all(self) -> None:
         """Removes all containers; one that removes itself meanwhile makes the engine fail, and is no longer there then."""
