@@ -1,6 +1,7 @@
 """The engine: one Docker-compatible API, over a Unix socket or TCP. Says what it is asked for, and nothing about business."""
 
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,12 @@ from gennaker.transport import handshakes, tls
 _VERSION = "v1.41"
 _UNIX = "unix://"
 _NOT_FOUND = 404
+_GONE = re.compile(
+    r"no such container|container \S+ has already been removed|container \S+ does not exist", re.IGNORECASE
+)
+"""Said with status 500 where a container is removed while an engine looks for what else it knows of it."""
+_LOOKS = ("/json", "/info")
+"""Ends paths that only say what is."""
 _CONNECT_SECONDS = 5.0
 _LIMIT_BYTES = 50_000_000
 _OWN_LIMIT = 504
@@ -74,6 +81,10 @@ class Engine:
             return None
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
             said = _said(content) or answer.reason_phrase
+            if _is_gone(path, said):
+                return None
+            if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR and path.endswith(_LOOKS):
+                raise problems.failed(said, account=self.account, about=about)
             raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
         return Answer(status=answer.status_code, body=content, is_cut=is_cut)
 
@@ -253,6 +264,10 @@ def _error_of(line: str) -> str:
 def _is_about_others(path: str) -> bool:
     """404 also says that what a container needs is missing: its image, its network, its program."""
     return path.endswith(("/create", "/start", "/connect"))
+
+
+def _is_gone(path: str, said: str) -> bool:
+    return path.startswith("/containers/") and not _is_about_others(path) and _GONE.search(said) is not None
 
 
 def _status(status: int) -> int:

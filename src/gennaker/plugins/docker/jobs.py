@@ -119,7 +119,7 @@ class Jobs:
                 await self._end(job_id, record, _BY_SOMEBODY)
 
     async def keep(self) -> None:
-        """Ends what has run for too long and removes what ended long ago, until cancelled. Raises EngineUnreachable."""
+        """Ends what has run for too long and removes what ended long ago, until cancelled. Raises EngineUnreachable, Refused."""
         swept_at = float("-inf")
         while True:
             now = asyncio.get_running_loop().time()

@@ -74,19 +74,22 @@ class EngineUnreachable(Refused, RunsUnknown):
 
 def refused(said: str, *, account: str, about: str, status: int = 422) -> Refused:
     """What the engine said about something, as a refusal."""
-    words = " ".join(said.split())[:_SHOWN]
-    for pattern, code, sentence, remedy in _KNOWN:
-        if re.search(pattern, said, re.IGNORECASE):
-            message = f"{about}: {sentence.format(account=account)} ({words})."
-            return Refused(Problem(code=code, message=message, remedy=remedy.format(account=account)), status=status)
-    return Refused(
-        Problem(
-            code="docker.refused",
-            message=f"{about}: the engine of the account {account} refuses it: {words}.",
-            remedy="Mend what it names; the engine's own log says more.",
-        ),
-        status=status,
+    problem = _known(said, account=account, about=about) or Problem(
+        code="docker.refused",
+        message=f"{about}: the engine of the account {account} refuses it: {_words(said)}.",
+        remedy="Mend what it names; the engine's own log says more.",
     )
+    return Refused(problem, status=status)
+
+
+def failed(said: str, *, account: str, about: str) -> EngineUnreachable:
+    """The engine couldn't say what is: nothing is known, and the next look may tell."""
+    problem = _known(said, account=account, about=about) or Problem(
+        code="docker.failed",
+        message=f"{about}: the engine of the account {account} fails: {_words(said)}.",
+        remedy="Look at the engine's log, where it says so again and again.",
+    )
+    return EngineUnreachable(problem, status=UNAVAILABLE)
 
 
 def unreachable(
@@ -127,6 +130,18 @@ def no_memory(account: str, name: str, *, wanted: int, taken: int, there: int) -
         ),
         status=409,
     )
+
+
+def _known(said: str, *, account: str, about: str) -> Problem | None:
+    for pattern, code, sentence, remedy in _KNOWN:
+        if re.search(pattern, said, re.IGNORECASE):
+            message = f"{about}: {sentence.format(account=account)} ({_words(said)})."
+            return Problem(code=code, message=message, remedy=remedy.format(account=account))
+    return None
+
+
+def _words(said: str) -> str:
+    return " ".join(said.split())[:_SHOWN]
 
 
 def _gigabytes(size: int) -> str:

@@ -17,6 +17,7 @@ from gennaker.interfaces.documents import Documents
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
+from gennaker.model.problems import Refused
 from gennaker.plugins.docker import options as container_options
 from gennaker.plugins.docker import owners, problems, runs
 from gennaker.plugins.docker.containers import Containers
@@ -26,7 +27,7 @@ from gennaker.plugins.docker.jobs import Jobs
 from gennaker.plugins.docker.options import Options
 from gennaker.plugins.docker.runs import ContainerRuns
 from gennaker.settings import DockerSettings
-from gennaker.transport.instances.keeping import Instances, RunsUnknown
+from gennaker.transport.instances.keeping import Instances
 from gennaker.transport.instances.records import GroupRecord, instance_id
 
 log = structlog.get_logger()
@@ -79,8 +80,8 @@ class Account:
             while True:
                 try:
                     await self.jobs.keep()
-                except RunsUnknown as unknown:
-                    log.warning("docker.jobs_unknown", account=self.place.account, why=str(unknown))
+                except Refused as refused:
+                    log.warning("docker.jobs_unknown", account=self.place.account, why=str(refused))
                     await asyncio.sleep(_PAUSE_SECONDS)
 
     async def check_memory(self, new: NewServerGroup, options: Options) -> None:

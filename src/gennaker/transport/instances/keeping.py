@@ -99,6 +99,8 @@ class Instances:
         """What is to be probed: port and probe by attempt."""
         self._unstartable: dict[str, str] = {}
         """Why, by server group."""
+        self._refused: dict[str, str] = {}
+        """Why the last look at a server group didn't bring it to where it should be, by server group."""
         self._unknown = ""
         """Why runs can't be looked at; empty: they can."""
 
@@ -181,7 +183,7 @@ class Instances:
                         await self._remove_strays()
                         are_strays_removed = True
                     await self.settle_all()
-                except* RunsUnknown as unknown:
+                except* (RunsUnknown, Refused) as unknown:
                     why = str(_first(unknown))
                 cancellation.pass_on()
                 self._tell_unknown(why)
@@ -199,11 +201,28 @@ class Instances:
         taken = {one.port for record in records for one in record.instances}
         async with asyncio.TaskGroup() as group:
             for record in records:
-                group.create_task(self._settle(record, taken))
+                group.create_task(self._settle_alone(record, taken))
         keys = {_key(record, one) for record in await self.records() for one in record.instances}
         self._prober.forget(frozenset(keys))
         self._running = {key: probed for key, probed in self._running.items() if key in keys}
         self._start_at = {key: at for key, at in self._start_at.items() if key in keys}
+
+    async def _settle_alone(self, record: GroupRecord, taken: set[int]) -> None:
+        """What is refused for one server group keeps no other waiting, and is tried again at the next look."""
+        why = ""
+        try:
+            await self._settle(record, taken)
+        except* RunsUnknown:
+            raise
+        except* Refused as refused:
+            why = str(_first(refused))
+        cancellation.pass_on()
+        if why and why != self._refused.get(record.name):
+            log.warning("instances.refused", provider=self._provider, server_group=record.name, why=why)
+        if why:
+            self._refused[record.name] = why
+        else:
+            self._refused.pop(record.name, None)
 
     async def _settle(self, record: GroupRecord, taken: set[int]) -> None:
         statuses = await self._statuses(record)
@@ -341,8 +360,8 @@ def _state(status: ProcessStatus | None) -> ProcessState | None:
     return None if status is None else status.state
 
 
-def _first(group: BaseExceptionGroup[RunsUnknown]) -> BaseException:
-    """One of them: they all say the same."""
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """One of them says enough."""
     inner = group.exceptions[0]
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 

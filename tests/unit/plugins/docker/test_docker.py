@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -133,6 +134,48 @@ def test_a_pull_that_has_had_its_time_is_not_begun_anew_and_a_silent_engine_is_w
     assert pulled.status == 504
     assert "pull-timeout-seconds" in pulled.problems[0].remedy
     assert looked.is_unavailable
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "container 47f0 does not exist in database: no such container",
+        "no such container",
+        "container 47f0 has already been removed",
+    ],
+)
+def test_a_container_that_goes_while_an_engine_looks_at_it_is_not_there(tmp_path: Path, said: str) -> None:
+    async def story() -> None:
+        async with an_engine_that(tmp_path, _a_failure(said)) as settings:
+            asked = engine.Engine("prod", replace(settings, request_timeout_seconds=30.0))
+            assert await asked.ask("GET", "/containers/47f0/json", about="It can't be looked at") is None
+            assert await asked.ask("DELETE", "/containers/47f0", about="It can't be removed") is None
+            with pytest.raises(Refused, match=r"It can't be started: the engine of the account prod refuses it"):
+                await asked.ask("POST", "/containers/47f0/start", about="It can't be started")
+
+    asyncio.run(story())
+
+
+def test_an_engine_that_fails_to_look_tells_nothing_about_what_runs(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with an_engine_that(tmp_path, _a_failure("database is locked")) as settings:
+            asked = engine.Engine("prod", replace(settings, request_timeout_seconds=30.0))
+            for path in ("/containers/47f0/json", "/containers/json", "/info"):
+                with pytest.raises(
+                    problems.EngineUnreachable, match=r"engine .* prod fails: database is locked"
+                ) as one:
+                    await asked.ask("GET", path, about="It can't be looked at")
+                assert one.value.is_unavailable
+            with pytest.raises(Refused, match=r"refuses it: database is locked") as other:
+                await asked.ask("POST", "/containers/47f0/kill", about="It can't be stopped")
+            assert other.value.status == 422
+
+    asyncio.run(story())
+
+
+def _a_failure(said: str) -> bytes:
+    body = json.dumps({"cause": said, "message": said, "response": 500})
+    return f"HTTP/1.1 500 Internal Server Error\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 def test_an_engine_that_does_not_say_how_much_memory_it_has_refuses_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keeping ends when it is told to, whatever goes wrong at that moment."""
+"""Keeping ends when it is told to, whatever goes wrong at that moment, and goes on where one server group's part is refused."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,9 +8,10 @@ from tests import waiting
 from tests.fakes.virtual_time import RealTime
 
 from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
+from gennaker.model.problems import Problem, Refused
 from gennaker.testing.documents import MemoryDocuments
 from gennaker.transport.instances.keeping import Instances, RunsUnknown
-from gennaker.transport.instances.records import GroupRecord
+from gennaker.transport.instances.records import GroupRecord, run_name
 from gennaker.transport.processes import ProcessStatus
 
 
@@ -28,6 +29,52 @@ class GoesAway:
         self.is_asked.set()
         await self.breaks.wait()
         raise RunsUnknown("it has gone away")
+
+
+class Refuses:
+    """An engine that refuses to look for the strays first, and then at one server group, for some time."""
+
+    def __init__(self, times: int) -> None:
+        self.started: set[str] = set()
+        self.is_done = asyncio.Event()
+        self._times = times
+        self._strays_asked = 0
+
+    async def groups(self) -> frozenset[str]:
+        self._strays_asked += 1
+        if self._strays_asked == 1:
+            raise Refused(Problem(code="p", message="Not now.", remedy="Wait."))
+        return frozenset()
+
+    async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
+        if any(name.startswith("shop-v000/") for name in names) and self._times > 0:
+            self._times -= 1
+            raise Refused(Problem(code="p", message="This one not.", remedy="Wait."))
+        return dict.fromkeys(names)
+
+    async def start(self, _: GroupRecord, __: object, name: str) -> None:
+        self.started.add(name)
+        if len(self.started) > 1:
+            self.is_done.set()
+
+
+def test_what_is_refused_for_one_server_group_keeps_no_other_waiting_and_is_tried_again() -> None:
+    async def main() -> tuple[str, ...]:
+        engine = Refuses(3)
+        place, capacity = Place(account="a", region="r"), Capacity(min=1, max=1, desired=1)
+        instances = Instances(provider="p", key="k", documents=MemoryDocuments(), runs=engine, clock=RealTime())  # type: ignore[arg-type]  # what isn't asked for isn't there
+        for name in ("shop-v000", "shop-v001"):
+            new = NewServerGroup(key=name, name=name, place=place, image="i", capacity=capacity)
+            await instances.add(GroupRecord(new=new, created_at=datetime(2026, 1, 1, tzinfo=UTC), capacity=capacity))
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(instances.keep())
+            await engine.is_done.wait()
+            keeping.cancel()
+        return tuple(sorted(engine.started))
+
+    started = asyncio.run(waiting.with_an_end(main()))
+
+    assert started == (run_name("shop-v000", 0, 0), run_name("shop-v001", 0, 0))
 
 
 @pytest.mark.parametrize("breaks_first", [True, False])
