@@ -71,13 +71,11 @@ def _with_defaults(template: JsonObject, config: JsonObject, seen: JsonObject, a
 
 
 def _with_default(declared: JsonObject, value: Json, *, is_started: bool) -> JsonObject:
-    if has_expressions(value) and not is_started:
-        # Of what type it will be isn't known before a trigger is there.
-        return {**declared, "type": "object", "defaultValue": value}
-    if str(declared.get("type")).lower() == "long" and type(value) is int:
-        # A small one that an expression gives as a long isn't told from an int here.
-        return {**declared, "type": "object", "defaultValue": value}
-    return {**declared, "defaultValue": value}
+    # Of what type it will be isn't known before a trigger is there.
+    is_open = has_expressions(value) and not is_started
+    # A small one that an expression gives as a long isn't told from an int here.
+    is_long = type(value) is int and str(declared.get("type")).lower() == "long"
+    return {**declared, **({"type": "object"} if is_open or is_long else {}), "defaultValue": value}
 
 
 async def plan(config: JsonObject, definitions: Definitions, *, at: datetime) -> Expanded:
