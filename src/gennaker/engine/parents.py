@@ -25,9 +25,10 @@ def are_asked_for(trigger: JsonObject, value: Json) -> bool:
 async def seen(execution: Execution, value: Json, executions: Executions) -> Execution:
     """The execution for evaluating the value; not for keeping."""
     trigger = execution.head.trigger
-    if not are_asked_for(trigger, value):
+    with_parents = await shown(trigger, value, executions)
+    if with_parents is trigger:
         return execution
-    return replace(execution, head=replace(execution.head, trigger=await shown(trigger, value, executions)))
+    return replace(execution, head=replace(execution.head, trigger=with_parents))
 
 
 async def shown(trigger: JsonObject, value: Json, executions: Executions) -> JsonObject:
