@@ -3,7 +3,7 @@
 For showing only: strategies decide by server groups alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -77,6 +77,24 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     """Server groups that no strategy works on."""
     missing: Mapping[str, Problem] = {}
     """By account that doesn't answer: why."""
+
+
+def networking_of(parts: Sequence[Networking]) -> Networking:
+    """All of it as one."""
+    return Networking(
+        load_balancers=tuple(one for part in parts for one in part.load_balancers),
+        firewalls=tuple(one for part in parts for one in part.firewalls),
+        missing={account: problem for part in parts for account, problem in part.missing.items()},
+    )
+
+
+def workloads_of(parts: Sequence[Workloads]) -> Workloads:
+    """All of them as one."""
+    return Workloads(
+        managers=tuple(one for part in parts for one in part.managers),
+        others=tuple(one for part in parts for one in part.others),
+        missing={account: problem for part in parts for account, problem in part.missing.items()},
+    )
 
 
 @runtime_checkable

@@ -11,7 +11,16 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from gennaker.interfaces.clouds import Place, ServerGroup
-from gennaker.interfaces.surroundings import Firewall, Managed, Networking, Resource, Rule, Workloads
+from gennaker.interfaces.surroundings import (
+    Firewall,
+    Managed,
+    Networking,
+    Resource,
+    Rule,
+    Workloads,
+    networking_of,
+    workloads_of,
+)
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Refused
@@ -75,11 +84,7 @@ async def workloads(objects: Objects, application: str | None, events: PodEvents
             others=tuple(shown[_named(one)] for one in daemons),
         )
 
-    found = await _in_each(objects, look)
-    return Workloads(
-        managers=tuple(one for each in found for one in each.managers),
-        others=tuple(one for each in found for one in each.others),
-    )
+    return workloads_of(await _in_each(objects, look))
 
 
 async def networking(objects: Objects, application: str | None) -> Networking:
@@ -95,11 +100,7 @@ async def networking(objects: Objects, application: str | None) -> Networking:
             firewalls=tuple(_firewall(objects, one) for one in found[_POLICY]),
         )
 
-    found = await _in_each(objects, look)
-    return Networking(
-        load_balancers=tuple(one for each in found for one in each.load_balancers),
-        firewalls=tuple(one for each in found for one in each.firewalls),
-    )
+    return networking_of(await _in_each(objects, look))
 
 
 async def _in_each(objects: Objects, look: Callable[[str], Awaitable[Found]]) -> list[Found]:

@@ -11,12 +11,14 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from gennaker.interfaces import secrets as secrets_port
 from gennaker.interfaces.clouds import Capacity, Described, Health, Job, NewJob, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.registry import ImageRegistry
 from gennaker.interfaces.secrets import Secrets
 from gennaker.interfaces.services import Services
-from gennaker.interfaces.surroundings import Networking, Workloads
+from gennaker.interfaces.surroundings import Networking, Workloads, networking_of, workloads_of
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import UNAVAILABLE, Problem, Refused
@@ -181,22 +183,14 @@ class KubernetesProvider:
     async def networking(self, application: str | None = None) -> Networking:
         """Services, Ingresses and NetworkPolicies. Offers the port Surrounded."""
         found, missing = await self._seen(lambda objects: describing.networking(objects, application))
-        return Networking(
-            load_balancers=tuple(one for each in found for one in each.load_balancers),
-            firewalls=tuple(one for each in found for one in each.firewalls),
-            missing=missing,
-        )
+        return replace(networking_of(found), missing=missing)
 
     async def workloads(self, application: str | None = None) -> Workloads:
         """Deployments with their ReplicaSets, and DaemonSets. Offers the port Surrounded."""
         found, missing = await self._seen(
             lambda objects: describing.workloads(objects, application, self._events, self._now())
         )
-        return Workloads(
-            managers=tuple(one for each in found for one in each.managers),
-            others=tuple(one for each in found for one in each.others),
-            missing=missing,
-        )
+        return replace(workloads_of(found), missing=missing)
 
     async def logs(self, place: Place, name: str, instance_id: str, lines: int = 200) -> str:
         """The log of the pod's first container."""

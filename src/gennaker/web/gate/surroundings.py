@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery
 from msgspec.structs import replace
 
 from gennaker.interfaces.clouds import ServerGroup
-from gennaker.interfaces.surroundings import Firewall, Managed, Networking, Resource, Rule, Workloads
+from gennaker.interfaces.surroundings import Firewall, Managed, Networking, Resource, Rule, Workloads, networking_of
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
@@ -85,23 +85,20 @@ async def workloads(ports: WebPorts, applications: Collection[str]) -> list[Work
 
 async def load_balancers(ports: WebPorts, principal: Principal, application: str) -> list[Resource]:
     """The providers' own load balancers of an application, those of accounts that may be read."""
-    seen = [await one.networking(application) for one in live.surrounded(ports)]
-    found = [each for one in seen for each in one.load_balancers]
-    return await visible.accounts(ports, principal, found, lambda one: one.place.account)
+    seen = networking_of([await one.networking(application) for one in live.surrounded(ports)])
+    return await visible.accounts(ports, principal, seen.load_balancers, lambda one: one.place.account)
 
 
 async def networking(ports: WebPorts, principal: Principal) -> Networking:
     """What providers have of all applications and accounts that may be read; firewalls by name."""
-    seen = [await one.networking() for one in live.surrounded(ports)]
-    balancers = [each for one in seen for each in one.load_balancers]
-    balancers = await visible.of(ports, principal, balancers, lambda one: one.moniker.app or "")
-    firewalls = [each for one in seen for each in one.firewalls]
-    firewalls = await visible.of(ports, principal, firewalls, lambda one: one.resource.moniker.app or "")
+    seen = networking_of([await one.networking() for one in live.surrounded(ports)])
+    balancers = await visible.of(ports, principal, seen.load_balancers, lambda one: one.moniker.app or "")
+    firewalls = await visible.of(ports, principal, seen.firewalls, lambda one: one.resource.moniker.app or "")
     firewalls = await visible.accounts(ports, principal, firewalls, lambda one: one.resource.place.account)
     return Networking(
         load_balancers=tuple(await visible.accounts(ports, principal, balancers, lambda one: one.place.account)),
         firewalls=tuple(sorted(firewalls, key=lambda one: one.resource.full_name.lower())),
-        missing={account: problem for one in seen for account, problem in one.missing.items()},
+        missing=seen.missing,
     )
 
 
