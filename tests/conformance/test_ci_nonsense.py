@@ -12,14 +12,13 @@ from msgspec.structs import replace
 from tests.fakes.ci_worlds import TOKEN, AzureWorld, GitHubWorld, GitLabWorld, JenkinsWorld, World, served
 from tests.fakes.http_target import Answer, Asked, running
 
-from gennaker.interfaces.ci import BuildRequest, CiFailure, CiSystem, Started
+from gennaker.interfaces.ci import BuildRequest, CiFailure, CiSystem, Started, UnreadableProperties
 from gennaker.model.problems import Refused
 from gennaker.plugins.azure_devops.pipelines import AzureDevOps
 from gennaker.plugins.github.actions import GitHubActions
 from gennaker.plugins.gitlab.pipelines import GitLab
 from gennaker.plugins.jenkins.system import Jenkins
 from gennaker.settings import CiSettings
-from gennaker.transport.build_files import UnreadableProperties
 
 pytestmark = pytest.mark.slow
 

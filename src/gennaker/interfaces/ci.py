@@ -6,7 +6,8 @@
     ├── CiMissing       there is no such job, build or file
     └── CannotTell      this system can't be asked which build was started with a key
 
-What is wrong for good (a job that can't be built, a parameter that isn't allowed) is raised as `Refused`.
+What is wrong for good (a job that can't be built, a parameter that isn't allowed) is raised as `Refused`; a file of a build
+that isn't what it should be as `UnreadableProperties`.
 """
 
 from datetime import timedelta
@@ -153,7 +154,7 @@ class CiSystem(Protocol):
         ...
 
     async def properties(self, job: str, number: str, file: str) -> JsonObject:
-        """What the build has left for pipelines in this file. Raises CiMissing if it isn't there, CiFailure."""
+        """What the build has left for pipelines in this file. Raises CiMissing if it isn't there, CiFailure, UnreadableProperties."""
         ...
 
     async def log(self, job: str, number: str) -> str:
@@ -183,3 +184,7 @@ class CiMissing(CiFailure):
 
 class CannotTell(CiFailure):
     """Builds of this system can't be found by their keys."""
+
+
+class UnreadableProperties(Exception):
+    """A property file, or what a log says, isn't what it should be."""

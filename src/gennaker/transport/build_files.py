@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from gennaker.interfaces.ci import UnreadableProperties
 from gennaker.model import plain_yaml
 from gennaker.model.codec import Json, JsonObject, decode_json
 
@@ -19,10 +20,6 @@ _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _KEY_END = re.compile(r"(?<!\\)(?:\\\\)*([=:\s])")
 _PROPERTY = "SPINNAKER_PROPERTY_"
 _CONFIG = "SPINNAKER_CONFIG_JSON="
-
-
-class UnreadableProperties(Exception):
-    """A property file, or what a log says, isn't what it should be."""
 
 
 def parse(name: str, content: bytes) -> JsonObject:

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 from tests.fakes.ci_worlds import zipped
 
+from gennaker.interfaces.ci import UnreadableProperties
 from gennaker.transport import build_files
-from gennaker.transport.build_files import UnreadableProperties
 
 
 def test_java_properties_are_read_as_java_reads_them() -> None:

@@ -22,6 +22,7 @@ from gennaker.interfaces.ci import (
     JobNames,
     JobParameter,
     Started,
+    UnreadableProperties,
 )
 from gennaker.interfaces.executions import Found, Submission
 from gennaker.interfaces.services import Services
@@ -198,7 +199,7 @@ def _wrong(said: str, known: Collection[str]) -> Problem:
 def _left_by_script(stage: Stage, number: str, file: str) -> JsonObject:
     problem = stage.outputs.get("propertiesProblem")
     if problem:
-        raise build_files.UnreadableProperties(str(problem))
+        raise UnreadableProperties(str(problem))
     left = stage.outputs.get("properties")
     if file != stage.context.get("propertyFile") or not isinstance(left, dict):
         raise CiMissing(f"The script {number} has left no file {file!r}.")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from gennaker.interfaces.ci import UnreadableProperties
 from gennaker.interfaces.stages import StageSpec, StageType, TaskContext, TaskType
 from gennaker.model import codec, records
 from gennaker.model.codec import JsonObject
@@ -103,7 +104,7 @@ def _properties(workspace: Workspace, file: str) -> JsonObject:
         return {"propertiesProblem": f"{file} is larger than {_FILE_LIMIT_BYTES} bytes."}
     try:
         return {"properties": build_files.parse(file, path.read_bytes())}
-    except build_files.UnreadableProperties as error:
+    except UnreadableProperties as error:
         return {"propertiesProblem": str(error)}
 
 

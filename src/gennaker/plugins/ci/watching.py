@@ -2,7 +2,16 @@
 
 from typing import NamedTuple
 
-from gennaker.interfaces.ci import BUILDER, BuildResult, BuildState, CiFailure, CiMissing, CiSystem, CiUnavailable
+from gennaker.interfaces.ci import (
+    BUILDER,
+    BuildResult,
+    BuildState,
+    CiFailure,
+    CiMissing,
+    CiSystem,
+    CiUnavailable,
+    UnreadableProperties,
+)
 from gennaker.interfaces.stages import TaskContext
 from gennaker.model import build_artifacts, foreign, waiting
 from gennaker.model.codec import Json, JsonObject
@@ -10,7 +19,6 @@ from gennaker.model.event import Again, Done, Failed, TaskResult
 from gennaker.model.problems import Problem
 from gennaker.model.statuses import Status
 from gennaker.plugins.ci import build_log, stage_settings
-from gennaker.transport.build_files import UnreadableProperties
 
 _VENDORS = {
     "jenkins": "Jenkins",

@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from gennaker.interfaces import artifacts, produced
+from gennaker.interfaces.ci import UnreadableProperties
 from gennaker.interfaces.clouds import Health, Job, NewJob, Place
 from gennaker.interfaces.clusters import Places
 from gennaker.interfaces.evidence import EvidenceItem, LogFile
@@ -146,7 +147,7 @@ async def wait(context: TaskContext) -> TaskResult:
         try:
             found = build_files.parse(file, job.reports[_PROPERTIES])
             context_keys = {**found, "propertyFileContents": found}
-        except (KeyError, build_files.UnreadableProperties) as error:
+        except (KeyError, UnreadableProperties) as error:
             problem = problem or _no_properties(file, error)
     outputs = {} if foreign.flag(context.stage.context.get("noOutput")) else {**outputs, **context_keys}
     if problem is None:
