@@ -10,7 +10,7 @@ from gennaker.model.codec import Json, JsonObject, decode_json
 from gennaker.model.foreign import items, mapping
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.server_file import ServerFile
-from gennaker.transport import tls
+from gennaker.transport import folder, tls
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS = 30.0
 def server(data: Path) -> ServerFile:
     """Where the server of a data folder is. Raises Refused if none runs."""
     try:
-        return msgspec.json.decode((data / "server.json").read_bytes(), type=ServerFile)
+        return folder.announcement(data)
     except FileNotFoundError as error:
         raise Refused(
             Problem(
@@ -27,7 +27,7 @@ def server(data: Path) -> ServerFile:
                 remedy="Start it with `gennaker serve`, or name its folder with --data.",
             )
         ) from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise Refused(
             Problem(
                 code="server.unreadable",

@@ -15,6 +15,7 @@ from gennaker.model.server_file import ServerFile
 from gennaker.transport import shim
 from gennaker.transport.permissions import open_private
 
+_ANNOUNCEMENT = "server.json"
 _PROCESS_ID = re.compile(rb"[1-9][0-9]{0,8}")
 
 
@@ -90,11 +91,11 @@ class DataFolder:
     def announce(self, server: ServerFile) -> None:
         """Tells commands where the server is."""
         known = msgspec.structs.replace(server, process=process_of(server.pid))
-        self._write(self.path / "server.json", msgspec.json.encode(known).decode())
+        self._write(self.path / _ANNOUNCEMENT, msgspec.json.encode(known).decode())
 
     def close(self) -> None:
         """Takes the announcement away and gives the lock back."""
-        (self.path / "server.json").unlink(missing_ok=True)
+        (self.path / _ANNOUNCEMENT).unlink(missing_ok=True)
         os.close(self._folder)
         self._lock.truncate(0)
         self._lock.close()
@@ -135,9 +136,14 @@ def announced(path: Path) -> ServerFile | None:
     """What the last server that got ready has said of itself, whether it still runs or not. Raises Refused where that can't be read."""
     with _usable(path):
         try:
-            return msgspec.json.decode((path / "server.json").read_bytes(), type=ServerFile)
-        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+            return announcement(path)
+        except (FileNotFoundError, ValueError):
             return None
+
+
+def announcement(path: Path) -> ServerFile:
+    """As `announced`. Raises FileNotFoundError where there is none; OSError and ValueError where it can't be read."""
+    return msgspec.json.decode((path / _ANNOUNCEMENT).read_bytes(), type=ServerFile)
 
 
 def process_of(pid: int) -> str:

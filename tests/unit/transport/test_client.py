@@ -96,9 +96,9 @@ def test_where_no_server_runs_that_is_said(tmp_path: Path) -> None:
         Client(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])
-def test_an_announcement_that_can_not_be_read_is_said(tmp_path: Path, content: str) -> None:
-    (tmp_path / "server.json").write_text(content)
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": "x"}', b'{"pid": 1, "api": "\xff"}'])
+def test_an_announcement_that_can_not_be_read_is_said(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "server.json").write_bytes(content)
 
     with pytest.raises(Refused, match=r"server\.json can't be read"):
         server(tmp_path)
