@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
-from psycopg import errors
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -25,7 +25,11 @@ from gennaker.store.postgres import statements as sql
 from gennaker.store.statements import Statements
 from gennaker.store.writer import Job
 
+log = structlog.get_logger()
+
 Raw = psycopg.Connection[tuple[Any, ...]]
+_ROLLED_BACK = "40"
+"""Class of PostgreSQL's codes (its documentation, appendix A)."""
 _ATTEMPTS = 5
 """Tries of a change that PostgreSQL rolls back for somebody else's sake."""
 
@@ -138,19 +142,16 @@ class ChangeBatches:
         for _ in range(_ATTEMPTS):
             try:
                 self._transaction(batch)
-            except (errors.TransactionRollback, DBAPIError) as error:
-                self._roll_back()
-                if len(batch) > 1 and not self._raw.closed:
-                    for job in batch:
-                        job.error = None
-                        self.commit([job])
-                    return
-                batch[0].error = failures.translated(error, self._place)
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the answer and gets it
                 self._roll_back()
                 for job in batch:
                     job.error = failures.translated(error, self._place)
-                return
+                if not _is_given_up(error):
+                    return
+                if len(batch) > 1:
+                    for job in batch:
+                        self.commit([job])
+                    return
             else:
                 for job in batch:
                     job.is_durable = job.error is None
@@ -166,7 +167,7 @@ class ChangeBatches:
             try:
                 job.result = job.change(self._connection)
             except Exception as error:
-                if self._raw.closed or isinstance(_cause(error), errors.TransactionRollback):
+                if self._raw.closed or _is_given_up(error):
                     raise
                 job.error = failures.translated(error, self._place)
                 execute("ROLLBACK TO change")
@@ -174,12 +175,18 @@ class ChangeBatches:
         execute("COMMIT")
 
     def _roll_back(self) -> None:
+        """Where that fails, too, the connection is lost: the server ends the transaction, and the next statement says so."""
         if not self._raw.closed:
-            self._raw.execute("ROLLBACK")
+            try:
+                self._raw.execute("ROLLBACK")
+            except psycopg.Error as error:
+                log.error("store.not_rolled_back", error=str(error))  # noqa: TRY400 - PostgreSQL's sentence says all
 
 
-def _cause(error: Exception) -> BaseException:
-    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+def _is_given_up(error: Exception) -> bool:
+    """PostgreSQL has rolled it back for somebody else's sake: by its code, as psycopg's classes for deadlocks have no common one."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith(_ROLLED_BACK)
 
 
 def _refused(tried: Sequence[CommitJob], found: lot.Found) -> list[CommitJob]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import errors
 from psycopg.abc import Query
+from sqlalchemy import Connection
 from tests.waiting import until
 
 from gennaker.interfaces.documents import VersionMismatch
@@ -197,6 +199,39 @@ def test_a_fault_in_a_commit_costs_no_neighbour_and_nobody_whose_lot_was_written
         assert [type(one.error) for one in answers] == [*[type(None)] * 2, TypeError, *[type(None)] * 3]
         assert [one.is_durable for one in answers] == [True, True, False, True, True, True]
         assert written == [("a", "later"), ("b", "{}"), ("c", "{}"), ("first", "{}")]
+
+    run(check())
+
+
+def test_a_change_that_is_rolled_back_for_somebody_elses_sake_is_made_again(two: tuple[Server, Server]) -> None:
+    attempts = itertools.count(1)
+
+    def change(connection: Connection) -> int:
+        attempt = next(attempts)
+        if attempt == 1:
+            connection.exec_driver_sql("DO $$ BEGIN RAISE deadlock_detected; END $$")
+        return attempt
+
+    async def check() -> None:
+        assert await two[0].database.write(change) == 2
+
+    run(check())
+
+
+def test_a_change_whose_connection_is_lost_before_it_is_rolled_back_is_told_so(
+    two: tuple[Server, Server], postgres_url: str
+) -> None:
+    def change(connection: Connection) -> None:
+        own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with connect(postgres_url) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 60000)", (own,))
+        raise errors.SerializationFailure
+
+    async def check() -> None:
+        with pytest.raises(StoreUnusable) as caught:
+            await two[0].database.write(change)
+
+        assert caught.value.problem.code == "store.unreachable"
 
     run(check())
 
