@@ -15,6 +15,31 @@ def application(name: str) -> str:
     return f"/api/v1/applications/{_part(name, 'application')}"
 
 
+def pipeline(application_name: str, name: str) -> str:
+    """Of a stored pipeline, by its name or id. Raises Refused (404)."""
+    return f"{application(application_name)}/pipelines/{quote(name, safe='')}"
+
+
+def imported(name: str) -> str:
+    """Of an application as an import. Raises Refused (404)."""
+    return f"/api/v1/imports/{_part(name, 'application')}"
+
+
+def gate_application(name: str) -> str:
+    """Of an application in Gate's form. Raises Refused (404)."""
+    return f"/applications/{_part(name, 'application')}"
+
+
+def gate_notifications(name: str) -> str:
+    """Of an application's notifications in Gate's form. Raises Refused (404)."""
+    return f"/notifications/application/{_part(name, 'application')}"
+
+
+def gate_canary_config(config_id: str) -> str:
+    """Of a canary config in Gate's form. Raises Refused (404)."""
+    return f"/v2/canaryConfig/{_part(config_id, 'canary config')}"
+
+
 def gate_execution(execution_id: str) -> str:
     """Of an execution in Gate's form. Raises Refused (404)."""
     return f"/pipelines/{_part(execution_id, 'execution')}"

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gennaker.cli import terminal
-from gennaker.cli.place import HERE, Place
+from gennaker.cli.place import HERE_ONLY, Folder
 from gennaker.cli.terminal import Form
 from gennaker.model.codec import JsonObject
 
@@ -24,7 +24,7 @@ def verify(
     heads: Annotated[Path | None, Parameter(help="Signed heads that were exported (default: audit.file).")] = None,
     key: Annotated[str, Parameter(help="The public key of the heads (default: of the data folder's key).")] = "",
     output: Annotated[Form, Parameter(help="How it is printed.")] = Form.TABLE,
-    place: Place = HERE,
+    place: Folder = HERE_ONLY,
 ) -> int:
     """Check the chain of audit records: nothing changed, dropped, reordered, cut off or, by the heads, written anew."""
     from gennaker import audit_checks
@@ -45,7 +45,7 @@ def verify(
     return 0 if verdict.is_intact else 1
 
 
-def key(*, place: Place = HERE) -> int:
+def key(*, place: Folder = HERE_ONLY) -> int:
     """Print the public key with which exported heads and evidence can be checked: keep it where nobody can change it."""
     from gennaker import audit_checks
     from gennaker.transport import signing

@@ -1,6 +1,6 @@
 """`gennaker cut-over`: records that an application is run here from now on, and tells what Spinnaker could still start."""
 
-from gennaker.cli import terminal
+from gennaker.cli import addresses, terminal
 from gennaker.cli.terminal import Form
 from gennaker.migration import leftovers
 from gennaker.model.foreign import mapping
@@ -38,7 +38,7 @@ def cut_over_unseen(client: Client, application: str, *, is_meant: bool, form: F
 
 
 def _record(client: Client, application: str, left: tuple[str, ...], form: Form) -> int:
-    answer = client.post(f"/api/v1/imports/{application}/cut-over", {"leftThere": [*left]})
+    answer = client.post(f"{addresses.imported(application)}/cut-over", {"leftThere": [*left]})
     if form is not Form.TABLE:
         terminal.show(answer, form)
         return 0

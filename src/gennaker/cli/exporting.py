@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from gennaker.cli import terminal
+from gennaker.cli import addresses, terminal
 from gennaker.migration import bundle as bundles
 from gennaker.model import application_notifications, trigger_secrets
 from gennaker.model.codec import JsonObject
@@ -69,11 +69,11 @@ def _application(client: Client, writer: _Writer, attributes: JsonObject) -> Non
     name = text_at(attributes, "name")
     folder = f"applications/{bundles.file_name(name)}"
     writer.write(folder, "application", attributes)
-    notifications = mapping(client.get(f"/notifications/application/{name}"))
+    notifications = mapping(client.get(addresses.gate_notifications(name)))
     if application_notifications.listed(notifications):
         writer.write(folder, application_notifications.KIND, notifications)
     for kind, route in (("pipelines", "pipelineConfigs"), ("strategies", "strategyConfigs")):
-        for one in mappings(client.get(f"/applications/{name}/{route}")):
+        for one in mappings(client.get(f"{addresses.gate_application(name)}/{route}")):
             writer.write(f"{folder}/{kind}", text_at(one, "name"), bundles.armed(one))
             triggers = mappings_at(one, "triggers")
             if any(trigger.get("secret") == trigger_secrets.MASK for trigger in triggers):
@@ -85,7 +85,7 @@ def _shared(client: Client, writer: _Writer) -> None:
         tag = text_at(one, "tag")
         writer.write("templates", f"{text_at(one, 'id')}-{tag}" if tag else text_at(one, "id"), one)
     for one in mappings(client.get("/v2/canaryConfig")):
-        config = mapping(client.get(f"/v2/canaryConfig/{text_at(one, 'id')}"))
+        config = mapping(client.get(addresses.gate_canary_config(text_at(one, "id"))))
         writer.write("canary-configs", text_at(one, "name") or text_at(one, "id"), config)
     for one in mappings(client.get("/projects")):
         writer.write("projects", text_at(one, "name"), one)

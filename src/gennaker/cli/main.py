@@ -28,7 +28,7 @@ from gennaker.cli import (
     running,
     terminal,
 )
-from gennaker.cli.place import HERE, Place
+from gennaker.cli.place import HERE, HERE_ONLY, Folder, Place
 from gennaker.cli.terminal import Form
 from gennaker.model.codec import JsonObject
 from gennaker.model.comparison import Aspect
@@ -68,7 +68,7 @@ DEMO_PACKAGES = ("aiosmtpd", "bandit", "pytest", "ruff")
 
 
 @app.command
-def serve(*, place: Place = HERE) -> int:
+def serve(*, place: Folder = HERE_ONLY) -> int:
     """Run the server until it is stopped (Ctrl-C or `gennaker stop`)."""
     # What is imported and built for a start stays: looking for garbage in it takes a sixth of the time until it is ready.
     gc.disable()
@@ -81,7 +81,7 @@ def serve(*, place: Place = HERE) -> int:
 @app.command
 def demo(
     *,
-    place: Place = HERE,
+    place: Folder = HERE_ONLY,
     keep: Annotated[bool, Parameter(help="Leave everything running to play with.", negative="")] = False,
     rate: Annotated[float, Parameter(help="Requests a second that visitors make.")] = 600.0,
 ) -> int:
@@ -96,7 +96,7 @@ def demo(
 @app.command
 def stop(
     *,
-    place: Place = HERE,
+    place: Folder = HERE_ONLY,
     everything: Annotated[
         bool, Parameter(name="--all", help="Also stop instances and load balancers.", negative="")
     ] = False,
@@ -252,7 +252,7 @@ def evidence(
     *,
     out: Annotated[Path | None, Parameter(help="The file (default: EXECUTION.evidence.json).")] = None,
     verifier: Annotated[Path | None, Parameter(help="Write the program that checks such files, instead.")] = None,
-    place: Place = HERE,
+    place: Folder = HERE_ONLY,
 ) -> int:
     """Write what speaks for EXECUTION into one sealed file: commit, reports, verdicts, approvals, effects."""
     from gennaker import audit_checks
@@ -373,7 +373,7 @@ def compare(
 
 
 @_config.command(name="show")
-def config_show(*, place: Place = HERE, json: _Json = False, output: _Output = Form.TABLE) -> int:
+def config_show(*, place: Folder = HERE_ONLY, json: _Json = False, output: _Output = Form.TABLE) -> int:
     """All settings with their values and where each value came from."""
     configured = place.local()
     values = configuration.shown(configured.settings)

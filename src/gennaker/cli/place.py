@@ -14,8 +14,8 @@ from gennaker.transport.client import Client, Remote
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Place:
-    """Which Gennaker."""
+class Folder:
+    """A data folder of this machine. Another server can be named, too, and is refused with a sentence."""
 
     data: Annotated[
         Path | None, Parameter(help="The data folder (GENNAKER_DATA; default: ~/.local/share/gennaker).")
@@ -26,11 +26,7 @@ class Place:
     set: Annotated[list[str], Parameter(help="A setting: --set server.port=8084.", negative="")] = field(
         default_factory=list
     )
-
-    context: Annotated[
-        str | None,
-        Parameter(help="A server that `gennaker context add` has kept (GENNAKER_CONTEXT; default: the one in use)."),
-    ] = None
+    context: Annotated[str | None, Parameter(show=False)] = None
 
     def configured(self) -> configuration.Configured:
         """Settings of this place."""
@@ -64,6 +60,17 @@ class Place:
             raise Refused(_local_only(where.address))
         return Client(where)
 
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Place(Folder):
+    """Which Gennaker: a data folder of this machine, or a server elsewhere."""
+
+    context: Annotated[
+        str | None,
+        Parameter(help="A server that `gennaker context add` has kept (GENNAKER_CONTEXT; default: the one in use)."),
+    ] = None
+
     def client(self) -> Client:
         """A client of the server that is meant."""
         return Client(self.where())
@@ -87,3 +94,4 @@ def _two() -> Problem:
 
 
 HERE = Place()
+HERE_ONLY = Folder()

@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 
@@ -55,7 +54,7 @@ def start(
     form: Form = Form.TABLE,
 ) -> int:
     """Starts a stored pipeline by name or id; then as `run_file`, or at once 0."""
-    where = f"{addresses.application(application)}/pipelines/{quote(pipeline, safe='')}/start"
+    where = f"{addresses.pipeline(application, pipeline)}/start"
     try:
         answer = client.post(where, {"parameters": parameters} if parameters else {})
     except Refused as refused:

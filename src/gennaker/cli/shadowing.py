@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from gennaker.cli import awaiting, terminal
+from gennaker.cli import addresses, awaiting, terminal
 from gennaker.cli.terminal import Form
 from gennaker.migration import bundle as bundles
 from gennaker.migration import comparing, pairing
@@ -51,11 +51,16 @@ def compare(client: Client, gate: Gate, application: str, *, limit: int, form: F
     standing = _standing(client, application)
     if text_at(standing, "phase") != "shadow":
         raise Refused(_no_shadow(application, text_at(standing, "phase")))
-    here = {text_at(one, "id"): one for one in mappings(client.get(f"/applications/{application}/pipelineConfigs"))}
+    here = {
+        text_at(one, "id"): one
+        for one in mappings(client.get(f"{addresses.gate_application(application)}/pipelineConfigs"))
+    }
     written = {key: _rendered(client, one) for key, one in here.items()}
     there = {text_at(one, "id"): one for one in gate.application(application).pipelines}
     theirs = gate.executions(application, limit=limit)
-    ours = mappings(client.get(f"/applications/{application}/pipelines", limit=str(limit * 4), expand="true"))
+    ours = mappings(
+        client.get(f"{addresses.gate_application(application)}/pipelines", limit=str(limit * 4), expand="true")
+    )
     pairs = pairing.paired(theirs, ours)
     runs = [
         _compared(one, awaiting.ended(client, f"/pipelines/{text_at(other, 'id')}"), written)
@@ -134,7 +139,7 @@ def _plan(client: Client, application: str, pipeline_id: str, theirs: JsonObject
         "executionId": own_id,
     }
     try:
-        client.post(f"/api/v1/applications/{application}/pipelines/{pipeline_id}/start", trigger)
+        client.post(f"{addresses.pipeline(application, pipeline_id)}/start", trigger)
     except Refused as refused:
         if refused.status != _TAKEN:
             raise  # else it was planned before

@@ -151,6 +151,20 @@ def test_commands_about_a_data_folder_refuse_a_context(words: list[str]) -> None
     assert refused.value.problems[0].code == "context.local_only"
 
 
+@pytest.mark.parametrize("words", ["serve", "stop", "demo", "config show", "audit verify", "audit key", "evidence"])
+def test_commands_about_a_data_folder_offer_no_context(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main.app([*words.split(), "--help"])
+
+    shown = capsys.readouterr().out
+    assert "--data" in shown
+    assert "--context" not in shown
+
+
+def test_commands_of_any_server_offer_a_context(capsys: pytest.CaptureFixture[str]) -> None:
+    main.app(["link", "--help"])
+    assert "--context" in capsys.readouterr().out
+
+
 def test_evidence_is_not_sealed_here_for_the_server_that_is_in_use(home: Path) -> None:
     """The seal says what a server's records were: the key of another machine's data folder says nothing."""
     kept(home).parent.mkdir(parents=True)

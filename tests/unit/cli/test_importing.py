@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -62,7 +63,7 @@ TEMPLATED: dict[str, Any] = {
     "triggers": [],
 }
 CANARY: dict[str, Any] = {
-    "id": "c1",
+    "id": "c#1",
     "name": "shop-canary",
     "applications": ["shop"],
     "judge": {"name": "NetflixACAJudge-v1.0", "judgeConfigurations": {}},
@@ -136,7 +137,7 @@ def imported(client: Client, there: Site, capsys: pytest.CaptureFixture[str], **
 
 def everything(site: Site) -> dict[str, Any]:
     """All definitions as Gate gives them, without stamps."""
-    configs = [site.call("GET", f"/v2/canaryConfig/{one['id']}") for one in site.call("GET", "/v2/canaryConfig")]
+    configs = [site.call("GET", f"/v2/canaryConfig/{quote(one['id'])}") for one in site.call("GET", "/v2/canaryConfig")]
     listed = {
         "applications": [{**one, "user": ""} for one in site.call("GET", "/applications")],
         "pipelines": site.call("GET", "/pipelineConfigs"),

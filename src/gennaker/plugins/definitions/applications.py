@@ -1,46 +1,43 @@
 """Applications: writing an application's attributes as Front50 does; given keys overwrite, absent ones stay."""
 
-import re
+import msgspec
 
 from gennaker.interfaces.stages import TaskContext
+from gennaker.model import names
 from gennaker.model.codec import Json, JsonObject, milliseconds
 from gennaker.model.event import Done, TaskResult
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.definitions import encoded
 
 KIND = "application"
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,250}")
 
 
-def name_of(context: TaskContext) -> tuple[str, JsonObject]:
+def given(context: TaskContext) -> tuple[str, JsonObject]:
     """The application's id (its name in lower case) and what the job says of it. Raises Refused."""
-    given = encoded.read_map(context, "application")
-    name = given.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    said = encoded.read_map(context, "application")
+    name = said.get("name")
+    if not isinstance(name, str) or not name:
         raise Refused(
-            Problem(
-                code="application.name",
-                message=f"{name!r} can't be an application's name.",
-                remedy="Use letters, digits, `.`, `_` and `-`.",
-                pointer="/application/name",
-            )
+            Problem(code="application.name", message="The application has no name.", pointer="/application/name")
         )
-    return name.lower(), given
+    return name.lower(), said
 
 
 async def write(context: TaskContext, *, must_exist: bool = False) -> TaskResult:
     """Creates or changes it. Raises Refused."""
-    application_id, given = name_of(context)
+    application_id, said = given(context)
     found = await context.services.definitions.get(KIND, application_id)
     if found is None and must_exist:
         raise Refused(
-            Problem(code="application.unknown", message=f"There is no application {given['name']!r}."), status=404
+            Problem(code="application.unknown", message=f"There is no application {said['name']!r}."), status=404
         )
+    if found is None and (problem := names.application_problem(application_id)) is not None:
+        raise Refused(msgspec.structs.replace(problem, code="application.name", pointer="/application/name"))
     before: JsonObject = dict(found.body) if found else {}
     now = str(milliseconds(context.at))
     body: JsonObject = {
         **before,
-        **{key: _listed(value) if key in ("cloudProviders", "accounts") else value for key, value in given.items()},
+        **{key: _listed(value) if key in ("cloudProviders", "accounts") else value for key, value in said.items()},
         "name": application_id,
         "createTs": before.get("createTs") or now,
         "updateTs": now,

@@ -21,8 +21,8 @@ class Spec(StageSpec, frozen=True, kw_only=True, rename="camel"):
 
 async def verify(context: TaskContext) -> TaskResult:
     """Refuses as long as the application has server groups anywhere."""
-    _, given = applications.name_of(context)
-    name = str(given["name"])
+    _, said = applications.given(context)
+    name = str(said["name"])
     running: list[str] = []
     for provider in context.services.clouds.values():
         for spelled in dict.fromkeys((name, name.lower())):
@@ -40,7 +40,7 @@ async def verify(context: TaskContext) -> TaskResult:
 
 async def delete(context: TaskContext) -> TaskResult:
     """Marks all of it as deleted; the revisions stay."""
-    application_id, _ = applications.name_of(context)
+    application_id, _ = applications.given(context)
     definitions, author = context.services.definitions, context.sight.user
     for kind in (saved_pipelines.PIPELINE, saved_pipelines.STRATEGY):
         for one in await definitions.list(kind, application_id):

@@ -37,6 +37,13 @@ def test_only_an_existing_one_can_be_updated() -> None:
     assert "There is no application 'Shop'" in Installation().refused("updateApplication", application=SHOP)
 
 
-@pytest.mark.parametrize("name", [None, "", "a b", "a/b", 7])
-def test_a_name_that_can_be_none_is_refused(name: Json) -> None:
-    assert "can't be an application's name" in Installation().refused("createApplication", application={"name": name})
+@pytest.mark.parametrize("name", [None, "", 7])
+def test_without_a_name_it_is_refused(name: Json) -> None:
+    assert "has no name" in Installation().refused("createApplication", application={"name": name})
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", ".", "..", "-a", "a" * 256])
+def test_a_name_that_pipelines_could_not_have_is_refused(name: str) -> None:
+    assert "can't be the name of an application" in Installation().refused(
+        "createApplication", application={"name": name}
+    )
