@@ -1,8 +1,8 @@
 """Traffic guards: an application's clusters that must never be left without an instance that takes traffic.
 
 Source: Orca's TrafficGuard. The application's `trafficGuards` are rules `{account, location, stack, detail, enabled}`, where `*`
-stands for anything and nothing for nothing. What takes no traffic may go at any time. The setting `traffic-guards.min-capacity-ratio`
-asks for more than one instance that stays.
+stands for anything and nothing for nothing. What takes no traffic may go at any time; whoever can't be asked now may take some. The
+setting `traffic-guards.min-capacity-ratio` asks for more than one instance that stays.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from gennaker.interfaces.clouds import Health, ServerGroup
 from gennaker.interfaces.stages import StageContext
 from gennaker.model import foreign, moniker
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 from gennaker.plugins.deploy import server_groups
 from gennaker.plugins.deploy.server_groups import Location
 
@@ -40,10 +40,13 @@ async def check(context: StageContext, going: Iterable[ServerGroup]) -> None:
         names = {one.name for one in of_cluster}
         groups = await server_groups.of_cluster(context.services, location, cluster)
         leaving = [one for one in groups if one.name in names]
-        gone, left = _up(leaving), _up(one for one in groups if one.name not in names)
+        gone = _in_traffic(leaving, Health.UP, Health.UNKNOWN)
+        left = _in_traffic((one for one in groups if one.name not in names), Health.UP)
         ratio = context.services.settings.traffic_guards.min_capacity_ratio
         if gone and (not left or (left <= ratio * (gone + left) and not _are_alike(leaving))):
-            raise Refused(_guarded(location, cluster, names, left=left, of=gone + left))
+            problem = _guarded(location, cluster, names, left=left, of=gone + left)
+            is_unknown = any(server_groups.is_unknown(one) for one in groups)
+            raise Refused(problem, status=UNAVAILABLE if is_unknown else 400)
 
 
 def _are_alike(leaving: Sequence[ServerGroup]) -> bool:
@@ -52,8 +55,8 @@ def _are_alike(leaving: Sequence[ServerGroup]) -> bool:
     return len(leaving) > 1 and len(sizes) == 1 and all(one.min == one.max == one.desired for one in sizes)
 
 
-def _up(groups: Iterable[ServerGroup]) -> int:
-    return sum(one.health is Health.UP and not group.is_disabled for group in groups for one in group.instances)
+def _in_traffic(groups: Iterable[ServerGroup], *healths: Health) -> int:
+    return sum(one.health in healths and not group.is_disabled for group in groups for one in group.instances)
 
 
 async def _is_guarded(context: StageContext, location: Location, group: ServerGroup) -> bool:

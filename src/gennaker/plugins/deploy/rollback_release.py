@@ -13,7 +13,7 @@ from gennaker.interfaces.stages import StageContext, StageSpec, StageType, TaskC
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Done, Failed, TaskResult
 from gennaker.model.lengths import Duration
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 from gennaker.model.release import Release, ReleaseState, first
 from gennaker.model.statuses import Status
 from gennaker.plugins.deploy import going_back, releases, server_groups, taking_out
@@ -116,9 +116,12 @@ async def _why_not(services: Services, release: Release) -> Problem | None:
     group = await server_groups.find(services, _location(release), release.replaced)
     if group is None:
         return await _decommissioned(services, release)
-    if not server_groups.up(group):
-        return server_groups.not_up(group, "can't take the traffic back")
-    return None
+    if server_groups.up(group):
+        return None
+    problem = server_groups.not_up(group, "can't take the traffic back")
+    if server_groups.is_unknown(group):
+        raise Refused(problem, status=UNAVAILABLE)
+    return problem
 
 
 async def _decommissioned(services: Services, release: Release) -> Problem:

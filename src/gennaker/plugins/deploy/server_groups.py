@@ -89,6 +89,11 @@ def up(group: ServerGroup) -> tuple[Instance, ...]:
     return tuple(one for one in group.instances if one.health in able and one.address)
 
 
+def is_unknown(group: ServerGroup) -> bool:
+    """Whether of some instance nobody can say now how it is: its engine doesn't answer."""
+    return any(one.health is Health.UNKNOWN for one in group.instances)
+
+
 def hopeless(group: ServerGroup, at: datetime, *, says_how_long: bool) -> Problem | None:
     """Why the server group can't come up, if that is certain already; `says_how_long`: the stage does, so room is waited for."""
     for one in group.instances:
@@ -96,7 +101,8 @@ def hopeless(group: ServerGroup, at: datetime, *, says_how_long: bool) -> Proble
         if is_late and not says_how_long:
             problem = not_up(group, "finds no room")
             return replace(problem, remedy=f"Make room, or let the stage wait for it: {_SAYS_HOW_LONG}.")
-        is_looping = one.restarts >= CRASHES_UNTIL_HOPELESS and one not in up(group)
+        is_down = one not in up(group) and one.health is not Health.UNKNOWN
+        is_looping = one.restarts >= CRASHES_UNTIL_HOPELESS and is_down
         if one.health is Health.FAILED or is_looping:
             return not_up(group, "can't come up")
     return None

@@ -238,17 +238,23 @@ async def _shares(services: Services, balanced: Balanced, now: Mapping[str, Shar
 
 
 def _addresses(group: ServerGroup, member: Member, now: Share | None) -> tuple[str, ...]:
-    """Addresses of instances that are up.
+    """Addresses of instances that are up, and of those that have just served and of which nobody can say how they are.
 
-    Where none is, those that have just served and are only said to be down: a late health check must not make an
+    Where there are none, those that have just served and are only said to be down: a late health check must not make an
     answering instance a 503.
     """
-    found = tuple(one.address for one in server_groups.up(group) if one.address)
-    if not found and now is not None:
+    up = frozenset(one.id for one in server_groups.up(group))
+    served = frozenset(now.addresses if now is not None else ())
+    found = tuple(
+        one.address
+        for one in group.instances
+        if one.address and (one.id in up or (one.health is Health.UNKNOWN and one.address in served))
+    )
+    if not found:
         found = tuple(
             one.address
             for one in group.instances
-            if one.address and one.health is Health.DOWN and one.address in now.addresses
+            if one.address and one.health is Health.DOWN and one.address in served
         )
     return found if member.limit is None else found[: member.limit]
 

@@ -11,10 +11,10 @@ import httpx2
 import msgspec
 
 from gennaker.model.codec import JsonObject, decode_json, encode
-from gennaker.model.problems import UNAVAILABLE
+from gennaker.model.problems import UNAVAILABLE, Refused
 from gennaker.plugins.docker import problems
 from gennaker.settings import DockerSettings
-from gennaker.transport import handshakes, tls
+from gennaker.transport import handshakes, http, tls
 
 _VERSION = "v1.41"
 _UNIX = "unix://"
@@ -23,8 +23,11 @@ _GONE = re.compile(
     r"no such container|container \S+ has already been removed|container \S+ does not exist", re.IGNORECASE
 )
 """Said with status 500 where a container is removed while an engine looks for what else it knows of it."""
-_LOOKS = ("/json", "/info")
-"""Ends paths that only say what is."""
+_NOT_NOW = frozenset({429, 502, 503, 504})
+"""Whatever is asked for: said by an engine that is being stopped, or by a proxy before it."""
+_NOT_IMPLEMENTED = 501
+_IN_JSON = ("/json", "/info", "/containers/create")
+"""Ends paths whose answers are JSON."""
 _CONNECT_SECONDS = 5.0
 _LIMIT_BYTES = 50_000_000
 _OWN_LIMIT = 504
@@ -80,12 +83,11 @@ class Engine:
         if answer.status_code == _NOT_FOUND and not _is_about_others(path):
             return None
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
-            said = _said(content) or answer.reason_phrase
-            if _is_gone(path, said):
+            if _is_gone(path, _said(content) or answer.reason_phrase):
                 return None
-            if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR and path.endswith(_LOOKS):
-                raise problems.failed(said, account=self.account, about=about)
-            raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
+            raise self._refusal(method, answer, content, about=about)
+        if path.endswith(_IN_JSON):
+            self._check_json(content)
         return Answer(status=answer.status_code, body=content, is_cut=is_cut)
 
     async def memory_bytes(self) -> int:
@@ -101,8 +103,7 @@ class Engine:
         """What it says line by line, for as long as it goes on; `seconds`: longest silence. Raises Refused, EngineUnreachable."""
         async with self._answer("GET", path, query=query, seconds=seconds) as answer:
             if answer.status_code >= httpx2.codes.BAD_REQUEST:
-                said = _said((await _read(answer))[0]) or answer.reason_phrase
-                raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
+                raise self._refusal("GET", answer, (await _read(answer))[0], about=about)
             yield answer.aiter_lines()
 
     async def pull(self, reference: str, *, credentials: str = "") -> None:
@@ -115,8 +116,7 @@ class Engine:
             "POST", "/images/create", query=query, headers=headers, seconds=seconds, silent_status=_OWN_LIMIT
         ) as answer:
             if answer.status_code >= httpx2.codes.BAD_REQUEST:
-                said = _said((await _read(answer))[0])
-                raise problems.refused(said, account=self.account, about=about, status=_status(answer.status_code))
+                raise self._refusal("POST", answer, (await _read(answer))[0], about=about)
             async for line in answer.aiter_lines():
                 if error := _error_of(line):
                     raise problems.refused(error, account=self.account, about=about)
@@ -157,8 +157,24 @@ class Engine:
             why = f"gives no answer within {limit:g} s"
             more = ", or allow more time by pull-timeout-seconds" if silent_status == _OWN_LIMIT else ""
             raise self._silent(why, f"Look at its load and its log{more}.", status=silent_status) from error
-        except httpx2.TransportError as error:
+        except http.BROKEN_OFF as error:
             raise self.broke_off(error) from error
+
+    def _refusal(self, method: str, answer: httpx2.Response, content: bytes, *, about: str) -> Refused:
+        """Where it fails to look, nothing is known; where it fails to act, what it says of that is its last word."""
+        status = answer.status_code
+        said = _said(content) or answer.reason_phrase
+        fails_to_look = method == "GET" and status >= httpx2.codes.INTERNAL_SERVER_ERROR and status != _NOT_IMPLEMENTED
+        if fails_to_look or status in _NOT_NOW:
+            return problems.failed(said, account=self.account, about=about)
+        return problems.refused(said, account=self.account, about=about, status=_status(status))
+
+    def _check_json(self, content: bytes) -> None:
+        try:
+            decode_json(content)
+        except msgspec.DecodeError as error:
+            remedy = f"Look whether the address of [docker.{self.account}] is an engine's, and at what is before it."
+            raise self._silent("answers with something else than JSON", remedy) from error
 
     @property
     def _base(self) -> str:

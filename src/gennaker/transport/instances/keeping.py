@@ -312,12 +312,19 @@ class Instances:
             await self._prober.ask(key, one.port, record.new.probe)  # The first look after a restart of the server.
         probed = self._prober.known(key)
         is_up = probed is not None and probed.is_up and not (status and status.complaint)
-        output = "" if is_up else await self.log(record.name, one, _LOG_LINES)
+        output = "" if is_up else await self._words(record.name, one)
         found = probing.instance(record, one, status=status, probed=probed, log=output, host=self._host)
         if found.health is Health.STARTING and record.name in self._unstartable:
             return msgspec.structs.replace(found, health=Health.FAILED, health_reason=self._unstartable[record.name])
         sources = probing.sources(self._provider, record, one, status=status, probed=probed)
         return msgspec.structs.replace(found, sources=sources)
+
+    async def _words(self, name: str, one: InstanceRecord) -> str:
+        """Its last ones, beside its health: where they can't be read, that is known all the same."""
+        try:
+            return await self.log(name, one, _LOG_LINES)
+        except (RunsUnknown, Refused) as failure:
+            return str(failure)
 
     async def _statuses(self, record: GroupRecord) -> Statuses:
         names = {one.number: run_name(record.name, one.number, one.attempt) for one in record.instances}

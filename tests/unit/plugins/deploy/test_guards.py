@@ -1,10 +1,13 @@
 """Traffic guards: what would leave a guarded cluster without traffic is refused before anything is done."""
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 from tests.fakes.rollouts import NEW, NEWER, OLD, FakePlace, deploy, stage
 from tests.harness import problem_of
 
+from gennaker.interfaces.clouds import Health, ServerGroup
 from gennaker.interfaces.services import Services
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.statuses import Status
@@ -89,6 +92,28 @@ def test_what_takes_no_traffic_may_go_and_so_may_one_of_two() -> None:
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert [one.image for one in place.cloud.groups.values()] == [NEW]
+
+
+def test_while_nobody_can_say_who_takes_traffic_what_would_be_left_is_waited_for() -> None:
+    place = guarded(RULE)
+    place.run(deploy(NEW, strategy="none"))
+    known = dict(place.cloud.groups)
+    place.cloud.groups.update({name: _unknown(group) for name, group in known.items()})
+
+    async def comes_back(services: Services, _: str) -> None:
+        await services.clock.sleep_until(services.clock.now() + timedelta(seconds=30))
+        assert place.cloud.groups.keys() == known.keys()
+        place.cloud.groups.update(known)
+
+    execution = place.run(stage("destroyServerGroup", serverGroupName="shop-prod-v000"), meanwhile=comes_back)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert [one.image for one in place.cloud.groups.values()] == [NEW]
+
+
+def _unknown(group: ServerGroup) -> ServerGroup:
+    """Of an account that doesn't answer now."""
+    return replace(group, instances=tuple(replace(one, health=Health.UNKNOWN) for one in group.instances))
 
 
 def test_a_part_of_the_instances_may_be_disabled() -> None:

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
+from msgspec.structs import replace
 from tests.fakes.rollouts import LOAD_BALANCER, NEW, OLD, FakePlace, deploy, stage
 from tests.harness import problem_of
 
-from gennaker.interfaces.clouds import Capacity
+from gennaker.interfaces.clouds import Capacity, Health
+from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import Share, name_of
 from gennaker.model.codec import JsonObject
 from gennaker.model.statuses import Status
@@ -47,6 +49,23 @@ def test_one_switch_restores_the_version_that_the_release_replaced() -> None:
     done = next(execution.in_order()).outputs["rollback"]
     assert isinstance(done, dict)
     assert done["to"] == {"serverGroup": BLUE, "version": "old"}
+
+
+def test_it_waits_for_somebody_who_can_say_whether_what_was_replaced_is_up() -> None:
+    place = released()
+    known = place.group(BLUE)
+    unknown = tuple(replace(one, health=Health.UNKNOWN) for one in known.instances)
+    place.cloud.groups[BLUE] = replace(known, instances=unknown)
+
+    async def comes_back(services: Services, _: str) -> None:
+        await services.clock.sleep_until(services.clock.now() + timedelta(minutes=1))
+        assert place.weights() == {GREEN: 1}
+        place.cloud.groups[BLUE] = known
+
+    execution = place.run(rollback(), meanwhile=comes_back)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert place.weights() == {BLUE: 1}
 
 
 def test_the_switch_comes_at_once() -> None:

@@ -117,6 +117,20 @@ def test_where_all_are_said_to_be_down_they_are_still_asked() -> None:
     assert set(addresses(place)) <= set(before)
 
 
+def test_of_whom_nobody_can_say_how_they_are_those_stay_in_traffic_that_were_in_it() -> None:
+    place = FakePlace().deployed()
+    before = addresses(place)
+    change(place, 0, health=Health.UNKNOWN)
+    place.harness.do(a_moment)
+    beside_one_that_is_up = addresses(place)
+
+    change(place, 1, health=Health.UNKNOWN, address="127.0.0.1:39999")
+    place.harness.do(a_moment)
+
+    assert beside_one_that_is_up == before
+    assert addresses(place) == before[:1]
+
+
 def test_nothing_is_told_to_a_load_balancer_that_is_as_it_should_be() -> None:
     place = FakePlace().deployed()
 

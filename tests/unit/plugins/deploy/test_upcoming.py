@@ -3,11 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.rollouts import SICK, FakePlace, deploy
 from tests.harness import problem_of
 
+from gennaker.interfaces.clouds import Health
 from gennaker.model.codec import Json
 from gennaker.model.foreign import mappings
+from gennaker.plugins.deploy import server_groups
 
 LATE, OVER = "shop-prod-v001 isn't up after 360 s", "Stage Deploy timed out after 11 minutes"
 LONG: dict[str, Json] = {"stageTimeoutMs": 11 * 60_000}
@@ -46,3 +49,16 @@ def test_room_is_waited_for_as_long_as_the_stage_says(
     assert execution.head.end_time is not None
     assert execution.head.start_time is not None
     assert round((execution.head.end_time - execution.head.start_time).total_seconds() / 60) == minutes
+
+
+@pytest.mark.parametrize(("health", "is_hopeless"), [(Health.UP, False), (Health.UNKNOWN, False), (Health.DOWN, True)])
+def test_one_that_was_restarted_often_is_hopeless_only_where_it_is_known_not_to_be_up(
+    health: Health, *, is_hopeless: bool
+) -> None:
+    place = FakePlace().deployed()
+    group = place.group("shop-prod-v000")
+    instances = tuple(replace(one, restarts=3, health=health) for one in group.instances)
+
+    found = server_groups.hopeless(replace(group, instances=instances), group.created_at, says_how_long=False)
+
+    assert (found is not None) == is_hopeless

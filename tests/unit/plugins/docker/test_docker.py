@@ -160,7 +160,7 @@ def test_an_engine_that_fails_to_look_tells_nothing_about_what_runs(tmp_path: Pa
     async def story() -> None:
         async with an_engine_that(tmp_path, _a_failure("database is locked")) as settings:
             asked = engine.Engine("prod", replace(settings, request_timeout_seconds=30.0))
-            for path in ("/containers/47f0/json", "/containers/json", "/info"):
+            for path in ("/containers/47f0/json", "/containers/json", "/info", "/containers/47f0/logs"):
                 with pytest.raises(
                     problems.EngineUnreachable, match=r"engine .* prod fails: database is locked"
                 ) as one:
@@ -173,9 +173,54 @@ def test_an_engine_that_fails_to_look_tells_nothing_about_what_runs(tmp_path: Pa
     asyncio.run(story())
 
 
-def _a_failure(said: str) -> bytes:
-    body = json.dumps({"cause": said, "message": said, "response": 500})
-    return f"HTTP/1.1 500 Internal Server Error\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_a_proxy_says_in_an_engines_place_is_no_refusal(tmp_path: Path, status: int) -> None:
+    async def story() -> None:
+        async with an_engine_that(tmp_path, _a_failure("try again", status)) as settings:
+            asked = engine.Engine("prod", replace(settings, request_timeout_seconds=30.0))
+            for path in ("/containers/47f0/start", "/containers/create", "/containers/47f0/kill"):
+                with pytest.raises(problems.EngineUnreachable, match=r"It can't be done: .* fails: try again"):
+                    await asked.ask("POST", path, about="It can't be done")
+            with pytest.raises(problems.EngineUnreachable, match="fails: try again"):
+                await asked.pull("shop")
+            with pytest.raises(problems.EngineUnreachable, match="fails: try again"):
+                async with asked.lines("/events", about="It can't be heard", query={}, seconds=30.0):
+                    pass
+
+    asyncio.run(story())
+
+
+def test_what_an_engine_can_not_do_is_a_refusal(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with an_engine_that(tmp_path, _a_failure("this driver has no logs", 501)) as settings:
+            asked = engine.Engine("prod", replace(settings, request_timeout_seconds=30.0))
+            with pytest.raises(Refused, match="refuses it: this driver has no logs") as one:
+                await asked.ask("GET", "/containers/47f0/logs", about="Its log can't be read")
+            assert not one.value.is_unavailable
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "answers with something else than JSON"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "broke off its answer"),
+    ],
+)
+def test_an_answer_that_can_not_be_read_tells_nothing_about_what_runs(tmp_path: Path, answer: bytes, said: str) -> None:
+    async def story() -> None:
+        async with an_engine_that(tmp_path, answer) as settings:
+            asked = engine.Engine("prod", replace(settings, request_timeout_seconds=30.0))
+            with pytest.raises(problems.EngineUnreachable, match=said):
+                await asked.ask("GET", "/containers/json", about="They can't be listed")
+
+    asyncio.run(story())
+
+
+def _a_failure(said: str, status: int = 500) -> bytes:
+    body = json.dumps({"cause": said, "message": said, "response": status})
+    return f"HTTP/1.1 {status} Something\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 def test_an_engine_that_does_not_say_how_much_memory_it_has_refuses_nothing(tmp_path: Path) -> None:

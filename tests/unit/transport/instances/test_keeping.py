@@ -7,12 +7,12 @@ import pytest
 from tests import waiting
 from tests.fakes.virtual_time import RealTime
 
-from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
+from gennaker.interfaces.clouds import Capacity, Health, NewServerGroup, Place
 from gennaker.model.problems import Problem, Refused
 from gennaker.testing.documents import MemoryDocuments
 from gennaker.transport.instances.keeping import Instances, RunsUnknown
-from gennaker.transport.instances.records import GroupRecord, run_name
-from gennaker.transport.processes import ProcessStatus
+from gennaker.transport.instances.records import GroupRecord, InstanceRecord, run_name
+from gennaker.transport.processes import EndReason, ProcessState, ProcessStatus
 
 
 class GoesAway:
@@ -75,6 +75,38 @@ def test_what_is_refused_for_one_server_group_keeps_no_other_waiting_and_is_trie
     started = asyncio.run(waiting.with_an_end(main()))
 
     assert started == (run_name("shop-v000", 0, 0), run_name("shop-v001", 0, 0))
+
+
+class HasNoLog(Refuses):
+    """An engine that knows what has ended, but not what it has said."""
+
+    async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
+        ended = ProcessStatus(name="r", state=ProcessState.ENDED, reason=EndReason.EXITED, exit_status=3)
+        return dict.fromkeys(names, ended)
+
+    async def tail(self, _: str, __: int) -> str:
+        raise RunsUnknown("the log is somewhere else")
+
+
+def test_where_a_log_can_not_be_read_the_instances_health_is_known_all_the_same() -> None:
+    place, capacity = Place(account="a", region="r"), Capacity(min=1, max=1, desired=1)
+    instances = Instances(
+        provider="p",
+        key="k",
+        documents=MemoryDocuments(),
+        runs=HasNoLog(0),  # type: ignore[arg-type]  # what isn't asked for isn't there
+        clock=RealTime(),
+    )
+    new = NewServerGroup(key="k", name="shop-v000", place=place, image="i", capacity=capacity)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    one = InstanceRecord(number=0, port=1000, launched_at=at)
+    record = GroupRecord(new=new, created_at=at, capacity=capacity, instances=(one,))
+
+    (shown,) = asyncio.run(instances.shown(record)).instances
+
+    assert shown.health is Health.DOWN
+    assert "exited with status 3" in shown.health_reason
+    assert "the log is somewhere else" in shown.health_reason
 
 
 @pytest.mark.parametrize("breaks_first", [True, False])
