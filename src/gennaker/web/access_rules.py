@@ -157,12 +157,18 @@ async def _reading_task(request: Asked, services: Services) -> tuple[Need, ...]:
     return () if may_read and is_own else (Need(right=Right.READ, application=head.application),)
 
 
+def _route(method: str, path: str) -> str:
+    return f"{method} {re.sub(r':[a-z]+', '', path)}"
+
+
 _READS, _WRITES, _STARTS = _application(Right.READ), _application(Right.WRITE), _application(Right.EXECUTE)
 _READS_EXECUTION, _STEERS = _execution(Right.READ), _execution(Right.EXECUTE)
 _FORGETS = _execution(Right.WRITE)
 _CANCELS_TASK = _execution(Right.EXECUTE, "task_id")
 
 RULES: dict[str, Rule] = {
+    # Gate: what isn't offered, which nobody needs a right to be told.
+    **{_route(method, path): signed_in for method, paths in absent.NOT_OFFERED.items() for path in paths},
     "GET /": open_to_all,
     "GET /health": open_to_all,
     "GET /health/live": open_to_all,
@@ -268,6 +274,8 @@ RULES: dict[str, Rule] = {
     "GET /applications/{application}/strategyConfigs": _READS,
     "GET /applications/{application}/strategyConfigs/{name_or_id}": _READS,
     "GET /applications/{application}/tasks": _READS,
+    "GET /applications/{application}/tasks/{task_id}": _reading_task,
+    "PUT /applications/{application}/tasks/{task_id}/cancel": _CANCELS_TASK,
     "POST /applications/{application}/tasks": _jobs,
     "PUT /applications/{application}/pipelines/{execution_id}/cancel": _STEERS,
     "DELETE /notifications/application/{application}": _WRITES,
@@ -325,7 +333,8 @@ RULES: dict[str, Rule] = {
     "PUT /tasks/cancel": signed_in,
     "PUT /tasks/{task_id}/cancel": _CANCELS_TASK,
     # Gate: what is nobody's, or whose lists are filtered.
-    **{f"GET {path.replace(':str', '')}": signed_in for path in (*absent.LISTS, absent.OLD_TEMPLATES, *absent.MAPS)},
+    **{_route("GET", path): signed_in for path in (*absent.LISTS, absent.OLD_TEMPLATES, *absent.MAPS)},
+    **{_route("POST", path): signed_in for path in absent.ALSO_LISTED},
     "GET /auth/user/serviceAccounts": signed_in,
     "POST /auth/roles/sync": administrators,
     "GET /auth/apiTokens": signed_in,

@@ -45,6 +45,8 @@ OPEN = {
     "GET /webhooks/preconfigured": 200,
     "GET /applications/shop/tasks": 200,
     "GET /tasks/x": 404,
+    "GET /applications/shop/tasks/x": 404,
+    "PUT /applications/shop/tasks/x/cancel": 404,
     "GET /tasks": 200,
     "DELETE /tasks/x": 404,
     "PUT /tasks/cancel": 200,

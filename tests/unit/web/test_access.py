@@ -68,8 +68,9 @@ WALKED = (
     "/bakery/options",
     "/codebuild/accounts",
     "/gcb/accounts",
+    "/managed/{rest}",
 )
-"""One of the parts that aren't offered, and what is offered in spite of its name."""
+"""Some of the parts that aren't offered, and what is offered in spite of its name."""
 ANY_BODY: JsonObject = {
     "application": "shop",
     "revision": 1,

@@ -28,7 +28,7 @@ class GateStartUpController(Controller):
         """Triggers are never held back for a time."""
         return {"enabled": False, "startTime": 0, "endTime": 0}
 
-    @post(["/banners", "/tags"])
+    @post([*absent.ALSO_LISTED])
     async def written(self, principal: Asking, request: Request[Any, Any, Any]) -> None:
         """What nothing here would heed isn't kept either."""
         raise unavailable.refusal(request)

@@ -36,9 +36,9 @@ class GateTasksController(Controller):
         """Starts jobs of an application."""
         return await jobs.begun(ports, principal, {**data, "application": application})
 
-    @get("/tasks/{task_id:str}")
+    @get(["/tasks/{task_id:str}", "/applications/{application:str}/tasks/{task_id:str}"])
     async def one(self, ports: Ports, principal: Asking, task_id: FromPath[str]) -> JsonObject:
-        """How the jobs are getting on."""
+        """How the jobs are getting on; the application, where one is named, says nothing more."""
         return orca_json.orchestration_json(await _existing(ports, task_id))
 
     @get("/applications/{application:str}/tasks")
@@ -90,7 +90,7 @@ class GateTasksController(Controller):
         for execution in found:
             await cancelling.cancel(ports, principal, execution.head.id, "")
 
-    @put("/tasks/{task_id:str}/cancel", status_code=200)
+    @put(["/tasks/{task_id:str}/cancel", "/applications/{application:str}/tasks/{task_id:str}/cancel"], status_code=200)
     async def cancel(
         self, ports: Ports, principal: Asking, task_id: FromPath[str], reason: FromQuery[str] = ""
     ) -> None:

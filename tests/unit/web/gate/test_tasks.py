@@ -35,6 +35,8 @@ def test_a_job_is_done_and_followed_to_its_end() -> None:
         ref = (await call(site, "POST", "/tasks", request))["ref"]
         await asyncio.sleep(1)
         task = await call(site, "GET", ref)
+        assert await call(site, "GET", f"/applications/anything{ref}") == task, "Gate's older route"
+        await call(site, "PUT", f"/applications/anything{ref}/cancel")
 
         assert ref == f"/tasks/{task['id']}"
         assert (task["status"], task["name"], task["application"]) == ("SUCCEEDED", "Create Application: Shop", "shop")
