@@ -6,6 +6,7 @@ from gennaker.expressions import (
     methods_calendar,
     methods_collections,
     methods_numbers,
+    methods_random,
     methods_text,
     methods_time,
     types,
@@ -106,7 +107,7 @@ _TABLES: dict[type, Table] = {
     Date: methods_calendar.DATE,
     DateFormat: methods_calendar.DATE_FORMAT,
     Uuid: methods_calendar.UUID,
-    RandomSource: types.RANDOM,
+    RandomSource: methods_random.RANDOM,
 }
 
 

@@ -34,17 +34,23 @@ def plain(values: JsonObject) -> Root:
 
 
 def at_stage(execution: JsonObject, stage_id: str = "", *, trigger: JsonObject | None = None) -> Root:
-    """The root at a stage (by id or refId) of an execution given as JSON; without a stage the context is empty."""
+    """The root at a stage (by id or refId) of an execution given as JSON; without a stage the context is empty.
+
+    A stage of an orchestration sees its own context alone.
+    """
     view = ExecutionView(execution)
     stage = view.find(stage_id) if stage_id else None
     context: Names = PlainNames({}) if stage is None else view.names(stage)
     authentication = execution.get("authentication")
     user = authentication.get("user") if isinstance(authentication, dict) and stage is not None else None
     variables = execution.get("templateVariables")
+    is_alone = stage is not None and execution.get("type") == "ORCHESTRATION"
+    if is_alone:
+        variables = None
     return Root(
         context=context,
-        execution=execution,
-        trigger=trigger,
+        execution=None if is_alone else execution,
+        trigger=None if is_alone else trigger,
         stage_id=stage_id,
         user=user if isinstance(user, str) else "anonymous",
         extras={"templateVariables": variables} if variables and execution.get("spelEvaluator") == "v4" else {},

@@ -20,17 +20,14 @@ from gennaker.expressions import (
 )
 from gennaker.expressions.arguments import convert, suits
 from gennaker.expressions.failures import ExpressionError, Kind, bad
-from gennaker.expressions.methods import Table, chosen, constructor, merged, statics, table
-from gennaker.expressions.methods_collections import OBJECT
+from gennaker.expressions.methods import Table, chosen, constructor, statics, table
 from gennaker.expressions.methods_numbers import real, whole
-from gennaker.expressions.operators import wrap
 from gennaker.expressions.values import (
     Array,
     Byte,
     Char,
     Date,
     DateFormat,
-    Float,
     Long,
     RandomSource,
     Typed,
@@ -326,9 +323,7 @@ _CONSTRUCTORS: dict[str, Table] = {
             "new(int,int,int,int,int,int)": lambda *fields: Date(methods_calendar.milliseconds_of(*fields)),
         }
     ),
-    "Random": statics(
-        {"@new()": lambda world: RandomSource(world.bits()), "new(long)": lambda seed: RandomSource(int(seed))}
-    ),
+    "Random": statics({"@new()": lambda world: RandomSource(world.bits()), "new(long)": RandomSource}),
     "UUID": statics({"new(long,long)": lambda high, low: Uuid((high & (2**64 - 1)) << 64 | (low & (2**64 - 1)))}),
     "SimpleDateFormat": statics(
         {
@@ -339,32 +334,3 @@ _CONSTRUCTORS: dict[str, Table] = {
         others="new(String,DateFormatSymbols)",
     ),
 }
-
-RANDOM: Table = merged(
-    table(
-        {
-            "@nextInt()": lambda world, source: wrap(world.bits(), 32),
-            "@nextInt(int)": lambda world, source, bound: _below(world, bound),
-            "@nextInt(int,int)": lambda world, source, low, high: low + _below(world, high - low),
-            "@nextLong()": lambda world, source: Long(wrap(world.bits(), 64)),
-            "@nextBoolean()": lambda world, source: bool(world.bits() & 1),
-            "@nextDouble()": lambda world, source: _fraction(world),
-            "@nextFloat()": lambda world, source: Float.of(_fraction(world)),
-        },
-        blocked="ints() longs() doubles()",
-        mutating="setSeed(long) nextBytes(byte[])",
-        others="nextLong(long) nextLong(long,long) nextDouble(double) nextDouble(double,double) nextFloat(float)"
-        " nextFloat(float,float) nextGaussian() nextGaussian(double,double) nextExponential()",
-    ),
-    OBJECT,
-)
-
-
-def _fraction(world: World) -> float:
-    return (world.bits() >> 75) / 2**53
-
-
-def _below(world: World, bound: int) -> int:
-    if bound <= 0:
-        raise bad("The bound must be positive.")
-    return world.bits() % bound

@@ -166,10 +166,15 @@ class DateFormat(msgspec.Struct, frozen=True):
     pattern: str
 
 
-class RandomSource(msgspec.Struct, frozen=True):
-    """A java.util.Random."""
+class RandomSource:
+    """A java.util.Random: what it gives next is in its state alone."""
 
-    seed: int
+    __slots__ = ("spare", "state")
+
+    def __init__(self, seed: int) -> None:
+        self.state = (seed ^ 0x5DEECE66D) & (2**48 - 1)
+        self.spare: float | None = None
+        """The second of two normally distributed numbers, which are made together."""
 
 
 class NotEvaluable(msgspec.Struct, frozen=True):

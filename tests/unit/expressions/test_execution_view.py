@@ -162,3 +162,10 @@ def test_an_execution_says_to_which_family_it_belongs() -> None:
     seen = root.at_stage({**_execution(_stage("1")), "rootId": "R"}, "1")
 
     assert template.evaluate("${execution.rootId}", seen).value == "R"
+
+
+def test_a_stage_of_an_orchestration_sees_its_own_context_alone() -> None:
+    seen = root.at_stage({**_execution(_stage("1", context={"a": 1})), "type": "ORCHESTRATION"}, "1")
+
+    assert template.evaluate("${keySet().![#this]}", seen).value == ["scmInfo", "a", "parameters"]
+    assert template.evaluate("${execution?.id}", seen).value == "${execution?.id}"
