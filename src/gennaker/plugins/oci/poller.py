@@ -10,6 +10,7 @@ image is noticed a little later than a new tag.
 """
 
 import asyncio
+import itertools
 
 import structlog
 
@@ -30,20 +31,23 @@ _DIGEST_ROUND = 30
 
 
 async def poll_forever(services: Services) -> None:
-    """Polls every account again and again; an account that doesn't answer doesn't hold up the others."""
-    round_number = 0
-    failing: dict[str, str] = {}
-    while True:
+    """Polls every account again and again, each by itself: one that doesn't answer for minutes doesn't hold up the others."""
+    async with asyncio.TaskGroup() as group:
         for account, registry in services.registries.items():
-            problem = ""
-            try:
-                await poll(services, account, registry, asks_digests=round_number % _DIGEST_ROUND == 0)
-            except Refused as refused:
-                problem = str(refused)
-            if problem != failing.get(account, ""):
-                log.warning("registry.answers" if not problem else "registry.refuses", account=account, why=problem)
-            failing[account] = problem
-        round_number += 1
+            group.create_task(_poll_again(services, account, registry), name=f"docker-poller:{account}")
+
+
+async def _poll_again(services: Services, account: str, registry: ImageRegistry) -> None:
+    known_problem = ""
+    for round_number in itertools.count():
+        problem = ""
+        try:
+            await poll(services, account, registry, asks_digests=round_number % _DIGEST_ROUND == 0)
+        except Refused as refused:
+            problem = str(refused)
+        if problem != known_problem:
+            log.warning("registry.answers" if not problem else "registry.refuses", account=account, why=problem)
+        known_problem = problem
         await asyncio.sleep(services.settings.registry.poll_seconds)
 
 

@@ -53,12 +53,20 @@ class Moody(MemoryRegistry):
         return None if reference in self.gone else await super().resolve(repository, reference)
 
 
-class Site:
-    """An installation that watches one registry."""
+class Silent(MemoryRegistry):
+    """A registry that takes an hour to answer."""
 
-    def __init__(self, *repositories: str) -> None:
+    async def repositories(self) -> tuple[str, ...]:
+        await asyncio.sleep(3600)
+        return ()
+
+
+class Site:
+    """An installation that watches one registry, after others."""
+
+    def __init__(self, *repositories: str, **others: ImageRegistry) -> None:
         self.registry = Moody()
-        registries: dict[str, ImageRegistry] = {"local-registry": self.registry}
+        registries: dict[str, ImageRegistry] = {**others, "local-registry": self.registry}
         self.harness = Harness(flow.plugin, scripted.plugin(Target()), registries=registries)
         for repository in repositories or ("shop",):
             trigger: JsonObject = {
@@ -304,4 +312,20 @@ def test_a_registry_that_does_not_answer_is_said_once_and_when_it_answers_again(
         ("registry.refuses", "The registry is down."),
         ("registry.answers", ""),
     ]
+    assert site.started == [("shop", "1")]
+
+
+def test_a_registry_that_does_not_answer_holds_up_no_other() -> None:
+    site = Site(silent=Silent())
+
+    async def work(services: Services) -> None:
+        async with asyncio.TaskGroup() as group:
+            polling = group.create_task(poller.poll_forever(services))
+            await asyncio.sleep(3)
+            site.registry.images = {"shop": {"1": DIGEST}}
+            await asyncio.sleep(3)
+            polling.cancel()
+
+    site.harness.do(work)
+
     assert site.started == [("shop", "1")]
