@@ -17,6 +17,7 @@ from gennaker.model import artifact_matching
 from gennaker.model.artifact import Artifact, ExpectedArtifact
 from gennaker.model.codec import Json, JsonObject, encode_sorted, to_json
 from gennaker.model.foreign import flag, mapping, mappings, said_at
+from gennaker.patterns.errors import PatternError
 from gennaker.triggers import constraints, patterns, signatures
 
 
@@ -49,6 +50,8 @@ class Matches(msgspec.Struct, frozen=True, kw_only=True):
     found: tuple[Match, ...] = ()
     unsigned: int = 0
     """Triggers that would have matched had the delivery's signature been right."""
+    undecided: tuple[str, ...] = ()
+    """Why triggers weren't compared with the event, and start nothing: their patterns would cost too much."""
 
 
 def match(event: EventFacts, pipelines: Iterable[JsonObject], *, shared_secret: str = "") -> Matches:
@@ -56,12 +59,17 @@ def match(event: EventFacts, pipelines: Iterable[JsonObject], *, shared_secret: 
     handlers = [handler for handler in _HANDLERS if handler.takes(event) and handler.is_successful(event)]
     found: dict[bytes, Match] = {}
     unsigned = 0
+    undecided: list[str] = []
     for pipeline in pipelines:
         if flag(pipeline.get("disabled")):
             continue
         for trigger in _triggers(pipeline):
             for handler in handlers:
-                if trigger["type"] not in handler.types or not handler.matches(trigger, event):
+                try:
+                    if trigger["type"] not in handler.types or not handler.matches(trigger, event):
+                        continue
+                except PatternError as error:
+                    undecided.append(error.message)
                     continue
                 made = _match(handler, pipeline, trigger, event)
                 if made is None:
@@ -70,7 +78,7 @@ def match(event: EventFacts, pipelines: Iterable[JsonObject], *, shared_secret: 
                     unsigned += 1
                     continue
                 found.setdefault(encode_sorted((pipeline.get("id"), made.trigger)), made)
-    return Matches(found=tuple(found.values()), unsigned=unsigned)
+    return Matches(found=tuple(found.values()), unsigned=unsigned, undecided=tuple(undecided))
 
 
 class _Handler(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,10 @@ The pure decisions are in triggers/; here pipelines are loaded, executions submi
 and refusals recorded.
 """
 
+import asyncio
 import difflib
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 import structlog
@@ -45,6 +47,7 @@ class LocalIntake:
         self._refusals = refusals
         self._clock = clock
         self._ids = ids
+        self._matching = asyncio.Lock()
 
     async def deliver(self, delivery: Delivery) -> Answer:
         """Answers as Echo does, but 401 where only the signature kept the delivery from starting something."""
@@ -107,19 +110,11 @@ class LocalIntake:
             attributes={k: str(v) for k, v in attributes.items()} if isinstance(attributes, dict) else {},
             event_id=event.event_id,
         )
-        found: list[matching.Match] = []
-        unsigned = 0
-        for definition in await self._definitions.list("pipeline"):
-            try:
-                matches = matching.match(facts, [await self._hydrated(definition)])
-            except msgspec.ValidationError as error:
-                # One pipeline that can't be read must not keep the others from starting.
-                log.exception("pipeline.unreadable", pipeline=definition.id, reason=str(error))
-                continue
-            config = hydrating.stored(definition)
-            found += [msgspec.structs.replace(match, pipeline=config) for match in matches.found]
-            unsigned += matches.unsigned
-        return matching.Matches(found=tuple(found), unsigned=unsigned)
+        definitions = await self._definitions.list("pipeline")
+        known = [(definition, await self._hydrated(definition)) for definition in definitions]
+        # A pattern may take seconds for what somebody sends: by a thread, and by one of those that all share.
+        async with self._matching:
+            return await asyncio.to_thread(_matched, facts, known)
 
     async def _hydrated(self, definition: Definition) -> JsonObject:
         return await hydrating.hydrated(definition, self._definitions, at=self._clock.now())
@@ -172,6 +167,25 @@ class LocalIntake:
             if values and values[0]:
                 return values[0]
         return self._ids.uuid()
+
+
+def _matched(facts: matching.EventFacts, known: Iterable[tuple[Definition, JsonObject]]) -> matching.Matches:
+    """What the event fires of these definitions, each with its hydrated pipeline."""
+    found: list[matching.Match] = []
+    unsigned = 0
+    for definition, pipeline in known:
+        try:
+            matches = matching.match(facts, [pipeline])
+        except msgspec.ValidationError as error:
+            # One pipeline that can't be read must not keep the others from starting.
+            log.exception("pipeline.unreadable", pipeline=definition.id, reason=str(error))
+            continue
+        for reason in matches.undecided:
+            log.warning("trigger.undecided", pipeline=definition.id, event_id=facts.event_id, reason=reason)
+        config = hydrating.stored(definition)
+        found += [msgspec.structs.replace(match, pipeline=config) for match in matches.found]
+        unsigned += matches.unsigned
+    return matching.Matches(found=tuple(found), unsigned=unsigned)
 
 
 def _unsigned() -> Answer:

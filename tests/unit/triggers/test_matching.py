@@ -102,3 +102,13 @@ def test_no_trigger_however_odd_breaks_the_matching(trigger: dict[str, Any], cha
 
 def test_what_is_said_to_fire_does() -> None:
     assert matching.SERVED | {"cron", "manual", "pipeline"} == trigger_keys.FIRING
+
+
+def test_a_trigger_whose_pattern_would_cost_too_much_starts_nothing_and_that_is_said() -> None:
+    trigger = {"type": "git", "enabled": True, "source": "github", "project": "acme", "slug": "store"}
+    triggers = [{**trigger, "branch": r"((a+)+)\2b"}, {**trigger, "branch": "a+"}]
+
+    found = matching.match(facts(branch="a" * 300), [{"id": "p", "triggers": triggers}])
+
+    assert [one.trigger["branch"] for one in found.found] == ["a" * 300]
+    assert ["could run for ever" in reason for reason in found.undecided] == [True]

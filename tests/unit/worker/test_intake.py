@@ -4,10 +4,13 @@ import asyncio
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from structlog.processors import CallsiteParameter, CallsiteParameterAdder
+from structlog.testing import capture_logs
 from tests import make
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
@@ -300,6 +303,21 @@ def test_one_unreadable_pipeline_does_not_keep_the_others_from_starting() -> Non
 
     assert answer.status == 200
     assert [one.head.name for one in site.started()] == ["build"]
+
+
+def test_patterns_are_looked_for_by_a_thread_and_one_that_would_cost_too_much_is_said() -> None:
+    constraints: JsonObject = {"text": r"((a+)+)\2b"}
+    site = Site(build={"enabled": True, "type": "webhook", "source": "ci", "payloadConstraints": constraints})
+    threads = CallsiteParameterAdder({CallsiteParameter.THREAD})
+
+    with capture_logs([threads]) as lines:
+        (answer,) = site.deliver(delivery({"text": "a" * 300}, kind="webhook", source="ci"))
+
+    assert answer.status == 200
+    assert site.started() == []
+    (line,) = [line for line in lines if line["event"] == "trigger.undecided"]
+    assert "could run for ever" in line["reason"]
+    assert line["thread"] != threading.get_ident()
 
 
 def test_a_disabled_pipeline_is_not_started() -> None:

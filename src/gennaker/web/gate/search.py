@@ -4,10 +4,11 @@ Types, events and times are in columns; what else a trigger holds is looked for 
 most. Where there are more the answer says so.
 """
 
+import asyncio
 import base64
 import binascii
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -17,6 +18,7 @@ from gennaker.model.codec import Json, JsonObject, decode_json, milliseconds
 from gennaker.model.execution import ExecutionKind
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
+from gennaker.patterns.errors import PatternError
 from gennaker.triggers import patterns
 
 FOREVER = 2**63 - 1
@@ -112,10 +114,15 @@ async def _fitting(
     for first in range(0, len(listed), _READ_TOGETHER):
         together = listed[first : first + _READ_TOGETHER]
         triggers = await executions.triggers([one.id for one in together])
-        found += [one for one in together if holds(triggers.get(one.id), wanted.trigger)]
+        # By a thread: a pattern may take seconds for what others have sent.
+        found += await asyncio.to_thread(_held, together, triggers, wanted.trigger)
         if needed is not None and have + len(found) >= needed:
             break
     return found
+
+
+def _held(listed: Sequence[Listed], triggers: Mapping[str, JsonObject], part: JsonObject) -> list[Listed]:
+    return [one for one in listed if holds(triggers.get(one.id), part)]
 
 
 def _types(wanted: Wanted) -> tuple[str, ...] | None:
@@ -141,10 +148,13 @@ def decoded(text: str) -> JsonObject:
 
 
 def holds(found: Json, part: Json) -> bool:
-    """Whether what was found has all of the part in it: Orca's rule, text ignoring case or as a pattern for the whole."""
+    """Whether what was found has all of the part in it: Orca's rule, text ignoring case or as a pattern for the whole.
+
+    What a pattern would cost too much for doesn't.
+    """
     match part:
         case str():
-            return isinstance(found, str) and (found.lower() == part.lower() or patterns.is_full_match(part, found))
+            return isinstance(found, str) and (found.lower() == part.lower() or _fits(part, found))
         case dict():
             return isinstance(found, dict) and all(key in found and holds(found[key], one) for key, one in part.items())
         case list():
@@ -156,6 +166,13 @@ def holds(found: Json, part: Json) -> bool:
 def mappings(value: JsonObject, key: str, needed: str) -> Iterator[JsonObject]:
     """The maps under a key that have a text under another."""
     return (one for one in foreign.mappings(value.get(key)) if foreign.text_at(one, needed))
+
+
+def _fits(pattern: str, text: str) -> bool:
+    try:
+        return patterns.is_full_match(pattern, text)
+    except PatternError:
+        return False
 
 
 def _all_held(found: list[Json], part: list[Json]) -> bool:
