@@ -39,7 +39,7 @@ def parse_whole(given: str, what: str, kind: Kind = Kind.JAVA_EXCEPTION, radix: 
     """Java's reading of whole numbers: an optional sign and digits, no spaces, no underscores."""
     digits = given[1:] if given[:1] in ("+", "-") else given
     is_prefixed = digits[:2].lower() in ("0x", "0b", "0o")  # which Python reads where the radix is that of the prefix
-    if not digits or len(digits) > 400 or is_prefixed or not all(character.isalnum() for character in digits):
+    if not digits or len(digits) > 400 or is_prefixed or not digits.isalnum():
         raise ExpressionError(kind, f"{given[:60]!r} isn't a whole number ({what}).")
     try:
         return int(given, radix)

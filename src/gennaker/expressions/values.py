@@ -347,6 +347,9 @@ def type_name(value: Value) -> str:
     """The simple name of a value's Java type, as failures and `instanceof` have it."""
     if type(value) is int:
         return "Integer" if INT_MIN <= value <= INT_MAX else "Long" if LONG_MIN <= value <= LONG_MAX else "BigInteger"
+    simple = _SIMPLE.get(type(value))
+    if simple is not None:
+        return simple
     if value is None:
         return "null"
     if isinstance(value, Array):
@@ -359,7 +362,7 @@ def type_name(value: Value) -> str:
         return value.type_name
     if isinstance(value, LookupMap):
         return "HashMap"
-    return _SIMPLE.get(type(value)) or type(value).__name__
+    return type(value).__name__
 
 
 def value_at(target: dict[Value, Value], key: Value) -> Value:
