@@ -17,14 +17,13 @@ from gennaker.model.codec import Json, JsonObject, encode, to_json
 from gennaker.model.foreign import mapping, mappings, text_at
 from gennaker.model.problems import Problem, Refused
 from gennaker.transport.client import Client
-from gennaker.transport.gate import Gate
+from gennaker.transport.gate import NOT_GIVEN, Gate
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 _MOST_BYTES = 2_000_000
 """Of the pipelines of one request: servers take five million of JSON."""
 _ORDER = tuple(Weight)
 _ONLY_RUNS = 404
-_NOT_READ = (403, _ONLY_RUNS)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,16 +63,18 @@ class _Outcome(msgspec.Struct, kw_only=True):
 def from_gate(client: Client, gate: Gate, wanted: Wanted) -> int:
     """Imports from a running Spinnaker; 1 where something was refused."""
     names = [one.lower() for one in wanted.applications] or gate.applications()
-    shared, not_offered = gate.shared()
-    outcome = _Outcome(source=gate.address, templates=shared.templates)
-    _send(client, shared, wanted, outcome)
+    shared = gate.shared()
+    outcome = _Outcome(source=gate.address, templates=shared.bundle.templates)
+    _send(client, shared.bundle, wanted, outcome)
+    for config_id, problem in shared.unread.items():
+        outcome.gaps.append(gaps.Subject(kind="canary-config", name=config_id).gap(Weight.REFUSED, problem))
     for name in names:
         try:
             own = gate.application(name)
         except Refused as refused:
-            if refused.status not in _NOT_READ:
+            if refused.status not in NOT_GIVEN:
                 raise
-            # Gate also lists what only runs somewhere, and what may not be read; that must not keep the others away.
+            # Gate also lists what only runs somewhere.
             is_nothing = refused.status == _ONLY_RUNS and not wanted.applications
             weight = Weight.NOTE if is_nothing else Weight.REFUSED
             subject = gaps.Subject(kind="application", application=name, name=name)
@@ -82,7 +83,7 @@ def from_gate(client: Client, gate: Gate, wanted: Wanted) -> int:
         for part in _parts(own):
             _send(client, part, wanted, outcome)
     subject = gaps.Subject(kind="installation", name=gate.address)
-    outcome.gaps += [subject.gap(Weight.NOTE, one) for one in not_offered]
+    outcome.gaps += [subject.gap(Weight.NOTE, one) for one in shared.not_offered]
     _check_references(client, outcome)
     return _tell(outcome, wanted)
 
@@ -153,7 +154,10 @@ def _send(client: Client, bundle: Bundle, wanted: Wanted, outcome: _Outcome) -> 
 
 
 def _tell(outcome: _Outcome, wanted: Wanted) -> int:
-    found = sorted(outcome.gaps, key=lambda one: (_ORDER.index(one.weight), one.application, one.name, one.pointer))
+    # A template is stored under several keys, and checked for each.
+    found = sorted(
+        dict.fromkeys(outcome.gaps), key=lambda one: (_ORDER.index(one.weight), one.application, one.name, one.pointer)
+    )
     if wanted.form is not Form.TABLE:
         listed: list[Json] = [to_json(one) for one in found]
         terminal.show(

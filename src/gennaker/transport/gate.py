@@ -21,6 +21,8 @@ from gennaker.transport import http, tls
 _TIMEOUT_SECONDS = 60.0
 _GIVEN_BY_GATE = "spk_"
 """How tokens begin that Gate itself has given."""
+NOT_GIVEN = (403, 404)
+"""How Gate answers for one of what it has listed that may not be read, or is none; that must not keep the others away."""
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,16 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """A file in PEM: Gate knows people by it."""
     key: str = ""
     """The certificate's; empty: it is in the same file."""
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to no single application."""
+
+    bundle: Bundle
+    not_offered: tuple[Problem, ...]
+    """Of kinds that this Gate has switched off."""
+    unread: dict[str, Problem]
+    """Of canary configs that it lists and doesn't give, by id."""
 
 
 class Gate:
@@ -83,17 +95,24 @@ class Gate:
             strategies=tuple({"strategy": True, **one} for one in mappings(self._get(f"{path}/strategyConfigs"))),
         )
 
-    def shared(self) -> tuple[Bundle, list[Problem]]:
-        """Templates, canary configs and projects; and what of them this Gate doesn't offer (each can be switched off)."""
+    def shared(self) -> Shared:
+        """Templates, canary configs and projects, as far as this Gate offers and gives them."""
         problems: list[Problem] = []
+        unread: dict[str, Problem] = {}
         templates = [one for one in self._offered("/v2/pipelineTemplates", problems) if "@" not in text_at(one, "id")]
-        configs = [
-            {**mapping(self._get(f"/v2/canaryConfig/{quote(text_at(one, 'id'), safe='')}")), "id": text_at(one, "id")}
-            for one in self._offered("/v2/canaryConfig", problems)
-        ]
+        configs: list[JsonObject] = []
+        for config_id in (text_at(one, "id") for one in self._offered("/v2/canaryConfig", problems)):
+            try:
+                found = mapping(self._get(f"/v2/canaryConfig/{quote(config_id, safe='')}"))
+            except Refused as refused:
+                if refused.status not in NOT_GIVEN:
+                    raise
+                unread[config_id] = refused.problems[0]
+            else:
+                configs.append({**found, "id": config_id})
         projects = self._offered("/projects", problems)
         bundle = Bundle(templates=tuple(templates), canary_configs=tuple(configs), projects=tuple(projects))
-        return bundle, problems
+        return Shared(bundle=bundle, not_offered=tuple(problems), unread=unread)
 
     def executions(self, application: str, *, limit: int) -> list[JsonObject]:
         """The newest executions of each of its pipelines, whole."""

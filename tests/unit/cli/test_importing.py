@@ -316,6 +316,26 @@ def test_a_spinnaker_without_canaries_and_with_an_application_of_clusters_only_i
     assert (stored["updateTs"], stored["lastModifiedBy"], stored["spelEvaluator"]) == ("1700000000000", "ada", "v4")
 
 
+def test_what_a_gate_lists_and_does_not_give_is_told_once_and_keeps_nothing_away(
+    here: Site, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gives = {**RECORDED, "/v2/canaryConfig": [{"id": "gone"}], "/v2/pipelineTemplates": [{"schema": "v2", "id": "t"}]}
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        found = gives.get(request.url.path)
+        return httpx2.Response(404, json={}) if found is None else httpx2.Response(200, json=found)
+
+    with Gate("https://gate.example.org", Credentials(), transport=httpx2.MockTransport(answer)) as gate:
+        assert importing.from_gate(client, gate, Wanted(form=Form.JSON)) == 1
+
+    told = [one for one in json.loads(capsys.readouterr().out)["gaps"] if one["weight"] == "refused"]
+    assert sorted((one["kind"], one["name"], one["code"]) for one in told) == [
+        ("canary-config", "gone", "gate.refused"),
+        ("template", "t", "template.field_wrong"),
+    ]
+    assert here.call("GET", "/applications/shop/pipelineConfigs/Deliver")["name"] == "Deliver"
+
+
 def test_an_import_for_people_says_what_it_means(
     there: Site, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:

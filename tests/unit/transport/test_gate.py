@@ -62,9 +62,25 @@ def test_what_is_no_answer_is_refused(answer: httpx2.Response, code: str) -> Non
 
 def test_parts_that_a_gate_does_not_offer_are_told_and_left_out() -> None:
     with answering(httpx2.Response(404, json={"message": "no"})) as (gate, _):
-        bundle, problems = gate.shared()
+        shared = gate.shared()
 
-    assert (bundle.count, len(problems)) == (0, 3)
+    assert (shared.bundle.count, len(shared.not_offered)) == (0, 3)
+
+
+def test_a_canary_config_that_is_listed_and_not_given_is_told_and_keeps_no_other_away() -> None:
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/v2/canaryConfig":
+            return httpx2.Response(200, json=[{"id": "gone"}, {"id": "there"}])
+        if request.url.path == "/v2/canaryConfig/there":
+            return httpx2.Response(200, json={"name": "x"})
+        return httpx2.Response(404 if request.url.path.startswith("/v2/canaryConfig/") else 200, json=[])
+
+    with Gate(ADDRESS, Credentials(), transport=httpx2.MockTransport(handle)) as gate:
+        shared = gate.shared()
+
+    assert shared.bundle.canary_configs == ({"name": "x", "id": "there"},)
+    assert list(shared.unread) == ["gone"]
+    assert "404" in shared.unread["gone"].message
 
 
 @pytest.mark.parametrize("address", ["gate.example.org", "ftp://gate", "https://ada:x@gate.example.org"])
