@@ -36,6 +36,8 @@ class LoadBalancer(msgspec.Struct, frozen=True, kw_only=True):
     """`host:port` at which clients reach it."""
     shares: dict[str, Share]
     """By `key` of the server group."""
+    is_in_force: bool = True
+    """False: these shares were to be, but it isn't known to have them; setting them again does."""
 
 
 class TrafficProvider(Protocol):

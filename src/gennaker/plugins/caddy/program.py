@@ -14,7 +14,7 @@ import structlog
 
 from gennaker.interfaces.documents import Documents
 from gennaker.model.codec import JsonObject, decode, decode_json, encode, to_json
-from gennaker.model.problems import Problem, Refused
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 from gennaker.plugins.caddy.records import ProgramRecord
 from gennaker.settings import CaddySettings
 from gennaker.transport import ports
@@ -85,11 +85,11 @@ class CaddyProgram:
         except httpx2.ConnectError:
             return None
         except httpx2.TransportError as error:
-            raise Refused(_silent(str(error) or type(error).__name__), status=502) from error
+            raise Refused(_silent(str(error) or type(error).__name__), status=UNAVAILABLE) from error
         try:
             return decode(answer.content, list[_Upstream])
         except msgspec.DecodeError as error:
-            raise Refused(_silent(f"its answer can't be read: {error}"), status=502) from error
+            raise Refused(_silent(f"its answer can't be read: {error}"), status=UNAVAILABLE) from error
 
     async def _kept(self, record: ProgramRecord) -> ProgramRecord:
         body = to_json(record)
@@ -129,7 +129,11 @@ class CaddyProgram:
         until = loop.time() + _START_TIMEOUT_SECONDS
         while await self._current(record) != configuration:
             found = await self._processes.status(name)
-            if found is None or found.state is not ProcessState.RUNNING or loop.time() > until:
+            if found is not None and found.state is ProcessState.RUNNING:
+                if loop.time() > until:
+                    why = f"it has been starting for {_START_TIMEOUT_SECONDS:g} s"
+                    raise Refused(_silent(why), status=UNAVAILABLE)
+            else:
                 ending = found.ending if found is not None else "has disappeared"
                 raise Refused(_not_running(program, ending, await self._processes.tail(name, 3)), status=502)
             await asyncio.sleep(_POLL_SECONDS)
@@ -141,7 +145,7 @@ class CaddyProgram:
         try:
             answer = await _asked("POST", record, "/load", configuration)
         except httpx2.TransportError as error:
-            raise Refused(_silent(str(error) or type(error).__name__), status=502) from error
+            raise Refused(_silent(str(error) or type(error).__name__), status=UNAVAILABLE) from error
         if answer.status_code != httpx2.codes.OK:
             raise Refused(_bad_configuration(answer.text), status=409)
 

@@ -49,6 +49,8 @@ class CaddyProvider:
         self._program = program
         self._configured = {name: wish for name, wish in configured.items() if wish.provider == self.name}
         self._lock = asyncio.Lock()
+        self._is_in_force = True
+        """False: Caddy isn't known to have taken what was desired last."""
 
     @classmethod
     def of(cls, services: Services) -> "CaddyProvider":
@@ -81,16 +83,18 @@ class CaddyProvider:
             changed = await self._switched(record, shares)
             if changed != record:
                 await self._keep(changed)
-            if changed.banks != record.banks:
+            if changed.banks != record.banks or not self._is_in_force:
                 await self._bring_about()
-            else:
-                await asyncio.to_thread(_write_slots, self._program.folder, changed)
-                await asyncio.to_thread(_name_bank, self._program.folder, changed)
+                return
+            self._is_in_force = False
+            await asyncio.to_thread(_write_slots, self._program.folder, changed)
+            await asyncio.to_thread(_name_bank, self._program.folder, changed)
+            self._is_in_force = True
 
     async def describe(self, load_balancer: str) -> LoadBalancer | None:
         """What is configured now."""
         record = await self._record(load_balancer)
-        return None if record is None else record.as_seen()
+        return None if record is None else msgspec.structs.replace(record.as_seen(), is_in_force=self._is_in_force)
 
     async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         """Requests under way by address: of all that have a share, and of others that have any."""
@@ -127,16 +131,25 @@ class CaddyProvider:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def is_kept(self) -> bool:
-        """Whether there is nothing to serve, or Caddy runs."""
-        return not await self._documents.list() or await self._program.is_running()
+        """Whether there is nothing to serve, or Caddy runs and has the shares that it should have."""
+        return not await self._documents.list() or (self._is_in_force and await self._program.is_running())
 
     async def reconcile(self) -> None:
-        """Makes Caddy run with what is desired, with the load balancers of the settings among it."""
+        """Makes Caddy run with what is desired, with the load balancers of the settings among it.
+
+        One of the settings that can't be served doesn't hold up the others; what is wrong with it is raised in the end.
+        """
+        wrong: list[Refused] = []
         async with self._lock:
             for name in self._configured:
-                await self._ensured(name, None)
+                try:
+                    await self._ensured(name, None)
+                except Refused as refused:
+                    wrong.append(refused)
             if await self._documents.list():
                 await self._bring_about()
+        if wrong:
+            raise wrong[0]
 
     async def _ensured(self, name: str, address: str | None) -> BalancerRecord:
         if not _NAME.fullmatch(name):
@@ -191,6 +204,7 @@ class CaddyProvider:
         return found
 
     async def _bring_about(self) -> None:
+        self._is_in_force = False
         records = await self._records()
         for record in records:
             await asyncio.to_thread(_write_slots, self._program.folder, record)
@@ -199,6 +213,7 @@ class CaddyProvider:
         # Only now: a bank that Caddy doesn't know yet must not be named, requests would find nobody in it.
         for record in records:
             await asyncio.to_thread(_name_bank, self._program.folder, record)
+        self._is_in_force = True
 
     async def _record(self, name: str) -> BalancerRecord | None:
         document = await self._documents.get(name)
@@ -215,14 +230,22 @@ class CaddyProvider:
 
 
 async def keep(services: Services) -> None:
-    """Keeps Caddy running with what is desired."""
+    """Keeps Caddy running with what is desired, until cancelled."""
     provider = services.traffic[CaddyProvider.name]
     assert isinstance(provider, CaddyProvider)
-    await provider.reconcile()
+    is_new, said = True, ""
     while True:
+        why = ""
+        if is_new or not await provider.is_kept():
+            try:
+                await provider.reconcile()
+                is_new = False
+            except (Refused, OSError) as error:
+                why = str(error)
+        if why and why != said:
+            log.warning("caddy.not_kept", why=why)
+        said = why
         await asyncio.sleep(_KEEP_SECONDS)
-        if not await provider.is_kept():
-            await provider.reconcile()
 
 
 def _filled(record: BalancerRecord, shares: Shares, used: set[int], before: int | None) -> tuple[BalancerRecord, int]:

@@ -176,7 +176,7 @@ async def bring_about(services: Services, load_balancer: str) -> None:
         wanted = await _shares(services, balanced, now.shares)
         if not await _is_newest(services, document):
             continue
-        if wanted != now.shares:
+        if wanted != now.shares or not now.is_in_force:
             await provider.set_weights(load_balancer, wanted)
         if await _is_newest(services, document):
             return

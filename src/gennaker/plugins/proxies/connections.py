@@ -17,6 +17,8 @@ _OPEN = rb" (%s) 0[12] \S+ \S+ \S+ +\d+ +\d+ (\d+) "
 """A far end in state ESTABLISHED or SYN_SENT (include/net/tcp_states.h; in all others one side has said that it is done), and the
 inode. Looked for in the table as a whole: a busy machine lists tens of thousands of connections that are over."""
 _TABLES = ("tcp", "tcp6")
+_OVER = ("Z", "X")
+"""Dead, or only not yet asked for by its parent."""
 _MAPPED = bytes(10) + b"\xff\xff"
 _Peer = tuple[str, int]
 
@@ -40,7 +42,7 @@ def children(pid: int, proc: Path = _PROC) -> frozenset[int]:
     for task in (proc / str(pid) / "task").iterdir():
         try:
             found.update(int(child) for child in (task / "children").read_text().split())
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             if task.exists():
                 raise  # A kernel that doesn't list them: without its workers nothing can be said of the program.
     return frozenset(found)
@@ -75,20 +77,33 @@ def _columns(peer: _Peer) -> Iterator[bytes]:
 
 
 def _sockets(proc: Path, pid: int) -> frozenset[bytes]:
-    """Inodes of all sockets of the process and those below it."""
+    """Inodes of all sockets of the process and those below it; what has ended meanwhile has none. Raises OSError."""
     found: set[bytes] = set()
-    for number in _tree(proc, pid):
-        for file in (proc / str(number) / "fd").iterdir():
-            try:
-                target = str(file.readlink())
-            except FileNotFoundError:
-                continue  # Closed meanwhile.
-            if target.startswith("socket:["):
-                found.add(target[8:-1].encode())
+    below: list[int] = [pid]
+    while below:
+        number = below.pop()
+        try:
+            found.update(_open_sockets(proc / str(number) / "fd"))
+            below.extend(children(number, proc))
+        except OSError:
+            if number == pid or not _is_over(proc / str(number)):
+                raise
     return frozenset(found)
 
 
-def _tree(proc: Path, pid: int) -> Iterator[int]:
-    yield pid
-    for child in children(pid, proc):
-        yield from _tree(proc, child)
+def _open_sockets(folder: Path) -> Iterator[bytes]:
+    for file in folder.iterdir():
+        try:
+            target = str(file.readlink())
+        except FileNotFoundError:
+            continue  # Closed meanwhile.
+        if target.startswith("socket:["):
+            yield target[8:-1].encode()
+
+
+def _is_over(process: Path) -> bool:
+    """Whether it is gone, or only its status is left (proc(5): the state comes after the name, which may hold any sign)."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] in _OVER
+    except (FileNotFoundError, ProcessLookupError):
+        return True

@@ -270,6 +270,8 @@ async def _has_routes(folder: Path, record: ProxyRecord) -> bool:
 async def _hosts(folder: Path) -> dict[str, tuple[_Host, ...]]:
     """The endpoints as Envoy has them, by cluster. Raises Unanswered."""
     answer = await _asked(folder, "clusters?format=json")
+    if not answer.is_success:
+        raise Unanswered(f"it answers {answer.status_code} when it is asked for its clusters")
     clusters = read(answer.content, _Clusters).cluster_statuses
     return {cluster.name: cluster.host_statuses for cluster in clusters}
 

@@ -24,14 +24,19 @@ async def keep(services: Services) -> None:
     """Keeps every load balancer's process running with what is desired, until cancelled."""
     providers = [one for one in services.traffic.values() if isinstance(one, ProxyProvider)]
     new = {provider.name for provider in providers}
+    said: dict[str, str] = {}
     while True:
         for provider in providers:
+            why = ""
             if provider.name in new or not await provider.is_kept():
                 try:
                     await provider.reconcile()
                     new.discard(provider.name)
                 except (Refused, OSError) as error:
-                    log.warning("proxy.not_kept", program=provider.name, why=str(error))
+                    why = str(error)
+            if why and why != said.get(provider.name):
+                log.warning("proxy.not_kept", program=provider.name, why=why)
+            said[provider.name] = why
         await asyncio.sleep(_KEEP_SECONDS)
 
 

@@ -23,7 +23,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import LoadBalancer, Shares
 from gennaker.model import foreign
 from gennaker.model.codec import to_json
-from gennaker.model.problems import Refused
+from gennaker.model.problems import UNAVAILABLE, Refused
 from gennaker.plugins.proxies import problems, program
 from gennaker.plugins.proxies.program import ProxyProgram, Unanswered
 from gennaker.plugins.proxies.records import ProxyRecord
@@ -102,7 +102,9 @@ class ProxyProvider:
     async def describe(self, load_balancer: str) -> LoadBalancer | None:
         """What is configured now."""
         record = await self._record(load_balancer)
-        return None if record is None else record.as_seen()
+        if record is None:
+            return None
+        return msgspec.structs.replace(record.as_seen(), is_in_force=load_balancer not in self._not_in_force)
 
     async def in_flight(self, load_balancer: str) -> Mapping[str, int | None]:
         """Requests under way by address: of all that have a share, and of others that have any."""
@@ -122,7 +124,7 @@ class ProxyProvider:
         try:
             return await self._program.states(self._folder(record), record)
         except Unanswered as error:
-            raise Refused(problems.silent(self._program.wanted, str(error)), status=502) from error
+            raise Refused(problems.silent(self._program.wanted, str(error)), status=UNAVAILABLE) from error
 
     async def remove(self, load_balancer: str) -> None:
         """Removes it and ends its process; requests under way have a few seconds to end."""
@@ -207,7 +209,7 @@ class ProxyProvider:
         try:
             return await self._program.in_flight(self._folder(record), record, status.pid)
         except Unanswered as error:
-            raise Refused(problems.silent(self._program.wanted, str(error)), status=502) from error
+            raise Refused(problems.silent(self._program.wanted, str(error)), status=UNAVAILABLE) from error
 
     async def _bring_about(self, record: ProxyRecord) -> ProxyRecord:
         """Starts the process where none runs, and gives it its shares. Returns the record as kept. Raises Refused."""
@@ -260,7 +262,7 @@ class ProxyProvider:
                 await self._program.apply(self._folder(record), record, status.pid)
             except Unanswered as error:
                 if loop.time() > until:
-                    raise Refused(problems.silent(self._program.wanted, str(error)), status=502) from error
+                    raise Refused(problems.silent(self._program.wanted, str(error)), status=UNAVAILABLE) from error
                 await asyncio.sleep(_POLL_SECONDS)
             else:
                 return

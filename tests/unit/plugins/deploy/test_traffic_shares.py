@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from tests import waiting
 from tests.fakes.rollouts import FakePlace
@@ -12,6 +13,7 @@ from tests.harness import Harness
 from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
+from gennaker.interfaces.traffic import LoadBalancer, Shares
 from gennaker.model.problems import Refused
 from gennaker.plugins.deploy import traffic_shares
 from gennaker.settings import LoadBalancerSettings, Settings, TrafficSettings
@@ -73,6 +75,41 @@ def test_a_provider_that_there_is_not_is_said_with_those_that_there_are() -> Non
             await traffic_shares.ensure(services, "shop-prod", "lost")
 
     harness.do(story)
+
+
+class Forgetful(FakeTraffic):
+    """Has been told its shares, but not taken them, until it is told so often."""
+
+    name = "forgetful"
+
+    def __init__(self, state: dict[str, FakeBalancer], told: list[str], times: int) -> None:
+        super().__init__(state)
+        self._told = told
+        self._times = times
+
+    async def describe(self, load_balancer: str) -> LoadBalancer | None:
+        found = await super().describe(load_balancer)
+        return found and replace(found, is_in_force=len(self._told) >= self._times)
+
+    async def set_weights(self, load_balancer: str, shares: Shares) -> None:
+        self._told.append(load_balancer)
+        await super().set_weights(load_balancer, shares)
+
+
+def test_shares_that_are_not_in_force_are_set_again() -> None:
+    told: list[str] = []
+    state: dict[str, FakeBalancer] = {}
+    plugin = Plugin(name="fakes", traffic=(lambda _: Forgetful(state, told, 3),))
+    harness = Harness(plugin, settings=Settings(traffic=TrafficSettings(provider="forgetful")))
+
+    async def story(services: Services) -> None:
+        await traffic_shares.ensure(services, "shop-prod", "production")
+        for _ in range(5):
+            await traffic_shares.bring_about(services, "shop-prod")
+
+    harness.do(story)
+
+    assert told == ["shop-prod"] * 3
 
 
 class Meeting(FakeTraffic):

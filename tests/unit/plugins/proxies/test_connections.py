@@ -66,12 +66,34 @@ def test_a_childs_are_its_parents_and_a_strangers_are_nobodys() -> None:
 
 @pytest.mark.parametrize("is_hidden", [True, False])
 def test_what_cannot_be_seen_is_unknown_and_not_zero(tmp_path: Path, *, is_hidden: bool) -> None:
-    table = tmp_path / "7" / "net" / "tcp"
     if not is_hidden:
-        table.parent.mkdir(parents=True)
-        row = "0: 0100007F:0001 0100007F:0050 01 00000000:00000000 00:00000000 00000000 0 0 99 1 0 20 4 30 10 -1"
-        table.write_text(f"head\n{row}\n")
+        _write_table(tmp_path / "7" / "net" / "tcp")
 
     found = connections.by_address(("127.0.0.1:80", "127.0.0.1:81"), 7, tmp_path)
 
     assert found == {"127.0.0.1:80": None, "127.0.0.1:81": None}
+
+
+@pytest.mark.parametrize(
+    ("child", "found"),
+    [("", 1), ("8 (a worker) Z 7", 1), ("8 (:-) S) X 7", 1), ("8 (a worker) S 7", None), ("8 (:-) Z) S 7", None)],
+    ids=["gone", "zombie", "dead", "lives", "lives, whatever its name"],
+)
+def test_a_child_that_has_ended_meanwhile_has_nothing_open(tmp_path: Path, child: str, found: int | None) -> None:
+    _write_table(tmp_path / "7" / "net" / "tcp")
+    (tmp_path / "7" / "fd").mkdir()
+    (tmp_path / "7" / "fd" / "3").symlink_to("socket:[99]")
+    (tmp_path / "7" / "task" / "7").mkdir(parents=True)
+    (tmp_path / "7" / "task" / "7" / "children").write_text("8 ")
+    if child:
+        (tmp_path / "8").mkdir()
+        (tmp_path / "8" / "stat").write_text(f"{child} 7 7 0 -1")
+
+    assert connections.by_address(("127.0.0.1:80",), 7, tmp_path) == {"127.0.0.1:80": found}
+
+
+def _write_table(table: Path) -> None:
+    """With one connection to 127.0.0.1:80."""
+    table.parent.mkdir(parents=True)
+    row = "0: 0100007F:0001 0100007F:0050 01 00000000:00000000 00:00000000 00000000 0 0 99 1 0 20 4 30 10 -1"
+    table.write_text(f"head\n{row}\n")
