@@ -21,7 +21,7 @@ _LEASE_PAUSE_SECONDS = 2.0
 
 
 async def run_all(wanted: Sequence[Service], services: Services, servers: Servers) -> None:
-    """Runs every service until this is cancelled; one that raises is started again after a growing pause.
+    """Runs every service until this is cancelled; one that raises is started again after a pause, which grows while it raises soon.
 
     Of the servers that share a store one runs each of them, as long as it lives (`is_everywhere`: all do).
     """
@@ -32,22 +32,32 @@ async def run_all(wanted: Sequence[Service], services: Services, servers: Server
 
 async def _keep_running(service: Service, services: Services, servers: Servers) -> None:
     pause = _FIRST_PAUSE_SECONDS
+    now = asyncio.get_running_loop().time
     while True:
+        began = now()
         try:
             if not service.is_everywhere:
                 await _hold(f"service:{service.name}", servers)
+                began = now()
             await service.run(services)
         except Exception as error:
+            pause = _pause(pause, now() - began)
             refusal = _refusal(error)
             said = str(refusal or error)
             log.exception(
                 "service.failed", service=service.name, error=said, again_seconds=pause, exc_info=refusal is None
             )
         else:
+            pause = _pause(pause, now() - began)
             log.warning("service.ended", service=service.name, again_seconds=pause)
         cancellation.pass_on()
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _pause(pause: float, ran_seconds: float) -> float:
+    """The shortest for one that ran for long: what failed weeks ago says nothing of what has failed now."""
+    return _FIRST_PAUSE_SECONDS if ran_seconds >= _LONGEST_PAUSE_SECONDS else pause
 
 
 async def _hold(lease: str, servers: Servers) -> None:

@@ -44,6 +44,24 @@ def test_a_service_that_raises_is_started_again_after_a_growing_pause() -> None:
     assert {line["error"] for line in lines} == {"broken"}
 
 
+def test_one_that_raises_after_it_has_run_for_long_is_started_again_soon() -> None:
+    starts: list[float] = []
+    ends: list[float] = []
+
+    async def fails(_: Any) -> None:
+        now = asyncio.get_running_loop().time
+        starts.append(now())
+        if len(starts) in (6, 7):
+            await asyncio.sleep(40)
+        ends.append(now())
+        raise ValueError("broken")
+
+    run_for(120, Service(name="fails", run=fails))
+
+    pauses = [round(start - end, 2) for end, start in zip(ends, starts[1:], strict=False)]
+    assert pauses[:8] == [0.5, 1, 2, 4, 8, 0.5, 0.5, 1]
+
+
 @pytest.mark.parametrize("kind", [StoreUnusable, Refused])
 def test_what_a_person_must_mend_is_logged_as_its_sentence_without_a_trace(kind: type[StoreUnusable | Refused]) -> None:
     full = kind(Problem(code="store.full", message="There is no space left.", remedy="Free some."))

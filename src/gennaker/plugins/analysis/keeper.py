@@ -19,6 +19,7 @@ from gennaker.interfaces.stages import StageContext
 from gennaker.model.codec import Json, JsonObject, to_json
 from gennaker.model.execution import Execution, ExecutionKind
 from gennaker.model.principal import SYSTEM
+from gennaker.model.problems import Refused
 from gennaker.plugins.analysis import deployed
 from gennaker.plugins.analysis.stage_settings import ClusterPlace
 
@@ -69,27 +70,41 @@ async def forget_if_clean(services: Services, execution_id: str, stage_id: str) 
     return True
 
 
-async def once(services: Services) -> None:
-    """Looks at all canaries that are written down."""
-    now = services.clock.now()
+async def once(services: Services) -> dict[str, str]:
+    """Looks at all canaries that are written down; returns why some couldn't be looked at, which holds up no other, by their keys."""
+    unseen: dict[str, str] = {}
     for document in await services.documents(NAMESPACE).list():
-        canary = _read(document)
-        ended = await _ended(services, canary)
-        if ended is None or (canary.again_at is not None and now < canary.again_at):
-            continue
-        if canary.cleanup_id and not await _is_over(services, canary.cleanup_id):
-            continue
-        left = await deployed.of_execution(services, canary.clusters, canary.execution_id)
-        if left:
-            await _clean_up(services, document.key, canary, names=[one.name for one in left], now=now)
-        elif now >= ended + _SETTLED_AFTER:
-            await services.documents(NAMESPACE).delete(document.key)
+        try:
+            await _look(services, document, services.clock.now())
+        except (Refused, OSError) as error:
+            unseen[document.key] = str(error)
+    return unseen
+
+
+async def _look(services: Services, document: Document, now: datetime) -> None:
+    """Raises Refused where its account doesn't answer."""
+    canary = _read(document)
+    ended = await _ended(services, canary)
+    if ended is None or (canary.again_at is not None and now < canary.again_at):
+        return
+    if canary.cleanup_id and not await _is_over(services, canary.cleanup_id):
+        return
+    left = await deployed.of_execution(services, canary.clusters, canary.execution_id)
+    if left:
+        await _clean_up(services, document.key, canary, names=[one.name for one in left], now=now)
+    elif now >= ended + _SETTLED_AFTER:
+        await services.documents(NAMESPACE).delete(document.key)
 
 
 async def keep(services: Services) -> None:
     """Looks about every second, until cancelled."""
+    said: dict[str, str] = {}
     while True:
-        await once(services)
+        unseen = await once(services)
+        for key, why in unseen.items():
+            if said.get(key) != why:
+                log.warning("canary.unseen", canary=key, why=why)
+        said = unseen
         await services.clock.sleep_until(services.clock.now() + _EVERY)
 
 

@@ -18,7 +18,7 @@ from gennaker.interfaces import clouds
 from gennaker.interfaces.clouds import Health
 from gennaker.interfaces.plugins import Service
 from gennaker.interfaces.services import Services
-from gennaker.model.problems import Problem
+from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.scraper.series import SeriesStore
 from gennaker.plugins.scraper.source import TYPE, EmbeddedSource
 from gennaker.transport import exposition, metrics_pages
@@ -111,7 +111,11 @@ class Looker:
         missing: dict[str, Problem] = {}
         for application in sorted(await self._known_applications()):
             for provider in self._services.clouds.values():
-                described = await clouds.seen(provider, application)
+                try:
+                    described = await clouds.seen(provider, application)
+                except Refused as refused:
+                    missing[provider.name] = refused.problems[0]
+                    continue
                 missing |= described.missing
                 for group in described.groups:
                     found += [

@@ -23,6 +23,8 @@ _WATCH_SECONDS = 120
 _UNUSED_SECONDS = 300.0
 _STALE_SECONDS = 10.0
 _LONGEST_PAUSE = 8.0
+_BEGINNINGS = 3
+"""So often a list is begun whose pages go out of date while they are read."""
 _UNWATCHED_PAUSE = 2.0
 """Between two lists of what may be listed but not watched."""
 
@@ -154,7 +156,18 @@ class Memory:
 
 
 async def _listed(server: ApiServer, path: str) -> tuple[dict[Key, JsonObject], str]:
-    """Everything below a path, page by page, and the version at which it was so."""
+    """Everything below a path, and the version at which it was so. Raises ApiFailure, Refused."""
+    for _ in range(_BEGINNINGS):
+        try:
+            return await _all_pages(server, path)
+        except ApiRefusal as refusal:
+            if refusal.status != GONE:
+                raise
+            outdated = refusal
+    raise ApiUnavailable(f"The list of {path} goes out of date before it is read: {outdated}") from outdated
+
+
+async def _all_pages(server: ApiServer, path: str) -> tuple[dict[Key, JsonObject], str]:
     found: dict[Key, JsonObject] = {}
     query = {"limit": _PAGE}
     while True:

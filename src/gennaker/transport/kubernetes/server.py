@@ -37,6 +37,8 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, ssl
 _UNPROCESSABLE = 422
 _NOT_TYPED = "failed to create typed patch object"
 """What the API server says, with the status 500, of an apply whose fields its schema doesn't know: never true later."""
+_PAGE = "text/html"
+"""As what no API server answers: a page that tells of an outage, or one to sign in."""
 _LIMIT_BYTES = 500_000_000
 _SHOWN = 500
 _CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=16)
@@ -286,6 +288,11 @@ class HttpApiServer:
 
     async def _check(self, response: httpx2.Response) -> None:
         if response.is_success:
+            if response.headers.get("content-type", "").startswith(_PAGE):
+                raise ApiUnavailable(
+                    f"In place of the API server of {self._name} a proxy answers, with a web page.",
+                    may_be_done=_changes(response.request),
+                )
             return
         body = await self._read(response)
         try:

@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 import httpx2
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 from tests.fakes.clouds import CloudState, FakeCloud
 from tests.fakes.virtual_time import RealTime
 from tests.harness import Harness
 
-from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place
+from gennaker.interfaces.clouds import Capacity, NewServerGroup, Place, ServerGroup
 from gennaker.interfaces.metrics import MetricScope
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 from gennaker.plugins.scraper.plugin import plugin as scraper_plugin
-from gennaker.plugins.scraper.scraping import Scraper, Target
+from gennaker.plugins.scraper.scraping import Looker, Scraper, Target
 from gennaker.plugins.scraper.series import SeriesStore
 from gennaker.settings import MetricsSettings, Settings
 
@@ -154,3 +156,39 @@ def test_the_service_finds_instances_by_their_application_and_fills_the_source()
             assert any(value > 0 for value in found.values)
 
     harness.do(watch)
+
+
+class Away(FakeCloud):
+    """A provider that doesn't answer for some looks."""
+
+    name = "away"
+
+    def __init__(self, state: CloudState, away: list[int]) -> None:
+        super().__init__(state, PLACE)
+        self._away = away
+
+    async def describe(self, application: str) -> tuple[ServerGroup, ...]:
+        self._away[0] -= 1
+        if self._away[0] >= 0:
+            raise Refused(Problem(code="p", message="Not now."), status=UNAVAILABLE)
+        return await super().describe(application)
+
+
+def test_a_provider_that_does_not_answer_hides_none_of_another() -> None:
+    here, there, away = CloudState(), CloudState(), [2]
+    capacity = Capacity(min=1, max=1, desired=1)
+    both = Plugin(name="fakes", clouds=(lambda _: Away(there, away), lambda _: FakeCloud(here, PLACE)))
+
+    async def look(services: Services) -> None:
+        await services.definitions.save("pipeline", "p", {"application": "shop"}, author="ada")
+        for name, state, group in (("away", there, "shop-far-v000"), ("fake", here, "shop-near-v000")):
+            state.images.add("shop")
+            new = NewServerGroup(key=group, name=group, place=PLACE, image="shop", capacity=capacity)
+            await services.clouds[name].create(new)
+        looker = Looker(services)
+        with capture_logs() as lines:
+            seen = [sorted(one.group for one in await looker.targets()) for _ in range(3)]
+        assert seen == [["shop-near-v000"]] * 2 + [["shop-far-v000", "shop-near-v000"]]
+        assert [(line["event"], line["account"]) for line in lines] == [("scraper.account_unseen", "away")]
+
+    Harness(both).do(look)

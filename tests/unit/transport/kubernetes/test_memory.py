@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx2
 import pytest
 from tests.fakes.kubernetes_api import KubernetesApi
 
@@ -200,3 +201,37 @@ def test_an_account_that_cannot_be_used_cuts_no_other_watch() -> None:
             keeping.cancel()
 
     VirtualTime().run(main())
+
+
+@pytest.mark.parametrize(("times", "is_listed"), [(2, True), (3, False)])
+def test_a_list_whose_pages_go_out_of_date_is_begun_anew(times: int, *, is_listed: bool) -> None:
+    outdated = times
+
+    def page(request: httpx2.Request) -> httpx2.Response:
+        nonlocal outdated
+        if "continue" not in request.url.params:
+            return httpx2.Response(200, json=listed("a", following="2"))
+        if outdated:
+            outdated -= 1
+            said = "The provided continue parameter is too old to display a consistent list result."
+            return httpx2.Response(410, json={"kind": "Status", "reason": "Expired", "code": 410, "message": said})
+        return httpx2.Response(200, json=listed("b"))
+
+    access = Access(server="http://cluster")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    server = HttpApiServer("prod", lambda: access, now=lambda: now, transport=httpx2.MockTransport(page))
+
+    if is_listed:
+        assert names(asyncio.run(server.seen(PATH))) == ["a", "b"]
+    else:
+        with pytest.raises(ApiUnavailable, match="goes out of date before it is read: The provided continue"):
+            asyncio.run(server.seen(PATH))
+
+
+def listed(name: str, *, following: str = "") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMapList",
+        "metadata": {"resourceVersion": "7", "continue": following},
+        "items": [{"metadata": {"name": name, "namespace": "shop"}}],
+    }

@@ -92,6 +92,17 @@ def test_an_answer_that_is_no_json_is_shown() -> None:
         asyncio.run(answering(lambda request: httpx2.Response(403, text="nginx says no")).request("GET", "/"))
 
 
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_a_proxys_page_is_no_answer(method: str) -> None:
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, html="<html>Back soon.</html>")
+
+    with pytest.raises(ApiUnavailable, match="a proxy answers") as failed:
+        asyncio.run(answering(answer).request(method, "/api/v1/pods/x"))
+
+    assert failed.value.may_be_done is (method == "PATCH")
+
+
 def test_a_refused_token_is_renewed_once(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("old")
