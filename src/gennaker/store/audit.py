@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from sqlalchemy import Connection, select
 
-from gennaker.model import codec
+from gennaker.model import codec, wording
 from gennaker.model.audit import AuditEntry, AuditRecord
 from gennaker.store import audit_head, read_only, tables
 from gennaker.store.audit_head import NO_HASH, Head
@@ -203,7 +203,7 @@ def _against_outside(records: int, number: int, exported: Exported) -> Verdict:
             first_bad=records + 1,
             finding="cut-off",
             sentence=(
-                f"Records {records + 1} to {number} were cut off: {exported.place} has a signed head of record {number}, "
+                f"{_cut_off(records, number)}: {exported.place} has a signed head of record {number}, "
                 f"the database holds {records}. Compare with a backup."
             ),
         )
@@ -238,7 +238,7 @@ def _with_outside(verdict: Verdict, exported: Exported) -> Verdict:
     elif not newest.is_signed_by(exported.public):
         return _forged(verdict.records, newest.number, exported)
     else:
-        more = f" It agrees with {len(exported.heads)} heads in {exported.place}, the newest of record {newest.number}."
+        more = f" It agrees with {wording.counted(len(exported.heads), 'head')} in {exported.place}, the newest of record {newest.number}."
     return msgspec.structs.replace(verdict, sentence=verdict.sentence + more)
 
 
@@ -260,7 +260,7 @@ def _against_head(records: int, hash_at_head: str, head: Head | str | None) -> V
             first_bad=records + 1,
             finding="cut-off",
             sentence=(
-                f"Records {records + 1} to {head.number} were cut off: {audit_head.NAME} knows {head.number} records, "
+                f"{_cut_off(records, head.number)}: {audit_head.NAME} knows {head.number} records, "
                 f"the database holds {records}. Compare with a backup."
             ),
         )
@@ -280,3 +280,9 @@ def _against_head(records: int, hash_at_head: str, head: Head | str | None) -> V
         records=records,
         sentence=f"The audit log is intact: {records} records, none changed, dropped, reordered or cut off.",
     )
+
+
+def _cut_off(records: int, number: int) -> str:
+    if number == records + 1:
+        return f"Record {number} was cut off"
+    return f"Records {records + 1} to {number} were cut off"

@@ -7,18 +7,20 @@ import hashlib
 
 from gennaker.engine import rules
 from gennaker.interfaces.evidence import EvidenceItem
-from gennaker.model.codec import Json, JsonObject, encode_sorted
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject, decode_json, encode_sorted
 from gennaker.model.execution import Execution, Stage
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Problem, Refused
 from gennaker.model.statuses import Status
-from gennaker.web import approval, preconditions, shapes
+from gennaker.web import approval, preconditions, shapes, visible
 from gennaker.web.ports import WebPorts
 from gennaker.web.preconditions import NO_CONDITIONS, Conditions
 
 KIND = "approval"
 """Of the evidence."""
 _JUDGMENT = "manualJudgment"
+_WITHHELD = "What ran in accounts that you may not read is left out here; the digest is of the whole."
 
 
 async def seen(
@@ -65,6 +67,20 @@ async def seen(
     )
     await ports.services.evidence.put(item, content)
     return item.digest
+
+
+async def shown(ports: WebPorts, principal: Principal, execution_id: str, digest: str, content: bytes) -> bytes:
+    """A report of an execution; of a snapshot without what ran in accounts that may not be read, which it says then."""
+    held = await ports.services.evidence.list(execution_id)
+    if not any(one.digest == digest and one.kind == KIND for one in held):
+        return content
+    snapshot = foreign.mapping(decode_json(content))
+    facts = foreign.mapping(snapshot.get("facts"))
+    running = foreign.mappings_at(facts, "running")
+    readable = await visible.accounts(ports, principal, running, lambda one: foreign.text_at(one, "account"))
+    if len(readable) == len(running):
+        return content
+    return encode_sorted({**snapshot, "facts": {**facts, "running": list[Json](readable)}, "withheld": _WITHHELD})
 
 
 async def _refuse_programs(ports: WebPorts, principal: Principal, stage: Stage, answer: JsonObject) -> None:

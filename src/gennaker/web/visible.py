@@ -80,7 +80,14 @@ async def server_groups(ports: WebPorts, applications: Collection[str]) -> list[
 
 
 async def evidence(ports: WebPorts, principal: Principal, digest: str, *, address: str) -> bytes | None:
-    """What is kept under a digest, where an execution that may be read has left it; of a deleted one administrators' only."""
+    """What is kept under a digest, where its holder may be read."""
+    if await holder(ports, principal, digest, address=address) is None:
+        return None
+    return await ports.services.evidence.read(digest)
+
+
+async def holder(ports: WebPorts, principal: Principal, digest: str, *, address: str) -> str | None:
+    """Which execution that may be read has left what is kept under a digest; of deleted ones, where an administrator asks."""
     authoriser, services = ports.services.authoriser, ports.services
     refusals: list[Problem] = []
     for execution_id in await services.evidence.holders(digest):
@@ -90,7 +97,7 @@ async def evidence(ports: WebPorts, principal: Principal, digest: str, *, addres
         else:
             refusal = await _refusal(ports, principal, execution)
         if refusal is None:
-            return await services.evidence.read(digest)
+            return execution_id
         refusals.append(refusal)
     for refusal in refusals[:1]:
         await ports.sign_in.refused(principal, refusal, subject=f"evidence:{digest}"[:_LONGEST], address=address)

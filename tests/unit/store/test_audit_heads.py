@@ -68,6 +68,9 @@ def test_a_chain_that_was_cut_off_with_its_head_file_is_found_out() -> None:
     found = audit.judge(rows[:6], head_of(rows, 6), exported(signed(rows, 9)))
 
     assert (found.finding, found.first_bad) == ("cut-off", 7)
+    assert found.sentence.startswith("Records 7 to 9 were cut off: heads has")
+    last = audit.judge(rows[:8], head_of(rows, 8), exported(signed(rows, 9)))
+    assert last.sentence.startswith("Record 9 was cut off: heads has")
 
 
 @pytest.mark.parametrize("number", [4, 10, 11])

@@ -62,6 +62,9 @@ def test_evidence_and_canary_results_are_read_by_whoever_may_read_an_execution_t
         for path in paths:
             assert await statuses(site, path) == {"outsider": 404, "reader": 200, "admin": 200}, path
 
+        picture = await keep(site, b"\x89PNG", "e1")
+        assert (await statuses(site, f"/v2/canaries/metricSetPairList/{picture}"))["reader"] == 404, "no samples"
+
         await site.ports.services.definitions.save("application", "open", {"name": "open"}, author="test")
         wait: list[Json] = [{"type": "wait", "refId": "1"}]
         await site.post("/orchestrate", {"application": "open", "executionId": "o1", "stages": wait})
@@ -283,6 +286,21 @@ def test_an_approval_shows_what_runs_in_accounts_that_may_be_read_and_its_tag_is
         token = await token_of(site, "executor")
         given = await site.post(f"{path}/judgment", {"judgment": "continue"}, headers={"if-match": tag}, token=token)
         assert given.status == 200, given.body
+
+        (kept,) = await site.ports.services.evidence.list("e1")
+
+        async def kept_for(name: str) -> bytes:
+            return (await site.get(f"/api/v1/evidence/{kept.digest}", token=await token_of(site, name))).body
+
+        whole, cut = await kept_for("admin"), msgspec.json.decode(await kept_for("reader"))
+        assert f"sha256:{hashlib.sha256(whole).hexdigest()}" == kept.digest, "whoever may read all can check it"
+        assert [one["account"] for one in cut["facts"]["running"]] == ["open"]
+        assert "may not read" in cut.pop("withheld")
+        said = msgspec.json.decode(whole)
+        for one in (cut, said):
+            del one["facts"]["running"]
+        assert cut == said
+        assert b"prod" not in await kept_for("executor")
 
     visit(work, HIDING)
 

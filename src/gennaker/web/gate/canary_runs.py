@@ -123,8 +123,7 @@ class GateCanariesController(Controller):
         self, ports: Ports, principal: Asking, request: Request[Any, Any, Any], digest: FromPath[str]
     ) -> list[Json]:
         """The samples of a judgement."""
-        content = await visible.evidence(ports, principal, digest, address=address_of(request))
-        found = decode_json(content) if content is not None else None
+        found = await _json(ports, principal, digest, address_of(request))
         if not isinstance(found, list):
             raise Refused(
                 Problem(code="canary.pairs_unknown", message=f"There is no metric set pair list {digest!r}."),
@@ -308,14 +307,17 @@ def _kept(document: JsonObject) -> JsonObject:
 
 async def _document(ports: WebPorts, principal: Principal, digest: str, address: str) -> JsonObject | None:
     """What is kept of a judgement; None: nothing, or something else."""
+    found = await _json(ports, principal, digest, address)
+    return found if isinstance(found, dict) and "judgeResult" in foreign.mapping(found.get("result")) else None
+
+
+async def _json(ports: WebPorts, principal: Principal, digest: str, address: str) -> Json:
+    """What is kept under a digest; None: nothing, or no JSON."""
     content = await visible.evidence(ports, principal, digest, address=address)
-    if content is None:
-        return None
     try:
-        found = decode_json(content)
+        return None if content is None else decode_json(content)
     except msgspec.DecodeError:
         return None
-    return found if isinstance(found, dict) and "judgeResult" in foreign.mapping(found.get("result")) else None
 
 
 def _pipeline_id(execution: Execution) -> Json:

@@ -17,7 +17,7 @@ from gennaker.interfaces.evidence import EvidenceItem, LogFile
 from gennaker.model.codec import JsonObject, encode
 from gennaker.model.permissions import Need, Right
 from gennaker.model.problems import Problem, Refused
-from gennaker.web import paging, shapes, visible
+from gennaker.web import judging, paging, shapes, visible
 from gennaker.web.native.executions import existing
 from gennaker.web.ports import Asking, Ports, WebPorts
 from gennaker.web.sign_in import address_of
@@ -63,10 +63,15 @@ class EvidenceController(Controller):
     async def content(
         self, ports: Ports, principal: Asking, request: paging.Asked, digest: FromPath[str]
     ) -> Response[bytes]:
-        """One report, as it was left; pictures and videos may be shown in a page of ours, nothing as a page of ours."""
-        content = await visible.evidence(ports, principal, digest, address=address_of(request))
-        if content is None:
+        """One report, as it was left; pictures and videos may be shown in a page of ours, nothing as a page of ours.
+
+        Of what an approver saw, only accounts that may be read: then `withheld` says so, and the digest is of the whole.
+        """
+        holder = await visible.holder(ports, principal, digest, address=address_of(request))
+        content = None if holder is None else await ports.services.evidence.read(digest)
+        if holder is None or content is None:
             raise Refused(Problem(code="evidence.unknown", message=f"There is no evidence {digest}."), status=404)
+        content = await judging.shown(ports, principal, holder, digest, content)
         headers = {"content-disposition": "attachment"}
         return Response(content, media_type=_shown_as(content), headers=headers)
 
