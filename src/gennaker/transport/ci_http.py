@@ -26,6 +26,7 @@ _LIMITS = HttpLimits(read_seconds=20, total_seconds=60, answer_bytes=50_000_000)
 _SHOWN = 300
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _NOTHING_HAPPENED = frozenset({429, 503})
+_FORBIDDEN = 403
 _OF_SOMEONE_BETWEEN = frozenset({502, 504})
 _WHOLE = ("http://", "https://")
 """Addresses that the system itself has named."""
@@ -103,11 +104,17 @@ class CiHttp:
         message = f"{self._name} answered {status} to {method} {url.partition('?')[0]}" + (f": {said}" if said else ".")
         if status == 404:
             raise CiMissing(message)
-        if status in _NOTHING_HAPPENED or (status >= 500 and method in _REPEATABLE):
+        if status in _NOTHING_HAPPENED or _is_too_often(answer) or (status >= 500 and method in _REPEATABLE):
             raise CiUnavailable(message)
         if status in _OF_SOMEONE_BETWEEN:
             raise CiUnanswered(message)
         raise Refused(Problem(code="ci.refused", message=message, remedy=_remedy(status)))
+
+
+def _is_too_often(answer: HttpAnswer) -> bool:
+    """Whether it refuses only for now: GitHub says so with 403, beside which it tells when to ask again, or that no request is left."""
+    is_spent = answer.headers.get("x-ratelimit-remaining") == "0"
+    return answer.status == _FORBIDDEN and (is_spent or "retry-after" in answer.headers)
 
 
 def decoded(answer: HttpAnswer, *, name: str) -> Json:

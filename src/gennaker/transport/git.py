@@ -22,6 +22,8 @@ _HASH = re.compile(r"[0-9a-f]{7,64}\Z")
 _ADDRESS = re.compile(r"(https?|ssh|git|file)://", re.IGNORECASE)
 _SSH_ADDRESS = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]")
 _USER_INFO = re.compile(r"://[^/@]*@")
+_UNKNOWN_THERE = re.compile(r"not our ref|couldn't find remote ref|unadvertised object")
+"""Where git says so, the other side has answered, and doesn't give the commit."""
 _TAIL_LINES = 5
 _OPTIONS = (
     ("core.hooksPath", os.devnull),
@@ -130,7 +132,7 @@ class Git:
             try:
                 await self._run(f"--git-dir={history}", "fetch", "--quiet", "origin", wanted.commit)
             except GitFailed as error:
-                raise Refused(_unknown_commit(wanted), status=422) from error
+                raise _not_fetched(wanted, str(error)) from error
             found = await self._resolve(history, wanted.commit)
         if found is None:
             raise Refused(_unknown_commit(wanted) if wanted.commit else _unknown_branch(wanted), status=422)
@@ -211,6 +213,12 @@ def _environment(path: str, home: Path, headers: Mapping[str, str]) -> dict[str,
 def _commit(record: str) -> Commit:
     name, author, at, subject = record.lstrip("\n").split(_FIELD, 3)
     return Commit(hash=name, subject=subject, author=author, at=datetime.fromtimestamp(int(at), UTC))
+
+
+def _not_fetched(wanted: Wanted, said: str) -> Refused:
+    if is_address(wanted.repository) and not _UNKNOWN_THERE.search(said):
+        return Refused(_no_repository(wanted, said), status=502)
+    return Refused(_unknown_commit(wanted), status=422)
 
 
 def _no_repository(wanted: Wanted, reason: str) -> Problem:

@@ -38,6 +38,26 @@ def test_one_that_is_busy_may_be_asked_again_whatever_the_method(target: Target,
         ask(target.url, method)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("headers", "failure"),
+    [
+        ({"x-ratelimit-remaining": "0"}, CiUnavailable),
+        ({"Retry-After": "60", "X-RateLimit-Remaining": "4000"}, CiUnavailable),
+        ({"x-ratelimit-remaining": "4000"}, Refused),
+        ({}, Refused),
+    ],
+    ids=["primary limit", "secondary limit", "forbidden", "forbidden elsewhere"],
+)
+def test_what_is_asked_for_too_often_is_no_refusal(
+    target: Target, method: str, headers: dict[str, str], failure: type[Exception]
+) -> None:
+    target.respond = lambda _: Answer(status=403, headers=headers)
+
+    with pytest.raises(failure, match=f"main answered 403 to {method}"):
+        ask(target.url, method)
+
+
 @pytest.mark.parametrize(
     ("methods", "answer", "failure"),
     [

@@ -1,6 +1,7 @@
 """Git: exact commits, and nothing of a repository is run."""
 
 import asyncio
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -153,6 +154,33 @@ def test_a_commit_that_there_is_not_is_refused(
         asyncio.run(git.clone(Wanted(repository=str(repository.folder), commit=commit, branch=branch), tmp_path / "h"))
 
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "problem"),
+    [
+        ("", 422, "has no commit"),
+        ("fatal: unable to access 'x': The requested URL returned error: 503", 502, "returned error: 503"),
+    ],
+    ids=["the repository answers", "the line is down"],
+)
+def test_a_commit_that_could_not_be_asked_for_is_not_said_to_be_unknown(
+    repository: GitRepository, tmp_path: Path, *, said: str, status: int, problem: str
+) -> None:
+    repository.commit("One", {"a": "1"})
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    real = shutil.which("git", path=host_path())
+    fails = f'for word; do [ "$word" != fetch ] || {{ echo "{said}" >&2; exit 128; }}; done'
+    (programs / "git").write_text(f'#!/bin/sh\n{fails if said else ""}\nexec {real} "$@"\n')
+    (programs / "git").chmod(0o755)
+    asked = Git(path=f"{programs}:{host_path()}", home=tmp_path, timeout=timedelta(seconds=60))
+    wanted = Wanted(repository=f"file://{repository.folder}", commit="f" * 40)
+
+    with pytest.raises(Refused, match=problem) as refused:
+        asyncio.run(asked.clone(wanted, tmp_path / "history"))
+
+    assert refused.value.status == status
 
 
 def test_an_empty_repository_is_refused(git: Git, repository: GitRepository, tmp_path: Path) -> None:

@@ -29,8 +29,16 @@ _BRANCH = "master"
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _LARGEST_BYTES = 100_000_000
 _PASSING = ("could not resolve", "failed to connect", "connection refused", "connection reset", "connection timed out")
-_CUT = ("empty reply", "timed out", "early eof", "hung up")
-_MAY_PASS = re.compile("|".join(("error: (429|502|503|504)", *_PASSING, *_CUT)), re.IGNORECASE)
+_CUT = (
+    "empty reply",
+    "timed out",
+    "early eof",
+    "hung up",
+    "unexpected eof",
+    "unexpected disconnect",
+    "transfer closed",
+)
+_MAY_PASS = re.compile("|".join(("error: (429|500|502|503|504)", *_PASSING, *_CUT)), re.IGNORECASE)
 
 
 class RepositoryAccount:
