@@ -177,7 +177,8 @@ def test_an_engine_that_fails_to_look_tells_nothing_about_what_runs(tmp_path: Pa
 def test_what_a_proxy_says_in_an_engines_place_is_no_refusal(tmp_path: Path, status: int) -> None:
     async def story() -> None:
         async with an_engine_that(tmp_path, _a_failure("try again", status)) as settings:
-            asked = engine.Engine("prod", replace(settings, request_timeout_seconds=30.0))
+            patient = replace(settings, request_timeout_seconds=30.0, pull_timeout_seconds=30.0)
+            asked = engine.Engine("prod", patient)
             for path in ("/containers/47f0/start", "/containers/create", "/containers/47f0/kill"):
                 with pytest.raises(problems.EngineUnreachable, match=r"It can't be done: .* fails: try again"):
                     await asked.ask("POST", path, about="It can't be done")
