@@ -68,6 +68,8 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         """By an object's name: what comes instead of the answer to a change of it, which is made."""
         self.waits_at = False
         """Such a change has come."""
+        self.is_behind = False
+        """Watches don't show what has changed, until somebody changes more once it is no longer so."""
         self.held: set[str] = set()
         """Names of objects that finalizers hold."""
         self.invalid: dict[str, str] = {}
@@ -223,7 +225,8 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         if options.get("preconditions", {}).get("uid", uid) != uid:
             raise Refusal(409, "Conflict", f"Precondition failed: UID in object meta: {uid}")
         if key[2] in self.held:
-            return there
+            leaving = {**there["metadata"], "deletionTimestamp": "2026-01-01T01:00:00Z"}
+            return self._emit("MODIFIED", key, {**there, "metadata": leaving})
         self._delete(key, orphans=options.get("propagationPolicy") == "Orphan")
         return {"kind": "Status", "status": "Success"}
 
@@ -357,10 +360,10 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
                 async with asyncio.timeout(float(query.get("timeoutSeconds", "60"))):
                     while not self.is_down and last >= self.oldest:
                         waiting = self._changed
-                        for number, what, (other, space, _), body in list(self.events):
+                        for number, what, (other, space, _), body in [] if self.is_behind else list(self.events):
                             if number > last and other == plural and (not namespace or space == namespace):
                                 yield json.dumps({"type": what, "object": body}).encode() + b"\n"
-                        last = max(last, self._latest)
+                        last = last if self.is_behind else max(last, self._latest)
                         await waiting.wait()
             except TimeoutError:
                 return

@@ -119,7 +119,8 @@ def _show(answer: object, form: Form, sentence: str) -> None:
 def _tell(tell: Callable[[str], None], listed: list[JsonObject], told: set[str], *, indented: int) -> None:
     """What wasn't told before: an execution's problems are those of its stages."""
     for problem in listed:
-        said = f"{text_at(problem, 'message')} {text_at(problem, 'remedy')}".rstrip()
+        at = f" (at {pointer})" if (pointer := text_at(problem, "pointer")) else ""
+        said = f"{text_at(problem, 'message')}{at} {text_at(problem, 'remedy')}".rstrip()
         if said not in told:
             told.add(said)
             tell(" " * indented + said)

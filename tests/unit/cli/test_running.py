@@ -139,7 +139,7 @@ def test_a_run_that_fails_says_why_and_ends_with_1(
     file = tmp_path / "p.json"
     file.write_text("{}")
     log = "\n".join(f"line {number}" for number in range(40))
-    problem = {"message": "It broke.", "remedy": "Mend it.", "details": {"log": log}}
+    problem = {"message": "It broke.", "remedy": "Mend it.", "pointer": "/manifests/0", "details": {"log": log}}
     api.will("POST /api/v1/run", {"executionId": "e1"}, status=202)
     ended = {"status": "TERMINAL", "stages": [stage("TERMINAL", problems=[problem])]}
     api.will(f"GET {EXECUTION}", {**ended, "problems": [problem, {"message": "It ended."}]})
@@ -147,7 +147,7 @@ def test_a_run_that_fails_says_why_and_ends_with_1(
     assert running.run_file(client, file) == 1
 
     said = capsys.readouterr().out
-    assert said.count("It broke. Mend it.") == 1
+    assert said.count("It broke. (at /manifests/0) Mend it.") == 1
     assert "  It ended.\n" in said
     shown = [line.strip() for line in said.splitlines() if "| line" in line]
     assert shown == [f"| line {number}" for number in range(25, 40)]

@@ -107,10 +107,16 @@ async def wait(context: TaskContext) -> TaskResult:
     objects = asking.objects(context)
     for where in stability.named(context.stage.context.get(stability.NAMES)):
         there = await objects.seen(where)
-        if there is None or not manifests.metadata(there).get("deletionTimestamp"):
+        if there is not None and not _is_leaving(there):
+            there = await objects.get(where)  # the watch may not have seen yet that it goes
+        if there is None or not _is_leaving(there):
             continue  # gone, or made anew by somebody
         return Again(after=_LOOKS_AGAIN, waiting_for=_waits(where, there, objects.account.name))
     return Done()
+
+
+def _is_leaving(there: JsonObject) -> bool:
+    return bool(manifests.metadata(there).get("deletionTimestamp"))
 
 
 def _waits(where: Coordinates, there: JsonObject, account: str) -> waiting.ForObject:

@@ -41,6 +41,9 @@ _OF_CONTAINERS = frozenset({"Pulling", "Pulled", "Created", "Started"})
 _UNSCHEDULED_FOR = timedelta(minutes=5)
 """So long a pod may find no node, unless the stage says how long: an autoscaler needs minutes for one."""
 _REVISION_HASH = "controller-revision-hash"
+_TEMPLATE_GENERATION, _POD_GENERATION = "deprecated.daemonset.template.generation", "pod-template-generation"
+_OBSERVED = frozenset({"deployment", "replicaSet", "statefulSet", "daemonSet"})
+"""Kinds whose controllers say which generation they have seen: before, everything is said of the version before."""
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,9 +79,14 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 def troubles(
     workload: JsonObject, pods: Iterable[JsonObject], replica_sets: Iterable[JsonObject] = ()
 ) -> list[Trouble]:
-    """What is wrong with a workload and its pods, what is final first."""
-    found = [*_of_conditions(workload)]
-    for pod in own_pods(workload, pods, replica_sets):
+    """What is wrong with a workload and its pods, what is final first. Nothing before its controller has seen how it is now."""
+    if not _is_observed(workload):
+        return []
+    sets = _present_sets(workload, replica_sets)
+    # Where its present ReplicaSet has none, a Deployment has the condition of a replaced one.
+    holders = sets if kinds.of(workload).name == "deployment" else [workload]
+    found = [one for holder in holders for one in _of_conditions(holder, manifests.full_name(workload))]
+    for pod in own_pods(workload, pods, sets):
         found += _of_pod(pod)
     return sorted(found, key=lambda one: not one.is_final)
 
@@ -97,18 +105,34 @@ def own_pods(
     if kind == "pod":
         return [workload]
     if kind == "deployment":
-        revision = manifests.annotations(workload).get(annotations.REVISION)
-        owners = {
-            manifests.metadata(one).get("uid")
-            for one in replica_sets
-            if owned_by(one, uid) and manifests.annotations(one).get(annotations.REVISION) == revision
-        }
+        owners = {manifests.metadata(one).get("uid") for one in _present_sets(workload, replica_sets)}
         return [one for one in pods if any(owned_by(one, owner) for owner in owners)]
     found = [one for one in pods if owned_by(one, uid)]
     if kind == "statefulSet":
         revision = foreign.text_at(manifests.status(workload), "updateRevision")
         return [one for one in found if manifests.labels(one).get(_REVISION_HASH) == revision]
+    if kind == "daemonSet" and (generation := manifests.annotations(workload).get(_TEMPLATE_GENERATION)):
+        return [one for one in found if manifests.labels(one).get(_POD_GENERATION) == generation]
     return found
+
+
+def _present_sets(workload: JsonObject, replica_sets: Iterable[JsonObject]) -> list[JsonObject]:
+    """The ReplicaSets of a Deployment's present revision."""
+    if kinds.of(workload).name != "deployment":
+        return []
+    uid, revision = manifests.metadata(workload).get("uid"), manifests.annotations(workload).get(annotations.REVISION)
+    return [
+        one
+        for one in replica_sets
+        if owned_by(one, uid) and manifests.annotations(one).get(annotations.REVISION) == revision
+    ]
+
+
+def _is_observed(workload: JsonObject) -> bool:
+    if kinds.of(workload).name not in _OBSERVED:
+        return True
+    seen = manifests.status(workload).get("observedGeneration")
+    return seen == manifests.metadata(workload).get("generation")
 
 
 def is_preparing(pod: JsonObject) -> bool:
@@ -152,12 +176,12 @@ def owned_by(one: JsonObject, uid: object) -> bool:
     return uid is not None and any(owner.get("uid") == uid for owner in owners)
 
 
-def _of_conditions(workload: JsonObject) -> Iterable[Trouble]:
+def _of_conditions(holder: JsonObject, name: str) -> Iterable[Trouble]:
     """Pods that the cluster refuses to make: quota, admission, security."""
-    for one in manifests.conditions(workload):
+    for one in manifests.conditions(holder):
         if one.get("type") == "ReplicaFailure" and one.get("status") == "True":
             yield Trouble(
-                name=manifests.full_name(workload),
+                name=name,
                 reason=foreign.text_at(one, "reason"),
                 message=foreign.text_at(one, "message"),
                 is_final=False,  # a quota may be raised, or freed by the old version's pods

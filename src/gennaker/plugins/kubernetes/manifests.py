@@ -120,6 +120,11 @@ def created(manifest: JsonObject) -> str:
     return foreign.text_at(metadata(manifest), "creationTimestamp")
 
 
+def version(manifest: JsonObject) -> int:
+    """How new it is: each change of anything in the cluster gives a greater one; 0: it doesn't say."""
+    return foreign.natural(foreign.text_at(metadata(manifest), "resourceVersion")) or 0
+
+
 def template_metadata(manifest: JsonObject) -> JsonObject | None:
     """Metadata of its pod template; None: it has none (a custom `template` may be anything)."""
     template = spec(manifest).get("template")

@@ -411,11 +411,11 @@ async def _patch_if_there(
 
 async def _shown(objects: Objects, written: JsonObject) -> None:
     """Waits until the watch has what was written."""
-    where, version = manifests.coordinates(written), _version(written)
+    where, version = manifests.coordinates(written), manifests.version(written)
 
     async def is_so() -> bool:
         found = (await objects.everywhere(where.kind, _watched(objects, where))).get((where.namespace, where.name))
-        return found is not None and _version(found) >= version
+        return found is not None and manifests.version(found) >= version
 
     await until(is_so)
 
@@ -428,10 +428,6 @@ async def _is_leaving(objects: Objects, where: Coordinates) -> bool:
 def _watched(objects: Objects, where: Coordinates) -> str:
     """The namespace whose watch `describe` looks at."""
     return where.namespace if where.namespace in objects.account.settings.namespaces else ""
-
-
-def _version(live: JsonObject) -> int:
-    return foreign.natural(foreign.text_at(manifests.metadata(live), "resourceVersion")) or 0
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from gennaker.interfaces.stages import StageType, TaskContext
 from gennaker.model import foreign, waiting
 from gennaker.model.artifact import Plain
 from gennaker.model.codec import Json, JsonObject
-from gennaker.model.event import Again, Done, TaskResult
+from gennaker.model.event import Again, TaskResult
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import annotations, asking, changing, diagnosing, manifests, resolving, stability
 from gennaker.plugins.kubernetes.changing import Change
@@ -44,9 +44,8 @@ async def undo(context: TaskContext) -> TaskResult:
         waits = waiting.ForWork(reason=f"{where.full_name} to be taken back to revision {chosen}", what="run")
         return Again(after=timedelta(), memory={"revision": chosen}, waiting_for=waits)
     if number not in revisions:
-        return _done(where)  # it has become the newest, under a new number
-    await _back_to(where, revisions[number]).make(objects)
-    return _done(where)
+        return stability.changed(where, {})  # it has become the newest, under a new number
+    return stability.changed(where, await _back_to(where, revisions[number]).make(objects))
 
 
 def _back_to(where: Coordinates, revision: JsonObject) -> Change:
@@ -120,8 +119,7 @@ async def _set_paused(context: TaskContext, *, is_paused: bool) -> TaskResult:
     objects = asking.objects(context)
     change = _to_pause(context, is_paused=is_paused)
     _check(objects, change.where, Can.PAUSE, "paused")
-    await change.make(objects)
-    return _done(change.where)
+    return stability.changed(change.where, await change.make(objects))
 
 
 def _to_pause(context: TaskContext, *, is_paused: bool) -> Change:
@@ -142,19 +140,13 @@ async def restart(context: TaskContext) -> TaskResult:
     objects = asking.objects(context)
     (change,) = await _restarted(context, objects)
     _check(objects, change.where, Can.RESTART, "restarted")
-    await change.make(objects)
-    return _done(change.where)
+    return stability.changed(change.where, await change.make(objects))
 
 
 async def _restarted(context: TaskContext, _: Objects) -> list[Change]:
     began = (context.stage.start_time or context.at).isoformat()  # the same in a repeat, which then changes nothing
     patch: Json = {"spec": {"template": {"metadata": {"annotations": {_RESTARTED: began}}}}}
     return [Change(where=resolving.target(context.stage.context), patch=patch, merge="strategic")]
-
-
-def _done(where: Coordinates) -> Done:
-    names: JsonObject = {stability.NAMES: {where.namespace: [where.full_name]}}
-    return Done(context=names, outputs=names)
 
 
 def _check(objects: Objects, where: Coordinates, can: Can, verb: str) -> None:

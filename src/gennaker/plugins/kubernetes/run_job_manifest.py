@@ -132,14 +132,13 @@ async def wait(context: TaskContext) -> TaskResult:
     where = _job_of(context.stage.context)
     if _GIVEN_UP in context.task.memory:
         return await _leave(context, objects, where)
-    job = await objects.seen(where)
-    if job is None:
-        # The watch may not have seen it yet: ask before saying that it is gone.
+    job, uid = await objects.seen(where), _uid(context)
+    if job is None or not _is_own(job, uid):
+        # The watch may not have seen it yet, or still have the one before: ask before saying that it is gone.
         job = await objects.get(where)
-    if job is None:
-        return Failed(
-            problem=Problem(code="job.lost", message=f"{where.full_name} isn't there any more: somebody deleted it.")
-        )
+    if job is None or not _is_own(job, uid):
+        became = "isn't there any more: somebody deleted it" if job is None else "was replaced by another of its name"
+        return Failed(problem=Problem(code="job.lost", message=f"{where.full_name} {became}."))
     pods = diagnosing.own_pods(job, (await objects.all_seen(Kind("pod"), where.namespace)).values())
     state = job_runs.state(job)
     found = diagnosing.troubles(job, pods)
@@ -193,15 +192,23 @@ async def _leave(context: TaskContext, objects: Objects, where: Coordinates) -> 
 
 async def _delete(context: TaskContext, objects: Objects, where: Coordinates) -> str:
     """Deletes the Job that the stage has made, not one by which another run has replaced it. Raises Refused, ApiFailure."""
-    made = foreign.mappings_at(context.stage.context, "outputs.manifests")
-    uid = foreign.text_at(manifests.metadata(made[0]), "uid") if made else ""
     try:
-        was_there = await objects.delete(where, uid=uid)
+        was_there = await objects.delete(where, uid=_uid(context))
     except Refused as refused:
         if not is_conflict(refused):
             raise
         return "The Job is gone: the one that has its name now is another's, and stays."
     return "The Job was deleted, so that it doesn't run after all." if was_there else "The Job is gone already."
+
+
+def _uid(context: TaskContext) -> str:
+    """Of the Job that the stage has made; empty: it doesn't know."""
+    made = foreign.mappings_at(context.stage.context, "outputs.manifests")
+    return foreign.text_at(manifests.metadata(made[0]), "uid") if made else ""
+
+
+def _is_own(job: JsonObject, uid: str) -> bool:
+    return not uid or manifests.metadata(job).get("uid") == uid
 
 
 async def _succeeded(context: TaskContext, logs: dict[str, str], outputs: JsonObject) -> TaskResult:

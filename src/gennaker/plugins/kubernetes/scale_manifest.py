@@ -3,8 +3,7 @@
 from gennaker.interfaces.stages import StageType, TaskContext
 from gennaker.model import foreign
 from gennaker.model.artifact import Plain
-from gennaker.model.codec import JsonObject
-from gennaker.model.event import Done, TaskResult
+from gennaker.model.event import TaskResult
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import asking, changing, resolving, stability
 from gennaker.plugins.kubernetes.changing import Change
@@ -21,12 +20,9 @@ class Spec(resolving.TargetSpec, frozen=True, kw_only=True, rename="camel"):
 async def scale(context: TaskContext) -> TaskResult:
     """Through the object's scale, as autoscalers do it: what else it says stays as it is."""
     objects = asking.objects(context)
-    for change in await _changes(context, objects):
-        await resolving.live(objects, change.where)
-        await change.make(objects)
-    where = resolving.target(context.stage.context)
-    names: JsonObject = {stability.NAMES: {where.namespace: [where.full_name]}}
-    return Done(context=names, outputs=names)
+    (change,) = await _changes(context, objects)
+    await resolving.live(objects, change.where)
+    return stability.changed(change.where, await change.make(objects))
 
 
 async def _changes(context: TaskContext, objects: Objects) -> list[Change]:

@@ -196,7 +196,8 @@ def group_of(live: JsonObject, account: str, around: Around, *, at: datetime) ->
         for one in sorted(mine, key=lambda one: (manifests.created(one), manifests.name(one)))
     ]
     place = Place(account=account, region=manifests.namespace(live))
-    refused = next((one for one in diagnosing.troubles(live, ()) if one.reason), None)
+    sets = around.replica_sets.get(_uid(live), ())
+    refused = next((one for one in diagnosing.troubles(live, (), sets) if one.reason), None)
     if refused is not None and len(instances) < desired:
         health = Health.FAILED if refused.is_hopeless(at) else Health.STARTING
         instances.append(

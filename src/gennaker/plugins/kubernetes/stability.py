@@ -4,6 +4,7 @@ It looks at what the shared watches hold and asks nobody. An object that was sta
 has failed, or whose pods can't start for a reason that waiting doesn't mend, ends the stage at once: the sooner the better.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -21,6 +22,8 @@ from gennaker.plugins.kubernetes.objects import Objects
 from gennaker.plugins.kubernetes.pod_events import PodEvents
 
 NAMES = "outputs.manifestNamesByNamespace"
+_WRITTEN = "outputs.manifests"
+_VERSIONS = "changedManifests"
 _TIMEOUT = "stableManifestTimeoutMinutes"
 _LOOKS_AGAIN = timedelta(milliseconds=500)
 _MOST_MINUTES = 525_600
@@ -46,7 +49,7 @@ async def wait(context: TaskContext) -> TaskResult:
     stable = {_remembered(one): one for one in foreign.items(own.get("stableManifests"))}
     left = [one for one in named(own.get(NAMES)) if _key(one) not in stable]
     events = PodEvents(lambda: context.at, context.task.memory.get(_REFUSED))
-    looking = _Looking(at=context.at, events=events, says_how_long=_says_how_long(context))
+    looking = _Looking(at=context.at, events=events, says_how_long=_says_how_long(context), least=_least_versions(own))
     seen = [await _look(objects, one, looking) for one in left]
     newly = {_key(one.where): _identified(one.where) for one in seen if one.is_stable}
     # Only what has changed is written: one of thousands that takes minutes would have all names written twice a second.
@@ -140,6 +143,8 @@ class _Looking(msgspec.Struct, frozen=True, kw_only=True):
     events: PodEvents
     says_how_long: bool
     """The stage does: its pods wait for room as long as it says."""
+    least: Mapping[str, int]
+    """By `_key`: the version that the stage has written. What a watch still shows of before says nothing about it."""
 
 
 async def _look(objects: Objects, where: Coordinates, looking: _Looking) -> Seen:
@@ -147,6 +152,8 @@ async def _look(objects: Objects, where: Coordinates, looking: _Looking) -> Seen
     live = await objects.seen(where)
     if live is None:
         return Seen(where=where, waits_for="it isn't there yet")
+    if manifests.version(live) < looking.least.get(_key(where), 0):
+        return Seen(where=where, waits_for="the watch hasn't shown yet what was changed")
     found = readiness.of(live, objects.account.readiness)
     if found.stable.state and not found.failed.state:
         return Seen(where=where, is_stable=True)
@@ -219,6 +226,20 @@ def _key(where: Coordinates) -> str:
     return f"{where.namespace}/{where.full_name}"
 
 
+def _least_versions(own: JsonObject) -> dict[str, int]:
+    written = foreign.mappings_at(own, _WRITTEN)
+    found = {_key(manifests.coordinates(one)): manifests.version(one) for one in written}
+    changed = foreign.mapping(own.get(_VERSIONS))
+    return found | {key: foreign.natural(foreign.text(one)) or 0 for key, one in changed.items()}
+
+
+def changed(where: Coordinates, written: JsonObject) -> Done:
+    """The end of a task that has changed one object, as the API server gave it back (empty: there was nothing to be changed)."""
+    names: JsonObject = {NAMES: {where.namespace: [where.full_name]}}
+    versions: JsonObject = {_VERSIONS: {_key(where): str(manifests.version(written))}}
+    return Done(context=names | versions, outputs=names)
+
+
 def names_by_namespace(deployed: list[JsonObject]) -> JsonObject:
     """`{namespace: ["kind name"]}` of live objects."""
     found: dict[str, list[Json]] = {}
@@ -248,7 +269,7 @@ def _planned(stage_type: StageType, context: StageContext) -> Plan:
     )
 
 
-RESTART_CLEARS = ("stableManifests", "failedManifests", "messages")
+RESTART_CLEARS = (_VERSIONS, "stableManifests", "failedManifests", "messages")
 _NAME = "waitForManifestToStabilize"
 task = asking.task(_NAME, wait, stop=cut_off.stopped_waiting)
 

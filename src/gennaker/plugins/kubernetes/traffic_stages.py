@@ -10,7 +10,7 @@ from functools import partial
 from gennaker.interfaces.stages import StageType, TaskContext
 from gennaker.model import foreign
 from gennaker.model.codec import JsonObject
-from gennaker.model.event import Done, TaskResult
+from gennaker.model.event import TaskResult
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import (
     annotations,
@@ -60,15 +60,15 @@ async def _switch(context: TaskContext, patch: Patch) -> TaskResult:
                 remedy="Name a workload: `replicaSet web-v001`.",
             )
         )
+    written: JsonObject = {}
     for service in await _services(objects, own, where):
         # Read again for each: what one adds another may replace.
         workload = await resolving.live(objects, where)
-        await _change(workload, service, patch).make(objects)
+        written = await _change(workload, service, patch).make(objects) or written
         pods = await _pods(objects, workload)
         switches = [partial(_make_if_there, objects, _change(pod, service, patch)) for pod in pods]
         await asking.several(switches, at_a_time=_AT_A_TIME)
-    names: JsonObject = {stability.NAMES: {where.namespace: [where.full_name]}}
-    return Done(context=names, outputs=names)
+    return stability.changed(where, written)
 
 
 async def _services(objects: Objects, own: JsonObject, where: Coordinates) -> list[JsonObject]:

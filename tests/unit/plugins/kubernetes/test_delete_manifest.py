@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests import make
+from tests.fakes.kubernetes_api import KubernetesApi
 from tests.harness import problem_of, reached
-from tests.kubernetes_cluster import Cluster, first, with_groups, workload
+from tests.kubernetes_cluster import ACCOUNT, Cluster, first, settle, with_groups, workload
 
 from gennaker.interfaces.services import Services
 from gennaker.model.statuses import Status
@@ -106,3 +108,31 @@ def test_a_deletion_that_a_finalizer_holds_is_waited_for(cluster: Cluster) -> No
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
     assert "acme.io/hold" in said[0]
+
+
+def test_an_object_is_not_gone_because_a_watch_still_shows_it_as_staying(cluster: Cluster) -> None:
+    cluster.api.held = {"web-v000"}
+    where = {"account": ACCOUNT, "cloudProvider": "kubernetes", "location": "shop"}
+    watching = make.stage_json("1", type="scaleManifest", manifestName="replicaSet web-v001", replicas=2, **where)
+    deleting = make.stage_json("2", "1", type="deleteManifest", manifestName="replicaSet web-v000", **where)
+
+    def until_it_leaves(api: KubernetesApi, what: str, found: dict[str, Any]) -> None:
+        if "deletionTimestamp" in found["metadata"]:
+            api.is_behind = True
+        else:
+            settle(api, what, found)
+
+    cluster.api.behaviour = until_it_leaves
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "deleteManifest", task="waitForDeletion")
+        await asyncio.sleep(5)
+        found = await services.executions.get(execution_id)
+        assert found is not None
+        assert not found.head.status.is_complete, "its finalizer holds it"
+        cluster.api.held, cluster.api.is_behind = set(), False
+        cluster.api.remove("replicasets", "web-v000")
+
+    execution = cluster.harness.run(make.config(watching, deleting), meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)

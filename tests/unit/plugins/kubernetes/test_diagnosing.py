@@ -95,6 +95,51 @@ def test_of_a_deployment_only_the_present_revisions_pods_count() -> None:
     assert [one.pod for one in diagnosing.troubles(deployment, pods, sets)] == ["p2"]
 
 
+REFUSED: JsonObject = {
+    "type": "ReplicaFailure",
+    "status": "True",
+    "reason": "FailedCreate",
+    "message": "exceeded quota",
+}
+
+
+def test_of_a_deployment_only_what_its_present_replica_set_is_refused_counts() -> None:
+    revision = "deployment.kubernetes.io/revision"
+    deployment = owned(
+        "Deployment", "d", "", metadata={"annotations": {revision: "2"}}, status={"conditions": [REFUSED]}
+    )
+    old, new = (
+        owned("ReplicaSet", f"rs{number}", "d", metadata={"annotations": {revision: str(number)}}) for number in (1, 2)
+    )
+    refused: JsonObject = {"status": {"conditions": [REFUSED]}}
+
+    assert diagnosing.troubles(deployment, [], [old | refused]) == []
+    assert diagnosing.troubles(deployment, [], [old | refused, new]) == []
+    [found] = diagnosing.troubles(deployment, [], [old, new | refused])
+    assert (found.name, found.message) == ("deployment d", "exceeded quota")
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"])
+def test_before_a_controller_has_seen_what_was_changed_all_trouble_is_of_before(kind: str) -> None:
+    status: JsonObject = {"observedGeneration": 1, "conditions": [REFUSED]}
+    live = owned(kind, "w", "", metadata={"generation": 2}, status=status)
+    sets = [owned("ReplicaSet", "rs", "w")] if kind == "Deployment" else []
+    pods = [pod("p", "rs" if kind == "Deployment" else "w", **waiting("ImagePullBackOff"))]
+
+    assert diagnosing.troubles(live, pods, sets) == []
+    assert diagnosing.troubles(live | {"status": {**status, "observedGeneration": 2}}, pods, sets) != []
+
+
+def test_of_a_daemon_set_only_pods_of_the_present_template_count() -> None:
+    found = owned("DaemonSet", "agent", "", metadata={"annotations": {"deprecated.daemonset.template.generation": "2"}})
+    pods = [
+        owned("Pod", f"p{number}", "agent", metadata={"labels": {"pod-template-generation": str(number)}})
+        for number in (1, 2)
+    ]
+
+    assert diagnosing.own_pods(found, pods) == [pods[1]]
+
+
 def test_of_a_stateful_set_only_the_updated_pods_count() -> None:
     found = owned("StatefulSet", "db", "", status={"updateRevision": "new"})
     pods = [

@@ -1,13 +1,16 @@
 """Run Job (Manifest): its end, its log, its properties."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from tests import make
+from tests import waiting as waits
 from tests.fakes.kubernetes_api import KubernetesApi
 from tests.harness import TESTER, problem_of, reached
-from tests.kubernetes_cluster import Cluster, first, never, workload
+from tests.kubernetes_cluster import ACCOUNT, Cluster, first, never, settle, workload
 
 from gennaker.interfaces.services import Services
 from gennaker.model.event import CancelAsked
@@ -252,6 +255,52 @@ def test_a_job_of_the_same_name_is_replaced() -> None:
     cluster.run("runJobManifest", manifest=job())
 
     assert cluster.api.object("jobs", "migrate")["metadata"]["uid"] != before
+
+
+def test_the_end_of_a_job_that_has_replaced_its_own_is_not_its_jobs_end() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+
+    async def later(services: Services, execution_id: str) -> None:
+        await reached(services, execution_id, "runJobManifest", task="waitOnJobCompletion")
+        cluster.api.remove("jobs", "migrate")
+        cluster.api.put(job())
+        cluster.api.set_status("jobs", "migrate", {"succeeded": 1})
+
+    execution = cluster.run("runJobManifest", manifest=job(), meanwhile=later)
+
+    assert "job migrate was replaced by another of its name" in problem_of(execution)
+
+
+def test_the_job_before_that_a_watch_still_shows_is_not_its_own() -> None:
+    cluster = Cluster()
+    where = {"account": ACCOUNT, "cloudProvider": "kubernetes", "manifest": job()}
+    stages = (
+        make.stage_json("1", type="runJobManifest", **where),
+        make.stage_json("2", "1", type="runJobManifest", **where),
+    )
+
+    def until_deleted(api: KubernetesApi, what: str, found: dict[str, Any]) -> None:
+        if what == "DELETED":
+            api.behaviour, api.is_behind = never, True
+        else:
+            settle(api, what, found)
+
+    cluster.api.behaviour = until_deleted
+
+    async def later(services: Services, execution_id: str) -> None:
+        await waits.until(lambda: cluster.api.is_behind, "the second Job")
+        await reached(services, execution_id, "runJobManifest", task="waitOnJobCompletion")
+        await asyncio.sleep(5)
+        found = await services.executions.get(execution_id)
+        assert found is not None
+        assert not found.head.status.is_complete, "it took the end of the Job before for its own"
+        cluster.api.is_behind = False
+        cluster.api.set_status("jobs", "migrate", {"succeeded": 1})
+
+    execution = cluster.harness.run(make.config(*stages), meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
 
 
 @pytest.mark.parametrize("manifest", [job(), {**job(), "metadata": {"generateName": "migrate-"}}])

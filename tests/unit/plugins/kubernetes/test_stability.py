@@ -5,8 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests import make
+from tests import waiting as waits
+from tests.fakes.kubernetes_api import KubernetesApi
 from tests.harness import problem_of, reached
-from tests.kubernetes_cluster import Cluster, config_map, first, never, workload
+from tests.kubernetes_cluster import ACCOUNT, Cluster, config_map, first, never, settle, workload
 
 from gennaker.interfaces.services import Services
 from gennaker.model import foreign, waiting
@@ -261,3 +264,48 @@ def test_pods_of_somebody_else_do_not_matter() -> None:
     cluster.api.put(crashing("CrashLoopBackOff", owner="other"))
 
     assert cluster.deploy(workload("ReplicaSet")).head.status is Status.SUCCEEDED
+
+
+ON_WEB = {"manifestName": "deployment web", "location": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        ("deployManifest", {"manifests": [workload(minReadySeconds=1)]}),
+        (
+            "deployManifest",
+            {"manifests": [workload(minReadySeconds=1, annotations={"strategy.spinnaker.io/recreate": "true"})]},
+        ),
+        ("patchManifest", {"patchBody": {"spec": {"minReadySeconds": 1}}, **ON_WEB}),
+        ("scaleManifest", {"replicas": 3, **ON_WEB}),
+    ],
+    ids=["deploy", "recreate", "patch", "scale"],
+)
+def test_what_a_watch_still_shows_of_before_is_not_what_was_waited_for(change: str, keys: dict[str, Any]) -> None:
+    cluster = Cluster()
+
+    def until_changed(api: KubernetesApi, what: str, found: dict[str, Any]) -> None:
+        if found["spec"].get("minReadySeconds") or found["spec"].get("replicas") == 3:
+            api.is_behind = True
+        else:
+            settle(api, what, found)
+
+    cluster.api.behaviour = until_changed
+    where = {"account": ACCOUNT, "cloudProvider": "kubernetes"}
+    before = make.stage_json("1", type="deployManifest", manifests=[workload()], **where)
+    after = make.stage_json("2", "1", type=change, **where, **keys)
+
+    async def later(services: Services, execution_id: str) -> None:
+        await waits.until(lambda: cluster.api.is_behind, "the second stage's change")
+        await reached(services, execution_id, change, task="waitForManifestToStabilize")
+        await asyncio.sleep(5)
+        found = await services.executions.get(execution_id)
+        assert found is not None
+        assert not found.head.status.is_complete, "it took the version before for its own"
+        cluster.api.behaviour, cluster.api.is_behind = settle, False
+        settle(cluster.api, "MODIFIED", cluster.api.object("deployments", "web"))
+
+    execution = cluster.harness.run(make.config(before, after), meanwhile=later)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
