@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx2
+from tests.fakes.kubernetes_fields import flat, merge_key, nested, owned, written
 from tests.fakes.kubernetes_kinds import KINDS
 
 Object = dict[str, Any]
@@ -24,7 +25,6 @@ _PATH = re.compile(
     r"/(?:api|apis)/(?P<version>v1|[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>[a-z]+))?"
 )
-_MERGE_KEYS = ("name", "containerPort", "type", "uid", "ip")
 _NATIVE = ("v1", "apps/v1", "batch/v1", "discovery.k8s.io/v1")
 
 
@@ -193,14 +193,15 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         return httpx2.Response(200, json={"kind": "APIGroup", "versions": groups, "preferredVersion": groups[0]})
 
     def _changed_by(self, method: str, key: Key, query: dict[str, str], body: Any, media: str) -> Object:
-        manager = query.get("fieldManager", "unknown")
+        manager, is_dry = query.get("fieldManager", "unknown"), "dryRun" in query
         if method == "POST":
             metadata = body.setdefault("metadata", {})
             name = metadata.get("name") or f"{metadata['generateName']}{next(self._uid):05d}"
             key = (key[0], key[1], name)
+            self._validate((key[0], key[1], metadata.get("name") or metadata["generateName"]))
             if key in self.objects:
                 raise Refusal(409, "AlreadyExists", f'{key[0]} "{name}" already exists')
-            return self._create(key, {**body, "metadata": {**metadata, "name": name}}, manager)
+            return body if is_dry else self._create(key, {**body, "metadata": {**metadata, "name": name}}, manager)
         if method == "PATCH" and media.startswith("application/apply-patch"):
             return self._applied(key, body, manager, query)
         there = self.objects.get(key)
@@ -212,12 +213,14 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
             case "PUT":
                 if body["metadata"].get("resourceVersion") not in (None, there["metadata"]["resourceVersion"]):
                     raise Refusal(409, "Conflict", "the object has been modified")
-                return self._store(key, {**body, "metadata": {**there["metadata"], **body["metadata"]}}, manager)
+                self._validate(key)
+                replaced = {**body, "metadata": {**there["metadata"], **body["metadata"]}}
+                return replaced if is_dry else self._store(key, replaced, manager)
             case "DELETE":
                 return self._deleted(key, body or {})
             case _:
                 patched = _patched(there, body, media)
-                return patched if query.get("dryRun") else self._store(key, patched, manager)
+                return patched if is_dry else self._store(key, patched, manager)
 
     def _deleted(self, key: Key, options: Object) -> Object:
         there = self.objects[key]
@@ -239,12 +242,12 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         metadata = {**body["metadata"], "uid": uid, "creationTimestamp": created, "generation": 1}
         if key[1]:
             metadata["namespace"] = key[1]
-        self.managers[key] = {manager: set(_flat(_owned(body)))}
+        self.managers[key] = {manager: set(flat(owned(body)))}
         return self._emit("ADDED", key, {**body, "metadata": metadata})
 
     def _store(self, key: Key, body: Object, manager: str) -> Object:
         there = self.objects[key]
-        before, after = _flat(_owned(there)), _flat(_owned(body))
+        before, after = flat(owned(there)), flat(owned(body))
         changed = {path for path in after if before.get(path) != after[path]}
         if not changed and before.keys() == after.keys() and there.get("status") == body.get("status"):
             return there
@@ -255,15 +258,18 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         generation = there["metadata"]["generation"] + (there.get("spec") != body.get("spec"))
         return self._emit("MODIFIED", key, {**body, "metadata": {**body["metadata"], "generation": generation}})
 
-    def _applied(self, key: Key, body: Object, manager: str, query: dict[str, str]) -> Object:
+    def _validate(self, key: Key) -> None:
         if said := self.invalid.get(key[2]):
             causes = [{"reason": "FieldValueInvalid", "message": said, "field": "spec"}]
             raise Refusal(422, "Invalid", f"{key[2]} is invalid: {said}", causes)
-        wanted = _flat(_owned(body))
+
+    def _applied(self, key: Key, body: Object, manager: str, query: dict[str, str]) -> Object:
+        self._validate(key)
+        wanted = flat(owned(body))
         there = self.objects.get(key)
         if there is None:
             return body if query.get("dryRun") else self._create(key, body, manager)
-        live, managers = _flat(_owned(there)), self.managers[key]
+        live, managers = flat(owned(there)), self.managers[key]
         conflicts = [
             (other, path)
             for other, paths in managers.items()
@@ -272,14 +278,14 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         ]
         if conflicts and query.get("force") != "true":
             causes = [
-                {"reason": "FieldManagerConflict", "message": f'conflict with "{other}"', "field": _shown(path)}
+                {"reason": "FieldManagerConflict", "message": f'conflict with "{other}"', "field": written(path)}
                 for other, path in conflicts
             ]
             raise Refusal(409, "Conflict", f"Apply failed with {len(causes)} conflicts", causes)
         elsewhere: set[Any] = set().union(*(paths for other, paths in managers.items() if other != manager))
         dropped = managers.get(manager, set()) - wanted.keys() - elsewhere
         made = {path: value for path, value in live.items() if path not in dropped} | wanted
-        merged = _nested(made)
+        merged = nested(made)
         kept = {name: value for name, value in there["metadata"].items() if name not in ("labels", "annotations")}
         merged = {**merged, "metadata": {**kept, **merged.get("metadata", {})}}
         if "status" in there:
@@ -374,51 +380,6 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         return next(one[2] for one in KINDS if one[1] == manifest["kind"])
 
 
-def _owned(body: Object) -> Object:
-    """What managers own: not what the server writes itself."""
-    metadata = {key: value for key, value in body.get("metadata", {}).items() if key in ("labels", "annotations")}
-    rest = {key: value for key, value in body.items() if key not in ("metadata", "status")}
-    return {**rest, "metadata": metadata}
-
-
-def _flat(value: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:
-    """Leaves by path; items of lists by their merge key, where they have one."""
-    if isinstance(value, dict) and value:
-        found: dict[tuple[Any, ...], Any] = {}
-        for key, one in value.items():
-            found |= _flat(one, (*path, key))
-        return found
-    if isinstance(value, list) and value and (merge := _merge_key(value)):
-        found = {}
-        for one in value:
-            found |= _flat(one, (*path, (merge, one[merge])))
-        return found
-    return {path: value}
-
-
-def _merge_key(items: list[Any]) -> str:
-    if not all(isinstance(one, dict) for one in items):
-        return ""
-    return next((key for key in _MERGE_KEYS if all(key in one for one in items)), "")
-
-
-def _nested(leaves: dict[tuple[Any, ...], Any]) -> Any:
-    if list(leaves) == [()]:
-        return leaves[()]
-    groups: dict[Any, dict[tuple[Any, ...], Any]] = {}
-    for path, value in leaves.items():
-        if not path:
-            continue  # it was empty, and isn't any more
-        groups.setdefault(path[0], {})[path[1:]] = value
-    if all(isinstance(key, tuple) for key in groups):
-        return [_nested(group) for group in groups.values()]
-    return {key: _nested(group) for key, group in groups.items()}
-
-
-def _shown(path: tuple[Any, ...]) -> str:
-    return "".join(f'[{one[0]}="{one[1]}"]' if isinstance(one, tuple) else f".{one}" for one in path)
-
-
 def _patched(there: Object, patch: Any, media: str) -> Object:
     if media.startswith("application/json-patch"):
         return _json_patched(there, patch)
@@ -444,7 +405,7 @@ def _merged(there: Any, patch: Any) -> Any:
 
 
 def _strategic(there: Any, patch: Any) -> Any:
-    if isinstance(patch, list) and isinstance(there, list) and (merge := _merge_key([*patch, *there])):
+    if isinstance(patch, list) and isinstance(there, list) and (merge := merge_key([*patch, *there])):
         made = {one[merge]: one for one in there}
         for one in patch:
             made[one[merge]] = _strategic(made.get(one[merge]), one)

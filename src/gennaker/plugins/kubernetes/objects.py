@@ -136,16 +136,14 @@ class Objects:
 
     async def apply(self, manifest: JsonObject, *, is_forced: bool, is_dry: bool = False) -> JsonObject:
         """Applies on the server; not forced, a field of somebody else's is refused. Raises Refused, ApiFailure."""
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(is_forced).lower()}
-        if is_dry:
-            query["dryRun"] = "All"
+        query = {**_strictly(is_dry=is_dry), "force": str(is_forced).lower()}
         return await self._send("PATCH", manifest, query, media=_APPLY)
 
-    async def create(self, manifest: JsonObject) -> JsonObject:
+    async def create(self, manifest: JsonObject, *, is_dry: bool = False) -> JsonObject:
         """Creates; where the name is made by the server, each time another one. Raises Refused, ApiFailure."""
-        return await self._send("POST", manifest, {"fieldManager": FIELD_MANAGER})
+        return await self._send("POST", manifest, _strictly(is_dry=is_dry))
 
-    async def replace(self, manifest: JsonObject) -> JsonObject | None:
+    async def replace(self, manifest: JsonObject, *, is_dry: bool = False) -> JsonObject | None:
         """Puts it in the place of what is there; None: nothing is there. Raises Refused, ApiFailure."""
         where = manifests.coordinates(manifest)
         there = await self.get(where)
@@ -153,7 +151,7 @@ class Objects:
             return None
         version = manifests.metadata(there).get("resourceVersion")
         metadata: JsonObject = {"resourceVersion": version, **manifests.metadata(manifest)}
-        return await self._send("PUT", {**manifest, "metadata": metadata}, {"fieldManager": FIELD_MANAGER})
+        return await self._send("PUT", {**manifest, "metadata": metadata}, _strictly(is_dry=is_dry))
 
     async def patch(
         self, where: Coordinates, patch: Json, *, merge: str, subresource: str = "", is_dry: bool = False
@@ -260,8 +258,14 @@ def _groups(kind: Kind) -> tuple[str, ...]:
     return ("", *_OTHER_GROUPS)
 
 
+def _strictly(*, is_dry: bool) -> dict[str, str]:
+    """The query with which whole manifests are sent: what isn't a field is refused, not left out."""
+    query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+    return {**query, "dryRun": "All"} if is_dry else query
+
+
 def is_conflict(refused: Refused) -> bool:
-    """Whether somebody else owns a field, or has changed the object meanwhile."""
+    """Whether somebody else owns a field, has changed the object meanwhile, or has made one of its name."""
     return refused.status == _CONFLICT
 
 

@@ -15,12 +15,12 @@ from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import asking, differences, kinds, manifests
 from gennaker.plugins.kubernetes.annotations import Way
 from gennaker.plugins.kubernetes.deploying import Ready
-from gennaker.plugins.kubernetes.objects import Objects
+from gennaker.plugins.kubernetes.objects import Objects, is_conflict
 
 _AT_A_TIME = 8
-_APPLIED = frozenset({Way.APPLY, Way.SERVER_SIDE, Way.SERVER_SIDE_FORCED})
 _NOT_FOUND = 404
 _NO_NAMESPACE = re.compile(r'namespaces "([^"]+)" not found')
+_QUOTA = "exceeded quota"
 _NO_DRY_RUN = "dry run"
 """What the API server says where an admission webhook can't be tried."""
 
@@ -71,11 +71,8 @@ class _Brought(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _tried(objects: Objects, one: Ready, brings: _Brought) -> Problem | JsonObject | None:
-    if one.way not in _APPLIED or manifests.has_generated_name(one.manifest):
-        return None
     try:
-        live = None if one.is_absent else await objects.get(manifests.coordinates(one.manifest))
-        after = await objects.apply(one.manifest, is_forced=one.way is not Way.SERVER_SIDE, is_dry=True)
+        return await _difference(objects, one)
     except Refused as refused:
         problem = refused.problems[0]
         if brings.may_mend(refused) or _NO_DRY_RUN in problem.message.lower():
@@ -83,4 +80,31 @@ async def _tried(objects: Objects, one: Ready, brings: _Brought) -> Problem | Js
         if _NO_NAMESPACE.search(problem.message):
             return msgspec.structs.replace(problem, remedy="Correct it, or deploy the Namespace in the same stage.")
         return problem
-    return differences.between(live, after)
+
+
+async def _difference(objects: Objects, one: Ready) -> JsonObject | None:
+    """What it would change; None: that can't be told before. Raises Refused, ApiFailure."""
+    wanted = one.manifest
+    if manifests.has_generated_name(wanted):
+        await objects.create(wanted, is_dry=True)
+        return differences.between(None, wanted)
+    live = None if one.is_absent else await objects.get(manifests.coordinates(wanted))
+    if one.way is Way.REPLACE:
+        replaced = None if live is None else await objects.replace(wanted, is_dry=True)
+        return differences.between(live, replaced or await objects.create(wanted, is_dry=True))
+    if one.way is Way.RECREATE and live is not None:
+        await _try_anew(objects, wanted)
+        try:
+            return differences.between(live, await objects.apply(wanted, is_forced=True, is_dry=True))
+        except Refused:  # a field that can't be changed in place, for which it is made anew
+            return None
+    return differences.between(live, await objects.apply(wanted, is_forced=one.way is not Way.SERVER_SIDE, is_dry=True))
+
+
+async def _try_anew(objects: Objects, wanted: JsonObject) -> None:
+    """What is there isn't deleted for what would then be refused. That its name and its part of a quota are taken passes."""
+    try:
+        await objects.create(wanted, is_dry=True)
+    except Refused as refused:
+        if not is_conflict(refused) and _QUOTA not in refused.problems[0].message:
+            raise

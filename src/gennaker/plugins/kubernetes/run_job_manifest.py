@@ -28,11 +28,13 @@ from gennaker.plugins.kubernetes import (
     job_runs,
     kinds,
     manifests,
+    rehearsing,
     sources,
     stability,
     submitting,
 )
 from gennaker.plugins.kubernetes.annotations import Way
+from gennaker.plugins.kubernetes.deploying import Ready
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects, is_conflict
@@ -99,9 +101,12 @@ async def run(context: TaskContext) -> TaskResult:
     wanted = foreign.mappings_at(context.stage.context, "resolvedManifests")
     ready = deploying.prepare(wanted, request, deploying.Facts()).ready[0]
     where = manifests.coordinates(ready.manifest)
-    made = None if manifests.has_generated_name(ready.manifest) else await _made_before(context, objects, where)
+    there = None if manifests.has_generated_name(ready.manifest) else await objects.get(where)
+    made = there if there is not None and _is_of(there, context.attempt_key) else None
     if made is None:
         marked = _marked(ready.manifest, context.attempt_key)
+        if there is not None:
+            await _try_in_its_place(objects, replace(ready, manifest=marked, way=Way.RECREATE))
         made = await submitting.submit(objects, marked, Way.RECREATE, effect=context.attempt_key)
     jobs: JsonObject = {manifests.namespace(made): [manifests.full_name(made)]}
     outputs: JsonObject = {
@@ -115,10 +120,15 @@ async def run(context: TaskContext) -> TaskResult:
     return Done(context=outputs | linked, outputs=_shown(context, outputs))
 
 
-async def _made_before(context: TaskContext, objects: Objects, where: Coordinates) -> JsonObject | None:
-    there = await objects.get(where)
-    own = {} if there is None else manifests.annotations(there)
-    return there if own.get(submitting.EFFECT) == context.attempt_key else None
+def _is_of(job: JsonObject, attempt: str) -> bool:
+    return manifests.annotations(job).get(submitting.EFFECT) == attempt
+
+
+async def _try_in_its_place(objects: Objects, ready: Ready) -> None:
+    """Raises Refused, ApiFailure: the Job before isn't deleted for one that the API server refuses."""
+    problems = (await rehearsing.rehearse(objects, [ready])).problems
+    if problems:
+        raise Refused(*problems)
 
 
 def _marked(manifest: JsonObject, key: str) -> JsonObject:
