@@ -52,6 +52,12 @@ async def server_groups(
     return [one for found in await _in_each(objects, look) for one in found]
 
 
+async def demand_sight(objects: Objects, namespace: str) -> None:
+    """Raises Refused where the account's user may not list what a server group is made of: it would count as destroyed. And ApiFailure."""
+    for kind in (*server_group_manifests.KINDS, _POD, _SERVICE):
+        await objects.everywhere(kind, namespace)
+
+
 async def workloads(objects: Objects, application: str | None, events: PodEvents, at: datetime) -> Workloads:
     """Deployments that were deployed as manifests, with their ReplicaSets, and DaemonSets. Raises Refused, ApiFailure.
 

@@ -112,6 +112,8 @@ class KubernetesProvider:
         manifest = server_group_manifests.made(new, objects.account, services, secret)
         there = await self._find(objects, new.place, new.name)
         if there is None:
+            where = manifests.coordinates(manifest)
+            await patiently(partial(describing.demand_sight, objects, _watched(objects, where)))
             await quotas.check(objects, [quotas.Wanted(manifest=manifest, count=new.needs_room_for)])
             there = await self._created(objects, new, manifest)
         if manifests.annotations(there).get(EFFECT) != new.key or manifests.metadata(there).get("deletionTimestamp"):

@@ -236,3 +236,17 @@ def test_a_job_without_a_node_is_not_called_failed_but_tells_until_when_it_is_us
         assert job == msgspec.structs.replace(begun, reason=said, is_unplaced=True, fails_at=late)
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("unlisted", ["replicasets", "pods", "services"])
+def test_where_it_could_not_be_seen_nothing_is_made(unlisted: str) -> None:
+    async def story() -> None:
+        two = Two()
+        two.apis["east"].forbidden[f"GET {unlisted}"] = f"{unlisted} is forbidden"
+
+        with pytest.raises(Refused, match=f"{unlisted} is forbidden"):
+            await two.begin()
+
+        assert two.apis["east"].names("replicasets") == []
+
+    asyncio.run(story())
