@@ -265,6 +265,8 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
 
     def _applied(self, key: Key, body: Object, manager: str, query: dict[str, str]) -> Object:
         self._validate(key)
+        if body["metadata"].get("managedFields") is not None:
+            raise Refusal(400, "BadRequest", "metadata.managedFields must be nil")
         wanted = flat(owned(body))
         there = self.objects.get(key)
         if there is None:

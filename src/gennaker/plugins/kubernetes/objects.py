@@ -4,6 +4,7 @@ Every change may be repeated: applying, patching to a value and deleting what is
 the API server refuses becomes a problem that says which object, why, and which fields.
 """
 
+import re
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -270,16 +271,31 @@ def is_conflict(refused: Refused) -> bool:
 
 
 def _problem(refusal: ApiRefusal, what: str, account: str) -> Problem:
-    causes = [
-        f"{foreign.text_at(one, 'field') or 'object'}: {foreign.text_at(one, 'message')}" for one in refusal.causes
+    is_secret = what.startswith(_SECRET)
+    told: list[JsonObject] = [
+        {**one, "message": _without_values(foreign.text_at(one, "message"), is_secret=is_secret)}
+        for one in refusal.causes
     ]
+    causes = [f"{foreign.text_at(one, 'field') or 'object'}: {foreign.text_at(one, 'message')}" for one in told]
+    said = _without_values(str(refusal), is_secret=is_secret)
     listed = f" ({'; '.join(causes)})" if causes and refusal.status != _INVALID else ""
     return Problem(
         code=_CODES.get(refusal.status, "kubernetes.refused"),
-        message=f"{account} refused {what}: {refusal}{listed}",
-        remedy=_REMEDIES.get(refusal.status, ""),
-        details={"status": refusal.status, "reason": refusal.reason, "causes": list(refusal.causes)},
+        message=f"{account} refused {what}: {said}{listed}",
+        remedy=_CHANGED if _CHANGED_SAID in said else _REMEDIES.get(refusal.status, ""),
+        details={"status": refusal.status, "reason": refusal.reason, "causes": [*told]},
     )
+
+
+def _without_values(said: str, *, is_secret: bool) -> str:
+    """Of a patch that can't be, the API server repeats the whole object."""
+
+    def shown(found: re.Match[str]) -> str:
+        if is_secret:
+            return "Invalid value (not shown)"
+        return found[0] if len(found[0]) <= _LONGEST_VALUE else f'{found[0][:_LONGEST_VALUE]}…"'
+
+    return _VALUE.sub(shown, said)
 
 
 def _object(body: bytes) -> JsonObject:
@@ -293,6 +309,11 @@ _CODES = {
     _FORBIDDEN: "kubernetes.forbidden",
     _MEDIA: "kubernetes.patch_kind",
 }
+_SECRET = "secret "  # noqa: S105 - a kind
+_VALUE = re.compile(r'Invalid value: "(?:[^"\\]|\\.)*"')
+_LONGEST_VALUE = 300
+_CHANGED_SAID = "the object has been modified"
+_CHANGED = "Take `metadata.resourceVersion` out of the manifest, if it is there, and deploy again."
 _REMEDIES = {
     _CONFLICT: "Take these fields out of the manifest, or set strategy.spinnaker.io/server-side-apply to force-conflicts.",
     _FORBIDDEN: "Give the account's user the right to do this (RBAC), or ask whoever runs the cluster.",

@@ -12,7 +12,7 @@ import msgspec
 
 from gennaker.model.codec import JsonObject
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import asking, differences, kinds, manifests
+from gennaker.plugins.kubernetes import asking, differences, kinds, manifests, submitting
 from gennaker.plugins.kubernetes.annotations import Way
 from gennaker.plugins.kubernetes.deploying import Ready
 from gennaker.plugins.kubernetes.objects import Objects, is_conflict
@@ -88,6 +88,7 @@ async def _difference(objects: Objects, one: Ready) -> JsonObject | None:
     if manifests.has_generated_name(wanted):
         await objects.create(wanted, is_dry=True)
         return differences.between(None, wanted)
+    wanted = submitting.as_sent(wanted, one.way)
     live = None if one.is_absent else await objects.get(manifests.coordinates(wanted))
     if one.way is Way.REPLACE:
         replaced = None if live is None else await objects.replace(wanted, is_dry=True)

@@ -155,7 +155,9 @@ def _check(objects: Objects, where: Coordinates, can: Can, verb: str) -> None:
             Problem(
                 code="manifest.no_rollout",
                 message=f"{where.full_name} can't be {verb}.",
-                remedy="Only Deployments, StatefulSets and DaemonSets have rollouts.",
+                remedy="Only rollouts of Deployments can be paused."
+                if can is Can.PAUSE
+                else "Only Deployments, StatefulSets and DaemonSets have rollouts.",
             )
         )
 

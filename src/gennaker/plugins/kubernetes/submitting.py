@@ -17,6 +17,8 @@ EFFECT = "gennaker.io/effect"
 _LARGEST_COPY = 200_000
 """Bytes: all annotations of an object together may have 262,144."""
 _KUBECTL = "kubectl-client-side-apply"
+_PLAIN = frozenset({Way.REPLACE, Way.SERVER_SIDE, Way.SERVER_SIDE_FORCED})
+"""Which don't leave kubectl's annotation behind."""
 
 
 async def submit(
@@ -30,13 +32,17 @@ async def submit(
             await _gone(objects, manifest)
             return await _apply(objects, manifest)
         case Way.REPLACE:
-            kept = _remembered(manifest, annotations.APPLIED)
+            kept = as_sent(manifest, way)
             return await objects.replace(kept) or await objects.create(kept)
         case Way.SERVER_SIDE | Way.SERVER_SIDE_FORCED:
-            kept = _remembered(manifest, annotations.APPLIED)
-            return await objects.apply(kept, is_forced=way is Way.SERVER_SIDE_FORCED)
+            return await objects.apply(as_sent(manifest, way), is_forced=way is Way.SERVER_SIDE_FORCED)
         case _:
             return await _apply(objects, manifest, is_absent=is_absent)
+
+
+def as_sent(manifest: JsonObject, way: Way) -> JsonObject:
+    """What becomes of a prepared manifest that has a name: without what is the API server's own, and with a copy of itself."""
+    return _remembered(manifest, annotations.APPLIED if way in _PLAIN else annotations.LAST_APPLIED)
 
 
 async def is_applied(objects: Objects, manifest: JsonObject, way: Way, *, effect: str) -> bool | None:
@@ -48,8 +54,7 @@ async def is_applied(objects: Objects, manifest: JsonObject, way: Way, *, effect
     there = await objects.get(where)
     if there is None or manifests.metadata(there).get("deletionTimestamp"):
         return False
-    is_plain = way in (Way.REPLACE, Way.SERVER_SIDE, Way.SERVER_SIDE_FORCED)
-    annotation = annotations.APPLIED if is_plain else annotations.LAST_APPLIED
+    annotation = annotations.APPLIED if way in _PLAIN else annotations.LAST_APPLIED
     copy = manifests.annotations(_remembered(manifest, annotation)).get(annotation)
     return None if copy is None else manifests.annotations(there).get(annotation) == copy
 
@@ -58,7 +63,7 @@ async def _apply(objects: Objects, manifest: JsonObject, *, is_absent: bool = Fa
     there = None if is_absent else await objects.get(manifests.coordinates(manifest))
     if there is not None:
         await _take_over(objects, there)
-    return await objects.apply(_remembered(manifest, annotations.LAST_APPLIED), is_forced=True)
+    return await objects.apply(as_sent(manifest, Way.APPLY), is_forced=True)
 
 
 def _remembered(manifest: JsonObject, annotation: str) -> JsonObject:

@@ -35,8 +35,11 @@ _NOT_DONE = frozenset({408, 429, 503})
 """Of those: nothing was begun. After the others a change may have been made, and only the answer to it failed."""
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, ssl.SSLError)
 _UNPROCESSABLE = 422
-_NOT_TYPED = "failed to create typed patch object"
-"""What the API server says, with the status 500, of an apply whose fields its schema doesn't know: never true later."""
+_NOT_TYPED = re.compile(
+    r"failed to create typed patch object|failed to convert new object .* to proper version: unable to convert unstructured"
+)
+"""What the API server says, with the status 500, of an apply whose fields or values (a quantity, base64) its schema doesn't know:
+never true later."""
 _PAGE = "text/html"
 """As what no API server answers: a page that tells of an outage, or one to sign in."""
 _LIMIT_BYTES = 500_000_000
@@ -301,7 +304,7 @@ class HttpApiServer:
             status = {"message": body.decode(errors="replace").strip()[:_SHOWN]}
         said = foreign.text_at(status, "message") or f"it answered {response.status_code}"
         is_expired = foreign.text_at(status, "reason") in ("Expired", "Gone")
-        if said.startswith(_NOT_TYPED):
+        if _NOT_TYPED.match(said):
             raise self._refusal(status, _UNPROCESSABLE)
         if response.status_code in _NOT_NOW and not is_expired:
             raise ApiUnavailable(

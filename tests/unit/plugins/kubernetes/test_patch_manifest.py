@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import httpx2
 import pytest
 from tests.harness import problem_of
-from tests.kubernetes_cluster import Cluster, with_groups
+from tests.kubernetes_cluster import Cluster, first, with_groups
 
+from gennaker.model.codec import encode
 from gennaker.model.statuses import Status
 
 
@@ -88,3 +90,26 @@ def test_a_custom_resource_knows_no_strategic_merge() -> None:
     assert "mergeStrategy" in problem_of(refused)
     assert done.head.status is Status.SUCCEEDED, problem_of(done)
     assert cluster.api.object("widgets", "w")["spec"] == {"size": 2}
+
+
+@pytest.mark.parametrize(("kind", "is_shown"), [("Secret", False), ("ConfigMap", True)])
+def test_what_the_server_repeats_of_an_object_that_it_refuses_is_cut_and_of_a_secret_left_out(
+    cluster: Cluster, kind: str, *, is_shown: bool
+) -> None:
+    cluster.api.put({"apiVersion": "v1", "kind": kind, "metadata": {"name": "key"}})
+    said = f'Invalid value: "{{\\"data\\":{{\\"password\\":\\"aHVudGVyMg==\\"}}}}{" " * 1000}END": unrecognized type'
+    refusal = {
+        "kind": "Status",
+        "message": f' "" is invalid: patch: {said}',
+        "details": {"causes": [{"message": said}]},
+    }
+    cluster.api.instead["key"] = httpx2.Response(422, json=refusal)
+
+    execution = cluster.run(
+        "patchManifest", location="shop", manifestName=f"{kind} key", patchBody={"immutable": "x"}, options={}
+    )
+
+    kept = encode(first(execution).context).decode()
+    assert "unrecognized type" in problem_of(execution)
+    assert ("aHVudGVyMg" in kept) is is_shown
+    assert "END" not in kept

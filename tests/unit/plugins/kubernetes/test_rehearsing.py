@@ -82,3 +82,24 @@ def test_the_job_before_stays_where_the_new_one_is_refused() -> None:
 
     assert "no such port" in problem_of(execution)
     assert cluster.api.object("jobs", "migrate")["metadata"]["uid"] == before
+
+
+def test_what_the_cluster_itself_has_written_into_an_exported_manifest_is_left_out_when_it_is_tried_too() -> None:
+    exported = workload()
+    exported["metadata"]["managedFields"] = [{"manager": "kubectl-client-side-apply", "operation": "Update"}]
+    exported["status"] = {"replicas": 7}
+
+    execution = Cluster().deploy(exported)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+
+
+def test_a_version_in_an_exported_manifest_is_to_be_taken_out() -> None:
+    cluster = Cluster()
+    cluster.api.put(workload())
+    exported = workload(annotations=REPLACED)
+    exported["metadata"]["resourceVersion"] = "7"
+
+    execution = cluster.deploy(exported)
+
+    assert "Take `metadata.resourceVersion` out of the manifest" in problem_of(execution)

@@ -203,13 +203,32 @@ def test_a_watch_that_goes_wrong_says_so(lines: bytes, kind: type[Exception]) ->
         asyncio.run(main())
 
 
-def test_fields_that_no_schema_knows_are_refused_for_good_whatever_the_status_says() -> None:
-    said = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): .spec.replica: field not declared"
-
-    with pytest.raises(ApiRefusal, match=r"spec\.replica") as refused:
+@pytest.mark.parametrize(
+    ("said", "matching"),
+    [
+        (
+            "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): .spec.replica: field not declared",
+            r"spec\.replica",
+        ),
+        (
+            "failed to convert new object (shop/key; /v1, Kind=Secret) to proper version: unable to convert unstructured: illegal base64",
+            "illegal base64",
+        ),
+    ],
+    ids=["field", "value"],
+)
+def test_what_no_schema_knows_is_refused_for_good_whatever_the_status_says(said: str, matching: str) -> None:
+    with pytest.raises(ApiRefusal, match=matching) as refused:
         asyncio.run(answering(refusal(500, message=said)).request("PATCH", "/x"))
 
     assert refused.value.status == 422
+
+
+def test_a_webhook_that_cannot_convert_an_object_now_may_do_so_later() -> None:
+    said = "failed to convert new object (shop/w; acme.io/v1, Kind=Widget) to proper version: conversion webhook failed"
+
+    with pytest.raises(ApiUnavailable, match="conversion webhook"):
+        asyncio.run(answering(refusal(500, message=said)).request("PATCH", "/x"))
 
 
 def test_however_many_watches_stand_a_request_has_its_turn() -> None:
