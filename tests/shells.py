@@ -24,6 +24,9 @@ from gennaker.worker.core import Core, ShellChoice, StorePorts
 from gennaker.worker.probes import SilentProbe
 from gennaker.worker.temporal import shell as temporal
 
+_LEASE_SECONDS = 300.0
+"""None of these servers dies, and none that a busy machine keeps waiting counts as dead: what it performs would be done again."""
+
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """A server's parts, without its listeners."""
@@ -35,7 +38,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 def settings_of(*, url: str = "", temporal_address: str = "", task_queue: str = "gennaker") -> Settings:
     """Embedded on SQLite or PostgreSQL, or Temporal."""
     return Settings(
-        store=StoreSettings(url=url, lease_seconds=6.0, poll_seconds=0.5),
+        store=StoreSettings(url=url, lease_seconds=_LEASE_SECONDS, poll_seconds=0.5),
         engine=EngineSettings(shell="temporal" if temporal_address else "embedded"),
         temporal=TemporalSettings(address=temporal_address, task_queue=task_queue),
     )

@@ -7,6 +7,7 @@ again after they have; so they are made to find out what is done already. `perfo
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import structlog
 from temporalio import activity
@@ -41,6 +42,8 @@ log = structlog.get_logger()
 
 _BEATS = 4
 """Heartbeats in the time after which an activity without any is given to another worker."""
+CANCELS_WITHIN = timedelta(seconds=1)
+"""So long a task that is performed may not hear that it is cancelled: it does by its heartbeat."""
 _OVER = Found(is_whole=True, is_over=True)
 
 
@@ -202,7 +205,7 @@ async def _beating() -> AsyncIterator[None]:
     async def beat() -> None:
         while True:
             activity.heartbeat()
-            await asyncio.sleep(timeout.total_seconds() / _BEATS)
+            await asyncio.sleep(min(timeout.total_seconds() / _BEATS, CANCELS_WITHIN.total_seconds()))
 
     async with asyncio.TaskGroup() as group:
         beating = group.create_task(beat())

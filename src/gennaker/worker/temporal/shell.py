@@ -26,7 +26,7 @@ from gennaker.settings import Settings, TemporalSettings
 from gennaker.worker.core import ShellChoice, ShellType
 from gennaker.worker.shells import Result, ShellParts
 from gennaker.worker.stepping import Applied
-from gennaker.worker.temporal.activities import Activities
+from gennaker.worker.temporal.activities import CANCELS_WITHIN, Activities
 from gennaker.worker.temporal.journal import HandingJournal
 from gennaker.worker.temporal.messages import JsonPayloads
 from gennaker.worker.temporal.relay import Relay
@@ -35,8 +35,6 @@ from gennaker.worker.temporal.workflow import ExecutionWorkflow
 _CONNECTS_WITHIN = timedelta(seconds=10)
 _SETTLES_SECONDS = 0.1
 """A process that ends at once after the client's threads have reported would be aborted: they still hold the interpreter."""
-_CANCELS_WITHIN = timedelta(seconds=1)
-"""So long a task that is performed may not hear that it is cancelled: it does by its heartbeat."""
 
 
 class TemporalShell:
@@ -69,7 +67,7 @@ class TemporalShell:
                 use_worker_versioning=False,
             ),
             max_concurrent_activities=parts.concurrent,
-            max_heartbeat_throttle_interval=_CANCELS_WITHIN,
+            max_heartbeat_throttle_interval=CANCELS_WITHIN,
         )
         self._runs = asyncio.Event()
 
