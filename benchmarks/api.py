@@ -24,10 +24,10 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec.structs import replace
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import percentile
-from scale import ended
+from benchmarks.engine import percentile
+from benchmarks.scale import ended
 
 from gennaker.demo.server import DemoServer
 from gennaker.interfaces.journal import Commit

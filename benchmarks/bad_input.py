@@ -18,20 +18,18 @@ from pathlib import Path
 
 import structlog
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import Starts, running
+from benchmarks.engine import BENCH, Starts, running
 
 from gennaker.interfaces.executions import Submission
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.execution import Execution
-from gennaker.model.principal import Principal
 from gennaker.model.statuses import Status
 from gennaker.plugins.flow.plugin import plugin as flow
 from gennaker.store.postgres.database import is_postgres
 from gennaker.worker.core import Core
 
-_WHO = Principal(name="benchmark", via="benchmark")
 _LOOKS_AGAIN_SECONDS = 0.05
 _MEGABYTE = 1_000_000
 _STAGES, _CHILDREN = 5_000, 100
@@ -98,8 +96,8 @@ async def run(case: str, url: str = "") -> JsonObject:
         async with running(Path(folder), Starts(), url, plugins=(flow,)) as built:
             await _save_nested(built)
             began = time.perf_counter()
-            wanted = await built.services.executions.submit(Submission(config=bad), _WHO)
-            small = await built.services.executions.submit(Submission(config=pipeline(stage("a"))), _WHO)
+            wanted = await built.services.executions.submit(Submission(config=bad), BENCH)
+            small = await built.services.executions.submit(Submission(config=pipeline(stage("a"))), BENCH)
             ended = await _ended(built, wanted)
             seconds = time.perf_counter() - began
             beside = await _ended(built, small)

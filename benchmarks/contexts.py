@@ -13,14 +13,18 @@ import tempfile
 import time
 from pathlib import Path
 
-import engine
 import structlog
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import engine
+
 from gennaker.interfaces.executions import Submission
+from gennaker.interfaces.stages import TaskContext
 from gennaker.model.codec import JsonObject
+from gennaker.model.event import TaskResult
 from gennaker.worker import core
 
-_BENCH = engine._BENCH  # noqa: SLF001 - the same principal
 _MEGABYTES = 10
 _ROUNDS = 5
 
@@ -33,7 +37,7 @@ class Timed(engine.Starts):
         super().__init__()
         self.cpu: list[float] = []
 
-    async def run(self, context: engine.TaskContext) -> engine.TaskResult:
+    async def run(self, context: TaskContext) -> TaskResult:
         """As it is, with the CPU used so far."""
         self.cpu.append(time.process_time())
         return await super().run(context)
@@ -47,7 +51,7 @@ def small(stages: int) -> JsonObject:
 def spread(stages: int) -> JsonObject:
     """10 MB over all stages, in small values, and an expression in each."""
     each = _MEGABYTES * 1_000_000 // stages // 100
-    values = {f"key{number}": "x" * 90 for number in range(each)}
+    values: JsonObject = {f"key{number}": "x" * 90 for number in range(each)}
     return engine.pipeline(stages, {"values": values, "what": "${execution.name}"})
 
 
@@ -68,7 +72,7 @@ async def _one(built: core.Core, starts: Timed, pipeline: JsonObject) -> tuple[f
     """Milliseconds of a step (median) and of CPU for each."""
     starts.gaps.clear()
     starts.cpu.clear()
-    execution = await built.services.executions.submit(Submission(config=pipeline, trigger={}), _BENCH)
+    execution = await built.services.executions.submit(Submission(config=pipeline, trigger={}), engine.BENCH)
     await starts.ended(execution)
     steps = len(starts.cpu) - 1
     return statistics.median(starts.gaps) * 1000, (starts.cpu[-1] - starts.cpu[0]) / steps * 1000

@@ -38,7 +38,7 @@ from gennaker.worker.pacing import Pace
 from gennaker.worker.probes import SilentProbe
 
 _ROUNDS = 3
-_BENCH = Principal(name="benchmark", via="benchmark")
+BENCH = Principal(name="benchmark", via="benchmark")
 
 
 class Starts:
@@ -142,7 +142,7 @@ async def throughput(
         async def one() -> None:
             async with slots:
                 execution = await built.services.executions.submit(
-                    Submission(config=pipeline(stages, context), trigger={}), _BENCH
+                    Submission(config=pipeline(stages, context), trigger={}), BENCH
                 )
                 await starts.ended(execution)
 
@@ -164,7 +164,7 @@ async def latency(folder: Path, *, rate: float, seconds: float, stages: int) -> 
 
 async def _later(built: core.Core, starts: Starts, due: float, stages: int) -> None:
     await asyncio.sleep(due)
-    execution = await built.services.executions.submit(Submission(config=pipeline(stages, {}), trigger={}), _BENCH)
+    execution = await built.services.executions.submit(Submission(config=pipeline(stages, {}), trigger={}), BENCH)
     await starts.ended(execution)
 
 

@@ -69,7 +69,7 @@ def _stages() -> list[JsonObject]:
 def main() -> None:
     """Prints a line for each kind of work."""
     simple = plain({"trigger": _TRIGGER, "items": _artifacts(), "parameters": {"env": "prod"}})
-    stage = {"id": "1", "refId": "1", "name": "s", "context": {}}
+    stage: JsonObject = {"id": "1", "refId": "1", "name": "s", "context": {}}
     pipeline = at_stage({"id": "E", "type": "PIPELINE", "trigger": _TRIGGER, "stages": [stage]}, "1")
     wide: JsonObject = {f"k{number}": _ONE for number in range(100)}
     narrow: list[JsonObject] = [{"k": _ONE} for _ in range(100)]

@@ -16,26 +16,24 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import structlog
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import engine  # noqa: E402 - the other benchmarks, found beside this one
+from benchmarks import engine
+from benchmarks.stores import database
 
-from gennaker.interfaces.executions import Submission  # noqa: E402 - as above
-from gennaker.interfaces.stages import TaskContext  # noqa: E402 - as above
-from gennaker.model.event import Done, TaskResult  # noqa: E402 - as above
-from gennaker.model.principal import Principal  # noqa: E402 - as above
-from gennaker.settings import StoreSettings  # noqa: E402 - as above
-from gennaker.store import opening  # noqa: E402 - as above
-from stores import database  # noqa: E402 - as above
+from gennaker.interfaces.executions import Submission
+from gennaker.interfaces.stages import TaskContext
+from gennaker.model.event import Done, TaskResult
+from gennaker.settings import StoreSettings
+from gennaker.store import opening
 
 EXECUTIONS, STAGES, AT_ONCE = 200, 10, 50
 WAIT_SECONDS = 120
-_WHO = Principal(name="benchmark", via="benchmark")
 
 
 class Noting(engine.Starts):
@@ -61,7 +59,7 @@ async def serve(folder: Path, url: str) -> None:
         async def one() -> None:
             async with slots:
                 wanted = Submission(config=engine.pipeline(STAGES, {}), trigger={})
-                await starts.ended(await built.services.executions.submit(wanted, _WHO))
+                await starts.ended(await built.services.executions.submit(wanted, engine.BENCH))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(EXECUTIONS):
@@ -73,9 +71,15 @@ def wait_until(url: str, query: str, least: int, what: str) -> None:
     """Asks the database until it says as many."""
     until = time.monotonic() + WAIT_SECONDS
     with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(query.encode()).fetchone()[0] < least:
+        while _number(connection, query) < least:
             assert time.monotonic() < until, what
             time.sleep(0.05)
+
+
+def _number(connection: psycopg.Connection[tuple[Any, ...]], query: str) -> int:
+    found = connection.execute(query.encode()).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 def main(folder: Path, url: str) -> None:
@@ -108,8 +112,8 @@ def report(url: str, folders: list[Path], seconds: float) -> None:
             "SELECT execution_id, event::json ->> 'stage_id', count(*) FROM events"
             " WHERE event::json ->> 'type' = 'TaskReported' AND ignored = '' GROUP BY 1, 2"
         ).fetchall()
-        executions = connection.execute("SELECT count(*) FROM executions").fetchone()[0]
-        left = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        executions = _number(connection, "SELECT count(*) FROM executions")
+        left = _number(connection, "SELECT count(*) FROM outbox")
     assert len(reported) == executions * STAGES, (len(reported), executions)
     assert all(times == 1 for _, _, times in reported), [row for row in reported if row[2] > 1]
     assert left == 0, left

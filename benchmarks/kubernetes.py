@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 import structlog
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests import control_plane, make
 from tests.control_plane import ControlPlane
@@ -28,6 +28,7 @@ from gennaker.interfaces.api_servers import ApiServer
 from gennaker.interfaces.plugins import Plugin
 from gennaker.interfaces.services import Services
 from gennaker.kubernetes_settings import KubernetesAccountSettings
+from gennaker.model.codec import Json, JsonObject
 from gennaker.plugins.kubernetes import plugin as kubernetes
 from gennaker.plugins.kubernetes.provider import KubernetesProvider
 from gennaker.settings import Settings
@@ -142,8 +143,8 @@ def measure(file: str, workloads: int, deployments: int) -> None:
 
 def _many_objects(installation: Installation, counting: Counting, what: str) -> None:
     """One stage with many versioned ConfigMaps, as the stage of a stored pipeline."""
-    listed = [config_map(f"large-{place}", mode="fast") for place in range(_OBJECTS)]
-    keys = {"account": "prod", "moniker": {"app": "large"}, "manifests": listed}
+    listed: list[Json] = [config_map(f"large-{place}", mode="fast") for place in range(_OBJECTS)]
+    keys: JsonObject = {"account": "prod", "moniker": {"app": "large"}, "manifests": listed}
     stage = make.stage_json("0", type="deployManifest", namespaceOverride="space-0", **keys)
     began, cpu = time.perf_counter(), time.process_time()
     execution = installation.run(make.config(stage, application="large", id="large"))
@@ -173,7 +174,7 @@ def _drift(installation: Installation, counting: Counting, application: str, obj
 
 def _stage(place: int) -> Object:
     manifest = _plain("Deployment", f"many-{place}", replicas=_PODS)
-    keys = {"account": "prod", "moniker": {"app": _APPLICATION}, "manifests": [manifest]}
+    keys: JsonObject = {"account": "prod", "moniker": {"app": _APPLICATION}, "manifests": [manifest]}
     return make.stage_json(str(place), type="deployManifest", namespaceOverride=f"space-{place % _NAMESPACES}", **keys)
 
 

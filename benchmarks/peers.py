@@ -22,11 +22,10 @@ from pathlib import Path
 
 import structlog
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import engine  # noqa: E402 - found beside this one
-from tests import postgres_server, temporal_server  # noqa: E402 - found in the checkout
+from benchmarks import engine
+from tests import postgres_server, temporal_server
 
 _EXECUTIONS, _STEPS, _AT_ONCE, _ROUNDS = 200, 10, 50, 3
 _DBOS = "dbos==3.4.0"
@@ -42,7 +41,12 @@ def gennaker(folder: Path, url: str = "") -> float:
 
 def peer(python: Path, script: str, target: str) -> float:
     """What the script says."""
-    command = [python, ROOT / "benchmarks" / "peers" / script, target, *map(str, (_EXECUTIONS, _STEPS, _AT_ONCE))]
+    command: list[str | Path] = [
+        python,
+        Path(__file__).parent / "peers" / script,
+        target,
+        *map(str, (_EXECUTIONS, _STEPS, _AT_ONCE)),
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_WITHIN_SECONDS)
     return float(done.stdout.split()[-1])
 

@@ -24,16 +24,16 @@ from pathlib import Path
 
 import structlog
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import Starts, percentile, running
+from benchmarks.engine import BENCH, Starts, percentile, running
+from tests import make
 
-from gennaker.interfaces.executions import Found, Submission
+from gennaker.interfaces.executions import Executions, Found, Submission
 from gennaker.interfaces.journal import Commit, ExecutionChange, RecordedEvent
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.event import Started
 from gennaker.model.execution import Authentication, Head, Stage
-from gennaker.model.principal import Principal
 from gennaker.model.statuses import Status
 from gennaker.plugins.flow.plugin import plugin as flow
 from gennaker.settings import StoreSettings
@@ -42,7 +42,6 @@ from gennaker.store import opening
 _AT = datetime(2026, 11, 1, tzinfo=UTC)
 _STAGES, _APPLICATIONS, _PIPELINES, _LOOKS = 10, 20, 200, 300
 _TOGETHER = 200
-_BENCH = Principal(name="benchmark", via="benchmark")
 _WEEK = 7 * 24 * 3600
 
 
@@ -90,8 +89,12 @@ async def stored(folder: Path, count: int) -> None:
             "20 from the middle": lambda n: Found(application=f"application{n % _APPLICATIONS}", before_id=far_back),
         }
         for name, wanted in looks.items():
-            await timed(f"list {name}", lambda n, wanted=wanted: executions.find(wanted(n)))
+            await timed(f"list {name}", _finding(executions, wanted))
         await timed("open one", lambda n: core.services.executions.get(f"{n * 7919 % count:026d}"))
+
+
+def _finding(executions: Executions, wanted: Callable[[int], Found]) -> Callable[[int], Awaitable[object]]:
+    return lambda number: executions.find(wanted(number))
 
 
 async def timed(name: str, look: Callable[[int], Awaitable[object]]) -> None:
@@ -109,15 +112,16 @@ async def fill(folder: Path, count: int) -> None:
     async with running(folder, Starts(), plugins=(flow,)) as core:
         slots = asyncio.Semaphore(50)
         waits: list[Json] = [
-            {"refId": str(place), "type": "wait", "name": f"s{place}", "waitTime": _WEEK, "note": "x" * 200}
-            | ({"requisiteStageRefIds": [str(place - 1)]} if place else {"requisiteStageRefIds": []})
+            make.stage_json(
+                str(place), *([str(place - 1)] if place else []), type="wait", waitTime=_WEEK, note="x" * 200
+            )
             for place in range(_STAGES)
         ]
 
         async def one() -> None:
             async with slots:
                 config: JsonObject = {"application": "bench", "name": "waits", "stages": waits}
-                await core.services.executions.submit(Submission(config=config, trigger={}), _BENCH)
+                await core.services.executions.submit(Submission(config=config, trigger={}), BENCH)
 
         await asyncio.gather(*(one() for _ in range(count)))
         while waiting_in(folder) < count:  # noqa: ASYNC110 - what another thread writes to a file tells nobody

@@ -19,16 +19,15 @@ from pathlib import Path
 import msgspec
 import structlog
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import engine  # noqa: E402 - the other benchmarks, found beside this one
-import journal as journal_benchmark  # noqa: E402 - as above
-from tests import postgres_server  # noqa: E402 - found in the checkout
+from benchmarks import engine
+from benchmarks import journal as journal_benchmark
+from tests import postgres_server
 
-from gennaker.model.codec import JsonObject  # noqa: E402 - as above
-from gennaker.settings import StoreSettings  # noqa: E402 - as above
-from gennaker.store import opening  # noqa: E402 - as above
+from gennaker.model.codec import JsonObject
+from gennaker.settings import StoreSettings
+from gennaker.store import opening
 
 EXECUTIONS, STAGES, AT_ONCE, STEPS, ROUNDS = 200, 10, 50, 20_000, 3
 CONTEXT: JsonObject = {"waitTime": 1, "note": "x" * 200}

@@ -28,7 +28,7 @@ from pathlib import Path
 import msgspec
 import websockets
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.surroundings import worlds
 from tests.fakes import gateway_cluster
@@ -37,6 +37,7 @@ from tests.fakes.traffic_worlds import PROGRAMS, RealWorld, real
 from tests.fakes.web_client import Broken, WebClient
 
 from gennaker.interfaces.traffic import LoadBalancer, Share
+from gennaker.model.foreign import mapping
 
 _NAME = "shop"
 _CLIENTS = 40
@@ -239,12 +240,12 @@ async def _watch(here: ClusterWorld, path: str, present: Present) -> None:
     known: dict[str, object] = {}
     async for event in here.account.watch(path, query={}):
         if event:
-            metadata = event["object"]["metadata"]
-            is_gone = event["type"] == "DELETED"
+            metadata = mapping(mapping(event["object"])["metadata"])
+            uid, is_gone = str(metadata["uid"]), event["type"] == "DELETED"
             # Slices are deleted when nobody gets requests by them any longer.
-            if path != gateway_cluster.SLICES if is_gone else known.get(metadata["uid"]) != metadata["generation"]:
+            if path != gateway_cluster.SLICES if is_gone else known.get(uid) != metadata["generation"]:
                 present.switch.stood = time.perf_counter()
-            known[metadata["uid"]] = metadata["generation"]
+            known[uid] = metadata["generation"]
 
 
 async def _socket(balancer: LoadBalancer, is_over: asyncio.Event) -> bool:

@@ -57,8 +57,8 @@ class PostgresServer:
         if os.geteuid() == 0:
             shutil.chown(folder, _USER, _USER)
             self._as_user = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", "--"]
-        self._program = programs / "postgres"
-        initdb = [programs / "initdb", "-D", folder / "data", "-U", "gennaker", "-A", "trust", "-E", "UTF8"]
+        self._program = str(programs / "postgres")
+        initdb = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "gennaker", "-A", "trust", "-E", "UTF8"]
         command = [*self._as_user, *initdb, "--locale=C.UTF-8"]
         subprocess.run(command, check=True, capture_output=True, cwd=folder, timeout=_MADE_SECONDS)
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,7 +73,7 @@ class PostgresServer:
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
-            command = [*self._as_user, self._program, "-D", self._folder / "data", *settings]
+            command = [*self._as_user, self._program, "-D", str(self._folder / "data"), *settings]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
         until = time.monotonic() + _READY_SECONDS
         while True:

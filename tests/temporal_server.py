@@ -31,7 +31,7 @@ class TemporalServer:
 
     def start(self) -> None:
         """Returns when it answers; goes on with what it had stored."""
-        program = Path(sys.executable).with_name("temporal")
+        program = str(Path(sys.executable).with_name("temporal"))
         where = ["--ip", "127.0.0.1", "--port", str(self._port), "--db-filename", str(self._folder / "temporal.db")]
         command = [program, "server", "start-dev", "--headless", "--log-level", "error", *where, *self._settings]
         with (self._folder / "log").open("ab") as log:
@@ -52,7 +52,7 @@ class TemporalServer:
                 self._process.wait(_STOPS_WITHIN_SECONDS)
             self._process = None
 
-    def _answers(self, program: Path) -> bool:
+    def _answers(self, program: str) -> bool:
         asked = [program, "operator", "namespace", "describe", "default", "--address", self.address]
         answer = subprocess.run(asked, check=False, capture_output=True, timeout=_READY_SECONDS, env=self._environment)
         return answer.returncode == 0

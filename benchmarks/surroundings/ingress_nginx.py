@@ -7,18 +7,17 @@ out. It all runs in a mount namespace in which /etc/nginx and /etc/ingress-contr
 
 import contextlib
 import shutil
-import subprocess
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.surroundings import programs
+from benchmarks.surroundings import processes, programs
 from tests.fakes import gateway_cluster
 from tests.fakes.gateway_cluster import INGRESSES, NAMES, SLICES, ClusterWorld, GatewayCluster
 from tests.free_ports import free_port
 
 from gennaker.plugins.cluster_traffic.ingress_provider import IngressProvider
 from gennaker.traffic_settings import LoadBalancerSettings
-from gennaker.transport import ports
 
 _PACKAGES = (
     "nginx-light",
@@ -93,11 +92,6 @@ class NginxWorld(ClusterWorld):
         places = gateway_cluster.places(self.cluster, "ingress-nginx", self.account, dict.fromkeys(NAMES, wish))
         return IngressProvider(places=places)
 
-    async def kill(self) -> None:
-        await super().kill()
-        for name in NAMES:
-            self.cluster.remove(f"{INGRESSES}/{name}")
-
 
 @contextlib.contextmanager
 def running(folder: Path, cluster: GatewayCluster, *options: str) -> Iterator[None]:
@@ -132,22 +126,17 @@ def running(folder: Path, cluster: GatewayCluster, *options: str) -> Iterator[No
         *options,
     ]
     alone = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    file = folder / "ingress-nginx.log"
-    with file.open("wb") as log:
-        process = subprocess.Popen(
-            [*alone, "sh", "-c", _INNER, "inner", str(own), str(folder), *command],
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-        )
-    try:
-        cluster.plane.wait(lambda: process.poll() is not None or not ports.is_free("127.0.0.1", cluster.nginx_port))
-        if process.poll() is not None:
-            raise RuntimeError(f"ingress-nginx has ended: {file.read_text()[-1500:]}")
+    inner = ["sh", "-c", _INNER, "inner", str(own), str(folder), *command]
+    # unshare, which waits for the controller, takes no other signal, and has it killed.
+    with processes.running(
+        [*alone, *inner],
+        folder,
+        "ingress-nginx",
+        cluster=cluster,
+        port=cluster.nginx_port,
+        ends_by=signal.SIGKILL,
+    ):
         yield
-    finally:
-        process.kill()
-        process.wait(30)
 
 
 def _prepare(folder: Path) -> None:

@@ -7,11 +7,10 @@ the gateway's pod, as there is no node: Envoy runs here, and says by its labels 
 import asyncio
 import contextlib
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.surroundings import programs
+from benchmarks.surroundings import processes, programs
 from tests.fakes import gateway_cluster
 from tests.fakes.gateway_cluster import GATEWAY, NAMES, ROUTES, ClusterWorld, GatewayCluster
 from tests.free_ports import free_port
@@ -23,7 +22,6 @@ from gennaker.plugins.cluster_traffic.provider import RouteProvider
 from gennaker.plugins.proxies import program
 from gennaker.plugins.proxies.envoy import Envoy
 from gennaker.traffic_settings import LoadBalancerSettings
-from gennaker.transport import ports
 
 NETWORKING = "networking.istio.io/v1"
 VIRTUAL_SERVICES = f"/apis/{NETWORKING}/namespaces/default/virtualservices"
@@ -134,11 +132,6 @@ class MeshGatewayWorld(MeshWorld):
         places = gateway_cluster.places(self.mesh.cluster, "gateway-api", self.account, configured)
         return RouteProvider(kind=GatewayApi(), places=places, sleep=self.settle)
 
-    async def kill(self) -> None:
-        await super().kill()
-        for name in NAMES:
-            self.mesh.cluster.remove(f"{ROUTES}/{name}")
-
 
 class VirtualServiceWorld(MeshWorld):
     """By VirtualServices: the first has a host, so that all other requests are the second's."""
@@ -158,11 +151,6 @@ class VirtualServiceWorld(MeshWorld):
         configured = self.settings("istio", dict.fromkeys(NAMES, f"127.0.0.1:{self.mesh.port}"))
         places = gateway_cluster.places(self.mesh.cluster, "istio", self.account, configured)
         return RouteProvider(kind=Istio(), places=places, sleep=self.settle)
-
-    async def kill(self) -> None:
-        await super().kill()
-        for name in NAMES:
-            self.mesh.cluster.remove(f"{VIRTUAL_SERVICES}/{name}")
 
 
 @contextlib.contextmanager
@@ -191,25 +179,10 @@ def running(folder: Path, cluster: GatewayCluster) -> Iterator[Mesh]:
     command = [str(pilot), "discovery", *(f"--{name}={value}" for name, value in options.items())]
     envoy = [program.found(Envoy.wanted, ""), "-c", "envoy.json", "--concurrency", "2", "--use-dynamic-base-id"]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_started(folder, "istio", command, cluster, xds))
-        stack.enter_context(_started(folder, "envoy", envoy, cluster, mesh.port))
+        for name, each, port in (("istio", command, xds), ("envoy", envoy, mesh.port)):
+            own = ["env", *_ENVIRONMENT, *each]
+            stack.enter_context(processes.running(own, folder, name, cluster=cluster, port=port))
         yield mesh
-
-
-@contextlib.contextmanager
-def _started(folder: Path, name: str, command: list[str], cluster: GatewayCluster, port: int) -> Iterator[None]:
-    """From when it listens to the block's end."""
-    file = folder / f"{name}.log"
-    with file.open("wb") as log:
-        process = subprocess.Popen(["env", *_ENVIRONMENT, *command], stdout=log, stderr=log, cwd=folder)
-    try:
-        cluster.plane.wait(lambda: process.poll() is not None or not ports.is_free("127.0.0.1", port))
-        if process.poll() is not None:
-            raise RuntimeError(f"{name} has ended: {file.read_text()[-1500:]}")
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def _bootstrap(xds: int) -> dict[str, object]:

@@ -126,7 +126,7 @@ class ClusterWorld(RealWorld):
     gauge = ""
     """By which instances tell what they have under way."""
     switched_by: tuple[str, ...] = ()
-    """Paths of what a switch changes."""
+    """Paths of what a switch changes; the first is of what a load balancer is."""
     settle_seconds: float | None = None
     """So long is waited for Traefik; None: until it has done it."""
 
@@ -231,6 +231,8 @@ class ClusterWorld(RealWorld):
             await server.wait_closed()
         await self.account.close()
         await self._traefik.aclose()
+        for name in NAMES:
+            self._cluster.remove(f"{self.switched_by[0]}/{name}")
 
 
 class GatewayWorld(ClusterWorld):
@@ -257,11 +259,6 @@ class GatewayWorld(ClusterWorld):
     def name_of(self, service: str) -> str:
         """Traefik: `…-svc-NAMESPACE-NAME-NUMBER@PROVIDER`."""
         return service.partition("@")[0].partition("-svc-default-")[2].rpartition("-")[0]
-
-    async def kill(self) -> None:
-        await super().kill()
-        for name in NAMES:
-            self._cluster.remove(f"{ROUTES}/{name}")
 
 
 class IngressWorld(ClusterWorld):
@@ -297,11 +294,6 @@ class IngressWorld(ClusterWorld):
         name, _, provider = service.partition("@")
         is_ours = provider in ("", "kubernetesingressnginx") and name.startswith("default-")
         return name if is_ours and "-svc-" not in name else ""
-
-    async def kill(self) -> None:
-        await super().kill()
-        for name in NAMES:
-            self._cluster.remove(f"{INGRESSES}/{name}")
 
 
 IN_A_CLUSTER: dict[str, type[ClusterWorld]] = {"gateway-api": GatewayWorld, "ingress-nginx": IngressWorld}

@@ -151,9 +151,10 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         except Refusal as refusal:
             return httpx2.Response(refusal.code, json=refusal.body)
         is_change = request.method != "GET" and "dryRun" not in query
-        if is_change and isinstance(instead := self.instead.get(path.rpartition("/")[2], answer), Exception):
+        instead = self.instead.get(path.rpartition("/")[2], answer) if is_change else answer
+        if isinstance(instead, Exception):
             raise instead
-        return instead if is_change else answer
+        return instead
 
     def _answered(self, request: httpx2.Request, path: str, query: dict[str, str], body: bytes) -> httpx2.Response:
         found = _PATH.fullmatch(path)
