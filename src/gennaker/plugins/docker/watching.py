@@ -51,7 +51,8 @@ class Freshness:
     def __init__(self, seconds: float) -> None:
         """`seconds`: so old it may be without being watched."""
         self._seconds = seconds
-        self._is_watched = False
+        self.is_watched = False
+        """Changes are told."""
         self._looked_at = self._told_at = self._acted_at = float("-inf")
 
     def is_newest(self, began: float) -> bool:
@@ -72,13 +73,13 @@ class Freshness:
 
     def watched(self, now: float, *, is_watched: bool) -> None:
         """From now on changes are told, or no longer."""
-        self._is_watched = is_watched
+        self.is_watched = is_watched
         self._told_at = now
 
     @property
     def is_confirmed(self) -> bool:
         """Only what wasn't told can have changed since the last look."""
-        return self._is_watched and self._looked_at >= max(self._told_at + _BEHIND_SECONDS, self._acted_at)
+        return self.is_watched and self._looked_at >= max(self._told_at + _BEHIND_SECONDS, self._acted_at)
 
     def holds(self, now: float) -> bool:
         """Whether what was seen last need not be looked at again."""
@@ -97,7 +98,6 @@ class Watch:
         self.health = Freshness(_HEALTH_SECONDS)
         self._engine = engine
         self._pauses = pauses
-        self._is_watched = False
         self._stream: asyncio.Timeout | None = None
         self._doubted_at: float | None = None
         self._changed: Callable[[], None] = _nobody
@@ -153,7 +153,7 @@ class Watch:
     def looked(self, began: float) -> None:
         """The lists were read."""
         self.lists.looked(began)
-        if self._doubted_at is None or began < self._doubted_at + _LATE_SECONDS or not self._is_watched:
+        if self._doubted_at is None or began < self._doubted_at + _LATE_SECONDS or not self.lists.is_watched:
             return
         log.warning(
             "docker.events_missing",
@@ -165,7 +165,7 @@ class Watch:
 
     def failed(self) -> None:
         """The engine gave no answer: its stream may have broken off as silently."""
-        if self._is_watched and self._stream is not None and not self._stream.expired():
+        if self.lists.is_watched and self._stream is not None and not self._stream.expired():
             now = asyncio.get_running_loop().time()
             self.closed(now)
             self._stream.reschedule(now)
@@ -192,7 +192,6 @@ class Watch:
         return "The engine has ended the stream of its events."
 
     def _set(self, now: float, *, is_watched: bool) -> None:
-        self._is_watched = is_watched
         self._doubted_at = None
         for one in (self.lists, self.health):
             one.watched(now, is_watched=is_watched)
