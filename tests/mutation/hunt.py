@@ -41,8 +41,11 @@ TESTS = (
 )
 WALKS = ROOT / "tests" / "golden" / "test_walks.py"
 _KILLED_AT_LEAST = 0.9
-_SECONDS = 60
-"""A mutant that takes longer never ends."""
+_TIMES = 3
+_SECONDS_MORE = 10
+"""A mutant that needs as much more of a processor than its tests without any fault, noted line by line, never ends."""
+_IDLE_SECONDS = 600
+"""Nor does one that waits so long."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +69,7 @@ class Hunt:
         self._reached: dict[tuple[str, int], set[int]] = defaultdict(set)
         """By file and line, the places of the tests that reach it."""
         self._costs: dict[int, tuple[bool, float]] = {}
-        """The walks, which notice most, cost least; then the seconds that a test takes."""
+        """The walks, which notice most, cost least; then the processor's seconds that a test takes."""
         self._running: dict[int, tuple[str, Mutant]] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -95,13 +98,13 @@ class Hunt:
             reached[file, frame.f_lineno].add(place)
             return trace
 
-        began = time.perf_counter()
+        began = time.process_time()
         sys.settrace(trace)
         try:
             reports = runtestprotocol(item, nextitem=None, log=False)
         finally:
             sys.settrace(None)
-        self._costs[place] = (item.path != WALKS, time.perf_counter() - began)
+        self._costs[place] = (item.path != WALKS, time.process_time() - began)
         assert all(report.passed for report in reports), f"{item.nodeid} fails without any fault"
 
     def _tests(self, file: str, line: int) -> list[int]:
@@ -118,12 +121,14 @@ class Hunt:
             return
         status = 1
         try:
-            signal.alarm(_SECONDS)
+            tests = self._tests(str(module.__file__), mutant.line)
+            signal.setitimer(signal.ITIMER_PROF, _TIMES * sum(self._costs[one][1] for one in tests) + _SECONDS_MORE)
+            signal.alarm(_IDLE_SECONDS)
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.dup2(nowhere, sys.stderr.fileno())
             put(mutant.code, module)
-            status = int(any(self._fails(session.items[one]) for one in self._tests(str(module.__file__), mutant.line)))
+            status = int(any(self._fails(session.items[one]) for one in tests))
         finally:
             os._exit(status)
 
