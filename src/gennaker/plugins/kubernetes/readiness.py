@@ -70,9 +70,21 @@ def _rollout(live: JsonObject) -> Status:
             return _waits(f"Waiting for the rollout to be healthy ({shown})")
 
 
+def _issued(live: JsonObject) -> Status:
+    """cert-manager's Certificates: their condition says which generation it is of. Those of its Issuers aren't always kept up to date."""
+    observed = _condition_ready(live).get("observedGeneration")
+    if observed is not None and observed != manifests.metadata(live).get("generation"):
+        return _waits(_NOT_SEEN)
+    return _ready(live)
+
+
+def _condition_ready(live: JsonObject) -> JsonObject:
+    return next((one for one in manifests.conditions(live) if one.get("type") == "Ready"), {})
+
+
 def _ready(live: JsonObject) -> Status:
     """A condition `Ready` that becomes true sooner or later."""
-    found = next((one for one in manifests.conditions(live) if one.get("type") == "Ready"), {})
+    found = _condition_ready(live)
     if found.get("status") == "True":
         return Status()
     said = foreign.text_at(found, "message") or foreign.text_at(found, "reason") or "nothing reported yet"
@@ -81,7 +93,7 @@ def _ready(live: JsonObject) -> Status:
 
 def _ready_or_failed(live: JsonObject) -> Status:
     """Knative: `Ready` is False only where it isn't going to be true by itself."""
-    found = next((one for one in manifests.conditions(live) if one.get("type") == "Ready"), {})
+    found = _condition_ready(live)
     if found.get("status") != "False":
         return _ready(live)
     said = foreign.text_at(found, "message") or foreign.text_at(found, "reason")
@@ -90,7 +102,8 @@ def _ready_or_failed(live: JsonObject) -> Status:
 
 _KNOWN: dict[str, Callable[[JsonObject], Status]] = {
     "rollout.argoproj.io": _rollout,
-    **dict.fromkeys(("certificate.cert-manager.io", "issuer.cert-manager.io", "clusterissuer.cert-manager.io"), _ready),
+    "certificate.cert-manager.io": _issued,
+    **dict.fromkeys(("issuer.cert-manager.io", "clusterissuer.cert-manager.io"), _ready),
     **dict.fromkeys(
         (f"{one}.serving.knative.dev" for one in ("service", "configuration", "revision", "route", "domainmapping")),
         _ready_or_failed,

@@ -43,6 +43,15 @@ def said(found: Status) -> str:
         (live("argoproj.io/v1alpha1", "Rollout"), "no phase reported"),
         (live("cert-manager.io/v1", "Certificate", conditions=ready("True")), "stable"),
         (live("cert-manager.io/v1", "Certificate", conditions=ready("False", "issuing")), "Ready: issuing"),
+        (
+            live("cert-manager.io/v1", "Certificate", conditions=[{**ready("True")[0], "observedGeneration": 1}]),
+            "see the present generation",
+        ),
+        (
+            live("cert-manager.io/v1", "Certificate", conditions=[{**ready("True")[0], "observedGeneration": 2}]),
+            "stable",
+        ),
+        (live("cert-manager.io/v1", "Issuer", conditions=[{**ready("True")[0], "observedGeneration": 1}]), "stable"),
         (live("serving.knative.dev/v1", "Service", conditions=ready("Unknown", "deploying")), "Ready: deploying"),
         (
             live("serving.knative.dev/v1", "Service", conditions=ready("False", "no image")),
