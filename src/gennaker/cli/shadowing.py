@@ -61,7 +61,7 @@ def compare(client: Client, gate: Gate, application: str, *, limit: int, form: F
     ours = mappings(
         client.get(f"{addresses.gate_application(application)}/pipelines", limit=str(limit * 4), expand="true")
     )
-    pairs = pairing.paired(theirs, ours)
+    pairs = pairing.paired(theirs, ours, since_ms=_since_ms(standing))
     runs = [
         _compared(one, awaiting.ended(client, f"/pipelines/{text_at(other, 'id')}"), written)
         for one, other in pairs.both
@@ -120,11 +120,15 @@ def _planned(client: Client, theirs: JsonObject, definitions: dict[str, JsonObje
     return msgspec.structs.replace(found, result=result)
 
 
+def _since_ms(standing: JsonObject) -> float:
+    """When events began to be planned here."""
+    return msgspec.convert(standing["since"], datetime).timestamp() * 1000
+
+
 def _not_started(theirs: JsonObject, standing: JsonObject) -> tuple[Difference, ...]:
     """Only of events that can be told, and that came since the application is in shadow."""
     built = theirs.get("buildTime")
-    since = msgspec.convert(standing["since"], datetime).timestamp() * 1000
-    is_ours = isinstance(built, int | float) and built >= since
+    is_ours = isinstance(built, int | float) and built >= _since_ms(standing)
     if not is_ours or not pairing.is_told_by_its_event(theirs):
         return ()
     said = "Its event has started it in Spinnaker, and nothing here: was it sent to both?"

@@ -35,12 +35,15 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     only_ours: tuple[JsonObject, ...]
 
 
-def paired(theirs: Iterable[JsonObject], ours: Iterable[JsonObject]) -> Pairs:
-    """Each run at most once; of several that the same facts have started, in their order."""
+def paired(theirs: Iterable[JsonObject], ours: Iterable[JsonObject], *, since_ms: float = 0.0) -> Pairs:
+    """Each run at most once; of several that the same facts have started, in their order.
+
+    Theirs from before `since_ms`, when this side began to hear of events, come last: the same may have been sent then, too.
+    """
     waiting = sorted(ours, key=_time)
     both: list[tuple[JsonObject, JsonObject]] = []
     alone: list[JsonObject] = []
-    for one in sorted(theirs, key=_time):
+    for one in sorted(theirs, key=lambda run: (_time(run) < since_ms, _time(run))):
         partner = next((other for other in waiting if _is_planned_for(one, other)), None) or next(
             (other for other in waiting if _is_same(one, other)), None
         )
@@ -49,7 +52,8 @@ def paired(theirs: Iterable[JsonObject], ours: Iterable[JsonObject]) -> Pairs:
         else:
             waiting.remove(partner)
             both.append((one, partner))
-    return Pairs(both=tuple(both), only_theirs=tuple(alone), only_ours=tuple(waiting))
+    both.sort(key=lambda pair: _time(pair[0]))
+    return Pairs(both=tuple(both), only_theirs=tuple(sorted(alone, key=_time)), only_ours=tuple(waiting))
 
 
 def is_told_by_its_event(execution: JsonObject) -> bool:

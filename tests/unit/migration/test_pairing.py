@@ -61,6 +61,15 @@ def test_an_event_that_came_twice_makes_pairs_in_order() -> None:
     assert [one["id"] for one in found.only_theirs] == ["t3"]
 
 
+def test_what_was_sent_before_the_shadow_takes_no_pair_from_what_was_sent_since() -> None:
+    theirs = [run("before", HOOK, 10), run("since", HOOK, 20)]
+
+    found = pairing.paired(theirs, [run("ours", HOOK, 21)], since_ms=15)
+
+    assert [(one["id"], other["id"]) for one, other in found.both] == [("since", "ours")]
+    assert [one["id"] for one in found.only_theirs] == ["before"]
+
+
 @pytest.mark.parametrize(
     ("here", "later", "is_pair"),
     [
