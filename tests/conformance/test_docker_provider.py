@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -83,7 +82,7 @@ def test_docker_gives_an_instance_what_the_image_the_request_and_the_options_say
                 memory="64m",
                 cpus=0.5,
                 pids=50,
-                networks=["podman", "metrics"],
+                networks=[containers.network, "metrics"],
                 secrets=["database"],
                 mounts=[{"source": str(tmp_path / "pages"), "target": "/pages"}],
             )
@@ -111,8 +110,8 @@ def test_docker_gives_an_instance_what_the_image_the_request_and_the_options_say
             (group,) = await here.provider().describe("shop")
             host, shown = facts["HostConfig"], live.server_group(group)
             (instance,) = foreign.mappings(shown.pop("instances"))
-            assert (host["Memory"], host["PidsLimit"], host["CpuQuota"] / host["CpuPeriod"]) == (64 * 2**20, 50, 0.5)
-            assert {*facts["NetworkSettings"]["Networks"]} == {"podman", "metrics"}
+            assert (host["Memory"], host["PidsLimit"], host["NanoCpus"]) == (64 * 2**20, 50, 500_000_000)
+            assert {*facts["NetworkSettings"]["Networks"]} == {containers.network, "metrics"}
             # In Clouddriver's form, as its clients read it.
             created, launched = shown.pop("createdTime"), instance.pop("launchTime")
             assert isinstance(created, int)
@@ -164,7 +163,6 @@ def test_docker_gives_an_instance_what_the_image_the_request_and_the_options_say
 
 
 def test_docker_believes_an_images_own_health_check_that_fails(containers: EngineInTests, tmp_path: Path) -> None:
-    """The engine's timers need systemd: the check is run by hand, as its timer would."""
     check: JsonObject = {"Test": ["CMD", "/bin/sh", "-c", "exit 1"], "Interval": 10**9, "Retries": 1}
     config = {"Cmd": [PYTHON, "-B", "/app/server.py"], "WorkingDir": "/app", "Healthcheck": check}
 
@@ -173,8 +171,7 @@ def test_docker_believes_an_images_own_health_check_that_fails(containers: Engin
         async with docker_world(tmp_path, containers) as here:
             await one_up(here, wanted(image))
             (name,) = here.engine.names(here.folder)
-            with pytest.raises(subprocess.CalledProcessError):
-                here.engine.run("healthcheck", "run", name)
+            here.engine.check_health(name)
             (one,) = (await group_with(here, (Health.DOWN,))).instances
 
             assert "the image's own health check fails" in one.health_reason
@@ -254,7 +251,7 @@ def test_what_the_machine_has_no_memory_for_is_refused_before_anything_is_made(
 ) -> None:
     async def story() -> None:
         async with docker_world(tmp_path, containers) as here:
-            more_than_half = int(0.6 * int(here.engine.run("info", "--format", "{{.Host.MemTotal}}")))
+            more_than_half = int(0.6 * here.engine.memory_bytes())
             await here.provider().create(with_options(wanted(here.image), memory=f"{more_than_half}b"))
             second = with_options(wanted(here.image, "shop-prod-v001"), memory=f"{more_than_half}b")
 
@@ -283,6 +280,7 @@ def test_docker_runs_a_job_to_its_end_and_reads_its_reports(containers: EngineIn
                     "empty": "out/none",
                     "escape": "../bin/busybox",
                     "none": "nothing.xml",
+                    "below": "report.xml/nothing",
                 },
             )
             job = await ended(here, await here.provider().run_job(new))
@@ -292,6 +290,7 @@ def test_docker_runs_a_job_to_its_end_and_reads_its_reports(containers: EngineIn
             assert "escape (../bin/busybox) lies outside" in job.reason
             assert "empty (out/none) has no files" in job.reason
             assert "none (nothing.xml) was not written" in job.reason
+            assert "below (report.xml/nothing) was not written" in job.reason
             assert (tmp_path / job.log).read_text() == "hello\n"
 
     asyncio.run(story())
@@ -310,7 +309,13 @@ def test_docker_gives_a_job_what_its_options_say(containers: EngineInTests, tmp_
 
     async def story() -> None:
         async with docker_world(tmp_path, replace(containers, settings=settings)) as here:
-            container: JsonObject = {"networks": ["host"], "secrets": ["database"], "memory": "64m", "user": "1000"}
+            container: JsonObject = {
+                "networks": ["host"],
+                "secrets": ["database"],
+                "memory": "64m",
+                "user": "1000",
+                "readOnly": True,
+            }
             new = NewJob(
                 key="job 4",
                 place=PLACE,

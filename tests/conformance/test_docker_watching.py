@@ -16,7 +16,7 @@ from gennaker.interfaces.clouds import Health, NewJob
 
 pytestmark = [pytest.mark.slow, pytest.mark.root, pytest.mark.debian, pytest.mark.xdist_group("containers")]
 
-_EVENTS = "/v1.41/events"
+_EVENTS = "/events"
 _QUIET_SECONDS = 1.5
 
 
@@ -34,12 +34,13 @@ class Door:
         with contextlib.suppress(ConnectionError):
             first = await reader.readline()
             path = first.decode().split()[1].partition("?")[0]
+            is_for_events = path.endswith(_EVENTS)
             self.asked.append(path)
-            if path == _EVENTS and not self.has_events:
+            if is_for_events and not self.has_events:
                 body = b'{"message": "page not found"}'
                 writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
             else:
-                self.streams += [writer] if path == _EVENTS else []
+                self.streams += [writer] if is_for_events else []
                 from_engine, to_engine = await asyncio.open_unix_connection(self._path)
                 to_engine.write(first)
                 await asyncio.gather(_passed_on(reader, to_engine), _passed_on(from_engine, writer))
@@ -115,7 +116,7 @@ def test_docker_asks_nothing_while_nothing_happens_and_sees_what_does(
             await group_with(here, (Health.UP,))
 
             asked = await door.quiet()
-            assert door.asked.count(_EVENTS) >= 1
+            assert any(path.endswith(_EVENTS) for path in door.asked)
             await crashes_are_seen(here, 1)
             await door.quiet()
 

@@ -51,12 +51,14 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
     """A web server, with its digest; pushed, not pulled yet."""
     files: Path
     """What is in the image."""
-    podman: tuple[str, ...]
+    command: tuple[str, ...]
     """The command line's words for the same engine."""
+    network: str = "podman"
+    """Its usual one."""
 
     def run(self, *words: str) -> str:
         """What a command of the engine's own prints."""
-        done = subprocess.run([*self.podman, *words], capture_output=True, text=True, timeout=300, check=True)
+        done = subprocess.run([*self.command, *words], capture_output=True, text=True, timeout=300, check=True)
         return done.stdout
 
     def names(self, folder: Path, *words: str) -> list[str]:
@@ -66,6 +68,16 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
         """
         filtered = ("--filter", f"label={OWNER}={owners.read(folder)}", "--format", "{{.Names}}")
         return self.run("ps", *words, *filtered).split()
+
+    def memory_bytes(self) -> int:
+        """Of its machine."""
+        return int(self.run("info", "--format", "{{.Host.MemTotal}}"))
+
+    def check_health(self, name: str) -> None:
+        """What the engine's timer does; Podman's needs systemd. The check fails."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.run("healthcheck", "run", name)
+            raise AssertionError("the check succeeded")
 
     def remove_all(self) -> None:
         """Removes all containers; one that removes itself meanwhile makes the engine fail, and is no longer there then."""
@@ -78,15 +90,15 @@ class EngineInTests(msgspec.Struct, frozen=True, kw_only=True):
 @contextlib.contextmanager
 def engine(folder: Path) -> Iterator[EngineInTests]:
     """Starts one, ends it with everything that it runs."""
-    with own_registry(folder / "registry") as host, service(folder / "root", host) as (address, podman):
-        image = asyncio.run(_pushed(folder, host))
+    with own_registry(folder / "registry") as host, service(folder / "root", host) as (address, command):
+        image = asyncio.run(pushed(folder, host))
         yield EngineInTests(
             settings=DockerSettings(address=address),
             registry=host,
             registry_files=folder / "registry",
             image=image,
             files=folder / "image",
-            podman=podman,
+            command=command,
         )
 
 
@@ -141,7 +153,8 @@ async def push(folder: Path, host: str, name: str, config: dict[str, object]) ->
     return f"{host}/{name}@{digest}"
 
 
-async def _pushed(folder: Path, host: str) -> str:
+async def pushed(folder: Path, host: str) -> str:
+    """The web server's image; its name with digest."""
     root = await asyncio.to_thread(files, folder / "image")
     return await push(root, host, "web", {"Cmd": [PYTHON, "-B", "/app/server.py"], "WorkingDir": "/app"})
 

@@ -128,14 +128,19 @@ class Containers:
         secret = await secrets_port.variables(self._secrets, wanted.environment, wanted.application)
         variables = container_options.environment(wanted.environment, secret)
         body: JsonObject = {**wanted.body, "Env": variables, "Image": wanted.image, "Labels": dict(labels)}
+        folder = ""
+        if wanted.options.secrets and wanted.options.read_only:
+            # Docker lets nobody write into such a container; a volume of its own may be, and goes with it.
+            folder = container_options.SECRETS_FOLDER
+            body["Volumes"] = {folder: {}}
         query = {"name": _name(wanted.key)}
         with self._acting():
             answer = await self._engine.ask("POST", "/containers/create", about=about, query=query, body=body)
         made = str(answer.json.get("Id", "")) if answer else ""
         if wanted.options.secrets:
-            packed = _packed({name: self._secret(name) for name in wanted.options.secrets})
+            packed = _packed({name: self._secret(name) for name in wanted.options.secrets}, below=folder)
             path = f"/containers/{made}/archive"
-            await self._engine.ask("PUT", path, about=about, query={"path": "/"}, body=packed)
+            await self._engine.ask("PUT", path, about=about, query={"path": folder or "/"}, body=packed)
         for network in wanted.options.networks[1:]:
             await self._engine.ask("POST", f"/networks/{network}/connect", about=about, body={"Container": made})
         return made
@@ -290,12 +295,13 @@ def _name(key: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", ".", key)
 
 
-def _packed(secrets: Mapping[str, bytes]) -> bytes:
-    folder = container_options.SECRETS_FOLDER.lstrip("/")
+def _packed(secrets: Mapping[str, bytes], *, below: str) -> bytes:
+    """An archive that is unpacked in the folder `below`."""
+    folder = container_options.SECRETS_FOLDER.removeprefix(below).lstrip("/")
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
         for name, content in secrets.items():
-            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry = tarfile.TarInfo(f"{folder}/{name}".lstrip("/"))
             entry.size, entry.mode = len(content), 0o444
             tar.addfile(entry, io.BytesIO(content))
     return made.getvalue()

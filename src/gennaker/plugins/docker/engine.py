@@ -16,13 +16,21 @@ from gennaker.plugins.docker import problems
 from gennaker.settings import DockerSettings
 from gennaker.transport import handshakes, http, tls
 
-_VERSION = "v1.41"
+_VERSION = (1, 41)
+"""The API's oldest that has all that is asked for. It is asked in until an engine says that it answers newer ones only."""
+_OTHER_VERSION = re.compile(
+    r"client version \S+ is too (?:old|new)\b.* supported API version is ([0-9]+)\.([0-9]+)", re.IGNORECASE
+)
 _UNIX = "unix://"
 _NOT_FOUND = 404
 _GONE = re.compile(
-    r"no such container|container \S+ has already been removed|container \S+ does not exist", re.IGNORECASE
+    r"no such container|container \S+ has already been removed|container \S+ does not exist"
+    r"|removal of container \S+ is already in progress",
+    re.IGNORECASE,
 )
-"""Said with status 500 where a container is removed while an engine looks for what else it knows of it."""
+"""Said with status 500 where a container is removed while an engine looks for what else it knows of it, or with 409 to who is second."""
+_BELOW_A_FILE = "not a directory"
+"""Said with status 500 of a path that leads through a file."""
 _NOT_NOW = frozenset({429, 502, 503, 504})
 """Whatever is asked for: said by an engine that is being stopped, or by a proxy before it."""
 _NOT_IMPLEMENTED = 501
@@ -55,6 +63,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
+class _Request(msgspec.Struct, frozen=True, kw_only=True):
+    method: str
+    path: str
+    query: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = {}
+    body: JsonObject | bytes | None = None
+    seconds: float
+    silent_status: int = UNAVAILABLE
+
+
 class Engine:
     """An account's engine. Each request has its own connection, so nothing has to be closed."""
 
@@ -63,6 +81,7 @@ class Engine:
         self.account = account
         self._settings = settings
         self._address = settings.address
+        self._version = _VERSION
 
     async def ask(
         self,
@@ -78,12 +97,14 @@ class Engine:
 
         `about` begins the sentence of a refusal; `seconds`: longest silence, instead of the setting's.
         """
-        async with self._answer(method, path, query=query, body=body, seconds=seconds) as answer:
+        limit = seconds or self._settings.request_timeout_seconds
+        request = _Request(method=method, path=path, query=query, body=body, seconds=limit)
+        async with self._answer(request) as answer:
             content, is_cut = await _read(answer)
         if answer.status_code == _NOT_FOUND and not _is_about_others(path):
             return None
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
-            if _is_gone(path, _said(content) or answer.reason_phrase):
+            if _is_gone(method, path, _said(content) or answer.reason_phrase):
                 return None
             raise self._refusal(method, answer, content, about=about)
         if path.endswith(_IN_JSON):
@@ -101,20 +122,23 @@ class Engine:
         self, path: str, *, about: str, query: Mapping[str, str], seconds: float
     ) -> AsyncIterator[AsyncIterator[str]]:
         """What it says line by line, for as long as it goes on; `seconds`: longest silence. Raises Refused, EngineUnreachable."""
-        async with self._answer("GET", path, query=query, seconds=seconds) as answer:
+        async with self._answer(_Request(method="GET", path=path, query=query, seconds=seconds)) as answer:
             if answer.status_code >= httpx2.codes.BAD_REQUEST:
                 raise self._refusal("GET", answer, (await _read(answer))[0], about=about)
             yield answer.aiter_lines()
 
     async def pull(self, reference: str, *, credentials: str = "") -> None:
         """Pulls an image. Raises Refused with what the engine said, EngineUnreachable."""
-        headers = {"X-Registry-Auth": credentials} if credentials else {}
         about = f"The image {reference} can't be pulled"
-        query = {"fromImage": reference}
-        seconds = self._settings.pull_timeout_seconds
-        async with self._answer(
-            "POST", "/images/create", query=query, headers=headers, seconds=seconds, silent_status=_OWN_LIMIT
-        ) as answer:
+        request = _Request(
+            method="POST",
+            path="/images/create",
+            query={"fromImage": reference},
+            headers={"X-Registry-Auth": credentials} if credentials else {},
+            seconds=self._settings.pull_timeout_seconds,
+            silent_status=_OWN_LIMIT,
+        )
+        async with self._answer(request) as answer:
             if answer.status_code >= httpx2.codes.BAD_REQUEST:
                 raise self._refusal("POST", answer, (await _read(answer))[0], about=about)
             async for line in answer.aiter_lines():
@@ -122,29 +146,30 @@ class Engine:
                     raise problems.refused(error, account=self.account, about=about)
 
     @asynccontextmanager
-    async def _answer(  # noqa: PLR0913 - given by name, in one place
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: JsonObject | bytes | None = None,
-        seconds: float | None = None,
-        silent_status: int = UNAVAILABLE,
-    ) -> AsyncIterator[httpx2.Response]:
-        timeout = httpx2.Timeout(seconds or self._settings.request_timeout_seconds, connect=_CONNECT_SECONDS)
-        content = encode(body) if isinstance(body, dict) else body
-        kind = "application/json" if isinstance(body, dict) else "application/x-tar"
-        sent = {**(headers or {}), **({"content-type": kind} if content is not None else {})}
+    async def _answer(self, request: _Request) -> AsyncIterator[httpx2.Response]:
+        """In a version that the engine speaks, as long as it names one: it may also be another engine than before."""
+        async with self._answer_in(self._version, request) as answer:
+            version = await _another_version(answer)
+            if version is None:
+                yield answer
+                return
+        self._version = version
+        async with self._answer_in(version, request) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _answer_in(self, version: tuple[int, int], request: _Request) -> AsyncIterator[httpx2.Response]:
+        timeout = httpx2.Timeout(request.seconds, connect=_CONNECT_SECONDS)
+        content = encode(request.body) if isinstance(request.body, dict) else request.body
+        kind = "application/json" if isinstance(request.body, dict) else "application/x-tar"
+        sent = {**request.headers, **({"content-type": kind} if content is not None else {})}
+        address = f"{self._base}/v{version[0]}.{version[1]}{request.path}"
         try:
             async with (
                 httpx2.AsyncClient(
                     transport=self._transport(), timeout=timeout, trust_env=False, event_hooks=handshakes.HOOKS
                 ) as client,
-                client.stream(
-                    method, f"{self._base}/{_VERSION}{path}", params=query, headers=sent, content=content
-                ) as answer,
+                client.stream(request.method, address, params=request.query, headers=sent, content=content) as answer,
             ):
                 yield answer
         except httpx2.ConnectError as error:
@@ -153,10 +178,9 @@ class Engine:
             why = f"doesn't take a connection within {_CONNECT_SECONDS:g} s"
             raise self._silent(why, "Look at its load and its log.") from error
         except httpx2.TimeoutException as error:
-            limit = seconds or self._settings.request_timeout_seconds
-            why = f"gives no answer within {limit:g} s"
-            more = ", or allow more time by pull-timeout-seconds" if silent_status == _OWN_LIMIT else ""
-            raise self._silent(why, f"Look at its load and its log{more}.", status=silent_status) from error
+            why = f"gives no answer within {request.seconds:g} s"
+            more = ", or allow more time by pull-timeout-seconds" if request.silent_status == _OWN_LIMIT else ""
+            raise self._silent(why, f"Look at its load and its log{more}.", status=request.silent_status) from error
         except http.BROKEN_OFF as error:
             raise self.broke_off(error) from error
 
@@ -261,6 +285,15 @@ async def _read(answer: httpx2.Response) -> tuple[bytes, bool]:
     return b"".join(parts), False
 
 
+async def _another_version(answer: httpx2.Response) -> tuple[int, int] | None:
+    """The version in which it is to be asked instead; none older than ours."""
+    if answer.status_code != httpx2.codes.BAD_REQUEST:
+        return None
+    found = _OTHER_VERSION.search(_said(await answer.aread()))
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    return version if version >= _VERSION else None
+
+
 def _said(content: bytes) -> str:
     try:
         value = decode_json(content)
@@ -282,8 +315,10 @@ def _is_about_others(path: str) -> bool:
     return path.endswith(("/create", "/start", "/connect"))
 
 
-def _is_gone(path: str, said: str) -> bool:
-    return path.startswith("/containers/") and not _is_about_others(path) and _GONE.search(said) is not None
+def _is_gone(method: str, path: str, said: str) -> bool:
+    is_below_a_file = method == "GET" and path.endswith("/archive") and _BELOW_A_FILE in said
+    is_gone = path.startswith("/containers/") and not _is_about_others(path) and _GONE.search(said) is not None
+    return is_gone or is_below_a_file
 
 
 def _status(status: int) -> int:

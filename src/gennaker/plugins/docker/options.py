@@ -131,7 +131,10 @@ def host_config(options: Options) -> JsonObject:
         "NetworkMode": next(iter(options.networks), ""),
         "ReadonlyRootfs": options.read_only,
         "Init": options.init,
-        "Binds": [f"{one.source}:{one.target}{':ro' if one.read_only else ''}" for one in options.mounts],
+        "Mounts": [
+            {"Type": "bind", "Source": one.source, "Target": one.target, "ReadOnly": one.read_only}
+            for one in options.mounts
+        ],
     }
     return {
         **{key: value for key, value in wanted.items() if value},

@@ -8,13 +8,19 @@ from gennaker.transport.instances.keeping import RunsUnknown
 _SHOWN = 400
 _KNOWN: tuple[tuple[str, str, str, str], ...] = (
     (
+        r"client version \S+ is too (old|new)",
+        "docker.version",
+        "The engine of the account {account} speaks no version of its API that Gennaker speaks",
+        "Update the engine: Gennaker needs Docker 20.10, Podman 4, or newer.",
+    ),
+    (
         r"no space left on device|not enough (free )?space|disk quota exceeded",
         "docker.no_space",
         "The engine of the account {account} has no space left",
         "Remove images and containers that nobody needs (`docker system prune`), or give its disk more space.",
     ),
     (
-        r"server gave HTTP response to HTTPS client",
+        r"server gave HTTP response to HTTPS client|first record does not look like a TLS handshake",
         "docker.plain_registry",
         "The registry speaks plain HTTP, which the engine of the account {account} doesn't allow",
         (
@@ -23,19 +29,25 @@ _KNOWN: tuple[tuple[str, str, str, str], ...] = (
         ),
     ),
     (
-        r"digest.*(mismatch|did not match|does not match|failed verification)|unexpected digest|failed size validation",
+        (
+            r"digest.*(mismatch|did not match|does not match|failed verification)|verification failed for digest"
+            r"|unexpected (commit )?digest|failed size validation"
+        ),
         "image.digest_mismatch",
         "The registry gave something else than the digest says",
         "Don't run it: the registry is broken or somebody has tampered with it. Push the image again.",
     ),
     (
-        r"unauthorized|authentication required|denied: |pull access denied|no basic auth credentials",
+        r"unauthorized|authentication required|(?<!permission )denied: |pull access denied|no basic auth credentials",
         "docker.registry_denied",
         "The registry doesn't give this image to the account {account}",
         "Give its name and password under [docker.{account}.registries], or look for a typing error in the image's name.",
     ),
     (
-        r"manifest unknown|manifest for .* not found|name unknown|no such image|failed to find image|repository .* not found",
+        (
+            r"manifest unknown|manifest for .* not found|name unknown|no such image|failed to find image"
+            r"|repository .* not found|failed to resolve reference .*: not found"
+        ),
         "image.unknown",
         "There is no such image",
         "Look for a typing error in its name, tag or digest, or push it first.",
@@ -51,6 +63,18 @@ _KNOWN: tuple[tuple[str, str, str, str], ...] = (
         "docker.network",
         "There is no such network",
         "Create it with `docker network create`, or write another one under `container.networks`.",
+    ),
+    (
+        r"cannot assign requested address",
+        "docker.instance_host",
+        "The engine's machine has no such address",
+        "Mend instance-host of [docker.{account}]: one of the addresses of the engine's machine.",
+    ),
+    (
+        r"bind source path does not exist",
+        "docker.mount",
+        "There is no such folder on the engine's machine",
+        "Make it there, or mend `source` under `container.mounts`.",
     ),
     (
         r"port is already allocated|address already in use|bind: ",
