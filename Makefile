@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-.PHONY: help machine setup develop demo demo-containers demo-kubernetes serve test check format simulate simulate-nightly fuzz-api golden openapi mutate faults bench lock clean
+.PHONY: help machine setup develop demo demo-containers demo-kubernetes serve test docker check format simulate simulate-nightly fuzz-api golden openapi mutate faults bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,11 @@ test: develop ## all checks and all tests; an ordinary user's run lists the test
 	$(BIN)/python setup/page.py test & page=$$!; \
 	$(MAKE) --no-print-directory check; failed=$$?; wait $$page || failed=1; wait; exit $$failed
 	@$(BIN)/pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+DOCKERD ?= /usr/sbin
+docker: develop ## the suites of containers on Docker instead of Podman (root, Debian's docker.io; DOCKERD=folder: another's programs)
+	@$(BIN)/pytest --dockerd $(DOCKERD) -k docker tests/conformance/test_cloud_provider.py tests/conformance/test_docker_provider.py \
+		tests/conformance/test_docker_watching.py tests/conformance/test_strategies_under_load.py $(ARGS)
 
 check: develop ## format, lint, types, import contracts, the house's rules, the page's types and lint
 	@failed=; \

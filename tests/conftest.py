@@ -29,6 +29,11 @@ _FOREIGN = "left_out"
 """Key under which a worker process hands its list to the process that reports."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make docker` says it."""
+    parser.addoption("--dockerd", help="containers are those of a dockerd of the tests' own, which lies in this folder")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the list of tests that were left out."""
     config.stash[_LEFT_OUT] = set()

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.fakes import gateway_cluster
+from tests.fakes import dockerd, gateway_cluster
 from tests.fakes.engines import EngineInTests, engine
 from tests.fakes.gateway_cluster import GatewayCluster
 
 
 @pytest.fixture(scope="session")
-def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineInTests]:
-    """Podman."""
-    with engine(tmp_path_factory.mktemp("engine")) as running:
+def containers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[EngineInTests]:
+    """Podman, or Docker where that is asked for."""
+    folder, programs = tmp_path_factory.mktemp("engine"), pytestconfig.getoption("--dockerd")
+    with dockerd.engine(folder, programs) if programs else engine(folder) as running:
         yield running
 
 
