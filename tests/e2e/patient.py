@@ -105,8 +105,9 @@ class PatientClient:
                 with contextlib.closing(Client(self._data)) as client:
                     client.post(path, body)
             except Refused as refused:
-                if refused.problems[0].code not in _UNANSWERED and not was_done():
+                if not _may_answer(refused) and not was_done():
                     raise
+                time.sleep(0.05)
             else:
                 return
 
@@ -125,9 +126,14 @@ class PatientClient:
             except Refused as refused:
                 self.close()
                 is_in_vain = bool(self._supervisor.trouble) or time.monotonic() > until
-                if refused.problems[0].code not in _UNANSWERED or is_in_vain:
+                if not _may_answer(refused) or is_in_vain:
                     raise AssertionError(f"{refused} {self._supervisor.trouble}") from refused
                 time.sleep(0.05)
+
+
+def _may_answer(refused: Refused) -> bool:
+    """Whether asking again may help: the server is away, or whoever it has to ask."""
+    return refused.problems[0].code in _UNANSWERED or refused.is_unavailable
 
 
 def is_named_in_a_process(text: str) -> list[str]:

@@ -1,17 +1,20 @@
-"""Asking load balancers for their pools: nobody waits long for one, and each silence is logged once."""
+"""Asking load balancers how they are: nobody waits long for one, and each silence is logged once."""
 
 import asyncio
 from collections.abc import Awaitable
+from typing import TypeVar
 
 import structlog
 
-from gennaker.interfaces.pools import WITHIN_SECONDS, Pool, Silences
+from gennaker.interfaces.pools import WITHIN_SECONDS, Silences
 from gennaker.model.problems import Refused
 
 log = structlog.get_logger()
 
+Answer = TypeVar("Answer")
 
-async def or_silence(silences: Silences, load_balancer: str, asked: Awaitable[Pool | None]) -> Pool | None:
+
+async def or_silence(silences: Silences, load_balancer: str, asked: Awaitable[Answer | None]) -> Answer | None:
     """What was asked for; None, too, where the load balancer doesn't answer within WITHIN_SECONDS."""
     try:
         async with asyncio.timeout(WITHIN_SECONDS):

@@ -8,6 +8,7 @@ from gennaker.interfaces.services import Services
 from gennaker.interfaces.traffic import account_of, name_of
 from gennaker.model.codec import Json
 from gennaker.model.release import Release
+from gennaker.transport import pools_asked
 
 
 async def of_application(services: Services, application: str) -> list[Release]:
@@ -18,7 +19,7 @@ async def of_application(services: Services, application: str) -> list[Release]:
 
 
 async def traffic(services: Services, hidden: Collection[str]) -> list[Json]:
-    """Every load balancer that a cluster of a release uses, with shares and requests under way.
+    """Every load balancer that a cluster of a release uses, with shares and requests under way, as far as it answers.
 
     Without what is in one of the accounts `hidden`: releases that name load balancers, and shares by their server
     group. A load balancer that has no other shares isn't told of.
@@ -37,14 +38,14 @@ async def traffic(services: Services, hidden: Collection[str]) -> list[Json]:
             seen = {key: share for key, share in balancer.shares.items() if account_of(key) not in hidden}
             if balancer.shares and not seen:
                 continue
-            flight = await provider.in_flight(name)
+            flight = await pools_asked.or_silence(services.silences, name, provider.in_flight(name))
             shares: list[Json] = [
                 {
                     "serverGroup": name_of(key),
                     "weight": share.weight,
                     "addresses": list(share.addresses),
                     "routes": list[Json](share.routes.sayings()),
-                    "inFlight": _sum(flight.get(address, 0) for address in share.addresses),
+                    "inFlight": None if flight is None else _sum(flight.get(one, 0) for one in share.addresses),
                 }
                 for key, share in seen.items()
             ]
