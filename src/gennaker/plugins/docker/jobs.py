@@ -4,20 +4,26 @@ import asyncio
 import hashlib
 import posixpath
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from gennaker.interfaces.clock import Clock
 from gennaker.interfaces.clouds import Health, Job, NewJob
 from gennaker.interfaces.documents import Documents, VersionMismatch
 from gennaker.model.codec import JsonObject, to_json
+from gennaker.model.problems import Refused
 from gennaker.plugins.docker import options as container_options
 from gennaker.plugins.docker.containers import Container, Containers, Wanted
 from gennaker.plugins.docker.images import Images
+from gennaker.plugins.docker.problems import EngineUnreachable
 from gennaker.transport.processes import ProcessState, ProcessStatus
+
+log = structlog.get_logger()
 
 PREFIX = "job/"
 """Begins the keys of containers that are jobs."""
@@ -65,6 +71,8 @@ class Jobs:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._running: dict[str, float] = {}
         """Loop time at which what was told to end is killed, by job."""
+        self._refused: dict[str, str] = {}
+        """Why the last look at a job didn't bring it to where it should be."""
 
     async def run(self, new: NewJob) -> Job:
         """Begins a job, or returns the one that has this key. Raises Refused."""
@@ -119,7 +127,10 @@ class Jobs:
                 await self._end(job_id, record, _BY_SOMEBODY)
 
     async def keep(self) -> None:
-        """Ends what has run for too long and removes what ended long ago, until cancelled. Raises EngineUnreachable, Refused."""
+        """Ends what has run for too long and removes what ended long ago, until cancelled. Raises EngineUnreachable, Refused.
+
+        What is refused for one job keeps no other waiting, and is tried again at the next look.
+        """
         swept_at = float("-inf")
         while True:
             now = asyncio.get_running_loop().time()
@@ -141,11 +152,12 @@ class Jobs:
                 self._running.pop(document.key, None)
                 continue
             record = msgspec.convert(document.body, JobRecord)
-            if self._clock.now() - record.created_at > record.new.timeout and not record.stopped:
-                async with self._locks[document.key]:
-                    await self._end(document.key, record, _AT_LIMIT)
-            elif record.stopped:
-                await self._press(document.key, container)
+            with self._for_itself(document.key):
+                if self._clock.now() - record.created_at > record.new.timeout and not record.stopped:
+                    async with self._locks[document.key]:
+                        await self._end(document.key, record, _AT_LIMIT)
+                elif record.stopped:
+                    await self._press(document.key, container)
 
     async def _end(self, job_id: str, record: JobRecord, why: str) -> None:
         container = await self._container(job_id)
@@ -173,10 +185,25 @@ class Jobs:
             is_running = container is not None and not container.is_over
             if is_running or self._clock.now() - record.created_at <= _KEPT + record.new.timeout:
                 continue
-            if container is not None:
-                await self._containers.remove(container.id)
-            await asyncio.to_thread(self._path(document.key).unlink, missing_ok=True)
-            await self._documents.delete(document.key)
+            with self._for_itself(document.key):
+                if container is not None:
+                    await self._containers.remove(container.id)
+                await asyncio.to_thread(self._path(document.key).unlink, missing_ok=True)
+                await self._documents.delete(document.key)
+
+    @contextmanager
+    def _for_itself(self, job_id: str) -> Iterator[None]:
+        """Raises EngineUnreachable, which concerns all; any other refusal is told once."""
+        try:
+            yield
+        except EngineUnreachable:
+            raise
+        except Refused as refused:
+            if self._refused.get(job_id) != str(refused):
+                log.warning("docker.job_refused", job=job_id, why=str(refused))
+            self._refused[job_id] = str(refused)
+        else:
+            self._refused.pop(job_id, None)
 
     async def _start(self, job_id: str, record: JobRecord) -> None:
         container = await self._container(job_id)

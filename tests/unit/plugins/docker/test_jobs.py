@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 from tests.fakes.documents import MemoryStore
 
 from gennaker.interfaces.clouds import Health, NewJob, Place
@@ -19,6 +20,7 @@ from gennaker.plugins.docker.engine import Answer
 from gennaker.plugins.docker.jobs import PREFIX, JobRecord, Jobs
 from gennaker.plugins.docker.problems import EngineUnreachable
 from gennaker.transport.processes import ProcessState, ProcessStatus
+from gennaker.worker.clock import SystemClock
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 RECORD = JobRecord(
@@ -114,3 +116,67 @@ def test_an_engine_that_breaks_off_every_time_is_told_of_not_the_report() -> Non
     made = Containers(cast("Any", BreaksOff(2)), unused, unused, pauses=(0.0,))
     with pytest.raises(EngineUnreachable, match="broke off"):
         asyncio.run(made.reports("c", "junit", "/out/report.xml"))
+
+
+class Stuck:
+    """Containers of which one can neither be stopped nor removed."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self.done: list[str] = []
+
+    async def seen(self, _: str) -> dict[str, Container]:
+        return {f"{PREFIX}{one}": Container(id=one, key=one, state=self.state, stop_signal="SIGTERM") for one in "abc"}
+
+    async def list(self, owner: str) -> dict[str, Container]:
+        return await self.seen(owner)
+
+    async def signal(self, container: str, _: str) -> None:
+        self._do(container)
+
+    async def remove(self, container: str) -> None:
+        self._do(container)
+
+    def _do(self, container: str) -> None:
+        if container == "a":
+            raise problems.refused("device or resource busy", account="prod", about="It can't be done")
+        if container == "c":
+            raise problems.failed("database is locked", account="prod", about="It can't be done")
+        self.done.append(container)
+
+
+class Later(SystemClock):
+    """When all jobs have run for too long, and are old."""
+
+    def now(self) -> datetime:
+        return AT + timedelta(days=30)
+
+
+@pytest.mark.parametrize("state", ["running", "exited"])
+def test_what_is_refused_for_one_job_keeps_no_other_waiting(tmp_path: Path, state: str) -> None:
+    documents, stuck = MemoryStore()("jobs"), Stuck(state)
+
+    async def owner() -> str:
+        return "tests"
+
+    async def story() -> None:
+        body = to_json(RECORD)
+        assert isinstance(body, dict)
+        for job in ("a", "b", "c"):
+            await documents.put(job, body)
+        jobs = Jobs(
+            containers=cast("Any", stuck),
+            images=cast("Any", None),
+            documents=documents,
+            clock=Later(),
+            data=tmp_path,
+            owner=owner,
+        )
+        with pytest.raises(EngineUnreachable, match="database is locked"):
+            await jobs.keep()
+
+    with capture_logs() as lines:
+        asyncio.run(story())
+
+    assert stuck.done == ["b"]
+    assert [(line["event"], line["job"]) for line in lines] == [("docker.job_refused", "a")]
