@@ -18,6 +18,7 @@ from gennaker.expressions.failures import Failure, Part
 from gennaker.expressions.root import Root
 from gennaker.model.codec import Json, JsonObject, decode_json, why_not_json
 from gennaker.model.problems import Problem, Refused
+from gennaker.model.wording import counted
 from gennaker.settings import Settings
 from gennaker.transport.client import Client, Remote
 from gennaker.transport.folder import holder
@@ -117,7 +118,7 @@ def _left_as_text(execution: JsonObject | None, wanted: Wanted) -> int:
     for stage, failure in found:
         terminal.say(f"{_text(stage, 'refId')} {_text(stage, 'name')}: {failure.pointer}")
         _complain(failure.text, failure)
-    terminal.say(f"{len(found)} expressions would stay as text.")
+    terminal.say(f"{counted(len(found), 'expression')} would stay as text.")
     return 1 if found else 0
 
 

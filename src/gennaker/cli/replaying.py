@@ -136,8 +136,10 @@ def _what_if(recorded: Recording, file: Path, calculator: Calculator, *, form: F
 
 
 def _show_outcome(outcome: Outcome) -> None:
-    same = "It would have ended the same way" if outcome.before == outcome.after else "It would have ended otherwise"
-    terminal.say(f"{same}: {outcome.before} → {outcome.after}")
+    if outcome.before == outcome.after:
+        terminal.say(f"It would have ended the same way: {outcome.after}")
+    else:
+        terminal.say(f"It would have ended otherwise: {outcome.before} → {outcome.after}")
     before_s, after_s = outcome.seconds_before, outcome.seconds_after
     if before_s is not None and after_s is not None and round(before_s) != round(after_s):
         terminal.say(f"  it would have taken {after_s:.0f} s instead of {before_s:.0f} s")

@@ -11,14 +11,15 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 
-from gennaker.engine import keys, lookup, parents, preparing, rules, specs
+from gennaker.engine import keys, lookup, parents, preparing, rules, specs, validation
 from gennaker.engine.sight import StageSight
 from gennaker.interfaces.services import Services
 from gennaker.interfaces.stages import StageType, TaskContext, TaskType
+from gennaker.model.codec import JsonObject
 from gennaker.model.effect import Effect, PrepareAfterStages, PrepareStage, PrepareTask, RunTask
 from gennaker.model.event import Event, Failed, TaskReported, TaskResult
 from gennaker.model.execution import Execution, Stage, Task
-from gennaker.model.problems import Refused
+from gennaker.model.problems import Problem, Refused
 from gennaker.settings import Settings
 
 Made = TypeVar("Made")
@@ -58,6 +59,10 @@ class Calculator:
         return stage_type is not None and any(
             one.name == implementing_class and one.is_calculation for one in stage_type.tasks
         )
+
+    def problems(self, config: JsonObject) -> tuple[Problem, ...]:
+        """Why the definition can't be run."""
+        return validation.validate(config, self._stage_types).problems
 
     def answer(self, effect: Effect, execution: Execution, at: datetime) -> Event | str:
         """The event that answers the effect, or why there is none after all. Nothing outside is touched."""

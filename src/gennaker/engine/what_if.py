@@ -118,7 +118,7 @@ def with_definition(
         event = recorded.event
         if isinstance(event, SubmissionPrepared):
             old = {str(one.get("refId")): one for one in foreign.mappings(event.config.get("stages"))}
-            event = replace(event, config={**event.config, **numbered})
+            event, notes[event.key] = _submitted(event, numbered, calculator)
         elif isinstance(event, StagePrepared):
             stage = recording.execution.stages.get(event.stage_id)
             if stage is not None and stage.ref_id in new and stage.ref_id in old:
@@ -155,6 +155,16 @@ def with_changes(
     except OverflowError as error:
         message = "With these times the run would go on beyond the end of the calendar."
         raise Refused(Problem(code="what_if.bad_event", message=message, pointer="/events")) from error
+
+
+def _submitted(
+    event: SubmissionPrepared, numbered: JsonObject, calculator: Calculator
+) -> tuple[SubmissionPrepared, list[str]]:
+    """The submission of the other definition, and what is wrong with that."""
+    config = {**event.config, **numbered}
+    solved, wrong = calculator.problems(event.config), calculator.problems(config)
+    others = [problem for problem in event.problems if problem not in solved]
+    return replace(event, config=config, problems=(*others, *wrong)), [str(problem) for problem in wrong]
 
 
 def _laid_over(event: StagePrepared, old: JsonObject, new: JsonObject, notes: list[str]) -> StagePrepared:

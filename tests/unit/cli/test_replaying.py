@@ -141,3 +141,16 @@ def test_files_that_can_not_be_read_or_written_are_said(file: str, tmp_path: Pat
         replaying.replay(tmp_path, file, Wanted(other=deep))
     with pytest.raises(Refused, match=r"absent/out\.json can't be written: No such file or directory\. Name another"):
         replaying.replay(tmp_path, file, Wanted(export=tmp_path / "absent" / "out.json"))
+
+
+def test_what_if_says_what_is_wrong_with_the_other_definition(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({**LENIENT, "stages": [stage_json("a", "b", type="fail")]}))
+
+    assert replaying.replay(tmp_path, file, Wanted(other=other)) == 0
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "It would have ended the same way: TERMINAL"
+    assert said[-1].strip().startswith("note: Stage a requires 'b', which is no stage's refId.")

@@ -236,3 +236,21 @@ def test_a_recorded_result_of_other_work_is_none(rich: Recording) -> None:
     outcome, _ = what_if.with_definition(rich, definition(stage_json("poll", "make", type="call")))
 
     assert [(one.ref_id, one.what) for one in outcome.open] == [("poll", "how it begins")]
+
+
+def test_a_definition_that_can_not_run_has_no_stages_and_says_why(rich: Recording) -> None:
+    circle = [stage_json("a", "b", type="make"), stage_json("b", "a", type="make")]
+
+    outcome, state = what_if.with_definition(rich, {"stages": circle}, CALCULATOR)
+
+    assert (outcome.before, outcome.after, list(state.in_order())) == ("SUCCEEDED", "TERMINAL", [])
+    assert [note for note in outcome.notes if "in a circle: a → b → a" in note] != []
+
+
+def test_a_definition_that_could_not_run_is_mended() -> None:
+    circle: JsonObject = {"application": "shop", "stages": [stage_json("a", "a", type="wait", waitTime=5)]}
+    recording = recordings.recorded(circle)
+
+    outcome, _ = what_if.with_definition(recording, {"stages": [stage_json("a", type="wait", waitTime=5)]}, CALCULATOR)
+
+    assert (outcome.before, outcome.after, outcome.open) == ("TERMINAL", "SUCCEEDED", ())

@@ -112,8 +112,12 @@ def _expression(context: TaskContext, own: JsonObject) -> TaskResult:
         seen["expressionEvaluationSummary"] = evaluation.summary
     if result.lower() == "true":
         return Done(context=seen)
-    why = f"could not be evaluated: {'; '.join(evaluation.failed)}" if evaluation.failed else f"gave {result!r}"
-    failed = Problem(code="precondition.expression", message=f"The expression `{written}` {why}, not true.")
+    why = (
+        f"could not be evaluated: {'; '.join(evaluation.failed)}"
+        if evaluation.failed
+        else f"gave {result!r}, not true."
+    )
+    failed = Problem(code="precondition.expression", message=f"The expression `{written}` {why}")
     return Failed(problem=_said(failed, own), context=seen)
 
 

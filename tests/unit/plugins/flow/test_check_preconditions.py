@@ -105,7 +105,8 @@ def test_an_expression_that_can_not_be_evaluated_is_in_the_summary() -> None:
     execution = run(expression("nobody.nothing"))
 
     (child,) = checks(execution)
-    assert "could not be evaluated" in problem_of(execution)
+    said = "The expression `nobody.nothing` could not be evaluated: The property nothing can't be read: nobody doesn't exist."
+    assert problem_of(execution).splitlines()[0].endswith(said)
     assert child.context["expressionEvaluationSummary"]
 
 
