@@ -16,10 +16,11 @@ from gennaker.engine.rules import type_name
 from gennaker.model.codec import JsonObject, milliseconds
 from gennaker.model.effect import Deliver
 from gennaker.model.event import IgnoreFailureAsked, RestartAsked
-from gennaker.model.execution import Stage
+from gennaker.model.execution import Stage, StageMap
 from gennaker.model.statuses import Status
 
 _FORGOTTEN = frozenset({"exception", "problems", "beforeStagePlanningFailed", "manualSkip"})
+_PAUSED = "the execution is paused: resume it first"
 _CHILD = frozenset({"executionId", "executionName"})
 
 
@@ -60,13 +61,11 @@ def ignore_failure(draft: Draft, event: IgnoreFailureAsked) -> str:
     if found is None:
         return f"there is no stage {event.stage_id}"
     stage = _top(draft, found)
-    if stage.status not in (Status.TERMINAL, Status.STOPPED):
-        return f"stage {stage.name} hasn't failed; it is {stage.status.value}"
     if draft.head.status is Status.PAUSED:
-        return "the execution is paused: resume it first"
-    for one in (stage, *graph.descendants(draft.graph, draft.stages, stage.id)):
-        if type_name(one) == "manualJudgment" and one.status in (Status.TERMINAL, Status.STOPPED):
-            return f"nobody has let {one.name} go on, and that isn't ignored: restart it to have it judged anew"
+        return _PAUSED
+    refused = why_not_ignored(draft.graph, draft.stages, stage)
+    if refused:
+        return refused
     details: JsonObject = {
         "by": event.by,
         "reason": event.reason,
@@ -84,6 +83,25 @@ def ignore_failure(draft: Draft, event: IgnoreFailureAsked) -> str:
     return ""
 
 
+def why_not_ignored(relations: graph.Graph, stages: StageMap, stage: Stage) -> str:
+    """Why the failure of a top-level stage can't be ignored; empty: it can."""
+    if stage.status not in (Status.TERMINAL, Status.STOPPED):
+        return f"stage {stage.name} hasn't failed; it is {stage.status.value}"
+    for one in (stage, *graph.descendants(relations, stages, stage.id)):
+        if type_name(one) == "manualJudgment" and one.status in (Status.TERMINAL, Status.STOPPED):
+            return f"nobody has let {one.name} go on, and that isn't ignored: restart it to have it judged anew"
+    return ""
+
+
+def why_not_again(relations: graph.Graph, stages: StageMap, stage: Stage) -> str:
+    """Why a top-level stage can't be restarted; empty: it can, unless what follows it still runs."""
+    if stage.is_preparing or not (stage.status.is_complete or stage.status is Status.NOT_STARTED):
+        return f"stage {stage.name} is {stage.status.value}: only a stage that has ended can be restarted"
+    if not graph.is_ready(relations, stages, stage):
+        return f"stage {stage.name} requires stages that haven't ended well: restart one of those"
+    return ""
+
+
 def _top(draft: Draft, stage: Stage) -> Stage:
     while stage.parent_id is not None:
         stage = draft.stages[stage.parent_id]
@@ -92,14 +110,10 @@ def _top(draft: Draft, stage: Stage) -> Stage:
 
 def _cannot_restart(draft: Draft, stage: Stage) -> str:
     if draft.head.status is Status.PAUSED:
-        return "the execution is paused: resume it first"
+        return _PAUSED
     if not draft.head.is_submitted or (draft.head.status is Status.NOT_STARTED):
         return "the execution hasn't begun"
-    if stage.is_preparing or not (stage.status.is_complete or stage.status is Status.NOT_STARTED):
-        return f"stage {stage.name} is {stage.status.value}: only a stage that has ended can be restarted"
-    if not graph.is_ready(draft.graph, draft.stages, stage):
-        return f"stage {stage.name} requires stages that haven't ended well: restart one of those"
-    return ""
+    return why_not_again(draft.graph, draft.stages, stage)
 
 
 def _still_running(draft: Draft, stages: list[Stage]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gennaker.engine import evaluating, graph
+from gennaker.engine import evaluating, graph, restarts
 from gennaker.engine.answers import Answer, Link, Way, named
 from gennaker.expressions.failures import placed, question
 from gennaker.interfaces.inspection import Facts, Known
@@ -279,12 +279,14 @@ def _after_failure(execution: Execution, stage: Stage, remedy: str) -> tuple[Way
     while top.parent_id is not None:
         top = execution.stages[top.parent_id]
     at = f"{execution.head.id} --stage {top.ref_id}"
-    mend = (Way(who="who can mend it", how=remedy),) if remedy else ()
-    return (
-        *mend,
-        Way(who="anyone who may run it", how="Run it again.", command=f"gennaker restart {at}"),
-        Way(who="anyone who may run it", how="Let it count as passed.", command=f"gennaker ignore-failure {at}"),
-    )
+    mend = [Way(who="who can mend it", how=remedy)] if remedy else []
+    relations = graph.of(execution)
+    if not restarts.why_not_again(relations, execution.stages, top):
+        mend.append(Way(who="anyone who may run it", how="Run it again.", command=f"gennaker restart {at}"))
+    if not restarts.why_not_ignored(relations, execution.stages, top):
+        passed = f"gennaker ignore-failure {at}"
+        mend.append(Way(who="anyone who may run it", how="Let it count as passed.", command=passed))
+    return tuple(mend)
 
 
 def _expressions(stage: Stage) -> tuple[str, ...]:

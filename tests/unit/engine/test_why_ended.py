@@ -1,9 +1,10 @@
 """Why: more ends, found by trying them against a running server; the corpus is in test_why.py."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-from tests.stalls import WAIT, Case, Site, child, running, stage
+from tests.stalls import JUDGE, WAIT, Case, Site, Stalls, child, running, stage
 
 from gennaker.model.codec import JsonObject
 from gennaker.model.event import SkipAsked
@@ -24,6 +25,12 @@ async def skipped_condition(site: Site) -> str:
     found = await site.run(HELD)
     stage_id = await site.stage_id(found, "a")
     await site.tell(found, SkipAsked(at=site.services.clock.now(), stage_id=stage_id, by="bob"))
+    return found
+
+
+async def judged_to_stop(site: Site) -> str:
+    found = await site.run(JUDGE)
+    await site.judge(found, "a", "stop")
     return found
 
 
@@ -153,3 +160,20 @@ CASES = (
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_first_answer_is_the_cause(case: Case) -> None:
     case.check()
+
+
+@pytest.mark.parametrize(
+    ("drive", "offered"),
+    [
+        (running(stage("a", type="fail")), ["restart", "ignore-failure"]),
+        (running(stage("a", type="fail", continuePipeline=True)), ["restart"]),
+        (judged_to_stop, ["restart"]),
+    ],
+    ids=["failed", "let pass", "judged to stop"],
+)
+def test_only_ways_that_the_engine_takes_are_offered(
+    drive: Callable[[Site], Awaitable[str]], offered: list[str]
+) -> None:
+    first = Stalls().why(drive, stage="a").answers[0]
+
+    assert [way.command.split()[1] for way in first.ways if way.command] == offered
