@@ -10,7 +10,8 @@ from gennaker.model.foreign import mapping, mappings_at, text_at
 from gennaker.model.problems import Problem, Refused
 
 _ACTIVE = ("RUNNING", "PAUSED")
-_WAITS = ("wait", "waitForCondition", "restrictExecutionDuringTimeWindow")
+_WINDOW = "restrictExecutionDuringTimeWindow"
+_WAITS = ("wait", "waitForCondition", _WINDOW)
 _FAILED = ("TERMINAL", "STOPPED")
 _NOT_ENDED = ("NOT_STARTED", "SUSPENDED", "BUFFERED", *_ACTIVE)
 _LISTED = 20
@@ -36,13 +37,20 @@ def stage_id(execution: JsonObject, wanted: str, what: str) -> str:
         named = [one for one in stages if wanted in (text_at(one, "id"), text_at(one, "refId"), text_at(one, "name"))]
         if len(named) != 1:
             raise Refused(_not_one(execution_id, wanted, named, stages))
-        return text_at(named[0], "id")
+        window = _window(named[0], stages) if what == "skip" else None
+        return text_at(window or named[0], "id")
     kind = _KINDS[what]
-    fitting = [one for one in stages if kind.fits(one)]
+    fitting = [one for one in stages if kind.fits(one) and not (what == "skip" and _window(one, stages))]
     clear = [one for one in fitting if kind.is_clear(one)]
     if len(clear) != 1:
         raise Refused(_unclear(execution_id, what, kind, clear or fitting))
     return text_at(clear[0], "id")
+
+
+def _window(stage: JsonObject, stages: list[JsonObject]) -> JsonObject | None:
+    """The execution window for which the stage waits: skipping the stage means that, not what it does afterwards."""
+    below = (one for one in stages if one.get("parentId") == stage.get("id") and text_at(one, "type") == _WINDOW)
+    return next((one for one in below if text_at(one, "status") in _ACTIVE), None)
 
 
 def _can_be_skipped(stage: JsonObject) -> bool:

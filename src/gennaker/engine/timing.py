@@ -16,6 +16,7 @@ from gennaker.model.codec import JsonObject
 from gennaker.model.execution import Stage, Task
 
 WINDOW_TYPE = "restrictExecutionDuringTimeWindow"
+"""Stages of this type wait for an execution window: exempt from all limits."""
 SKIPPED_BY: Mapping[str, JsonObject] = MappingProxyType(
     {
         "wait": {"skipRemainingWait": True},
@@ -24,7 +25,6 @@ SKIPPED_BY: Mapping[str, JsonObject] = MappingProxyType(
     }
 )
 """Stages that only wait, and what in their contexts says that they needn't any longer."""
-"""Stages of this type wait for an execution window: exempt from all limits."""
 _ACCOUNT_KEYS = ("account.name", "account", "credentials")
 """Where stages name their account, as Orca reads them."""
 _LONGEST_RETRY_PAUSE = timedelta(minutes=1)

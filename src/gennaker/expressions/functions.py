@@ -348,7 +348,7 @@ def _resolved_artifact_by_type(_call: Call, view: ExecutionView, kind: str | Non
 
 
 def _resolved_artifacts(_call: Call, view: ExecutionView) -> Value:
-    return [artifact for stage in view.stages for artifact in objects(_map(stage, "outputs").get("artifacts"))]
+    return Objects(artifact for stage in view.stages for artifact in objects(_map(stage, "outputs").get("artifacts")))
 
 
 def _service_key(_call: Call, view: ExecutionView, name: str | None) -> Value:

@@ -110,7 +110,7 @@ class _JavaMaps(plain_yaml.BoundedMerges):
 
 
 class _Loader(_JavaMaps, yaml.SafeLoader):
-    """PyYAML's safe loader, which also takes anchors given twice, and tabs in plain text."""
+    """PyYAML's safe loader, which also takes anchors given twice, tabs in plain text, and directives that no document follows."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """As in PyYAML, which refuses an anchor that was given before."""
@@ -118,6 +118,16 @@ class _Loader(_JavaMaps, yaml.SafeLoader):
         if not isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors:
             del self.anchors[event.anchor]
         return super().compose_node(parent, index)
+
+    def parse_document_start(self) -> yaml.Event:
+        """As in PyYAML, which wants a document behind directives."""
+        parser: Any = super()  # of which the stubs say nothing
+        try:
+            return cast("yaml.Event", parser.parse_document_start())
+        except yaml.MarkedYAMLError as cause:
+            if not parser.check_token(yaml.StreamEndToken) or not str(cause.problem).startswith("expected"):
+                raise
+            return cast("yaml.Event", parser.parse_document_start())
 
     def scan_plain_spaces(self, indent: int, start_mark: object) -> list[str]:
         length = 0

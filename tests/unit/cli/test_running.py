@@ -416,6 +416,17 @@ def test_without_a_name_the_only_stage_that_can_be_meant_is(api: ApiServer, clie
         assert running.stage_command(client, "e1", what, stage="") == 0
 
 
+@pytest.mark.parametrize("named", ["a", ""])
+def test_skipping_a_stage_that_waits_for_its_execution_window_skips_the_window(
+    api: ApiServer, client: Client, named: str
+) -> None:
+    window = stage("RUNNING", "window", type="restrictExecutionDuringTimeWindow", parentId="id-a")
+    api.will(f"GET {EXECUTION}", {"stages": [window, stage("RUNNING")]})
+    api.will(f"POST {EXECUTION}/stages/id-window/skip", {"status": "RUNNING"})
+
+    assert running.stage_command(client, "e1", "skip", stage=named) == 0
+
+
 def test_where_several_can_be_meant_they_are_listed_and_nothing_is_done(api: ApiServer, client: Client) -> None:
     deploy = stage("RUNNING", "ship it", type="deploy", context={"skippable": True}, waitingFor="instances")
     api.will(
