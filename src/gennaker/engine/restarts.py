@@ -20,6 +20,7 @@ from gennaker.model.execution import Stage, StageMap
 from gennaker.model.statuses import Status
 
 _FORGOTTEN = frozenset({"exception", "problems", "beforeStagePlanningFailed", "manualSkip"})
+_FAILED = (Status.TERMINAL, Status.STOPPED)
 _PAUSED = "the execution is paused: resume it first"
 _CHILD = frozenset({"executionId", "executionName"})
 
@@ -61,7 +62,7 @@ def ignore_failure(draft: Draft, event: IgnoreFailureAsked) -> str:
     if found is None:
         return f"there is no stage {event.stage_id}"
     stage = _top(draft, found)
-    if draft.head.status is Status.PAUSED:
+    if draft.head.status is Status.PAUSED and stage.status in _FAILED:
         return _PAUSED
     refused = why_not_ignored(draft.graph, draft.stages, stage)
     if refused:
@@ -85,10 +86,10 @@ def ignore_failure(draft: Draft, event: IgnoreFailureAsked) -> str:
 
 def why_not_ignored(relations: graph.Graph, stages: StageMap, stage: Stage) -> str:
     """Why the failure of a top-level stage can't be ignored; empty: it can."""
-    if stage.status not in (Status.TERMINAL, Status.STOPPED):
+    if stage.status not in _FAILED:
         return f"stage {stage.name} hasn't failed; it is {stage.status.value}"
     for one in (stage, *graph.descendants(relations, stages, stage.id)):
-        if type_name(one) == "manualJudgment" and one.status in (Status.TERMINAL, Status.STOPPED):
+        if type_name(one) == "manualJudgment" and one.status in _FAILED:
             return f"nobody has let {one.name} go on, and that isn't ignored: restart it to have it judged anew"
     return ""
 
