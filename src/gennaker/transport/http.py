@@ -176,16 +176,14 @@ class GuardedClient:
     async def _exchange(self, request: httpx2.Request, url: str) -> HttpAnswer:
         response = await self._client.send(request, stream=True)
         try:
-            body = bytearray()
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > self._limits.answer_bytes:
-                    raise AnswerTooLarge(f"The answer of {url} is larger than {self._limits.answer_bytes} bytes.")
+            body = await bounded(response, self._limits.answer_bytes)
+            if body is None:
+                raise AnswerTooLarge(f"The answer of {url} is larger than {self._limits.answer_bytes} bytes.")
             headers = {name.lower(): value for name, value in response.headers.items()}
             return HttpAnswer(
                 status=response.status_code,
                 headers=headers,
-                body=bytes(body),
+                body=body,
                 url=url,
                 shown_headers={
                     name.decode("latin-1"): headers[name.decode("latin-1").lower()] for name, _ in response.headers.raw
@@ -207,6 +205,16 @@ class GuardedClient:
             for address in found:
                 _refuse_inside(url, address)
         return found[0]
+
+
+async def bounded(response: httpx2.Response, most: int) -> bytes | None:
+    """The whole body, once it is unpacked; None: it has more bytes."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > most:
+            return None
+    return bytes(body)
 
 
 def host_and_port(url: str) -> str:

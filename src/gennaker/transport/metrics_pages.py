@@ -5,6 +5,7 @@ from typing import Final
 import httpx2
 
 from gennaker.model import foreign
+from gennaker.transport import http
 
 PATH: Final = "/metrics"
 MOST_BYTES: Final = 2_000_000
@@ -36,9 +37,7 @@ async def fetch(asking: httpx2.AsyncClient, address: str) -> str:
     async with asking.stream("GET", url) as response:
         if response.status_code != httpx2.codes.OK:
             raise NotOffered(f"{PATH} answers {response.status_code}")
-        body = bytearray()
-        async for part in response.aiter_bytes():
-            body += part
-            if len(body) > MOST_BYTES:
-                raise NotOffered(f"{PATH} is larger than {MOST_BYTES} bytes")
+        body = await http.bounded(response, MOST_BYTES)
+        if body is None:
+            raise NotOffered(f"{PATH} is larger than {MOST_BYTES} bytes")
     return body.decode(errors="replace")

@@ -15,8 +15,8 @@ import stamina
 
 from gennaker.model.codec import decode
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.oci.sign_in import Credentials, SignIn, bounded
-from gennaker.transport import handshakes, tls
+from gennaker.plugins.oci.sign_in import Credentials, SignIn
+from gennaker.transport import handshakes, http, tls
 
 _TEMPORARY = frozenset({429, 500, 502, 503, 504})
 _ANSWER_LIMIT_BYTES = 16 * (1 << 20)
@@ -204,7 +204,7 @@ def refused(code: str, message: str, status: int, remedy: str = "") -> Refused:
 
 async def whole(response: httpx2.Response) -> Answer:
     """Reads an answer that is small by its kind. Raises Refused where it isn't."""
-    body = await bounded(response, _ANSWER_LIMIT_BYTES)
+    body = await http.bounded(response, _ANSWER_LIMIT_BYTES)
     if body is None:
         raise refused("unsupported", f"The registry's answer to {response.url} is too large.", 502)
     return Answer(status=response.status_code, headers=response.headers, body=body)

@@ -13,6 +13,7 @@ import msgspec
 
 from gennaker.model.codec import JsonObject, decode
 from gennaker.model.problems import UNAVAILABLE, Problem, Refused
+from gennaker.transport import http
 
 _PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]++))')
 """Begins nowhere within a name and takes nothing back: a header of 30,000 letters held everything up for 27 s."""
@@ -77,7 +78,7 @@ class SignIn:
         try:
             params = {key: value for key, value in wanted.items() if value}
             async with self._client.stream("GET", realm, params=params, auth=auth, follow_redirects=False) as response:
-                content = await bounded(response, _LIMIT_BYTES)
+                content = await http.bounded(response, _LIMIT_BYTES)
         except httpx2.HTTPError as error:
             raise _refused(
                 f"the token service {realm.host} can't be reached: {str(error) or type(error).__name__}", UNAVAILABLE
@@ -104,16 +105,6 @@ class SignIn:
         if self._registry.scheme == "https" and realm.scheme == "http":
             raise _refused(f"it wants the password sent to {realm} without encryption", 502)
         return realm
-
-
-async def bounded(response: httpx2.Response, most: int) -> bytes | None:
-    """The whole body, once it is unpacked; None: it has more bytes."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > most:
-            return None
-    return bytes(body)
 
 
 def _challenge(headers: list[str]) -> _Challenge | None:

@@ -324,17 +324,15 @@ class HttpApiServer:
         )
 
     async def _read(self, response: httpx2.Response) -> bytes:
-        found = bytearray()
         try:
-            async for piece in response.aiter_bytes():
-                found += piece
-                if len(found) > _LIMIT_BYTES:
-                    raise ApiUnavailable(f"An answer of {self._name} is larger than {_LIMIT_BYTES:,} bytes.")
+            found = await http.bounded(response, _LIMIT_BYTES)
         except http.BROKEN_OFF as error:
             raise ApiUnavailable(
                 f"An answer of {self._name} broke off: {_said(error)}.", may_be_done=_changes(response.request)
             ) from error
-        return bytes(found)
+        if found is None:
+            raise ApiUnavailable(f"An answer of {self._name} is larger than {_LIMIT_BYTES:,} bytes.")
+        return found
 
 
 def _after(response: httpx2.Response) -> float:
