@@ -90,6 +90,8 @@ async def _wanted(ports: WebPorts, principal: Principal, data: NewToken) -> Toke
     problem = await (_service_problem if is_service else _person_problem)(ports, principal, holder)
     if problem is not None:
         raise Refused(problem, status=403)
+    if not data.name.strip():
+        raise Refused(_no_name())
     now = ports.services.clock.now()
     until = data.expires_at
     if until is None:
@@ -169,3 +171,12 @@ def _shown(one: Token) -> JsonObject:
         "createdAt": shapes.instant(one.made_at),
         "expiresAt": shapes.instant(one.until),
     }
+
+
+def _no_name() -> Problem:
+    return Problem(
+        code="token.no_name",
+        message="The token has no name.",
+        remedy="Give it one by which you know it again in the list.",
+        pointer="/name",
+    )

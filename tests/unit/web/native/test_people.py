@@ -67,6 +67,8 @@ def test_one_makes_lists_and_revokes_ones_own_tokens() -> None:
         assert "token" not in listed[0]
         more = await site.post("/auth/apiTokens", wanted, token=None, headers=token)
         assert (more.status, more.json["code"]) == (403, "token.of_token")
+        nameless = await site.post("/auth/apiTokens", {**wanted, "name": " "}, token=None, headers=ada)
+        assert (nameless.status, nameless.json["problems"][0]["pointer"]) == (400, "/name")
         others = await site.post("/auth/apiTokens", {**wanted, "principalId": "eve"}, token=None, headers=ada)
         assert others.status == 403
         late = await site.post("/auth/apiTokens", {**wanted, "expiresAt": in_days(site, 91)}, token=None, headers=ada)
