@@ -11,7 +11,7 @@ from gennaker.interfaces.stages import Plan, StageContext, StageSpec, StageType,
 from gennaker.model import undrained
 from gennaker.model.codec import to_json
 from gennaker.model.event import Again, Done, Failed, TaskResult
-from gennaker.model.problems import Problem
+from gennaker.model.problems import UNAVAILABLE, Problem, Refused
 from gennaker.plugins.deploy import rollouts, server_groups, shares, traffic_shares, upcoming
 from gennaker.plugins.deploy.rollouts import Rollout
 
@@ -117,7 +117,12 @@ async def _unready(context: TaskContext, rollout: Rollout) -> Again | Failed | N
     if not rollout.capacity.desired or server_groups.up(group):
         return None
     waiting = await upcoming.wait_to_serve(context, group, _FIRST_UP_WITHIN)
-    return waiting or Failed(problem=server_groups.not_up(group, "gets no traffic"))
+    if waiting is not None:
+        return waiting
+    problem = server_groups.not_up(group, "gets no traffic")
+    if server_groups.is_unknown(group):
+        raise Refused(problem, status=UNAVAILABLE)
+    return Failed(problem=problem)
 
 
 def _over() -> Problem:

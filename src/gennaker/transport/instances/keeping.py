@@ -97,6 +97,8 @@ class Instances:
         self._start_at: dict[AttemptKey, float] = {}
         self._running: dict[AttemptKey, tuple[int, HealthProbe]] = {}
         """What is to be probed: port and probe by attempt."""
+        self._started: set[AttemptKey] = set()
+        """What was started from here."""
         self._unstartable: dict[str, str] = {}
         """Why, by server group."""
         self._refused: dict[str, str] = {}
@@ -205,6 +207,7 @@ class Instances:
         keys = {_key(record, one) for record in await self.records() for one in record.instances}
         self._prober.forget(frozenset(keys))
         self._running = {key: probed for key, probed in self._running.items() if key in keys}
+        self._started &= keys
         self._start_at = {key: at for key, at in self._start_at.items() if key in keys}
 
     async def _settle_alone(self, record: GroupRecord, taken: set[int]) -> None:
@@ -279,6 +282,7 @@ class Instances:
             self._start_at[_key(record, one)] = asyncio.get_running_loop().time() + _PAUSE_SECONDS
             return
         self._unstartable.pop(record.name, None)
+        self._started.add(_key(record, one))
         self._running[_key(record, one)] = (one.port, record.new.probe)
         log.info(
             "instances.started",
@@ -313,7 +317,15 @@ class Instances:
         probed = self._prober.known(key)
         is_up = probed is not None and probed.is_up and not (status and status.complaint)
         output = "" if is_up else await self._words(record.name, one)
-        found = probing.instance(record, one, status=status, probed=probed, log=output, host=self._host)
+        found = probing.instance(
+            record,
+            one,
+            status=status,
+            probed=probed,
+            log=output,
+            host=self._host,
+            is_taken_over=key not in self._started,
+        )
         if found.health is Health.STARTING and record.name in self._unstartable:
             return msgspec.structs.replace(found, health=Health.FAILED, health_reason=self._unstartable[record.name])
         sources = probing.sources(self._provider, record, one, status=status, probed=probed)

@@ -90,7 +90,7 @@ class Prober:
             self._under_way.pop(key).set()
 
 
-def instance(
+def instance(  # noqa: PLR0913 - given by name, in one place
     record: GroupRecord,
     one: InstanceRecord,
     *,
@@ -98,9 +98,16 @@ def instance(
     probed: Probed | None,
     log: str,
     host: str = "127.0.0.1",
+    is_taken_over: bool = False,
 ) -> Instance:
-    """The instance as the port shows it. `log`: the end of the last attempt's output; `host`: where it listens."""
-    health, reason = _health(record, one, status=status, probed=probed or Probed())
+    """The instance as the port shows it. `log`: the end of the last attempt's output; `host`: where it listens.
+
+    `is_taken_over`: an earlier server has started it, so it may have been up before anybody here has asked.
+    """
+    known = probed or Probed()
+    health, reason = _health(record, one, status=status, probed=known)
+    if health is Health.STARTING and is_taken_over and _is_running(status) and not _is_told(record, known):
+        health = Health.UNKNOWN
     is_told = bool(log.strip()) and reason.endswith(f"could not be started: {log.strip()}")
     if health in (Health.FAILED, Health.DOWN) and not is_told:
         reason = f"{reason}; {_output(log)}"
@@ -119,7 +126,7 @@ def sources(
 ) -> tuple[HealthSource, ...]:
     """The provider says whether its process runs, which isn't yet that it can serve; the probe whether it can."""
     known = probed or Probed()
-    is_running = status is not None and status.state is ProcessState.RUNNING
+    is_running = _is_running(status)
     if one.is_leaving:
         said = Health.DRAINING
     elif one.crashes >= CRASH_LOOP and not (is_running and known.is_up):
@@ -150,7 +157,7 @@ def _health(
 ) -> tuple[Health, str]:
     if one.is_leaving:
         return Health.DRAINING, "it finishes its requests and stops"
-    is_running = status is not None and status.state is ProcessState.RUNNING
+    is_running = _is_running(status)
     if is_running and status is not None and status.complaint:
         return Health.DOWN, status.complaint
     if is_running and probed.is_up:
@@ -169,6 +176,15 @@ def _probed(record: GroupRecord, probed: Probed) -> Health:
         return Health.UP
     is_given_up = probed.failures >= record.new.probe.failures_until_down
     return Health.DOWN if is_given_up and (probed.has_been_up or probed.has_answered) else Health.STARTING
+
+
+def _is_running(status: ProcessStatus | None) -> bool:
+    return status is not None and status.state is ProcessState.RUNNING
+
+
+def _is_told(record: GroupRecord, probed: Probed) -> bool:
+    """Whether the probes have been heard often enough to say that it isn't up."""
+    return probed.has_been_up or probed.failures >= record.new.probe.failures_until_down
 
 
 def _ending(status: ProcessStatus) -> str:

@@ -4,13 +4,17 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from tests.fakes.rollouts import SICK, FakePlace, deploy
+from tests.fakes.rollouts import NEW, SICK, FakePlace, deploy
 from tests.harness import problem_of
 
-from gennaker.interfaces.clouds import Health
+from gennaker.interfaces.clouds import Health, ServerGroup
+from gennaker.interfaces.services import Services
+from gennaker.interfaces.stages import TaskContext
 from gennaker.model.codec import Json
+from gennaker.model.event import Again, Failed
 from gennaker.model.foreign import mappings
-from gennaker.plugins.deploy import server_groups
+from gennaker.model.statuses import Status
+from gennaker.plugins.deploy import server_groups, upcoming
 
 LATE, OVER = "shop-prod-v001 isn't up after 360 s", "Stage Deploy timed out after 11 minutes"
 LONG: dict[str, Json] = {"stageTimeoutMs": 11 * 60_000}
@@ -62,3 +66,31 @@ def test_one_that_was_restarted_often_is_hopeless_only_where_it_is_known_not_to_
     found = server_groups.hopeless(replace(group, instances=instances), group.created_at, says_how_long=False)
 
     assert (found is not None) == is_hopeless
+
+
+def test_traffic_waits_for_somebody_who_can_say_whether_what_was_up_still_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = FakePlace().deployed()
+    real, name = upcoming.wait, "shop-prod-v001"
+    known: list[ServerGroup] = []
+
+    async def wait(context: TaskContext, group: ServerGroup, required: int) -> Again | Failed | None:
+        found = await real(context, group, required)
+        if found is None and not known:
+            known.append(place.group(name))
+            unknown = tuple(replace(one, health=Health.UNKNOWN) for one in group.instances)
+            place.cloud.groups[name] = replace(place.group(name), instances=unknown)
+        return found
+
+    async def comes_back(services: Services, _: str) -> None:
+        while not known:
+            await services.clock.sleep_until(services.clock.now() + timedelta(seconds=1))
+        await services.clock.sleep_until(services.clock.now() + timedelta(seconds=30))
+        assert place.weights() == {"shop-prod-v000": 1}
+        place.cloud.groups[name] = known[0]
+
+    monkeypatch.setattr(upcoming, "wait", wait)
+
+    execution = place.run(deploy(NEW, strategy="redblack", gracePeriod="P1D"), meanwhile=comes_back)
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    assert place.weights() == {name: 1}

@@ -109,6 +109,45 @@ def test_where_a_log_can_not_be_read_the_instances_health_is_known_all_the_same(
     assert "the log is somewhere else" in shown.health_reason
 
 
+class Running(Refuses):
+    """An engine on which everything runs that is started, and what was started before."""
+
+    def __init__(self, *before: str) -> None:
+        super().__init__(0)
+        self.started.update(before)
+
+    async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
+        return {
+            name: ProcessStatus(name=name, state=ProcessState.RUNNING) if name in self.started else None
+            for name in names
+        }
+
+    async def tail(self, _: str, __: int) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(("before", "health"), [((), Health.STARTING), (("shop-v000/0/0",), Health.UNKNOWN)])
+def test_one_that_an_earlier_server_has_started_is_not_said_to_be_starting_after_one_failure(
+    before: tuple[str, ...], health: Health
+) -> None:
+    async def main() -> Health:
+        place, capacity = Place(account="a", region="r"), Capacity(min=1, max=1, desired=1)
+        engine = Running(*before)
+        instances = Instances(provider="p", key="k", documents=MemoryDocuments(), runs=engine, clock=RealTime())  # type: ignore[arg-type]  # what isn't asked for isn't there
+        new = NewServerGroup(key="k", name="shop-v000", place=place, image="i", capacity=capacity)
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        one = InstanceRecord(number=0, port=1, launched_at=at)
+        record = GroupRecord(new=new, created_at=at, capacity=capacity, instances=(one,))
+        await instances.add(record)
+        if not before:
+            await instances.settle_all()
+        (shown,) = (await instances.shown(record)).instances
+        assert "nothing listens on port 1 yet" in shown.health_reason
+        return shown.health
+
+    assert asyncio.run(waiting.with_an_end(main())) is health
+
+
 @pytest.mark.parametrize("breaks_first", [True, False])
 def test_an_engine_that_goes_away_while_keeping_ends_does_not_keep_it_going(*, breaks_first: bool) -> None:
     async def main() -> None:

@@ -104,3 +104,27 @@ def test_the_provider_and_the_probe_say_their_own_and_together_what_the_instance
 
     assert {each.type: each.state for each in sources} == said
     assert health.is_up(sources) == (whole.health is Health.UP)
+
+
+@pytest.mark.parametrize(
+    ("probed", "health"),
+    [
+        (None, Health.UNKNOWN),
+        (Probed(failures=2, reason="it gives no answer"), Health.UNKNOWN),
+        (Probed(failures=3, reason="it gives no answer"), Health.STARTING),
+        (Probed(failures=3, has_answered=True, reason="it answers 500"), Health.DOWN),
+        (Probed(is_up=True, has_been_up=True, reason=""), Health.UP),
+        (Probed(failures=3, has_been_up=True, reason="it gives no answer"), Health.DOWN),
+    ],
+)
+def test_whether_one_that_was_taken_over_is_up_is_unknown_until_it_was_asked_often_enough(
+    probed: Probed | None, health: Health
+) -> None:
+    new = NewServerGroup(key="k", name="shop-v000", place=PLACE, image="i", capacity=Capacity(min=1, max=1, desired=1))
+    one = InstanceRecord(number=0, port=1000, launched_at=make.AT)
+    record = GroupRecord(new=new, created_at=make.AT, capacity=new.capacity, instances=(one,))
+    status = ProcessStatus(name="r", state=ProcessState.RUNNING)
+
+    found = probing.instance(record, one, status=status, probed=probed, log="", is_taken_over=True)
+
+    assert found.health is health
