@@ -1,10 +1,11 @@
 """`gennaker simulate`: runs a pipeline on virtual time with declared outcomes and prints what would happen when."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gennaker.cli import documents, terminal
 from gennaker.cli.terminal import Form
+from gennaker.engine import validation
 from gennaker.engine.evaluating import FAILURES
 from gennaker.interfaces.stages import StageType
 from gennaker.model import foreign, plain_yaml
@@ -51,7 +52,8 @@ def simulate(file: Path, declared: Path | None, flags: Flags, *, form: Form) -> 
     given: Json = _read(declared) if declared else {}
     if not isinstance(given, dict):
         raise Refused(Problem(code="outcomes.unreadable", message=f"{declared} holds no declared outcomes."))
-    run = simulating.simulate(lab.load(file), outcomes.read(flags.over(given)), known=known_stages())
+    config, known = lab.load(file), known_stages()
+    run = simulating.simulate(config, outcomes.read(flags.over(given)), known=known)
     if form is not Form.TABLE:
         timeline: Json = [to_json(moment) for moment in run.timeline]
         refused: Json = list(run.refused)
@@ -67,7 +69,7 @@ def simulate(file: Path, declared: Path | None, flags: Flags, *, form: Form) -> 
             form,
         )
     else:
-        _show(run)
+        _show(run, () if run.execution.stages else validation.validate(config, known).problems)
     return 0 if run.execution.head.status is Status.SUCCEEDED else 1
 
 
@@ -93,7 +95,8 @@ def _read(file: Path) -> Json:
         ) from error
 
 
-def _show(run: Run) -> None:
+def _show(run: Run, wrong: Sequence[Problem]) -> None:
+    """`wrong`: what is wrong with a definition that has therefore not begun."""
     for moment in run.timeline:
         line = f"{clock(moment.at):>12}  {moment.what:<15} {moment.stage}"
         terminal.say(f"{line}  {moment.note}" if moment.note else line)
@@ -104,7 +107,11 @@ def _show(run: Run) -> None:
         terminal.say(f"in {stage}, {text} stays as text: {said}")
     for refused in run.refused:
         terminal.say(f"not taken: {refused}")
-    reason = run.execution.head.cancellation_reason or ("" if run.execution.stages else "The pipeline has no stages.")
+    said = run.execution.head.cancellation_reason or ""
+    if wrong and said.endswith(f": {'; '.join(map(str, wrong))}"):
+        terminal.say("\n".join(map(str, wrong)))
+        said = "The pipeline can't be run: see above."
+    reason = said or ("" if run.execution.stages else "The pipeline has no stages.")
     status = run.execution.head.status.value
     terminal.say(f"{clock(run.took.total_seconds()):>12}  {status}" + (f"  {reason}" if reason else ""))
 

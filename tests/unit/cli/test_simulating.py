@@ -99,3 +99,17 @@ def test_outcomes_that_are_none_are_refused(file: Path, tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match="no declared outcomes"):
         simulating.simulate(file, declared, NOTHING, form=Form.TABLE)
+
+
+def test_what_is_wrong_with_a_pipeline_stands_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps({"stages": [stage_json("a", "b", type="wait"), stage_json("a", type="wait")]}))
+
+    assert simulating.simulate(wrong, None, NOTHING, form=Form.TABLE) == 1
+
+    printed = [line for line in capsys.readouterr().out.splitlines() if "info" not in line]
+    assert [line.split(" (at ")[0].strip() for line in printed] == [
+        "There are two stages with the refId 'a'.",
+        "Stage a requires 'b', which is no stage's refId.",
+        "00:00:00  TERMINAL  The pipeline can't be run: see above.",
+    ]
