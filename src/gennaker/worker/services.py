@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -39,7 +40,7 @@ async def _keep_running(service: Service, services: Services, servers: Servers) 
             if not service.is_everywhere:
                 await _hold(f"service:{service.name}", servers)
                 began = now()
-            await service.run(services)
+            await cancellation.apart(partial(service.run, services))
         except Exception as error:
             pause = _pause(pause, now() - began)
             refusal = _refusal(error)

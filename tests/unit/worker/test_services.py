@@ -44,6 +44,22 @@ def test_a_service_that_raises_is_started_again_after_a_growing_pause() -> None:
     assert {line["error"] for line in lines} == {"broken"}
 
 
+def test_one_whose_tasks_fail_is_started_again_too() -> None:
+    starts: list[float] = []
+
+    async def fails(_: Any) -> None:
+        raise ValueError("broken")
+
+    async def runs(_: Any) -> None:
+        starts.append(asyncio.get_running_loop().time())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails(_))
+
+    run_for(10, Service(name="fails", run=runs))
+
+    assert [round(later - earlier, 2) for earlier, later in itertools.pairwise(starts)] == [0.5, 1, 2, 4]
+
+
 def test_one_that_raises_after_it_has_run_for_long_is_started_again_soon() -> None:
     starts: list[float] = []
     ends: list[float] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -184,7 +185,7 @@ class Instances:
                     if not are_strays_removed:
                         await self._remove_strays()
                         are_strays_removed = True
-                    await self.settle_all()
+                    await cancellation.apart(self.settle_all)
                 except* (RunsUnknown, Refused) as unknown:
                     why = str(_first(unknown))
                 cancellation.pass_on()
@@ -214,7 +215,7 @@ class Instances:
         """What is refused for one server group keeps no other waiting, and is tried again at the next look."""
         why = ""
         try:
-            await self._settle(record, taken)
+            await cancellation.apart(partial(self._settle, record, taken))
         except* RunsUnknown:
             raise
         except* Refused as refused:

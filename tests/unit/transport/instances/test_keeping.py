@@ -58,9 +58,20 @@ class Refuses:
             self.is_done.set()
 
 
-def test_what_is_refused_for_one_server_group_keeps_no_other_waiting_and_is_tried_again() -> None:
+class IsAway(Refuses):
+    """An engine that can't be asked for some time."""
+
+    async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
+        self._times -= 1
+        if self._times >= 0:
+            raise RunsUnknown("it doesn't answer")
+        return dict.fromkeys(names)
+
+
+@pytest.mark.parametrize("kind", [Refuses, IsAway])
+def test_what_is_refused_for_one_server_group_keeps_no_other_waiting_and_is_tried_again(kind: type[Refuses]) -> None:
     async def main() -> tuple[str, ...]:
-        engine = Refuses(3)
+        engine = kind(3)
         place, capacity = Place(account="a", region="r"), Capacity(min=1, max=1, desired=1)
         instances = Instances(provider="p", key="k", documents=MemoryDocuments(), runs=engine, clock=RealTime())  # type: ignore[arg-type]  # what isn't asked for isn't there
         for name in ("shop-v000", "shop-v001"):
