@@ -24,7 +24,7 @@ from gennaker.interfaces.surroundings import (
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Refused
-from gennaker.plugins.kubernetes import annotations, kinds, manifests, server_group_manifests
+from gennaker.plugins.kubernetes import annotations, diagnosing, kinds, manifests, server_group_manifests
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.objects import Objects
 from gennaker.plugins.kubernetes.pod_events import PodEvents
@@ -145,7 +145,12 @@ async def _groups(
     if late:
         own = (pod for one in live for pod in around.pods_of(one))
         late = server_group_manifests.prepared_for_long(own, at)
-    around = replace(around, events=await events.of(objects, late))
+    lacking = {
+        manifests.namespace(one)
+        for one in live
+        if diagnosing.says_by_events(one) and diagnosing.lacks_pods(one, around.pods_of(one))
+    }
+    around = replace(around, events=await events.of(objects, late | lacking))
     return [server_group_manifests.group_of(one, objects.account.name, around, at=at) for one in live]
 
 

@@ -5,7 +5,7 @@ long as the new one isn't there.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -36,6 +36,8 @@ _ABSENT = re.compile(
 _PREPARING = frozenset({"ContainerCreating", "PodInitializing"})
 _OF_PREPARING = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"})
 """Reasons of events: nothing but events says why a pod isn't made ready for its containers."""
+_NOT_CREATED = "FailedCreate"
+_BY_EVENTS = frozenset({"statefulSet", "daemonSet", "job"})
 _OF_CONTAINERS = frozenset({"Pulling", "Pulled", "Created", "Started"})
 """Reasons of events that come when a pod is ready for its containers: what was in the way before no longer is."""
 _UNSCHEDULED_FOR = timedelta(minutes=5)
@@ -156,6 +158,61 @@ def of_events(pods: Iterable[JsonObject], events: Iterable[JsonObject]) -> list[
         if name not in found or found[name][0] < at:
             found[name] = at, _of_event(pod, one)
     return [trouble for _, trouble in found.values()]
+
+
+def says_by_events(workload: JsonObject) -> bool:
+    """Whether its controller tells by events alone that the cluster refuses its pods."""
+    return kinds.of(workload).name in _BY_EVENTS
+
+
+def lacks_pods(workload: JsonObject, own: Collection[JsonObject]) -> bool:
+    """Whether it has too few pods, and its controller says by events alone that they are refused."""
+    status, there = manifests.status(workload), sum("deletionTimestamp" not in manifests.metadata(one) for one in own)
+    match kinds.of(workload).name:
+        case "statefulSet":
+            wanted = manifests.replicas(workload)
+            return there < (1 if wanted is None else wanted)
+        case "daemonSet":
+            return there < manifests.count(status.get("desiredNumberScheduled"))
+        case "job":
+            return not manifests.count(status.get("active"))
+        case _:
+            return False
+
+
+def of_refusals(workload: JsonObject, own: Collection[JsonObject], events: Iterable[JsonObject]) -> list[Trouble]:
+    """That pods of it are refused (quota, admission), where that came after what was applied last, and after its newest pod."""
+    if not _is_observed(workload) or not lacks_pods(workload, own):
+        return []
+    uid, since = manifests.metadata(workload).get("uid"), max(map(manifests.created, own), default="")
+    since = max(since, _applied_at(workload))
+    refusals = [
+        one
+        for one in events
+        if foreign.text_at(one, "reason") == _NOT_CREATED
+        and foreign.mapping(one.get("involvedObject")).get("uid") == uid
+        and foreign.text_at(one, "lastTimestamp") >= since
+    ]
+    if not refusals:
+        return []
+    began = max(since, min(foreign.text_at(one, "firstTimestamp") for one in refusals))
+    newest = max(refusals, key=lambda one: foreign.text_at(one, "lastTimestamp"))
+    return [
+        Trouble(
+            name=manifests.full_name(workload),
+            reason=_NOT_CREATED,
+            message=foreign.text_at(newest, "message"),
+            is_final=False,
+            passes_until=_after(began, _REFUSED_FOR),
+        )
+    ]
+
+
+def _applied_at(workload: JsonObject) -> str:
+    """When it was last applied, by the API server's clock."""
+    entries = foreign.mappings_at(manifests.metadata(workload), "managedFields")
+    applied = (foreign.text_at(one, "time") for one in entries if one.get("operation") == "Apply")
+    return max((manifests.created(workload), *applied))
 
 
 def _of_event(pod: JsonObject, event: JsonObject) -> Trouble:

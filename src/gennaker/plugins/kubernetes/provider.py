@@ -345,6 +345,9 @@ class KubernetesProvider:
         if state == job_runs.SUCCEEDED:
             return Job(id=job_id, place=place, state=Health.SUCCEEDED, exit_status=0)
         found = diagnosing.troubles(live, pods)
+        if not found and state == job_runs.RUNNING and diagnosing.lacks_pods(live, pods):
+            told = await patiently(partial(self._events.of, objects, {place.region}))
+            found = diagnosing.of_refusals(live, pods, told.get(foreign.text_at(manifests.metadata(live), "uid"), ()))
         # Whether to wait for a node is for the stage to say.
         stuck = next((one for one in found if one.is_hopeless(self._now()) and not one.is_unplaced), None)
         if state == job_runs.RUNNING and not is_stopped and stuck is None:

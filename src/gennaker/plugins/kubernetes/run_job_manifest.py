@@ -38,6 +38,7 @@ from gennaker.plugins.kubernetes.deploying import Ready
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
 from gennaker.plugins.kubernetes.objects import Objects, is_conflict
+from gennaker.plugins.kubernetes.pod_events import PodEvents
 
 _LOOKS_AGAIN = timedelta(milliseconds=500)
 _LOG_LINES = 10_000
@@ -46,6 +47,7 @@ _LASTS = "activeDeadlineSeconds"
 _LOGS = "job.spinnaker.io/logs"
 """Annotation: where a person finds the Job's logs; what stands in {{ }} is filled in by whoever shows the link."""
 _GIVEN_UP = "givenUp"
+_REFUSED = "eventsRefused"
 _PROPERTY_TRIES = 6
 """A log may come a little after the Job's end."""
 
@@ -152,6 +154,10 @@ async def wait(context: TaskContext) -> TaskResult:
     pods = diagnosing.own_pods(job, (await objects.all_seen(Kind("pod"), where.namespace)).values())
     state = job_runs.state(job)
     found = diagnosing.troubles(job, pods)
+    events = PodEvents(lambda: context.at, context.task.memory.get(_REFUSED))
+    if not found and state == job_runs.RUNNING and diagnosing.lacks_pods(job, pods):
+        told = await events.of(objects, {where.namespace})
+        found = diagnosing.of_refusals(job, pods, [one for each in told.values() for one in each])
     if _says_how_long(context, job):
         found = diagnosing.with_patience(found)
     stuck = next((one for one in found if one.is_hopeless(context.at) and not one.has_log), None)
@@ -159,6 +165,7 @@ async def wait(context: TaskContext) -> TaskResult:
         said = f": {str(found[0]).rstrip('.')}" if found else ""
         return Again(
             after=_LOOKS_AGAIN,
+            memory={_REFUSED: remembered} if (remembered := events.remembered) else {},
             waiting_for=waiting.ForObject(
                 reason=f"{where.full_name} to end{said}",
                 kind="job",

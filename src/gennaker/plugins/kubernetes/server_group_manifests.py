@@ -197,7 +197,9 @@ def group_of(live: JsonObject, account: str, around: Around, *, at: datetime) ->
     ]
     place = Place(account=account, region=manifests.namespace(live))
     sets = around.replica_sets.get(_uid(live), ())
-    refused = next((one for one in diagnosing.troubles(live, (), sets) if one.reason), None)
+    refusals = diagnosing.troubles(live, (), sets)
+    refusals += diagnosing.of_refusals(live, mine, around.events.get(_uid(live), ()))
+    refused = next((one for one in refusals if one.reason), None)
     if refused is not None and len(instances) < desired:
         health = Health.FAILED if refused.is_hopeless(at) else Health.STARTING
         instances.append(

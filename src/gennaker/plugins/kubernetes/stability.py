@@ -179,9 +179,10 @@ async def _trouble(objects: Objects, where: Coordinates, live: JsonObject, looki
         sets = [*(await objects.all_seen(Kind("replicaSet"), where.namespace)).values()]
     found = diagnosing.troubles(live, pods, sets)
     own = diagnosing.own_pods(live, pods, sets)
-    if not found and any(diagnosing.is_preparing(one) for one in own):
+    if not found and (any(map(diagnosing.is_preparing, own)) or diagnosing.lacks_pods(live, own)):
         told = await looking.events.of(objects, {where.namespace})
-        found = diagnosing.of_events(own, (one for each in told.values() for one in each))
+        events = [one for each in told.values() for one in each]
+        found = diagnosing.of_events(own, events) + diagnosing.of_refusals(live, own, events)
     if looking.says_how_long:
         found = diagnosing.with_patience(found)
     return min(found, key=_given_up, default=None)

@@ -227,3 +227,75 @@ def test_what_is_absent_is_given_up_soon_and_what_passes_by_itself_late(
     [found] = diagnosing.of_events([pod("p", "rs", **waiting("ContainerCreating"))], [event])
 
     assert [found.is_hopeless(at(minute)) for minute in (minutes - 0.1, minutes)] == [False, True]
+
+
+CREATED = "2026-01-01T00:10:00Z"
+
+
+def lacking(kind: str, *, applied: str = CREATED, **status: Any) -> JsonObject:
+    managed: JsonObject = {"manager": "gennaker", "operation": "Apply", "time": applied}
+    written: JsonObject = {"manager": "kube-controller-manager", "operation": "Update", "time": "2026-01-01T09:00:00Z"}
+    metadata: JsonObject = {"name": "w", "uid": "w", "creationTimestamp": CREATED, "managedFields": [managed, written]}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": {}, "status": status}
+
+
+def made(created: str, **metadata: Any) -> JsonObject:
+    return {"kind": "Pod", "metadata": {"name": created, "creationTimestamp": created, **metadata}}
+
+
+def refusal(minute: int, message: str = "exceeded quota", *, since: int = 0, uid: str = "w") -> JsonObject:
+    return {
+        "involvedObject": {"uid": uid},
+        "reason": "FailedCreate",
+        "message": message,
+        "firstTimestamp": f"2026-01-01T00:{since or minute:02d}:00Z",
+        "lastTimestamp": f"2026-01-01T00:{minute:02d}:00Z",
+    }
+
+
+LACKING = [lacking("StatefulSet"), lacking("DaemonSet", desiredNumberScheduled=1), lacking("Job")]
+
+
+@pytest.mark.parametrize("workload", LACKING, ids=["stateful set", "daemon set", "job"])
+def test_the_newest_event_says_why_and_it_is_waited_for_a_minute(workload: JsonObject) -> None:
+    [found] = diagnosing.of_refusals(
+        workload, [], [refusal(11, "first"), refusal(12, "second"), refusal(13, uid="other")]
+    )
+
+    assert (found.message, found.reason, found.name.rpartition(" ")[2]) == ("second", "FailedCreate", "w")
+    assert found.passes_until == datetime(2026, 1, 1, 0, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("workload", "pods"),
+    [
+        (lacking("StatefulSet"), [made(CREATED)]),
+        (lacking("DaemonSet", desiredNumberScheduled=0), []),
+        (lacking("Job", active=1), []),
+        (lacking("StatefulSet", applied="2026-01-01T00:20:00Z"), []),
+        (lacking("Job"), [made("2026-01-01T00:20:00Z")]),
+        (lacking("Deployment"), []),
+        ({**lacking("StatefulSet"), "spec": {"replicas": 0}}, []),
+        ({**lacking("StatefulSet"), "metadata": {**LACKING[0]["metadata"], "generation": 2}}, []),  # type: ignore[dict-item]  # a map
+    ],
+    ids=[
+        "it has its pods",
+        "it wants none",
+        "one runs",
+        "applied anew since",
+        "a pod was made since",
+        "it has a condition",
+        "none wanted",
+        "not seen yet",
+    ],
+)
+def test_what_is_over_is_no_trouble(workload: JsonObject, pods: list[JsonObject]) -> None:
+    assert diagnosing.of_refusals(workload, pods, [refusal(11)]) == []
+
+
+def test_a_pod_that_leaves_is_none_and_after_one_that_was_made_the_minute_begins_anew() -> None:
+    leaving = made("2026-01-01T00:12:00Z", deletionTimestamp=CREATED)
+
+    [found] = diagnosing.of_refusals(lacking("StatefulSet"), [leaving], [refusal(15, since=11)])
+
+    assert found.passes_until == datetime(2026, 1, 1, 0, 13, tzinfo=UTC)

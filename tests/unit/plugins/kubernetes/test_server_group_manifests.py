@@ -98,6 +98,18 @@ def test_refused_pods_say_when_they_count_as_failed(after: int, health: Health) 
     assert "exceeded quota" in one.health_reason
 
 
+def test_refused_pods_of_a_stateful_set_are_told_by_its_events() -> None:
+    told = "2026-01-05T00:00:10Z"
+    event: JsonObject = {"involvedObject": {"uid": "db"}, "reason": "FailedCreate", "message": "exceeded quota"}
+    events = {"db": [{**event, "firstTimestamp": told, "lastTimestamp": told}]}
+
+    around = server_group_manifests.Around(events=events)
+    found = server_group_manifests.group_of(live("StatefulSet", "db"), "prod", around, at=AT + timedelta(seconds=80))
+
+    (one,) = found.instances
+    assert (one.health, one.health_reason) == (Health.FAILED, "statefulSet db: exceeded quota (FailedCreate).")
+
+
 @pytest.mark.parametrize("after", [1, 6])
 def test_a_pod_that_finds_no_node_is_not_called_failed_but_says_until_when_others_would_wait(after: int) -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}

@@ -309,3 +309,57 @@ def test_what_a_watch_still_shows_of_before_is_not_what_was_waited_for(change: s
     execution = cluster.harness.run(make.config(before, after), meanwhile=later)
 
     assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+
+
+JOB = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "web"},
+    "spec": {"template": {"spec": {"containers": [{"name": "main", "image": "acme/job"}], "restartPolicy": "Never"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "plural", "keys"),
+    [
+        ("deployManifest", "statefulsets", {"manifests": [workload("StatefulSet")]}),
+        ("runJobManifest", "jobs", {"manifest": JOB}),
+    ],
+)
+@pytest.mark.parametrize("may_see_events", [True, False])
+def test_a_stage_whose_pods_are_refused_ends_after_a_minute_and_says_why(
+    stage: str, plural: str, keys: dict[str, Any], *, may_see_events: bool
+) -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    if not may_see_events:
+        cluster.api.forbidden["GET events"] = "events is forbidden"
+        keys = {**keys, "stageTimeoutMs": 10 * 60_000}
+
+    async def later(services: Services, execution_id: str) -> None:
+        task = "waitForManifestToStabilize" if stage == "deployManifest" else "waitOnJobCompletion"
+        await reached(services, execution_id, stage, task=task)
+        made = cluster.api.object(plural, "web")
+        cluster.api.set_status(plural, "web", {"observedGeneration": 1})
+        told = services.clock.now().isoformat()
+        cluster.api.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"name": "e"},
+                "involvedObject": {"uid": made["metadata"]["uid"]},
+                "reason": "FailedCreate",
+                "message": "exceeded quota: small",
+                "firstTimestamp": told,
+                "lastTimestamp": told,
+            }
+        )
+
+    execution = cluster.run(stage, meanwhile=later, **keys)
+
+    said = problem_of(execution)
+    assert ("web: exceeded quota: small (FailedCreate)" in said) is may_see_events
+    assert execution.head.end_time is not None
+    assert execution.head.start_time is not None
+    minutes = (execution.head.end_time - execution.head.start_time).total_seconds() / 60
+    assert round(minutes) == (1 if may_see_events else 10)
