@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,6 +24,7 @@ from tests.free_ports import free_port
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from gennaker.interfaces.api_servers import ApiUnavailable
 from gennaker.interfaces.routes import Routing
 from gennaker.kubernetes_settings import KubernetesAccountSettings
 from gennaker.plugins.cluster_traffic.gateway import GatewayApi
@@ -51,6 +53,7 @@ _KINDS = (
     "backendtlspolicies",
 )
 _COMMAND_SECONDS = 300.0
+_AGAIN_SECONDS = 0.5
 _SETTLE_SECONDS = 0.05
 """Stands for the time that a controller needs; what is waited for is that Traefik has done it (`GatewayWorld.settle`)."""
 NAMES = ("shop-prod", "shop")
@@ -324,9 +327,32 @@ def running(folder: Path, *, throttle: str = "10ms") -> Iterator[GatewayCluster]
             yield cluster
 
 
+class PatientApiServer(HttpApiServer):
+    """Asks again where nothing was begun (the API server sets up a kind's storage anew, say), as the engine does for a task."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        media: str = "application/json",
+    ) -> bytes:
+        """As in HttpApiServer."""
+        ends = time.monotonic() + waiting.IN_VAIN_SECONDS
+        while True:
+            try:
+                return await super().request(method, path, query=query, body=body, media=media)
+            except ApiUnavailable as failure:
+                if failure.may_be_done or time.monotonic() > ends:
+                    raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
 def account(cluster: GatewayCluster) -> HttpApiServer:
     """To be closed."""
-    return HttpApiServer("prod", partial(kubeconfig.from_file, cluster.plane.kubeconfig, ""), now=SystemClock().now)
+    return PatientApiServer("prod", partial(kubeconfig.from_file, cluster.plane.kubeconfig, ""), now=SystemClock().now)
 
 
 def places(
