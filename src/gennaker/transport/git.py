@@ -22,7 +22,7 @@ _HASH = re.compile(r"[0-9a-f]{7,64}\Z")
 _ADDRESS = re.compile(r"(https?|ssh|git|file)://", re.IGNORECASE)
 _SSH_ADDRESS = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:]")
 _USER_INFO = re.compile(r"://[^/@]*@")
-_UNKNOWN_THERE = re.compile(r"not our ref|couldn't find remote ref|unadvertised object")
+_UNKNOWN_THERE = re.compile(r"not our ref|couldn't find remote ref|unadvertised object|want [0-9a-f]+ not valid")
 """Where git says so, the other side has answered, and doesn't give the commit."""
 _TAIL_LINES = 5
 _OPTIONS = (

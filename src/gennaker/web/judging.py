@@ -5,6 +5,8 @@ The engine's audit record of the answer has the digest, so that the chain seals 
 
 import hashlib
 
+import msgspec
+
 from gennaker.engine import rules
 from gennaker.interfaces.evidence import EvidenceItem
 from gennaker.model import foreign
@@ -20,6 +22,11 @@ from gennaker.web.preconditions import NO_CONDITIONS, Conditions
 KIND = "approval"
 """Of the evidence."""
 _JUDGMENT = "manualJudgment"
+_UNREADABLE = Problem(
+    code="evidence.unreadable",
+    message="This snapshot can't be read, so nobody can say whose accounts it tells of: a secret that was masked in it has a mark of JSON.",
+    remedy="On the server's machine `gennaker evidence EXECUTION` gives it as it is.",
+)
 _WITHHELD = "What ran in accounts that you may not read is left out here; the digest is of the whole."
 
 
@@ -74,7 +81,10 @@ async def shown(ports: WebPorts, principal: Principal, execution_id: str, digest
     held = await ports.services.evidence.list(execution_id)
     if not any(one.digest == digest and one.kind == KIND for one in held):
         return content
-    snapshot = foreign.mapping(decode_json(content))
+    try:
+        snapshot = foreign.mapping(decode_json(content))
+    except msgspec.DecodeError as error:
+        raise Refused(_UNREADABLE, status=422) from error
     facts = foreign.mapping(snapshot.get("facts"))
     running = foreign.mappings_at(facts, "running")
     readable = await visible.accounts(ports, principal, running, lambda one: foreign.text_at(one, "account"))

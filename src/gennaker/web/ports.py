@@ -65,6 +65,8 @@ class WebPorts:
         self.version = version
         self.shown = Shown()
         self.encoded = Encoded()
+        self.comparing = asyncio.Lock()
+        """Of whoever compares what others have sent with a pattern: that may take seconds, and threads are few."""
         self.said_by_ci = Recent[Said](services.clock)
 
 

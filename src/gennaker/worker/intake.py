@@ -7,6 +7,7 @@ and refusals recorded.
 import asyncio
 import difflib
 import hashlib
+import threading
 from collections.abc import Iterable
 
 import msgspec
@@ -110,11 +111,25 @@ class LocalIntake:
             attributes={k: str(v) for k, v in attributes.items()} if isinstance(attributes, dict) else {},
             event_id=event.event_id,
         )
-        definitions = await self._definitions.list("pipeline")
-        known = [(definition, await self._hydrated(definition)) for definition in definitions]
+        stopped = threading.Event()
         # A pattern may take seconds for what somebody sends: by a thread, and by one of those that all share.
         async with self._matching:
-            return await asyncio.to_thread(_matched, facts, known)
+            known = await self._known()
+            try:
+                return await asyncio.to_thread(_matched, facts, known, stopped)
+            except asyncio.CancelledError:
+                stopped.set()
+                raise
+
+    async def _known(self) -> list[tuple[Definition, JsonObject]]:
+        """All pipelines, each as it is saved and as it is started."""
+        known = []
+        for definition in await self._definitions.list("pipeline"):
+            try:
+                known.append((definition, await self._hydrated(definition)))
+            except msgspec.ValidationError as error:
+                _tell_unreadable(definition, error)
+        return known
 
     async def _hydrated(self, definition: Definition) -> JsonObject:
         return await hydrating.hydrated(definition, self._definitions, at=self._clock.now())
@@ -169,16 +184,19 @@ class LocalIntake:
         return self._ids.uuid()
 
 
-def _matched(facts: matching.EventFacts, known: Iterable[tuple[Definition, JsonObject]]) -> matching.Matches:
-    """What the event fires of these definitions, each with its hydrated pipeline."""
+def _matched(
+    facts: matching.EventFacts, known: Iterable[tuple[Definition, JsonObject]], stopped: threading.Event
+) -> matching.Matches:
+    """What the event fires of these definitions, each with its hydrated pipeline, unless nobody wants to know any more."""
     found: list[matching.Match] = []
     unsigned = 0
     for definition, pipeline in known:
+        if stopped.is_set():
+            break
         try:
             matches = matching.match(facts, [pipeline])
         except msgspec.ValidationError as error:
-            # One pipeline that can't be read must not keep the others from starting.
-            log.exception("pipeline.unreadable", pipeline=definition.id, reason=str(error))
+            _tell_unreadable(definition, error)
             continue
         for reason in matches.undecided:
             log.warning("trigger.undecided", pipeline=definition.id, event_id=facts.event_id, reason=reason)
@@ -186,6 +204,11 @@ def _matched(facts: matching.EventFacts, known: Iterable[tuple[Definition, JsonO
         found += [msgspec.structs.replace(match, pipeline=config) for match in matches.found]
         unsigned += matches.unsigned
     return matching.Matches(found=tuple(found), unsigned=unsigned)
+
+
+def _tell_unreadable(definition: Definition, error: msgspec.ValidationError) -> None:
+    """One pipeline that can't be read must not keep the others from starting."""
+    log.error("pipeline.unreadable", pipeline=definition.id, reason=str(error), exc_info=error)
 
 
 def _unsigned() -> Answer:

@@ -302,6 +302,15 @@ def test_an_approval_shows_what_runs_in_accounts_that_may_be_read_and_its_tag_is
         assert cut == said
         assert b"prod" not in await kept_for("executor")
 
+        # A secret with a mark of JSON in it was masked there.
+        broken = whole.replace(b'"', b"***", 1)
+        digest = f"sha256:{hashlib.sha256(broken).hexdigest()}"
+        await site.ports.services.evidence.put(
+            msgspec.structs.replace(kept, name="broken.json", digest=digest, size_bytes=len(broken)), broken
+        )
+        answer = await site.get(f"/api/v1/evidence/{digest}", token=await token_of(site, "reader"))
+        assert (answer.status, answer.json["code"]) == (422, "evidence.unreadable")
+
     visit(work, HIDING)
 
 

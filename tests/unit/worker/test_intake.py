@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.testing import capture_logs
-from tests import make
+from tests import make, waiting
 from tests.fakes import scripted
 from tests.fakes.scripted import Target
 from tests.harness import Harness
@@ -23,6 +23,7 @@ from gennaker.model.execution import Execution
 from gennaker.model.principal import Principal
 from gennaker.model.problems import Refused
 from gennaker.plugins.flow import plugin as flow
+from gennaker.triggers import matching
 
 SECRET = "s3cret"
 GIT: JsonObject = {
@@ -318,6 +319,58 @@ def test_patterns_are_looked_for_by_a_thread_and_one_that_would_cost_too_much_is
     (line,) = [line for line in lines if line["event"] == "trigger.undecided"]
     assert "could run for ever" in line["reason"]
     assert line["thread"] != threading.get_ident()
+
+
+class Slow:
+    """Compares an event with a pipeline like `matching.match`, but not before it may."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls = 0
+        self.may = threading.Event()
+        self._match = matching.match
+        monkeypatch.setattr(matching, "match", self)
+
+    def __call__(self, *given: Any) -> matching.Matches:
+        self.calls += 1
+        assert self.may.wait(waiting.IN_VAIN_SECONDS)
+        return self._match(*given)
+
+
+def test_an_event_that_has_waited_is_compared_with_pipelines_as_they_are_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    site, slow = Site(build=GIT), Slow(monkeypatch)
+
+    async def work(services: Services) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(services.intake.deliver(delivery(push(), secret=SECRET, x_github_delivery="d-1")))
+            await waiting.until(lambda: slow.calls == 1, "the first comparison")
+            group.create_task(services.intake.deliver(delivery(push(), secret=SECRET, x_github_delivery="d-2")))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            (build,) = await services.definitions.list("pipeline")
+            disabled = {**build.body, "disabled": True}
+            await services.definitions.save("pipeline", build.id, disabled, author="ada")
+            slow.may.set()
+
+    site.do(work)
+
+    assert [one.head.trigger["eventId"] for one in site.started()] == ["d-1"]
+
+
+def test_pipelines_are_compared_no_longer_where_nobody_wants_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    site, slow = Site(one=GIT, other=GIT), Slow(monkeypatch)
+
+    async def work(services: Services) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(services.intake.deliver(delivery(push(), secret=SECRET)))
+            await waiting.until(lambda: slow.calls == 1, "the first comparison")
+            asking.cancel()
+            await asyncio.wait([asking])
+            slow.may.set()
+
+    site.do(work)
+
+    assert slow.calls == 1
+    assert site.started() == []
 
 
 def test_a_disabled_pipeline_is_not_started() -> None:

@@ -28,8 +28,8 @@ from gennaker.store.writer import Job
 log = structlog.get_logger()
 
 Raw = psycopg.Connection[tuple[Any, ...]]
-_ROLLED_BACK = "40"
-"""Class of PostgreSQL's codes (its documentation, appendix A)."""
+_ROLLED_BACK = frozenset({"40000", "40001", "40P01"})
+"""PostgreSQL's codes (its documentation, appendix A) for what is certainly not done: 40003 leaves that open."""
 _ATTEMPTS = 5
 """Tries of a change that PostgreSQL rolls back for somebody else's sake."""
 
@@ -69,11 +69,14 @@ class CommitBatches:
                 job.error = failures.translated(error, self._place)
 
     def _commit_lot(self, waiting: list[CommitJob]) -> None:
+        attempts = 0
         while waiting:
+            attempts += 1
             try:
                 self._changes = lot.write(self._raw, [job.rows for job in waiting], waiting[0].fence)
             except psycopg.Error as error:
-                waiting = self._answered(error, waiting)
+                if not _is_given_up(error) or attempts >= _ATTEMPTS:
+                    waiting = self._answered(error, waiting)
             except Exception as fault:  # noqa: BLE001 - whatever it is, somebody waits for the answer and gets it
                 self._one_by_one(waiting, fault)
                 return
@@ -186,7 +189,7 @@ class ChangeBatches:
 def _is_given_up(error: Exception) -> bool:
     """PostgreSQL has rolled it back for somebody else's sake: by its code, as psycopg's classes for deadlocks have no common one."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith(_ROLLED_BACK)
+    return isinstance(cause, psycopg.Error) and cause.sqlstate in _ROLLED_BACK
 
 
 def _refused(tried: Sequence[CommitJob], found: lot.Found) -> list[CommitJob]:

@@ -100,7 +100,8 @@ class GateExecutionsController(Controller):
             statuses=statuses_of(statuses),
             is_oldest_first=reverse,
         )
-        found = await search.find(ports.services.executions, wanted, most=first + min(size, amounts.EXECUTIONS))
+        most = first + min(size, amounts.EXECUTIONS)
+        found = await search.find(ports.services.executions, wanted, most=most, comparing=ports.comparing)
         return Response(await shown(ports, principal, found.found[first:], expand=expand), headers=found.headers)
 
     @get(["/executions/failedStages", "/pipelines/failedStages"])

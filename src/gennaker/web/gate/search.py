@@ -60,8 +60,8 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         return {"warning": f'299 gennaker "{said}"'} if self.is_cut else {}
 
 
-async def find(executions: Executions, wanted: Wanted, *, most: int) -> Search:
-    """The first so many that fit."""
+async def find(executions: Executions, wanted: Wanted, *, most: int, comparing: asyncio.Lock) -> Search:
+    """The first so many that fit; `comparing`: held by whoever compares triggers with what is asked for."""
     types = _types(wanted)
     if types == ():
         return Search()
@@ -80,7 +80,8 @@ async def find(executions: Executions, wanted: Wanted, *, most: int) -> Search:
     async for page in _pages(executions, asked, wanted.start, needed if _is_by_columns(wanted) else None):
         read += len(page)
         timely = [one for one in page if wanted.start <= (milliseconds(one.build_time) or 0) <= wanted.end]
-        found += timely if not wanted.trigger else await _fitting(executions, timely, wanted, needed, len(found))
+        missing = None if needed is None else needed - len(found)
+        found += await _fitting(executions, timely, wanted, missing, comparing) if wanted.trigger else timely
         if needed is not None and len(found) >= needed:
             is_whole = True
             break
@@ -107,16 +108,17 @@ async def _pages(executions: Executions, asked: Found, start: int, most: int | N
 
 
 async def _fitting(
-    executions: Executions, listed: Sequence[Listed], wanted: Wanted, needed: int | None, have: int
+    executions: Executions, listed: Sequence[Listed], wanted: Wanted, missing: int | None, comparing: asyncio.Lock
 ) -> list[Listed]:
-    """Those whose triggers have in them what is asked for."""
+    """Those whose triggers have in them what is asked for; `missing`: no more are needed."""
     found: list[Listed] = []
     for first in range(0, len(listed), _READ_TOGETHER):
         together = listed[first : first + _READ_TOGETHER]
         triggers = await executions.triggers([one.id for one in together])
-        # By a thread: a pattern may take seconds for what others have sent.
-        found += await asyncio.to_thread(_held, together, triggers, wanted.trigger)
-        if needed is not None and have + len(found) >= needed:
+        # By a thread, and by one of those that all share: a pattern may take seconds for what others have sent.
+        async with comparing:
+            found += await asyncio.to_thread(_held, together, triggers, wanted.trigger)
+        if missing is not None and len(found) >= missing:
             break
     return found
 

@@ -28,7 +28,7 @@ from gennaker.store import audit, rows
 from gennaker.store.commits import CommitJob
 from gennaker.store.documents import DatabaseDocuments
 from gennaker.store.packing import Packer
-from gennaker.store.postgres import statements
+from gennaker.store.postgres import lot, statements
 from gennaker.store.postgres.batches import CommitBatches
 from gennaker.store.postgres.database import PostgresDatabase, connect
 from gennaker.store.postgres.journal import PostgresJournal
@@ -199,6 +199,34 @@ def test_a_fault_in_a_commit_costs_no_neighbour_and_nobody_whose_lot_was_written
         assert [type(one.error) for one in answers] == [*[type(None)] * 2, TypeError, *[type(None)] * 3]
         assert [one.is_durable for one in answers] == [True, True, False, True, True, True]
         assert written == [("a", "later"), ("b", "{}"), ("c", "{}"), ("first", "{}")]
+
+    run(check())
+
+
+@pytest.mark.parametrize(("failures", "is_written"), [(2, True), (50, False)])
+def test_a_commit_that_is_rolled_back_for_somebody_elses_sake_is_made_again(
+    two: tuple[Server, Server],
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    failures: int,
+    is_written: bool,
+) -> None:
+    write, attempts = lot.write, itertools.count(1)
+
+    def rolled_back(*given: Any) -> int:
+        if next(attempts) <= failures:
+            given[0].execute("DO $$ BEGIN RAISE deadlock_detected; END $$")
+        return write(*given)
+
+    monkeypatch.setattr(lot, "write", rolled_back)
+
+    async def check() -> None:
+        with connect(postgres_url) as connection:
+            (answer,) = committed(connection, outbox("a"), fence=two[0].servers.fence)
+
+        assert answer.is_durable == is_written
+        assert (answer.error is None) == is_written
 
     run(check())
 
