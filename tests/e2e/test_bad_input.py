@@ -159,15 +159,15 @@ def test_each_line_of_the_log_is_structured_whoever_writes_it(tmp_path: Path) ->
                 connection.sendall(b"no HTTP at all\r\n\r\n")
                 assert connection.recv(1000).startswith(b"HTTP/1.1 400")
             attacked.by_two_lengths(api)
-            lines = log_until(data, "uvicorn.error", "service.failed")
+            lines = log_until(data, "uvicorn.error", "caddy.not_kept")
 
     said = {str(line["event"]): line for line in lines}
     assert said["uvicorn.error"]["message"] == "Invalid HTTP request received."
-    assert said["service.failed"]["error"] == (
+    assert said["caddy.not_kept"]["why"] == (
         f"Caddy's admin API can't listen on 127.0.0.1:{port}: something else does. "
         f"Stop what uses port {port}, or set caddy.admin-port to another port (0: a free one)."
     )
-    assert "exception" not in said["service.failed"]
+    assert "exception" not in said["caddy.not_kept"]
     assert all({"level", "timestamp"} <= line.keys() for line in lines)
 
 

@@ -37,7 +37,7 @@ _GRACE = "PT1H"
 _MOST_MEMORY_BYTES = 200_000_000
 _DEPENDS_ON = ("libs/storefront",)
 _SLOW_SECONDS = 30.0
-_ARRIVES_WITHIN_SECONDS = 10.0
+_ARRIVES_WITHIN_SECONDS = 60.0
 
 
 class _CartChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,7 +304,7 @@ class Story:
         wanted = str(production["replacedVersion"])
         with self._teller.step(f"gennaker rollback shop --cluster shop-prod (to {wanted})"):
             command = self._spawn("rollback", "shop", "--cluster", "shop-prod")
-            seconds = watching.seconds_until_only(address, wanted, began=self._asked_to_roll_back(), within=20)
+            seconds = watching.seconds_until_only(address, wanted, began=self._asked_to_roll_back(), within=60)
             command.wait(60)
         aim = reckoning.rollback_aim(busy=os.getloadavg()[0], processors=os.cpu_count() or 1)
         self._teller.check(
@@ -385,11 +385,11 @@ class Story:
             if said:
                 raise Refused(Problem(code="demo.push", message=said))
             build = self._built(service, builds)
-            delivery = self._watcher.new_execution(service, f"deliver-{service}", known=deliveries, within=30)
+            delivery = self._watcher.new_execution(service, f"deliver-{service}", known=deliveries, within=120)
         return build, delivery
 
     def _built(self, service: str, known: set[str]) -> JsonObject:
-        found = self._watcher.new_execution(service, f"build-{service}", known=known, within=20)
+        found = self._watcher.new_execution(service, f"build-{service}", known=known, within=120)
         return self._must_succeed(str(found["id"]), within=120)
 
     def _must_succeed(self, execution_id: str, *, within: float) -> JsonObject:
