@@ -6,7 +6,7 @@ long as the new one isn't there.
 
 import re
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -26,6 +26,8 @@ _UNREADY = "ContainersNotReady"
 CRASHES_UNTIL_HOPELESS = 3
 _REFUSED_FOR = timedelta(minutes=1)
 """So long pods may be refused by a quota or an admission rule."""
+_CLOCKS_DIFFER = timedelta(seconds=30)
+"""So much a cluster's clock may be behind: what was refused a little before a stage began may have been refused in it."""
 _ABSENT_FOR = timedelta(minutes=1)
 """So long what a pod mounts may be missing: Secrets come a little later than pods."""
 _NOT_PREPARED_FOR = timedelta(minutes=10)
@@ -114,8 +116,15 @@ def own_pods(
         revision = foreign.text_at(manifests.status(workload), "updateRevision")
         return [one for one in found if manifests.labels(one).get(_REVISION_HASH) == revision]
     if kind == "daemonSet" and (generation := manifests.annotations(workload).get(_TEMPLATE_GENERATION)):
-        return [one for one in found if manifests.labels(one).get(_POD_GENERATION) == generation]
+        return _of_template(found, generation)
     return found
+
+
+def _of_template(pods: list[JsonObject], generation: object) -> list[JsonObject]:
+    """Those of a DaemonSet's template: also pods that were made of it before another was tried and taken back."""
+    made = [one for one in pods if manifests.labels(one).get(_POD_GENERATION) == generation]
+    hashes = {manifests.labels(one).get(_REVISION_HASH) for one in made} - {None}
+    return [one for one in pods if one in made or manifests.labels(one).get(_REVISION_HASH) in hashes]
 
 
 def _present_sets(workload: JsonObject, replica_sets: Iterable[JsonObject]) -> list[JsonObject]:
@@ -180,22 +189,29 @@ def lacks_pods(workload: JsonObject, own: Collection[JsonObject]) -> bool:
             return False
 
 
-def of_refusals(workload: JsonObject, own: Collection[JsonObject], events: Iterable[JsonObject]) -> list[Trouble]:
-    """That pods of it are refused (quota, admission), where that came after what was applied last, and after its newest pod."""
+def of_refusals(
+    workload: JsonObject, own: Collection[JsonObject], events: Iterable[JsonObject], *, began: datetime | None = None
+) -> list[Trouble]:
+    """That pods of it are refused (quota, admission), where that came after what was applied last, and after its newest pod.
+
+    `began`: when whoever waits began. Events live for an hour, and what was refused before may be allowed by now.
+    """
     if not _is_observed(workload) or not lacks_pods(workload, own):
         return []
     uid, since = manifests.metadata(workload).get("uid"), max(map(manifests.created, own), default="")
     since = max(since, _applied_at(workload))
+    least = since if began is None else max(since, _instant(began - _CLOCKS_DIFFER))
     refusals = [
         one
         for one in events
         if foreign.text_at(one, "reason") == _NOT_CREATED
         and foreign.mapping(one.get("involvedObject")).get("uid") == uid
-        and foreign.text_at(one, "lastTimestamp") >= since
+        and foreign.text_at(one, "lastTimestamp") >= least
     ]
     if not refusals:
         return []
-    began = max(since, min(foreign.text_at(one, "firstTimestamp") for one in refusals))
+    first = max(since, min(foreign.text_at(one, "firstTimestamp") for one in refusals))
+    first = first if began is None else max(first, _instant(began))
     newest = max(refusals, key=lambda one: foreign.text_at(one, "lastTimestamp"))
     return [
         Trouble(
@@ -203,9 +219,14 @@ def of_refusals(workload: JsonObject, own: Collection[JsonObject], events: Itera
             reason=_NOT_CREATED,
             message=foreign.text_at(newest, "message"),
             is_final=False,
-            passes_until=_after(began, _REFUSED_FOR),
+            passes_until=_after(first, _REFUSED_FOR),
         )
     ]
+
+
+def _instant(at: datetime) -> str:
+    """As the API server writes it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _applied_at(workload: JsonObject) -> str:

@@ -49,7 +49,13 @@ async def wait(context: TaskContext) -> TaskResult:
     stable = {_remembered(one): one for one in foreign.items(own.get("stableManifests"))}
     left = [one for one in named(own.get(NAMES)) if _key(one) not in stable]
     events = PodEvents(lambda: context.at, context.task.memory.get(_REFUSED))
-    looking = _Looking(at=context.at, events=events, says_how_long=_says_how_long(context), least=_least_versions(own))
+    looking = _Looking(
+        at=context.at,
+        began=context.stage.start_time,
+        events=events,
+        says_how_long=_says_how_long(context),
+        least=_least_versions(own),
+    )
     seen = [await _look(objects, one, looking) for one in left]
     newly = {_key(one.where): _identified(one.where) for one in seen if one.is_stable}
     # Only what has changed is written: one of thousands that takes minutes would have all names written twice a second.
@@ -140,6 +146,8 @@ class _Looking(msgspec.Struct, frozen=True, kw_only=True):
     """How objects are looked at."""
 
     at: datetime
+    began: datetime | None
+    """When the stage did."""
     events: PodEvents
     says_how_long: bool
     """The stage does: its pods wait for room as long as it says."""
@@ -182,7 +190,7 @@ async def _trouble(objects: Objects, where: Coordinates, live: JsonObject, looki
     if not found and (any(map(diagnosing.is_preparing, own)) or diagnosing.lacks_pods(live, own)):
         told = await looking.events.of(objects, {where.namespace})
         events = [one for each in told.values() for one in each]
-        found = diagnosing.of_events(own, events) + diagnosing.of_refusals(live, own, events)
+        found = diagnosing.of_events(own, events) + diagnosing.of_refusals(live, own, events, began=looking.began)
     if looking.says_how_long:
         found = diagnosing.with_patience(found)
     return min(found, key=_given_up, default=None)

@@ -1,6 +1,6 @@
 """Why pods can't start: what is final, what may pass, and whose pods are looked at."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +138,18 @@ def test_of_a_daemon_set_only_pods_of_the_present_template_count() -> None:
     ]
 
     assert diagnosing.own_pods(found, pods) == [pods[1]]
+
+
+def test_of_a_daemon_set_pods_that_were_never_replaced_count_once_another_template_is_taken_back() -> None:
+    found = owned("DaemonSet", "agent", "", metadata={"annotations": {"deprecated.daemonset.template.generation": "3"}})
+
+    def of(name: str, generation: str, revision: str) -> JsonObject:
+        labels: JsonObject = {"pod-template-generation": generation, "controller-revision-hash": revision}
+        return owned("Pod", name, "agent", metadata={"labels": labels})
+
+    stayed, tried, made_again = of("a", "1", "first"), of("b", "2", "second"), of("c", "3", "first")
+
+    assert diagnosing.own_pods(found, [stayed, tried, made_again]) == [stayed, made_again]
 
 
 def test_of_a_stateful_set_only_the_updated_pods_count() -> None:
@@ -299,3 +311,23 @@ def test_a_pod_that_leaves_is_none_and_after_one_that_was_made_the_minute_begins
     [found] = diagnosing.of_refusals(lacking("StatefulSet"), [leaving], [refusal(15, since=11)])
 
     assert found.passes_until == datetime(2026, 1, 1, 0, 13, tzinfo=UTC)
+
+
+def test_what_was_refused_before_whoever_waits_began_is_no_trouble_and_what_goes_on_is_given_a_minute_from_then() -> (
+    None
+):
+    def found(last: int, began: datetime) -> list[diagnosing.Trouble]:
+        return diagnosing.of_refusals(lacking("StatefulSet"), [], [refusal(last, since=11)], began=began)
+
+    assert found(30, at(36)) == []
+    assert found(36, at(36)) == found(40, at(36)) != []
+    assert found(36, at(36))[0].passes_until == at(37)
+
+
+@pytest.mark.parametrize(("behind", "is_seen"), [(20, True), (40, False)])
+def test_a_clock_of_a_cluster_that_is_a_little_behind_hides_no_refusal(behind: int, *, is_seen: bool) -> None:
+    began = at(36) + timedelta(seconds=behind)
+
+    found = diagnosing.of_refusals(lacking("StatefulSet"), [], [refusal(36)], began=began)
+
+    assert [one.passes_until for one in found] == ([began + timedelta(minutes=1)] if is_seen else [])

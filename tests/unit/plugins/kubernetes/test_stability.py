@@ -363,3 +363,26 @@ def test_a_stage_whose_pods_are_refused_ends_after_a_minute_and_says_why(
     assert execution.head.start_time is not None
     minutes = (execution.head.end_time - execution.head.start_time).total_seconds() / 60
     assert round(minutes) == (1 if may_see_events else 10)
+
+
+def test_a_refusal_of_before_the_stage_says_nothing_of_it() -> None:
+    cluster = Cluster()
+    cluster.api.behaviour = never
+    made = cluster.api.put(workload("StatefulSet"))
+    cluster.api.set_status("statefulsets", "web", {"observedGeneration": 1})
+
+    async def later(services: Services, execution_id: str) -> None:
+        told = (services.clock.now() - timedelta(minutes=5)).isoformat()
+        refused = {"reason": "FailedCreate", "message": "exceeded quota", "firstTimestamp": told, "lastTimestamp": told}
+        about = {"metadata": {"name": "e"}, "involvedObject": {"uid": made["metadata"]["uid"]}}
+        cluster.api.put({"apiVersion": "v1", "kind": "Event", **about, **refused})
+        await reached(services, execution_id, "scaleManifest", task="waitForManifestToStabilize")
+        await asyncio.sleep(300)
+        status = dict.fromkeys(("replicas", "currentReplicas", "updatedReplicas", *READY), 2)
+        cluster.api.set_status("statefulsets", "web", {"observedGeneration": 1, **status})
+
+    execution = cluster.run(
+        "scaleManifest", manifestName="statefulSet web", location="shop", replicas=2, meanwhile=later
+    )
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
