@@ -200,6 +200,7 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
             name = metadata.get("name") or f"{metadata['generateName']}{next(self._uid):05d}"
             key = (key[0], key[1], name)
             self._validate((key[0], key[1], metadata.get("name") or metadata["generateName"]))
+            self._allocate(key, body)
             if key in self.objects:
                 raise Refusal(409, "AlreadyExists", f'{key[0]} "{name}" already exists')
             return body if is_dry else self._create(key, {**body, "metadata": {**metadata, "name": name}}, manager)
@@ -263,6 +264,28 @@ class KubernetesApi(httpx2.AsyncBaseTransport):
         if said := self.invalid.get(key[2]):
             causes = [{"reason": "FieldValueInvalid", "message": said, "field": "spec"}]
             raise Refusal(422, "Invalid", f"{key[2]} is invalid: {said}", causes)
+
+    def _allocate(self, key: Key, body: Object) -> None:
+        """Ports and addresses of Services, also in dry runs, and before names are compared: as the real one."""
+        if key[0] != "services":
+            return
+        spec: Object = body.get("spec", {})
+        taken: list[Object] = [
+            one.get("spec", {}) for (plural, _, _), one in self.objects.items() if plural == "services"
+        ]
+        ports = {port.get("nodePort") for one in taken for port in one.get("ports", [])}
+        for place, one in enumerate(spec.get("ports", [])):
+            if (port := one.get("nodePort")) and port in ports:
+                said = f"spec.ports[{place}].nodePort: Invalid value: {port}: provided port is already allocated"
+                raise Refusal(422, "Invalid", f'Service "{key[2]}" is invalid: {said}')
+        address = spec.get("clusterIP")
+        if address not in (None, "None") and any(one.get("clusterIP") == address for one in taken):
+            said = f'spec.clusterIPs: Invalid value: ["{address}"]: failed to allocate IP {address}: provided IP is already allocated'
+            raise Refusal(422, "Invalid", f'Service "{key[2]}" is invalid: {said}')
+        health = spec.get("healthCheckNodePort")
+        if health and any(one.get("healthCheckNodePort") == health for one in taken):
+            said = f"failed to allocate requested HealthCheck NodePort {health}: provided port is already allocated"
+            raise Refusal(500, "InternalError", f"Internal error occurred: {said}")
 
     def _applied(self, key: Key, body: Object, manager: str, query: dict[str, str]) -> Object:
         self._validate(key)

@@ -10,7 +10,9 @@ from functools import partial
 
 import msgspec
 
-from gennaker.model.codec import JsonObject
+from gennaker.interfaces.api_servers import ApiUnavailable
+from gennaker.model import foreign
+from gennaker.model.codec import Json, JsonObject
 from gennaker.model.problems import Problem, Refused
 from gennaker.plugins.kubernetes import asking, differences, kinds, manifests, submitting
 from gennaker.plugins.kubernetes.annotations import Way
@@ -21,6 +23,9 @@ _AT_A_TIME = 8
 _NOT_FOUND = 404
 _NO_NAMESPACE = re.compile(r'namespaces "([^"]+)" not found')
 _QUOTA = "exceeded quota"
+_ALLOCATED = "is already allocated"
+"""What the API server says where a Service wants a port or an address that one has."""
+_ALLOCATED_FIELDS = ("clusterIP", "clusterIPs", "healthCheckNodePort")
 _NO_DRY_RUN = "dry run"
 """What the API server says where an admission webhook can't be tried."""
 
@@ -94,7 +99,7 @@ async def _difference(objects: Objects, one: Ready) -> JsonObject | None:
         replaced = None if live is None else await objects.replace(wanted, is_dry=True)
         return differences.between(live, replaced or await objects.create(wanted, is_dry=True))
     if one.way is Way.RECREATE and live is not None:
-        await _try_anew(objects, wanted)
+        await _try_anew(objects, wanted, live)
         try:
             return differences.between(live, await objects.apply(wanted, is_forced=True, is_dry=True))
         except Refused:  # a field that can't be changed in place, for which it is made anew
@@ -102,10 +107,38 @@ async def _difference(objects: Objects, one: Ready) -> JsonObject | None:
     return differences.between(live, await objects.apply(wanted, is_forced=one.way is not Way.SERVER_SIDE, is_dry=True))
 
 
-async def _try_anew(objects: Objects, wanted: JsonObject) -> None:
-    """What is there isn't deleted for what would then be refused. That its name and its part of a quota are taken passes."""
+async def _try_anew(objects: Objects, wanted: JsonObject, live: JsonObject) -> None:
+    """What is there isn't deleted for what would then be refused. What it has itself passes: its name, its part of a quota, its ports.
+
+    Ports and addresses are allocated before names are compared, so that it is tried again without those that will be free.
+    """
+    try:
+        await _try_beside(objects, wanted)
+    except (Refused, ApiUnavailable) as failure:  # of the port for health checks it is said as if the server had failed
+        if _ALLOCATED not in str(failure):
+            raise
+        await _try_beside(objects, _without_allocated(wanted, live))
+
+
+async def _try_beside(objects: Objects, wanted: JsonObject) -> None:
     try:
         await objects.create(wanted, is_dry=True)
     except Refused as refused:
         if not is_conflict(refused) and _QUOTA not in refused.problems[0].message:
             raise
+
+
+def _without_allocated(wanted: JsonObject, live: JsonObject) -> JsonObject:
+    """A Service without the ports and addresses that the present one has."""
+    spec, present = manifests.spec(wanted), manifests.spec(live)
+    taken = {port for one in foreign.mappings_at(present, "ports") if (port := one.get("nodePort"))}
+    ports = [
+        {key: value for key, value in one.items() if key != "nodePort" or value not in taken}
+        for one in foreign.mappings_at(spec, "ports")
+    ]
+    # Those that it asks for go first, lest one of them be given to another port.
+    ordered: list[Json] = [*sorted(ports, key=lambda one: "nodePort" not in one)]
+    kept: JsonObject = {
+        key: value for key, value in spec.items() if key not in _ALLOCATED_FIELDS or value != present.get(key)
+    }
+    return {**wanted, "spec": {**kept, "ports": ordered}}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.harness import problem_of
-from tests.kubernetes_cluster import Cluster, config_map, first, never, workload
+from tests.kubernetes_cluster import Cluster, config_map, first, never, service, workload
 
 from gennaker.model.statuses import Status
 
@@ -103,3 +103,46 @@ def test_a_version_in_an_exported_manifest_is_to_be_taken_out() -> None:
     execution = cluster.deploy(exported)
 
     assert "Take `metadata.resourceVersion` out of the manifest" in problem_of(execution)
+
+
+def fixed(name: str = "web", **spec: Any) -> dict[str, Any]:
+    made = service(name)
+    return {
+        **made,
+        "metadata": {"name": name, "annotations": RECREATED},
+        "spec": {**made["spec"], "type": "LoadBalancer", **spec},
+    }
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"ports": [{"port": 80, "nodePort": 30080}]},
+        {"clusterIP": "10.0.0.80", "clusterIPs": ["10.0.0.80"]},
+        {"healthCheckNodePort": 30081, "externalTrafficPolicy": "Local"},
+    ],
+    ids=["port", "address", "health check"],
+)
+def test_a_service_that_is_made_anew_keeps_the_ports_and_addresses_that_it_has(spec: dict[str, Any]) -> None:
+    cluster = Cluster()
+    before = cluster.api.put(fixed(**spec))["metadata"]["uid"]
+
+    execution = cluster.deploy(fixed(**spec))
+
+    assert execution.head.status is Status.SUCCEEDED, problem_of(execution)
+    made = cluster.api.object("services", "web")
+    assert made["metadata"]["uid"] != before
+    assert spec.items() <= made["spec"].items()
+
+
+def test_a_service_stays_where_the_new_one_wants_a_port_that_another_has() -> None:
+    cluster = Cluster()
+    before = cluster.api.put(fixed(ports=[{"port": 80, "nodePort": 30080}]))["metadata"]["uid"]
+    cluster.api.put(fixed("other", ports=[{"port": 80, "nodePort": 30090}]))
+
+    execution = cluster.deploy(
+        fixed(ports=[{"name": "a", "port": 80, "nodePort": 30080}, {"name": "b", "port": 81, "nodePort": 30090}])
+    )
+
+    assert "30090: provided port is already allocated" in problem_of(execution)
+    assert cluster.api.object("services", "web")["metadata"]["uid"] == before
