@@ -12,7 +12,7 @@ from gennaker.interfaces.api_servers import ApiRefusal, ApiUnavailable, Resource
 from gennaker.model import foreign
 from gennaker.model.codec import Json, JsonObject, decode_json, encode
 from gennaker.model.problems import Problem, Refused
-from gennaker.plugins.kubernetes import kinds, manifests
+from gennaker.plugins.kubernetes import confidential, kinds, manifests
 from gennaker.plugins.kubernetes.accounts import Account
 from gennaker.plugins.kubernetes.kinds import Kind
 from gennaker.plugins.kubernetes.manifests import Coordinates
@@ -271,13 +271,11 @@ def is_conflict(refused: Refused) -> bool:
 
 
 def _problem(refusal: ApiRefusal, what: str, account: str) -> Problem:
-    is_secret = what.startswith(_SECRET)
-    told: list[JsonObject] = [
-        {**one, "message": _without_values(foreign.text_at(one, "message"), is_secret=is_secret)}
-        for one in refusal.causes
-    ]
+    is_confidential = what.startswith(_SECRET) and refusal.status not in _WITHOUT_VALUES
+    shown = confidential.told if is_confidential else _shortened
+    told: list[JsonObject] = [{**one, "message": shown(foreign.text_at(one, "message"))} for one in refusal.causes]
     causes = [f"{foreign.text_at(one, 'field') or 'object'}: {foreign.text_at(one, 'message')}" for one in told]
-    said = _without_values(str(refusal), is_secret=is_secret)
+    said = shown(str(refusal))
     listed = f" ({'; '.join(causes)})" if causes and refusal.status != _INVALID else ""
     return Problem(
         code=_CODES.get(refusal.status, "kubernetes.refused"),
@@ -287,15 +285,11 @@ def _problem(refusal: ApiRefusal, what: str, account: str) -> Problem:
     )
 
 
-def _without_values(said: str, *, is_secret: bool) -> str:
+def _shortened(said: str) -> str:
     """Of a patch that can't be, the API server repeats the whole object."""
-
-    def shown(found: re.Match[str]) -> str:
-        if is_secret:
-            return "Invalid value (not shown)"
-        return found[0] if len(found[0]) <= _LONGEST_VALUE else f'{found[0][:_LONGEST_VALUE]}…"'
-
-    return _VALUE.sub(shown, said)
+    return _VALUE.sub(
+        lambda found: found[0] if len(found[0]) <= _LONGEST_VALUE else f'{found[0][:_LONGEST_VALUE]}…"', said
+    )
 
 
 def _object(body: bytes) -> JsonObject:
@@ -310,6 +304,8 @@ _CODES = {
     _MEDIA: "kubernetes.patch_kind",
 }
 _SECRET = "secret "  # noqa: S105 - a kind
+_WITHOUT_VALUES = frozenset({_NOT_FOUND, _CONFLICT, _FORBIDDEN, _MEDIA})
+"""What is refused by these isn't refused for its content."""
 _VALUE = re.compile(r'Invalid value: "(?:[^"\\]|\\.)*"')
 _LONGEST_VALUE = 300
 _CHANGED_SAID = "the object has been modified"
