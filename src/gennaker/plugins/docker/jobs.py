@@ -31,7 +31,6 @@ _KEPT = timedelta(days=1)
 _DRAIN_SECONDS = 10.0
 _AT_LIMIT = "The container was stopped at its time limit."
 _BY_SOMEBODY = "It was stopped."
-_TICK_SECONDS = 0.5
 _SWEEP_SECONDS = 600.0
 
 
@@ -73,6 +72,8 @@ class Jobs:
         """Loop time at which what was told to end is killed, by job."""
         self._refused: dict[str, str] = {}
         """Why the last look at a job didn't bring it to where it should be."""
+        self._swept_at = float("-inf")
+        """Loop time at which what ended long ago was removed last."""
 
     async def run(self, new: NewJob) -> Job:
         """Begins a job, or returns the one that has this key. Raises Refused."""
@@ -126,19 +127,16 @@ class Jobs:
             if record is not None:
                 await self._end(job_id, record, _BY_SOMEBODY)
 
-    async def keep(self) -> None:
-        """Ends what has run for too long and removes what ended long ago, until cancelled. Raises EngineUnreachable, Refused.
+    async def look(self) -> None:
+        """Ends what has run for too long and, from time to time, removes what ended long ago. Raises EngineUnreachable, Refused.
 
         What is refused for one job keeps no other waiting, and is tried again at the next look.
         """
-        swept_at = float("-inf")
-        while True:
-            now = asyncio.get_running_loop().time()
-            await self.enforce()
-            if now - swept_at > _SWEEP_SECONDS:
-                swept_at = now
-                await self._sweep()
-            await asyncio.sleep(_TICK_SECONDS)
+        now = asyncio.get_running_loop().time()
+        await self.enforce()
+        if now - self._swept_at > _SWEEP_SECONDS:
+            await self._sweep()
+            self._swept_at = now
 
     async def enforce(self) -> None:
         """One look at what runs."""

@@ -32,7 +32,10 @@ from gennaker.transport.instances.records import GroupRecord, instance_id
 
 log = structlog.get_logger()
 
+_TICK_SECONDS = 0.5
+"""Between two looks at jobs."""
 _PAUSE_SECONDS = 2.0
+"""After one that has failed."""
 
 
 class Account:
@@ -77,12 +80,20 @@ class Account:
         async with asyncio.TaskGroup() as group:
             group.create_task(following, name=f"docker:{self.place.account}:events")
             group.create_task(self.instances.keep(), name=f"docker:{self.place.account}:instances")
-            while True:
-                try:
-                    await self.jobs.keep()
-                except Refused as refused:
-                    log.warning("docker.jobs_unknown", account=self.place.account, why=str(refused))
-                    await asyncio.sleep(_PAUSE_SECONDS)
+            await self._keep_jobs()
+
+    async def _keep_jobs(self) -> None:
+        said = ""
+        while True:
+            why = ""
+            try:
+                await self.jobs.look()
+            except Refused as refused:
+                why = str(refused)
+            if why and why != said:
+                log.warning("docker.jobs_unknown", account=self.place.account, why=why)
+            said = why
+            await asyncio.sleep(_PAUSE_SECONDS if why else _TICK_SECONDS)
 
     async def check_memory(self, new: NewServerGroup, options: Options) -> None:
         """Raises Refused where the limits of all instances together would be more than the engine says that its machine has."""

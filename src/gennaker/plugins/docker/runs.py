@@ -52,6 +52,10 @@ class ContainerRuns:
         """By run: when it was told to end last."""
         self._now = now
 
+    async def look(self) -> None:
+        """Raises EngineUnreachable where the engine can't even list its containers."""
+        await self._seen()
+
     async def groups(self) -> frozenset[str]:
         """Server groups of which there is any container."""
         return frozenset(_group(key) for key in await self._seen() if key.startswith(PREFIX))

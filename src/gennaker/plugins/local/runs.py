@@ -24,6 +24,9 @@ class ProcessRuns:
         self._host_path = host_path
         self._processes = Processes(folder)
 
+    async def look(self) -> None:
+        """This machine's processes can always be looked at."""
+
     async def groups(self) -> frozenset[str]:
         """Server groups of which there is any run."""
         return frozenset(status.name.partition("/")[0] for status in await self._processes.list())

@@ -1,7 +1,7 @@
 """Keeping: makes the runs of all server groups match their records, as long as the server runs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from gennaker.transport import cancellation, ports
 from gennaker.transport.instances import probing, settling
 from gennaker.transport.instances.probing import AttemptKey, Prober
 from gennaker.transport.instances.records import GroupRecord, InstanceRecord, run_name
+from gennaker.transport.instances.refusals import Refusals
 from gennaker.transport.processes import ProcessState, ProcessStatus
 
 log = structlog.get_logger()
@@ -43,6 +44,10 @@ class Runs(Protocol):
     A run's name is `<server group>/<number>/<attempt>`.
     """
 
+    async def look(self) -> None:
+        """Raises RunsUnknown where nothing can be found out now, of whatever run."""
+        ...
+
     async def groups(self) -> frozenset[str]:
         """Server groups of which there is any run. Raises RunsUnknown."""
         ...
@@ -64,7 +69,7 @@ class Runs(Protocol):
         ...
 
     async def remove(self, name: str) -> None:
-        """Removes what is left of one that has ended."""
+        """Removes what is left of one that has ended, if anything is."""
         ...
 
     async def remove_group(self, group: str) -> None:
@@ -102,8 +107,9 @@ class Instances:
         """What was started from here."""
         self._unstartable: dict[str, str] = {}
         """Why, by server group."""
-        self._refused: dict[str, str] = {}
-        """Why the last look at a server group didn't bring it to where it should be, by server group."""
+        self._refusals = Refusals(provider)
+        self._strays: set[str] | None = None
+        """Server groups that nobody knew any more when keeping began, and of which there are runs still; None: not looked for yet."""
         self._unknown = ""
         """Why runs can't be looked at; empty: they can."""
 
@@ -175,58 +181,71 @@ class Instances:
 
     async def keep(self) -> None:
         """Makes live match desired until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._probe(), name=f"{self._provider}:probes")
-            are_strays_removed = False
-            while True:
-                self._nudged.clear()
-                why = ""
-                try:
-                    if not are_strays_removed:
-                        await self._remove_strays()
-                        are_strays_removed = True
-                    await cancellation.apart(self.settle_all)
-                except* (RunsUnknown, Refused) as unknown:
-                    why = str(_first(unknown))
-                cancellation.pass_on()
-                self._tell_unknown(why)
-                if why:
-                    await asyncio.sleep(_PAUSE_SECONDS)
-                try:
-                    async with asyncio.timeout(_TICK_SECONDS):
-                        await self._nudged.wait()
-                except TimeoutError:
-                    continue
+        self._strays = None  # Another server may have kept them meanwhile.
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._probe(), name=f"{self._provider}:probes")
+                await self._keep()
+        finally:
+            self._running.clear()
+
+    async def _keep(self) -> None:
+        while True:
+            self._nudged.clear()
+            why = ""
+            try:
+                await cancellation.apart(self.settle_all)
+            except* (RunsUnknown, Refused) as unknown:
+                why = str(_first(unknown))
+            cancellation.pass_on()
+            self._tell_unknown(why)
+            if why:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            try:
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._nudged.wait()
+            except TimeoutError:
+                continue
 
     async def settle_all(self) -> None:
-        """One look at everything."""
+        """One look at everything. Raises RunsUnknown, Refused where nothing can be looked at."""
+        strays = await self._stray_groups()
         records = await self.records()
+        if records:
+            await self._runs.look()
         taken = {one.port for record in records for one in record.instances}
         async with asyncio.TaskGroup() as group:
+            for stray in strays:
+                group.create_task(self._alone(stray, partial(self._remove_stray, strays, stray)))
             for record in records:
-                group.create_task(self._settle_alone(record, taken))
-        keys = {_key(record, one) for record in await self.records() for one in record.instances}
+                if record.name not in strays:
+                    group.create_task(self._alone(record.name, partial(self._settle, record, taken), record))
+        after = await self.records()
+        self._refusals.forget(strays | {record.name for record in after})
+        keys = {_key(record, one) for record in after for one in record.instances}
         self._prober.forget(frozenset(keys))
         self._running = {key: probed for key, probed in self._running.items() if key in keys}
         self._started &= keys
         self._start_at = {key: at for key, at in self._start_at.items() if key in keys}
 
-    async def _settle_alone(self, record: GroupRecord, taken: set[int]) -> None:
-        """What is refused for one server group keeps no other waiting, and is tried again at the next look."""
+    async def _alone(self, name: str, work: Callable[[], Awaitable[None]], wanted: object = None) -> bool:
+        """Whether it is done. What is refused for one keeps no other waiting, and is tried again after a pause.
+
+        `wanted`: what is to become of it; when that changes, it is tried at once.
+        """
+        if not self._refusals.is_due(name, wanted):
+            return False
         why = ""
         try:
-            await cancellation.apart(partial(self._settle, record, taken))
-        except* RunsUnknown:
-            raise
-        except* Refused as refused:
+            await cancellation.apart(work)
+        except* (Refused, RunsUnknown) as refused:
             why = str(_first(refused))
         cancellation.pass_on()
-        if why and why != self._refused.get(record.name):
-            log.warning("instances.refused", provider=self._provider, server_group=record.name, why=why)
         if why:
-            self._refused[record.name] = why
+            self._refusals.refused(name, wanted, why)
         else:
-            self._refused.pop(record.name, None)
+            self._refusals.done(name)
+        return not why
 
     async def _settle(self, record: GroupRecord, taken: set[int]) -> None:
         statuses = await self._statuses(record)
@@ -238,20 +257,29 @@ class Instances:
             return port
 
         after = settling.settled(record, seen, port=free_port, at=self._clock.now())
+        after = await self._without_left(record, after)
         if after != record and not await self._replace(record, after):
             self.nudge()  # Somebody else has changed it meanwhile: look again.
             return
         if after.is_destroyed and not after.instances:
             await self._remove(after)
             return
-        staying = {one.number for one in after.instances}
-        for one in record.instances:
-            if one.number not in staying:
-                await self._runs.remove(run_name(record.name, one.number, one.attempt))
         async with asyncio.TaskGroup() as group:
             for one in after.instances:
                 status = statuses.get(one.number) if one in record.instances or one.is_leaving else None
                 group.create_task(self._act(after, one, _state(status)))
+
+    async def _without_left(self, record: GroupRecord, after: GroupRecord) -> GroupRecord:
+        """Removes the runs of instances that have left; one whose run can't be removed yet isn't forgotten yet."""
+        present = {one.number for one in after.instances}
+        stuck = []
+        for one in record.instances:
+            if one.number not in present:
+                name = run_name(record.name, one.number, one.attempt)
+                if not await self._alone(name, partial(self._runs.remove, name)):
+                    stuck.append(one)
+        instances = sorted((*stuck, *after.instances), key=lambda one: one.number)
+        return msgspec.structs.replace(after, instances=tuple(instances))
 
     async def _act(self, record: GroupRecord, one: InstanceRecord, state: ProcessState | None) -> None:
         name = run_name(record.name, one.number, one.attempt)
@@ -313,8 +341,8 @@ class Instances:
 
     async def _shown(self, record: GroupRecord, one: InstanceRecord, status: ProcessStatus | None) -> Instance:
         key = _key(record, one)
-        if _state(status) is ProcessState.RUNNING and self._prober.known(key) is None:
-            await self._prober.ask(key, one.port, record.new.probe)  # The first look after a restart of the server.
+        if _state(status) is ProcessState.RUNNING and self._is_to_be_asked(key, one):
+            await self._prober.ask(key, one.port, record.new.probe)
         probed = self._prober.known(key)
         is_up = probed is not None and probed.is_up and not (status and status.complaint)
         output = "" if is_up else await self._words(record.name, one)
@@ -331,6 +359,11 @@ class Instances:
             return msgspec.structs.replace(found, health=Health.FAILED, health_reason=self._unstartable[record.name])
         sources = probing.sources(self._provider, record, one, status=status, probed=probed)
         return msgspec.structs.replace(found, sources=sources)
+
+    def _is_to_be_asked(self, key: AttemptKey, one: InstanceRecord) -> bool:
+        """Whether nobody asks it here but who wants to know: at the first look after a restart, and where another server keeps it."""
+        is_kept_elsewhere = key not in self._running and not one.is_leaving
+        return self._prober.known(key) is None or (is_kept_elsewhere and self._prober.is_due(key))
 
     async def _words(self, name: str, one: InstanceRecord) -> str:
         """Its last ones, beside its health: where they can't be read, that is known all the same."""
@@ -359,12 +392,16 @@ class Instances:
         await self._documents.delete(record.name)
         log.info("instances.destroyed", provider=self._provider, server_group=record.name)
 
-    async def _remove_strays(self) -> None:
-        """Ends runs of server groups that nobody knows any more."""
-        known = {record.name for record in await self.records()}
-        for group in await self._runs.groups():
-            if group not in known:
-                await self._runs.remove_group(group)
+    async def _stray_groups(self) -> set[str]:
+        if self._strays is None:
+            found = await self._runs.groups()
+            self._strays = set(found) - {record.name for record in await self.records()}
+        return self._strays
+
+    async def _remove_stray(self, strays: set[str], group: str) -> None:
+        """Also where a server group is called so again by now: it must not take over what is left."""
+        await self._runs.remove_group(group)
+        strays.discard(group)
 
     def _tell_unknown(self, why: str) -> None:
         if why and why != self._unknown:

@@ -11,7 +11,10 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 from tests.fakes.documents import MemoryStore
+from tests.fakes.virtual_time import VirtualTime
 
+from gennaker.access.masking import Masker
+from gennaker.access.secrets import ResolvedSecrets
 from gennaker.interfaces.clouds import Health, NewJob, Place
 from gennaker.model.codec import to_json
 from gennaker.plugins.docker import problems
@@ -19,8 +22,10 @@ from gennaker.plugins.docker.containers import Container, Containers
 from gennaker.plugins.docker.engine import Answer
 from gennaker.plugins.docker.jobs import PREFIX, JobRecord, Jobs
 from gennaker.plugins.docker.problems import EngineUnreachable
+from gennaker.plugins.docker.provider import Account, Parts
+from gennaker.settings import DockerSettings
 from gennaker.transport.processes import ProcessState, ProcessStatus
-from gennaker.worker.clock import SystemClock
+from gennaker.worker.clock import SystemClock, SystemIds
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 RECORD = JobRecord(
@@ -173,10 +178,51 @@ def test_what_is_refused_for_one_job_keeps_no_other_waiting(tmp_path: Path, stat
             owner=owner,
         )
         with pytest.raises(EngineUnreachable, match="database is locked"):
-            await jobs.keep()
+            await jobs.look()
 
     with capture_logs() as lines:
         asyncio.run(story())
 
     assert stuck.done == ["b"]
     assert [(line["event"], line["job"]) for line in lines] == [("docker.job_refused", "a")]
+
+
+def test_that_jobs_can_not_be_looked_at_is_said_once_until_they_can(tmp_path: Path) -> None:
+    class Looks:
+        """Jobs: what comes of each look at them."""
+
+        def __init__(self) -> None:
+            self.left = ["it is away", "it is away", "it is locked", "it is locked", "", "it is locked"]
+            self.are_over = asyncio.Event()
+
+        async def look(self) -> None:
+            if not self.left:
+                self.are_over.set()
+            elif why := self.left.pop(0):
+                raise problems.failed(why, account="prod", about="They can't be looked at")
+
+    async def story() -> None:
+        parts = Parts(
+            data=tmp_path,
+            documents=MemoryStore(),
+            registries={},
+            secrets=ResolvedSecrets(Masker()),
+            clock=SystemClock(),
+            ids=SystemIds(),
+        )
+        account, looks = Account("prod", DockerSettings(address=f"unix://{tmp_path}/none.sock"), parts), Looks()
+        account.jobs = cast("Any", looks)
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(account.keep())
+            await looks.are_over.wait()
+            keeping.cancel()
+
+    with capture_logs() as lines:
+        VirtualTime().run(story())
+
+    said = [str(line["why"]) for line in lines if line["event"] == "docker.jobs_unknown"]
+    assert [why.partition("fails: ")[2].partition(".")[0] for why in said] == [
+        "it is away",
+        "it is locked",
+        "it is locked",
+    ]

@@ -1,13 +1,14 @@
 """Keeping ends when it is told to, whatever goes wrong at that moment, and goes on where one server group's part is refused."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from tests import waiting
 from tests.fakes.virtual_time import RealTime
 
-from gennaker.interfaces.clouds import Capacity, Health, NewServerGroup, Place
+from gennaker.interfaces.clouds import Capacity, Health, HealthProbe, NewServerGroup, Place
 from gennaker.model.problems import Problem, Refused
 from gennaker.testing.documents import MemoryDocuments
 from gennaker.transport.instances.keeping import Instances, RunsUnknown
@@ -21,6 +22,8 @@ class GoesAway:
     def __init__(self) -> None:
         self.is_asked = asyncio.Event()
         self.breaks = asyncio.Event()
+
+    async def look(self) -> None: ...
 
     async def groups(self) -> frozenset[str]:
         return frozenset()
@@ -39,6 +42,8 @@ class Refuses:
         self.is_done = asyncio.Event()
         self._times = times
         self._strays_asked = 0
+
+    async def look(self) -> None: ...
 
     async def groups(self) -> frozenset[str]:
         self._strays_asked += 1
@@ -61,11 +66,10 @@ class Refuses:
 class IsAway(Refuses):
     """An engine that can't be asked for some time."""
 
-    async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
+    async def look(self) -> None:
         self._times -= 1
         if self._times >= 0:
             raise RunsUnknown("it doesn't answer")
-        return dict.fromkeys(names)
 
 
 @pytest.mark.parametrize("kind", [Refuses, IsAway])
@@ -127,6 +131,9 @@ class Running(Refuses):
         super().__init__(0)
         self.started.update(before)
 
+    async def groups(self) -> frozenset[str]:
+        return frozenset()
+
     async def statuses(self, names: tuple[str, ...]) -> dict[str, ProcessStatus | None]:
         return {
             name: ProcessStatus(name=name, state=ProcessState.RUNNING) if name in self.started else None
@@ -157,6 +164,38 @@ def test_one_that_an_earlier_server_has_started_is_not_said_to_be_starting_after
         return shown.health
 
     assert asyncio.run(waiting.with_an_end(main())) is health
+
+
+def test_a_server_that_does_not_keep_an_instance_learns_its_health_whenever_it_is_asked() -> None:
+    async def main() -> None:
+        statuses = ["503 Not Yet", "200 OK", "503 No More"]
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 {statuses[0]}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            place, capacity = Place(account="a", region="r"), Capacity(min=1, max=1, desired=1)
+            engine = Running("shop-v000/0/0")
+            instances = Instances(provider="p", key="k", documents=MemoryDocuments(), runs=engine, clock=RealTime())  # type: ignore[arg-type]  # what isn't asked for isn't there
+            probe = HealthProbe(interval=timedelta(milliseconds=1), timeout=timedelta(minutes=1))
+            new = NewServerGroup(key="k", name="shop-v000", place=place, image="i", capacity=capacity, probe=probe)
+            at = datetime(2026, 1, 1, tzinfo=UTC)
+            one = InstanceRecord(number=0, port=server.sockets[0].getsockname()[1], launched_at=at)
+            record = GroupRecord(new=new, created_at=at, capacity=capacity, instances=(one,))
+
+            async def is_shown_as(health: Health) -> bool:
+                (shown,) = (await instances.shown(record)).instances
+                return shown.health is health
+
+            assert not await is_shown_as(Health.UP)
+            for health in (Health.UP, Health.DOWN):
+                statuses.pop(0)
+                await waiting.until_found(partial(is_shown_as, health), f"it is {health}")
+
+    asyncio.run(waiting.with_an_end(main()))
 
 
 @pytest.mark.parametrize("breaks_first", [True, False])
