@@ -322,6 +322,7 @@ class Instances:
         )
         old = one.attempt - _KEPT_ATTEMPTS
         if old >= 0:
+            # One that can't be removed now stays until its server group goes.
             await self._runs.remove(run_name(record.name, one.number, old))
 
     async def _probe(self) -> None:
