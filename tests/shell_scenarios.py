@@ -31,7 +31,7 @@ from gennaker.model.problems import Refused
 from gennaker.model.statuses import Status
 
 ADA = Principal(name="ada", via="test")
-_SOON_SECONDS = 600
+_SOON_SECONDS = 1800
 
 
 class News:

@@ -52,7 +52,7 @@ def plugin(target: Target) -> Plugin:
     async def stop(context: TaskContext) -> None:
         target.order.append(f"{context.execution.head.id} stopped")
 
-    limit = TaskType(name="run", run=limited, stop=stop, timeout=timedelta(milliseconds=500))
+    limit = TaskType(name="run", run=limited, stop=stop, timeout=timedelta(seconds=10))
     retried = TaskType(name="run", run=flaky, retries=3, retry_after=timedelta(milliseconds=100))
     more = (
         StageType(name="flaky", label="flaky", about="flaky", spec=StageSpec, tasks=(retried,)),

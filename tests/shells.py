@@ -24,7 +24,7 @@ from gennaker.worker.core import Core, ShellChoice, StorePorts
 from gennaker.worker.probes import SilentProbe
 from gennaker.worker.temporal import shell as temporal
 
-_LEASE_SECONDS = 300.0
+_LEASE_SECONDS = 60.0
 """None of these servers dies, and none that a busy machine keeps waiting counts as dead: what it performs would be done again."""
 
 

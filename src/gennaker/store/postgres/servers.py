@@ -140,7 +140,7 @@ class PostgresServers:
             if not await self._run(self._extend):
                 raise failures.lease_lost(self._database.place)
             self._stands_until = began + self._terms.lease_seconds
-            for fence, name in await self._run(_end_expired):
+            for fence, name in await self._run(lambda connection: _end_expired(connection, {self.fence, self.owner})):
                 log.warning("server.lease_ended", server=name, fence=fence)
             await asyncio.sleep(self._terms.lease_seconds / _BEATS)
 
@@ -226,11 +226,13 @@ def _hand_over(connection: Raw, fence: int, row: tuple[str, str, str]) -> bool:
     return True
 
 
-def _end_expired(connection: Raw) -> list[tuple[int, str]]:
-    """Fence and name of the servers whose leases it ended."""
+def _end_expired(connection: Raw, own: set[int]) -> list[tuple[int, str]]:
+    """Fence and name of the servers whose leases it ended; never its own: it lives, however slowly."""
     expired = connection.execute(sql.EXPIRED.encode()).fetchall()
     ended = []
     for fence, name in expired:
+        if fence in own:
+            continue
         try:
             if _end(connection, fence, only_expired=True):
                 ended.append((fence, name))

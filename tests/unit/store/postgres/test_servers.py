@@ -1,6 +1,7 @@
 """Servers over one database: leases, and how what one owns passes to another."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -61,6 +62,30 @@ def run(check: Coroutine[Any, Any, None]) -> None:
             await check
 
     asyncio.run(limited())
+
+
+def test_a_server_that_was_kept_waiting_does_not_end_its_own_lease(
+    join: Joining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extend, times = PostgresServers._extend, []  # noqa: SLF001 - there a stall is put
+
+    def slow(servers: PostgresServers, connection: Any) -> bool:
+        found = extend(servers, connection)
+        times.append(found)
+        time.sleep(LEASE_SECONDS * 1.5)  # noqa: TID251 - a machine that is kept from running
+        return found
+
+    (lonely, _) = join("a")
+    monkeypatch.setattr(PostgresServers, "_extend", slow)
+
+    async def check() -> None:
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(lonely.keep())
+            await waiting.until(lambda: len(times) == 3, "the third extension")
+            keeping.cancel()
+        assert times == [True, True, True]
+
+    run(check())
 
 
 def test_what_a_living_server_owns_is_not_taken(join: Joining) -> None:

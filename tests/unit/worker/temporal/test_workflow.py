@@ -111,7 +111,7 @@ def run(temporal_server: TemporalServer) -> Run:
     def run(
         looks: list[Found], steps: dict[str, Found], *, meanwhile: Meanwhile | None = None, is_continued: bool = False
     ) -> Script:
-        begin = Begin(execution_id="e", heartbeat_seconds=5, is_continued=is_continued)
+        begin = Begin(execution_id="e", heartbeat_seconds=60, is_continued=is_continued)
         return asyncio.run(main(Script(looks, steps), begin, meanwhile))
 
     return run
