@@ -94,12 +94,15 @@ class Pods:
         return {**self.place, "manifest": manifest}
 
     def job(self, *, image: str, command: tuple[str, ...], report: str) -> JsonObject:
-        """In the machine's network, in which the load balancers listen; its log is kept, and its report is not."""
+        """In the machine's network, in which the load balancers listen; its log is kept, and its report is not.
+
+        Pipelines test at the same time: a Job of one name would replace another's.
+        """
         container: JsonObject = {"name": "tests", "image": image, "command": [*command]}
         manifest: JsonObject = {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": {"name": "tests", "namespace": NAMESPACE},
+            "metadata": {"generateName": "tests-", "namespace": NAMESPACE},
             "spec": {
                 "backoffLimit": 0,
                 "template": {"spec": {**_pod(container), "hostNetwork": True, "restartPolicy": "Never"}},

@@ -59,6 +59,13 @@ def test_pods_are_told_to_listen_on_their_own_address() -> None:
     assert {"name": "HOST", "value": "0.0.0.0"} in containers[0][0]["env"]
 
 
+def test_pipelines_that_test_at_the_same_time_have_jobs_of_their_own() -> None:
+    manifest: Any = PODS.job(image="shop", command=("test",), report="report.xml")["manifest"]
+
+    assert "name" not in manifest["metadata"]
+    assert manifest["metadata"]["generateName"]
+
+
 @pytest.mark.parametrize("place", [PODS, CONTAINERS])
 def test_the_server_is_told_of_the_account_that_pipelines_name(place: Where) -> None:
     provider = place.place["cloudProvider"]
