@@ -35,6 +35,7 @@ SUITES = {
 }
 """Of each port: its suite, and the suite's table of subjects."""
 WITHOUT_SUITE = {
+    "ApiServer": "one speaks to API servers, and that of tests is the same one, which asks again",
     "Clock": "says an instant, and those of tests say which they are told to, wrong ones too",
     "Ids": "gives names that differ; those of tests are counted, so that runs can be compared",
     "Outside": "answers with what each test wants to be answered",
